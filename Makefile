@@ -1,0 +1,70 @@
+# `make demo` and `make test` do all the set-up they need; Python 3.11+, pip and make are enough to start with.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TOOLS := .cache/tools
+KUBECONFIG ?=
+PYTEST_ARGS ?=
+export PATH := $(CURDIR)/$(TOOLS):$(PATH)
+
+.PHONY: help demo test check lint types layers generated generate format e2e bench clean
+.DEFAULT_GOAL := help
+
+help: ## Show what there is to make
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade pip
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install -q -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install -q -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+$(TOOLS)/.installed: tests/tools/install $(wildcard tests/tools/kubectl/*)
+	tests/tools/install $(TOOLS)
+	@mkdir -p $(TOOLS) && touch $@
+
+demo: $(VENV)/.installed ## Run the whole product on this machine, no cluster needed
+	@$(BIN)/mcptasks demo
+
+test: $(VENV)/.installed-dev $(TOOLS)/.installed ## All tests that need no cluster and no Docker
+	$(BIN)/python -m pytest tests $(PYTEST_ARGS)
+
+check: lint types layers generated ## Lint, format, types, import layers, generated files
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+	$(BIN)/mypy tests benchmarks examples
+
+layers: $(VENV)/.installed-dev
+	$(BIN)/lint-imports
+
+generated: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q tests/unit/test_generated.py
+
+generate: $(VENV)/.installed-dev ## Write crds/ and docs/settings.md anew from the models
+	$(BIN)/mcptasks crds --output crds
+	$(BIN)/mcptasks settings -o markdown > docs/settings.md
+
+format: $(VENV)/.installed-dev ## Format and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+e2e: $(VENV)/.installed-dev $(TOOLS)/.installed ## End-to-end tests on a real cluster: make e2e KUBECONFIG=~/.kube/config
+	@test -n "$(KUBECONFIG)" || { echo "name the cluster: make e2e KUBECONFIG=path/to/kubeconfig" >&2; exit 2; }
+	$(BIN)/python -m pytest tests/contract tests/e2e --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
+
+bench: $(VENV)/.installed-dev ## Latency and throughput on the embedded cluster, JSON on standard output
+	@$(BIN)/python benchmarks/embedded.py
+
+clean: ## Remove everything that was installed or built
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -1,0 +1,320 @@
+"""What the operator needs to know of Jobs, Pods and events, taken from the API server's objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from mcptasks.resources import LABEL_TASK, LABEL_TASK_UID, JsonObject
+
+RUNNER = "runner"
+"""Name of the container that runs the tool; without one of this name it is the Pod's first."""
+
+NEVER = datetime.fromtimestamp(0, UTC)
+
+
+class JobOutcome(StrEnum):
+    """How a Job finished: the type of its terminal condition."""
+
+    COMPLETE = "Complete"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The controller that an object belongs to."""
+
+    kind: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """A Job as far as it matters to its task. `gone_at` is set once the Job was seen to be deleted."""
+
+    name: str
+    uid: str
+    created_at: datetime
+    owner: Owner | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    outcome: JobOutcome | None = None
+    reason: str = ""
+    message: str = ""
+    suspended: bool = False
+    backoff_limit: int = 0
+    retries_disruptions: bool = False
+    timeout_seconds: int | None = None
+    queue: str | None = None
+    ttl_seconds: int | None = None
+    deleting: bool = False
+    gone_at: datetime | None = None
+
+    def belongs_to(self, uid: str) -> bool:
+        """Whether the object with this uid controls the Job."""
+        return self.owner is not None and self.owner.uid == uid
+
+    @property
+    def start(self) -> datetime:
+        """When the Job began to ask for Pods: on creation, or when it was last resumed."""
+        return max(self.created_at, self.started_at or NEVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A container that has not started, and why."""
+
+    reason: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A container that runs."""
+
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terminated:
+    """A container that has ended."""
+
+    exit_code: int
+    signal: int = 0
+    reason: str = ""
+    message: str = ""
+    finished_at: datetime | None = None
+
+
+ContainerState = Waiting | Running | Terminated
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerFacts:
+    """A container of a Pod. `init` marks those that run before the others."""
+
+    name: str
+    state: ContainerState = Waiting()
+    image: str = ""
+    memory_limit: str | None = None
+    init: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Disruption:
+    """Why the cluster took the Pod away: the DisruptionTarget condition."""
+
+    reason: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """A Pod of a task: one attempt. `deletion_due` is when a Pod that is being deleted should be gone."""
+
+    name: str
+    uid: str
+    created_at: datetime
+    task_uid: str = ""
+    phase: str = "Pending"
+    reason: str = ""
+    message: str = ""
+    node: str | None = None
+    started_at: datetime | None = None
+    unschedulable: str | None = None
+    disruption: Disruption | None = None
+    runner: ContainerFacts = ContainerFacts(RUNNER)
+    others: tuple[ContainerFacts, ...] = ()
+    timeout_seconds: int | None = None
+    grace_seconds: int = 30
+    deletion_due: datetime | None = None
+    gone_at: datetime | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether no process of the Pod is left."""
+        return self.gone_at is not None or self.phase in ("Succeeded", "Failed")
+
+    @property
+    def started(self) -> bool:
+        """Whether the tool's container has been started."""
+        return not isinstance(self.runner.state, Waiting)
+
+    @property
+    def deleting(self) -> bool:
+        return self.deletion_due is not None
+
+    @property
+    def ended_at(self) -> datetime:
+        """When the last container ended, as well as it is known."""
+        ends = [c.state.finished_at for c in (self.runner, *self.others) if isinstance(c.state, Terminated)]
+        return max([end for end in ends if end] or [self.gone_at or self.created_at])
+
+
+@dataclass(frozen=True, slots=True)
+class WarningEvent:
+    """A Kubernetes event of type Warning."""
+
+    reason: str
+    message: str
+    last_seen: datetime = NEVER
+
+
+def moment(text: str | None) -> datetime | None:
+    """A Kubernetes timestamp."""
+    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+
+
+def task_key(item: JsonObject) -> tuple[str, str] | None:
+    """Namespace and name of the task that an object's labels name."""
+    metadata = item["metadata"]
+    name = (metadata.get("labels") or {}).get(LABEL_TASK)
+    return (metadata.get("namespace", ""), name) if name else None
+
+
+def task_uid(item: JsonObject) -> str:
+    """Uid of the task that an object's labels name."""
+    return str((item["metadata"].get("labels") or {}).get(LABEL_TASK_UID, ""))
+
+
+def job_facts(job: JsonObject) -> JobFacts:
+    """The facts of a `batch/v1` Job."""
+    metadata, spec, status = job["metadata"], job.get("spec") or {}, job.get("status") or {}
+    conditions = {c["type"]: c for c in status.get("conditions") or () if c.get("status") == "True"}
+    outcome = next((o for o in JobOutcome if o.value in conditions), None)
+    telling = conditions.get(outcome.value if outcome else "FailureTarget") or {}
+    pod_spec = (spec.get("template") or {}).get("spec") or {}
+    return JobFacts(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        created_at=moment(metadata.get("creationTimestamp")) or NEVER,
+        owner=_controller(metadata),
+        started_at=moment(status.get("startTime")),
+        finished_at=moment(telling.get("lastTransitionTime")) if outcome else None,
+        outcome=outcome,
+        reason=telling.get("reason", ""),
+        message=telling.get("message", ""),
+        suspended=bool(spec.get("suspend")),
+        backoff_limit=spec.get("backoffLimit", 6),
+        retries_disruptions=_retries_disruptions(spec),
+        timeout_seconds=pod_spec.get("activeDeadlineSeconds"),
+        queue=(metadata.get("labels") or {}).get("kueue.x-k8s.io/queue-name"),
+        ttl_seconds=spec.get("ttlSecondsAfterFinished"),
+        deleting=bool(metadata.get("deletionTimestamp")),
+    )
+
+
+def _controller(metadata: JsonObject) -> Owner | None:
+    for reference in metadata.get("ownerReferences") or ():
+        if reference.get("controller"):
+            return Owner(reference["kind"], reference["name"], reference["uid"])
+    return None
+
+
+def _retries_disruptions(spec: JsonObject) -> bool:
+    rules = (spec.get("podFailurePolicy") or {}).get("rules") or ()
+    return any(rule.get("action") == "Ignore" and rule.get("onPodConditions") for rule in rules)
+
+
+def pod_facts(pod: JsonObject) -> PodFacts:
+    """The facts of a Pod."""
+    metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
+    conditions = {c["type"]: c for c in status.get("conditions") or ()}
+    runner, others = _containers(spec, status)
+    return PodFacts(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        created_at=moment(metadata.get("creationTimestamp")) or NEVER,
+        task_uid=task_uid(pod),
+        phase=status.get("phase", "Pending"),
+        reason=status.get("reason", ""),
+        message=status.get("message", ""),
+        node=spec.get("nodeName"),
+        started_at=moment(status.get("startTime")),
+        unschedulable=_unschedulable(conditions),
+        disruption=_disruption(conditions),
+        runner=runner,
+        others=others,
+        timeout_seconds=spec.get("activeDeadlineSeconds"),
+        grace_seconds=spec.get("terminationGracePeriodSeconds") or 30,
+        deletion_due=moment(metadata.get("deletionTimestamp")),
+    )
+
+
+def _unschedulable(conditions: dict[str, JsonObject]) -> str | None:
+    scheduled = conditions.get("PodScheduled") or {}
+    if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
+        return str(scheduled.get("message") or "no node is suitable")
+    return None
+
+
+def _disruption(conditions: dict[str, JsonObject]) -> Disruption | None:
+    target = conditions.get("DisruptionTarget") or {}
+    if target.get("status") != "True":
+        return None
+    return Disruption(target.get("reason", ""), target.get("message", ""))
+
+
+def _containers(spec: JsonObject, status: JsonObject) -> tuple[ContainerFacts, tuple[ContainerFacts, ...]]:
+    main = list(_described(spec.get("containers"), status.get("containerStatuses"), init=False))
+    init = list(_described(spec.get("initContainers"), status.get("initContainerStatuses"), init=True))
+    runner = next((c for c in main if c.name == RUNNER), main[0] if main else ContainerFacts(RUNNER))
+    return runner, tuple(c for c in (*init, *main) if c is not runner)
+
+
+def _described(
+    specs: list[JsonObject] | None, statuses: list[JsonObject] | None, *, init: bool
+) -> Iterable[ContainerFacts]:
+    by_name = {status["name"]: status for status in statuses or ()}
+    for spec in specs or ():
+        status = by_name.get(spec["name"]) or {}
+        yield ContainerFacts(
+            name=spec["name"],
+            state=_state(status.get("state") or {}),
+            image=spec.get("image", ""),
+            memory_limit=((spec.get("resources") or {}).get("limits") or {}).get("memory"),
+            init=init,
+        )
+
+
+def _state(state: JsonObject) -> ContainerState:
+    if ended := state.get("terminated"):
+        return Terminated(
+            exit_code=ended.get("exitCode", 0),
+            signal=ended.get("signal") or 0,
+            reason=ended.get("reason", ""),
+            message=ended.get("message", ""),
+            finished_at=moment(ended.get("finishedAt")),
+        )
+    if running := state.get("running"):
+        return Running(moment(running.get("startedAt")))
+    waiting = state.get("waiting") or {}
+    return Waiting(waiting.get("reason", ""), waiting.get("message", ""))
+
+
+def warning_events(events: Iterable[JsonObject]) -> tuple[WarningEvent, ...]:
+    """The warnings among `v1` Events, the latest first."""
+    found = [
+        WarningEvent(
+            reason=event.get("reason", ""),
+            message=event.get("message", ""),
+            last_seen=_last_seen(event),
+        )
+        for event in events
+        if event.get("type") == "Warning"
+    ]
+    return tuple(sorted(found, key=lambda warning: warning.last_seen, reverse=True))
+
+
+def _last_seen(event: JsonObject) -> datetime:
+    series = event.get("series") or {}
+    text = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
+    return moment(text) or moment(event["metadata"].get("creationTimestamp")) or NEVER
+
+
+def seconds(count: float) -> timedelta:
+    """That many seconds."""
+    return timedelta(seconds=count)

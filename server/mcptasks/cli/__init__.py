@@ -1,0 +1,98 @@
+"""The `mcptasks` command.
+
+Each command lives in a module of its own, and only the module of the command that was asked for is imported: the
+runner starts with `mcptasks run` in every task's Pod, and must not wait for what the other commands need.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from mcptasks.cli.errors import CliError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a command is, and its one line in the list of commands."""
+
+    name: str
+    help: str
+    module: str
+
+    def load(self) -> Callable[..., Any]:
+        """Import the command's function, which is named `command`."""
+        function: Callable[..., Any] = importlib.import_module(f"mcptasks.cli.{self.module}").command
+        return function
+
+
+COMMANDS = (
+    Entry("demo", "See it work: tasks run, get cancelled and fail on a cluster inside this process.", "demo"),
+    Entry("dev", "Run your server with a local cluster; restart it on every change.", "dev"),
+    Entry("call", "Call a tool of an MCP server, with progress; Ctrl-C cancels.", "call"),
+    Entry("get", "List tasks, as kubectl does.", "get"),
+    Entry("describe", "Show all about a task: spec, status, Job, Pod, events, last log lines.", "describe"),
+    Entry("logs", "Print what a task's tool printed.", "logs"),
+    Entry("cancel", "Cancel tasks: their processes end, their records stay.", "cancel"),
+    Entry("delete", "Delete tasks with all that belongs to them.", "delete"),
+    Entry("serve", "Serve the MCP endpoint and the gateway.", "serve"),
+    Entry("operator", "Run the operator, which turns tasks into Jobs.", "operate"),
+    Entry("run", "Run one task inside its Pod.", "run"),
+    Entry("crds", "Print the custom resource definitions.", "crds"),
+    Entry("settings", "Print all settings, with their environment variables.", "settings"),
+)
+
+EPILOG = "Start with `mcptasks demo`, then run your own server with `mcptasks dev server.py`."
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; ends the process with 0 (done), 1 (failed), 2 (wrong usage) or 130 (interrupted)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        application(words)(args=words, prog_name="mcptasks")
+    except CliError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+def application(words: Sequence[str]) -> typer.Typer:
+    """The application, with the one command loaded that the words ask for."""
+    # Plain help: boxes wrap and cannot be piped.
+    app = typer.Typer(
+        help="Run long MCP tool calls as Kubernetes Jobs.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    wanted = next((word for word in words if not word.startswith("-")), None)
+    for entry in COMMANDS:
+        app.command(entry.name, short_help=entry.help)(entry.load() if entry.name == wanted else _not_loaded)
+    return app
+
+
+def _not_loaded() -> None:
+    """Stands in for the commands that were not asked for."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mcptasks {importlib.metadata.version('mcptasks')}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Run long MCP tool calls as Kubernetes Jobs."""

@@ -1,0 +1,247 @@
+"""`mcptasks call`: an MCP client on the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, TypeVar
+
+import typer
+
+from mcptasks.cli.arguments import ArgumentError, parse_arguments
+from mcptasks.cli.durations import parse_duration
+from mcptasks.cli.errors import CliError, ExitCode, as_cli_error, usage_error
+from mcptasks.cli.progress_view import ProgressView, progress_view
+from mcptasks.client import (
+    Client,
+    ClientError,
+    McpError,
+    ProtocolChoice,
+    TaskCancelledError,
+    Tool,
+    ToolResult,
+    ToolTask,
+)
+from mcptasks.resources import JsonObject
+
+CANCEL_SECONDS = 10.0
+START_SECONDS = 3.0
+"""How long an interrupted call is given to become a task, so that it can be cancelled instead of left behind."""
+
+T = TypeVar("T")
+
+
+class Output(StrEnum):
+    """How to print the result."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to call."""
+
+    tool: str
+    pairs: Sequence[str] = ()
+    json_text: str | None = None
+    ttl: timedelta | None = None
+
+
+def command(
+    url: Annotated[str, typer.Argument(help="The MCP endpoint, for example http://127.0.0.1:8000/mcp.")],
+    tool: Annotated[str, typer.Argument(help="The tool to call.")],
+    arg: Annotated[
+        list[str] | None,
+        typer.Option("--arg", metavar="KEY=VALUE", help="An argument, read by the tool's schema. May be repeated."),
+    ] = None,
+    json_text: Annotated[
+        str | None, typer.Option("--json", metavar="OBJECT", help="All arguments as a JSON object.")
+    ] = None,
+    ttl: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="How long the task can be read, for example 10m (2025-11-25 only)."),
+    ] = None,
+    no_task: Annotated[bool, typer.Option("--no-task", help="Never let the call become a task.")] = False,
+    protocol: Annotated[
+        str, typer.Option(metavar="VERSION", help="Protocol version: auto, 2026-07-28 or 2025-11-25.")
+    ] = "auto",
+    header: Annotated[
+        list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="An HTTP header to send. May be repeated.")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="MCPTASKS_TOKEN", help="Bearer token to send.", show_envvar=True)
+    ] = None,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="text, or json for the result as it came.")
+    ] = Output.TEXT,
+) -> None:
+    """Call a tool of an MCP server and print its result.
+
+    Progress goes to standard error. Ctrl-C cancels the task. The exit code is 1 if the tool fails.
+
+    \b
+    Example:
+      mcptasks call http://127.0.0.1:8000/mcp report --arg top=5
+    """
+    request = Request(tool, arg or (), json_text, _ttl(ttl))
+    with as_cli_error(ClientError, exit_code=ExitCode.USAGE):
+        client = Client(
+            url, token=token, headers=_headers(header or ()), protocol=_protocol(protocol), tasks=not no_task
+        )
+    with as_cli_error(ClientError):
+        result = asyncio.run(_call(client, request))
+    _print(result, output)
+    if result.is_error:
+        raise CliError(f"{tool} failed: {result.text or 'the tool gave no reason'}")
+
+
+async def _call(client: Client, request: Request) -> ToolResult:
+    with _interruptions() as interrupted:
+        async with client:
+            with as_cli_error(ArgumentError, exit_code=ExitCode.USAGE):
+                arguments = await _arguments(client, request)
+            with progress_view() as view:
+                return await Run(client, request, arguments, view, interrupted).result()
+
+
+async def _arguments(client: Client, request: Request) -> JsonObject:
+    tools = {tool.name: tool for tool in await client.list_tools()}
+    if request.tool not in tools:
+        names = ", ".join(sorted(tools)) or "none"
+        raise usage_error(f"{client.url} has no tool {request.tool!r}; it has: {names}")
+    tool: Tool = tools[request.tool]
+    return parse_arguments(request.pairs, request.json_text, tool.input_schema)
+
+
+@dataclass(eq=False)
+class Run:
+    """One call, from its start to its end or its interruption."""
+
+    client: Client
+    request: Request
+    arguments: JsonObject
+    view: ProgressView
+    interrupted: asyncio.Event
+    _task: ToolTask | None = field(default=None, init=False)
+
+    async def result(self) -> ToolResult:
+        """Call the tool and wait for its result. Raises CliError where it was interrupted or ended with an error."""
+        name = self.request.tool
+        starting = asyncio.create_task(
+            self.client.call_tool(
+                name,
+                self.arguments,
+                task=True,
+                ttl=self.request.ttl,
+                on_progress=lambda report: self.view.show(name, report),
+            )
+        )
+        try:
+            self._task = await self._unless_interrupted(starting)
+            if not self._task.returned_immediately:
+                self.view.note(f"{name} runs as task {self._task.task_id}")
+            result = await self._unless_interrupted(asyncio.create_task(self._task.result()))
+        except McpError as error:
+            raise CliError(f"{name} failed: {explain(error)}") from error
+        except TaskCancelledError as error:
+            raise CliError(f"{name} was cancelled: {error}") from error
+        self.view.done(name, "failed" if result.is_error else "completed")
+        return result
+
+    async def _unless_interrupted(self, work: asyncio.Task[T]) -> T:
+        interruption = asyncio.create_task(self.interrupted.wait())
+        try:
+            await asyncio.wait({work, interruption}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return work.result()
+            raise await self._interrupt(work)
+        finally:
+            interruption.cancel()
+            work.cancel()
+
+    async def _interrupt(self, work: asyncio.Task[T]) -> CliError:
+        """Cancel what was started; gives the error that says so."""
+        if self._task is None:
+            await asyncio.wait({work}, timeout=START_SECONDS)
+            started = work.result() if work.done() and not work.cancelled() and work.exception() is None else None
+            self._task = started if isinstance(started, ToolTask) else None
+        if self._task is None or self._task.returned_immediately:
+            return CliError(f"interrupted: the call of {self.request.tool} was given up", ExitCode.INTERRUPTED)
+        task_id = self._task.task_id
+        try:
+            async with asyncio.timeout(CANCEL_SECONDS):
+                await self._task.cancel()
+        except (ClientError, TimeoutError) as error:
+            return CliError(
+                f"interrupted, but task {task_id} could not be cancelled: {error or 'no answer'}", ExitCode.INTERRUPTED
+            )
+        return CliError(f"interrupted: task {task_id} is cancelled", ExitCode.INTERRUPTED)
+
+
+def explain(error: McpError) -> str:
+    """The error's message, with the reason where the server gives one."""
+    reason = error.data.get("reason") if isinstance(error.data, dict) else None
+    return f"{error.message} ({reason})" if reason and reason not in error.message else error.message
+
+
+@contextmanager
+def _interruptions() -> Iterator[asyncio.Event]:
+    """An event that the first Ctrl-C sets; the second one ends the process."""
+    loop, interrupted = asyncio.get_running_loop(), asyncio.Event()
+
+    def on_interrupt() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        interrupted.set()
+
+    loop.add_signal_handler(signal.SIGINT, on_interrupt)
+    try:
+        yield interrupted
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def _print(result: ToolResult, output: Output) -> None:
+    if output is Output.JSON:
+        typer.echo(json.dumps(result.raw, ensure_ascii=False))
+    elif not result.is_error:
+        for block in result.content:
+            typer.echo(_block_text(block))
+
+
+def _block_text(block: JsonObject) -> str:
+    match block:
+        case {"type": "text", "text": str(text)}:
+            return text
+        case {"type": "resource_link", "uri": str(uri)}:
+            return uri
+        case {"data": str(data)}:
+            return f"[{block.get('mimeType', block['type'])}, {len(data) * 3 // 4} bytes; -o json shows them]"
+        case _:
+            return json.dumps(block, ensure_ascii=False)
+
+
+def _headers(lines: Sequence[str]) -> dict[str, str]:
+    headers = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            raise usage_error(f"--header {line!r} is not of the form 'Name: value'")
+        headers[name.strip()] = value.strip()
+    return headers
+
+
+def _protocol(text: str) -> ProtocolChoice:
+    # Client checks it, with an error that lists the choices.
+    return text  # type: ignore[return-value]
+
+
+def _ttl(text: str | None) -> timedelta | None:
+    with as_cli_error(ValueError, exit_code=ExitCode.USAGE):
+        return None if text is None else parse_duration(text)

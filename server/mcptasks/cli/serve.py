@@ -1,0 +1,47 @@
+"""`mcptasks serve`: the MCP endpoint and the gateway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mcptasks.cli.configure import load_settings
+from mcptasks.http import serve
+from mcptasks.loading import ServerPath
+
+
+def command(
+    module: Annotated[
+        str | None, typer.Argument(help="Your server: path/to/server.py[:name] or package.module[:name].")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address of the MCP endpoint.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the MCP endpoint; 0 picks a free one.")] = None,
+    path: Annotated[str | None, typer.Option(help="Path of the MCP endpoint.")] = None,
+    gateway_host: Annotated[str | None, typer.Option(help="Address of the gateway. Never expose it.")] = None,
+    gateway_port: Annotated[int | None, typer.Option(help="Port of the gateway; 0 picks a free one.")] = None,
+    kubeconfig: Annotated[Path | None, typer.Option(help="Kubeconfig file.")] = None,
+    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
+    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace of the tasks.")] = None,
+) -> None:
+    """Serve the MCP endpoint and the gateway.
+
+    Options go before the environment (MCPTASKS_...); `mcptasks settings` lists all of it.
+
+    \b
+    Example:
+      mcptasks serve server.py --port 8000
+    """
+    settings = load_settings(
+        module=None if module is None else ServerPath.parse(module).absolute(),
+        host=host,
+        port=port,
+        path=path,
+        gateway_host=gateway_host,
+        gateway_port=gateway_port,
+        kubeconfig=kubeconfig,
+        context=context,
+        namespace=namespace,
+    )
+    raise typer.Exit(serve(settings))

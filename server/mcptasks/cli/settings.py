@@ -1,0 +1,94 @@
+"""`mcptasks settings`: the reference of all settings, made from the settings class."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from mcptasks.settings import PREFIX, Settings
+
+
+class Format(StrEnum):
+    """How to print the reference."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting, as the reference shows it."""
+
+    variable: str
+    default: str | None
+    description: str
+
+
+def command(
+    output: Annotated[Format, typer.Option("--output", "-o", help="text, json or markdown.")] = Format.TEXT,
+) -> None:
+    """Print all settings, with their environment variables and defaults.
+
+    \b
+    Example:
+      mcptasks settings -o markdown > settings.md
+    """
+    typer.echo(_RENDERERS[output](reference()))
+
+
+def reference() -> list[Setting]:
+    """All settings, in the order of the class."""
+    return [_setting(name, field) for name, field in Settings.model_fields.items()]
+
+
+def _setting(name: str, field: FieldInfo) -> Setting:
+    default = field.get_default(call_default_factory=True)
+    return Setting(f"{PREFIX}{name.upper()}", _as_variable(default), field.description or "")
+
+
+def _as_variable(value: Any) -> str | None:
+    """A default as one would write it into the environment; None where there is none."""
+    match value:
+        case None:
+            return None
+        case _ if value is PydanticUndefined:
+            return None
+        case bool():
+            return str(value).lower()
+        case list():
+            return " ".join(map(str, value)) or None
+        case Path():
+            return str(value)
+        case _:
+            return str(value)
+
+
+def _text(settings: list[Setting]) -> str:
+    return "\n".join(
+        f"{setting.variable}{'' if setting.default is None else f'={setting.default}'}\n    {setting.description}"
+        for setting in settings
+    )
+
+
+def _markdown(settings: list[Setting]) -> str:
+    rows = [
+        f"| `{setting.variable}` | {'' if setting.default is None else f'`{setting.default}`'} "
+        f"| {setting.description.replace('|', chr(92) + '|')} |"
+        for setting in settings
+    ]
+    return "\n".join(["| Variable | Default | Meaning |", "|---|---|---|", *rows])
+
+
+def _json(settings: list[Setting]) -> str:
+    return json.dumps([asdict(setting) for setting in settings], indent=2)
+
+
+_RENDERERS = {Format.TEXT: _text, Format.JSON: _json, Format.MARKDOWN: _markdown}

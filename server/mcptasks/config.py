@@ -1,0 +1,105 @@
+"""How a component runs as a task: what `task=` on a decorator means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal, TypeAlias, get_args
+
+Mode: TypeAlias = Literal["forbidden", "optional", "required"]
+Seconds: TypeAlias = float | timedelta
+
+
+class TaskConfigError(ValueError):
+    """A `task=` that cannot mean anything; the message says what would."""
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """How a component runs as a task.
+
+    Durations are seconds or a `timedelta`; None leaves them to the template and the server's settings.
+
+    Args:
+        mode: `optional` runs as a task where the caller wants or supports one, `required` refuses other callers,
+            `forbidden` always runs inline.
+        template: the McpTaskTemplate, chosen by whoever runs the cluster, that the task's Pod is made from.
+        ttl: how long the task can be read, from its creation, where the caller does not ask for a time.
+        timeout: how long one attempt may run.
+        retries: how often the process is started again after a crash. A tool's own errors are never retried.
+        poll_interval: how often callers are asked to poll.
+        idempotent: the component may run twice without harm, so it is run again after an eviction or a lost node.
+            None takes a tool's `idempotentHint`.
+    """
+
+    mode: Mode = "optional"
+    template: str | None = None
+    ttl: Seconds | None = None
+    timeout: Seconds | None = None
+    retries: int = 0
+    poll_interval: Seconds | None = None
+    idempotent: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in get_args(Mode):
+            raise TaskConfigError(f"TaskConfig(mode={self.mode!r}): use one of {', '.join(get_args(Mode))}")
+        if isinstance(self.retries, bool) or not isinstance(self.retries, int) or not 0 <= self.retries <= 100:
+            raise TaskConfigError(f"TaskConfig(retries={self.retries!r}): use a whole number from 0 to 100")
+        for name, least in (("ttl", 0.0), ("timeout", 1.0), ("poll_interval", 0.001)):
+            _check_duration(name, getattr(self, name), least)
+
+    @property
+    def runs_as_task(self) -> bool:
+        """Whether the component may become a task at all."""
+        return self.mode != "forbidden"
+
+    @property
+    def ttl_ms(self) -> int | None:
+        """Time to live in milliseconds, if set."""
+        return None if self.ttl is None else round(_seconds(self.ttl) * 1000)
+
+    @property
+    def timeout_seconds(self) -> int | None:
+        """Run time of an attempt in whole seconds, rounded up, if set."""
+        return None if self.timeout is None else -int(-_seconds(self.timeout) // 1)
+
+    @property
+    def poll_interval_ms(self) -> int | None:
+        """Poll interval in milliseconds, if set."""
+        return None if self.poll_interval is None else round(_seconds(self.poll_interval) * 1000)
+
+
+TaskOption: TypeAlias = bool | TaskConfig | None
+"""What `task=` takes: True is `TaskConfig()`, False forbids, None inherits the server's default."""
+
+
+def resolve(option: TaskOption, default: TaskOption) -> TaskConfig:
+    """The configuration that an option means under a server-wide default.
+
+    Raises:
+        TaskConfigError: the option is none of True, False, None and TaskConfig.
+    """
+    chosen: object = default if option is None else option
+    if isinstance(chosen, TaskConfig):
+        return chosen
+    if chosen is True:
+        return TaskConfig()
+    if chosen is False or chosen is None:
+        return FORBIDDEN
+    raise TaskConfigError(f"task={chosen!r}: use True, False or TaskConfig(...)")
+
+
+def _seconds(value: Seconds) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+
+
+def _check_duration(name: str, value: object, least: float) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float | timedelta):
+        raise TaskConfigError(f"TaskConfig({name}={value!r}): use seconds (a number) or a timedelta")
+    if not least <= _seconds(value) <= 31_622_400:
+        raise TaskConfigError(f"TaskConfig({name}={value!r}): use {least:g} seconds to 366 days")
+
+
+FORBIDDEN = TaskConfig(mode="forbidden")

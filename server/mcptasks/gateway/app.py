@@ -1,0 +1,143 @@
+"""The gateway over HTTP: `mcptasks.assignment` as an ASGI application."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from mcptasks.assignment import (
+    ASSIGNMENT_PATH,
+    OUTCOME_PATH,
+    PROGRESS_PATH,
+    Outcome,
+    ProgressReport,
+    Refusal,
+    RefusalCode,
+)
+from mcptasks.gateway.bodies import BodyBudget, declared_size, read_body
+from mcptasks.gateway.pods import TaskPod
+from mcptasks.gateway.refusals import RefusedError
+from mcptasks.gateway.service import Gateway
+from mcptasks.logs import bind_task
+from mcptasks.settings import KIB, MIB
+
+logger = logging.getLogger(__name__)
+
+HEALTH_PATH = "/healthz"
+MAX_PROGRESS_BODY = 64 * KIB
+OUTCOME_OVERHEAD = MIB
+"""Room for what an outcome's body has besides the result."""
+
+BODIES_AT_ONCE = 2
+LEAST_BUDGET = 64 * MIB
+
+_OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
+_PROGRESS = TypeAdapter(ProgressReport)
+
+Handler = Callable[[Request], Awaitable[Response]]
+T = TypeVar("T")
+
+
+def gateway_app(gateway: Gateway) -> Starlette:
+    """The ASGI application. Its lifespan closes the gateway."""
+    endpoints = _Endpoints.of(gateway)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await gateway.aclose()
+
+    return Starlette(
+        routes=[
+            Route(ASSIGNMENT_PATH, _guarded(endpoints.assignment), methods=["GET"]),
+            Route(PROGRESS_PATH, _guarded(endpoints.progress), methods=["POST"]),
+            Route(OUTCOME_PATH, _guarded(endpoints.outcome), methods=["POST"]),
+            Route(HEALTH_PATH, _healthy, methods=["GET"]),
+        ],
+        lifespan=lifespan,
+    )
+
+
+@dataclass(frozen=True)
+class _Endpoints:
+    gateway: Gateway
+    max_outcome_body: int
+    budget: BodyBudget
+
+    @classmethod
+    def of(cls, gateway: Gateway) -> _Endpoints:
+        # A result is JSON text inside a JSON string: each of its bytes takes at most two there.
+        largest = 2 * gateway.max_result_bytes + OUTCOME_OVERHEAD
+        return cls(gateway, largest, BodyBudget(max(BODIES_AT_ONCE * largest, LEAST_BUDGET)))
+
+    async def assignment(self, request: Request) -> Response:
+        pod = await self._caller(request)
+        with bind_task(pod.task_name):
+            assignment = await self.gateway.assignment(pod)
+        return JSONResponse(assignment.dump())
+
+    async def progress(self, request: Request) -> Response:
+        pod = await self._caller(request)
+        report = _parsed(_PROGRESS, await read_body(request, declared_size(request, MAX_PROGRESS_BODY)))
+        with bind_task(pod.task_name):
+            await self.gateway.progress(pod, report)
+        return Response(status_code=204)
+
+    async def outcome(self, request: Request) -> Response:
+        pod = await self._caller(request)
+        size = declared_size(request, self.max_outcome_body)
+        with self.budget.reserve(size), bind_task(pod.task_name):
+            await self.gateway.outcome(pod, _parsed(_OUTCOME, await read_body(request, size)))
+        return Response(status_code=204)
+
+    async def _caller(self, request: Request) -> TaskPod:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise RefusedError(RefusalCode.UNAUTHENTICATED, "send the Pod's token as Authorization: Bearer")
+        return await self.gateway.identify(token.strip())
+
+
+def _parsed(adapter: TypeAdapter[T], body: bytearray) -> T:
+    try:
+        return adapter.validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in found["loc"]) or "the body"
+        raise RefusedError(RefusalCode.INVALID, f"{where}: {found['msg']}") from error
+
+
+def _guarded(handler: Handler) -> Handler:
+    """The handler with every failure as a `Refusal`. What nobody foresaw goes to the log, never to the runner."""
+
+    async def guarded(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except RefusedError as error:
+            logger.info("refused %s %s: %s", request.method, request.url.path, error)
+            return _refusal(error.status, error.refusal)
+        except ClientDisconnect:
+            return _refusal(400, Refusal(code=RefusalCode.INVALID, message="the connection was closed"))
+        except Exception:
+            logger.exception("failed %s %s", request.method, request.url.path)
+            message = "the gateway failed on this call; see its log"
+            return _refusal(500, Refusal(code=RefusalCode.UNAVAILABLE, message=message))
+
+    return guarded
+
+
+def _refusal(status: int, refusal: Refusal) -> JSONResponse:
+    headers: dict[str, Any] = {"Connection": "close"} if status == 413 else {}
+    return JSONResponse(refusal.dump(), status_code=status, headers=headers)
+
+
+async def _healthy(_: Request) -> Response:
+    return PlainTextResponse("ok\n")

@@ -1,0 +1,193 @@
+"""Which Pod runs a task, and what it is told: pure decisions about one version of a task.
+
+Each attempt of a task is one Pod. The Pod that fetches the assignment claims the attempt: its uid goes into the
+status, and from then on no other Pod's reports count. Only a newer Pod can take the task over.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from mcptasks.assignment import Assignment, RefusalCode
+from mcptasks.gateway.pods import TaskPod
+from mcptasks.gateway.refusals import RefusedError, unavailable
+from mcptasks.lifecycle import SCHEDULED, SUCCEEDED, conditions, timestamp
+from mcptasks.resources import Condition, JsonObject, McpTask, Phase, Reason, Request
+
+
+class RivalChangedError(Exception):
+    """Another Pod claimed the task since its rival was looked at; look again."""
+
+
+class InvalidArgumentsError(Exception):
+    """The task's arguments cannot be given to a tool."""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The Pod that has claimed the task: its uid, and its facts unless it is gone."""
+
+    uid: str
+    pod: TaskPod | None = None
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What holds for all tasks of this gateway."""
+
+    module: str | None
+    timeout_seconds: int
+    progress_interval_seconds: float
+    max_result_bytes: int
+
+
+def refuse_foreign_and_ended(task: McpTask, pod: TaskPod) -> None:
+    """Raises RefusedError where there is nothing left to do for the Pod's task."""
+    if task.uid != pod.task_uid or task.metadata.deletion_timestamp is not None:
+        raise RefusedError(RefusalCode.TASK_GONE, f"task {pod.task_name} has been deleted")
+    if task.terminal:
+        raise RefusedError(RefusalCode.TASK_ENDED, f"task {task.name} has ended: {task.phase}")
+    if task.spec.cancel:
+        raise RefusedError(RefusalCode.TASK_ENDED, f"task {task.name} is being cancelled")
+
+
+def refuse_others(task: McpTask, pod: TaskPod) -> None:
+    """Raises RefusedError where the Pod is not the one that has claimed the task."""
+    if task.status.pod_uid is None:
+        raise RefusedError(RefusalCode.SUPERSEDED, f"Pod {pod.name} has not fetched its assignment")
+    if task.status.pod_uid != pod.uid:
+        raise RefusedError(
+            RefusalCode.SUPERSEDED, f"Pod {task.status.pod_name} has taken task {task.name} over from Pod {pod.name}"
+        )
+
+
+def claim(task: McpTask, pod: TaskPod, rival: Rival | None, now: datetime) -> JsonObject | None:
+    """The status patch with which the Pod claims the task; None where it has it already.
+
+    Raises:
+        RefusedError: the task has ended, or belongs to a newer Pod.
+        RivalChangedError: `rival` is not the Pod that has the task.
+    """
+    refuse_foreign_and_ended(task, pod)
+    holder = task.status.pod_uid
+    if holder == pod.uid:
+        return None
+    if holder is not None:
+        if rival is None or rival.uid != holder:
+            raise RivalChangedError
+        _refuse_older(pod, rival.pod)
+    return {"status": _claimed(task, pod, now)}
+
+
+def _refuse_older(pod: TaskPod, rival: TaskPod | None) -> None:
+    """A Pod takes over from an older one, and from one that is finished or gone.
+
+    Creation times have whole seconds. Two Pods of one second that both seem to run cannot be told apart yet: one of
+    them is about to finish or to go.
+    """
+    if rival is None or pod.created_at > rival.created_at:
+        return
+    if pod.created_at < rival.created_at:
+        raise RefusedError(RefusalCode.SUPERSEDED, f"the newer Pod {rival.name} has taken over from Pod {pod.name}")
+    if not rival.finished:
+        raise unavailable(f"Pod {rival.name}, as old as Pod {pod.name}, still runs the task")
+
+
+def _claimed(task: McpTask, pod: TaskPod, now: datetime) -> JsonObject:
+    return {
+        "phase": Phase.WORKING.value,
+        "reason": Reason.RUNNING.value,
+        "message": None,
+        "progress": None,
+        "inputRequests": None,
+        "startedAt": timestamp(now),
+        "lastUpdatedAt": timestamp(now),
+        "jobName": pod.task_name,
+        "podName": pod.name,
+        "podUid": pod.uid,
+        "nodeName": pod.node_name,
+        "attempts": (task.status.attempts or 0) + 1,
+        "conditions": conditions(
+            task,
+            now,
+            Condition(type=SUCCEEDED, status="Unknown", reason=Reason.RUNNING.value),
+            Condition(type=SCHEDULED, status="True", reason=Reason.RUNNING.value),
+        ),
+    }
+
+
+def assignment(task: McpTask, pod: TaskPod, terms: Terms) -> Assignment:
+    """What the Pod is told of its task. Raises InvalidArgumentsError."""
+    return Assignment(
+        task_id=task.name,
+        namespace=task.namespace,
+        uid=task.uid,
+        attempt=task.status.attempts or 1,
+        server=task.spec.server,
+        component=task.spec.component,
+        arguments_text=arguments_text(task),
+        request=task.spec.request or Request(),
+        principal=task.spec.principal,
+        trace_context=task.spec.trace_context,
+        module=terms.module,
+        timeout_seconds=pod.deadline_seconds or task.spec.timeout_seconds or terms.timeout_seconds,
+        progress_interval_seconds=terms.progress_interval_seconds,
+        max_result_bytes=terms.max_result_bytes,
+    )
+
+
+def has_arguments_object(item: JsonObject) -> bool:
+    """Whether the task's arguments are what the schema cannot ask for: an object."""
+    arguments = item["spec"].get("arguments")
+    return arguments is None or isinstance(arguments, dict)
+
+
+def without_arguments(item: JsonObject) -> JsonObject:
+    """The task as an object that fits the model whatever its arguments are."""
+    return item | {"spec": item["spec"] | {"arguments": {}}}
+
+
+def arguments_text(task: McpTask) -> str:
+    """The arguments as JSON text: the exact text where the spec has it, the object otherwise.
+
+    Raises:
+        InvalidArgumentsError: the text is no JSON object, or says something else than the object, which is what
+            admission policies have seen.
+    """
+    shown = task.spec.arguments or {}
+    text = task.spec.arguments_text
+    if text is None:
+        return json.dumps(shown, ensure_ascii=False)
+    try:
+        exact = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgumentsError("spec.argumentsText is not JSON") from error
+    if not isinstance(exact, dict):
+        raise InvalidArgumentsError("spec.argumentsText is not a JSON object")
+    if not same_json(exact, shown):
+        raise InvalidArgumentsError("spec.argumentsText and spec.arguments do not agree")
+    return text
+
+
+def same_json(one: object, other: object) -> bool:
+    """Whether two JSON values are equal once their numbers are doubles, as the API server keeps them."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same_json(value, other[key]) for key, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(same_json(a, b) for a, b in zip(one, other, strict=True))
+    if _is_number(one) and _is_number(other):
+        return _double(one) == _double(other)
+    return type(one) is type(other) and one == other
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _double(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except OverflowError:
+        return float("inf")

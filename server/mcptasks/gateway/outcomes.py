@@ -1,0 +1,96 @@
+"""What a runner's outcome makes of its task: pure."""
+
+from __future__ import annotations
+
+import json
+
+from mcptasks.assignment import ErrorOutcome, FailureOutcome, Outcome, RefusalCode, ResultOutcome
+from mcptasks.gateway.pods import TaskPod
+from mcptasks.gateway.refusals import RefusedError
+from mcptasks.lifecycle import MAX_MESSAGE, Ending
+from mcptasks.resources import McpTask, Phase, Reason, ResultRecord, TaskError
+from mcptasks.results import ResultTooLargeError
+from mcptasks.settings import KIB
+
+COMPLETED_MESSAGE = "The task completed"
+TOOL_ERROR_MESSAGE = "The tool reported an error"
+
+CHECKED_BYTES = 64 * KIB
+"""Results up to this size are parsed to see that they are JSON; beyond, parsing takes up to 30 ms a MiB."""
+
+MAX_ERROR_DATA_BYTES = 256 * KIB
+
+_INT64 = 2**63
+
+
+def result_ending(outcome: ResultOutcome, record: ResultRecord) -> Ending:
+    """The component answered, and its answer is stored."""
+    if outcome.is_error:
+        return Ending(Phase.FAILED, Reason.TOOL_ERROR, outcome.message or TOOL_ERROR_MESSAGE, result=record)
+    return Ending(Phase.COMPLETED, Reason.COMPLETED, outcome.message or COMPLETED_MESSAGE, result=record)
+
+
+def error_ending(outcome: ErrorOutcome | FailureOutcome) -> Ending:
+    """The call ended without a result."""
+    if isinstance(outcome, FailureOutcome):
+        return Ending(Phase.FAILED, outcome.reason, outcome.message)
+    size = len((outcome.data_text or "").encode())
+    if size > MAX_ERROR_DATA_BYTES:
+        message = (
+            f"{outcome.message[: MAX_MESSAGE // 2]} (the error's data, {size} bytes, is too large and was dropped)"
+        )
+        return Ending(Phase.FAILED, Reason.REQUEST_ERROR, message, error=_task_error(outcome, None))
+    return Ending(Phase.FAILED, Reason.REQUEST_ERROR, outcome.message, error=_task_error(outcome, outcome.data_text))
+
+
+def _task_error(outcome: ErrorOutcome, data_text: str | None) -> TaskError:
+    return TaskError(code=outcome.code, message=outcome.message[:MAX_MESSAGE], data_text=data_text)
+
+
+def too_large_ending(error: ResultTooLargeError) -> Ending:
+    """The component answered, and its answer is too large to be kept."""
+    return Ending(Phase.FAILED, Reason.RESULT_TOO_LARGE, str(error))
+
+
+def refuse_invalid(outcome: Outcome) -> None:
+    """Raises RefusedError for an outcome that no reader could make sense of."""
+    if isinstance(outcome, ErrorOutcome):
+        if not -_INT64 <= outcome.code < _INT64:
+            raise RefusedError(RefusalCode.INVALID, f"the error code {outcome.code} is beyond 64 bits")
+    elif isinstance(outcome, ResultOutcome) and not _looks_like_an_object(outcome.text):
+        raise RefusedError(RefusalCode.INVALID, "the result is not a JSON object")
+
+
+def _looks_like_an_object(text: str) -> bool:
+    if len(text) > CHECKED_BYTES:
+        return text[0] == "{" and text[-1] == "}"
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def is_replay(task: McpTask, pod: TaskPod, outcome: Outcome, sha256: str | None) -> bool:
+    """Whether the ended task ended by this very outcome of this very Pod, so that it has only been told again.
+
+    `sha256` is that of the outcome's result.
+    """
+    status = task.status
+    if not task.terminal or task.phase is Phase.CANCELLED or status.pod_uid != pod.uid:
+        return False
+    if isinstance(outcome, FailureOutcome):
+        return status.reason == outcome.reason
+    if isinstance(outcome, ErrorOutcome):
+        return status.error == error_ending(outcome).error
+    return status.reason == Reason.RESULT_TOO_LARGE or (status.result is not None and status.result.sha256 == sha256)
+
+
+def ended_so(task: McpTask, pod: TaskPod, ending: Ending) -> bool:
+    """Whether the task has ended as the Pod wanted it to, and points to the very result that was stored for it."""
+    status = task.status
+    return (status.pod_uid, task.phase, status.reason, status.result) == (
+        pod.uid,
+        ending.phase,
+        ending.reason,
+        ending.result,
+    )

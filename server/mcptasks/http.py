@@ -1,0 +1,263 @@
+"""The server process: the MCP endpoint and the gateway, each on a port of its own, over one watch cache."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.types import ASGIApp
+
+from mcptasks.app import TaskServer
+from mcptasks.gateway import Gateway, gateway_app
+from mcptasks.kube.access import ClusterAccess
+from mcptasks.kube.cache import WatchCache
+from mcptasks.kube.errors import KubeConfigError
+from mcptasks.kube.resources import MCP_TASKS
+from mcptasks.kube.tasks import TaskClient, parse_task
+from mcptasks.loading import LoadError, load_server
+from mcptasks.logs import configure_logging
+from mcptasks.resources import JsonObject
+from mcptasks.results import Results, ResultStoreUnavailableError
+from mcptasks.service import TaskService
+from mcptasks.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the 60 seconds of common proxies, so that the proxy closes idle connections and not we."""
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_CONFIG = 2
+
+
+class StartError(Exception):
+    """The server cannot start as configured; the message says what to change."""
+
+
+def serve(settings: Settings) -> int:
+    """Run the server until SIGTERM or SIGINT; gives the process's exit code."""
+    configure_logging(settings.log_format, settings.log_level)
+    try:
+        return asyncio.run(_serve(settings))
+    except (StartError, KubeConfigError) as error:
+        sys.stderr.write(f"mcptasks serve: {error}\n")
+        return EXIT_CONFIG
+
+
+async def _serve(settings: Settings) -> int:
+    server = _load(settings)
+    access = ClusterAccess(settings.kubeconfig, settings.context)
+    namespace = settings.namespace or access.namespace()
+    endpoint_socket = bind(settings.host, settings.port, "MCPTASKS_PORT or --port")
+    gateway_socket = bind(settings.gateway_host, settings.gateway_port, "MCPTASKS_GATEWAY_PORT or --gateway-port")
+    async with AsyncExitStack() as stack:
+        kube = await stack.enter_async_context(await access.connect("mcptasks-server"))
+        results = await stack.enter_async_context(_results(settings))
+        forget = _Forget(results)
+        cache = WatchCache(kube, MCP_TASKS, namespace, on_deleted=forget)
+        tasks = TaskClient(kube)
+        service = TaskService(settings, namespace, tasks, cache, results)
+        server.serve_tasks(service)
+        gateway = Gateway(kube, tasks, results, settings, on_written=cache.add)
+        endpoint = _server(endpoint_app(server, service, settings), settings)
+        inner = _server(gateway_app(gateway), settings)
+        logger.info("serving MCP on http://%s%s", _address(endpoint_socket), settings.path)
+        logger.info("serving the gateway on http://%s, tasks in namespace %s", _address(gateway_socket), namespace)
+        await stack.enter_async_context(_background(cache))
+        await stack.enter_async_context(_stop_on_signals(service, [endpoint, inner], settings))
+        await asyncio.gather(endpoint.serve([endpoint_socket]), inner.serve([gateway_socket]))
+        await forget.done()
+    return EXIT_OK
+
+
+def _load(settings: Settings) -> TaskServer[object]:
+    if not settings.module:
+        raise StartError("name the server to run: `mcptasks serve path/to/server.py`, or set MCPTASKS_MODULE")
+    try:
+        return load_server(settings.module)
+    except LoadError as error:
+        if error.trace:
+            sys.stderr.write(error.trace)
+        raise StartError(str(error)) from error
+
+
+def _results(settings: Settings) -> Results:
+    try:
+        return Results.from_settings(settings)
+    except ValueError as error:
+        raise StartError(str(error)) from error
+
+
+def bind(host: str, port: int, setting: str) -> socket.socket:
+    """A listening socket. Raises StartError where the port is taken or not allowed."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+        sock.listen(2048)
+    except OSError as error:
+        sock.close()
+        raise StartError(
+            f"cannot listen on {host} port {port}: {error.strerror}; "
+            f"choose another one with {setting} (0 is any free one)"
+        ) from error
+    sock.setblocking(False)
+    return sock
+
+
+def _address(sock: socket.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def endpoint_app(server: TaskServer[object], service: TaskService, settings: Settings) -> FastAPI:
+    """The MCP endpoint with its health checks as an ASGI application."""
+    mcp_app = server.streamable_http_app(
+        streamable_http_path=settings.path,
+        stateless_http=True,
+        json_response=False,
+        transport_security=_transport_security(settings),
+        max_request_body_size=settings.max_body_bytes,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # The lifespan of a mounted application never runs by itself.
+        async with server.session_manager.run():
+            yield
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+
+    @app.get("/healthz")
+    async def healthz() -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/readyz")
+    async def readyz() -> JSONResponse:
+        if service.draining.is_set():
+            return JSONResponse({"status": "draining"}, 503)
+        if not service.cache.synced.is_set():
+            return JSONResponse({"status": "waiting for the Kubernetes API"}, 503)
+        return JSONResponse({"status": "ok"})
+
+    app.mount("/", mcp_app)
+    return app
+
+
+def _transport_security(settings: Settings) -> TransportSecuritySettings:
+    """Host and Origin checks against DNS rebinding: loopback and what is configured, all with `*`."""
+    if "*" in settings.allowed_hosts:
+        return TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    hosts = [*LOOPBACK_HOSTS, *settings.allowed_hosts]
+    origins = [f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts]
+    return TransportSecuritySettings(
+        allowed_hosts=[form for host in hosts for form in (host, f"{host}:*")],
+        allowed_origins=[
+            *(form for origin in origins for form in (origin, f"{origin}:*")),
+            *settings.allowed_origins,
+        ],
+    )
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves the signals to the process, which has two of them to stop."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
+def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
+    )
+    return _Server(config)
+
+
+@asynccontextmanager
+async def _background(cache: WatchCache) -> AsyncIterator[None]:
+    watching = asyncio.create_task(cache.run())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+
+
+@asynccontextmanager
+async def _stop_on_signals(
+    service: TaskService, servers: list[uvicorn.Server], settings: Settings
+) -> AsyncIterator[None]:
+    """Drain, then stop: blocked calls end with an error that says so before their connections are closed."""
+    loop = asyncio.get_running_loop()
+    stopping: list[asyncio.Task[None]] = []
+
+    async def stop(number: signal.Signals) -> None:
+        logger.info("%s: draining, then stopping", number.name)
+        service.draining.set()
+        # Long enough for the errors to be written; uvicorn itself waits for the connections to become idle.
+        await asyncio.sleep(min(0.2, settings.drain_seconds))
+        for server in servers:
+            server.handle_exit(number, None)
+
+    def on_signal(number: signal.Signals) -> None:
+        if not stopping:
+            stopping.append(loop.create_task(stop(number)))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+        await asyncio.gather(*stopping)
+
+
+@dataclass(eq=False)
+class _Forget:
+    """Deletes the stored payload of each task that is gone. The store's own expiry is the safety net."""
+
+    results: Results
+
+    def __post_init__(self) -> None:
+        self._running: set[asyncio.Task[None]] = set()
+
+    def __call__(self, item: JsonObject) -> None:
+        record = parse_task(item).status.result
+        if record is not None and record.ref is not None:
+            task = asyncio.create_task(self._delete(item))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _delete(self, item: JsonObject) -> None:
+        record = parse_task(item).status.result
+        assert record is not None
+        try:
+            await self.results.delete(record)
+        except ResultStoreUnavailableError as error:
+            logger.warning("cannot delete a result: %s", error, extra={"task": item["metadata"]["name"]})
+
+    async def done(self) -> None:
+        """Wait for what is under way."""
+        await asyncio.gather(*self._running)

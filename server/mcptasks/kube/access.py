@@ -1,0 +1,77 @@
+"""How to reach a cluster: kubeconfig files, contexts, exec plugins and service accounts, as the `kubernetes` package
+reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client import Configuration
+
+from mcptasks.kube.client import KubeClient
+from mcptasks.kube.errors import KubeConfigError
+
+
+@dataclass(frozen=True)
+class ClusterAccess:
+    """How to reach a cluster: a kubeconfig file and context, or the Pod's own service account where both are unset."""
+
+    kubeconfig: Path | None = None
+    context: str | None = None
+
+    async def connect(self, user_agent: str = "mcptasks") -> KubeClient:
+        """A client for the cluster; nothing is sent yet. Raises KubeConfigError."""
+        return KubeClient(await self.configuration(), user_agent)
+
+    async def configuration(self) -> Configuration:
+        """Load the configuration.
+
+        Raises:
+            KubeConfigError: the file is missing, unreadable or names no such context.
+        """
+        configuration = Configuration()
+        if self.kubeconfig is None and self.context is None and await self._in_cluster(configuration):
+            return configuration
+        path = self.kubeconfig
+        if path is not None and not path.is_file():
+            raise KubeConfigError(f"kubeconfig {path} does not exist; give an existing file with --kubeconfig")
+        try:
+            await kube_config.load_kube_config(
+                config_file=None if path is None else str(path),
+                context=self.context,
+                client_configuration=configuration,
+                persist_config=False,
+            )
+        except (kube_config.ConfigException, yaml.YAMLError, OSError, AttributeError, TypeError, ValueError) as error:
+            where = path or "the default kubeconfig (KUBECONFIG or ~/.kube/config)"
+            raise KubeConfigError(
+                f"cannot use {where}: {error}; give a file with --kubeconfig and a context with --context"
+            ) from error
+        return configuration
+
+    @staticmethod
+    async def _in_cluster(configuration: Configuration) -> bool:
+        try:
+            kube_config.load_incluster_config(client_configuration=configuration)
+        except kube_config.ConfigException:
+            return False
+        return True
+
+    def namespace(self) -> str:
+        """The namespace of the kubeconfig's context, of the Pod, or `default`."""
+        in_pod = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+        if self.kubeconfig is None and self.context is None and in_pod.is_file():
+            return in_pod.read_text().strip()
+        return _context_namespace(self.kubeconfig, self.context) or "default"
+
+
+def _context_namespace(path: Path | None, context: str | None) -> str | None:
+    try:
+        contexts, current = kube_config.list_kube_config_contexts(None if path is None else str(path))
+    except (kube_config.ConfigException, yaml.YAMLError, OSError, AttributeError, TypeError, ValueError):
+        return None
+    chosen = next((c for c in contexts if c["name"] == context), None) if context else current
+    namespace = ((chosen or {}).get("context") or {}).get("namespace")
+    return str(namespace) if namespace else None

@@ -1,0 +1,405 @@
+"""TaskService: create, get, wait for, list and cancel tasks. Knows no wire format and no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mcptasks.calls import (
+    Call,
+    DrainingError,
+    InvalidCallError,
+    Page,
+    RefusedError,
+    TaskEndedError,
+    TaskNotFoundError,
+    TaskView,
+    UnavailableServiceError,
+)
+from mcptasks.kube import names
+from mcptasks.kube.cache import WatchCache
+from mcptasks.kube.errors import (
+    AlreadyExistsError,
+    ForbiddenError,
+    InvalidError,
+    KubeError,
+    NotFoundError,
+    UnavailableError,
+)
+from mcptasks.kube.tasks import TaskClient, parse_task
+from mcptasks.lifecycle import Ending, Retention, created_at, end, reported_ttl_ms, utc_now
+from mcptasks.resources import (
+    API_VERSION,
+    DEFAULT_TEMPLATE,
+    LABEL_COMPONENT,
+    LABEL_PRINCIPAL,
+    LABEL_SERVER,
+    JsonObject,
+    McpTask,
+    McpTaskSpec,
+    Phase,
+    Principal,
+    Reason,
+    Request,
+    TemplateRef,
+)
+from mcptasks.results import ResultLostError, Results, ResultStoreUnavailableError
+from mcptasks.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+PAGE_SIZE = 100
+RECHECK_SECONDS = 15.0
+"""How long a waiting call trusts the watch before it asks the API server itself."""
+
+CREATE_ATTEMPTS = 5
+CREATE_PAUSE_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class _Position:
+    """Where a page ends: the last task's creation and name."""
+
+    created: str
+    name: str
+
+    def encode(self) -> str:
+        return base64.urlsafe_b64encode(json.dumps([self.created, self.name]).encode()).decode()
+
+    @classmethod
+    def decode(cls, cursor: str) -> _Position:
+        try:
+            created, name = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        except (ValueError, binascii.Error, TypeError) as error:
+            raise InvalidCallError("Invalid cursor: use the nextCursor of an earlier answer unchanged") from error
+        if not isinstance(created, str) or not isinstance(name, str):
+            raise InvalidCallError("Invalid cursor: use the nextCursor of an earlier answer unchanged")
+        return cls(created, name)
+
+
+@dataclass(eq=False)
+class TaskService:
+    """Serves the tasks of one MCP server from a watch cache of one namespace.
+
+    Stateless: whatever a call needs is in the cluster, so that any replica can answer it.
+    """
+
+    settings: Settings
+    namespace: str
+    tasks: TaskClient
+    cache: WatchCache
+    results: Results
+    now: Callable[[], datetime] = utc_now
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def retention(self) -> Retention:
+        """How long tasks can be read where their spec says nothing."""
+        return Retention(self.settings.default_ttl_seconds * 1000, self.settings.result_floor_seconds)
+
+    async def create(self, call: Call) -> TaskView:
+        """Store a new task; it is durable, and can be read from any replica, when this returns.
+
+        Raises:
+            InvalidCallError: ttl or arguments are out of bounds. Nothing was stored.
+            RefusedError: the cluster does not allow it.
+            UnavailableServiceError: the cluster cannot be reached.
+        """
+        if self.draining.is_set():
+            raise DrainingError
+        body = self._task_body(call)
+        name = body["metadata"]["name"]
+        try:
+            stored = await self._store(body)
+        except UnavailableError as error:
+            logger.error("cannot store task %s: %s", name, error)
+            raise UnavailableServiceError(
+                "The task could not be stored: the cluster is unavailable. Try again."
+            ) from error
+        except (ForbiddenError, InvalidError) as error:
+            logger.warning("task %s was refused: %s", name, error)
+            raise RefusedError(f"The cluster does not allow this task: {error.message}") from error
+        self.cache.add(stored)
+        logger.info("task created", extra={"task": name, "component": call.component.name})
+        return self.view(parse_task(stored))
+
+    async def _store(self, body: JsonObject) -> JsonObject:
+        """Create the object. The name is random, so one that exists already is an earlier try that did arrive."""
+        name = body["metadata"]["name"]
+        for attempt in range(1, CREATE_ATTEMPTS + 1):
+            try:
+                return await self.tasks.create(self.namespace, body)
+            except AlreadyExistsError:
+                return await self.tasks.get(self.namespace, name)
+            except UnavailableError:
+                if attempt == CREATE_ATTEMPTS:
+                    raise
+                await asyncio.sleep(CREATE_PAUSE_SECONDS * attempt)
+        raise AssertionError("unreachable")
+
+    def _task_body(self, call: Call) -> JsonObject:
+        config = call.config
+        arguments_text = json.dumps(call.arguments, ensure_ascii=False, separators=(",", ":"))
+        size, limit = len(arguments_text.encode()), self.settings.max_arguments_bytes
+        if size > limit:
+            raise InvalidCallError(
+                f"Arguments are {size} bytes of JSON, the limit is {limit}: pass a reference instead"
+            )
+        idempotent = config.idempotent if config.idempotent is not None else call.idempotent_hint
+        spec = McpTaskSpec(
+            server=self.settings.server_name,
+            component=call.component,
+            arguments=call.arguments,
+            arguments_text=None if survives_api_server(call.arguments) else arguments_text,
+            template_ref=TemplateRef(name=config.template or DEFAULT_TEMPLATE),
+            ttl_ms=self._ttl_ms(call),
+            timeout_seconds=config.timeout_seconds,
+            retries=config.retries,
+            idempotent=idempotent,
+            poll_interval_ms=config.poll_interval_ms,
+            principal=call.principal,
+            request=call.request,
+            trace_context=call.trace_context,
+        )
+        labels = {
+            LABEL_SERVER: names.label_value(self.settings.server_name),
+            LABEL_COMPONENT: names.label_value(call.component.name),
+        }
+        if call.principal is not None:
+            labels[LABEL_PRINCIPAL] = names.label_value("\x00".join(principal_key(call.principal)))
+        return {
+            "apiVersion": API_VERSION,
+            "kind": "McpTask",
+            "metadata": {
+                "name": names.task_name(call.component.name),
+                "namespace": self.namespace,
+                "labels": labels,
+            },
+            # The arguments are put in as they came: a JSON null in them is a value, not an absent field.
+            "spec": spec.dump() | {"arguments": call.arguments},
+        }
+
+    def _ttl_ms(self, call: Call) -> int:
+        """The ttl that is agreed on: what the caller asks, within the server's bounds."""
+        asked = call.ttl_ms if call.ttl_ms is not None else call.config.ttl_ms
+        if asked is None:
+            asked = self.settings.default_ttl_seconds * 1000
+        if asked < 0:
+            raise InvalidCallError(f"Invalid ttl {asked}: use milliseconds from now, 0 or more")
+        return min(asked, self.settings.max_ttl_seconds * 1000)
+
+    async def get(self, task_id: str, principal: Principal | None) -> TaskView:
+        """The task as it is now. Raises TaskNotFoundError, UnavailableServiceError."""
+        return self.view(await self._find(task_id, principal))
+
+    async def _find(self, task_id: str, principal: Principal | None) -> McpTask:
+        task = parse_task(await self._item(task_id))
+        expires = task.status.expires_at
+        if (
+            task.spec.server != self.settings.server_name
+            or not _same_principal(task.spec.principal, principal)
+            or (expires is not None and expires <= self.now())
+            or task.metadata.deletion_timestamp is not None
+        ):
+            raise TaskNotFoundError
+        return task
+
+    async def _item(self, task_id: str) -> JsonObject:
+        """The object from the cache, or, where another replica may have just made it, from the API server."""
+        if not names.is_task_name(task_id):
+            raise TaskNotFoundError
+        return self.cache.get(self.namespace, task_id) or await self._fresh_item(task_id)
+
+    async def _fresh_item(self, task_id: str) -> JsonObject:
+        try:
+            return await self.tasks.get(self.namespace, task_id)
+        except NotFoundError:
+            raise TaskNotFoundError from None
+        except KubeError as error:
+            logger.error("cannot read task: %s", error, extra={"task": task_id})
+            raise UnavailableServiceError("The task cannot be read at the moment. Try again.") from error
+
+    async def follow(self, task_id: str, principal: Principal | None) -> AsyncIterator[TaskView]:
+        """The task now and after each change that its caller can see, up to the state in which it ends.
+
+        Raises:
+            TaskNotFoundError: there is no such task, or it was deleted meanwhile.
+            DrainingError: this replica is shutting down.
+        """
+        shown: tuple[object, ...] | None = None
+        async with self.cache.changes(self.namespace, task_id) as changed:
+            fresh = False
+            while True:
+                changed.clear()
+                if fresh:
+                    self.cache.add(await self._fresh_item(task_id))
+                view = self.view(await self._find(task_id, principal))
+                if (state := _visible(view)) != shown:
+                    shown = state
+                    yield view
+                if view.phase.terminal:
+                    return
+                if self.draining.is_set():
+                    raise DrainingError
+                fresh = not await self._changed_or_draining(changed)
+
+    async def _changed_or_draining(self, changed: asyncio.Event) -> bool:
+        """Wait for either, for RECHECK_SECONDS at most; False if neither came."""
+        waiting = [asyncio.ensure_future(event.wait()) for event in (changed, self.draining)]
+        try:
+            done, _ = await asyncio.wait(waiting, timeout=RECHECK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            return bool(done)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    async def ended(self, task_id: str, principal: Principal | None) -> TaskView:
+        """The task once it has ended, however long that takes. Raises as `follow` does."""
+        async for view in self.follow(task_id, principal):
+            if view.phase.terminal:
+                return view
+        raise AssertionError("follow ends only with a terminal task")
+
+    async def result_text(self, view: TaskView) -> str:
+        """The JSON text of the task's result.
+
+        Raises:
+            TaskNotFoundError: the task has none.
+            UnavailableServiceError: the result store cannot be reached, or has lost it.
+        """
+        if view.result is None:
+            raise TaskNotFoundError
+        try:
+            return await self.results.get(view.result)
+        except (ResultLostError, ResultStoreUnavailableError) as error:
+            logger.error("cannot read the result: %s", error, extra={"task": view.task_id})
+            raise UnavailableServiceError("The task's result cannot be read at the moment. Try again.") from error
+
+    async def cancel(self, task_id: str, principal: Principal | None) -> TaskView:
+        """Make the task cancelled; the operator then ends its process.
+
+        Raises:
+            TaskEndedError: it has ended already.
+            TaskNotFoundError, UnavailableServiceError.
+        """
+        known = await self._find(task_id, principal)
+        if known.terminal:
+            raise TaskEndedError(known.phase)
+        ending = Ending(Phase.CANCELLED, Reason.CANCELLED_BY_CALLER, "Cancelled by the caller")
+
+        def change(task: McpTask) -> JsonObject | None:
+            return None if task.terminal else end(task, ending, self.now(), self.retention)
+
+        item = await self._item(task_id)
+        try:
+            written = await self.tasks.update_status(item, change)
+        except NotFoundError:
+            raise TaskNotFoundError from None
+        except KubeError as error:
+            logger.error("cannot cancel: %s", error, extra={"task": task_id})
+            raise UnavailableServiceError("The task could not be cancelled at the moment. Try again.") from error
+        self.cache.add(written)
+        task = parse_task(written)
+        if task.phase is not Phase.CANCELLED:
+            raise TaskEndedError(task.phase)
+        logger.info("task cancelled by its caller", extra={"task": task_id})
+        return self.view(task)
+
+    def list(self, principal: Principal | None, cursor: str | None = None) -> Page:
+        """A page of the principal's tasks, newest first. Raises InvalidCallError for a cursor that is not ours."""
+        after = None if cursor is None else _Position.decode(cursor)
+        now = self.now()
+        mine = [task for task in map(parse_task, self.cache.values()) if self._is_listed(task, principal, now)]
+        mine.sort(key=_sort_key, reverse=True)
+        if after is not None:
+            mine = [task for task in mine if _sort_key(task) < (after.created, after.name)]
+        page, rest = mine[:PAGE_SIZE], mine[PAGE_SIZE:]
+        return Page([self.view(task) for task in page], _Position(*_sort_key(page[-1])).encode() if rest else None)
+
+    def _is_listed(self, task: McpTask, principal: Principal | None, now: datetime) -> bool:
+        expires = task.status.expires_at
+        return (
+            task.spec.server == self.settings.server_name
+            and _same_principal(task.spec.principal, principal)
+            and (expires is None or expires > now)
+            and task.metadata.deletion_timestamp is None
+        )
+
+    def view(self, task: McpTask) -> TaskView:
+        """What the task's caller may see of it."""
+        status = task.status
+        created = created_at(task)
+        poll_default = round(self.settings.default_poll_interval_seconds * 1000)
+        return TaskView(
+            task_id=task.name,
+            phase=task.phase,
+            component=task.spec.component,
+            created_at=created,
+            last_updated_at=status.last_updated_at or created,
+            ttl_ms=reported_ttl_ms(task, self.now(), self.retention),
+            poll_interval_ms=task.spec.poll_interval_ms or poll_default,
+            reason=status.reason,
+            message=_message(task),
+            progress=status.progress.current if status.progress else None,
+            progress_total=status.progress.total if status.progress else None,
+            result=status.result,
+            error=status.error,
+            input_requests=tuple(status.input_requests or ()),
+            request=task.spec.request or Request(),
+        )
+
+
+def principal_key(principal: Principal) -> tuple[str, str, str]:
+    """The components that make two principals the same."""
+    return principal.client_id or "", principal.issuer or "", principal.subject or ""
+
+
+def _same_principal(owner: Principal | None, caller: Principal | None) -> bool:
+    if owner is None or caller is None:
+        return owner is caller
+    return principal_key(owner) == principal_key(caller)
+
+
+def _sort_key(task: McpTask) -> tuple[str, str]:
+    return created_at(task).isoformat(), task.name
+
+
+def _message(task: McpTask) -> str | None:
+    progress = task.status.progress
+    if not task.terminal and progress is not None and progress.message:
+        return progress.message
+    return task.status.message
+
+
+def _visible(view: TaskView) -> tuple[object, ...]:
+    return view.phase, view.message, view.progress, view.progress_total, view.input_requests
+
+
+_INT64 = range(-(2**63), 2**63)
+
+
+def survives_api_server(value: object) -> bool:
+    """Whether a JSON value comes back from the API server as it went in.
+
+    It keeps free JSON as 64-bit integers and doubles: larger integers lose digits, and a float without a fraction
+    becomes an integer (seen on Kubernetes 1.36).
+    """
+    match value:
+        case bool() | str() | None:
+            return True
+        case int():
+            return value in _INT64
+        case float():
+            return not value.is_integer()
+        case dict():
+            return all(survives_api_server(item) for item in value.values())
+        case list():
+            return all(survives_api_server(item) for item in value)
+        case _:
+            return False

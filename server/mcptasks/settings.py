@@ -1,0 +1,131 @@
+"""Every setting of the server, the gateway, the operator and the runner: one class, one prefix, `MCPTASKS_`.
+
+`mcptasks settings` prints this reference.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "MCPTASKS_"
+
+KIB = 1024
+MIB = 1024 * KIB
+
+GATEWAY_AUDIENCE = "mcptasks.dev/gateway"
+TOKEN_FILE = "/var/run/secrets/mcptasks.dev/token"
+
+
+class Settings(BaseSettings):
+    """Settings, each from the environment variable `MCPTASKS_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    @field_validator("watch_namespaces", "allowed_hosts", "allowed_origins", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("runner_command", mode="before")
+    @classmethod
+    def _split_as_shell(cls, value: Any) -> Any:
+        return shlex.split(value) if isinstance(value, str) else value
+
+    # Cluster
+    kubeconfig: Path | None = Field(
+        None, description="Kubeconfig file; without one the Pod's service account or the default kubeconfig is used."
+    )
+    context: str | None = Field(None, description="Context of the kubeconfig.")
+    namespace: str | None = Field(
+        None, description="Namespace of the tasks; without one that of the Pod or of the kubeconfig's context."
+    )
+    watch_namespaces: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Namespaces that the operator serves, separated by commas; `namespace` where empty, all with `*`.",
+    )
+
+    # Logs
+    log_format: Literal["human", "json"] = Field("human", description="human or json.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
+
+    # Server
+    server_name: str = Field("default", max_length=63, description="Name of this MCP server in `spec.server`.")
+    module: str | None = Field(
+        None, description="The user's server: `path/to/server.py[:name]` or `package.module[:name]`."
+    )
+    host: str = Field("127.0.0.1", description="Address that the MCP endpoint listens on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port of the MCP endpoint; 0 picks a free one.")
+    path: str = Field("/mcp", pattern=r"^/\S*$", description="Path of the MCP endpoint.")
+    allowed_hosts: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Host headers that are served besides the loopback ones, separated by commas; `*` allows all.",
+    )
+    allowed_origins: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="Origin headers that are served, separated by commas; `*` allows all."
+    )
+    max_body_bytes: int = Field(4 * MIB, ge=1, description="Largest request body; larger ones get HTTP 413.")
+    max_arguments_bytes: int = Field(256 * KIB, ge=1, description="Largest arguments of a task, as JSON text.")
+    default_ttl_seconds: int = Field(3600, ge=0, description="How long a task can be read where the call asks nothing.")
+    max_ttl_seconds: int = Field(604_800, ge=1, description="Longest ttl; longer ones are cut down to it.")
+    default_timeout_seconds: int = Field(3600, ge=1, description="Run time of an attempt where nobody says otherwise.")
+    default_poll_interval_seconds: float = Field(
+        1.0, gt=0, le=3600, description="How often clients are asked to poll where the tool does not say so."
+    )
+    single_user: bool = Field(
+        False, description="All callers are one user: `tasks/list` is offered without authentication."
+    )
+    drain_seconds: float = Field(
+        5.0, ge=0, description="How long a stopping server lets calls end before they get an error that says so."
+    )
+
+    # Gateway
+    gateway_host: str = Field("127.0.0.1", description="Address that the gateway listens on. Never expose it.")
+    gateway_port: int = Field(8001, ge=0, le=65535, description="Port of the gateway; 0 picks a free one.")
+    gateway_url: str = Field(
+        "http://127.0.0.1:8001", description="Where task Pods find the gateway (operator and runner)."
+    )
+    gateway_audience: str = Field(GATEWAY_AUDIENCE, description="Audience of the task Pods' tokens.")
+
+    # Results
+    redis_url: SecretStr | None = Field(None, description="Redis for results that are too large for an object.")
+    redis_prefix: str = Field("mcptasks", description="Prefix of all keys in Redis.")
+    inline_result_bytes: int = Field(
+        64 * KIB, ge=0, description="Largest result that is kept in the object itself where there is Redis."
+    )
+    max_result_bytes: int = Field(64 * MIB, ge=1, description="Largest result with Redis.")
+    max_result_bytes_without_redis: int = Field(
+        MIB, ge=1, le=MIB + MIB // 4, description="Largest result without Redis; all are kept in the object."
+    )
+    result_floor_seconds: float = Field(
+        30.0, ge=1, description="How long the result of a task that outlived its ttl can still be read."
+    )
+
+    # Operator
+    workers: int = Field(64, ge=1, le=1024, description="Tasks that the operator works on at the same time.")
+    resync_seconds: float = Field(120.0, ge=1, description="How often the operator lists everything anew.")
+    lease_name: str = Field("mcptasks-operator", description="Lease that the leading operator holds.")
+    lease_namespace: str | None = Field(None, description="Namespace of the lease; `namespace` where unset.")
+    lease_seconds: int = Field(15, ge=2, description="A leader that does not renew for this long is replaced.")
+    lease_renew_seconds: float = Field(10.0, gt=0, description="A leader that cannot renew for this long steps down.")
+    lease_retry_seconds: float = Field(2.0, gt=0, description="How often the lease is tried and renewed.")
+    liveness_port: int = Field(8081, ge=0, le=65535, description="Port of the operator's /healthz; 0 picks a free one.")
+    liveness_host: str = Field("127.0.0.1", description="Address of the operator's /healthz.")
+    runner_image: str = Field("mcptasks:latest", description="Image of task Pods whose template names none.")
+    runner_command: Annotated[list[str], NoDecode] = Field(
+        default_factory=lambda: ["mcptasks", "run"], description="Command of task Pods whose template has none."
+    )
+    start_deadline_seconds: int = Field(
+        300, ge=1, description="How long a task waits for its Pod to start where the template does not say so."
+    )
+    log_tail_lines: int = Field(20, ge=0, le=200, description="Log lines that a failure's message ends with.")
+
+    # Runner
+    token_file: Path = Field(Path(TOKEN_FILE), description="The Pod's token for the gateway.")
+    progress_interval_seconds: float = Field(
+        1.0, ge=0.05, description="Least time between two progress reports of a task."
+    )

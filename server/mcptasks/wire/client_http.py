@@ -1,0 +1,197 @@
+"""Streamable HTTP from the client's side: one JSON-RPC message out, a JSON or SSE answer back."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import httpx
+
+from mcptasks.resources import JsonObject
+from mcptasks.wire.client_types import (
+    ClientError,
+    ConnectionFailedError,
+    HttpRefusedError,
+    Progress,
+    ProgressCallback,
+    error_of,
+)
+
+EXCERPT_CHARACTERS = 200
+EVENT_STREAM = "text/event-stream"
+BASE_HEADERS = {"Accept": f"application/json, {EVENT_STREAM}", "Content-Type": "application/json"}
+
+Notified = Callable[[JsonObject], None]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The result of a request and the HTTP headers that it came with."""
+
+    result: JsonObject
+    headers: Mapping[str, str]
+
+
+@dataclass
+class HttpTransport:
+    """Sends JSON-RPC messages to one MCP endpoint."""
+
+    url: str
+    http: httpx.AsyncClient
+    _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    async def request(
+        self,
+        method: str,
+        params: JsonObject,
+        headers: Mapping[str, str],
+        on_progress: ProgressCallback | None = None,
+    ) -> Answer:
+        """Send a request and wait for its answer; progress on the way there goes to `on_progress`.
+
+        Raises:
+            McpError: the answer is a JSON-RPC error.
+            HttpRefusedError: the answer is an HTTP error and no JSON-RPC message.
+            ConnectionFailedError: there is no answer.
+        """
+        request_id = next(self._ids)
+        message = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
+        async for response, received in self._exchange(message, headers):
+            if received.get("id") == request_id and "method" not in received:
+                return Answer(_result(received), response.headers)
+            if received.get("id") is None and "error" in received:
+                raise error_of(received["error"])
+            await _report(received, on_progress)
+        raise ConnectionFailedError(f"{self.url} closed the connection before it answered {method}")
+
+    async def notify(self, method: str, headers: Mapping[str, str]) -> None:
+        """Send a notification."""
+        async for _ in self._exchange({"jsonrpc": "2.0", "method": method}, headers):
+            pass
+
+    async def delete(self, headers: Mapping[str, str]) -> None:
+        """End the session that the headers name, if the server can still be reached."""
+        try:
+            await self.http.delete(self.url, headers=dict(headers))
+        except httpx.HTTPError:
+            return
+
+    async def _exchange(
+        self, message: JsonObject, headers: Mapping[str, str]
+    ) -> AsyncIterator[tuple[httpx.Response, JsonObject]]:
+        body = json.dumps(message, ensure_ascii=False).encode()
+        try:
+            async with self.http.stream(
+                "POST", self.url, content=body, headers={**BASE_HEADERS, **headers}
+            ) as response:
+                async for received in _messages(response):
+                    yield response, received
+        except httpx.TimeoutException as error:
+            raise ConnectionFailedError(f"{self.url} does not answer (timeout)") from error
+        except httpx.InvalidURL as error:
+            raise ClientError(f"{self.url!r} is not a URL: {error}") from error
+        except httpx.UnsupportedProtocol as error:
+            raise ClientError(f"{self.url!r} is not an HTTP URL; give one like http://127.0.0.1:8000/mcp") from error
+        except httpx.TransportError as error:
+            raise ConnectionFailedError(f"cannot reach {self.url}: {error or type(error).__name__}") from error
+
+
+async def _messages(response: httpx.Response) -> AsyncIterator[JsonObject]:
+    if response.headers.get("content-type", "").startswith(EVENT_STREAM):
+        async for data in sse_data(response.aiter_bytes()):
+            yield _parsed(data)
+        return
+    body = await response.aread()
+    parsed = _object(body)
+    if parsed is not None and ("result" in parsed or "error" in parsed):
+        yield parsed
+    elif response.status_code >= 400:
+        raise _refused(response, body)
+    elif body.strip():
+        raise ClientError(f"{response.url} does not answer in MCP: {_excerpt(body)!r}")
+
+
+def _refused(response: httpx.Response, body: bytes) -> ClientError:
+    status = response.status_code
+    if status in (401, 403):
+        hint = "give a valid one with --token" if "authorization" in response.request.headers else "it wants a token"
+        return HttpRefusedError(status, f"{response.url} refuses access (HTTP {status}): {hint}")
+    if status >= 500:
+        return ConnectionFailedError(f"{response.url} answers HTTP {status}: {_excerpt(body)}")
+    hint = "; is the path right? It is /mcp by default" if status == 404 else ""
+    return HttpRefusedError(status, f"{response.url} answers HTTP {status}: {_excerpt(body)}{hint}")
+
+
+def _excerpt(body: bytes) -> str:
+    text = body.decode("utf-8", "replace").strip()
+    return text[:EXCERPT_CHARACTERS] or "(no body)"
+
+
+def _object(body: bytes) -> JsonObject | None:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _parsed(data: str) -> JsonObject:
+    value = _object(data.encode())
+    if value is None:
+        raise ClientError(f"the server sent an event that is no JSON-RPC message: {data[:EXCERPT_CHARACTERS]!r}")
+    return value
+
+
+def _result(message: JsonObject) -> JsonObject:
+    if "error" in message:
+        raise error_of(message["error"])
+    result = message.get("result")
+    if not isinstance(result, dict):
+        raise ClientError(f"the server's answer has no result: {str(message)[:EXCERPT_CHARACTERS]}")
+    return result
+
+
+async def _report(message: JsonObject, on_progress: ProgressCallback | None) -> None:
+    if on_progress is None or message.get("method") != "notifications/progress":
+        return
+    params = message.get("params") or {}
+    await report(on_progress, Progress(params.get("progress"), params.get("total"), params.get("message")))
+
+
+async def report(on_progress: ProgressCallback | None, progress: Progress) -> None:
+    """Call a progress callback, be it synchronous or asynchronous."""
+    if on_progress is not None:
+        outcome = on_progress(progress)
+        if inspect.isawaitable(outcome):
+            await outcome
+
+
+async def sse_data(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """The data of each server-sent event (WHATWG HTML, section 9.2).
+
+    Lines end with CR, LF or both and with nothing else: JSON may hold other characters that Python takes for line ends.
+    """
+    data: list[str] = []
+    async for line in _lines(chunks):
+        if not line:
+            if data:
+                yield "\n".join(data)
+            data = []
+        elif line.startswith("data:"):
+            data.append(line.removeprefix("data:").removeprefix(" "))
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    pending = b""
+    async for chunk in chunks:
+        pending += chunk
+        # A CR at the end may be the first half of a CR LF.
+        held = b"\r" if pending.endswith(b"\r") else b""
+        complete = pending[: len(pending) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *lines, rest = complete.split(b"\n")
+        for line in lines:
+            yield line.decode("utf-8", "replace")
+        pending = rest + held

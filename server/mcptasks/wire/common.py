@@ -1,0 +1,160 @@
+"""What both protocol versions share: params of tasks/*, who called, what the request carried, errors."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.provider import principal_components
+from mcp.server.context import HandlerResult, ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, RequestParams
+from mcp_types import methods as mcp_methods
+from pydantic import Field, ValidationError
+
+from mcptasks.calls import (
+    DrainingError,
+    InvalidCallError,
+    RefusedError,
+    ServiceError,
+    TaskEndedError,
+    TaskNotFoundError,
+    TaskView,
+    UnavailableServiceError,
+)
+from mcptasks.resources import JsonObject, Principal, Request, TraceContext
+from mcptasks.wire.catalogue import METHODS, ArgumentsError
+
+if TYPE_CHECKING:
+    from mcptasks.service import TaskService
+
+logger = logging.getLogger(__name__)
+
+Context = ServerRequestContext[Any, Any]
+Handler = Callable[[Context, Any], Awaitable[HandlerResult]]
+
+PROTOCOL_PREFIX = "io.modelcontextprotocol/"
+CLIENT_INFO_KEY = f"{PROTOCOL_PREFIX}clientInfo"
+CLIENT_CAPABILITIES_KEY = f"{PROTOCOL_PREFIX}clientCapabilities"
+
+_CODES: dict[type[Exception], int] = {
+    TaskNotFoundError: INVALID_PARAMS,
+    TaskEndedError: INVALID_PARAMS,
+    InvalidCallError: INVALID_PARAMS,
+    ArgumentsError: INVALID_PARAMS,
+    RefusedError: INTERNAL_ERROR,
+    UnavailableServiceError: INTERNAL_ERROR,
+    DrainingError: INTERNAL_ERROR,
+}
+
+
+class TaskIdParams(RequestParams):
+    """Params of tasks/get, tasks/result and tasks/cancel."""
+
+    task_id: str = Field(alias="taskId", max_length=1024)
+
+
+class ListParams(RequestParams):
+    """Params of tasks/list."""
+
+    cursor: str | None = Field(None, max_length=4096)
+
+
+class UpdateParams(TaskIdParams):
+    """Params of tasks/update."""
+
+    input_responses: dict[str, dict[str, Any]] = Field(alias="inputResponses")
+
+
+def mapped(handler: Handler) -> Handler:
+    """The handler with every failure as a JSON-RPC error whose text may be shown to a caller."""
+
+    async def handle(ctx: Context, params: Any) -> HandlerResult:
+        try:
+            return await handler(ctx, params)
+        except Exception as error:
+            raise as_mcp_error(error) from error
+
+    return handle
+
+
+def as_mcp_error(error: Exception) -> Exception:
+    """The error for the wire. Unexpected ones are logged and reach the caller without their text."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, MCPError | ValidationError):
+        return error
+    for kind, code in _CODES.items():
+        if isinstance(error, kind):
+            return MCPError(code=code, message=str(error))
+    if isinstance(error, ServiceError):
+        return MCPError(code=INTERNAL_ERROR, message=str(error))
+    logger.error("request failed unexpectedly", exc_info=error)
+    return MCPError(code=INTERNAL_ERROR, message="Internal server error")
+
+
+def not_offered(method: str) -> MCPError:
+    """The error for a method that this server does not offer."""
+    return MCPError(code=METHOD_NOT_FOUND, message="Method not found", data=method)
+
+
+def principal_of_caller() -> Principal | None:
+    """Who makes the current request: client, issuer and subject of its access token; None without a token."""
+    token = get_access_token()
+    if token is None:
+        return None
+    client_id, issuer, subject = principal_components(token)
+    return Principal(client_id=client_id, issuer=issuer, subject=subject)
+
+
+def request_of(ctx: Context) -> Request:
+    """What a component may know of the request besides its arguments."""
+    meta = _meta(ctx)
+    own = {key: value for key, value in meta.items() if not key.startswith(PROTOCOL_PREFIX)}
+    return Request(
+        protocol_version=ctx.protocol_version,
+        meta=own or None,
+        client_info=_object(meta.get(CLIENT_INFO_KEY)),
+        client_capabilities=_object(meta.get(CLIENT_CAPABILITIES_KEY)),
+    )
+
+
+def trace_context_of(ctx: Context) -> TraceContext | None:
+    """W3C Trace Context of the request (SEP-414), if it carries a valid-looking one."""
+    meta = _meta(ctx)
+    found = {key: meta[key] for key in ("traceparent", "tracestate", "baggage") if isinstance(meta.get(key), str)}
+    try:
+        return TraceContext(**found) if "traceparent" in found else None
+    except ValidationError:
+        return None
+
+
+def _meta(ctx: Context) -> dict[str, Any]:
+    meta = (ctx.params or {}).get("_meta")
+    return dict(meta) if isinstance(meta, dict) else {}
+
+
+def _object(value: object) -> JsonObject | None:
+    return value if isinstance(value, dict) else None
+
+
+async def shaped_result(service: TaskService, view: TaskView, version: str) -> JsonObject:
+    """The task's result, in the shape that the given protocol version has for it."""
+    stored = {"resultType": "complete", **json.loads(await service.result_text(view))}
+    try:
+        return mcp_methods.serialize_server_result(METHODS[view.component.kind], version, stored)
+    except ValidationError as error:
+        logger.error("the recorded result is no result of this kind", exc_info=error, extra={"task": view.task_id})
+        raise MCPError(code=INTERNAL_ERROR, message="The task's result is not one that can be sent") from None
+
+
+def task_failure(view: TaskView) -> MCPError:
+    """The JSON-RPC error of a task that ended without a result: its own one, or one that tells the reason."""
+    if view.error is not None:
+        data = None if view.error.data_text is None else json.loads(view.error.data_text)
+        return MCPError(code=view.error.code, message=view.error.message, data=data)
+    message = view.message or f"Task {view.phase.value}"
+    return MCPError(code=INTERNAL_ERROR, message=message, data={"reason": view.reason} if view.reason else None)

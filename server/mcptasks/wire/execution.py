@@ -1,0 +1,187 @@
+"""Running one component as a server would, away from the server: the same bytes come out.
+
+The result is kept as JSON text of the handler's own result, before any protocol version shapes it; whoever reads it
+shapes it for the reader's version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import anyio
+import pydantic_core
+from mcp.server.connection import Connection
+from mcp.server.context import HandlerResult, ServerRequestContext
+from mcp.server.runner import modern_error_data
+from mcp.server.session import ServerSession
+from mcp.shared.exceptions import MCPError, NoBackChannelError
+from mcp.shared.transport_context import TransportContext
+from mcp_types import CallToolResult, TextContent
+from mcp_types.version import LATEST_MODERN_VERSION
+from pydantic import BaseModel
+
+from mcptasks.assignment import Assignment, ErrorOutcome, FailureOutcome, ResultOutcome
+from mcptasks.reports import listening
+from mcptasks.resources import ComponentKind, JsonObject, Reason
+from mcptasks.wire.catalogue import METHODS, request_params
+
+logger = logging.getLogger(__name__)
+
+CallSync = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+class Components(Protocol):
+    """The user's server, as far as running a component goes."""
+
+    def lifespan(self) -> AbstractAsyncContextManager[Any]: ...
+
+    def has_component(self, kind: ComponentKind, name: str) -> bool: ...
+
+    def is_sync(self, kind: ComponentKind, name: str) -> bool: ...
+
+    def run_sync_with(self, call_sync: CallSync) -> None: ...
+
+    async def run_request(self, ctx: ServerRequestContext[Any, Any], params: JsonObject) -> HandlerResult: ...
+
+
+class Channel(Protocol):
+    """Where a running component's progress and log messages go. Neither call blocks for long."""
+
+    async def progress(self, current: float, total: float | None, message: str | None) -> None:
+        """Take a progress report; the latest one wins."""
+        ...
+
+    def log(self, level: str, data: object) -> None:
+        """Write a log message of the component's."""
+        ...
+
+
+def runs_in_main_thread(server: Components, assignment: Assignment) -> bool:
+    """Whether the component is a synchronous function, for which the process keeps its main thread free."""
+    return server.is_sync(assignment.component.kind, assignment.component.name)
+
+
+async def execute(
+    server: Components, assignment: Assignment, channel: Channel, call_sync: CallSync
+) -> ResultOutcome | ErrorOutcome | FailureOutcome:
+    """Run the assignment's component and give what it came to.
+
+    Nothing that a component raises as an `Exception` escapes; BaseExceptions such as SystemExit do.
+    """
+    component = assignment.component
+    if not server.has_component(component.kind, component.name):
+        return FailureOutcome(
+            reason=Reason.COMPONENT_NOT_FOUND,
+            message=f"The runner's module has no {component.kind} {component.name!r}: "
+            "make sure that server and task Pods run the same code",
+        )
+    arguments = pydantic_core.from_json(assignment.arguments_text)
+    server.run_sync_with(call_sync)
+    try:
+        async with server.lifespan() as state:
+            ctx, params = _request(assignment, arguments, channel, state)
+            with listening(_Listener(channel)):
+                return _outcome(await server.run_request(ctx, params))
+    except MCPError as error:
+        data = None if error.error.data is None else pydantic_core.to_json(error.error.data).decode()
+        return ErrorOutcome(code=error.error.code, message=error.error.message, data_text=data)
+    except Exception as error:
+        logger.error("%s %s failed", component.kind, component.name, exc_info=error)
+        hidden = modern_error_data(error)
+        return ErrorOutcome(code=hidden.code, message=hidden.message)
+
+
+def _request(
+    assignment: Assignment, arguments: JsonObject, channel: Channel, state: Any
+) -> tuple[ServerRequestContext[Any, Any], JsonObject]:
+    request, component = assignment.request, assignment.component
+    version = request.protocol_version or LATEST_MODERN_VERSION
+    dispatch = TaskDispatchContext(channel, assignment.task_id)
+    connection = Connection.from_envelope(version, request.client_info, request.client_capabilities)
+    params = request_params(component.kind, component.name, arguments)
+    if request.meta:
+        params["_meta"] = request.meta
+    method = METHODS[component.kind]
+    ctx: ServerRequestContext[Any, Any] = ServerRequestContext(
+        session=ServerSession(dispatch, connection),
+        lifespan_context=state,
+        protocol_version=version,
+        method=method,
+        params=params,
+        request_id=assignment.task_id,
+        meta=request.meta,  # type: ignore[arg-type]
+    )
+    return ctx, params
+
+
+def _outcome(result: HandlerResult) -> ResultOutcome | FailureOutcome:
+    try:
+        plain = (
+            result.model_dump(by_alias=True, mode="json", exclude_none=True)
+            if isinstance(result, BaseModel)
+            else result
+        )
+        text = pydantic_core.to_json(plain, inf_nan_mode="null").decode()
+    except (ValueError, TypeError) as error:
+        logger.error("the result cannot be serialised", exc_info=error)
+        return FailureOutcome(
+            reason=Reason.RESULT_NOT_SERIALIZABLE,
+            message=f"The tool's result cannot be written as JSON: {error}. "
+            "Return JSON-like values, a pydantic model or MCP content.",
+        )
+    if isinstance(result, CallToolResult) and result.is_error:
+        return ResultOutcome(text=text, is_error=True, message=_text_of(result))
+    return ResultOutcome(text=text)
+
+
+def _text_of(result: CallToolResult) -> str | None:
+    return next((block.text for block in result.content if isinstance(block, TextContent)), None)
+
+
+@dataclass(eq=False)
+class _Listener:
+    """Takes `mcptasks.progress` from any thread and hands it to the channel on the loop's thread."""
+
+    channel: Channel
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    _running: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __call__(self, current: float, total: float | None, message: str | None) -> None:
+        self.loop.call_soon_threadsafe(self._start, current, total, message)
+
+    def _start(self, current: float, total: float | None, message: str | None) -> None:
+        task = self.loop.create_task(self._report(current, total, message))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _report(self, current: float, total: float | None, message: str | None) -> None:
+        await self.channel.progress(current, total, message)
+
+
+@dataclass(frozen=True)
+class TaskDispatchContext:
+    """The SDK's `DispatchContext` of a task: progress and logs go to the channel, nobody can be asked anything."""
+
+    channel: Channel
+    request_id: str
+    transport: TransportContext = field(
+        default_factory=lambda: TransportContext(kind="mcptasks", can_send_request=False)
+    )
+    can_send_request: bool = False
+    message_metadata: None = None
+    cancel_requested: anyio.Event = field(default_factory=anyio.Event)
+
+    async def send_raw_request(self, method: str, params: Mapping[str, Any] | None, opts: Any = None) -> dict[str, Any]:
+        raise NoBackChannelError(method)
+
+    async def notify(self, method: str, params: Mapping[str, Any] | None, opts: Any = None) -> None:
+        if method == "notifications/message" and params is not None:
+            self.channel.log(str(params.get("level", "info")), params.get("data"))
+
+    async def progress(self, progress: float, total: float | None = None, message: str | None = None) -> None:
+        await self.channel.progress(progress, total, message)

@@ -1,0 +1,203 @@
+"""Tasks as protocol version 2025-11-25 has them (SEP-1686): the caller asks, with `params.task`.
+
+https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/tasks
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mcp.server.context import CallNext, HandlerResult
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, ProgressNotification, TaskStatusNotification
+from mcp_types import methods as mcp_methods
+
+from mcptasks.calls import Call, TaskView
+from mcptasks.config import TaskConfig
+from mcptasks.lifecycle import timestamp
+from mcptasks.resources import Component, ComponentKind, JsonObject
+from mcptasks.wire.catalogue import Catalogue
+from mcptasks.wire.common import (
+    Context,
+    ListParams,
+    TaskIdParams,
+    as_mcp_error,
+    not_offered,
+    principal_of_caller,
+    request_of,
+    shaped_result,
+    task_failure,
+    trace_context_of,
+)
+
+if TYPE_CHECKING:
+    from mcptasks.service import TaskService
+
+logger = logging.getLogger(__name__)
+
+VERSION = "2025-11-25"
+RELATED_TASK_KEY = "io.modelcontextprotocol/related-task"
+
+_KINDS = {"tools/call": ComponentKind.TOOL}
+"""Methods that may be augmented with `params.task`."""
+
+
+def render(view: TaskView) -> JsonObject:
+    """The task as this version's `Task` object."""
+    task: JsonObject = {
+        "taskId": view.task_id,
+        "status": view.phase.value,
+        "createdAt": timestamp(view.created_at),
+        "lastUpdatedAt": timestamp(view.last_updated_at),
+        "ttl": view.ttl_ms,
+        "pollInterval": view.poll_interval_ms,
+    }
+    if view.message:
+        task["statusMessage"] = view.message
+    return task
+
+
+@dataclass(frozen=True)
+class Protocol2025:
+    """Serves this version's requests about tasks."""
+
+    service: TaskService
+    catalogue: Catalogue
+
+    @property
+    def offers_list(self) -> bool:
+        """tasks/list is offered only where callers can be told apart, or are all one user (spec: SHOULD)."""
+        return self.catalogue.authenticates or self.service.settings.single_user
+
+    def capabilities(self) -> JsonObject:
+        """`ServerCapabilities.tasks`."""
+        offered: JsonObject = {"cancel": {}, "requests": {"tools": {"call": {}}}}
+        return {"list": {}, **offered} if self.offers_list else offered
+
+    async def get(self, _ctx: Context, params: TaskIdParams) -> HandlerResult:
+        """tasks/get: the task."""
+        return render(await self.service.get(params.task_id, principal_of_caller()))
+
+    async def cancel(self, _ctx: Context, params: TaskIdParams) -> HandlerResult:
+        """tasks/cancel: the task, cancelled before the answer; an ended one is an error (MUST)."""
+        return render(await self.service.cancel(params.task_id, principal_of_caller()))
+
+    async def list(self, _ctx: Context, params: ListParams) -> HandlerResult:
+        """tasks/list: the caller's tasks, a page at a time."""
+        if not self.offers_list:
+            raise not_offered("tasks/list")
+        page = self.service.list(principal_of_caller(), params.cursor)
+        result: JsonObject = {"tasks": [render(view) for view in page.tasks]}
+        return result if page.next_cursor is None else result | {"nextCursor": page.next_cursor}
+
+    async def result(self, ctx: Context, params: TaskIdParams) -> HandlerResult:
+        """tasks/result: waits for the end, then answers as the call itself would have."""
+        first = True
+        async for view in self.service.follow(params.task_id, principal_of_caller()):
+            if view.phase.terminal:
+                return await self._outcome(view)
+            if not first:
+                await self._notify(ctx, view)
+            first = False
+        raise AssertionError("follow ends only with a terminal task")
+
+    async def _outcome(self, view: TaskView) -> JsonObject:
+        if view.result is None:
+            raise task_failure(view)
+        result = await shaped_result(self.service, view, VERSION)
+        result["_meta"] = {**result.get("_meta", {}), RELATED_TASK_KEY: {"taskId": view.task_id}}
+        return result
+
+    async def _notify(self, ctx: Context, view: TaskView) -> None:
+        """Tell the waiting caller of a change, on the stream of its own request."""
+        status = TaskStatusNotification.model_validate({"params": render(view)})
+        await ctx.session.send_notification(status, related_request_id=ctx.request_id)  # type: ignore[arg-type]
+        token = (view.request.meta or {}).get("progressToken")
+        if token is None or view.progress is None:
+            return
+        progress: dict[str, Any] = {
+            "progressToken": token,
+            "progress": view.progress,
+            "_meta": {RELATED_TASK_KEY: {"taskId": view.task_id}},
+        }
+        if view.progress_total is not None:
+            progress["total"] = view.progress_total
+        if view.message:
+            progress["message"] = view.message
+        notification = ProgressNotification.model_validate({"params": progress})
+        await ctx.session.send_notification(notification, related_request_id=ctx.request_id)
+
+    async def middleware(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        """Announces tasks at `initialize` and answers augmented requests; all else goes on."""
+        if ctx.method == "initialize":
+            return self._announce(await call_next(ctx))
+        kind = _KINDS.get(ctx.method)
+        if kind is None or ctx.request_id is None:
+            return await call_next(ctx)
+        try:
+            created = await self._create_if_task(kind, ctx)
+        except Exception as error:
+            raise as_mcp_error(error) from error
+        return await call_next(ctx) if created is None else created
+
+    def _announce(self, result: HandlerResult) -> HandlerResult:
+        if isinstance(result, dict) and result.get("protocolVersion") == VERSION:
+            result["capabilities"]["tasks"] = self.capabilities()
+        return result
+
+    async def _create_if_task(self, kind: ComponentKind, ctx: Context) -> JsonObject | None:
+        """The answer to an augmented request; None where the request is to run inline."""
+        params = dict(ctx.params or {})
+        name = params.get("name")
+        config = self.catalogue.task_config(kind, name) if isinstance(name, str) else None
+        task = params.get("task") if ctx.protocol_version == VERSION else None
+        if config is None:
+            if task is not None:
+                raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name}")
+            return None
+        if task is None:
+            if config.mode == "required":
+                raise MCPError(
+                    code=METHOD_NOT_FOUND,
+                    message=f"Tool '{name}' runs only as a task: send params.task with protocol version {VERSION}",
+                )
+            return None
+        if not config.runs_as_task:
+            raise MCPError(
+                code=METHOD_NOT_FOUND,
+                message=f"Tool '{name}' does not run as a task: send the request without params.task",
+            )
+        ttl_ms = _asked_ttl(task)
+        mcp_methods.validate_client_request(ctx.method, ctx.protocol_version, params)
+        return {"task": render(await self._create(Component(kind=kind, name=str(name)), config, ttl_ms, ctx))}
+
+    async def _create(self, component: Component, config: TaskConfig, ttl_ms: int | None, ctx: Context) -> TaskView:
+        kind, name = component.kind, component.name
+        arguments = (ctx.params or {}).get("arguments") or {}
+        self.catalogue.check_arguments(kind, name, arguments)
+        return await self.service.create(
+            Call(
+                component=component,
+                arguments=arguments,
+                config=config,
+                ttl_ms=ttl_ms,
+                principal=principal_of_caller(),
+                request=request_of(ctx),
+                trace_context=trace_context_of(ctx),
+                idempotent_hint=self.catalogue.is_idempotent(kind, name),
+            )
+        )
+
+
+def _asked_ttl(task: object) -> int | None:
+    """`params.task.ttl` in milliseconds, checked strictly: "60000" and 1.5 are no integers."""
+    ttl = task.get("ttl") if isinstance(task, dict) else None
+    if ttl is None:
+        return None
+    if isinstance(ttl, bool) or not isinstance(ttl, int):
+        raise MCPError(
+            code=INVALID_PARAMS, message=f"Invalid ttl {ttl!r}: use milliseconds as an integer, for example 60000"
+        )
+    return ttl

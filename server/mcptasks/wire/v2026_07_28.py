@@ -1,0 +1,145 @@
+"""Tasks as protocol version 2026-07-28 has them (SEP-2663): an extension, and the server decides.
+
+https://github.com/modelcontextprotocol/ext-tasks, specification/2026-07-28/tasks.md
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mcp.server.context import CallNext, HandlerResult
+from mcp.server.mcpserver.server import require_client_extension
+from mcp.shared.exceptions import MCPError
+from mcp.shared.inbound import decode_header_value
+from mcp_types import HEADER_MISMATCH, CallToolRequestParams
+
+from mcptasks.calls import Call, TaskEndedError, TaskView
+from mcptasks.lifecycle import timestamp
+from mcptasks.resources import Component, ComponentKind, InputRequest, JsonObject, Phase
+from mcptasks.wire.catalogue import ArgumentsError, Catalogue
+from mcptasks.wire.common import (
+    Context,
+    TaskIdParams,
+    UpdateParams,
+    as_mcp_error,
+    principal_of_caller,
+    request_of,
+    shaped_result,
+    task_failure,
+    trace_context_of,
+)
+
+if TYPE_CHECKING:
+    from mcptasks.service import TaskService
+
+VERSION = "2026-07-28"
+EXTENSION = "io.modelcontextprotocol/tasks"
+
+
+def render(view: TaskView) -> JsonObject:
+    """The task as this version's flat `Task` object. A tool's own error is a completed task here."""
+    task: JsonObject = {
+        "taskId": view.task_id,
+        "status": (Phase.COMPLETED if view.is_tool_error else view.phase).value,
+        "createdAt": timestamp(view.created_at),
+        "lastUpdatedAt": timestamp(view.last_updated_at),
+        "ttlMs": view.ttl_ms,
+        "pollIntervalMs": view.poll_interval_ms,
+    }
+    if view.message:
+        task["statusMessage"] = view.message
+    return task
+
+
+@dataclass(frozen=True)
+class Protocol2026:
+    """Serves this version's requests about tasks."""
+
+    service: TaskService
+    catalogue: Catalogue
+
+    async def get(self, ctx: Context, params: TaskIdParams) -> HandlerResult:
+        """tasks/get: the task with its result, error or outstanding input requests inlined."""
+        self._check(ctx, params)
+        return {"resultType": "complete", **await self.detailed(params.task_id)}
+
+    async def detailed(self, task_id: str) -> JsonObject:
+        """`DetailedTask`: the task and what its status brings along."""
+        view = await self.service.get(task_id, principal_of_caller())
+        task = render(view)
+        if view.result is not None:
+            task["result"] = {"resultType": "complete", **await shaped_result(self.service, view, VERSION)}
+        elif view.phase is Phase.FAILED:
+            failure = task_failure(view)
+            task["error"] = failure.error.model_dump(by_alias=True, mode="json", exclude_none=True)
+        elif view.phase is Phase.INPUT_REQUIRED:
+            task["inputRequests"] = {request.key: _input(request) for request in view.input_requests}
+        return task
+
+    async def cancel(self, ctx: Context, params: TaskIdParams) -> HandlerResult:
+        """tasks/cancel: an empty acknowledgement, also for a task that has ended."""
+        self._check(ctx, params)
+        with suppress(TaskEndedError):
+            await self.service.cancel(params.task_id, principal_of_caller())
+        return {"resultType": "complete"}
+
+    async def update(self, ctx: Context, params: UpdateParams) -> HandlerResult:
+        """tasks/update: an empty acknowledgement; answers to questions that nobody asked are ignored (SHOULD)."""
+        self._check(ctx, params)
+        await self.service.get(params.task_id, principal_of_caller())
+        return {"resultType": "complete"}
+
+    async def call_tool(self, params: CallToolRequestParams, ctx: Context, call_next: CallNext) -> HandlerResult:
+        """tools/call: a task where the tool allows it and the request declares the extension."""
+        config = self.catalogue.task_config(ComponentKind.TOOL, params.name)
+        if config is None or not config.runs_as_task:
+            return await call_next(ctx)
+        if config.mode == "required":
+            require_client_extension(ctx, EXTENSION)
+        elif not _declares_extension(ctx):
+            return await call_next(ctx)
+        arguments = params.arguments or {}
+        try:
+            self.catalogue.check_arguments(ComponentKind.TOOL, params.name, arguments)
+        except ArgumentsError:
+            # The tool refuses them itself, before its body runs, with the very result that an inline call has.
+            return await call_next(ctx)
+        try:
+            return {"resultType": "task", **render(await self._create(params.name, arguments, ctx))}
+        except Exception as error:
+            raise as_mcp_error(error) from error
+
+    async def _create(self, name: str, arguments: JsonObject, ctx: Context) -> TaskView:
+        config = self.catalogue.task_config(ComponentKind.TOOL, name)
+        assert config is not None
+        return await self.service.create(
+            Call(
+                component=Component(kind=ComponentKind.TOOL, name=name),
+                arguments=arguments,
+                config=config,
+                principal=principal_of_caller(),
+                request=request_of(ctx),
+                trace_context=trace_context_of(ctx),
+                idempotent_hint=self.catalogue.is_idempotent(ComponentKind.TOOL, name),
+            )
+        )
+
+    def _check(self, ctx: Context, params: TaskIdParams) -> None:
+        """Capability first, then the routing header: a wrong one is refused, a missing one tolerated."""
+        require_client_extension(ctx, EXTENSION)
+        header = ctx.request.headers.get("mcp-name") if ctx.request is not None else None
+        if header is not None and decode_header_value(header) != params.task_id:
+            raise MCPError(
+                code=HEADER_MISMATCH, message="Header mismatch: Mcp-Name does not name the task in params.taskId"
+            )
+
+
+def _declares_extension(ctx: Context) -> bool:
+    capabilities = ctx.session.client_capabilities
+    return bool(capabilities and capabilities.extensions and EXTENSION in capabilities.extensions)
+
+
+def _input(request: InputRequest) -> dict[str, Any]:
+    return {"method": request.method}

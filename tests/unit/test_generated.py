@@ -1,0 +1,57 @@
+"""Generated files are what the models say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mcptasks.crds import KINDS, as_yaml, custom_resource_definition
+from mcptasks.resources import CEL_RULES
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.plural)
+def test_crds_are_up_to_date(kind) -> None:  # type: ignore[no-untyped-def]
+    generated = as_yaml(custom_resource_definition(kind))
+    assert (ROOT / "crds" / f"{kind.plural}.yaml").read_text() == generated, "run `make generate`"
+
+
+def test_every_rule_of_the_crds_has_its_meaning_in_python() -> None:
+    def rules(schema: object) -> list[str]:
+        if isinstance(schema, list):
+            return [rule for item in schema for rule in rules(item)]
+        if not isinstance(schema, dict):
+            return []
+        own = [rule["rule"] for rule in schema.get("x-kubernetes-validations", ())]
+        return own + [rule for value in schema.values() for rule in rules(value)]
+
+    found = {rule for kind in KINDS for rule in rules(custom_resource_definition(kind))}
+    assert found == set(CEL_RULES)
+
+
+def test_every_field_is_described() -> None:
+    def undescribed(schema: dict[str, object], path: str) -> list[str]:
+        missing = [] if schema.get("description") or not path else [path]
+        properties = schema.get("properties") or {}
+        assert isinstance(properties, dict)
+        for name, child in properties.items():
+            if path or name in ("spec", "status"):
+                missing += undescribed(child, f"{path}.{name}")
+        items = schema.get("items")
+        if isinstance(items, dict) and "properties" in items:
+            missing += undescribed({**items, "description": "-"}, f"{path}[]")
+        return missing
+
+    for kind in KINDS:
+        crd = custom_resource_definition(kind)
+        schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        assert undescribed(schema, "") == []
+
+
+def test_the_operator_folder_does_not_hide_the_standard_library() -> None:
+    import operator
+
+    assert operator.itemgetter(0)([1]) == 1
+    assert not str(operator.__file__).startswith(str(ROOT / "operator"))

@@ -1,0 +1,45 @@
+"""Logs carry the task's id, for people and for programs."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from mcptasks.logs import bind_task, configure_logging
+
+
+@pytest.fixture(autouse=True)
+def _restore_root() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+
+
+def test_json_lines_carry_task_and_extras_and_traceback() -> None:
+    stream = io.StringIO()
+    configure_logging("json", "INFO", stream)
+    with bind_task("report-abc"):
+        try:
+            raise ValueError("broken\nline")
+        except ValueError:
+            logging.getLogger("x").exception("failed: %s", "why", extra={"size": 3})
+    entry = json.loads(stream.getvalue())
+    assert entry["task"] == "report-abc"
+    assert entry["message"] == "failed: why"
+    assert entry["size"] == 3
+    assert "ValueError: broken" in entry["exception"]
+
+
+def test_a_task_given_with_the_record_wins_over_the_context() -> None:
+    stream = io.StringIO()
+    configure_logging("human", "INFO", stream)
+    with bind_task("outer"):
+        logging.getLogger("x").info("hello", extra={"task": "inner"})
+    logging.getLogger("x").info("bye")
+    assert "[inner] hello" in stream.getvalue()
+    assert "x: bye" in stream.getvalue()
