@@ -7,8 +7,9 @@ last conditions are its outcome, and a Pod's last state tells why it ended.
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +18,9 @@ from typing import Generic, TypeAlias, TypeVar
 from mcptasks.kube.cache import Key, key_of, version_of
 from mcptasks.lifecycle import utc_now
 from mcptasks.resources import JsonObject, McpTaskTemplateSpec
-from mcptasks_operator.facts import JobFacts, PodFacts, job_facts, pod_facts, task_key, task_uid
+from mcptasks_operator.facts import JobFacts, PodFacts, job_facts, pod_facts, task_key
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -96,8 +99,8 @@ class Store(Generic[T]):
             if entry.uid not in listed and entry.version <= version and namespace in (None, entry.key[0])
         ]
 
-    def keys(self) -> list[Key]:
-        return list(self._entries)
+    def __iter__(self) -> Iterator[Key]:
+        return iter(list(self._entries))
 
     def __len__(self) -> int:
         return sum(len(entries) for entries in self._entries.values())
@@ -147,7 +150,11 @@ class Cache:
         return found[-1] if found else None
 
     def put(self, kind: WatchedKind, item: JsonObject) -> Key | None:
-        """Take in an object; returns the key of the task it is about if there was anything new."""
+        """Take in an object; returns the key of the task it is about if there was anything new.
+
+        Raises:
+            ValueError: the object does not fit the model: the CRD is newer than this operator.
+        """
         key = _key(kind, item)
         if key is None:
             return None
@@ -177,6 +184,10 @@ class Cache:
     def remove_job(self, key: Key, uid: str) -> None:
         """Take note that a Job is gone, without a last state of it."""
         self._bury(WatchedKind.JOB, key, uid)
+
+    def remove_pod(self, key: Key, uid: str) -> None:
+        """Take note that a Pod is gone, without a last state of it."""
+        self._bury(WatchedKind.POD, key, uid)
 
     def forget_task(self, key: Key, uid: str) -> None:
         """Take note that a task is gone."""
@@ -216,7 +227,10 @@ class Cache:
         listed = set()
         for item in items:
             listed.add(item["metadata"]["uid"])
-            changed.add(self.put(kind, item))
+            try:
+                changed.add(self.put(kind, item))
+            except ValueError as error:
+                logger.error("%s %s cannot be understood: %s", kind.value, item["metadata"].get("name"), error)
         for entry in self._vanished(kind, listed, namespace, version):
             self._bury(kind, *entry, version)
             changed.add(None if kind is WatchedKind.TEMPLATE else entry[0])

@@ -22,7 +22,7 @@ from mcptasks.lifecycle import PODS_TERMINATED, SCHEDULED, Ending, created_at, e
 from mcptasks.resources import McpTask, Phase, Reason
 from mcptasks_operator import diagnose
 from mcptasks_operator.diagnose import Diagnosis
-from mcptasks_operator.facts import JobFacts, PodFacts, Terminated, WarningEvent, seconds
+from mcptasks_operator.facts import JobFacts, PodFacts, Running, Terminated, WarningEvent, seconds
 from mcptasks_operator.policy import Policy
 
 NOTABLE_SECONDS = 3.0
@@ -341,7 +341,7 @@ def _finished_job(view: _View, job: JobFacts) -> Decision:
 
 
 def _has_log(pod: PodFacts | None) -> bool:
-    return pod is not None and pod.started
+    return pod is not None and pod.started and diagnose.hopeless(pod) is None
 
 
 def _suspended_job(view: _View, job: JobFacts) -> Decision:
@@ -410,8 +410,6 @@ def _running(view: _View, job: JobFacts, pod: PodFacts) -> Decision:
 
 def _between_attempts(view: _View, job: JobFacts, pod: PodFacts) -> Decision:
     if (cause := diagnose.hopeless(pod)) is not None:
-        if view.evidence.log is None and _has_log(pod):
-            return Decision(Gather(Need.LOG))
         return _end(view, Phase.FAILED, cause)
     if not _comes_again(view, job, pod):
         return Decision(requeue_after=RECHECK_SECONDS)
@@ -471,7 +469,7 @@ def _expires_at(view: _View) -> datetime:
 
 
 def _due(view: _View, job: JobFacts | None) -> datetime:
-    """When the task is deleted: with its Job, whose TTL runs out at the expiry, or soon after the expiry without one."""
+    """When the task is deleted: with its Job, whose TTL runs out at the expiry; soon after the expiry without one."""
     expires = _expires_at(view)
     if job is None:
         return expires + seconds(EXPIRY_SLACK_SECONDS)
@@ -484,9 +482,9 @@ def _finished_at(view: _View) -> datetime:
 
 def _stop(view: _View, job: JobFacts) -> Decision:
     """The task has ended and its Job has not: at once after a cancel or before any start, else after a while."""
-    ran = view.task.status.started_at is not None or any(pod.started for pod in view.pods)
+    runs = view.task.status.started_at is not None or any(isinstance(p.runner.state, Running) for p in view.alive)
     linger = _finished_at(view) + seconds(LINGER_SECONDS)
-    if view.task.phase is Phase.CANCELLED or not ran or view.now >= linger:
+    if view.task.phase is Phase.CANCELLED or not runs or view.now >= linger:
         return Decision(DeleteJob(job.uid))
     return Decision(requeue_after=view.until(linger))
 

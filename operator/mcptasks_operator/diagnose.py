@@ -159,14 +159,18 @@ def _by_containers(pod: PodFacts, policy: Policy) -> Diagnosis | None:
     state = pod.runner.state
     if isinstance(state, Terminated) and (state.exit_code != 0 or state.reason in _CANNOT_RUN):
         return _by_end(pod, pod.runner, state, policy)
-    for container in pod.others:
-        other = container.state
-        if isinstance(other, Terminated) and other.exit_code != 0:
-            found = _by_end(pod, container, other, policy)
-            return replace(found, cause=f"{_kind(container)} {container.name}: {found.cause}")
-    if isinstance(state, Terminated):
-        return _exit_code(pod, state)
-    return None
+    other = _other_culprit(pod)
+    if other is not None and isinstance(other.state, Terminated):
+        found = _by_end(pod, other, other.state, policy)
+        return replace(found, cause=f"{_kind(other)} {other.name}: {found.cause}")
+    return _exit_code(state) if isinstance(state, Terminated) else None
+
+
+def _other_culprit(pod: PodFacts) -> ContainerFacts | None:
+    """The container beside the runner that made the Pod fail. Sidecars that are ended with a good Pod are none."""
+    if pod.phase != "Failed":
+        return None
+    return next((c for c in pod.others if isinstance(c.state, Terminated) and c.state.exit_code != 0), None)
 
 
 def _kind(container: ContainerFacts) -> str:
@@ -180,7 +184,7 @@ def _by_end(pod: PodFacts, container: ContainerFacts, state: Terminated, policy:
         return _cannot_run(container, state.message or state.reason, state.exit_code)
     if state.reason == "ContainerStatusUnknown":
         return node_lost(pod, state.message or "the kubelet could not find the container any more")
-    return _signal(pod, state) or _exit_code(pod, state)
+    return _signal(pod, state) or _exit_code(state)
 
 
 def _out_of_memory(container: ContainerFacts, state: Terminated, policy: Policy) -> Diagnosis:
@@ -212,7 +216,7 @@ def _signal(pod: PodFacts, state: Terminated) -> Diagnosis | None:
     return Diagnosis(Reason.KILLED_BY_SIGNAL, f"the process was ended by {name}{outside}", exit_code=state.exit_code)
 
 
-def _exit_code(pod: PodFacts, state: Terminated) -> Diagnosis:
+def _exit_code(state: Terminated) -> Diagnosis:
     code = state.exit_code
     if code == EXIT_OUTCOME_RECORDED:
         return Diagnosis(

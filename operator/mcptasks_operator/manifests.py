@@ -111,7 +111,7 @@ def job_labels(task: McpTask, template: McpTaskTemplateSpec) -> dict[str, str]:
 def pod_failure_policy(task: McpTask, template: McpTaskTemplateSpec, runner: str) -> JsonObject:
     """Which ends of a Pod are worth another attempt; the first rule that fits counts.
 
-    The exit code of a recorded failure never is. A disruption is for idempotent tools, and then does not use up a retry.
+    The exit code of a recorded failure never is. A disruption is for idempotent tools, and then uses up no retry.
     """
     again = task.spec.idempotent and template.disruption_policy is DisruptionPolicy.RETRY_IDEMPOTENT
     return {

@@ -81,18 +81,7 @@ class EventPoster:
     async def run(self) -> None:
         """Post until cancelled."""
         while True:
-            event = await self._waiting.get()
-            try:
-                await self._send(event)
-            finally:
-                self._waiting.task_done()
-
-    async def drain(self, seconds: float) -> None:
-        """Wait until all is posted, at most so long."""
-        try:
-            await asyncio.wait_for(self._waiting.join(), seconds)
-        except TimeoutError:
-            logger.warning("%d events were not posted", self._waiting.qsize())
+            await self._send(await self._waiting.get())
 
     async def _send(self, event: JsonObject) -> None:
         try:

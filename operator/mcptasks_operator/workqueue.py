@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -30,7 +30,7 @@ class Clock(Protocol):
 
     def time(self) -> float: ...
 
-    def call_at(self, when: float, callback: object) -> Cancellable: ...
+    def call_at(self, when: float, callback: Callable[[], object], /) -> Cancellable: ...
 
 
 @dataclass(eq=False)

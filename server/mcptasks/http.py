@@ -25,7 +25,7 @@ from mcptasks.kube.cache import WatchCache
 from mcptasks.kube.errors import KubeConfigError
 from mcptasks.kube.resources import MCP_TASKS
 from mcptasks.kube.tasks import TaskClient, parse_task
-from mcptasks.loading import LoadError, load_server
+from mcptasks.loading import LoadError, ServerPath, load_server
 from mcptasks.logs import configure_logging
 from mcptasks.resources import JsonObject
 from mcptasks.results import Results, ResultStoreUnavailableError
@@ -47,6 +47,14 @@ EXIT_CONFIG = 2
 class StartError(Exception):
     """The server cannot start as configured; the message says what to change."""
 
+    exit_code = EXIT_CONFIG
+
+
+class ImportFailedError(StartError):
+    """The user's module raised while it was imported: a fault in its code, not in how the server is configured."""
+
+    exit_code = EXIT_FAILED
+
 
 def serve(settings: Settings) -> int:
     """Run the server until SIGTERM or SIGINT; gives the process's exit code."""
@@ -55,11 +63,13 @@ def serve(settings: Settings) -> int:
         return asyncio.run(_serve(settings))
     except (StartError, KubeConfigError) as error:
         sys.stderr.write(f"mcptasks serve: {error}\n")
-        return EXIT_CONFIG
+        return error.exit_code if isinstance(error, StartError) else EXIT_CONFIG
 
 
 async def _serve(settings: Settings) -> int:
     server = _load(settings)
+    # Task Pods run elsewhere: what they are told must not depend on this process's directory.
+    settings = settings.model_copy(update={"module": ServerPath.parse(settings.module or "").absolute()})
     access = ClusterAccess(settings.kubeconfig, settings.context)
     namespace = settings.namespace or access.namespace()
     endpoint_socket = bind(settings.host, settings.port, "MCPTASKS_PORT or --port")
@@ -73,6 +83,7 @@ async def _serve(settings: Settings) -> int:
         service = TaskService(settings, namespace, tasks, cache, results)
         server.serve_tasks(service)
         gateway = Gateway(kube, tasks, results, settings, on_written=cache.add)
+        stack.push_async_callback(gateway.aclose)
         endpoint = _server(endpoint_app(server, service, settings), settings)
         inner = _server(gateway_app(gateway), settings)
         logger.info("serving MCP on http://%s%s", _address(endpoint_socket), settings.path)
@@ -92,6 +103,7 @@ def _load(settings: Settings) -> TaskServer[object]:
     except LoadError as error:
         if error.trace:
             sys.stderr.write(error.trace)
+            raise ImportFailedError(str(error)) from error
         raise StartError(str(error)) from error
 
 

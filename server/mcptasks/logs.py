@@ -71,5 +71,16 @@ def configure_logging(log_format: str, level: str, stream: TextIO | None = None)
     handler.addFilter(TaskFilter())
     handler.setFormatter(JsonFormatter() if log_format == "json" else HumanFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for noisy in ("httpx", "httpcore", "aiohttp.access", "kopf.objects", "kopf._core", "mcp", "uvicorn.access"):
+    for noisy in (
+        "httpx",
+        "httpcore",
+        "httpx2",
+        "httpcore2",
+        "uvicorn.error",
+        "aiohttp.access",
+        "kopf.objects",
+        "kopf._core",
+        "mcp",
+        "uvicorn.access",
+    ):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))

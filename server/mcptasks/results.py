@@ -21,7 +21,23 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 
 from mcptasks.resources import ResultRecord
-from mcptasks.settings import KIB, MIB, Settings
+from mcptasks.result_errors import (
+    ResultLostError,
+    ResultStoreUnavailableError,
+    ResultTooLargeError,
+    readable_size,
+)
+from mcptasks.settings import MIB, Settings
+
+__all__ = [
+    "Payload",
+    "ResultLostError",
+    "ResultStore",
+    "ResultStoreUnavailableError",
+    "ResultTooLargeError",
+    "Results",
+    "stored_size",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -38,29 +54,6 @@ REDIS_CONNECT_SECONDS = 2.0
 REDIS_RETRIES = 2
 
 _LARGE = MIB
-
-
-class ResultTooLargeError(Exception):
-    """A result that no store takes. `size` and `limit` are bytes; `setting` is the environment variable to change."""
-
-    def __init__(self, size: int, limit: int, setting: str, detail: str = "") -> None:
-        self.size = size
-        self.limit = limit
-        self.setting = setting
-        shown = (readable_size(size), readable_size(limit))
-        size_text, limit_text = shown if shown[0] != shown[1] else (f"{size} bytes", f"{limit} bytes")
-        super().__init__(
-            f"the result is {size_text}, the limit is {limit_text}{detail}; "
-            f"return less, or a reference to it, or raise the limit with {setting}"
-        )
-
-
-class ResultLostError(Exception):
-    """A recorded result is not where it should be, or is not what was recorded."""
-
-
-class ResultStoreUnavailableError(Exception):
-    """The result store cannot be asked at the moment. Worth trying again."""
 
 
 @dataclass(frozen=True)
@@ -322,11 +315,3 @@ class Results:
 def stored_size(value: object) -> int:
     """Bytes of a JSON value as the API server stores it."""
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
-
-
-def readable_size(size: int) -> str:
-    """A size in bytes for people, for example `3.2 MiB`."""
-    if size < KIB:
-        return f"{size} bytes"
-    unit, name = (KIB, "KiB") if size < MIB else (MIB, "MiB")
-    return f"{size / unit:.1f}".removesuffix(".0") + f" {name}"

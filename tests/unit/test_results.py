@@ -9,18 +9,18 @@ from datetime import timedelta
 import anyio
 import pytest
 from redis.asyncio import Redis
-from tests.support.redis import RedisServer, free_port, running_redis
 
 from mcptasks.resources import ResultRecord
+from mcptasks.result_errors import readable_size
 from mcptasks.results import (
     EXPIRY_SLACK,
     ResultLostError,
     Results,
     ResultStoreUnavailableError,
     ResultTooLargeError,
-    readable_size,
 )
 from mcptasks.settings import KIB, MIB, Settings
+from tests.support.redis import RedisServer, free_port, running_redis
 
 pytestmark = pytest.mark.anyio
 

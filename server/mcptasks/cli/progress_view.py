@@ -1,4 +1,4 @@
-"""Progress on standard error: a live bar on a terminal, a line for each change elsewhere."""
+"""Progress of calls: a live bar on a terminal, a line for each change elsewhere."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from mcptasks.client import Progress as ProgressReport
 
@@ -37,6 +37,7 @@ class ProgressView(Protocol):
 class PlainView:
     """A line for each change."""
 
+    to_stderr: bool = True
     _last: dict[str, str] = field(default_factory=dict)
 
     def show(self, name: str, report: ProgressReport) -> None:
@@ -46,7 +47,7 @@ class PlainView:
             self.note(f"{name}: {line}")
 
     def note(self, text: str) -> None:
-        typer.echo(text, err=True)
+        typer.echo(text, err=self.to_stderr)
 
     def done(self, name: str, outcome: str) -> None:
         self.note(f"{name}: {outcome}")
@@ -54,47 +55,67 @@ class PlainView:
 
 @dataclass
 class BarView:
-    """A live bar for each call."""
+    """A live bar for each call. Once all calls have ended the bars stay where they are, and text goes on below them."""
 
-    progress: Progress
+    console: Console
+    _progress: Progress | None = None
     _rows: dict[str, TaskID] = field(default_factory=dict)
 
     def show(self, name: str, report: ProgressReport) -> None:
-        row = self._row(name)
+        progress, row = self._row(name)
         message = (report.message or "")[:MESSAGE_WIDTH]
-        self.progress.update(row, total=report.total, completed=report.current or 0, message=message)
+        progress.update(row, total=report.total, completed=report.current or 0, message=message, refresh=True)
 
     def note(self, text: str) -> None:
-        self.progress.console.print(text, markup=False, highlight=False)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def done(self, name: str, outcome: str) -> None:
-        row = self._row(name)
-        total = next(task.total for task in self.progress.tasks if task.id == row) or 1
-        completed = total if outcome == "completed" else None
-        self.progress.update(row, total=total, completed=completed, message=outcome)
-        self.progress.stop_task(row)
+        progress, row = self._row(name)
+        total = next(task.total for task in progress.tasks if task.id == row) or 1
+        completed = total if outcome.startswith("completed") else None
+        progress.update(row, total=total, completed=completed, message=outcome)
+        progress.stop_task(row)
+        del self._rows[name]
+        if not self._rows:
+            self.close()
 
-    def _row(self, name: str) -> TaskID:
+    def close(self) -> None:
+        """Leave the bars as they are."""
+        if self._progress is not None:
+            self._progress.stop()
+        self._progress = None
+        self._rows.clear()
+
+    def _row(self, name: str) -> tuple[Progress, TaskID]:
+        if self._progress is None:
+            self._progress = Progress(*_columns(), console=self.console)
+            self._progress.start()
         if name not in self._rows:
-            self._rows[name] = self.progress.add_task(name, total=None, message="")
-        return self._rows[name]
+            self._rows[name] = self._progress.add_task(name, total=None, message="")
+        return self._progress, self._rows[name]
 
 
-@contextmanager
-def progress_view() -> Iterator[ProgressView]:
-    """The view that suits standard error."""
-    if not sys.stderr.isatty():
-        yield PlainView()
-        return
-    columns = (
+def _columns() -> tuple[ProgressColumn, ...]:
+    return (
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=24),
         TaskProgressColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[message]}", markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield BarView(progress)
+
+
+@contextmanager
+def progress_view(*, to_stderr: bool = True) -> Iterator[ProgressView]:
+    """The view that suits standard error (or standard output)."""
+    if not (sys.stderr if to_stderr else sys.stdout).isatty():
+        yield PlainView(to_stderr)
+        return
+    view = BarView(Console(stderr=to_stderr))
+    try:
+        yield view
+    finally:
+        view.close()
 
 
 def progress_text(report: ProgressReport) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mcptasks.cli.configure import load_settings
-from mcptasks.runner import run
+from mcptasks.runner import leave, run
 
 
 def command(
@@ -26,4 +26,4 @@ def command(
     Example:
       mcptasks run --gateway-url http://mcptasks-gateway:8001
     """
-    raise typer.Exit(run(load_settings(gateway_url=gateway_url, token_file=token_file, module=module)))
+    leave(run(load_settings(gateway_url=gateway_url, token_file=token_file, module=module)))

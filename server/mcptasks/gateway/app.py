@@ -23,7 +23,7 @@ from mcptasks.assignment import (
     Refusal,
     RefusalCode,
 )
-from mcptasks.gateway.bodies import BodyBudget, declared_size, read_body
+from mcptasks.gateway.bodies import BodyBudget, declared_size, discard_body, read_body
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError
 from mcptasks.gateway.service import Gateway
@@ -50,6 +50,7 @@ T = TypeVar("T")
 def gateway_app(gateway: Gateway) -> Starlette:
     """The ASGI application. Its lifespan closes the gateway."""
     endpoints = _Endpoints.of(gateway)
+    discarded = max(endpoints.max_outcome_body, LEAST_BUDGET)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -58,9 +59,9 @@ def gateway_app(gateway: Gateway) -> Starlette:
 
     return Starlette(
         routes=[
-            Route(ASSIGNMENT_PATH, _guarded(endpoints.assignment), methods=["GET"]),
-            Route(PROGRESS_PATH, _guarded(endpoints.progress), methods=["POST"]),
-            Route(OUTCOME_PATH, _guarded(endpoints.outcome), methods=["POST"]),
+            Route(ASSIGNMENT_PATH, _guarded(endpoints.assignment, discarded), methods=["GET"]),
+            Route(PROGRESS_PATH, _guarded(endpoints.progress, discarded), methods=["POST"]),
+            Route(OUTCOME_PATH, _guarded(endpoints.outcome, discarded), methods=["POST"]),
             Route(HEALTH_PATH, _healthy, methods=["GET"]),
         ],
         lifespan=lifespan,
@@ -115,7 +116,7 @@ def _parsed(adapter: TypeAdapter[T], body: bytearray) -> T:
         raise RefusedError(RefusalCode.INVALID, f"{where}: {found['msg']}") from error
 
 
-def _guarded(handler: Handler) -> Handler:
+def _guarded(handler: Handler, max_discarded: int) -> Handler:
     """The handler with every failure as a `Refusal`. What nobody foresaw goes to the log, never to the runner."""
 
     async def guarded(request: Request) -> Response:
@@ -123,6 +124,7 @@ def _guarded(handler: Handler) -> Handler:
             return await handler(request)
         except RefusedError as error:
             logger.info("refused %s %s: %s", request.method, request.url.path, error)
+            await discard_body(request, max_discarded)
             return _refusal(error.status, error.refusal)
         except ClientDisconnect:
             return _refusal(400, Refusal(code=RefusalCode.INVALID, message="the connection was closed"))

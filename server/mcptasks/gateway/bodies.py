@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from mcptasks.assignment import RefusalCode
 from mcptasks.gateway.refusals import RefusedError, unavailable
 
 BODY_SECONDS = 120.0
+DISCARD_SECONDS = 10.0
 
 
 class BodyBudget:
@@ -58,6 +59,21 @@ async def read_body(request: Request, limit: int) -> bytearray:
     except TimeoutError as error:
         raise unavailable("the request's body did not arrive in time") from error
     return body
+
+
+async def discard_body(request: Request, limit: int) -> None:
+    """Read what is left of a refused request's body and forget it, up to `limit` bytes.
+
+    A connection that is closed while the runner still sends is reset, and the runner never sees the answer.
+    """
+    size = 0
+    # A body that has been read to its end raises RuntimeError.
+    with suppress(TimeoutError, ClientDisconnect, RuntimeError):
+        async with asyncio.timeout(DISCARD_SECONDS):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    return
 
 
 def too_large(limit: int) -> RefusedError:

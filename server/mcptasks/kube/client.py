@@ -87,13 +87,21 @@ class KubeClient:
         return str(self.configuration.host).rstrip("/")
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
+        self._session = self._new_session({})
+        return self
+
+    async def authenticated_session(self) -> aiohttp.ClientSession:
+        """A session of its own for code that talks to the same API server, with the credentials of this moment."""
+        return self._new_session(await self._auth_headers())
+
+    def _new_session(self, headers: Mapping[str, str]) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl_context()),
-            headers={"User-Agent": self.user_agent, "Accept": "application/json"},
+            headers={"User-Agent": self.user_agent, "Accept": "application/json", **headers},
             read_bufsize=READ_BUFFER_BYTES,
+            proxy=self.configuration.proxy,
             trust_env=True,
         )
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -14,7 +14,7 @@ from mcptasks.local.errors import ApiError
 from mcptasks.local.kinds import Kind
 from mcptasks.local.logs import LogOptions
 from mcptasks.local.rbac import Action, Authorizer, User, refusal, service_account_user
-from mcptasks.local.rest import Page, Rest
+from mcptasks.local.rest import DeleteOptions, Page, Rest
 from mcptasks.local.reviews import Reviews
 from mcptasks.local.routes import Target, is_true, resource_target
 from mcptasks.local.selectors import Selection, parse_selection
@@ -87,7 +87,7 @@ class Api:
         except ConnectionResetError:
             # The client of a stream has left.
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - a request must be answered whatever happens, and the log has the cause
             _log.exception("%s %s failed", request.method, request.path)
             return _reply(ApiError(500, "InternalError", "Internal error occurred").status(), 500)
 
@@ -150,7 +150,9 @@ class Api:
 
     def _group(self, parts: list[str]) -> Json | None:
         registry = self._rest.registry
-        return discovery.group(registry, parts[1]) if len(parts) == 2 else discovery.resource_list(registry, *parts[1:3])
+        return (
+            discovery.group(registry, parts[1]) if len(parts) == 2 else discovery.resource_list(registry, *parts[1:3])
+        )
 
     # --- reading ---
 
@@ -189,7 +191,7 @@ class Api:
         query, kind = request.query, target.kind
         self._check_version(query.get("resourceVersion", ""))
         limit = int(query["limit"]) if query.get("limit", "").isdigit() else 0
-        page = self._rest.list(kind, target.namespace, selection, limit, query.get("continue", ""))
+        page = self._rest.page(kind, target.namespace, selection, limit, query.get("continue", ""))
         metadata = _list_metadata(page)
         if _wants(request, "Table"):
             return _reply(table.table(kind, page.entries, metadata, query.get("includeObject", "Metadata")))
@@ -207,10 +209,10 @@ class Api:
 
     def _check_version(self, text: str) -> None:
         if text and not text.isdigit():
-            raise errors.bad_request(f"resourceVersion: Invalid value: \"{text}\": strconv.ParseUint: invalid syntax")
+            raise errors.bad_request(f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: invalid syntax')
         if text and int(text) > self._rest.store.rv:
-            details = {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]}
-            details |= {"retryAfterSeconds": 1}
+            causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+            details: Json = {"causes": causes, "retryAfterSeconds": 1}
             message = f"Timeout: Too large resource version: {text}, current: {self._rest.store.rv}"
             raise ApiError(504, "Timeout", message, details)
 
@@ -283,6 +285,8 @@ class Api:
         if target.subresource == "token":
             return _reply(self._reviews.token_request(target.namespace, target.name, body), 201)
         bodies.check_identity(body, kind.api_version, kind.kind, target.namespace, "")
+        if kind.custom:
+            bodies.check_typed(body, kind.kind)
         if kind.verbs == ("create",):
             return _reply(self._reviews.review(kind, user, body), 201)
         options = bodies.write_options(request.query)
@@ -305,7 +309,9 @@ class Api:
         kind = target.kind
         options = bodies.write_options(request.query)
         if change.type == "strategic" and kind.custom:
-            raise errors.unsupported_media(request.content_type, ["application/json-patch+json", "application/merge-patch+json"])
+            raise errors.unsupported_media(
+                request.content_type, ["application/json-patch+json", "application/merge-patch+json"]
+            )
         if change.type == "apply":
             _check_apply(change.body, target, options.field_manager)
         ref = kind.ref(target.namespace, target.name)
@@ -323,9 +329,9 @@ class Api:
             return _reply(body, 200, options.warnings)
         return self._one(request, kind, entry, 200, options.warnings)
 
-    def _delete_collection(self, request: web.Request, target: Target, options: bodies.DeleteOptions) -> web.Response:
+    def _delete_collection(self, request: web.Request, target: Target, options: DeleteOptions) -> web.Response:
         selection = self._selection(request.query, target)
-        page = self._rest.list(target.kind, target.namespace, selection)
+        page = self._rest.page(target.kind, target.namespace, selection)
         for entry in page.entries:
             self._rest.delete(target.kind, entry.ref.namespace, entry.ref.name, options)
         items = self._encoded(target.kind, page)

@@ -1,7 +1,7 @@
 """Server-side apply: a merge of the applied configuration, with the fields of each applier remembered.
 
-Unlike the real API server, only fields set by *apply* are tracked: fields written by create, update and patch have no owner and
-never conflict. https://kubernetes.io/docs/reference/using-api/server-side-apply/
+Unlike the real API server, only fields set by *apply* are tracked: fields written by create, update and patch have no
+owner and never conflict. https://kubernetes.io/docs/reference/using-api/server-side-apply/
 """
 
 from __future__ import annotations
@@ -165,9 +165,9 @@ def check_conflicts(live: Json, applied: Json, mine: Json, applier: Applier) -> 
     for entry in live["metadata"].get("managedFields") or ():
         if _owner_of(entry) == (applier.manager, applier.subresource):
             continue
-        for path in overlap(mine, entry.get("fieldsV1") or {}):
-            if not _same_at(live, applied, path):
-                conflicts.append(f'conflict with "{entry["manager"]}": {path}')
+        paths = overlap(mine, entry.get("fieldsV1") or {})
+        differing = [path for path in paths if not _same_at(live, applied, path)]
+        conflicts += [f'conflict with "{entry["manager"]}": {path}' for path in differing]
     return conflicts
 
 

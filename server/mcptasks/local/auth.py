@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -41,7 +42,7 @@ class IssuedToken:
 
     @property
     def expires_text(self) -> str:
-        return times.stamp(times.datetime.fromtimestamp(self.expires, times.UTC))
+        return times.stamp(datetime.fromtimestamp(self.expires, UTC))
 
 
 @dataclass(frozen=True, slots=True)

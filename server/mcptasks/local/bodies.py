@@ -46,7 +46,7 @@ async def read(request: web.Request) -> bytes:
 
 def _yaml(data: bytes) -> Any:
     try:
-        return jsonvalues.normalise(yaml.load(data, _PlainLoader))  # noqa: S506 - derived from SafeLoader
+        return jsonvalues.normalise(yaml.load(data, _PlainLoader))
     except (yaml.YAMLError, ValueError) as error:
         raise errors.bad_request(f"error decoding YAML: {error}") from None
 
@@ -87,7 +87,7 @@ async def read_patch(request: web.Request) -> Patch:
 def _dry_run(values: Any) -> bool:
     listed = values if isinstance(values, list) else [values] if values else []
     if any(value != "All" for value in listed):
-        raise errors.bad_request("dryRun: Unsupported value: supported values: \"All\"")
+        raise errors.bad_request('dryRun: Unsupported value: supported values: "All"')
     return bool(listed)
 
 
@@ -111,7 +111,7 @@ async def read_delete_options(request: web.Request) -> DeleteOptions:
     if not isinstance(body, dict):
         raise errors.bad_request("DeleteOptions must be an object")
     query = request.query
-    propagation = body.get("propagationPolicy") or query.get("propagationPolicy")
+    propagation: Any = body.get("propagationPolicy") or query.get("propagationPolicy")
     if body.get("orphanDependents") is not None or "orphanDependents" in query:
         orphan = body.get("orphanDependents") or is_true(query, "orphanDependents")
         propagation = "Orphan" if orphan else "Background"
@@ -135,6 +135,15 @@ def _seconds(value: Any) -> int | None:
         raise errors.bad_request(f"gracePeriodSeconds: not a number: {value!r}") from None
 
 
+def check_typed(body: Json, kind: str) -> None:
+    """Raises ApiError 400 when a custom resource does not say what it is."""
+    for name, shown in (("kind", "Kind"), ("apiVersion", "apiVersion")):
+        if not body.get(name):
+            text = jsonvalues.dumps(body).decode()
+            what = f"the object provided is unrecognized (must be of type {kind}): Object '{shown}' is missing in"
+            raise errors.bad_request(f"{what} '{text[:200]}'")
+
+
 def check_identity(body: Json, api_version: str, kind: str, namespace: str, name: str) -> None:
     """Raises ApiError 400 when the body names another object than the path."""
     given = body.get("apiVersion") or api_version
@@ -145,7 +154,9 @@ def check_identity(body: Json, api_version: str, kind: str, namespace: str, name
         raise errors.bad_request(f"the kind in the data ({body['kind']}) does not match the expected kind ({kind})")
     metadata = body.get("metadata") or {}
     if namespace and metadata.get("namespace") not in (None, "", namespace):
-        raise errors.bad_request("the namespace of the provided object does not match the namespace sent on the request")
+        raise errors.bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
     given_name = metadata.get("name")
     if name and given_name not in (None, "", name):
         raise errors.bad_request(f"the name of the object ({given_name}) does not match the name on the URL ({name})")

@@ -17,7 +17,7 @@ from mcptasks.local.processes import Command, ProcessTable, Started, exit_code, 
 #: Seconds for which a fresh process counts as starting; an earlier exit frees its place.
 _STARTING_SECONDS = 0.15
 _DRAIN_SECONDS = 1.0
-#: Reading output may take this share of the event loop's time per container, so that a flood of output slows its writer down.
+#: Reading output may take this share of the event loop's time per container: a flood of output slows its writer.
 _PUMP_SHARE = 0.25
 _READ_SIZE = 64 * 1024
 
@@ -92,7 +92,7 @@ class ContainerRun:
         return self._marker
 
     def terminate(self, grace: float) -> None:
-        """SIGTERM to the main process, SIGKILL to everything after `grace` seconds; a shorter grace replaces a longer one."""
+        """SIGTERM to the main process, SIGKILL to all after `grace` seconds; a shorter grace replaces a longer one."""
         if self._dead:
             return
         if grace <= 0:
@@ -134,8 +134,8 @@ class ContainerRun:
         self._dead = True
         if self._killer is not None:
             self._killer.cancel()
-        while self._process.poll() is None:
-            await asyncio.sleep(0.001)
+        # Dead already, as `exited` said: this only reaps.
+        self._process.wait()
         await pump.drain()
         self.log.close()
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from mcptasks.local import times
 from mcptasks.local.errors import FieldError, invalid_value, required
-from mcptasks.local.kinds import Registry
 from mcptasks.local.schema import Rules, rules_of
 from mcptasks.local.strategies import Strategy
 
@@ -52,7 +51,7 @@ def validate(rules: Rules) -> Callable[[Json, Json | None], list[FieldError]]:
             return errors
         expected = f"{spec['names'].get('plural')}.{spec['group']}"
         if crd["metadata"].get("name") != expected:
-            detail = "must be spec.names.plural+\".\"+spec.group"
+            detail = 'must be spec.names.plural+"."+spec.group'
             errors.append(invalid_value("metadata.name", crd["metadata"].get("name"), detail))
         for index, version in enumerate(spec["versions"]):
             errors += _version_errors(version, f"spec.versions[{index}]", rules)
@@ -68,14 +67,11 @@ def _version_errors(version: Json, path: str, rules: Rules) -> list[FieldError]:
     where = f"{path}.schema.openAPIV3Schema"
     detail = "the embedded cluster has no equivalent of this validation rule; add one to the rules it is given"
     return [
-        FieldError("FieldValueNotSupported", where, detail, f'"{text}"') for text in rules_of(schema) if text not in rules
+        FieldError("FieldValueNotSupported", where, detail, f'"{text}"')
+        for text in rules_of(schema)
+        if text not in rules
     ]
 
 
 def strategy(rules: Rules) -> Strategy:
     return Strategy(prepare=_prepare, validate=validate(rules))
-
-
-def serve(registry: Registry, crd: Json) -> None:
-    """Serve the resource of a stored definition."""
-    registry.set_crd(crd)

@@ -77,9 +77,7 @@ def _resources(kind: Kind) -> list[Json]:
     result = [main]
     if kind.status:
         result.append(_subresource(kind, "status", kind.kind, ["get", "patch", "update"]))
-    for name in kind.subresources:
-        result.append(_subresource(kind, name, *_SUBRESOURCES[name]))
-    return result
+    return result + [_subresource(kind, name, *_SUBRESOURCES[name]) for name in kind.subresources]
 
 
 _SUBRESOURCES: dict[str, tuple[str, list[str], str, str]] = {

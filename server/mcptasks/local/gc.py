@@ -5,11 +5,13 @@ https://kubernetes.io/docs/concepts/architecture/garbage-collection/
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
 from mcptasks.local import times
 from mcptasks.local.controller import Controller, itself
+from mcptasks.local.crds import FINALIZER
 from mcptasks.local.errors import ApiError
 from mcptasks.local.kinds import Kind
 from mcptasks.local.rest import FOREGROUND, ORPHAN, DeleteOptions, Patch, Rest
@@ -49,8 +51,6 @@ class GarbageCollector(Controller):
                     self._follow_last()
 
     def _follow_last(self) -> None:
-        import asyncio
-
         watch, keys = self._watched[-1]
         self._tasks.append(asyncio.create_task(self._follow(watch, keys)))
 
@@ -128,7 +128,9 @@ class GarbageCollector(Controller):
 
     def _exists(self, owner: Json, entry: Entry) -> bool:
         found = self._store.find_uid(owner["uid"])
-        return found is not None and found.ref.namespace in ("", entry.ref.namespace) and found.ref.name == owner["name"]
+        return (
+            found is not None and found.ref.namespace in ("", entry.ref.namespace) and found.ref.name == owner["name"]
+        )
 
     def _release(self, entry: Entry, uids: set[str]) -> None:
         kept = [owner for owner in _owners(entry.obj) if owner["uid"] not in uids]
@@ -211,7 +213,7 @@ class TtlController(Controller):
         finished = finished_at(entry.obj)
         if ttl is None or finished is None:
             return None
-        left = finished + ttl - times.now().timestamp()
+        left: float = finished + int(ttl) - times.now().timestamp()
         uid = entry.obj["metadata"]["uid"]
         if left <= 0 and uid in self._waited:
             self._waited.discard(uid)
@@ -224,8 +226,6 @@ class TtlController(Controller):
 
 class CrdController(Controller):
     """Removes the objects of a CustomResourceDefinition that is being deleted, then the definition."""
-
-    FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 
     def __init__(self, rest: Rest) -> None:
         super().__init__("crd controller", rest.store)
@@ -242,7 +242,7 @@ class CrdController(Controller):
         if kind is not None and self._remove_all(kind):
             return _RETRY
         self._rest.registry.drop_crd(key.name)
-        finalizers = [item for item in entry.obj["metadata"].get("finalizers") or () if item != self.FINALIZER]
+        finalizers = [item for item in entry.obj["metadata"].get("finalizers") or () if item != FINALIZER]
         change = Patch("merge", {"metadata": {"finalizers": finalizers or None}})
         self._rest.patch(self._rest.kind("apiextensions.k8s.io/v1", "CustomResourceDefinition"), key, change)
         return None

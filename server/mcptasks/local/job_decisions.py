@@ -1,7 +1,8 @@
 """What the Job controller does next, as a pure function of a Job, its Pods and the time.
 
-Follows kubernetes/pkg/controller/job at 1.31 and later: KEP-2307 (tracking with finalizers), KEP-3329 (podFailurePolicy), KEP-3939
-(podReplacementPolicy), KEP-4368 (SuccessCriteriaMet and FailureTarget come before Complete and Failed).
+Follows kubernetes/pkg/controller/job at 1.31 and later: KEP-2307 (tracking with finalizers), KEP-3329
+(podFailurePolicy), KEP-3939 (podReplacementPolicy), KEP-4368 (SuccessCriteriaMet and FailureTarget come before
+Complete and Failed).
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Backoff:
     limit: float = 360.0
 
     def delay(self, failures: int) -> float:
-        return min(self.base * 2 ** max(failures - 1, 0), self.limit)
+        return min(self.base * float(2 ** min(max(failures - 1, 0), 30)), self.limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Plan:
         self.again = seconds if self.again is None else min(self.again, seconds)
 
 
-# --- Pods ---------------------------------------------------------------------------------------------------------------
+# --- Pods ---
 
 
 def is_tracked(pod: Json) -> bool:
@@ -100,7 +101,7 @@ def finished_at(pod: Json, now: datetime) -> datetime:
     return max((times.parse(stamp) for stamp in stamps), default=now)
 
 
-# --- podFailurePolicy ---------------------------------------------------------------------------------------------------
+# --- podFailurePolicy ---
 
 
 def failure_verdict(policy: Json | None, pod: Json) -> Verdict | None:
@@ -137,7 +138,7 @@ def _condition_match(rule: Json, pod: Json) -> str:
     return ""
 
 
-# --- Conditions ---------------------------------------------------------------------------------------------------------
+# --- Conditions ---
 
 
 def condition(status: Json, kind: str) -> Json | None:
@@ -165,7 +166,7 @@ def _set_condition(status: Json, now: datetime, kind: str, reason: str, message:
     status["conditions"] = [*kept, item]
 
 
-# --- The decision -------------------------------------------------------------------------------------------------------
+# --- The decision ---
 
 
 class Decision:
@@ -291,7 +292,7 @@ class Decision:
         completions = self._spec.get("completions")
         succeeded = self._total("succeeded")
         if completions is not None:
-            return succeeded >= completions
+            return succeeded >= int(completions)
         return succeeded > 0 and not any(is_active(pod) for pod in self._pods)
 
     def _manage(self) -> None:

@@ -1,7 +1,8 @@
 """JSON as the API server keeps it.
 
-The API server decodes a number to int64 where it can and to float64 otherwise, and writes a float64 without a fraction as an
-integer (Go's encoding/json). Hence 1.0 comes back as 1 and 12345678901234567890 as 12345678901234567000.
+The API server decodes a number to int64 where it can and to float64 otherwise, and writes a float64 without a
+fraction as an integer (Go's encoding/json). Hence 1.0 comes back as 1 and 12345678901234567890 as
+12345678901234567000.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "up
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A printer column of a CustomResourceDefinition; `path` is its jsonPath, `type` integer|number|string|boolean|date."""
+    """A printer column of a CRD; `path` is its jsonPath, `type` one of integer, number, string, boolean, date."""
 
     name: str
     type: str

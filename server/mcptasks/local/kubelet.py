@@ -2,14 +2,16 @@
 
 What is not as on a real node:
 
-* Images are ignored; a container without a `command` runs the cluster's `entrypoint`. Images below `unpullable.invalid/` are never
-  "pulled", for tests.
-* There are no namespaces. Volumes are directories below the Pod's own; mount paths in environment values, command and arguments
-  are replaced by them (see `podenv`). Files that a program looks for under a fixed mount path are not there.
-* The environment has PATH (with this interpreter's directory first), HOME, HOSTNAME, LANG, LC_ALL, VIRTUAL_ENV, TMPDIR (below the
-  Pod's directory) and what the Pod defines; nothing else of this process's environment.
+* Images are ignored; a container without a `command` runs the cluster's `entrypoint`. Images below
+  `unpullable.invalid/` are never "pulled", for tests.
+* There are no namespaces. Volumes are directories below the Pod's own; mount paths in environment values, command and
+  arguments are replaced by them (see `podenv`). Files that a program looks for under a fixed mount path are not
+  there.
+* The environment has PATH (with this interpreter's directory first), HOME, HOSTNAME, LANG, LC_ALL, VIRTUAL_ENV,
+  TMPDIR (below the Pod's directory) and what the Pod defines; nothing else of this process's environment.
 * A main process without a handler for SIGTERM dies from it; as PID 1 of a container it would ignore it.
-* CPU limits have no effect, memory limits are enforced by looking at the resident size of a container's processes now and then.
+* CPU limits have no effect, memory limits are enforced by looking at the resident size of a container's processes now
+  and then.
 * Probes, lifecycle hooks, sidecar init containers, security contexts and network policies have no effect.
 """
 
@@ -80,9 +82,16 @@ class Kubelet:
     def register(self) -> None:
         """Create the Node object."""
         labels = {"kubernetes.io/hostname": NODE_NAME, "kubernetes.io/os": platform.system().lower()}
-        labels["kubernetes.io/arch"] = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        labels["kubernetes.io/arch"] = {"x86_64": "amd64", "aarch64": "arm64"}.get(
+            platform.machine(), platform.machine()
+        )
         stamp = times.stamp()
-        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}
+        ready = {
+            "type": "Ready",
+            "status": "True",
+            "reason": "KubeletReady",
+            "message": "kubelet is posting ready status",
+        }
         ready |= {"lastHeartbeatTime": stamp, "lastTransitionTime": stamp}
         info = {
             "kubeletVersion": discovery.GIT_VERSION,
@@ -91,6 +100,10 @@ class Kubelet:
             "osImage": platform.platform(terse=True),
             "kernelVersion": platform.release(),
             "containerRuntimeVersion": "process://1",
+            "kubeProxyVersion": "",
+            "machineID": self.cluster_id,
+            "systemUUID": self.cluster_id,
+            "bootID": self.cluster_id,
         }
         status = {
             "capacity": self.capacity,
@@ -123,7 +136,7 @@ class Kubelet:
             for change in await watch.wait():
                 try:
                     self._handle(change)
-                except Exception:
+                except Exception:  # noqa: BLE001 - one Pod must not take the node down; the log has the cause
                     _log.exception("pod %s could not be handled", change.entry.ref.name)
 
     def _handle(self, change: Change) -> None:
@@ -154,7 +167,7 @@ class Kubelet:
     async def _run(self, worker: PodWorker) -> None:
         try:
             await worker.run()
-        except Exception:
+        except Exception:  # noqa: BLE001 - one Pod must not take the node down; the log has the cause
             _log.exception("pod %s failed", worker.pod["metadata"]["name"])
         finally:
             del self._tasks[worker.uid]
@@ -222,8 +235,9 @@ class Kubelet:
         statuses = (pod.get("status") or {}).get("containerStatuses") or ()
         reasons = [s["state"]["waiting"]["reason"] for s in statuses if s["name"] == name and "waiting" in s["state"]]
         reason = reasons[0] if reasons else "ContainerCreating"
-        state = "trying and failing to pull image" if "Pull" in reason else f"waiting to start: {reason}"
-        return errors.bad_request(f'container "{name}" in pod "{pod_name}" is {state}')
+        known = {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}
+        why = known.get(reason, reason)
+        return errors.bad_request(f'container "{name}" in pod "{pod_name}" is waiting to start: {why}')
 
     def worker_of(self, ref: Ref) -> PodWorker | None:
         entry = self.rest.store.get(ref)

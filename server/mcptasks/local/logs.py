@@ -1,7 +1,8 @@
 """Container logs: bounded files, read with the options of `pods/log`.
 
-Each line is stored behind its RFC 3339 time, as CRI runtimes do. A file that reaches half of the limit becomes the older half, so
-that a container that prints without end keeps only its newest output.
+Each line is stored behind its RFC 3339 time and a tag, F for a full line and P for a part of one, as CRI runtimes do.
+A file that reaches half of the limit becomes the older half, so that a container that prints without end keeps only
+its newest output.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from mcptasks.local.routes import is_true
 LOG_LIMIT = 10 * 1024 * 1024
 #: Longer lines are cut into pieces, in bytes.
 LINE_LIMIT = 16 * 1024
+_FULL, _PART = b" F ", b" P "
+_STAMP_SIZE = len("2006-01-02T15:04:05.000000Z")
 _TAIL_LINES, _TAIL_BYTES = 80, 2048
 _POLL_SECONDS = 0.1
 
@@ -77,14 +80,14 @@ class ContainerLog:
     def write(self, data: bytes) -> None:
         lines = (self._partial + data).split(b"\n")
         self._partial = lines.pop()
-        while len(self._partial) >= LINE_LIMIT:
-            lines.append(self._partial[:LINE_LIMIT])
-            self._partial = self._partial[LINE_LIMIT:]
         if lines:
-            self._store(lines)
+            self._store(lines, _FULL)
+        while len(self._partial) >= LINE_LIMIT:
+            self._store([self._partial[:LINE_LIMIT]], _PART)
+            self._partial = self._partial[LINE_LIMIT:]
 
-    def _store(self, lines: list[bytes]) -> None:
-        prefix = times.micro_stamp().encode() + b" "
+    def _store(self, lines: list[bytes], tag: bytes) -> None:
+        prefix = times.micro_stamp().encode() + tag
         block = b"".join(prefix + line + b"\n" for line in lines)
         if self._size + len(block) > self._half:
             self._rotate()
@@ -106,13 +109,13 @@ class ContainerLog:
         if self.closed:
             return
         if self._partial:
-            self._store([self._partial])
+            self._store([self._partial], _PART)
             self._partial = b""
         self._file.close()
         self.closed = True
 
     def read_from(self, offset: int) -> tuple[bytes, int]:
-        """Stored bytes from a position in the whole output on, and the position after them; dropped output is skipped."""
+        """Stored bytes from a position in the whole output, and the position after them; dropped output is skipped."""
         older_size = self._older.stat().st_size if self._older.exists() else 0
         start = max(offset - self._dropped, 0)
         data = _tail_of(self._older, start) if start < older_size else b""
@@ -124,9 +127,8 @@ class ContainerLog:
         if not self._path.exists():
             return ""
         data, _ = self.read_from(0)
-        lines = [line.partition(b" ")[2] for line in data[-4 * LINE_LIMIT :].splitlines()[-_TAIL_LINES:]]
-        text = b"\n".join(lines)
-        return (text + b"\n" if text else b"")[-_TAIL_BYTES:].decode("utf-8", "replace")
+        lines = _records(data)[-_TAIL_LINES:]
+        return _shown(lines, LogOptions())[-_TAIL_BYTES:].decode("utf-8", "replace")
 
 
 def _tail_of(path: Path, offset: int) -> bytes:
@@ -137,8 +139,13 @@ def _tail_of(path: Path, offset: int) -> bytes:
         return file.read()
 
 
+def _records(data: bytes) -> list[bytes]:
+    # Not splitlines(): a progress bar's carriage return ends no record.
+    return [record + b"\n" for record in data.split(b"\n")[:-1]]
+
+
 def _select(data: bytes, options: LogOptions) -> list[bytes]:
-    lines = data.splitlines(keepends=True)
+    lines = _records(data)
     if options.since is not None:
         lines = [line for line in lines if _moment(line) >= options.since]
     if options.tail is not None:
@@ -147,11 +154,18 @@ def _select(data: bytes, options: LogOptions) -> list[bytes]:
 
 
 def _moment(line: bytes) -> float:
-    return times.parse(line.partition(b" ")[0].decode()).timestamp()
+    return times.parse(line[:_STAMP_SIZE].decode()).timestamp()
 
 
 def _shown(lines: list[bytes], options: LogOptions) -> bytes:
-    return b"".join(line if options.timestamps else line.partition(b" ")[2] for line in lines)
+    return b"".join(_plain(line, options.timestamps) for line in lines)
+
+
+def _plain(line: bytes, timestamps: bool) -> bytes:
+    moment, tag, text = line[:_STAMP_SIZE], line[_STAMP_SIZE : _STAMP_SIZE + len(_FULL)], line[_STAMP_SIZE + len(_FULL) :]
+    if tag == _PART:
+        text = text.removesuffix(b"\n")
+    return moment + b" " + text if timestamps else text
 
 
 async def send_log(log: ContainerLog, options: LogOptions, send: Callable[[bytes], Awaitable[None]]) -> None:
@@ -169,7 +183,7 @@ async def send_log(log: ContainerLog, options: LogOptions, send: Callable[[bytes
             return
         ended = log.closed
         data, position = log.read_from(position)
-        chunk = _shown(data.splitlines(keepends=True), options)
+        chunk = _shown(_records(data), options)
         if not chunk:
             if ended:
                 return

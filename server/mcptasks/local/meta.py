@@ -21,13 +21,13 @@ _LABEL_DNS = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _SUBDOMAIN_MESSAGE = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end "
-    "with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
+    "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
 _LABEL_VALUE_MESSAGE = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
-    "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start "
+    "and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
     "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
 _KEY_MESSAGE = (
@@ -36,8 +36,22 @@ _KEY_MESSAGE = (
     "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
 )
 _FIELDS = frozenset(
-    "name generateName namespace uid resourceVersion generation creationTimestamp deletionTimestamp "
-    "deletionGracePeriodSeconds labels annotations ownerReferences finalizers managedFields".split()
+    [
+        "name",
+        "generateName",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "labels",
+        "annotations",
+        "ownerReferences",
+        "finalizers",
+        "managedFields",
+    ]
 )
 _OMIT_EMPTY = ("labels", "annotations", "ownerReferences", "finalizers", "managedFields", "generateName")
 _SYSTEM = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
@@ -78,7 +92,9 @@ def _go_type(value: Any) -> str:
         return "bool"
     if isinstance(value, int | float):
         return "number"
-    return {str: "string", list: "array"}.get(type(value), "object")
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"
 
 
 def for_create(metadata: Json, kind: Kind, namespace: str) -> Json:
@@ -153,10 +169,9 @@ def _valid_key(key: str) -> bool:
 
 
 def _annotation_errors(annotations: Json) -> list[FieldError]:
-    found = []
-    for key in annotations:
-        if not _valid_key(key.lower()):
-            found.append(invalid_value("metadata.annotations", key, _KEY_MESSAGE))
+    found: list[FieldError] = []
+    bad = [key for key in annotations if not _valid_key(key.lower())]
+    found += [invalid_value("metadata.annotations", key, _KEY_MESSAGE) for key in bad]
     size = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
     if size > _ANNOTATION_LIMIT:
         detail = f"may not be more than {_ANNOTATION_LIMIT} bytes"
@@ -165,11 +180,11 @@ def _annotation_errors(annotations: Json) -> list[FieldError]:
 
 
 def _owner_errors(metadata: Json) -> list[FieldError]:
-    found = []
+    found: list[FieldError] = []
     for index, owner in enumerate(metadata.get("ownerReferences") or ()):
-        for name in ("apiVersion", "kind", "name", "uid"):
-            if not owner.get(name):
-                found.append(invalid_value(f"metadata.ownerReferences[{index}].{name}", "", f"{name} must not be empty"))
+        missing = [name for name in ("apiVersion", "kind", "name", "uid") if not owner.get(name)]
+        path = f"metadata.ownerReferences[{index}]"
+        found += [invalid_value(f"{path}.{name}", "", f"{name} must not be empty") for name in missing]
     return found
 
 

@@ -21,7 +21,10 @@ _API_VERSION = {
     "type": "string",
     "description": "APIVersion defines the versioned schema of this representation of an object.",
 }
-_KIND = {"type": "string", "description": "Kind is a string value representing the REST resource this object represents."}
+_KIND = {
+    "type": "string",
+    "description": "Kind is a string value representing the REST resource this object represents.",
+}
 
 
 def _object_meta() -> Json:
@@ -36,12 +39,20 @@ def _object_meta() -> Json:
         "resourceVersion": {"type": "string", "description": "The internal version of this object."},
         "generation": {"type": "integer", "format": "int64", "description": "Counts changes of the desired state."},
         "creationTimestamp": {"type": "string", "format": "date-time", "description": "When the object was created."},
-        "deletionTimestamp": {"type": "string", "format": "date-time", "description": "When the object will be deleted."},
+        "deletionTimestamp": {
+            "type": "string",
+            "format": "date-time",
+            "description": "When the object will be deleted.",
+        },
         "finalizers": {"type": "array", "items": {"type": "string"}, "description": "Must be empty before deletion."},
         "ownerReferences": {"type": "array", "items": _OPEN, "description": "Objects that this object depends on."},
         "managedFields": {"type": "array", "items": _OPEN, "description": "Who applied which fields."},
     }
-    return {"type": "object", "description": "ObjectMeta is metadata that all persisted resources have.", "properties": described}
+    return {
+        "type": "object",
+        "description": "ObjectMeta is metadata that all persisted resources have.",
+        "properties": described,
+    }
 
 
 def _schema_name(kind: Kind) -> str:

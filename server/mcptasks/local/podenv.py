@@ -1,8 +1,8 @@
 """Environment, command and arguments of a container: pure functions.
 
-There is no mount namespace: a volume is a directory below the Pod's own. Where an environment value, command or argument names a
-path at or below a `mountPath`, that part is replaced by the directory. A path that exists on this machine but not in the volume is
-left alone: it was meant for this machine.
+There is no mount namespace: a volume is a directory below the Pod's own. Where an environment value, command or
+argument names a path at or below a `mountPath`, that part is replaced by the directory. A path that exists on this
+machine but not in the volume is left alone: it was meant for this machine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ Json = dict[str, Any]
 
 _REFERENCE = re.compile(r"\$(\$|\(([A-Za-z_][A-Za-z0-9_.-]*)\))")
 _KEYED = re.compile(r"^metadata\.(labels|annotations)\['(.+)'\]$")
-_PATH_END = re.compile(r"[\s\"'`,;:=|&<>()]")
+_ENDS = r"\s\"'`,;:=|&<>()"
+_PATH_END = re.compile(f"[{_ENDS}]")
 
 
 class ConfigError(Exception):
@@ -34,26 +35,20 @@ class Mounts:
     paths: Mapping[str, Path] = field(default_factory=dict)
 
     def rewrite(self, text: str) -> str:
-        """`text` with the mount paths in it replaced."""
-        for mount in sorted(self.paths, key=len, reverse=True):
-            if mount in text:
-                rewritten = self._rewrite_one(text, mount)
-                if rewritten != text:
-                    return rewritten
-        return text
+        """`text` with the mount paths in it replaced; where one is below another, the longer counts."""
+        mounts = sorted((mount.rstrip("/") for mount in self.paths), key=len, reverse=True)
+        if not any(mount in text for mount in mounts):
+            return text
+        choices = "|".join(re.escape(mount) for mount in mounts)
+        return re.sub(rf"(?<![\w./-])({choices})(?=$|[/{_ENDS}])", lambda match: self._real(text, match), text)
 
-    def _rewrite_one(self, text: str, mount: str) -> str:
-        pattern = rf"(?<![\w./-]){re.escape(mount.rstrip('/'))}(?=$|[/\s\"'`,;:=|&<>()])"
-
-        def replace(match: re.Match[str]) -> str:
-            end = _PATH_END.search(text, match.end())
-            inner = text[match.end() : end.start() if end else len(text)]
-            real = f"{self.paths[mount]}{inner}"
-            if inner and not os.path.exists(real) and os.path.exists(match[0] + inner):
-                return match[0]
-            return str(self.paths[mount])
-
-        return re.sub(pattern, replace, text)
+    def _real(self, text: str, match: re.Match[str]) -> str:
+        end = _PATH_END.search(text, match.end())
+        inner = text[match.end() : end.start() if end else len(text)]
+        real = self.paths.get(match[1]) or self.paths[f"{match[1]}/"]
+        if inner and not os.path.exists(f"{real}{inner}") and os.path.exists(match[0] + inner):
+            return match[0]
+        return str(real)
 
 
 def expand(text: str, env: Mapping[str, str]) -> str:
@@ -74,7 +69,9 @@ def field_value(pod: Json, path: str) -> str:
     if path in ("metadata.labels", "metadata.annotations"):
         values = pod["metadata"].get(path.partition(".")[2]) or {}
         return "\n".join(f'{key}="{value}"' for key, value in sorted(values.items()))
-    known = "metadata.name metadata.namespace metadata.uid spec.nodeName spec.serviceAccountName status.podIP status.hostIP"
+    known = (
+        "metadata.name metadata.namespace metadata.uid spec.nodeName spec.serviceAccountName status.podIP status.hostIP"
+    )
     if path not in known.split():
         raise ConfigError(f"unsupported fieldPath: {path}")
     return field_text(pod, path)
@@ -108,7 +105,9 @@ def _from_object(kind: str, reference: Json, sources: EnvSources) -> str | None:
         raise ConfigError(f'{kind.lower()} "{reference["name"]}" not found')
     value = data.get(reference["key"])
     if value is None and not reference.get("optional"):
-        raise ConfigError(f"couldn't find key {reference['key']} in {kind} {sources.pod['metadata']['namespace']}/{reference['name']}")
+        raise ConfigError(
+            f"couldn't find key {reference['key']} in {kind} {sources.pod['metadata']['namespace']}/{reference['name']}"
+        )
     return value
 
 
@@ -140,7 +139,7 @@ def container_env(container: Json, sources: EnvSources) -> dict[str, str]:
     """The variables that the Pod defines, expanded. Raises ConfigError."""
     env = _env_from(container, sources)
     for item in container.get("env") or ():
-        if "valueFrom" in item and item["valueFrom"]:
+        if item.get("valueFrom"):
             value = _value_from(item["valueFrom"], container, sources)
             if value is not None:
                 env[item["name"]] = value

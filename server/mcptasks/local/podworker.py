@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,7 +42,7 @@ _MESSAGE_LIMIT = 4096
 OnOutput = Callable[[str, str, str], None]
 
 
-class Cancelled(Exception):
+class PodStoppedError(Exception):
     """The Pod is being stopped; what was to come does not happen."""
 
 
@@ -145,7 +145,7 @@ class PodWorker:
         self.set_deadline(self.pod["spec"].get("activeDeadlineSeconds"))
         try:
             await self._live()
-        except Cancelled:
+        except PodStoppedError:
             _log.debug("pod %s stopped", self.pod["metadata"]["name"])
         finally:
             self._over = True
@@ -167,7 +167,7 @@ class PodWorker:
         await asyncio.gather(*(self._run_main(container, state) for container, state in pairs))
 
     async def _unless_stopped(self, what: Coroutine[Any, Any, None], *, ignore: bool = False) -> None:
-        """Await `what`. Raises Cancelled as soon as the Pod is stopped."""
+        """Await `what`. Raises PodStoppedError as soon as the Pod is stopped."""
         task = asyncio.ensure_future(what)
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
@@ -179,7 +179,7 @@ class PodWorker:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
         if self._stopping.is_set() and (task.cancelled() or not task.done()):
-            raise Cancelled
+            raise PodStoppedError
         if not task.cancelled():
             task.result()
 
@@ -249,8 +249,13 @@ class PodWorker:
         else:
             self._node.runtime.hold_slot()
             outcome = await self._watch_run(container, state, run)
-        stamps = [times.stamp(datetime.fromtimestamp(t, times.UTC)) for t in (outcome.started, outcome.finished)]
-        terminated = {"exitCode": outcome.code, "reason": outcome.reason, "startedAt": stamps[0], "finishedAt": stamps[1]}
+        stamps = [times.stamp(datetime.fromtimestamp(t, UTC)) for t in (outcome.started, outcome.finished)]
+        terminated = {
+            "exitCode": outcome.code,
+            "reason": outcome.reason,
+            "startedAt": stamps[0],
+            "finishedAt": stamps[1],
+        }
         if outcome.message:
             terminated["message"] = outcome.message
         state.state = {"terminated": terminated}
@@ -296,9 +301,13 @@ class PodWorker:
     def _run_spec(self, container: Json, state: ContainerState) -> RunSpec:
         name = container["name"]
         marker = f"{self._node.cluster_id}/{self.uid}/{name}"
-        current = self._node.rest.store.get(self._pods.ref(self.pod["metadata"]["namespace"], self.pod["metadata"]["name"]))
+        current = self._node.rest.store.get(
+            self._pods.ref(self.pod["metadata"]["namespace"], self.pod["metadata"]["name"])
+        )
         sources = EnvSources(current.obj if current else self.pod, self._data, self._node.capacity)
-        mounts = Mounts({**self._volumes.paths(container), container["terminationMessagePath"]: self._message_path(name)})
+        mounts = Mounts(
+            {**self._volumes.paths(container), container["terminationMessagePath"]: self._message_path(name)}
+        )
         own = container_env(container, sources)
         argv = [mounts.rewrite(part) for part in container_argv(container, own, self._node.entrypoint)]
         own = {key: mounts.rewrite(value) for key, value in own.items()}
@@ -366,12 +375,16 @@ class PodWorker:
 
     def _start_error(self, spec: RunSpec, error: OSError) -> Outcome:
         program = spec.command.argv[0]
-        why = {2: "no such file or directory", 13: "permission denied"}.get(error.errno or 0, error.strerror or str(error))
-        if os.sep not in program and error.errno == 2:
+        why = {2: "no such file or directory", 13: "permission denied"}.get(
+            error.errno or 0, error.strerror or str(error)
+        )
+        if os.sep in program:
+            why = f"stat {program}: {why}" if error.errno == 2 else why
+        elif error.errno == 2:
             why = "executable file not found in $PATH"
         message = (
-            "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
-            f'unable to start container process: exec: "{program}": {why}: unknown'
+            "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
+            f'runc create failed: unable to start container process: exec: "{program}": {why}: unknown'
         )
         self._node.events.warning(self.pod, "Failed", f"Error: {message}")
         now = times.now().timestamp()
@@ -411,12 +424,12 @@ class PodWorker:
         if entry is None or "deletionTimestamp" not in entry.obj["metadata"]:
             return
         with contextlib.suppress(ApiError):
-            self._node.rest.delete(self._pods, entry.ref.namespace, entry.ref.name, DeleteOptions(grace=0, uid=self.uid))
+            self._node.rest.delete(
+                self._pods, entry.ref.namespace, entry.ref.name, DeleteOptions(grace=0, uid=self.uid)
+            )
 
 
 def make_directory(root: Path, uid: str) -> Path:
     directory = root / uid
     directory.mkdir(mode=0o700, parents=True)
     return directory
-
-

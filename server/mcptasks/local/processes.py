@@ -1,7 +1,8 @@
 """Processes of containers: start, find all that belong to one, end them.
 
-There is no PID namespace, so a container's processes are found by a marker in their environment and by their session. A process
-that both starts a session of its own and clears its environment escapes; everything else ends with its container.
+There is no PID namespace, so a container's processes are found by a marker in their environment and by their session.
+A process that both starts a session of its own and clears its environment escapes; everything else ends with its
+container.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ class Started:
 
 
 def spawn(command: Command) -> Started:
-    """Start a process in a session of its own. Raises OSError when it cannot be executed. Blocks until it was executed."""
+    """Start a process in a session of its own; blocks until it was executed. Raises OSError when it cannot be."""
     reading, writing = os.pipe()
     try:
         process = subprocess.Popen(
@@ -161,7 +162,7 @@ def spawn(command: Command) -> Started:
 async def exited(pid: int, process: subprocess.Popen[bytes]) -> None:
     """Wait until the process is dead. On Linux it is not yet reaped then, so that its pid cannot name another one."""
     if not hasattr(os, "pidfd_open"):
-        while process.poll() is None:
+        while process.poll() is None:  # noqa: ASYNC110 - nothing tells of its end on such a system
             await asyncio.sleep(_POLL_SECONDS)
         return
     loop = asyncio.get_running_loop()

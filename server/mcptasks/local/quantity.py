@@ -28,7 +28,7 @@ def parse_quantity(text: str | int | float) -> Decimal:
         raise ValueError(f"not a quantity: {text}")
     number, suffix = Decimal(match[1]), match[2]
     if suffix in _BINARY:
-        return number * 1024 ** _BINARY[suffix]
+        return number * Decimal(1024 ** _BINARY[suffix])
     if suffix not in _SUFFIXES:
         raise ValueError(f"not a quantity: {text}")
-    return number * Decimal(10) ** _SUFFIXES[suffix]
+    return number.scaleb(_SUFFIXES[suffix])

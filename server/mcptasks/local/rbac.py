@@ -74,7 +74,9 @@ def rule_allows(rule: Json, action: Action) -> bool:
         return False
     if action.path:
         return any(_path_matches(action.path, pattern) for pattern in rule.get("nonResourceURLs") or ())
-    if not _has(action.group, rule.get("apiGroups") or ()) or not _resource_matches(action, rule.get("resources") or ()):
+    if not _has(action.group, rule.get("apiGroups") or ()) or not _resource_matches(
+        action, rule.get("resources") or ()
+    ):
         return False
     names = rule.get("resourceNames") or ()
     return not names or action.name in names
@@ -128,7 +130,7 @@ def _binds(binding: Json, user: User, namespace: str) -> bool:
 
 
 def _open_to_all(action: Action) -> bool:
-    """The roles system:discovery, system:basic-user and system:public-info-viewer, which everybody authenticated has."""
+    """The roles system:discovery, system:basic-user and system:public-info-viewer, which every known user has."""
     if action.path:
         return action.verb == "get" and any(
             action.path == path or action.path.startswith(f"{path}/") for path in _OPEN_PATHS

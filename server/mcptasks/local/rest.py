@@ -1,14 +1,15 @@
 """Reading and writing objects with the semantics of the API server; HTTP, authentication and RBAC are elsewhere.
 
 The controllers and the kubelet call this directly, in the same event loop; every method is synchronous, hence atomic.
-API conventions: https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md
+API conventions:
+https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md
 """
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -87,6 +88,7 @@ class Rest:
         self.registry = registry
         self.rules = rules
         self.admissions: list[Admission] = []
+        self.after_write: dict[Resource, Callable[[Entry], None]] = {}
         self._strategies = strategies()
         self._plain = Strategy()
 
@@ -107,7 +109,7 @@ class Rest:
             raise errors.not_found(kind, name)
         return entry
 
-    def list(self, kind: Kind, namespace: str, selection: Selection, limit: int = 0, token: str = "") -> Page:
+    def page(self, kind: Kind, namespace: str, selection: Selection, limit: int = 0, token: str = "") -> Page:
         entries = self.store.sorted_entries(kind.storage, namespace)
         if not selection.all:
             entries = [entry for entry in entries if selection.matches(entry.obj)]
@@ -129,9 +131,9 @@ class Rest:
             raise errors.bad_request("continue key is not valid") from None
         if rv < self.store.bucket(kind.storage).compacted:
             message = (
-                "The provided continue parameter is too old to display a consistent list result. You can start a new list "
-                "without the continue parameter, or use the continue token in this response to retrieve the remainder of "
-                "the results. Continuing with the provided token results in an inconsistent list."
+                "The provided continue parameter is too old to display a consistent list result. You can start a new "
+                "list without the continue parameter, or use the continue token in this response to retrieve the "
+                "remainder of the results. Continuing with the provided token results in an inconsistent list."
             )
             raise errors.expired(message)
         return int(rv), start
@@ -161,7 +163,7 @@ class Rest:
             raise errors.already_exists(kind, ref.name)
         if options.dry_run:
             return Entry(ref, obj, 0)
-        return self.store.put(ref, obj)
+        return self._put(ref, obj)
 
     def _admit(self, kind: Kind, namespace: str, obj: Json) -> None:
         for admission in self.admissions:
@@ -243,7 +245,9 @@ class Rest:
             raise errors.bad_request("metadata.managedFields must be nil")
         who = Applier(options.field_manager, options.force, subresource)
         if subresource:
-            body = {name: value for name, value in body.items() if name in ("apiVersion", "kind", "metadata", subresource)}
+            body = {
+                name: value for name, value in body.items() if name in ("apiVersion", "kind", "metadata", subresource)
+            }
         live = self.convert(kind, entry.obj) if entry else None
         merged = apply(live, body, kind.schema, who, times.stamp())
         if entry is None:
@@ -267,7 +271,14 @@ class Rest:
         new = self._stored_form(kind, new)
         if "deletionTimestamp" in new["metadata"] and self._may_vanish(new):
             return self.store.remove(entry.ref, new) or entry
-        return self.store.put(entry.ref, new)
+        return self._put(entry.ref, new)
+
+    def _put(self, ref: Ref, obj: Json) -> Entry:
+        entry = self.store.put(ref, obj)
+        hook = self.after_write.get(ref.resource)
+        if hook is not None:
+            hook(entry)
+        return entry
 
     def _check_versions(self, kind: Kind, metadata: Json, old: Json) -> None:
         uid = metadata.get("uid")
@@ -318,14 +329,17 @@ class Rest:
         return self.store.put(entry.ref, new), False
 
     def _check_preconditions(self, kind: Kind, metadata: Json, options: DeleteOptions) -> None:
+        # Unlike in other messages, the resource is named by its kind here.
+        named = replace(kind, plural=kind.kind)
         if options.uid is not None and options.uid != metadata["uid"]:
-            why = f"Precondition failed: UID in precondition: {options.uid}, UID in object meta: {metadata['uid']}"
-            raise errors.conflict(kind, metadata["name"], why)
+            why = f"the UID in the precondition ({options.uid}) does not match the UID in record ({metadata['uid']}). "
+            why += "The object might have been deleted and then recreated"
+            raise errors.conflict(named, metadata["name"], why)
         version = options.resource_version
         if version is not None and version != metadata["resourceVersion"]:
             why = f"the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in record "
             why += f"({metadata['resourceVersion']}). The object might have been modified"
-            raise errors.conflict(kind, metadata["name"], why)
+            raise errors.conflict(named, metadata["name"], why)
 
     def _marked(self, kind: Kind, entry: Entry, options: DeleteOptions) -> Json:
         """The object with deletionTimestamp, grace period and the finalizers that its propagation policy asks for."""

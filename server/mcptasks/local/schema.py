@@ -1,7 +1,7 @@
 """Structural schemas of CustomResourceDefinitions: pruning, defaulting, validation, validation rules.
 
-CEL is not interpreted. Each `x-kubernetes-validations` rule has a Python equivalent in a mapping keyed by the rule's exact text;
-a CRD with a rule that has none is refused, never served unchecked.
+CEL is not interpreted. Each `x-kubernetes-validations` rule has a Python equivalent in a mapping keyed by the rule's
+exact text; a CRD with a rule that has none is refused, never served unchecked.
 https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
 """
 
@@ -130,7 +130,7 @@ class Validation:
     errors: list[FieldError] = field(default_factory=list)
 
     def run(self, new: Any, old: Any, schema: Schema) -> list[FieldError]:
-        """All errors of `new`; `old` is None on create. Parts that `old` already had are not judged again (ratcheting)."""
+        """All errors of `new`; `old` is None on create. What `old` already had is not judged again (ratcheting)."""
         old = _UNSET if old is None else old
         self._value(new, old, schema, "")
         if any(error.reason in _BLOCKING for error in self.errors):
@@ -162,7 +162,9 @@ class Validation:
         if (any_of := schema.get("anyOf")) and not any(self._accepts(new, inner) for inner in any_of):
             self.errors.append(invalid_value(path, new, f"{path} in body must validate at least one schema (anyOf)"))
         if (one_of := schema.get("oneOf")) and sum(self._accepts(new, inner) for inner in one_of) != 1:
-            self.errors.append(invalid_value(path, new, f"{path} in body must validate one and only one schema (oneOf)"))
+            self.errors.append(
+                invalid_value(path, new, f"{path} in body must validate one and only one schema (oneOf)")
+            )
         if (negated := schema.get("not")) and self._accepts(new, negated):
             self.errors.append(invalid_value(path, new, f"{path} in body must not validate the schema (not)"))
 
@@ -218,7 +220,7 @@ def _rule_error(rule: Schema, new: Any, path: str) -> FieldError:
     reason = rule.get("reason", "FieldValueInvalid")
     if reason in ("FieldValueRequired", "FieldValueForbidden"):
         return FieldError(reason, where, detail)
-    shown = show(json_type(new)) if isinstance(new, dict | list) else show(new)
+    shown = None if isinstance(new, dict | list) else show(new)
     return FieldError(reason, where, detail, shown)
 
 
@@ -310,7 +312,7 @@ def _string_errors(value: str, schema: Schema, path: str) -> Iterator[FieldError
     pattern = schema.get("pattern")
     if pattern is not None and not _compiled(pattern).search(value):
         yield invalid_value(path, value, f"{path} in body should match '{pattern}'")
-    wanted = schema.get("format")
+    wanted = str(schema.get("format"))
     if wanted in _FORMATS and not _FORMATS[wanted](value):
         yield invalid_value(path, value, f"{path} in body must be of type {wanted}: {show(value)}")
 

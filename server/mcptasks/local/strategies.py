@@ -25,14 +25,14 @@ def _no_errors(new: Json, old: Json | None) -> list[FieldError]:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """`prepare` completes a copied object in place on create, `normalise` on every write; `validate` gets old=None on create."""
+    """`prepare` completes an object in place on create, `normalise` on every write; `validate` has no old on create."""
 
     prepare: Callable[[Json], None] = _nothing
     normalise: Callable[[Json], None] = _nothing
     validate: Callable[[Json, Json | None], list[FieldError]] = _no_errors
 
 
-# --- Pods ---------------------------------------------------------------------------------------------------------------
+# --- Pods ---
 
 _POD_DEFAULTS: Mapping[str, Any] = {
     "restartPolicy": "Always",
@@ -157,7 +157,7 @@ def _frozen_pod_part(pod: Json) -> Json:
     return spec
 
 
-# --- Jobs ---------------------------------------------------------------------------------------------------------------
+# --- Jobs ---
 
 _JOB_LABELS = ("batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name")
 _IMMUTABLE_JOB_FIELDS = ("completions", "selector", "template", "completionMode", "podFailurePolicy", "managedBy")
@@ -200,10 +200,8 @@ def _validate_job(new: Json, old: Json | None) -> list[FieldError]:
     pod_spec = spec["template"].get("spec") or {}
     errors += pod_spec_errors(pod_spec, "spec.template.spec")
     policy = pod_spec.get("restartPolicy")
-    if policy is None:
+    if policy not in ("Never", "OnFailure"):
         errors.append(required("spec.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"'))
-    elif policy not in ("Never", "OnFailure"):
-        errors.append(unsupported("spec.template.spec.restartPolicy", policy, ["OnFailure", "Never"]))
     errors += _policy_errors(spec, policy)
     if old is not None:
         errors += _job_changes(spec, old["spec"])
@@ -225,7 +223,7 @@ def _policy_errors(spec: Json, restart_policy: str | None) -> list[FieldError]:
         return []
     errors = []
     if restart_policy not in (None, "Never"):
-        detail = "only \"Never\" is supported when podFailurePolicy is specified"
+        detail = 'only "Never" is supported when podFailurePolicy is specified'
         errors.append(invalid_value("spec.template.spec.restartPolicy", restart_policy, detail))
     if spec.get("podReplacementPolicy") != "Failed":
         errors.append(unsupported("spec.podReplacementPolicy", spec.get("podReplacementPolicy"), ["Failed"]))
@@ -241,14 +239,11 @@ def _policy_errors(spec: Json, restart_policy: str | None) -> list[FieldError]:
 
 
 def _job_changes(spec: Json, old: Json) -> list[FieldError]:
-    errors = []
-    for name in _IMMUTABLE_JOB_FIELDS:
-        if not jsonvalues.equal(spec.get(name), old.get(name)):
-            errors.append(invalid_value(f"spec.{name}", spec.get(name), "field is immutable"))
-    return errors
+    changed = [name for name in _IMMUTABLE_JOB_FIELDS if not jsonvalues.equal(spec.get(name), old.get(name))]
+    return [invalid_value(f"spec.{name}", spec.get(name), "field is immutable") for name in changed]
 
 
-# --- The rest -----------------------------------------------------------------------------------------------------------
+# --- The rest ---
 
 
 def _prepare_namespace(namespace: Json) -> None:

@@ -71,7 +71,7 @@ _AGE = Head("Age", _age)
 _CREATED = Head("Created At", _meta("creationTimestamp"), type="date")
 
 
-# --- Pods ---------------------------------------------------------------------------------------------------------------
+# --- Pods ---
 
 
 def _pod_ready(pod: Json, now: datetime) -> str:
@@ -135,7 +135,7 @@ _POD = (
 )
 
 
-# --- Jobs ---------------------------------------------------------------------------------------------------------------
+# --- Jobs ---
 
 
 def _has_condition(obj: Json, kind: str) -> bool:
@@ -196,7 +196,7 @@ _JOB = (
 )
 
 
-# --- Other kinds --------------------------------------------------------------------------------------------------------
+# --- Other kinds ---
 
 
 def _last_seen(event: Json, now: datetime) -> str:
@@ -309,9 +309,7 @@ def _typed(value: Any, kind: str, now: datetime) -> Cell:
 
 def heads(kind: Kind) -> Sequence[Head]:
     if kind.columns:
-        custom = (
-            Head(c.name, _custom_cell(c), c.type, c.format, c.priority, c.description) for c in kind.columns
-        )
+        custom = (Head(c.name, _custom_cell(c), c.type, c.format, c.priority, c.description) for c in kind.columns)
         return (_NAME, *custom)
     return _HEADS.get(kind.storage, (_NAME, _AGE))
 

@@ -163,5 +163,3 @@ def timeout_of(text: str) -> float:
     except ValueError:
         return _DEFAULT_TIMEOUT
     return value if value > 0 else _DEFAULT_TIMEOUT
-
-

@@ -1,4 +1,4 @@
-"""A controller's queue and loop: each key is handled by one reconcile at a time, and again when it changed meanwhile."""
+"""A controller's queue and loop: a key is handled once at a time, and again when it changed meanwhile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RETRY_SECONDS = 1.0
 
 
 class WorkQueue(Generic[Key]):
-    """Calls `reconcile(key)` for every added key; what it returns is the number of seconds after which to come again."""
+    """Calls `reconcile(key)` for every added key; its result is when to come again, in seconds."""
 
     def __init__(self, name: str, reconcile: Callable[[Key], float | None]) -> None:
         self._name = name
@@ -72,7 +72,7 @@ class WorkQueue(Generic[Key]):
     def _handle(self, key: Key) -> None:
         try:
             again = self._reconcile(key)
-        except Exception:
+        except Exception:  # noqa: BLE001 - one object must not stop the others; it is tried again
             _log.exception("%s failed on %s", self._name, key)
             again = _RETRY_SECONDS
         if again is not None:

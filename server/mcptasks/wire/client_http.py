@@ -195,3 +195,5 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
         for line in lines:
             yield line.decode("utf-8", "replace")
         pending = rest + held
+    if pending.endswith(b"\r"):
+        yield pending[:-1].decode("utf-8", "replace")

@@ -36,6 +36,9 @@ logger = logging.getLogger(__name__)
 Context = ServerRequestContext[Any, Any]
 Handler = Callable[[Context, Any], Awaitable[HandlerResult]]
 
+PROGRESS_META = "mcptasks.dev/progress"
+"""Not part of any protocol version: both have a message only."""
+
 PROTOCOL_PREFIX = "io.modelcontextprotocol/"
 CLIENT_INFO_KEY = f"{PROTOCOL_PREFIX}clientInfo"
 CLIENT_CAPABILITIES_KEY = f"{PROTOCOL_PREFIX}clientCapabilities"
@@ -94,6 +97,16 @@ def as_mcp_error(error: Exception) -> Exception:
         return MCPError(code=INTERNAL_ERROR, message=str(error))
     logger.error("request failed unexpectedly", exc_info=error)
     return MCPError(code=INTERNAL_ERROR, message="Internal server error")
+
+
+def progress_meta(view: TaskView) -> JsonObject:
+    """`_meta` of a task with its progress in numbers, for clients that know the key; nothing where there are none."""
+    if view.progress is None:
+        return {}
+    progress: JsonObject = {"current": view.progress}
+    if view.progress_total is not None:
+        progress["total"] = view.progress_total
+    return {"_meta": {PROGRESS_META: progress}}
 
 
 def not_offered(method: str) -> MCPError:

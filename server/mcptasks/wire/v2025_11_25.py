@@ -26,6 +26,7 @@ from mcptasks.wire.common import (
     as_mcp_error,
     not_offered,
     principal_of_caller,
+    progress_meta,
     request_of,
     shaped_result,
     task_failure,
@@ -78,7 +79,8 @@ class Protocol2025:
 
     async def get(self, _ctx: Context, params: TaskIdParams) -> HandlerResult:
         """tasks/get: the task."""
-        return render(await self.service.get(params.task_id, principal_of_caller()))
+        view = await self.service.get(params.task_id, principal_of_caller())
+        return render(view) | progress_meta(view)
 
     async def cancel(self, _ctx: Context, params: TaskIdParams) -> HandlerResult:
         """tasks/cancel: the task, cancelled before the answer; an ended one is an error (MUST)."""

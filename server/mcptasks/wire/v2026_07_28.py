@@ -25,6 +25,7 @@ from mcptasks.wire.common import (
     UpdateParams,
     as_mcp_error,
     principal_of_caller,
+    progress_meta,
     request_of,
     shaped_result,
     task_failure,
@@ -68,7 +69,7 @@ class Protocol2026:
     async def detailed(self, task_id: str) -> JsonObject:
         """`DetailedTask`: the task and what its status brings along."""
         view = await self.service.get(task_id, principal_of_caller())
-        task = render(view)
+        task = render(view) | progress_meta(view)
         if view.result is not None:
             task["result"] = {"resultType": "complete", **await shaped_result(self.service, view, VERSION)}
         elif view.phase is Phase.FAILED:

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
-import httpx
 import pytest
 import uvicorn
 
@@ -28,72 +27,20 @@ from mcptasks.results import Results
 from mcptasks.service import TaskService
 from mcptasks.settings import Settings
 from tests.support.doubles import MemoryTasks
-
-OLD = "2025-11-25"
-NEW = "2026-07-28"
-EXTENSION = "io.modelcontextprotocol/tasks"
+from tests.support.mcp import RawClient
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer: its status, and the last JSON-RPC message in it."""
+@dataclass(frozen=True, kw_only=True)
+class Endpoint(RawClient):
+    """The endpoint under test and what is behind it."""
 
-    status: int
-    messages: list[JsonObject]
-
-    @property
-    def message(self) -> JsonObject:
-        return self.messages[-1]
-
-    @property
-    def result(self) -> JsonObject:
-        assert "result" in self.message, self.message
-        return cast(JsonObject, self.message["result"])
-
-    @property
-    def error(self) -> JsonObject:
-        assert "error" in self.message, self.message
-        return cast(JsonObject, self.message["error"])
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Sends JSON-RPC over HTTP as clients of either protocol version do."""
-
-    url: str
     service: TaskService
     tasks: MemoryTasks
     loop: asyncio.AbstractEventLoop
 
-    def old(self, method: str, params: JsonObject | None = None, **headers: str) -> Answer:
-        return self._post(method, params, {"mcp-protocol-version": OLD, **headers})
-
-    def new(self, method: str, params: JsonObject | None = None, *, extension: bool = True, **headers: str) -> Answer:
-        capabilities = {"extensions": {EXTENSION: {}}} if extension else {}
-        meta = {
-            "io.modelcontextprotocol/protocolVersion": NEW,
-            "io.modelcontextprotocol/clientCapabilities": capabilities,
-            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-        }
-        params = {**(params or {})}
-        params["_meta"] = {**meta, **params.get("_meta", {})}
-        known = {"mcp-protocol-version": NEW, "mcp-method": method}
-        if "name" in params:
-            known["mcp-name"] = params["name"]
-        return self._post(method, params, {**known, **{key.replace("_", "-"): v for key, v in headers.items()}})
-
-    def _post(self, method: str, params: JsonObject | None, headers: dict[str, str]) -> Answer:
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}
-        accept = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
-        response = httpx.post(self.url, json=body, headers=accept | headers, timeout=20)
-        lines = [line[5:].strip() for line in response.text.splitlines() if line.startswith("data:")]
-        texts = [line for line in lines if line] or [response.text]
-        return Answer(response.status_code, [json.loads(text) for text in texts])
-
-    def create(self, tool: str = "add", ttl: int | None = None) -> str:
-        task: JsonObject = {} if ttl is None else {"ttl": ttl}
-        answer = self.old("tools/call", {"name": tool, "arguments": {"a": 1, "b": 2}, "task": task})
-        return str(answer.result["task"]["taskId"])
+    def make(self, tool: str = "add") -> str:
+        """A new task."""
+        return self.create(tool, {"a": 1, "b": 2})
 
     def change(self, task_id: str, ending: Ending | Callable[[Any], JsonObject | None]) -> None:
         """Write a status as gateway or operator would, and let the watch cache see it."""
@@ -156,7 +103,8 @@ def serving(settings: Settings) -> Iterator[Endpoint]:
     thread = threading.Thread(target=lambda: loop.run_until_complete(http.serve([sock])))
     thread.start()
     try:
-        yield Endpoint(f"http://127.0.0.1:{sock.getsockname()[1]}/mcp", service, tasks, loop)
+        url = f"http://127.0.0.1:{sock.getsockname()[1]}/mcp"
+        yield Endpoint(url=url, timeout=20, service=service, tasks=tasks, loop=loop)
     finally:
         http.should_exit = True
         thread.join(20)

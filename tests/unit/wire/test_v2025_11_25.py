@@ -18,7 +18,7 @@ def test_initialize_announces_tasks_without_list_where_callers_cannot_be_told_ap
     endpoint: Endpoint, single_user_endpoint: Endpoint
 ) -> None:
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-    offered = {"cancel": {}, "requests": {"tools": {"call": {}}}}
+    offered: dict[str, Any] = {"cancel": {}, "requests": {"tools": {"call": {}}}}
     assert endpoint.old("initialize", hello).result["capabilities"]["tasks"] == offered
     listing = single_user_endpoint.old("initialize", hello).result["capabilities"]["tasks"]
     assert listing == {"list": {}, **offered}
@@ -27,10 +27,10 @@ def test_initialize_announces_tasks_without_list_where_callers_cannot_be_told_ap
 @pytest.mark.parametrize("version", ["2025-06-18", "2025-03-26", "2024-11-05"])
 def test_older_versions_never_hear_of_tasks(endpoint: Endpoint, version: str) -> None:
     hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-    result = endpoint._post("initialize", hello, {}).result
+    result = endpoint.post("initialize", hello, {}).result
     assert result["protocolVersion"] == version
     assert "tasks" not in result["capabilities"]
-    inline = endpoint._post("tools/call", {**CALL, "task": {}}, {"mcp-protocol-version": version})
+    inline = endpoint.post("tools/call", {**CALL, "task": {}}, {"mcp-protocol-version": version})
     assert inline.result["content"][0]["text"] == "3"
 
 
@@ -114,7 +114,7 @@ def test_a_missing_id_is_an_invalid_parameter(endpoint: Endpoint, method: str, p
 
 
 def test_the_result_waits_for_the_end_and_tells_of_changes(endpoint: Endpoint) -> None:
-    task_id = endpoint.create()
+    task_id = endpoint.make()
     answers = []
     waiter = threading.Thread(target=lambda: answers.append(endpoint.old("tasks/result", {"taskId": task_id})))
     waiter.start()
@@ -131,7 +131,7 @@ def test_the_result_waits_for_the_end_and_tells_of_changes(endpoint: Endpoint) -
 
 
 def test_a_tools_own_error_is_a_failed_task_whose_result_can_be_read(endpoint: Endpoint) -> None:
-    task_id = endpoint.create()
+    task_id = endpoint.make()
     endpoint.complete(task_id, {"content": [{"type": "text", "text": "it broke"}], "isError": True}, is_error=True)
     task = endpoint.old("tasks/get", {"taskId": task_id}).result
     assert (task["status"], task["statusMessage"]) == ("failed", "it broke")
@@ -139,7 +139,7 @@ def test_a_tools_own_error_is_a_failed_task_whose_result_can_be_read(endpoint: E
 
 
 def test_a_json_rpc_error_comes_back_as_it_was(endpoint: Endpoint) -> None:
-    task_id = endpoint.create()
+    task_id = endpoint.make()
     own = TaskError(code=-32042, message="open this", data_text='{"url": "https://example.org"}')
     endpoint.fail(task_id, Reason.REQUEST_ERROR, "open this", own)
     error = endpoint.old("tasks/result", {"taskId": task_id}).error
@@ -147,7 +147,7 @@ def test_a_json_rpc_error_comes_back_as_it_was(endpoint: Endpoint) -> None:
 
 
 def test_a_failure_of_the_cluster_names_its_reason(endpoint: Endpoint) -> None:
-    task_id = endpoint.create()
+    task_id = endpoint.make()
     endpoint.fail(task_id, Reason.OOM_KILLED, "The process used more memory than its limit of 64Mi")
     error = endpoint.old("tasks/result", {"taskId": task_id}).error
     assert error["code"] == -32603
@@ -156,7 +156,7 @@ def test_a_failure_of_the_cluster_names_its_reason(endpoint: Endpoint) -> None:
 
 
 def test_cancel_answers_with_the_cancelled_task_and_only_once(endpoint: Endpoint) -> None:
-    task_id = endpoint.create()
+    task_id = endpoint.make()
     assert endpoint.old("tasks/cancel", {"taskId": task_id}).result["status"] == "cancelled"
     error = endpoint.old("tasks/cancel", {"taskId": task_id}).error
     assert error["code"] == -32602
@@ -166,7 +166,7 @@ def test_cancel_answers_with_the_cancelled_task_and_only_once(endpoint: Endpoint
 
 
 def test_last_updated_moves_only_with_the_task(endpoint: Endpoint) -> None:
-    task_id = endpoint.create()
+    task_id = endpoint.make()
     endpoint.complete(task_id)
     first = endpoint.old("tasks/get", {"taskId": task_id}).result
     assert endpoint.old("tasks/get", {"taskId": task_id}).result == first
@@ -177,7 +177,7 @@ def test_list_is_refused_without_authentication(endpoint: Endpoint) -> None:
 
 
 def test_list_gives_every_task_once_page_by_page(single_user_endpoint: Endpoint) -> None:
-    made = {single_user_endpoint.create() for _ in range(205)}
+    made = {single_user_endpoint.make() for _ in range(205)}
     listed: list[str] = []
     cursor: dict[str, Any] = {}
     while True:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mcptasks.resources import Reason, TaskError
-from tests.unit.wire.conftest import EXTENSION, Endpoint
+from tests.support.mcp import EXTENSION
+from tests.unit.wire.conftest import Endpoint
 
 CALL = {"name": "add", "arguments": {"a": 1, "b": 2}}
 
@@ -137,7 +138,7 @@ def test_cancel_is_acknowledged_and_nothing_else_also_when_it_comes_too_late(end
 
 
 def test_tasks_of_one_version_can_be_read_with_the_other(endpoint: Endpoint) -> None:
-    old, new = endpoint.create(), create(endpoint)
+    old, new = endpoint.make(), create(endpoint)
     endpoint.complete(old)
     endpoint.complete(new)
     assert endpoint.new("tasks/get", {"taskId": old}).result["result"]["structuredContent"] == {"result": 3}

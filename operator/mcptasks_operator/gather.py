@@ -1,0 +1,129 @@
+"""Finds out, on demand, what a decision rests on besides the cache."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass, replace
+
+from mcptasks.kube.cache import Key
+from mcptasks.kube.client import KubeClient, LogOptions
+from mcptasks.kube.errors import ForbiddenError, KubeError, NotFoundError
+from mcptasks.kube.resources import EVENTS, JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, PODS
+from mcptasks.kube.tasks import parse_task
+from mcptasks.resources import LABEL_TASK_UID
+from mcptasks_operator.cache import Cache, Seen, WatchedKind
+from mcptasks_operator.decide import Evidence, Need, Refusal, RefusalKind, TemplateState
+from mcptasks_operator.diagnose import MAX_LOG_LINE
+from mcptasks_operator.facts import PodFacts, Terminated, WarningEvent, warning_events
+
+logger = logging.getLogger(__name__)
+
+MAX_LOG_BYTES = 2**20
+"""How much of a log's last lines is read at most: a line may be endless."""
+
+LOG_SECONDS = 15.0
+"""How long the node has to hand out a log."""
+
+MAX_TEMPLATES_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Gatherer:
+    """Reads from the API server and puts what it reads into the cache."""
+
+    kube: KubeClient
+    cache: Cache
+    log_lines: int
+
+    async def gather(self, key: Key, seen: Seen, need: Need, evidence: Evidence) -> Evidence:
+        """The evidence with what was needed. Raises KubeError where the API server does not answer."""
+        match need:
+            case Need.FRESH:
+                await self._fresh(key, seen)
+                return replace(evidence, fresh=True)
+            case Need.TEMPLATE:
+                return await self._template(key, seen, evidence)
+            case Need.LOG:
+                return replace(evidence, log=await self._log(key, seen))
+            case Need.EVENTS:
+                return replace(evidence, warnings=await self._events(key, seen))
+
+    async def _fresh(self, key: Key, seen: Seen) -> None:
+        """Read task, Job and Pods, past the cache."""
+        namespace, name = key
+        uid = seen.task["metadata"]["uid"]
+        try:
+            self.cache.put(WatchedKind.TASK, await self.kube.get(MCP_TASKS, name, namespace))
+        except NotFoundError:
+            self.cache.forget_task(key, uid)
+            return
+        await self.read_job(key)
+        pods = await self.kube.list(PODS, namespace, label_selector=f"{LABEL_TASK_UID}={uid}")
+        self.cache.replace_pods_of(key, uid, pods.items, int(pods.resource_version or 0))
+
+    async def read_job(self, key: Key) -> None:
+        """Read the Job of the task's name."""
+        try:
+            self.cache.put(WatchedKind.JOB, await self.kube.get(JOBS, key[1], key[0]))
+        except NotFoundError:
+            for entry in self.cache.jobs.entries(key):
+                self.cache.remove_job(key, entry.uid)
+
+    async def _template(self, key: Key, seen: Seen, evidence: Evidence) -> Evidence:
+        """Read the template that the cache does not have: it may be new."""
+        namespace = key[0]
+        name = parse_task(seen.task).spec.template_ref.name
+        try:
+            template = await self.kube.get(MCP_TASK_TEMPLATES, name, namespace)
+        except NotFoundError:
+            return replace(evidence, template=TemplateState.MISSING, templates=self._templates(namespace))
+        try:
+            self.cache.put(WatchedKind.TEMPLATE, template)
+        except ValueError as error:
+            refusal = Refusal(RefusalKind.INVALID, f"this version of the operator does not understand it: {error}")
+            return replace(evidence, template=TemplateState.FOUND, refusal=refusal)
+        return replace(evidence, template=TemplateState.FOUND)
+
+    def _templates(self, namespace: str) -> tuple[str, ...]:
+        names = sorted(key[1] for key in self.cache.templates if key[0] == namespace)
+        return tuple(names[:MAX_TEMPLATES_NAMED])
+
+    async def _log(self, key: Key, seen: Seen) -> tuple[str, ...]:
+        """The last lines of the last attempt's log; what the Pod's status has of it where the log is gone."""
+        pods = sorted(seen.pods, key=lambda pod: (pod.created_at, pod.name))
+        if not pods or not self.log_lines:
+            return ()
+        pod = pods[-1]
+        options = LogOptions(container=pod.runner.name, tail_lines=self.log_lines, limit_bytes=MAX_LOG_BYTES)
+        lines: deque[str] = deque(maxlen=self.log_lines)
+        try:
+            async with asyncio.timeout(LOG_SECONDS):
+                async for line in self.kube.log_lines(pod.name, key[0], options):
+                    lines.append(line[:MAX_LOG_LINE])
+        except (KubeError, TimeoutError) as error:
+            logger.debug("log of Pod %s cannot be read: %s", pod.name, error)
+            return self._termination_message(pod)
+        return tuple(lines)
+
+    def _termination_message(self, pod: PodFacts) -> tuple[str, ...]:
+        """With `FallbackToLogsOnError` the kubelet keeps the log's end in the Pod's status."""
+        state = pod.runner.state
+        text = state.message if isinstance(state, Terminated) else ""
+        return tuple(text.splitlines()[-self.log_lines :])
+
+    async def _events(self, key: Key, seen: Seen) -> tuple[WarningEvent, ...]:
+        """Warnings about the Job and the last Pod. They only explain: without the right to read them there are none."""
+        uids = [seen.job.uid] if seen.job is not None else []
+        alive = [pod for pod in seen.pods if not pod.ended]
+        uids += [pod.uid for pod in alive]
+        found: list[WarningEvent] = []
+        for uid in uids:
+            try:
+                listed = await self.kube.list(EVENTS, key[0], field_selector=f"involvedObject.uid={uid}")
+            except ForbiddenError as error:
+                logger.warning("events cannot be read, so that reasons may be missing: %s", error)
+                return ()
+            found += warning_events(listed.items)
+        return tuple(sorted(found, key=lambda warning: warning.last_seen, reverse=True))

@@ -1,0 +1,110 @@
+"""The operator's own HTTP endpoint: `/healthz` (restart me if not 200) and `/readyz` (synced or standing by)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+
+from aiohttp import web
+
+logger = logging.getLogger(__name__)
+
+
+class Stage(StrEnum):
+    """How far the process has come."""
+
+    STARTING = "starting"
+    STANDBY = "standby"
+    LEADING = "leading"
+    STOPPING = "stopping"
+
+
+class PortInUseError(Exception):
+    """The endpoint's address is taken."""
+
+
+@dataclass(eq=False)
+class Health:
+    """What the endpoint tells.
+
+    The process is alive as long as something succeeded (`beat`: a resync, a try for the Lease) in the last
+    `patience` seconds. While it starts it is alive: it waits for the cluster, and says so in its log.
+    """
+
+    patience: float
+    clock: Callable[[], float] = time.monotonic
+    stage: Stage = Stage.STARTING
+    _beat: float | None = None
+
+    def beat(self) -> None:
+        """Something has just succeeded."""
+        self._beat = self.clock()
+
+    def beat_in(self, stage: Stage) -> Callable[[], None]:
+        """A `beat` that counts only at this stage: renewing the Lease is no sign that work gets on."""
+        return lambda: self.beat() if self.stage is stage else None
+
+    def enter(self, stage: Stage) -> None:
+        """The process is at this stage from now on."""
+        self.stage = stage
+        self.beat()
+
+    @property
+    def silence(self) -> float:
+        """Seconds since something last succeeded."""
+        return 0.0 if self._beat is None else self.clock() - self._beat
+
+    @property
+    def alive(self) -> bool:
+        return self.stage is Stage.STARTING or self.silence <= self.patience
+
+    @property
+    def ready(self) -> bool:
+        return self.stage in (Stage.STANDBY, Stage.LEADING)
+
+
+@asynccontextmanager
+async def served(health: Health, host: str, port: int) -> AsyncIterator[int]:
+    """Serve the endpoint; gives the port, which matters where 0 was asked for.
+
+    Raises:
+        PortInUseError: the address cannot be listened on.
+    """
+    application = web.Application()
+    application.add_routes([web.get("/healthz", _healthz(health)), web.get("/readyz", _readyz(health))])
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise PortInUseError(
+                f"cannot listen on {host}:{port}: {error.strerror or error}; "
+                "choose another port with MCPTASKS_LIVENESS_PORT (0 picks a free one)"
+            ) from error
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def _healthz(health: Health) -> Handler:
+    async def handler(_request: web.Request) -> web.StreamResponse:
+        text = f"{health.stage.value}, last success {health.silence:.0f} s ago\n"
+        return web.Response(text=text, status=200 if health.alive else 500)
+
+    return handler
+
+
+def _readyz(health: Health) -> Handler:
+    async def handler(_request: web.Request) -> web.StreamResponse:
+        return web.Response(text=f"{health.stage.value}\n", status=200 if health.ready else 503)
+
+    return handler

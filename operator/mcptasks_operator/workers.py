@@ -1,0 +1,61 @@
+"""The workers: each takes a key from the queue, has it reconciled and never dies of what goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from mcptasks.kube.cache import Key
+from mcptasks.kube.errors import KubeError
+from mcptasks.logs import bind_task
+from mcptasks_operator.workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+RECONCILE_SECONDS = 180.0
+"""How long one task may keep a worker."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Works off the queue with `count` workers. `reconcile` returns in how many seconds it wants the key again."""
+
+    queue: WorkQueue[Key]
+    reconcile: Callable[[Key], Awaitable[float | None]]
+    count: int
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self.count):
+                group.create_task(self._work(), name=f"worker {number}")
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.get()
+            try:
+                await self._reconcile(key)
+            finally:
+                self.queue.done(key)
+
+    async def _reconcile(self, key: Key) -> None:
+        try:
+            async with asyncio.timeout(RECONCILE_SECONDS):
+                again = await self.reconcile(key)
+        except Exception as error:  # noqa: BLE001 - a task that cannot be worked on must not take the worker with it
+            pause = self.queue.add_failed(key)
+            with bind_task(key[1]):
+                _log(error, pause)
+            return
+        self.queue.forget(key)
+        if again is not None:
+            self.queue.add_after(key, again)
+
+
+def _log(error: Exception, pause: float) -> None:
+    if isinstance(error, KubeError):
+        logger.warning("%s; trying again in %.1f s", error, pause)
+    else:
+        logger.error("cannot work on the task; trying again in %.1f s", pause, exc_info=error)

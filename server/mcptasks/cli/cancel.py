@@ -1,0 +1,98 @@
+"""`mcptasks cancel`: tasks whose processes end and whose records stay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from mcptasks.cli.cluster import (
+    Cluster,
+    ClusterOptions,
+    ContextOption,
+    KubeconfigOption,
+    NamespaceOption,
+    on_cluster,
+)
+from mcptasks.cli.durations import parse_duration
+from mcptasks.cli.errors import CliError, ExitCode, as_cli_error
+from mcptasks.cli.following import follow_task
+from mcptasks.kube.resources import MCP_TASKS
+from mcptasks.lifecycle import PODS_TERMINATED
+from mcptasks.resources import GROUP, McpTask
+
+
+def command(
+    names: Annotated[list[str], typer.Argument(help="Tasks to cancel.")],
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until their Pods are gone, and say how long it took.")
+    ] = False,
+    timeout: Annotated[str, typer.Option(metavar="DURATION", help="How long --wait waits.")] = "2m",
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Cancel tasks: their processes get SIGTERM, after the grace period SIGKILL; their records stay until their ttl.
+
+    \b
+    Example:
+      mcptasks cancel report-x5b2c7 --wait
+    """
+    with as_cli_error(ValueError, exit_code=ExitCode.USAGE):
+        seconds = parse_duration(timeout).total_seconds()
+    options = ClusterOptions(kubeconfig, context, namespace)
+    if not on_cluster(options, lambda cluster: _cancel(cluster, names, seconds if wait else None)):
+        raise typer.Exit(1)
+
+
+async def _cancel(cluster: Cluster, names: Sequence[str], wait_seconds: float | None) -> bool:
+    """Whether all could be cancelled."""
+    complete = True
+    for name in names:
+        try:
+            await _cancel_one(cluster, name, wait_seconds)
+        except CliError as error:
+            typer.echo(f"Error: {error}", err=True)
+            complete = False
+    return complete
+
+
+async def _cancel_one(cluster: Cluster, name: str, wait_seconds: float | None) -> None:
+    task = await cluster.task(name)
+    if task.terminal:
+        raise CliError(f"task {name} has ended already ({task.phase}): there is nothing to cancel")
+    await cluster.kube.patch(MCP_TASKS, name, {"spec": {"cancel": True}}, cluster.namespace)
+    if wait_seconds is None:
+        typer.echo(f"mcptask.{GROUP}/{name} cancel requested")
+        return
+    try:
+        async with asyncio.timeout(wait_seconds):
+            ended = await _until_gone(cluster, name)
+    except TimeoutError:
+        raise CliError(
+            f"task {name} still has Pods after {wait_seconds:g} s; is the operator running? "
+            f"See `mcptasks describe {name}`"
+        ) from None
+    if ended is None:
+        typer.echo(f"mcptask.{GROUP}/{name} was deleted meanwhile")
+    else:
+        typer.echo(f"mcptask.{GROUP}/{name} {ended.phase}; {termination(ended)}")
+
+
+async def _until_gone(cluster: Cluster, name: str) -> McpTask | None:
+    async for task in follow_task(cluster, name):
+        condition = task.status.condition(PODS_TERMINATED)
+        if task.terminal and condition is not None and condition.status == "True":
+            return task
+    return None
+
+
+def termination(task: McpTask) -> str:
+    """When the task's Pods were gone, counted from its end, in words."""
+    condition = task.status.condition(PODS_TERMINATED)
+    if condition is None or condition.last_transition_time is None or task.status.finished_at is None:
+        return "its Pods are gone"
+    seconds = (condition.last_transition_time - task.status.finished_at).total_seconds()
+    return f"its Pods were gone after {max(seconds, 0):.2f} s"

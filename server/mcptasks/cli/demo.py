@@ -1,0 +1,105 @@
+"""`mcptasks demo`: see it work."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from mcptasks.cli.errors import as_cli_error
+from mcptasks.cli.progress_view import ProgressView, progress_view
+from mcptasks.client import ClientError, Progress
+from mcptasks.kube.errors import KubeError
+from mcptasks.local.cluster import ClusterError
+from mcptasks.local.demo import Demo, DemoError, example_file
+from mcptasks.local.stack import LocalStack, StackConfig, StackError
+from mcptasks.local.supervisor import ComponentError
+
+
+def command(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it running, with three commands to go on.")] = False,
+) -> None:
+    """See it work, with nothing but this machine: about half a minute, and nothing is left behind.
+
+    A cluster in this process, the real operator and server, real HTTP. Tasks run for clients of both protocol
+    versions, one is cancelled half-way, two fail; then `kubectl get mcptasks` shows all of it.
+
+    \b
+    Example:
+      mcptasks demo --keep
+    """
+    with as_cli_error(DemoError, StackError, ClusterError, ComponentError, ClientError, KubeError, TimeoutError):
+        _demo(keep)
+
+
+def _demo(keep: bool) -> None:
+    started = time.monotonic()
+    typer.echo("Starting a cluster in this process, the operator and the server with examples/stdlib_report.py")
+    with LocalStack(StackConfig(str(example_file()))) as stack:
+        typer.echo(f"Ready after {time.monotonic() - started:.1f} s: {stack.endpoint}")
+        asyncio.run(_run(stack))
+        typer.echo(f"\nDone in {time.monotonic() - started:.1f} s.")
+        if keep:
+            _keep(stack)
+    if not keep:
+        typer.echo("Everything is stopped and removed. `mcptasks demo --keep` leaves it running.")
+
+
+async def _run(stack: LocalStack) -> None:
+    # SIGTERM ends the demonstration as Ctrl-C does, so that nothing is left behind.
+    demonstration = asyncio.current_task()
+    assert demonstration is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, demonstration.cancel)
+    with _view() as view:
+        try:
+            await Demo(stack, view).run()
+        except asyncio.CancelledError:
+            raise typer.Exit(128 + signal.SIGTERM) from None
+
+
+@dataclass(frozen=True)
+class View:
+    """Shows the demonstration on standard output."""
+
+    progress: ProgressView
+
+    def step(self, title: str) -> None:
+        self.progress.note(f"\n== {title}")
+
+    def say(self, text: str) -> None:
+        self.progress.note(text)
+
+    def show(self, name: str, report: Progress) -> None:
+        self.progress.show(name, report)
+
+    def done(self, name: str, outcome: str) -> None:
+        self.progress.done(name, outcome)
+
+
+@contextmanager
+def _view() -> Iterator[View]:
+    with progress_view(to_stderr=False) as progress:
+        yield View(progress)
+
+
+def _keep(stack: LocalStack) -> None:
+    typer.echo("It goes on running; Ctrl-C stops it.\n")
+    typer.echo(f"endpoint: {stack.endpoint}")
+    typer.echo(f"kubeconfig: {stack.kubeconfig}")
+    typer.echo("\nGo on with:")
+    typer.echo(f"  mcptasks call {stack.endpoint} report --arg top=5")
+    typer.echo(f"  mcptasks get --kubeconfig {stack.kubeconfig} -w")
+    typer.echo(f"  kubectl --kubeconfig {stack.kubeconfig} get mcptasks,jobs,pods")
+    signals = {signal.SIGINT, signal.SIGTERM}
+    # Blocked, they are kept until somebody waits for them: none can slip in between.
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        signal.sigwait(signals)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)

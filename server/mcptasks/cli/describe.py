@@ -1,0 +1,96 @@
+"""`mcptasks describe`: all about a task in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from mcptasks.cli.cluster import (
+    Cluster,
+    ClusterOptions,
+    ContextOption,
+    KubeconfigOption,
+    NamespaceOption,
+    on_cluster,
+)
+from mcptasks.cli.describe_text import TaskFacts, describe
+from mcptasks.cli.errors import CliError
+from mcptasks.cli.pods import Attempt, attempts_of, log_of
+from mcptasks.kube.errors import NotFoundError
+from mcptasks.kube.resources import EVENTS, JOBS
+from mcptasks.lifecycle import utc_now
+from mcptasks.resources import JsonObject
+
+LOG_LINES = 10
+
+
+def command(
+    names: Annotated[list[str], typer.Argument(help="Tasks to describe.")],
+    namespace: NamespaceOption = None,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
+    """Show all about a task: spec, status, conditions, attempts, times, events, last log lines.
+
+    \b
+    Example:
+      mcptasks describe report-x5b2c7
+    """
+    options = ClusterOptions(kubeconfig, context, namespace)
+    if not on_cluster(options, lambda cluster: _describe(cluster, names)):
+        raise typer.Exit(1)
+
+
+async def _describe(cluster: Cluster, names: Sequence[str]) -> bool:
+    """Whether all were there to be described."""
+    complete = True
+    for number, name in enumerate(names):
+        try:
+            facts = await gather(cluster, name)
+        except CliError as error:
+            typer.echo(f"Error: {error}", err=True)
+            complete = False
+            continue
+        if number:
+            typer.echo("\n")
+        typer.echo(describe(facts))
+    return complete
+
+
+async def gather(cluster: Cluster, name: str) -> TaskFacts:
+    """All that the cluster knows of the task. Raises CliError where there is none."""
+    task = await cluster.task(name)
+    attempts = await attempts_of(cluster, name)
+    job = await _job(cluster, task.status.job_name or name)
+    uids = [task.uid, *(item["metadata"]["uid"] for item in [*([job] if job else []), *(a.pod for a in attempts)])]
+    return TaskFacts(
+        task=task,
+        job=job,
+        attempts=tuple(attempts),
+        events=tuple(await _events(cluster, uids)),
+        log_lines=tuple(await _last_lines(cluster, attempts)),
+        now=utc_now(),
+    )
+
+
+async def _job(cluster: Cluster, name: str) -> JsonObject | None:
+    try:
+        return await cluster.kube.get(JOBS, name, cluster.namespace)
+    except NotFoundError:
+        return None
+
+
+async def _events(cluster: Cluster, uids: list[str]) -> list[JsonObject]:
+    events: list[JsonObject] = []
+    for uid in uids:
+        selector = f"involvedObject.uid={uid}"
+        events += (await cluster.kube.list(EVENTS, cluster.namespace, field_selector=selector)).items
+    return events
+
+
+async def _last_lines(cluster: Cluster, attempts: list[Attempt]) -> list[str]:
+    if not attempts:
+        return []
+    return [line async for line in log_of(cluster, attempts[-1], tail=LOG_LINES)]

@@ -1,0 +1,223 @@
+"""A task described for people: pure functions of what the cluster knows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from mcptasks.cli.pods import Attempt
+from mcptasks.resources import Condition, JsonObject, McpTask, McpTaskSpec, McpTaskStatus
+
+INDENT = "  "
+GAP = 2
+SHOWN_CHARACTERS = 2000
+UNSET = "<unset>"
+
+Row = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """All that the cluster knows of a task at one moment."""
+
+    task: McpTask
+    job: JsonObject | None
+    attempts: Sequence[Attempt]
+    events: Sequence[JsonObject]
+    log_lines: Sequence[str]
+    now: datetime
+
+
+def describe(facts: TaskFacts) -> str:
+    """The description, in sections; those without content are left out."""
+    sections = [
+        _pairs(_identity(facts)),
+        _section("Spec", _pairs(_spec(facts.task.spec))),
+        _section("Status", _pairs(_status(facts.task.status, facts.now))),
+        _section("Times", _pairs(_times(facts))),
+        _section("Conditions", _columns(_conditions(facts.task.status, facts.now))),
+        _section("Attempts", _columns(_attempts(facts))),
+        _section("Result", _result(facts.task.status)),
+        _section("Events", _columns(_events(facts)) or ["<none>"]),
+        _section("Last log lines", facts.log_lines),
+    ]
+    return "\n".join(line for section in sections for line in section)
+
+
+def ago(moment: datetime | None, now: datetime) -> str:
+    """How long ago, as kubectl writes it: `45s`, `3m5s`, `2h10m`, `3d`."""
+    if moment is None:
+        return "<unknown>"
+    seconds = max(0, int((now - moment).total_seconds()))
+    if seconds < 120:
+        return f"{seconds}s"
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
+    if minutes < 10:
+        return f"{minutes}m{seconds % 60}s" if seconds % 60 else f"{minutes}m"
+    if hours < 3:
+        return f"{minutes}m"
+    if hours < 8:
+        return f"{hours}h{minutes % 60}m" if minutes % 60 else f"{hours}h"
+    return f"{hours}h" if hours < 48 else f"{days}d"
+
+
+def _identity(facts: TaskFacts) -> list[Row]:
+    task = facts.task
+    metadata = task.metadata
+    owners = [f"{owner.kind}/{owner.name}" for owner in metadata.owner_references]
+    job = "" if facts.job is None else " (exists)"
+    return [
+        ("Name", task.name),
+        ("Namespace", task.namespace),
+        ("UID", task.uid),
+        ("Labels", "\n".join(f"{key}={value}" for key, value in sorted(metadata.labels.items()))),
+        ("Owned by", ", ".join(owners)),
+        ("Job", f"{task.status.job_name}{job or ' (gone)'}" if task.status.job_name else ""),
+        ("Pod", task.status.pod_name or ""),
+        ("Node", task.status.node_name or ""),
+    ]
+
+
+def _spec(spec: McpTaskSpec) -> list[Row]:
+    principal = spec.principal
+    return [
+        ("Server", spec.server),
+        ("Component", f"{spec.component.kind} {spec.component.name}"),
+        ("Arguments", _shortened(json.dumps(spec.arguments, ensure_ascii=False))),
+        ("Template", spec.template_ref.name),
+        ("TTL", UNSET if spec.ttl_ms is None else f"{spec.ttl_ms / 1000:g}s"),
+        ("Timeout", UNSET if spec.timeout_seconds is None else f"{spec.timeout_seconds}s"),
+        ("Retries", str(spec.retries)),
+        ("Idempotent", str(spec.idempotent).lower()),
+        ("Principal", "" if principal is None else str(principal.subject or principal.client_id or "")),
+        ("Protocol", (spec.request.protocol_version or "") if spec.request else ""),
+        ("Cancel", "true" if spec.cancel else ""),
+    ]
+
+
+def _status(status: McpTaskStatus, now: datetime) -> list[Row]:
+    progress = status.progress
+    shown = "" if progress is None else " ".join(filter(None, (progress.display, progress.message)))
+    return [
+        ("Phase", str(status.phase or "working (not seen by the operator yet)")),
+        ("Reason", status.reason or ""),
+        ("Message", _shortened(status.message or "")),
+        ("Progress", shown),
+        ("Attempts", "" if status.attempts is None else str(status.attempts)),
+        ("Exit code", "" if status.exit_code is None else str(status.exit_code)),
+        ("Error", "" if status.error is None else f"{status.error.code}: {status.error.message}"),
+        ("Waiting for", ", ".join(request.message or request.method for request in status.input_requests or ())),
+        ("Updated", "" if status.last_updated_at is None else f"{ago(status.last_updated_at, now)} ago"),
+    ]
+
+
+def _times(facts: TaskFacts) -> list[Row]:
+    task, status = facts.task, facts.task.status
+    created = task.metadata.creation_timestamp
+    rows = [("Created", _moment(created, facts.now))]
+    rows.append(("Started", _moment(status.started_at, facts.now, since=created)))
+    rows.append(("Finished", _moment(status.finished_at, facts.now, since=status.started_at)))
+    if status.expires_at is not None:
+        left = (status.expires_at - facts.now).total_seconds()
+        rows.append(("Expires", f"{_stamp(status.expires_at)} ({'now' if left <= 0 else f'in {left:.0f}s'})"))
+    return rows
+
+
+def _conditions(status: McpTaskStatus, now: datetime) -> list[list[str]]:
+    if not status.conditions:
+        return []
+    return [["Type", "Status", "Reason", "Age", "Message"], *(_condition(c, now) for c in status.conditions)]
+
+
+def _condition(condition: Condition, now: datetime) -> list[str]:
+    return [
+        condition.type,
+        condition.status,
+        condition.reason,
+        ago(condition.last_transition_time, now),
+        _one_line(condition.message),
+    ]
+
+
+def _attempts(facts: TaskFacts) -> list[list[str]]:
+    rows = [[str(number), a.name, a.outcome()] for number, a in enumerate(facts.attempts, 1)]
+    return [["No.", "Pod", "State"], *rows] if rows else []
+
+
+def _result(status: McpTaskStatus) -> list[str]:
+    result = status.result
+    if result is None:
+        return []
+    size = f"{result.size_bytes} bytes"
+    if result.text is None:
+        return [f"{size}, kept in the result store as {result.ref}"]
+    return [size, _shortened(result.text)]
+
+
+def _events(facts: TaskFacts) -> list[list[str]]:
+    if not facts.events:
+        return []
+    rows = [
+        [
+            str(event.get("type", "")),
+            str(event.get("reason", "")),
+            ago(_event_time(event), facts.now),
+            str(event.get("involvedObject", {}).get("kind", "")),
+            _one_line(str(event.get("message", ""))),
+        ]
+        for event in sorted(facts.events, key=lambda event: str(_event_time(event) or ""))
+    ]
+    return [["Type", "Reason", "Age", "Object", "Message"], *rows]
+
+
+def _event_time(event: JsonObject) -> datetime | None:
+    series = event.get("series") or {}
+    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
+    stamp = next((time for time in times if time), None)
+    return None if stamp is None else datetime.fromisoformat(stamp)
+
+
+def _moment(moment: datetime | None, now: datetime, since: datetime | None = None) -> str:
+    if moment is None:
+        return ""
+    after = "" if since is None else f", {max(0.0, (moment - since).total_seconds()):.1f}s later"
+    return f"{_stamp(moment)} ({ago(moment, now)} ago{after})"
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _section(title: str, lines: Iterable[str]) -> list[str]:
+    content = [f"{INDENT}{line}" for line in lines]
+    return [f"{title}:", *content] if content else []
+
+
+def _pairs(rows: Iterable[Row]) -> list[str]:
+    shown = [(name, value) for name, value in rows if value]
+    width = max((len(name) for name, _ in shown), default=0) + 1 + GAP
+    lines: list[str] = []
+    for name, value in shown:
+        first, *more = value.splitlines() or [""]
+        lines.append(f"{name}:".ljust(width) + first)
+        lines += [" " * width + line for line in more]
+    return lines
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    if not rows:
+        return []
+    widths = [max(len(row[index]) for row in rows) + GAP for index in range(len(rows[0]))]
+    return ["".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _one_line(text: str) -> str:
+    return _shortened(" ".join(text.split()))
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= SHOWN_CHARACTERS:
+        return text
+    return f"{text[:SHOWN_CHARACTERS]}... ({len(text) - SHOWN_CHARACTERS} characters more)"

@@ -1,0 +1,58 @@
+"""`mcptasks dev`: your server with everything it needs, on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import Annotated
+
+import typer
+
+from mcptasks.cli.errors import ExitCode, as_cli_error
+from mcptasks.local.cluster import ClusterError
+from mcptasks.local.dev import DevError, DevLoop, Terminal, check_module
+from mcptasks.local.stack import StackConfig, StackError
+from mcptasks.local.supervisor import ComponentError
+from mcptasks.settings import PREFIX
+
+
+def command(
+    module: Annotated[
+        str,
+        typer.Argument(metavar="PATH[:NAME]", help="Your server: path/to/server.py[:name] or package.module[:name]."),
+    ],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the MCP endpoint; 0 picks a free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address of the MCP endpoint.")] = "127.0.0.1",
+) -> None:
+    """Run your server with a local cluster and the operator; restart it on every change.
+
+    Tasks go on while the server restarts. What they print is shown with their id. Prints `endpoint` and `kubeconfig`
+    as soon as all is ready. Ctrl-C ends everything and removes its files.
+
+    \b
+    Example:
+      mcptasks dev server.py --port 8000
+    """
+    with (
+        as_cli_error(DevError, StackError, exit_code=ExitCode.USAGE),
+        as_cli_error(ClusterError, ComponentError),
+    ):
+        config = StackConfig(check_module(module).absolute(), host=host, port=port, settings=inherited_settings())
+        asyncio.run(_run(DevLoop(config, Terminal(result=typer.echo, note=_note))))
+
+
+async def _run(loop: DevLoop) -> None:
+    running = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        running.add_signal_handler(number, loop.stop.set)
+    await loop.run()
+
+
+def _note(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def inherited_settings() -> dict[str, str]:
+    """Settings in the environment, for the components that `dev` starts."""
+    return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}

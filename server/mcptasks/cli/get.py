@@ -1,0 +1,216 @@
+"""`mcptasks get`: tasks as kubectl lists them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+import yaml
+
+from mcptasks.cli.cluster import (
+    Cluster,
+    ClusterOptions,
+    ContextOption,
+    KubeconfigOption,
+    NamespaceOption,
+    on_cluster,
+)
+from mcptasks.cli.errors import CliError, usage_error
+from mcptasks.cli.tables import TablePrinter
+from mcptasks.kube.errors import GoneError, NotFoundError
+from mcptasks.kube.resources import MCP_TASKS
+from mcptasks.resources import GROUP, JsonObject
+
+
+class Output(StrEnum):
+    """How to print tasks."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which tasks to show."""
+
+    names: Sequence[str] = ()
+    all_namespaces: bool = False
+    label_selector: str | None = None
+    field_selector: str | None = None
+
+
+def command(
+    names: Annotated[list[str] | None, typer.Argument(help="Tasks to show; all where none is named.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on and show every change.")] = False,
+    all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Tasks of all namespaces.")] = False,
+    namespace: NamespaceOption = None,
+    selector: Annotated[
+        str | None, typer.Option("--selector", "-l", help="Label selector, for example mcptasks.dev/server=default.")
+    ] = None,
+    field_selector: Annotated[
+        str | None, typer.Option("--field-selector", help="Field selector, for example status.phase=failed.")
+    ] = None,
+    output: Annotated[Output, typer.Option("--output", "-o", help="table, wide, json, yaml or name.")] = Output.TABLE,
+    kubeconfig: KubeconfigOption = None,
+    context: ContextOption = None,
+) -> None:
+    """List tasks, with the same columns as `kubectl get mcptasks`.
+
+    \b
+    Example:
+      mcptasks get --field-selector status.phase=failed -o wide
+    """
+    query = Query(names or (), all_namespaces, selector, field_selector)
+    _check(query, watch, output)
+    options = ClusterOptions(kubeconfig, context, namespace)
+    on_cluster(options, lambda cluster: Listing(cluster, query, output).run(watch))
+
+
+def _check(query: Query, watch: bool, output: Output) -> None:
+    if query.names and (query.label_selector or query.field_selector):
+        raise usage_error("name tasks or select them with -l and --field-selector, not both")
+    if query.names and query.all_namespaces:
+        raise usage_error("a task's name needs one namespace: use -n instead of -A")
+    if watch and len(query.names) > 1:
+        raise usage_error("-w watches all tasks or one: name at most one")
+    if watch and output in (Output.JSON, Output.YAML):
+        raise usage_error(f"-w does not go with -o {output}")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Prints the tasks that a query finds."""
+
+    cluster: Cluster
+    query: Query
+    output: Output
+
+    async def run(self, watch: bool) -> None:
+        """Print the tasks, and with `watch` every change from then on."""
+        if self.output in (Output.JSON, Output.YAML):
+            await self._print_objects()
+            return
+        printer = TablePrinter(wide=self.output is Output.WIDE, with_namespace=self.query.all_namespaces)
+        if watch:
+            await self._watch(printer)
+            return
+        tables = await self._tables()
+        missing = len(tables) < len(self.query.names)
+        if not any(table.get("rows") for table in tables) and not missing:
+            where = "" if self.query.all_namespaces else f" in {self.cluster.namespace} namespace"
+            typer.echo(f"No resources found{where}.", err=True)
+        for table in tables:
+            self._print_table(printer, table)
+        if missing:
+            raise typer.Exit(1)
+
+    @property
+    def _namespace(self) -> str | None:
+        return None if self.query.all_namespaces else self.cluster.namespace
+
+    async def _tables(self) -> list[JsonObject]:
+        kube, query = self.cluster.kube, self.query
+        if not query.names:
+            try:
+                table = await kube.table(
+                    MCP_TASKS,
+                    self._namespace,
+                    label_selector=query.label_selector,
+                    field_selector=query.field_selector,
+                )
+            except NotFoundError as error:
+                raise await self.cluster.explain_missing(error) from error
+            return [table]
+        tables = []
+        for name in query.names:
+            try:
+                tables.append(await kube.table(MCP_TASKS, self._namespace, name))
+            except NotFoundError as error:
+                typer.echo(f"Error: {await self.cluster.explain_missing(error, name)}", err=True)
+        return tables
+
+    async def _watch(self, printer: TablePrinter) -> None:
+        fields = f"metadata.name={self.query.names[0]}" if self.query.names else self.query.field_selector
+        kube, version = self.cluster.kube, ""
+        while True:
+            if not version:
+                table = await self._first(printer)
+                version = str((table.get("metadata") or {}).get("resourceVersion", ""))
+            try:
+                async for event in kube.watch(
+                    MCP_TASKS,
+                    self._namespace,
+                    resource_version=version,
+                    label_selector=self.query.label_selector,
+                    field_selector=fields,
+                    as_table=True,
+                ):
+                    version = _version(event.object) or version
+                    if event.type != "BOOKMARK":
+                        self._print_table(printer, event.object)
+            except GoneError:
+                version = ""
+
+    async def _first(self, printer: TablePrinter) -> JsonObject:
+        tables = await self._tables()
+        if not tables:
+            raise typer.Exit(1)
+        self._print_table(printer, tables[0])
+        return tables[0]
+
+    def _print_table(self, printer: TablePrinter, table: JsonObject) -> None:
+        if self.output is Output.NAME:
+            for row in table.get("rows") or ():
+                typer.echo(f"mcptask.{GROUP}/{row['object']['metadata']['name']}")
+            return
+        for line in printer.render(table):
+            typer.echo(line)
+
+    async def _print_objects(self) -> None:
+        items = await self._objects()
+        shown: JsonObject = (
+            items[0]
+            if len(self.query.names) == 1
+            else {"apiVersion": "v1", "kind": "List", "items": items, "metadata": {"resourceVersion": ""}}
+        )
+        if self.output is Output.JSON:
+            typer.echo(json.dumps(shown, indent=4, ensure_ascii=False))
+        else:
+            typer.echo(yaml.safe_dump(shown, allow_unicode=True), nl=False)
+
+    async def _objects(self) -> list[JsonObject]:
+        kube, query = self.cluster.kube, self.query
+        try:
+            if query.names:
+                items = [await kube.get(MCP_TASKS, name, self._namespace) for name in query.names]
+            else:
+                listed = await kube.list(
+                    MCP_TASKS,
+                    self._namespace,
+                    label_selector=query.label_selector,
+                    field_selector=query.field_selector,
+                )
+                items = listed.items
+        except NotFoundError as error:
+            name = query.names[0] if len(query.names) == 1 else None
+            explained: CliError = await self.cluster.explain_missing(error, name)
+            raise explained from error
+        for item in items:
+            item["metadata"].pop("managedFields", None)
+        return items
+
+
+def _version(table: JsonObject) -> str:
+    """The resource version of a watch event: that of its row's object, or of a bookmark's table."""
+    for row in table.get("rows") or ():
+        version = (row.get("object") or {}).get("metadata", {}).get("resourceVersion")
+        if version:
+            return str(version)
+    return str((table.get("metadata") or {}).get("resourceVersion") or "")

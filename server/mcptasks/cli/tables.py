@@ -1,0 +1,68 @@
+"""Tables as kubectl prints them: the API server makes the cells, so that the columns cannot differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mcptasks.resources import JsonObject
+
+MIN_WIDTH = 6
+PADDING = 3
+"""kubectl's settings for text/tabwriter."""
+
+_LINE_BREAK = re.compile(r"[\f\n\r]")
+
+
+@dataclass
+class TablePrinter:
+    """Renders `meta.k8s.io/v1` Tables. Widths grow and stay, so that the rows of a watch line up with earlier ones."""
+
+    wide: bool = False
+    with_namespace: bool = False
+    _widths: list[int] = field(default_factory=list)
+    _has_header: bool = False
+
+    def render(self, table: JsonObject) -> list[str]:
+        """Lines for the table's rows, the header first where it was not there yet. A table without rows has none."""
+        rows = table.get("rows") or []
+        if not rows:
+            return []
+        columns = table.get("columnDefinitions") or []
+        shown = [index for index, column in enumerate(columns) if self.wide or not column.get("priority")]
+        lines = [self._cells(row, shown) for row in rows]
+        if not self._has_header:
+            self._has_header = True
+            lines.insert(0, self._header([columns[index]["name"] for index in shown]))
+        return self._aligned(lines)
+
+    def _header(self, names: Sequence[str]) -> list[str]:
+        header = [name.upper() for name in names]
+        return ["NAMESPACE", *header] if self.with_namespace else header
+
+    def _cells(self, row: JsonObject, shown: Sequence[int]) -> list[str]:
+        cells = [_text(row["cells"][index]) for index in shown if index < len(row["cells"])]
+        if not self.with_namespace:
+            return cells
+        return [str((row.get("object") or {}).get("metadata", {}).get("namespace", "")), *cells]
+
+    def _aligned(self, lines: list[list[str]]) -> list[str]:
+        for line in lines:
+            # The last cell of a line has no width: nothing follows it.
+            for index, cell in enumerate(line[:-1]):
+                if index == len(self._widths):
+                    self._widths.append(MIN_WIDTH)
+                self._widths[index] = max(self._widths[index], len(cell) + PADDING)
+        return ["".join([*map(str.ljust, line[:-1], self._widths), line[-1]]) for line in lines]
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    text = str(cell)
+    first, *more = _LINE_BREAK.split(text, maxsplit=1)
+    # Terminal escape sequences are shown, not obeyed.
+    return (first + "..." if more else first).replace("\x1b", "^[")

@@ -1,0 +1,129 @@
+"""What the runner process does, from its assignment to its exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import NoReturn
+
+from mcptasks.app import TaskServer
+from mcptasks.assignment import Assignment, FailureOutcome, Outcome
+from mcptasks.loading import LoadError, load_server
+from mcptasks.logs import bind_task
+from mcptasks.resources import Reason
+from mcptasks.running.gateway_client import GatewayClient, RejectedError, TaskOverError
+from mcptasks.running.loop_thread import LoopJob, LoopThread
+from mcptasks.running.main_thread import CallSync, call_here, run_beside, run_here
+from mcptasks.running.outcomes import encoded, exit_code, not_serializable, within_limit
+from mcptasks.running.reporter import Reporter
+from mcptasks.running.signals import Terminated, Termination, carry_on
+from mcptasks.settings import Settings
+from mcptasks.wire.execution import execute, runs_in_main_thread
+
+logger = logging.getLogger(__name__)
+
+ASSIGNMENT_SECONDS = 3600.0
+"""How long the assignment is tried for: until it is there, the task's own deadline is not known."""
+
+LEAST_DELIVERY_SECONDS = 30.0
+"""How long delivery is tried for where the deadline has passed; the kubelet ends it sooner if it wants to."""
+
+
+@dataclass(frozen=True)
+class TaskProcess:
+    """One attempt of one task. `started` is when the process began, by `time.monotonic()`."""
+
+    settings: Settings
+    client: GatewayClient
+    loop_thread: LoopThread
+    termination: Termination
+    started: float
+
+    def run(self) -> int:
+        """Fetch, load, run and deliver; gives the exit code.
+
+        Raises:
+            TaskOverError: the gateway says that there is nothing left to do.
+            GatewayUnreachableError, RejectedError: no assignment, or the outcome could not be delivered.
+            Terminated: a signal has ended the work; whatever else the component ended the process with.
+        """
+        assignment = self.loop_thread.run(self.client.assignment(self.started + ASSIGNMENT_SECONDS))
+        with bind_task(assignment.task_id):
+            logger.info("attempt %s: %s %s", assignment.attempt, assignment.component.kind, assignment.component.name)
+            return self._run(assignment)
+
+    def _run(self, assignment: Assignment) -> int:
+        reporter, reporting = self.loop_thread.run(self._start_reporter(assignment))
+        outcome = self._outcome(assignment, reporter)
+        with self.termination.reacting(carry_on):
+            self._leave_if_terminated()
+            limited = within_limit(outcome, assignment.max_result_bytes)
+            code, body = exit_code(limited), encoded(limited)
+            del outcome, limited
+            self.loop_thread.run(self._bring_home(assignment, reporter, reporting, body))
+        logger.info("the outcome is recorded")
+        return code
+
+    async def _start_reporter(self, assignment: Assignment) -> tuple[Reporter, asyncio.Task[None]]:
+        loop = asyncio.get_running_loop()
+        reporter = Reporter(self.client, assignment.progress_interval_seconds, loop, self._end_task)
+        return reporter, loop.create_task(reporter.run())
+
+    def _end_task(self, error: TaskOverError) -> None:
+        logger.warning("ending the tool: %s", error)
+        self.termination.end_task()
+
+    def _outcome(self, assignment: Assignment, reporter: Reporter) -> Outcome:
+        try:
+            server = self._load(assignment)
+        except LoadError as error:
+            self._leave_if_terminated()
+            if error.trace:
+                logger.error("the module cannot be loaded\n%s", error.trace)
+            return FailureOutcome(
+                reason=Reason.MODULE_NOT_LOADABLE,
+                message=f"{error}. Make sure that the task Pods' image has the module and all that it imports.",
+            )
+        self._leave_if_terminated()
+        return self._execute(server, assignment, reporter)
+
+    def _load(self, assignment: Assignment) -> TaskServer[object]:
+        module = self.settings.module or assignment.module
+        if not module:
+            raise LoadError("neither the Pod (MCPTASKS_MODULE) nor the server says which module to run")
+        return load_server(module)
+
+    def _execute(self, server: TaskServer[object], assignment: Assignment, reporter: Reporter) -> Outcome:
+        if not runs_in_main_thread(server, assignment):
+            return run_here(execute(server, assignment, reporter, call_here), self.termination)
+
+        def start(call_sync: CallSync) -> LoopJob[Outcome]:
+            return self.loop_thread.submit(execute(server, assignment, reporter, call_sync))
+
+        return run_beside(start, self.termination)
+
+    def _leave_if_terminated(self) -> None:
+        """A component that swallowed its end has still been asked to end."""
+        if self.termination.requested:
+            _terminated()
+
+    async def _bring_home(
+        self, assignment: Assignment, reporter: Reporter, reporting: asyncio.Task[None], body: bytes
+    ) -> None:
+        await reporter.flush()
+        reporting.cancel()
+        deadline = max(self._deadline(assignment), time.monotonic() + LEAST_DELIVERY_SECONDS)
+        try:
+            await self.client.deliver(body, deadline)
+        except RejectedError as error:
+            logger.error("the gateway does not take the outcome: %s", error)
+            await self.client.deliver(encoded(not_serializable(str(error))), deadline)
+
+    def _deadline(self, assignment: Assignment) -> float:
+        return self.started + (assignment.timeout_seconds or self.settings.default_timeout_seconds)
+
+
+def _terminated() -> NoReturn:
+    raise Terminated

@@ -1,0 +1,134 @@
+"""A plain HTTP client for any Kubernetes API server, from a kubeconfig."""
+
+from __future__ import annotations
+
+import base64
+import json
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+Json = dict[str, Any]
+
+MERGE = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+
+def _client(kubeconfig: Path, scratch: Path, *, anonymous: bool = False) -> httpx.Client:
+    """`anonymous`: without the administrator's credentials, which would win over a token of the request."""
+    config = yaml.safe_load(kubeconfig.read_text())
+    context = next(c["context"] for c in config["contexts"] if c["name"] == config["current-context"])
+    cluster = next(c["cluster"] for c in config["clusters"] if c["name"] == context["cluster"])
+    user = next(u["user"] for u in config["users"] if u["name"] == context["user"])
+    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+    verify = ssl.create_default_context(cadata=authority)
+    headers = {}
+    if anonymous:
+        user = {}
+    if "token" in user:
+        headers["Authorization"] = f"Bearer {user['token']}"
+    if "client-certificate-data" in user:
+        pair = scratch / "client.pem"
+        pair.touch(mode=0o600)
+        parts = (user["client-certificate-data"], user["client-key-data"])
+        pair.write_bytes(b"\n".join(base64.b64decode(part) for part in parts))
+        verify.load_cert_chain(pair)
+    return httpx.Client(base_url=cluster["server"], verify=verify, headers=headers, timeout=30)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A response, with the JSON of its body."""
+
+    code: int
+    body: Any
+    warnings: list[str]
+
+    @property
+    def reason(self) -> str:
+        return str(self.body.get("reason", ""))
+
+    @property
+    def message(self) -> str:
+        return str(self.body.get("message", ""))
+
+    @property
+    def causes(self) -> list[tuple[str, str]]:
+        """(field, reason) of each cause."""
+        return [(c.get("field", ""), c.get("reason", "")) for c in (self.body.get("details") or {}).get("causes") or ()]
+
+    def ok(self, code: int = 200) -> Any:
+        assert self.code == code, f"{self.code}: {self.body}"
+        return self.body
+
+
+@dataclass(frozen=True)
+class Api:
+    """Requests to the API server as its administrator."""
+
+    http: httpx.Client
+    anonymous: httpx.Client
+
+    @classmethod
+    def of(cls, kubeconfig: Path, scratch: Path) -> Api:
+        return cls(_client(kubeconfig, scratch), _client(kubeconfig, scratch, anonymous=True))
+
+    def request(self, method: str, path: str, body: Any = None, media: str = "application/json", **query: Any) -> Reply:
+        data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": media, "Accept": "application/json"}
+        if "accept" in query:
+            headers["Accept"] = query.pop("accept")
+        client = self.http
+        if "token" in query:
+            headers["Authorization"] = f"Bearer {query.pop('token')}"
+            client = self.anonymous
+        response = client.request(method, path, content=data, headers=headers, params=query)
+        is_json = response.headers.get("content-type", "").startswith("application/json")
+        return Reply(
+            response.status_code, response.json() if is_json else response.text, response.headers.get_list("warning")
+        )
+
+    def get(self, path: str, **query: Any) -> Reply:
+        return self.request("GET", path, **query)
+
+    def post(self, path: str, body: Any, **query: Any) -> Reply:
+        return self.request("POST", path, body, **query)
+
+    def put(self, path: str, body: Any, **query: Any) -> Reply:
+        return self.request("PUT", path, body, **query)
+
+    def patch(self, path: str, body: Any, media: str = MERGE, **query: Any) -> Reply:
+        return self.request("PATCH", path, body, media, **query)
+
+    def delete(self, path: str, body: Any = None, **query: Any) -> Reply:
+        return self.request("DELETE", path, body, **query)
+
+    def watch(self, path: str, seconds: int = 3, **query: Any) -> Iterator[Json]:
+        """Events until the server ends the watch after `seconds`."""
+        query = {"watch": "1", "timeoutSeconds": seconds, **query}
+        accept = query.pop("accept", "application/json")
+        with self.http.stream("GET", path, params=query, headers={"Accept": accept}) as response:
+            assert response.status_code == 200, response.read()
+            for line in response.iter_lines():
+                yield json.loads(line)
+
+
+def eventually(check: Callable[[], Any], seconds: float = 30, every: float = 0.05) -> Any:
+    """The first true value of `check`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = check()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(every)
+
+

@@ -1,0 +1,196 @@
+"""The product on a real cluster: the manifests of `deploy/` in a namespace of their own, with the tests' tools."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+from mcptasks.crds import custom_resource_definitions
+from mcptasks.resources import JsonObject
+from tests.e2e.templates import templates
+from tests.support.kubectl import Kubectl, eventually
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+IMAGE = os.environ.get("MCPTASKS_E2E_IMAGE", "mcptasks-e2e:dev")
+MODULE = "/app/tools.py"
+REDIS_URL = "redis://mcptasks-redis:6379/0"
+
+LIMITS = {
+    "MCPTASKS_RESULT_FLOOR_SECONDS": "3",
+    "MCPTASKS_MAX_RESULT_BYTES": str(4 * 1024 * 1024),
+    "MCPTASKS_REDIS_URL": REDIS_URL,
+    "MCPTASKS_SINGLE_USER": "true",
+}
+
+
+@dataclass
+class ClusterDeployment:
+    """One installation of the product, removed with everything in it at the end."""
+
+    kubeconfig: Path
+    namespace: str = field(default_factory=lambda: f"mcptasks-e2e-{secrets.token_hex(3)}")
+    embedded: bool = False
+    _forward: subprocess.Popen[bytes] | None = None
+    _endpoint: str = ""
+
+    @property
+    def kubectl(self) -> Kubectl:
+        return Kubectl(self.kubeconfig, self.namespace)
+
+    @property
+    def endpoint(self) -> str:
+        """URL of the MCP endpoint, any replica."""
+        return self._endpoint
+
+    def install(self) -> None:
+        self.kubectl.apply(*custom_resource_definitions())
+        self.kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "crd/mcptasks.mcptasks.dev")
+        self.kubectl.apply(*self._namespace())
+        self.kubectl.apply(*self._manifests())
+        for name in ("mcptasks-server", "mcptasks-operator", "mcptasks-redis"):
+            self.kubectl.run("rollout", "status", f"deployment/{name}", "--timeout=180s", seconds=200)
+        self._endpoint = self._reach("mcptasks", 8000) + "/mcp"
+
+    def remove(self) -> None:
+        if self._forward is not None:
+            self._forward.terminate()
+            self._forward.wait(10)
+        for kind in ("clusterrole", "clusterrolebinding"):
+            self.kubectl.run("delete", kind, f"mcptasks-gateway-{self.namespace}", "--ignore-not-found")
+        self.kubectl.run("delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=180s", seconds=200)
+
+    def _namespace(self) -> list[JsonObject]:
+        return self._read("namespace.yaml")
+
+    def _manifests(self) -> list[JsonObject]:
+        objects = [*self._read("rbac.yaml"), *self._read("server.yaml"), *self._read("operator.yaml")]
+        for item in objects:
+            if item["kind"] == "Deployment":
+                self._configure(item)
+        return [*objects, *redis(self.namespace), *templates(self.namespace, IMAGE)]
+
+    def _read(self, name: str) -> list[JsonObject]:
+        text = (DEPLOY / name).read_text()
+        text = text.replace("mcptasks-gateway-mcptasks", f"mcptasks-gateway-{self.namespace}")
+        text = text.replace("namespace: mcptasks\n", f"namespace: {self.namespace}\n")
+        text = text.replace("mcptasks-gateway.mcptasks.svc", f"mcptasks-gateway.{self.namespace}.svc")
+        text = text.replace("image: mcptasks:dev", f"image: {IMAGE}").replace("value: mcptasks:dev", f"value: {IMAGE}")
+        objects = [item for item in yaml.safe_load_all(text) if item]
+        for item in objects:
+            if item["kind"] == "Namespace":
+                item["metadata"]["name"] = self.namespace
+        return objects
+
+    def _configure(self, deployment: JsonObject) -> None:
+        container = deployment["spec"]["template"]["spec"]["containers"][0]
+        known = {entry["name"]: entry["value"] for entry in container["env"]}
+        if "MCPTASKS_MODULE" in known:
+            known["MCPTASKS_MODULE"] = MODULE
+            known["MCPTASKS_ALLOWED_HOSTS"] = "*"
+        container["env"] = [{"name": name, "value": value} for name, value in (known | LIMITS).items()]
+
+    def _reach(self, service: str, port: int) -> str:
+        """The Service's own address where it can be reached from here, a forwarded port otherwise."""
+        address = self.kubectl.get("service", service)["spec"]["clusterIP"]
+        for _ in range(20):
+            try:
+                socket.create_connection((address, port), timeout=3).close()
+                return f"http://{address}:{port}"
+            except ConnectionRefusedError:
+                time.sleep(0.5)
+            except OSError:
+                break
+        return self._port_forward(service, port)
+
+    def _port_forward(self, service: str, port: int) -> str:
+        command = self.kubectl.command("port-forward", f"service/{service}", f":{port}")
+        self._forward = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert self._forward.stdout is not None
+        line = self._forward.stdout.readline().decode()
+        return f"http://{line.split()[2]}"
+
+    # What the tests do to it
+
+    def pods(self, component: str) -> list[str]:
+        """Names of the Pods of `server`, `operator` or `redis`."""
+        selector = f"app.kubernetes.io/name=mcptasks,app.kubernetes.io/component={component}"
+        return [pod["metadata"]["name"] for pod in self.kubectl.list("pods", selector)]
+
+    def kill(self, component: str) -> None:
+        """Kill all processes of a component at once, without warning."""
+        for pod in self.pods(component):
+            self.kubectl.run("delete", "pod", pod, "--grace-period=0", "--force", "--wait=false", check=False)
+
+    def scale(self, component: str, replicas: int) -> None:
+        name = f"deployment/mcptasks-{component}"
+        self.kubectl.run("scale", name, f"--replicas={replicas}")
+        if replicas:
+            self.kubectl.run("rollout", "status", name, "--timeout=120s", seconds=130)
+        else:
+            eventually(f"no {component}", lambda: not self.pods(component), 90)
+
+    def ready(self, component: str) -> None:
+        self.kubectl.run("rollout", "status", f"deployment/mcptasks-{component}", "--timeout=180s", seconds=200)
+
+    def logs(self, component: str) -> str:
+        selector = f"app.kubernetes.io/component={component}"
+        return self.kubectl.run("logs", "-l", selector, "--tail=200", "--prefix", check=False)
+
+
+def redis(namespace: str) -> list[JsonObject]:
+    """A Redis for one test run: no password, nothing kept."""
+    labels = {"app.kubernetes.io/name": "mcptasks", "app.kubernetes.io/component": "redis"}
+    container = {
+        "name": "redis",
+        "image": IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["redis-server", "--save", "", "--appendonly", "no", "--bind", "0.0.0.0", "--protected-mode", "no"],
+        "workingDir": "/tmp",
+        "readinessProbe": {"tcpSocket": {"port": 6379}, "periodSeconds": 1},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    pod = {
+        "automountServiceAccountToken": False,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+    }
+    return [
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "mcptasks-redis", "namespace": namespace, "labels": labels},
+            "spec": {
+                "replicas": 1,
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": pod},
+            },
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "mcptasks-redis", "namespace": namespace},
+            "spec": {"selector": labels, "ports": [{"port": 6379, "targetPort": 6379}]},
+        },
+    ]
+
+
+def installed(kubeconfig: Path) -> Iterator[ClusterDeployment]:
+    """A deployment for as long as the tests run."""
+    deployment = ClusterDeployment(kubeconfig)
+    try:
+        deployment.install()
+        yield deployment
+    finally:
+        deployment.remove()

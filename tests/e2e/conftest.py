@@ -1,0 +1,93 @@
+"""One installation of the product for all end-to-end tests: on the cluster of --kubeconfig, or an embedded one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from mcptasks.resources import JsonObject
+from tests.e2e.cluster import LIMITS, ClusterDeployment, installed
+from tests.e2e.embedded import EmbeddedDeployment, embedded
+from tests.support.kubectl import Kubectl, eventually
+from tests.support.mcp import RawClient
+
+Deployment: TypeAlias = ClusterDeployment | EmbeddedDeployment
+
+
+@pytest.fixture(scope="session")
+def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    kubeconfig = request.config.getoption("--kubeconfig")
+    if kubeconfig:
+        yield from installed(Path(kubeconfig))
+    else:
+        settings = {key: value for key, value in LIMITS.items() if key != "MCPTASKS_REDIS_URL"}
+        yield from embedded(tmp_path_factory.mktemp("redis"), settings)
+
+
+@pytest.fixture(scope="session")
+def client(deployment: Deployment) -> RawClient:
+    return RawClient(deployment.endpoint)
+
+
+@pytest.fixture(scope="session")
+def kubectl(deployment: Deployment) -> Kubectl:
+    return deployment.kubectl
+
+
+class Look:
+    """Looks at a task in the cluster itself."""
+
+    def __init__(self, kubectl: Kubectl) -> None:
+        self.kubectl = kubectl
+
+    def task(self, task_id: str) -> JsonObject:
+        return self.kubectl.get("mcptask", task_id)
+
+    def status(self, task_id: str) -> JsonObject:
+        status: JsonObject = self.task(task_id).get("status") or {}
+        return status
+
+    def jobs(self, task_id: str) -> list[JsonObject]:
+        return self.kubectl.list("jobs", f"mcptasks.dev/task={task_id}")
+
+    def pods(self, task_id: str) -> list[JsonObject]:
+        return self.kubectl.list("pods", f"mcptasks.dev/task={task_id}")
+
+    def condition(self, task_id: str, kind: str) -> JsonObject:
+        conditions: list[JsonObject] = self.status(task_id).get("conditions") or []
+        return next((c for c in conditions if c["type"] == kind), {})
+
+    def running(self, task_id: str, seconds: float = 60) -> str:
+        """Wait until the task's tool runs; gives its Pod's name."""
+
+        def pod_name() -> Any:
+            status = self.status(task_id)
+            return status.get("podName") if status.get("startedAt") else None
+
+        name: str = eventually(f"{task_id} runs", pod_name, seconds)
+        return name
+
+    def terminated(self, task_id: str, seconds: float = 60) -> JsonObject:
+        """Wait until no process of the task is left; gives the condition."""
+
+        def condition() -> JsonObject | None:
+            found = self.condition(task_id, "PodsTerminated")
+            return found if found.get("status") == "True" else None
+
+        return eventually(f"{task_id}: PodsTerminated", condition, seconds)
+
+    def gone(self, task_id: str, seconds: float = 60) -> None:
+        """Wait until nothing of the task is left."""
+
+        def left() -> bool:
+            return not (self.kubectl.find("mcptask", task_id) or self.jobs(task_id) or self.pods(task_id))
+
+        eventually(f"{task_id} is gone", left, seconds)
+
+
+@pytest.fixture(scope="session")
+def look(kubectl: Kubectl) -> Look:
+    return Look(kubectl)

@@ -1,0 +1,50 @@
+"""The templates that the end-to-end tests' tools name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcptasks.resources import API_VERSION, JsonObject
+
+
+def _template(
+    namespace: str, name: str, container: JsonObject, pod: JsonObject | None = None, **spec: Any
+) -> JsonObject:
+    pod_spec = {
+        "serviceAccountName": "mcptasks-runner",
+        "terminationGracePeriodSeconds": 3,
+        **(pod or {}),
+        "containers": [{"name": "runner", "imagePullPolicy": "IfNotPresent", **container}],
+    }
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "McpTaskTemplate",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"startDeadlineSeconds": 120, "timeoutSeconds": 300, **spec, "podTemplate": {"spec": pod_spec}},
+    }
+
+
+def templates(namespace: str, image: str) -> list[JsonObject]:
+    """`default`, and one for each way in which a Pod cannot start or survive."""
+    small = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
+    tiny = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "160Mi"}}
+    secret = {"name": "secret", "secret": {"secretName": "does-not-exist"}}
+    return [
+        _template(namespace, "default", {"image": image, "resources": small}),
+        _template(namespace, "small", {"image": image, "resources": tiny}),
+        _template(namespace, "unstartable", {"image": image, "command": ["/no/such/program"]}),
+        _template(namespace, "unpullable", {"image": "unpullable.invalid/nothing:1"}, startDeadlineSeconds=6),
+        _template(
+            namespace,
+            "unschedulable",
+            {"image": image, "resources": {"requests": {"cpu": "1000"}}},
+            startDeadlineSeconds=5,
+        ),
+        _template(
+            namespace,
+            "no-secret",
+            {"image": image, "volumeMounts": [{"name": "secret", "mountPath": "/secret"}]},
+            {"volumes": [secret]},
+            startDeadlineSeconds=8,
+        ),
+    ]

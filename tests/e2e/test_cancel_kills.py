@@ -1,0 +1,155 @@
+"""Cancel ends the process: politely, then by force, children included; and stays."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+
+import pytest
+
+from tests.e2e.conftest import Deployment, Look
+from tests.support.kubectl import Kubectl, eventually
+from tests.support.mcp import RawClient
+
+
+def start(client: RawClient, look: Look, tool: str, **arguments: object) -> str:
+    """A task whose tool has said that it runs."""
+    task_id = client.create(tool, arguments)
+    look.running(task_id)
+    pod = look.status(task_id)["podName"]
+    eventually("the tool has begun", lambda: look.kubectl.run("logs", pod).strip())
+    return task_id
+
+
+def seconds_of(condition: dict[str, str]) -> float:
+    found = re.search(r"([\d.]+) s", condition["message"])
+    assert found, condition
+    return float(found.group(1))
+
+
+def test_tasks_cancel(client: RawClient, look: Look) -> None:
+    task_id = start(client, look, "tidy", seconds=120)
+    pod = look.status(task_id)["podName"]
+    assert client.cancel(task_id)["status"] == "cancelled"
+    condition = look.terminated(task_id)
+    assert seconds_of(condition) < 20
+    assert look.jobs(task_id) == []
+    assert look.pods(task_id) == []
+    assert look.kubectl.find("pod", pod) is None
+    assert client.get(task_id)["status"] == "cancelled"
+
+
+def test_the_tool_gets_to_clean_up(client: RawClient, look: Look) -> None:
+    task_id = start(client, look, "tidy", seconds=120)
+    pod = look.status(task_id)["podName"]
+    lines: list[str] = []
+    follower = threading.Thread(target=lambda: lines.append(look.kubectl.run("logs", "-f", pod, check=False)))
+    follower.start()
+    time.sleep(1)
+    client.cancel(task_id)
+    follower.join(30)
+    assert "cleaned up" in lines[0]
+
+
+def test_spec_cancel(client: RawClient, look: Look, kubectl: Kubectl) -> None:
+    task_id = start(client, look, "tidy", seconds=120)
+    kubectl.run("patch", "mcptask", task_id, "--type=merge", "-p", '{"spec":{"cancel":true}}')
+    task = client.wait(task_id)
+    assert task["status"] == "cancelled"
+    look.terminated(task_id)
+    assert look.status(task_id)["reason"] == "CancelledBySpec"
+    assert look.pods(task_id) == []
+
+
+def test_kubectl_delete_mcptask_removes_everything(client: RawClient, look: Look, kubectl: Kubectl) -> None:
+    task_id = start(client, look, "tidy", seconds=120)
+    kubectl.run("delete", "mcptask", task_id)
+    look.gone(task_id)
+    assert client.old("tasks/get", {"taskId": task_id}).error["code"] == -32602
+
+
+def test_kubectl_delete_job_cancels(client: RawClient, look: Look, kubectl: Kubectl) -> None:
+    task_id = start(client, look, "tidy", seconds=120)
+    kubectl.run("delete", "job", task_id)
+    assert client.wait(task_id)["status"] == "cancelled"
+    look.terminated(task_id)
+    assert look.status(task_id)["reason"] == "JobDeleted"
+    assert look.jobs(task_id) == []
+
+
+def test_a_tool_that_ignores_sigterm_dies_after_the_grace_period(client: RawClient, look: Look) -> None:
+    task_id = start(client, look, "stubborn", seconds=120)
+    client.cancel(task_id)
+    condition = look.terminated(task_id)
+    # The tests' templates give three seconds of grace.
+    assert 2.5 < seconds_of(condition) < 30
+    assert look.pods(task_id) == []
+
+
+@pytest.mark.parametrize("detached", [False, True])
+def test_child_processes_die_too(client: RawClient, look: Look, deployment: Deployment, detached: bool) -> None:
+    task_id = start(client, look, "fork", seconds=7777, detached=detached)
+    client.cancel(task_id)
+    look.terminated(task_id)
+    assert look.pods(task_id) == []
+    if deployment.embedded:
+        assert not processes_with("time.sleep(7777")
+
+
+def processes_with(text: str) -> list[int]:
+    """Process ids on this machine whose command line contains the text."""
+    import psutil
+
+    return [p.pid for p in psutil.process_iter(["cmdline"]) if any(text in part for part in p.info["cmdline"] or ())]
+
+
+def test_a_task_that_has_not_started_is_cancelled_as_well(client: RawClient, look: Look) -> None:
+    task_id = client.create("nap", {"seconds": 60})
+    assert client.cancel(task_id)["status"] == "cancelled"
+    look.terminated(task_id)
+    assert look.jobs(task_id) == []
+
+
+def test_cancel_with_the_operator_down_takes_effect_when_it_returns(
+    client: RawClient, look: Look, deployment: Deployment
+) -> None:
+    task_id = start(client, look, "tidy", seconds=300)
+    deployment.scale("operator", 0)
+    try:
+        assert client.cancel(task_id)["status"] == "cancelled"
+        assert look.pods(task_id) != []
+    finally:
+        deployment.scale("operator", 1)
+    look.terminated(task_id)
+    assert look.pods(task_id) == []
+
+
+def test_a_cancelled_task_stays_cancelled_whatever_the_tool_does_in_the_same_instant(
+    client: RawClient, look: Look
+) -> None:
+    """Many races between a cancel and the tool's end; each has one outcome, and it never changes."""
+    tasks = [client.create("nap", {"seconds": 0.2, "steps": 1}) for _ in range(20)]
+    answers: dict[str, str] = {}
+
+    def race(task_id: str) -> None:
+        eventually("running", lambda: look_started(client, task_id), 90, every=0.02)
+        answer = client.old("tasks/cancel", {"taskId": task_id}).message
+        answers[task_id] = answer["result"]["status"] if "result" in answer else "too late"
+
+    threads = [threading.Thread(target=race, args=[task_id]) for task_id in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    first = {task_id: client.wait(task_id)["status"] for task_id in tasks}
+    for task_id in tasks:
+        look.terminated(task_id)
+    assert {task_id: client.get(task_id)["status"] for task_id in tasks} == first
+    for task_id, answer in answers.items():
+        assert first[task_id] == ("cancelled" if answer == "cancelled" else "completed"), task_id
+
+
+def look_started(client: RawClient, task_id: str) -> bool:
+    task = client.get(task_id)
+    return task["status"] != "working" or "step" in task.get("statusMessage", "")

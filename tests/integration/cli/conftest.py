@@ -1,0 +1,52 @@
+"""One stack for all tests that only use it, and the command line as users have it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from tests.support.kubectl import Kubectl
+
+from mcptasks.local.stack import LocalStack, StackConfig
+
+TOOLS = Path(__file__).with_name("tools.py")
+
+Completed: TypeAlias = "subprocess.CompletedProcess[str]"
+Cli: TypeAlias = Callable[..., Completed]
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[LocalStack]:
+    with LocalStack(StackConfig(str(TOOLS))) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cli() -> Cli:
+    """Runs `mcptasks` with the words given, to its end."""
+
+    def run(*words: str) -> Completed:
+        return subprocess.run(
+            [sys.executable, "-m", "mcptasks", *words], capture_output=True, text=True, timeout=120, check=False
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def on_stack(cli: Cli, stack: LocalStack) -> Cli:
+    """Runs a command that looks at the stack's cluster."""
+
+    def run(command: str, *words: str) -> Completed:
+        return cli(command, "--kubeconfig", str(stack.kubeconfig), *words)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def kubectl(stack: LocalStack) -> Kubectl:
+    return Kubectl(stack.kubeconfig, stack.namespace)

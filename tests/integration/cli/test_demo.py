@@ -1,0 +1,72 @@
+"""`mcptasks demo`, from its start to its end without traces."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.integration.cli.background import gone, running
+from tests.integration.cli.conftest import Cli
+
+
+def test_the_demonstration_shows_its_claims_with_proof_and_leaves_nothing(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "mcptasks", "demo"], capture_output=True, text=True, env=environment, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+    text = done.stdout
+    for version in ("2025-11-25", "2026-07-28"):
+        assert re.search(rf"^report, MCP {version}: \d+% \(\d+/\d+\) parsing \S+$", text, re.MULTILINE)
+        assert re.search(rf"^report, MCP {version}: completed in", text, re.MULTILINE)
+    assert "The same result in both protocol versions" in text
+    assert int(re.search(r"(\d+) files, \d+ lines", text)[1]) > 1000  # type: ignore[index]
+    gone_processes = re.search(r"^Processes gone: (\d+), (\d+)$", text, re.MULTILINE)
+    assert gone_processes
+    assert not any(psutil.pid_exists(int(pid)) for pid in gone_processes.groups())
+    assert re.search(r"^Job gone: count-slowly-\w+$", text, re.MULTILINE)
+    assert re.search(r"^PodsTerminated: True, \d+\.\d+ s after", text, re.MULTILINE)
+    assert re.search(r"reason ToolError\n  the client is told:\n    .*the disk is full", text)
+    assert re.search(r"reason ExitCode\n  the client is told:\n    .*exit code 3", text)
+    assert re.search(r"^NAME +COMPONENT +PHASE +PROGRESS +REASON +AGE$", text, re.MULTILINE)
+    assert time.monotonic() - started < 100, "well under a minute on a machine that does nothing else"
+
+
+def test_keep_leaves_it_running_with_three_commands_that_work(cli: Cli) -> None:
+    with running("demo", "--keep") as demo:
+        endpoint = demo.line(r"^endpoint: (\S+)$")[1]
+        kubeconfig = demo.line(r"^kubeconfig: (\S+)$")[1]
+        demo.line("^Go on with:$")
+        commands = [demo.line(r"^  (mcptasks|kubectl) (.+)$")[0].split() for _ in range(3)]
+        assert [command[0] for command in commands] == ["mcptasks", "mcptasks", "kubectl"]
+        assert cli("call", endpoint, "report", "--arg", "top=1", "--arg", "packages=json").returncode == 0
+        assert cli(*[word for word in commands[1][1:] if word != "-w"]).returncode == 0
+        listed = subprocess.run(commands[2], capture_output=True, text=True, check=False)
+        assert listed.returncode == 0, listed.stderr
+        processes = demo.descendants()
+        demo.send(signal.SIGINT)
+        assert demo.end() == 0
+    assert gone(processes, seconds=5)
+    assert not Path(kubeconfig).parent.exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_demonstration_leaves_nothing(number: signal.Signals, code: int) -> None:
+    with running("demo") as demo:
+        demo.line(r"report, MCP .*: \d+%")
+        processes = demo.descendants()
+        assert len(processes) >= 4
+        demo.send(number)
+        assert demo.end() == code
+        assert "Traceback" not in demo.text
+    assert gone(processes, seconds=5)

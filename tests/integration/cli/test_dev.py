@@ -1,0 +1,173 @@
+"""`mcptasks dev`: restart on change, tasks that go on, errors, an end without traces."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.integration.cli.background import Background, gone, running
+from tests.integration.cli.conftest import Cli
+from tests.support.kubectl import Kubectl, eventually
+
+SERVER = """
+import time
+from mcptasks import TaskConfig, TaskServer
+
+mcp = TaskServer("mine")
+
+
+@mcp.tool(task=TaskConfig(poll_interval=0.1))
+def version(seconds: float = 0) -> str:
+    print("hello from version", flush=True)
+    time.sleep(seconds)
+    return "one"
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Path:
+    path = tmp_path / "server.py"
+    path.write_text(SERVER)
+    return path
+
+
+def started(dev: Background) -> tuple[str, Path]:
+    """Endpoint and kubeconfig, once it watches for changes."""
+    endpoint = dev.line(r"^endpoint: (http://127\.0\.0\.1:\d+/mcp)$")[1]
+    kubeconfig = dev.line(r"^kubeconfig: (/\S+)$")[1]
+    dev.line("watching .* for changes")
+    return endpoint, Path(kubeconfig)
+
+
+def test_the_server_restarts_on_a_change_and_running_tasks_go_on(server: Path, cli: Cli) -> None:
+    with running("dev", str(server), "--port", "0") as dev:
+        endpoint, kubeconfig = started(dev)
+        with running("call", endpoint, "version", "--arg", "seconds=6") as call:
+            task = call.line(r"runs as task (\S+)")[1]
+            dev.line(rf"^\[{task}\] hello from version$")
+            server.write_text(SERVER.replace('"one"', '"two"'))
+            dev.line("^server.py changed: restarting the server$")
+            dev.line("^the server is ready$")
+            status = Kubectl(kubeconfig, "default").get("mcptask", task)["status"]
+            assert status["phase"] == "working", "the restart must come while the task runs"
+            assert cli("call", endpoint, "version").stdout == "two\n"
+            assert call.end() == 0
+            assert call.lines[-1] == "one"
+        dev.line(rf"^\[{task}\] is completed \(Completed\)")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_everything_and_leaves_nothing(server: Path, number: signal.Signals) -> None:
+    with running("dev", str(server), "--port", "0") as dev:
+        endpoint, kubeconfig = started(dev)
+        with running("call", endpoint, "version", "--arg", "seconds=60") as call:
+            dev.line("hello from version")
+            processes = dev.descendants()
+            assert len(processes) >= 4, "operator, server, watchdog and the task"
+            dev.send(number)
+            assert dev.end() == 0
+            call.send(signal.SIGKILL)
+    assert gone(processes, seconds=5)
+    assert not kubeconfig.parent.exists()
+
+
+def test_a_module_that_cannot_be_imported_is_tried_again_when_it_changes(server: Path, cli: Cli) -> None:
+    server.write_text("import no_such_module\n")
+    with running("dev", str(server), "--port", "0") as dev:
+        endpoint, _ = started(dev)
+        assert "No module named 'no_such_module'" in dev.text
+        assert "the server did not start; it is started again when a file changes" in dev.text
+        server.write_text(SERVER)
+        dev.line("^the server is ready$")
+        assert cli("call", endpoint, "version").stdout == "one\n"
+        server.write_text(SERVER + "\n1 / 0\n")
+        dev.line("ZeroDivisionError")
+        dev.line("^the server ended; it is started again when a file changes$")
+
+
+def test_a_server_that_crashes_is_missed(server: Path, cli: Cli) -> None:
+    server.write_text(
+        SERVER + "\n@mcp.tool(task=False)\ndef die() -> str:\n    import os\n    os._exit(9)\n",
+    )
+    with running("dev", str(server), "--port", "0") as dev:
+        endpoint, _ = started(dev)
+        assert cli("call", endpoint, "die").returncode == 1
+        dev.line("^the server ended with exit code 9; it is started again when a file changes$")
+        server.write_text(SERVER)
+        dev.line("^the server is ready$")
+
+
+def test_a_helper_module_beside_the_server_counts_as_a_change(server: Path) -> None:
+    (server.parent / "helper.py").write_text("x = 1\n")
+    with running("dev", str(server), "--port", "0") as dev:
+        started(dev)
+        (server.parent / "helper.py").write_text("x = 2\n")
+        dev.line("^helper.py changed: restarting the server$")
+        dev.line("^the server is ready$")
+
+
+def test_the_name_behind_the_colon_chooses_among_servers(server: Path, cli: Cli) -> None:
+    server.write_text(SERVER + '\nother = TaskServer("other")\n')
+    with running("dev", f"{server.name}:mcp", "--port", "0", directory=server.parent) as dev:
+        endpoint, _ = started(dev)
+        assert cli("call", endpoint, "version").stdout == "one\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "server.py does not exist; give the Python file that has your server"),
+        ("x = 1\n", "has no TaskServer at module level"),
+        (
+            "from mcptasks import TaskServer\na = TaskServer('a')\nb = TaskServer('b')\n",
+            r"has several servers \(a, b\): name one, as in \S+server.py:a",
+        ),
+        (
+            "from mcp.server.mcpserver import MCPServer\nmcp = MCPServer('m')\n",
+            "make mcp a TaskServer: `from mcptasks import TaskServer`",
+        ),
+    ],
+)
+def test_a_file_without_one_server_ends_with_2(server: Path, cli: Cli, content: str | None, message: str) -> None:
+    server.unlink() if content is None else server.write_text(content)
+    done = cli("dev", str(server), "--port", "0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.search(message, done.stderr)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_port_in_use_ends_with_2(server: Path, cli: Cli) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = cli("dev", str(server), "--port", str(port))
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"Error: port {port} on 127.0.0.1 is in use; choose another one with --port (0 is any free one)\n"
+    )
+
+
+def test_nothing_survives_a_kill(server: Path) -> None:
+    with running("dev", str(server), "--port", "0") as dev:
+        endpoint, kubeconfig = started(dev)
+        call = subprocess.Popen(
+            [sys.executable, "-m", "mcptasks", "call", endpoint, "version", "--arg", "seconds=60"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        dev.line("hello from version")
+        processes = [process for process in dev.descendants() if process.pid != call.pid]
+        dev.send(signal.SIGKILL)
+        dev.process.wait()
+        call.kill()
+        call.wait()
+    assert gone(processes)
+    eventually("the files are gone", lambda: not kubeconfig.parent.exists())
+    assert all(not psutil.pid_exists(process.pid) or process.status() == "zombie" for process in processes)

@@ -1,0 +1,36 @@
+"""The server of these tests."""
+
+import os
+import subprocess
+import sys
+import time
+
+from mcptasks import TaskConfig, TaskServer, progress
+
+mcp = TaskServer("cli-tests")
+
+
+@mcp.tool(task=TaskConfig(poll_interval=0.1))
+def add(a: int, b: int = 1) -> int:
+    """Add two numbers."""
+    print(f"adding {a} and {b}", flush=True)
+    return a + b
+
+
+@mcp.tool(task=TaskConfig(poll_interval=0.1))
+def count(steps: int, with_child: bool = False) -> int:
+    """Count, a step in 0.1 s."""
+    if with_child:
+        subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    for step in range(steps):
+        print(f"step {step}", flush=True)
+        progress(step, steps, f"step {step}")
+        time.sleep(0.1)
+    return steps
+
+
+@mcp.tool(task=TaskConfig(poll_interval=0.1, retries=1))
+def crash() -> str:
+    """End the process, twice."""
+    print(f"crashing, process {os.getpid()}", flush=True)
+    os._exit(3)

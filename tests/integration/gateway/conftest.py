@@ -1,0 +1,31 @@
+"""One embedded cluster for all tests of the gateway; a namespace for each test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import pytest
+from tests.integration.gateway.harness import World
+
+from mcptasks.crds import custom_resource_definitions
+from mcptasks.kube.access import ClusterAccess
+from mcptasks.kube.resources import NAMESPACES
+from mcptasks.local.cluster import ClusterConfig, LocalClusterThread
+from mcptasks.resources import CEL_RULES
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalClusterThread]:
+    with LocalClusterThread(ClusterConfig(crds=custom_resource_definitions(), rules=CEL_RULES)) as running:
+        yield running
+
+
+@pytest.fixture
+async def world(cluster: LocalClusterThread) -> AsyncIterator[World]:
+    namespace = f"gateway-{uuid4().hex[:8]}"
+    async with await ClusterAccess(cluster.kubeconfig).connect("test") as kube:
+        await kube.create(NAMESPACES, {"metadata": {"name": namespace}})
+        async with World(kube, cluster, namespace) as world:
+            yield world
+        await kube.delete(NAMESPACES, namespace)

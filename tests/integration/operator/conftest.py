@@ -1,0 +1,45 @@
+"""One embedded cluster for all of the operator's integration tests; a namespace for each test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from uuid import uuid4
+
+import pytest
+from tests.integration.operator.harness import World
+
+from mcptasks.crds import custom_resource_definitions
+from mcptasks.kube.access import ClusterAccess
+from mcptasks.kube.resources import NAMESPACES
+from mcptasks.local.cluster import ClusterConfig, LocalClusterThread
+from mcptasks.local.job_decisions import Backoff
+from mcptasks.resources import CEL_RULES
+from mcptasks.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalClusterThread]:
+    config = ClusterConfig(crds=custom_resource_definitions(), rules=CEL_RULES, backoff=Backoff(base=2.0))
+    with LocalClusterThread(config) as running:
+        yield running
+
+
+@pytest.fixture
+async def world(cluster: LocalClusterThread) -> AsyncIterator[World]:
+    namespace = f"operator-{uuid4().hex[:8]}"
+    settings = Settings(
+        kubeconfig=cluster.kubeconfig,
+        namespace=namespace,
+        resync_seconds=60,
+        liveness_port=0,
+        lease_seconds=3,
+        lease_renew_seconds=2,
+        lease_retry_seconds=0.5,
+        start_deadline_seconds=20,
+        result_floor_seconds=2,
+        workers=8,
+    )
+    async with await ClusterAccess(cluster.kubeconfig).connect("test") as kube:
+        await kube.create(NAMESPACES, {"metadata": {"name": namespace}})
+        yield World(kube, cluster, namespace, settings)
+        await kube.delete(NAMESPACES, namespace)

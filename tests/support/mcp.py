@@ -1,0 +1,100 @@
+"""An MCP client of a few lines: raw JSON-RPC over HTTP, as clients of either protocol version send it."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx
+
+from mcptasks.resources import JsonObject
+
+OLD = "2025-11-25"
+NEW = "2026-07-28"
+EXTENSION = "io.modelcontextprotocol/tasks"
+TERMINAL = ("completed", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer: its status and the JSON-RPC messages in it, the answer last."""
+
+    status: int
+    messages: list[JsonObject]
+
+    @property
+    def message(self) -> JsonObject:
+        return self.messages[-1]
+
+    @property
+    def result(self) -> JsonObject:
+        assert "result" in self.message, self.message
+        return cast(JsonObject, self.message["result"])
+
+    @property
+    def error(self) -> JsonObject:
+        assert "error" in self.message, self.message
+        return cast(JsonObject, self.message["error"])
+
+
+@dataclass(frozen=True)
+class RawClient:
+    """Talks to one MCP endpoint."""
+
+    url: str
+    timeout: float = 60
+
+    def old(self, method: str, params: JsonObject | None = None, **headers: str) -> Answer:
+        """A request of protocol version 2025-11-25, without a session."""
+        return self.post(method, params, {"mcp-protocol-version": OLD, **headers})
+
+    def new(self, method: str, params: JsonObject | None = None, *, extension: bool = True, **headers: str) -> Answer:
+        """A request of protocol version 2026-07-28; `mcp_name` and the like are headers."""
+        capabilities: JsonObject = {"extensions": {EXTENSION: {}}} if extension else {}
+        meta = {
+            "io.modelcontextprotocol/protocolVersion": NEW,
+            "io.modelcontextprotocol/clientCapabilities": capabilities,
+            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        }
+        params = {**(params or {})}
+        params["_meta"] = {**meta, **params.get("_meta", {})}
+        known = {"mcp-protocol-version": NEW, "mcp-method": method}
+        if "name" in params:
+            known["mcp-name"] = params["name"]
+        return self.post(method, params, {**known, **{key.replace("_", "-"): v for key, v in headers.items()}})
+
+    def post(self, method: str, params: JsonObject | None, headers: dict[str, str]) -> Answer:
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}
+        accept = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+        response = httpx.post(self.url, json=body, headers=accept | headers, timeout=self.timeout)
+        lines = [line[5:].strip() for line in response.text.splitlines() if line.startswith("data:")]
+        texts = [line for line in lines if line] or [response.text]
+        return Answer(response.status_code, [json.loads(text) for text in texts])
+
+    def create(self, tool: str, arguments: JsonObject | None = None, **task: Any) -> str:
+        """Call a tool as a task and give the task's id."""
+        answer = self.old("tools/call", {"name": tool, "arguments": arguments or {}, "task": task})
+        return str(answer.result["task"]["taskId"])
+
+    def get(self, task_id: str) -> JsonObject:
+        return self.old("tasks/get", {"taskId": task_id}).result
+
+    def cancel(self, task_id: str) -> JsonObject:
+        return self.old("tasks/cancel", {"taskId": task_id}).result
+
+    def result(self, task_id: str) -> JsonObject:
+        """The result; waits for the end."""
+        return self.old("tasks/result", {"taskId": task_id}).result
+
+    def wait(self, task_id: str, *states: str, seconds: float = 60) -> JsonObject:
+        """Poll until the task is in one of the states (any terminal one by default)."""
+        wanted = states or TERMINAL
+        deadline = time.monotonic() + seconds
+        while True:
+            task = self.get(task_id)
+            if task["status"] in wanted:
+                return task
+            assert time.monotonic() < deadline, f"not {' or '.join(wanted)} within {seconds:.0f} s: {task}"
+            time.sleep(0.1)

@@ -1,0 +1,201 @@
+"""`mcptasks call` against a small MCP server."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from mcptasks.cli import main
+from tests.unit.client.fake_server import NEW, OLD, TASK_ID, FakeServer, HttpFault, RpcFault, serving
+
+
+@pytest.fixture(params=[OLD, NEW])
+def server(request: pytest.FixtureRequest) -> Iterator[FakeServer]:
+    with serving(FakeServer(request.param)) as fake:
+        yield fake
+
+
+@pytest.fixture
+def new() -> Iterator[FakeServer]:
+    with serving(FakeServer(NEW)) as fake:
+        yield fake
+
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    """Runs the command in this process; gives exit code, standard output, standard error."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(["call", *words])
+        captured = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, captured.out, captured.err
+
+    return run
+
+
+def test_the_result_goes_to_standard_output_and_all_else_does_not(server: FakeServer, call: Call) -> None:
+    server.message = "half done"
+    code, out, err = call(server.url, "work", "--arg", "top=5")
+    assert (code, out) == (0, "done\n")
+    assert err.splitlines() == [f"work runs as task {TASK_ID}", "work: half done", "work: completed"]
+    assert server.last("tools/call").params["arguments"] == {"top": 5}
+
+
+def test_json_output_is_the_result_as_it_came(new: FakeServer, call: Call) -> None:
+    new.result = {"content": [{"type": "text", "text": "ü"}], "structuredContent": {"n": 1}, "isError": False}
+    code, out, _ = call(new.url, "work", "-o", "json")
+    assert code == 0
+    assert json.loads(out) == {"resultType": "complete", **new.result}
+    assert "ü" in out
+
+
+def test_arguments_may_come_as_json(server: FakeServer, call: Call) -> None:
+    call(server.url, "work", "--json", '{"top": 1, "names": ["a"]}', "--arg", "top=2")
+    assert server.last("tools/call").params["arguments"] == {"top": 2, "names": ["a"]}
+
+
+def test_a_tool_error_ends_with_1_and_its_text(server: FakeServer, call: Call) -> None:
+    server.result = {"content": [{"type": "text", "text": "no disk"}], "isError": True}
+    server.statuses = ["failed" if server.version == OLD else "completed"]
+    code, out, err = call(server.url, "work")
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1] == "Error: work failed: no disk"
+
+
+def test_a_failed_task_ends_with_1_message_and_reason(server: FakeServer, call: Call) -> None:
+    server.statuses = ["failed"]
+    server.error = RpcFault(-32603, "the process was killed", {"reason": "OOMKilled"})
+    code, out, err = call(server.url, "work")
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1] == "Error: work failed: the process was killed (OOMKilled)"
+
+
+def test_a_task_cancelled_by_others_ends_with_1(server: FakeServer, call: Call) -> None:
+    server.statuses = ["cancelled"]
+    server.message = "cancelled by spec.cancel"
+    code, _, err = call(server.url, "work")
+    assert code == 1
+    assert err.splitlines()[-1] == "Error: work was cancelled: cancelled by spec.cancel"
+
+
+def test_no_task_calls_inline(server: FakeServer, call: Call) -> None:
+    code, out, err = call(server.url, "work", "--no-task")
+    assert (code, out, err) == (0, "done\n", "work: completed\n")
+    assert "tasks/get" not in server.methods()
+
+
+def test_the_protocol_can_be_chosen(server: FakeServer, call: Call) -> None:
+    assert call(server.url, "work", "--protocol", server.version)[0] == 0
+    assert ("initialize" in server.methods()) == (server.version == OLD)
+
+
+def test_the_ttl_may_be_written_as_people_do(call: Call) -> None:
+    with serving(FakeServer(OLD)) as old:
+        call(old.url, "work", "--ttl", "10m")
+        assert old.last("tools/call").params["task"] == {"ttl": 600_000}
+
+
+def test_headers_and_token_go_out(new: FakeServer, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    new.token = "secret"
+    monkeypatch.setenv("MCPTASKS_TOKEN", "secret")
+    assert call(new.url, "work", "--header", "X-Team: blue")[0] == 0
+    assert new.last("tools/call").headers["x-team"] == "blue"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nope"], "has no tool 'nope'; it has: quick, work"),
+        (["work", "--arg", "tpo=1"], "no argument 'tpo'"),
+        (["work", "--json", "{"], "--json is not JSON"),
+        (["work", "--ttl", "soon"], "'soon' is not a duration"),
+        (["work", "--header", "nonsense"], "not of the form 'Name: value'"),
+        (["work", "--protocol", "1999"], "protocol '1999' is unknown"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_one_line(new: FakeServer, call: Call, words: list[str], message: str) -> None:
+    code, out, err = call(new.url, *words)
+    assert (code, out) == (2, "")
+    assert err.startswith("Error: ")
+    assert message in err
+    assert len(err.splitlines()) == 1
+    assert "tools/call" not in new.methods()
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (HttpFault(404, "nothing here"), "answers HTTP 404: nothing here; is the path right?"),
+        (HttpFault(503, "busy"), "answers HTTP 503: busy"),
+        (HttpFault(403), "refuses access (HTTP 403)"),
+    ],
+)
+def test_a_server_that_refuses_ends_with_1(new: FakeServer, call: Call, fault: HttpFault, message: str) -> None:
+    new.faults = {"server/discover": [fault], "initialize": [fault]}
+    code, _, err = call(new.url, "work")
+    assert code == 1
+    assert message in err
+
+
+def test_content_that_is_no_text_is_named(new: FakeServer, call: Call) -> None:
+    new.result = {
+        "content": [
+            {"type": "image", "data": "AAAA", "mimeType": "image/png"},
+            {"type": "resource_link", "uri": "file:///x", "name": "x"},
+        ]
+    }
+    _, out, _ = call(new.url, "work")
+    assert out.splitlines() == ["[image/png, 3 bytes; -o json shows them]", "file:///x"]
+
+
+def interrupted(server: FakeServer, until: Callable[[str], bool]) -> tuple[int, str]:
+    """Run the command in a process of its own, interrupt it after the line on standard error that `until` wants."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mcptasks", "call", server.url, "work"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    watchdog = threading.Timer(30, process.kill)
+    watchdog.start()
+    try:
+        assert process.stderr is not None
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if until(line):
+                os.kill(process.pid, signal.SIGINT)
+        process.wait()
+        return process.returncode, "".join(lines)
+    finally:
+        watchdog.cancel()
+        process.kill()
+        process.communicate()
+
+
+def test_ctrl_c_cancels_the_task(server: FakeServer) -> None:
+    server.statuses = ["working"]
+    code, err = interrupted(server, until=lambda line: "runs as task" in line)
+    assert code == 130
+    assert err.splitlines()[-1] == f"Error: interrupted: task {TASK_ID} is cancelled"
+    assert server.last("tasks/cancel").params["taskId"] == TASK_ID
+
+
+def test_ctrl_c_says_where_the_task_could_not_be_cancelled(server: FakeServer) -> None:
+    server.statuses = ["working"]
+    server.faults["tasks/cancel"] = [HttpFault(503, "busy")]
+    code, err = interrupted(server, until=lambda line: "runs as task" in line)
+    assert code == 130
+    assert f"task {TASK_ID} could not be cancelled" in err.splitlines()[-1]

@@ -1,0 +1,137 @@
+"""A task described in sections."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mcptasks.cli.describe_text import TaskFacts, ago, describe
+from mcptasks.cli.pods import Attempt
+from mcptasks.resources import JsonObject, McpTask
+
+NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+
+
+def at(seconds: float) -> str:
+    return (NOW - timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+
+
+def facts(status: JsonObject | None = None, **more: Any) -> TaskFacts:
+    task = McpTask.model_validate(
+        {
+            "metadata": {"name": "report-1", "namespace": "tools", "uid": "u", "creationTimestamp": at(90)},
+            "spec": {"component": {"name": "report"}, "arguments": {"top": 5}, "ttlMs": 60000},
+            "status": status or {},
+        }
+    )
+    given: dict[str, Any] = {"job": None, "attempts": (), "events": (), "log_lines": ()}
+    return TaskFacts(task=task, now=NOW, **{**given, **more})
+
+
+def pod(state: JsonObject) -> JsonObject:
+    return {
+        "metadata": {"name": "report-1-abcde"},
+        "spec": {"containers": [{"name": "sidecar"}, {"name": "runner"}]},
+        "status": {"containerStatuses": [{"name": "runner", "state": state}]},
+    }
+
+
+def test_a_new_task_says_that_nobody_has_seen_it() -> None:
+    text = describe(facts())
+    assert "Component:   tool report" in text
+    assert 'Arguments:   {"top": 5}' in text
+    assert "TTL:         60s" in text
+    assert "not seen by the operator yet" in text
+    assert "(90s ago)" in text
+    for absent in ("Conditions:", "Attempts:", "Result:", "Last log lines:"):
+        assert absent not in text
+
+
+def test_an_ended_task_shows_times_result_conditions_and_its_job() -> None:
+    status = {
+        "phase": "completed",
+        "reason": "Completed",
+        "jobName": "report-1",
+        "attempts": 1,
+        "startedAt": at(80),
+        "finishedAt": at(75.5),
+        "expiresAt": at(-30),
+        "progress": {"display": "100% (4/4)", "message": "sorting"},
+        "result": {"text": '{"content": []}', "sizeBytes": 15},
+        "conditions": [{"type": "Succeeded", "status": "True", "reason": "Completed", "lastTransitionTime": at(75)}],
+    }
+    text = describe(facts(status))
+    assert "Job:        report-1 (gone)" in text
+    assert "Progress:  100% (4/4) sorting" in text
+    assert "4.5s later" in text
+    assert "(in 30s)" in text
+    assert "Succeeded  True    Completed  75s" in text
+    assert '  {"content": []}' in text
+    assert "Job:        report-1 (exists)" in describe(facts(status, job={"metadata": {}}))
+
+
+def test_a_failure_of_several_lines_stays_in_its_column() -> None:
+    text = describe(facts({"phase": "failed", "message": "exit code 3\nLast log lines:\nboom", "exitCode": 3}))
+    lines = text.splitlines()
+    first = next(line for line in lines if "exit code 3" in line)
+    second = lines[lines.index(first) + 1]
+    assert second.index("Last log lines:") == first.index("exit code 3")
+
+
+def test_attempts_events_and_log_are_listed() -> None:
+    events = [
+        {
+            "type": "Normal",
+            "reason": "Later",
+            "lastTimestamp": at(5),
+            "message": "b",
+            "involvedObject": {"kind": "Pod"},
+        },
+        {"type": "Normal", "reason": "Early", "eventTime": at(9), "message": "a\nb", "involvedObject": {"kind": "Job"}},
+    ]
+    attempt = Attempt(pod({"terminated": {"exitCode": 3, "reason": "Error"}}))
+    text = describe(facts(attempts=(attempt,), events=events, log_lines=("one", "two")))
+    assert "1    report-1-abcde  Error (exit code 3)" in text
+    assert text.index("Early") < text.index("Later")
+    assert "a b" in text
+    assert text.endswith("Last log lines:\n  one\n  two")
+
+
+def test_long_arguments_are_cut_and_say_so() -> None:
+    original = facts()
+    spec = original.task.spec.model_copy(update={"arguments": {"text": "x" * 5000}})
+    text = describe(TaskFacts(original.task.model_copy(update={"spec": spec}), None, (), (), (), NOW))
+    assert "characters more)" in text
+    assert len(text) < 4000
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome"),
+    [
+        ({"terminated": {"exitCode": 137, "signal": 9, "reason": "OOMKilled"}}, "OOMKilled (signal 9)"),
+        ({"running": {"startedAt": "t"}}, "Running since t"),
+        ({"waiting": {"reason": "ImagePullBackOff"}}, "ImagePullBackOff"),
+        ({}, "Unknown"),
+    ],
+)
+def test_an_attempt_in_a_few_words(state: JsonObject, outcome: str) -> None:
+    assert Attempt(pod(state)).outcome() == outcome
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (119, "119s"),
+        (120, "2m"),
+        (185, "3m5s"),
+        (3600, "60m"),
+        (4 * 3600, "4h"),
+        (9 * 3600, "9h"),
+        (3 * 86400, "3d"),
+    ],
+)
+def test_ages_are_kubectls(seconds: int, text: str) -> None:
+    assert ago(NOW - timedelta(seconds=seconds), NOW) == text

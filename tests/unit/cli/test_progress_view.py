@@ -1,0 +1,60 @@
+"""Progress in plain lines and as bars."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from mcptasks.cli.progress_view import BarView, PlainView, progress_text, progress_view
+from mcptasks.client import Progress
+
+
+@pytest.mark.parametrize(
+    ("report", "text"),
+    [
+        (Progress(9, 20, "parsing"), "45% (9/20) parsing"),
+        (Progress(9), "9"),
+        (Progress(message="parsing"), "parsing"),
+        (Progress(0, 0, "x"), "0 x"),
+        (Progress(), ""),
+    ],
+)
+def test_progress_in_words(report: Progress, text: str) -> None:
+    assert progress_text(report) == text
+
+
+def test_plain_lines_come_once_for_each_change(capsys: pytest.CaptureFixture[str]) -> None:
+    view = PlainView()
+    for report in (Progress(), Progress(1, 2), Progress(1, 2), Progress(2, 2)):
+        view.show("work", report)
+    view.done("work", "completed")
+    assert capsys.readouterr().err.splitlines() == ["work: 50% (1/2)", "work: 100% (2/2)", "work: completed"]
+
+
+def test_without_a_terminal_the_view_is_plain_and_goes_where_it_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_view(to_stderr=False) as view:
+        view.note("hello")
+    assert capsys.readouterr() == ("hello\n", "")
+
+
+def test_a_bar_shows_share_and_message_and_text_goes_on_below_it() -> None:
+    out = io.StringIO()
+    view = BarView(Console(file=out, force_terminal=True, width=100))
+    view.show("work", Progress(1, 4, "parsing [ast]"))
+    view.done("work", "completed in 2 s")
+    view.note("and [now] this")
+    text = out.getvalue()
+    assert "parsing [ast]" in text
+    assert "25%" in text
+    assert "100%" in text
+    assert text.rindex("completed in 2 s") < text.rindex("and [now] this")
+
+
+def test_a_call_that_did_not_complete_does_not_get_a_full_bar() -> None:
+    out = io.StringIO()
+    view = BarView(Console(file=out, force_terminal=True, width=100))
+    view.show("work", Progress(1, 4))
+    view.done("work", "cancelled")
+    assert "100%" not in out.getvalue()

@@ -1,0 +1,245 @@
+"""A small MCP server whose answers a test decides: one protocol version, over real HTTP, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aiohttp import web
+
+from mcptasks.resources import JsonObject
+
+OLD = "2025-11-25"
+NEW = "2026-07-28"
+TASK_ID = "job-1"
+SCHEMA = {"type": "object", "properties": {"top": {"type": "integer"}, "names": {"type": "array"}}}
+RESULT: JsonObject = {"content": [{"type": "text", "text": "done"}], "isError": False}
+
+
+@dataclass(frozen=True)
+class Received:
+    """A request as it came."""
+
+    method: str
+    params: JsonObject
+    headers: dict[str, str]
+
+    @property
+    def meta(self) -> JsonObject:
+        return dict(self.params.get("_meta") or {})
+
+
+@dataclass(frozen=True)
+class RpcFault:
+    """Answer with a JSON-RPC error."""
+
+    code: int
+    message: str
+    data: Any = None
+    status: int = 200
+
+
+@dataclass(frozen=True)
+class HttpFault:
+    """Answer with an HTTP error and no JSON-RPC; status 0 breaks the connection."""
+
+    status: int
+    text: str = "not today"
+
+
+@dataclass
+class FakeServer:
+    """Serves tools `work` (task optional) and `quick` (never a task). `statuses` is what tasks/get says, in turn."""
+
+    version: str = NEW
+    transport: Literal["json", "sse"] = "json"
+    statuses: list[str] = field(default_factory=lambda: ["working", "completed"])
+    result: JsonObject = field(default_factory=lambda: dict(RESULT))
+    error: RpcFault | None = None
+    message: str | None = None
+    progress: list[JsonObject] = field(default_factory=list)
+    becomes_task: bool = True
+    result_type: str = "complete"
+    with_sessions: bool = False
+    token: str | None = None
+    faults: dict[str, list[RpcFault | HttpFault]] = field(default_factory=dict)
+    received: list[Received] = field(default_factory=list)
+    hold: threading.Event | None = None
+    sessions: set[str] = field(default_factory=set)
+    url: str = ""
+
+    def methods(self) -> list[str]:
+        """Methods of all requests so far."""
+        return [request.method for request in self.received]
+
+    def last(self, method: str) -> Received:
+        """The last request of a method."""
+        return next(request for request in reversed(self.received) if request.method == method)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
+            return web.Response(status=401, text="who are you?")
+        if request.method == "DELETE":
+            self.received.append(Received("DELETE", {}, {k.lower(): v for k, v in request.headers.items()}))
+            return web.Response()
+        body = await request.json()
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.received.append(Received(body["method"], body.get("params") or {}, headers))
+        if "id" not in body:
+            return web.Response(status=202)
+        return await self._respond(request, body)
+
+    async def _respond(self, request: web.Request, body: JsonObject) -> web.StreamResponse:
+        fault = self._fault(body, request)
+        if isinstance(fault, HttpFault):
+            if not fault.status:
+                assert request.transport is not None
+                request.transport.close()
+            return web.Response(status=fault.status or 500, text=fault.text)
+        answer: JsonObject = {"jsonrpc": "2.0", "id": body["id"]}
+        outcome = fault or self._answer(body["method"], body.get("params") or {})
+        if isinstance(outcome, RpcFault):
+            error = {"code": outcome.code, "message": outcome.message}
+            answer["error"] = error if outcome.data is None else {**error, "data": outcome.data}
+            return web.json_response(answer, status=outcome.status)
+        answer["result"] = outcome
+        extra = {}
+        if body["method"] == "initialize" and self.with_sessions:
+            session = f"session-{len(self.sessions) + 1}"
+            self.sessions.add(session)
+            extra = {"Mcp-Session-Id": session}
+        if self.transport == "json":
+            return web.json_response(answer, headers=extra)
+        return await self._stream(request, body, answer, extra)
+
+    async def _stream(
+        self, request: web.Request, body: JsonObject, answer: JsonObject, extra: dict[str, str]
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", **extra})
+        await response.prepare(request)
+        await response.write(b": ping\r\n\r\n")
+        token = ((body.get("params") or {}).get("_meta") or {}).get("progressToken")
+        for report in self.progress if body["method"] == "tools/call" and token else ():
+            params = {"progressToken": token, **report}
+            await self._event(response, {"jsonrpc": "2.0", "method": "notifications/progress", "params": params})
+        # In two halves, so that a client that takes a chunk for an event fails.
+        data = f"event: message\r\ndata: {json.dumps(answer, ensure_ascii=False)}\r\n\r\n".encode()
+        await response.write(data[: len(data) // 2])
+        await asyncio.sleep(0)
+        await response.write(data[len(data) // 2 :])
+        return response
+
+    @staticmethod
+    async def _event(response: web.StreamResponse, message: JsonObject) -> None:
+        await response.write(f"data: {json.dumps(message)}\n\n".encode())
+
+    def _fault(self, body: JsonObject, request: web.Request) -> RpcFault | HttpFault | None:
+        method = body["method"]
+        if self.with_sessions and method != "initialize" and request.headers.get("mcp-session-id") not in self.sessions:
+            return HttpFault(404, "session not found")
+        if self.faults.get(method):
+            return self.faults[method].pop(0)
+        if self.version == OLD and method == "server/discover":
+            return RpcFault(-32600, "Bad Request: Unsupported protocol version", status=400)
+        if self.version == NEW and method == "initialize":
+            return RpcFault(-32602, "no handshake here", status=400)
+        return None
+
+    def _answer(self, method: str, params: JsonObject) -> JsonObject | RpcFault:
+        match method:
+            case "initialize":
+                return {
+                    "protocolVersion": OLD,
+                    "capabilities": {"tasks": {"cancel": {}, "requests": {"tools": {"call": {}}}}},
+                    "serverInfo": {"name": "fake", "version": "1"},
+                }
+            case "server/discover":
+                return {"resultType": "complete", "supportedVersions": [NEW], "capabilities": {}}
+            case "tools/list":
+                return self._tools(params.get("cursor"))
+            case "tools/call":
+                return self._call(params)
+            case "tasks/get":
+                return self._task(self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0])
+            case "tasks/result":
+                related = {"io.modelcontextprotocol/related-task": {"taskId": TASK_ID}}
+                return self.error or {**self.result, "_meta": related}
+            case "tasks/cancel":
+                self.statuses = ["cancelled"]
+                return self._task("cancelled") if self.version == OLD else {"resultType": "complete"}
+            case _:
+                return RpcFault(-32601, "Method not found")
+
+    @staticmethod
+    def _tools(cursor: str | None) -> JsonObject:
+        if cursor is None:
+            work = {"name": "work", "inputSchema": SCHEMA, "execution": {"taskSupport": "optional"}}
+            return {"tools": [work], "nextCursor": "2"}
+        return {"tools": [{"name": "quick", "description": "At once.", "inputSchema": {"type": "object"}}]}
+
+    def _call(self, params: JsonObject) -> JsonObject | RpcFault:
+        asked = "task" in params if self.version == OLD else bool(_extensions(params))
+        if params["name"] == "work" and asked and self.becomes_task:
+            task = self._task("working")
+            return {"task": task} if self.version == OLD else {**task, "resultType": "task"}
+        return self.error or (self.result if self.version == OLD else {**self.result, "resultType": self.result_type})
+
+    def _task(self, status: str) -> JsonObject:
+        task: JsonObject = {
+            "taskId": TASK_ID,
+            "status": status,
+            "createdAt": "2026-11-22T12:00:00Z",
+            "lastUpdatedAt": "2026-11-22T12:00:01Z",
+        }
+        if self.message is not None:
+            task["statusMessage"] = self.message
+        if self.version == OLD:
+            return {**task, "ttl": 60_000, "pollInterval": 10}
+        task |= {"resultType": "complete", "ttlMs": 60_000, "pollIntervalMs": 10}
+        if status == "completed":
+            task["result"] = {"resultType": "complete", **self.result}
+        if status == "failed" and self.error is not None:
+            task["error"] = {"code": self.error.code, "message": self.error.message, "data": self.error.data}
+        return task
+
+
+def _extensions(params: JsonObject) -> JsonObject:
+    capabilities = (params.get("_meta") or {}).get("io.modelcontextprotocol/clientCapabilities") or {}
+    return dict(capabilities.get("extensions") or {})
+
+
+@contextmanager
+def serving(server: FakeServer) -> Iterator[FakeServer]:
+    """Serve until the end of the block."""
+    loop = asyncio.new_event_loop()
+    started = threading.Event()
+    stopping = asyncio.Event()
+
+    async def serve() -> None:
+        app = web.Application()
+        app.router.add_route("*", "/mcp", server.handle)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        assert site._server is not None
+        port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+        server.url = f"http://127.0.0.1:{port}/mcp"
+        started.set()
+        await stopping.wait()
+        await runner.cleanup()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    thread.start()
+    try:
+        assert started.wait(10)
+        yield server
+    finally:
+        loop.call_soon_threadsafe(stopping.set)
+        thread.join()
+        loop.close()

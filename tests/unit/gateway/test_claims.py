@@ -1,0 +1,207 @@
+"""Which Pod may run a task, and what it is told."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from mcptasks.assignment import RefusalCode
+from mcptasks.gateway.claims import (
+    InvalidArgumentsError,
+    Rival,
+    RivalChangedError,
+    Terms,
+    arguments_text,
+    assignment,
+    claim,
+    has_arguments_object,
+    refuse_foreign_and_ended,
+    refuse_others,
+    same_json,
+)
+from mcptasks.gateway.refusals import RefusedError
+from mcptasks.lifecycle import timestamp
+from tests.unit.gateway.builders import NOW, a_pod, a_task
+
+TERMS = Terms(module="tools.py", timeout_seconds=3600, progress_interval_seconds=2, max_result_bytes=1000)
+
+
+def code_of(error: pytest.ExceptionInfo[RefusedError]) -> RefusalCode:
+    return error.value.code
+
+
+class TestClaiming:
+    def test_the_first_pod_gets_the_task(self) -> None:
+        patch = claim(a_task(), a_pod(node_name="node-1"), None, NOW)
+        assert patch is not None
+        status = patch["status"]
+        conditions = {c["type"]: (c["status"], c["reason"]) for c in status.pop("conditions")}
+        assert status == {
+            "phase": "working",
+            "reason": "Running",
+            "message": None,
+            "progress": None,
+            "inputRequests": None,
+            "startedAt": timestamp(NOW),
+            "lastUpdatedAt": timestamp(NOW),
+            "jobName": "report-1",
+            "podName": "report-1-pod-1",
+            "podUid": "pod-1",
+            "nodeName": "node-1",
+            "attempts": 1,
+        }
+        assert conditions == {"Scheduled": ("True", "Running"), "Succeeded": ("Unknown", "Running")}
+
+    def test_the_pod_that_has_it_writes_nothing_again(self) -> None:
+        assert claim(a_task({"podUid": "pod-1", "attempts": 1}), a_pod(), None, NOW) is None
+
+    @pytest.mark.parametrize(
+        ("rival", "why"),
+        [
+            (None, "gone"),
+            (a_pod("old", age=20), "older"),
+            (a_pod("old", age=10, finished=True), "of the same second, but finished"),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    def test_a_newer_pod_takes_over_as_the_next_attempt(self, rival: Any, why: str) -> None:
+        task = a_task({"podUid": "old", "podName": "report-1-old", "attempts": 2, "reason": "Retrying"})
+        patch = claim(task, a_pod(age=10), Rival("old", rival), NOW)
+        assert patch is not None
+        assert (patch["status"]["attempts"], patch["status"]["podUid"]) == (3, "pod-1")
+
+    @pytest.mark.parametrize("finished", [True, False])
+    def test_a_pod_of_an_earlier_attempt_is_told_that_it_is_superseded(self, finished: bool) -> None:
+        task = a_task({"podUid": "new", "podName": "report-1-new", "attempts": 2})
+        with pytest.raises(RefusedError, match="newer Pod report-1-new") as caught:
+            claim(task, a_pod(age=30), Rival("new", a_pod("new", age=10, finished=finished)), NOW)
+        assert code_of(caught) is RefusalCode.SUPERSEDED
+
+    def test_two_running_pods_of_one_second_have_to_wait(self) -> None:
+        task = a_task({"podUid": "other", "attempts": 1})
+        with pytest.raises(RefusedError) as caught:
+            claim(task, a_pod(), Rival("other", a_pod("other")), NOW)
+        assert code_of(caught) is RefusalCode.UNAVAILABLE
+
+    @pytest.mark.parametrize("rival", [None, Rival("somebody else")])
+    def test_a_rival_that_changed_meanwhile_is_looked_at_again(self, rival: Rival | None) -> None:
+        with pytest.raises(RivalChangedError):
+            claim(a_task({"podUid": "other", "attempts": 1}), a_pod(), rival, NOW)
+
+
+class TestRefusing:
+    @pytest.mark.parametrize("phase", ["completed", "failed", "cancelled"])
+    def test_a_task_that_has_ended(self, phase: str) -> None:
+        with pytest.raises(RefusedError, match=f"has ended: {phase}") as caught:
+            claim(a_task({"phase": phase, "podUid": "pod-1"}), a_pod(), None, NOW)
+        assert (code_of(caught), caught.value.status) == (RefusalCode.TASK_ENDED, 410)
+
+    def test_a_task_that_is_being_cancelled(self) -> None:
+        with pytest.raises(RefusedError, match="is being cancelled") as caught:
+            refuse_foreign_and_ended(a_task(cancel=True), a_pod())
+        assert code_of(caught) is RefusalCode.TASK_ENDED
+
+    @pytest.mark.parametrize("metadata", [{"uid": "another"}, {"deletionTimestamp": NOW.isoformat()}])
+    def test_a_task_that_is_gone(self, metadata: dict[str, Any]) -> None:
+        with pytest.raises(RefusedError) as caught:
+            refuse_foreign_and_ended(a_task(metadata=metadata), a_pod())
+        assert (code_of(caught), caught.value.status) == (RefusalCode.TASK_GONE, 410)
+
+    @pytest.mark.parametrize("status", [{}, {"podUid": "another", "podName": "new"}])
+    def test_reports_of_a_pod_that_does_not_have_the_task(self, status: dict[str, Any]) -> None:
+        with pytest.raises(RefusedError) as caught:
+            refuse_others(a_task(status), a_pod())
+        assert (code_of(caught), caught.value.status) == (RefusalCode.SUPERSEDED, 409)
+
+
+class TestTelling:
+    def test_the_pod_is_told_what_the_task_says(self) -> None:
+        task = a_task(
+            {"attempts": 2},
+            arguments={"path": "é", "n": 1.5},
+            principal={"subject": "me"},
+            traceContext={"traceparent": "00-1-2-01"},
+            request={"protocolVersion": "2025-11-25", "meta": {"x": None}},
+            timeoutSeconds=60,
+        )
+        told = assignment(task, a_pod(), TERMS)
+        assert (told.task_id, told.uid, told.namespace, told.attempt) == ("report-1", "task-uid", "ns", 2)
+        assert json.loads(told.arguments_text) == {"path": "é", "n": 1.5}
+        assert told.principal == task.spec.principal
+        assert told.trace_context == task.spec.trace_context
+        assert told.request.meta == {"x": None}
+        assert (told.module, told.progress_interval_seconds, told.max_result_bytes) == ("tools.py", 2, 1000)
+        assert told.timeout_seconds == 60
+
+    def test_the_pods_own_deadline_counts_before_the_tasks_and_the_default(self) -> None:
+        assert assignment(a_task(timeoutSeconds=60), a_pod(deadline_seconds=50), TERMS).timeout_seconds == 50
+        assert assignment(a_task(), a_pod(), TERMS).timeout_seconds == 3600
+
+
+class TestArguments:
+    @pytest.mark.parametrize("arguments", [None, {}])
+    def test_none_are_an_empty_object(self, arguments: Any) -> None:
+        assert arguments_text(a_task(arguments=arguments)) == "{}"
+
+    def test_the_exact_text_is_passed_on_unchanged(self) -> None:
+        text = '{ "big": 12345678901234567890, "one": 1.0 }'
+        kept = {"big": 12345678901234567000, "one": 1}
+        assert arguments_text(a_task(arguments=kept, argumentsText=text)) == text
+
+    @pytest.mark.parametrize(
+        ("text", "why"),
+        [
+            ("", "not JSON"),
+            ("{", "not JSON"),
+            ("[" * 100_000, "not JSON"),
+            ("[1]", "not a JSON object"),
+            ('{"a": 2}', "do not agree"),
+            ('{"a": 1, "b": 1}', "do not agree"),
+            ('{"a": true}', "do not agree"),
+            ('{"a": "1"}', "do not agree"),
+        ],
+    )
+    def test_a_text_that_says_something_else_is_refused(self, text: str, why: str) -> None:
+        with pytest.raises(InvalidArgumentsError, match=why):
+            arguments_text(a_task(arguments={"a": 1}, argumentsText=text))
+
+    @pytest.mark.parametrize(
+        ("one", "other", "same"),
+        [
+            (1, 1.0, True),
+            (12345678901234567890, 12345678901234567000, True),
+            (10**400, 10**500, True),
+            ({"a": [1, {"b": None}]}, {"a": [1.0, {"b": None}]}, True),
+            (1, 2, False),
+            (1, True, False),
+            (0, False, False),
+            (None, 0, False),
+            (None, False, False),
+            ("1", 1, False),
+            ([1], [1, 2], False),
+            ([1, 2], [2, 1], False),
+            ({"a": 1}, {"b": 1}, False),
+            ({"a": 1}, {"a": 1, "b": None}, False),
+            ([], {}, False),
+            ("é", "é", True),
+        ],
+    )
+    def test_values_are_compared_with_their_numbers_as_doubles(self, one: Any, other: Any, same: bool) -> None:
+        assert same_json(one, other) is same
+        assert same_json(other, one) is same
+
+    @pytest.mark.parametrize(
+        ("spec", "fine"),
+        [
+            ({}, True),
+            ({"arguments": None}, True),
+            ({"arguments": {"a": 1}}, True),
+            ({"arguments": [1]}, False),
+            ({"arguments": ""}, False),
+            ({"arguments": False}, False),
+        ],
+    )
+    def test_what_the_schema_lets_through_is_seen(self, spec: dict[str, Any], fine: bool) -> None:
+        assert has_arguments_object({"spec": spec}) is fine

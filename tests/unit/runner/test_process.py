@@ -1,0 +1,526 @@
+"""The runner as a process: what its tool does, what the gateway gets, and how it exits."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mcptasks.assignment import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PATH, RefusalCode
+from mcptasks.resources import Component
+from tests.support.fake_gateway import Answer, FakeGateway, an_assignment, refusal
+from tests.unit.runner.conftest import Ended, Runner, ended
+
+
+def structured(gateway: FakeGateway) -> object:
+    """The tool's return value in the outcome."""
+    outcome = gateway.outcome()
+    assert outcome["kind"] == "result", outcome
+    return json.loads(outcome["text"])["structuredContent"]
+
+
+class TestRunning:
+    @pytest.mark.parametrize("kind", ["def", "async def"])
+    def test_the_tool_gets_its_arguments_and_the_gateway_the_result(
+        self, runner: Runner, gateway: FakeGateway, kind: str
+    ) -> None:
+        runner.module(f"@mcp.tool()\n{kind} add(a: int, b: float) -> dict[str, float]:\n    return dict(sum=a + b)")
+        gateway.assignment = an_assignment("add", '{"a": 1, "b": 2.0}')
+        assert runner.run().code == 0
+        assert structured(gateway) == {"sum": 3.0}
+        assert [request.path for request in gateway.received] == [ASSIGNMENT_PATH, OUTCOME_PATH]
+        assert {request.token for request in gateway.received} == {"token-1"}
+
+    @pytest.mark.parametrize("kind", ["def", "async def"])
+    def test_the_tool_runs_in_the_main_thread(self, runner: Runner, gateway: FakeGateway, kind: str) -> None:
+        runner.module(f"""
+        @mcp.tool()
+        {kind} where() -> dict[str, bool]:
+            signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+            return dict(main=threading.current_thread() is threading.main_thread())
+        """)
+        gateway.assignment = an_assignment("where")
+        runner.run()
+        assert structured(gateway) == {"main": True}
+
+    def test_an_async_tool_can_run_child_processes(self, runner: Runner, gateway: FakeGateway) -> None:
+        runner.module("""
+        import asyncio
+        @mcp.tool()
+        async def child() -> dict[str, str]:
+            process = await asyncio.create_subprocess_exec("echo", "hello", stdout=subprocess.PIPE)
+            out, _ = await process.communicate()
+            return dict(out=out.decode())
+        """)
+        gateway.assignment = an_assignment("child")
+        runner.run()
+        assert structured(gateway) == {"out": "hello\n"}
+
+    def test_the_module_of_the_assignment_is_run_where_the_pod_names_none(
+        self, runner: Runner, gateway: FakeGateway
+    ) -> None:
+        runner.module("@mcp.tool()\ndef f() -> dict[str, int]:\n    return dict(n=1)")
+        module = runner.environment.pop("MCPTASKS_MODULE")
+        gateway.assignment = an_assignment("f", module=module)
+        assert runner.run().code == 0
+        assert structured(gateway) == {"n": 1}
+
+    def test_what_the_tool_prints_is_in_the_log_at_once(self, runner: Runner, gateway: FakeGateway) -> None:
+        runner.module("""
+        @mcp.tool()
+        def talk() -> None:
+            print("to stdout")
+            print("to stderr", file=sys.stderr)
+            progress(1)
+            time.sleep(60)
+        """)
+        gateway.assignment = an_assignment("talk")
+        process = runner.start()
+        gateway.wait_for(lambda: bool(gateway.progress()))
+        assert process.stdout is not None
+        assert process.stdout.readline() == "to stdout\n"
+
+    def test_the_log_names_the_task(self, runner: Runner, gateway: FakeGateway) -> None:
+        runner.module("""
+        import logging
+        @mcp.tool()
+        def talk() -> None:
+            logging.getLogger("mine").warning("careful")
+        """)
+        gateway.assignment = an_assignment("talk")
+        assert "WARNING mine: [task-1] careful" in runner.run().err
+
+    def test_a_mebibyte_of_output_does_not_stop_the_tool(self, runner: Runner, gateway: FakeGateway) -> None:
+        runner.module("""
+        @mcp.tool()
+        def shout() -> dict[str, bool]:
+            for _ in range(16 * 1024):
+                print("x" * 63)
+            return dict(done=True)
+        """)
+        gateway.assignment = an_assignment("shout")
+        process = runner.start()
+        out, _ = process.communicate(timeout=30)
+        assert (process.returncode, len(out)) == (0, 1024 * 1024)
+        assert structured(gateway) == {"done": True}
+
+
+class TestProgress:
+    def test_the_latest_progress_is_reported_at_its_pace_and_the_last_before_the_outcome(
+        self, runner: Runner, gateway: FakeGateway
+    ) -> None:
+        runner.module("""
+        @mcp.tool()
+        def count() -> None:
+            start = time.monotonic()
+            number = 0
+            while time.monotonic() - start < 0.6:
+                number += 1
+                progress(number, message="counting")
+            progress(10_000_000, 10_000_000, "done")
+        """)
+        gateway.assignment = an_assignment("count", progress_interval_seconds=0.1)
+        assert runner.run().code == 0
+        reports = gateway.progress()
+        assert 3 <= len(reports) <= 9
+        assert reports[-1] == {"current": 10_000_000, "total": 10_000_000, "message": "done"}
+        counts = [report["current"] for report in reports]
+        assert counts == sorted(counts)
+        assert gateway.received[-1].path == OUTCOME_PATH
+
+    def test_a_gateway_that_takes_no_progress_does_not_fail_the_tool(
+        self, runner: Runner, gateway: FakeGateway
+    ) -> None:
+        runner.module("""
+        @mcp.tool()
+        def count() -> dict[str, int]:
+            for number in range(5):
+                progress(number)
+                time.sleep(0.1)
+            progress(float("nan"))
+            return dict(n=number)
+        """)
+        gateway.assignment = an_assignment("count")
+        gateway.will(PROGRESS_PATH, Answer(500), Answer(close=True), refusal(422, RefusalCode.INVALID))
+        assert runner.run().code == 0
+        assert structured(gateway) == {"n": 4}
+        assert gateway.progress()[-1]["current"] == 4
+
+    @pytest.mark.parametrize("code", [RefusalCode.SUPERSEDED, RefusalCode.TASK_ENDED])
+    def test_a_tool_whose_task_is_over_is_ended(self, runner: Runner, gateway: FakeGateway, code: RefusalCode) -> None:
+        runner.module("""
+        @mcp.tool()
+        def count() -> None:
+            try:
+                progress(1)
+                time.sleep(60)
+            finally:
+                print("cleaned up")
+        """)
+        gateway.assignment = an_assignment("count")
+        gateway.will(PROGRESS_PATH, refusal(410, code, "it is over"))
+        result = runner.run()
+        assert (result.code, result.out) == (0, "cleaned up\n")
+        assert "it is over" in result.err
+        assert not gateway.requests(OUTCOME_PATH)
+
+
+class TestBadTools:
+    def test_a_tools_error_is_its_result_and_its_traceback_is_in_the_log_only(
+        self, runner: Runner, gateway: FakeGateway
+    ) -> None:
+        runner.module("""
+        @mcp.tool()
+        def fail() -> None:
+            secret_local_name()
+
+        def secret_local_name():
+            raise ValueError("bad luck")
+        """)
+        gateway.assignment = an_assignment("fail")
+        result = runner.run()
+        outcome = gateway.outcome()
+        assert (result.code, outcome["kind"], outcome["isError"]) == (0, "result", True)
+        assert outcome["message"]
+        assert "secret_local_name" not in json.dumps(outcome)
+        assert "in secret_local_name" in result.err
+        assert "ValueError: bad luck" in result.err
+
+    @pytest.mark.parametrize(
+        ("statement", "code"),
+        [("sys.exit(7)", 7), ("sys.exit('why')", 1), ("sys.exit()", 0), ("raise KeyboardInterrupt", 130)],
+    )
+    @pytest.mark.parametrize("kind", ["def", "async def"])
+    def test_a_tool_that_exits_ends_the_process_without_an_outcome(
+        self, runner: Runner, gateway: FakeGateway, kind: str, statement: str, code: int
+    ) -> None:
+        runner.module(f"""
+        @mcp.tool()
+        {kind} leave() -> None:
+            try:
+                {statement}
+            finally:
+                print("cleaned up")
+        """)
+        gateway.assignment = an_assignment("leave")
+        result = runner.run()
+        assert (result.code, result.out) == (code, "cleaned up\n")
+        assert "the tool ended the process with" in result.err
+        assert "never retrieved" not in result.err
+        assert not gateway.requests(OUTCOME_PATH)
+
+    @pytest.mark.parametrize(
+        ("statement", "code"),
+        [("os._exit(9)", 9), ("os.kill(os.getpid(), signal.SIGKILL)", -9), ("os.abort()", -6)],
+    )
+    def test_a_tool_that_dies_takes_the_process_with_it(
+        self, runner: Runner, gateway: FakeGateway, statement: str, code: int
+    ) -> None:
+        runner.module(f"@mcp.tool()\ndef die() -> None:\n    {statement}")
+        gateway.assignment = an_assignment("die")
+        assert runner.run().code == code
+        assert not gateway.requests(OUTCOME_PATH)
+
+    def test_a_result_that_is_too_large_fails_with_its_size(self, runner: Runner, gateway: FakeGateway) -> None:
+        runner.module("@mcp.tool()\ndef big() -> dict[str, str]:\n    return dict(a='x' * 3_000_000)")
+        gateway.assignment = an_assignment("big")
+        assert runner.run().code == 65
+        outcome = gateway.outcome()
+        assert (outcome["kind"], outcome["reason"]) == ("failure", "ResultTooLarge")
+        assert "MiB, the limit is 1 MiB" in outcome["message"]
+
+    def test_a_result_that_is_no_text_fails_with_the_reason(self, runner: Runner, gateway: FakeGateway) -> None:
+        runner.module("@mcp.tool()\ndef odd() -> str:\n    return chr(0xD800)")
+        gateway.assignment = an_assignment("odd")
+        assert runner.run().code == 65
+        outcome = gateway.outcome()
+        assert (outcome["kind"], outcome["reason"]) == ("failure", "ResultNotSerializable")
+        assert "cannot be written as JSON" in outcome["message"]
+
+    def test_a_result_that_the_tools_schema_does_not_allow_is_the_tools_error(
+        self, runner: Runner, gateway: FakeGateway
+    ) -> None:
+        runner.module("from typing import Any\n@mcp.tool()\ndef odd() -> dict[str, Any]:\n    return dict(a=object())")
+        gateway.assignment = an_assignment("odd")
+        result = runner.run()
+        assert (result.code, gateway.outcome()["isError"]) == (0, True)
+        assert "Unable to serialize unknown type" in result.err
+
+    def test_threads_and_children_that_a_tool_leaves_behind_do_not_keep_the_process(
+        self, runner: Runner, gateway: FakeGateway
+    ) -> None:
+        runner.module("""
+        @mcp.tool()
+        def fork() -> dict[str, int]:
+            threading.Thread(target=time.sleep, args=(60,)).start()
+            child = subprocess.Popen(["sleep", "60"])
+            return dict(pid=child.pid)
+        """)
+        gateway.assignment = an_assignment("fork")
+        before = time.monotonic()
+        assert runner.run().code == 0
+        assert time.monotonic() - before < 20
+        assert gateway.outcome()["kind"] == "result"
+
+    def test_executor_threads_of_an_async_tool_do_not_keep_the_process(
+        self, runner: Runner, gateway: FakeGateway
+    ) -> None:
+        runner.module("""
+        import asyncio
+        @mcp.tool()
+        async def linger() -> dict[str, int]:
+            asyncio.get_running_loop().run_in_executor(None, time.sleep, 60)
+            asyncio.create_task(asyncio.sleep(60))
+            return dict(n=1)
+        """)
+        gateway.assignment = an_assignment("linger")
+        before = time.monotonic()
+        assert runner.run().code == 0
+        assert time.monotonic() - before < 20
+        assert structured(gateway) == {"n": 1}
+
+    def test_exit_handlers_of_the_tool_run(self, runner: Runner, gateway: FakeGateway) -> None:
+        runner.module("""
+        import atexit
+        @mcp.tool()
+        def register() -> None:
+            atexit.register(print, "bye")
+        """)
+        gateway.assignment = an_assignment("register")
+        assert runner.run().out == "bye\n"
+
+
+class TestLoading:
+    def failure(self, runner: Runner, gateway: FakeGateway) -> tuple[Ended, str]:
+        result = runner.run()
+        outcome = gateway.outcome()
+        assert (result.code, outcome["kind"], outcome["reason"]) == (65, "failure", "ModuleNotLoadable")
+        return result, outcome["message"]
+
+    def test_a_module_that_raises_is_a_failure_with_its_last_line_and_the_traceback_in_the_log(
+        self, runner: Runner, gateway: FakeGateway
+    ) -> None:
+        runner.module("import nothing_of_this_name")
+        result, message = self.failure(runner, gateway)
+        assert "No module named 'nothing_of_this_name'" in message
+        assert "image has the module and all that it imports" in message
+        assert "Traceback" not in message
+        assert "Traceback" in result.err
+
+    def test_a_module_that_is_not_there_is_a_failure(self, runner: Runner, gateway: FakeGateway) -> None:
+        runner.environment["MCPTASKS_MODULE"] = "missing.py"
+        _, message = self.failure(runner, gateway)
+        assert "there is no file missing.py" in message
+
+    def test_no_module_at_all_is_a_failure(self, runner: Runner, gateway: FakeGateway) -> None:
+        _, message = self.failure(runner, gateway)
+        assert "MCPTASKS_MODULE" in message
+
+    def test_a_tool_that_the_module_does_not_have_is_a_failure(self, runner: Runner, gateway: FakeGateway) -> None:
+        runner.module("")
+        gateway.assignment = an_assignment("other")
+        assert runner.run().code == 65
+        assert gateway.outcome()["reason"] == "ComponentNotFound"
+
+
+class TestEnding:
+    """SIGTERM, as the kubelet sends it to a Pod that is deleted."""
+
+    @pytest.mark.parametrize(
+        ("kind", "sleep"), [("def", "time.sleep(60)"), ("async def", "await __import__('asyncio').sleep(60)")]
+    )
+    def test_a_tool_cleans_up_and_the_process_exits_with_143_and_without_an_outcome(
+        self, runner: Runner, gateway: FakeGateway, kind: str, sleep: str
+    ) -> None:
+        runner.module(f"""
+        @mcp.tool()
+        {kind} wait() -> None:
+            progress(1)
+            try:
+                {sleep}
+            finally:
+                print("cleaned up")
+        """)
+        result = self.terminated(runner, gateway)
+        assert (result.code, result.out) == (143, "cleaned up\n")
+        assert "ended by SIGTERM" in result.err
+        assert not gateway.requests(OUTCOME_PATH)
+
+    @pytest.mark.parametrize(
+        ("kind", "sleep"), [("def", "time.sleep(60)"), ("async def", "await __import__('asyncio').sleep(60)")]
+    )
+    def test_a_tool_that_swallows_its_end_delivers_nothing(
+        self, runner: Runner, gateway: FakeGateway, kind: str, sleep: str
+    ) -> None:
+        runner.module(f"""
+        @mcp.tool()
+        {kind} wait() -> dict[str, int]:
+            progress(1)
+            try:
+                {sleep}
+            except BaseException:
+                pass
+            return dict(n=1)
+        """)
+        assert self.terminated(runner, gateway).code == 143
+        assert not gateway.requests(OUTCOME_PATH)
+
+    def test_a_second_signal_does_not_cut_the_clean_up_short(self, runner: Runner, gateway: FakeGateway) -> None:
+        runner.module("""
+        @mcp.tool()
+        def wait() -> None:
+            progress(1)
+            try:
+                time.sleep(60)
+            finally:
+                progress(2)
+                time.sleep(0.5)
+                print("cleaned up")
+        """)
+        gateway.assignment = an_assignment("wait")
+        process = runner.start()
+        gateway.wait_for(lambda: bool(gateway.progress()))
+        process.send_signal(signal.SIGTERM)
+        gateway.wait_for(lambda: gateway.progress()[-1]["current"] == 2)
+        process.send_signal(signal.SIGTERM)
+        result = ended(process)
+        assert (result.code, result.out) == (143, "cleaned up\n")
+
+    def test_a_tools_own_signal_handler_has_its_way(self, runner: Runner, gateway: FakeGateway) -> None:
+        runner.module("""
+        @mcp.tool()
+        def wait() -> dict[str, bool]:
+            asked = threading.Event()
+            signal.signal(signal.SIGTERM, lambda *_: asked.set())
+            progress(1)
+            return dict(asked=asked.wait(30))
+        """)
+        assert self.terminated(runner, gateway).code == 0
+        assert structured(gateway) == {"asked": True}
+
+    def test_a_module_that_is_being_imported_is_interrupted(
+        self, runner: Runner, gateway: FakeGateway, tmp_path: Path
+    ) -> None:
+        started = tmp_path / "started"
+        runner.module(f"""
+        try:
+            Path({str(started)!r}).touch()
+            time.sleep(60)
+        except BaseException as error:
+            raise RuntimeError("swallowed") from error
+        """)
+        process = runner.start()
+        wait_until(started.exists)
+        process.send_signal(signal.SIGTERM)
+        assert ended(process).code == 143
+        assert not gateway.requests(OUTCOME_PATH)
+
+    def test_a_runner_that_waits_for_its_assignment_ends_at_once(self, runner: Runner, gateway: FakeGateway) -> None:
+        gateway.will(ASSIGNMENT_PATH, *[Answer(503)] * 1000)
+        process = runner.start()
+        gateway.wait_for(lambda: bool(gateway.received))
+        process.send_signal(signal.SIGTERM)
+        assert ended(process).code == 143
+
+    def test_an_outcome_that_is_on_its_way_is_still_delivered(self, runner: Runner, gateway: FakeGateway) -> None:
+        runner.module("@mcp.tool()\ndef f() -> dict[str, int]:\n    return dict(n=1)")
+        gateway.assignment = an_assignment("f")
+        gateway.will(OUTCOME_PATH, Answer(503, seconds=0.3))
+        process = runner.start()
+        gateway.wait_for(lambda: bool(gateway.requests(OUTCOME_PATH)))
+        process.send_signal(signal.SIGTERM)
+        assert ended(process).code == 0
+        assert len(gateway.requests(OUTCOME_PATH)) == 2
+
+    def test_an_interrupt_from_the_keyboard_ends_it_with_130(self, runner: Runner, gateway: FakeGateway) -> None:
+        runner.module("@mcp.tool()\ndef wait() -> None:\n    progress(1)\n    time.sleep(60)")
+        assert self.terminated(runner, gateway, signal.SIGINT).code == 130
+
+    def terminated(self, runner: Runner, gateway: FakeGateway, number: int = signal.SIGTERM) -> Ended:
+        """Send the signal when the tool `wait` has reported progress."""
+        gateway.assignment = an_assignment("wait")
+        process = runner.start()
+        gateway.wait_for(lambda: bool(gateway.progress()))
+        process.send_signal(number)
+        return ended(process)
+
+
+class TestTheGateway:
+    def test_a_gateway_that_is_away_for_a_while_delays_the_task_only(
+        self, runner: Runner, gateway: FakeGateway
+    ) -> None:
+        runner.module("@mcp.tool()\ndef f() -> dict[str, int]:\n    return dict(n=1)")
+        gateway.assignment = an_assignment("f")
+        away = [Answer(close=True), Answer(502, b"<html>"), refusal(503, RefusalCode.UNAVAILABLE), Answer(403)]
+        gateway.will(ASSIGNMENT_PATH, *away)
+        gateway.will(OUTCOME_PATH, *away)
+        assert runner.run().code == 0
+        assert len(gateway.requests(ASSIGNMENT_PATH)) == 5
+        delivered = gateway.requests(OUTCOME_PATH)
+        assert len(delivered) == 5
+        assert all(request.body == delivered[0].body for request in delivered)
+
+    def test_a_token_that_stays_refused_ends_the_runner(self, runner: Runner, gateway: FakeGateway) -> None:
+        gateway.will(ASSIGNMENT_PATH, *[refusal(401, RefusalCode.UNAUTHENTICATED, "bad token")] * 1000)
+        result = runner.run()
+        assert result.code == 75
+        assert "bad token" in result.err
+        assert len(gateway.received) > 2
+
+    def test_a_token_file_that_is_missing_ends_the_runner(
+        self, runner: Runner, gateway: FakeGateway, token_file: Path
+    ) -> None:
+        token_file.unlink()
+        result = runner.run()
+        assert result.code == 75
+        assert "token" in result.err
+
+    @pytest.mark.parametrize("code", [RefusalCode.SUPERSEDED, RefusalCode.TASK_ENDED, RefusalCode.TASK_GONE])
+    def test_a_task_that_is_over_is_not_run(self, runner: Runner, gateway: FakeGateway, code: RefusalCode) -> None:
+        gateway.will(ASSIGNMENT_PATH, refusal(410, code, "over"))
+        result = runner.run()
+        assert result.code == 0
+        assert "nothing left to do: over" in result.err
+
+    def test_an_outcome_for_a_task_that_is_over_ends_well(self, runner: Runner, gateway: FakeGateway) -> None:
+        runner.module("@mcp.tool()\ndef f() -> None: ...")
+        gateway.assignment = an_assignment("f")
+        gateway.will(OUTCOME_PATH, refusal(410, RefusalCode.TASK_ENDED, "cancelled"))
+        assert runner.run().code == 0
+
+    def test_an_outcome_that_the_gateway_will_never_take_becomes_a_failure(
+        self, runner: Runner, gateway: FakeGateway
+    ) -> None:
+        runner.module("@mcp.tool()\ndef f() -> None: ...")
+        gateway.assignment = an_assignment("f")
+        gateway.will(OUTCOME_PATH, refusal(422, RefusalCode.INVALID, "the result is not a JSON object"))
+        runner.run()
+        bodies = [request.body for request in gateway.requests(OUTCOME_PATH)]
+        assert [body["kind"] for body in bodies] == ["result", "failure"]
+        assert bodies[1]["reason"] == "ResultNotSerializable"
+        assert "not a JSON object" in bodies[1]["message"]
+
+    def test_a_url_that_is_none_ends_the_runner_at_once(self, runner: Runner) -> None:
+        runner.environment["MCPTASKS_GATEWAY_URL"] = "gateway:8001"
+        result = runner.run()
+        assert result.code == 75
+        assert "MCPTASKS_GATEWAY_URL" in result.err
+
+    def test_a_component_of_another_kind_is_run_too(self, runner: Runner, gateway: FakeGateway) -> None:
+        runner.module("@mcp.prompt()\ndef hello(name: str) -> str:\n    return f'Hello {name}'")
+        gateway.assignment = an_assignment(
+            "hello", '{"name": "you"}', component=Component.model_validate({"kind": "prompt", "name": "hello"})
+        )
+        assert runner.run().code == 0
+        assert "Hello you" in gateway.outcome()["text"]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
