@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import kopf
@@ -172,6 +172,8 @@ async def watch(
         clusterwide=not named,
         namespaces=named,
         standalone=True,
+        # Left to itself, kopf looks the user's name up, which a container's numeric user does not have.
+        identity=cast(Any, "mcptasks-operator"),
     )
     try:
         after_start()

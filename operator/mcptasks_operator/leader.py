@@ -20,13 +20,13 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
-from mcptasks.kube.client import KubeClient
 from mcptasks.kube.errors import AlreadyExistsError, ConflictError, ForbiddenError, KubeError, NotFoundError
-from mcptasks.kube.resources import LEASES
+from mcptasks.kube.resources import LEASES, Resource
 from mcptasks.lifecycle import utc_now
 from mcptasks.resources import JsonObject
 
@@ -66,16 +66,29 @@ def new_identity() -> str:
     return f"{socket.gethostname()}_{os.getpid()}_{secrets.token_hex(4)}"
 
 
+class Leases(Protocol):
+    """What the election needs of the API server's client."""
+
+    async def get(self, resource: Resource, name: str, namespace: str | None = None) -> JsonObject: ...
+
+    async def create(self, resource: Resource, body: JsonObject, namespace: str | None = None) -> JsonObject: ...
+
+    async def replace(
+        self, resource: Resource, name: str, body: JsonObject, namespace: str | None = None
+    ) -> JsonObject: ...
+
+
 @dataclass(eq=False)
 class LeaseElection:
     """Takes part in the election for one Lease."""
 
-    kube: KubeClient
+    kube: Leases
     name: str
     namespace: str
     times: LeaseTimes
     identity: str = field(default_factory=new_identity)
     clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     on_try: Callable[[], None] = lambda: None
     _lease: JsonObject | None = None
     _seen: tuple[str, str] | None = None
@@ -89,7 +102,7 @@ class LeaseElection:
             if holder and holder != told:
                 logger.info("standing by: %s holds lease %s/%s", holder, self.namespace, self.name)
                 told = holder
-            await asyncio.sleep(self.times.retry * random.uniform(1.0, JITTER))
+            await self.sleep(self.times.retry * random.uniform(1.0, JITTER))
         logger.info("%s holds lease %s/%s", self.identity, self.namespace, self.name)
 
     async def hold(self) -> None:
@@ -100,7 +113,7 @@ class LeaseElection:
         """
         renewed = self.clock()
         while True:
-            await asyncio.sleep(self.times.retry)
+            await self.sleep(self.times.retry)
             started = self.clock()
             left = renewed + self.times.renew - started
             if left > 0 and await self._attempt(left):

@@ -130,5 +130,3 @@ def eventually(check: Callable[[], Any], seconds: float = 30, every: float = 0.0
             return value
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(every)
-
-

@@ -141,8 +141,12 @@ def test_access_reviews(api: Api, space: Space) -> None:
 
 
 def test_missing_service_account(api: Api, space: Space) -> None:
-    body = {"metadata": {"name": "p"}, "spec": {"serviceAccountName": "nobody", "containers": [{"name": "c", "image": "x"}]}}
+    body = {
+        "metadata": {"name": "p"},
+        "spec": {"serviceAccountName": "nobody", "containers": [{"name": "c", "image": "x"}]},
+    }
     reply = api.post(space.path("pods"), body)
     assert reply.code == 403
-    expected = f'pods "p" is forbidden: error looking up service account {space.name}/nobody: serviceaccount "nobody" not found'
+    why = f'error looking up service account {space.name}/nobody: serviceaccount "nobody" not found'
+    expected = f'pods "p" is forbidden: {why}'
     assert reply.message == expected

@@ -91,6 +91,27 @@ def test_restart_policy_is_required(api: Api, space: Space) -> None:
     assert 'spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"' in reply.message
 
 
+def test_unknown_fields(api: Api, space: Space) -> None:
+    body = job("a", suspend=True, nope=1)
+    body["spec"]["template"]["spec"]["containers"][0]["imagePolicy"] = "x"
+    strict = api.post(space.jobs(), body, fieldValidation="Strict")
+    assert strict.code == 400
+    assert 'unknown field "spec.nope"' in strict.message
+    assert 'unknown field "spec.template.spec.containers[0].imagePolicy"' in strict.message
+    made = api.post(space.jobs(), body, fieldValidation="Warn")
+    assert '299 - "unknown field \\"spec.nope\\""' in made.warnings
+    assert "nope" not in made.ok(201)["spec"]
+
+
+@pytest.mark.parametrize(
+    "spec", [{"backoffLimit": "1"}, {"backoffLimit": 1.5}, {"suspend": "true"}, {"parallelism": []}]
+)
+def test_values_of_a_wrong_type(api: Api, space: Space, spec: Json) -> None:
+    reply = api.post(space.jobs(), job("a", **spec))
+    assert (reply.code, reply.reason) == (400, "BadRequest")
+    assert "cannot unmarshal" in reply.message
+
+
 def test_complete(api: Api, space: Space, image: str) -> None:
     version = api.get(space.jobs()).ok()["metadata"]["resourceVersion"]
     made = api.post(space.jobs(), job("a", "echo hello", image)).ok(201)
@@ -124,7 +145,10 @@ def test_backoff_limit(api: Api, space: Space, image: str) -> None:
     api.post(space.jobs(), job("a", "echo oops; exit 3", image)).ok(201)
     done = finished(api, space, "a")
     failed = condition(done, "Failed") or {}
-    assert (failed["reason"], failed["message"]) == ("BackoffLimitExceeded", "Job has reached the specified backoff limit")
+    assert (failed["reason"], failed["message"]) == (
+        "BackoffLimitExceeded",
+        "Job has reached the specified backoff limit",
+    )
     assert condition(done, "FailureTarget") is not None
     assert done["status"]["failed"] == 1
     assert "completionTime" not in done["status"]
@@ -261,7 +285,7 @@ def test_unschedulable(api: Api, space: Space, image: str) -> None:
 
 
 def test_missing_secret(api: Api, space: Space, image: str) -> None:
-    body = job("a", "test -n \"$TOKEN\"", image)
+    body = job("a", 'test -n "$TOKEN"', image)
     variable = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "late", "key": "k"}}}
     body["spec"]["template"]["spec"]["containers"][0]["env"] = [variable]
     api.post(space.jobs(), body).ok(201)

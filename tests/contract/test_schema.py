@@ -12,7 +12,10 @@ from tests.contract.conftest import Widgets
 REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({}, ["spec.size: Required value"]),
     ({"size": 0}, ["spec.size: Invalid value: 0: spec.size in body should be greater than or equal to 1"]),
-    ({"size": 1001, "name": "ab"}, ["spec.size: Invalid value: 1001: spec.size in body should be less than or equal to 1000"]),
+    (
+        {"size": 1001, "name": "ab"},
+        ["spec.size: Invalid value: 1001: spec.size in body should be less than or equal to 1000"],
+    ),
     ({"size": "1"}, ['spec.size: Invalid value: "string": spec.size in body must be of type integer: "string"']),
     ({"size": True}, ['spec.size: Invalid value: "boolean": spec.size in body must be of type integer: "boolean"']),
     ({"size": 1.5}, ['spec.size: Invalid value: "number": spec.size in body must be of type integer: "number"']),
@@ -22,9 +25,18 @@ REFUSED: list[tuple[dict[str, Any], list[str]]] = [
     ({"size": 1, "name": "ab\n"}, ["spec.name: Invalid value: \"ab\\n\": spec.name in body should match '^[a-z]+$'"]),
     ({"size": 1, "color": "blue"}, ['spec.color: Unsupported value: "blue": supported values: "red", "green"']),
     ({"size": 1, "tags": ["a", "b", "c"]}, ["spec.tags: Too many: 3: must have at most 2 items"]),
-    ({"size": 1, "tags": [1]}, ['spec.tags[0]: Invalid value: "integer": spec.tags[0] in body must be of type string: "integer"']),
-    ({"size": 1, "labels": {"a": 1}}, ['spec.labels.a: Invalid value: "integer": spec.labels.a in body must be of type string: "integer"']),
-    ({"size": 1, "when": "soon"}, ['spec.when: Invalid value: "soon": spec.when in body must be of type date-time: "soon"']),
+    (
+        {"size": 1, "tags": [1]},
+        ['spec.tags[0]: Invalid value: "integer": spec.tags[0] in body must be of type string: "integer"'],
+    ),
+    (
+        {"size": 1, "labels": {"a": 1}},
+        ['spec.labels.a: Invalid value: "integer": spec.labels.a in body must be of type string: "integer"'],
+    ),
+    (
+        {"size": 1, "when": "soon"},
+        ['spec.when: Invalid value: "soon": spec.when in body must be of type date-time: "soon"'],
+    ),
     ({"size": 1, "ratio": 7}, ["spec.ratio: Invalid value: 7: ratio is not seven"]),
     ({"size": 1, "ratio": 7.5}, ["spec.ratio: Invalid value: 7.5: ratio is not seven"]),
     ({"size": 100}, ["spec.name: Required value: a big widget needs a name"]),
@@ -68,7 +80,9 @@ def test_unknown_fields(api: Api, widgets: Widgets) -> None:
     body = {**widgets.body("a", {"size": 1, "nope": 1}), "more": 1}
     reply = api.post(widgets.path(), body, fieldValidation="Strict")
     assert reply.code == 400
-    assert reply.message.startswith('Widget in version "v1alpha1" cannot be handled as a Widget: strict decoding error: ')
+    assert reply.message.startswith(
+        'Widget in version "v1alpha1" cannot be handled as a Widget: strict decoding error: '
+    )
     assert 'unknown field "spec.nope"' in reply.message
     warned = api.post(widgets.path(), body, fieldValidation="Warn")
     assert '299 - "unknown field \\"spec.nope\\""' in warned.warnings

@@ -54,7 +54,12 @@ _SPEC: Json = {
     },
     "x-kubernetes-validations": [
         {"rule": FROZEN, "message": "frozen is immutable"},
-        {"rule": SMALL_OR_NAMED, "message": "a big widget needs a name", "reason": "FieldValueRequired", "fieldPath": ".name"},
+        {
+            "rule": SMALL_OR_NAMED,
+            "message": "a big widget needs a name",
+            "reason": "FieldValueRequired",
+            "fieldPath": ".name",
+        },
     ],
 }
 _STATUS: Json = {

@@ -68,8 +68,8 @@ def embedded(directory: Path, settings: dict[str, str]) -> Iterator[EmbeddedDepl
         config = StackConfig(str(TOOLS), settings={**settings, "MCPTASKS_REDIS_URL": redis.url})
         with LocalStack(config) as stack:
             deployment = EmbeddedDeployment(stack, redis)
-            for template in templates(stack.namespace, "local"):
-                deployment.kubectl.apply(template)
+            deployment.kubectl.run("create", "serviceaccount", "mcptasks-runner")
+            deployment.kubectl.apply(*templates(stack.namespace, "local"))
             yield deployment
     finally:
         redis.stop()

@@ -105,7 +105,7 @@ def test_synchronous_tools_run_in_the_main_thread(client: RawClient, kubectl: Ku
 
 
 def test_a_large_result_takes_the_way_through_the_result_store(client: RawClient, look: Look) -> None:
-    size = 2 * 1024 * 1024
+    size = 1024 * 1024
     task_id = client.create("big", {"size": size}, ttl=600_000)
     assert client.result(task_id)["content"] == [{"type": "text", "text": "x" * size}]
     record = look.status(task_id)["result"]
@@ -123,6 +123,7 @@ def test_a_result_beyond_the_limit_is_a_clear_failure(client: RawClient) -> None
 def test_a_result_that_json_cannot_say_is_a_clear_failure(client: RawClient, look: Look) -> None:
     inline = client.old("tools/call", {"name": "not_serialisable", "arguments": {}}).result
     task_id = client.create("not_serialisable")
+    assert inline["isError"] is True
     assert client.result(task_id)["content"] == inline["content"]
     assert look.status(task_id)["phase"] == "failed"
 

@@ -20,6 +20,14 @@ from pydantic import BaseModel, Field
 
 from mcptasks import TaskConfig, TaskServer, progress
 
+
+class Unspeakable:
+    """Has no text form."""
+
+    def __repr__(self) -> str:
+        raise ValueError("unspeakable")
+
+
 mcp: TaskServer[Any] = TaskServer("e2e", tasks=TaskConfig(poll_interval=0.2))
 
 
@@ -141,8 +149,8 @@ def big(size: Annotated[int, Field(ge=0)]) -> str:
 
 @mcp.tool(structured_output=False)
 def not_serialisable() -> Any:
-    """A result that JSON cannot say."""
-    return {"lock": threading.Lock()}
+    """A result that nothing can write down."""
+    return {"value": Unspeakable()}
 
 
 @mcp.tool()

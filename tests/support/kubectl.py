@@ -45,7 +45,7 @@ class Kubectl:
         return done.stdout if check else done.stdout + done.stderr
 
     def apply(self, *objects: JsonObject) -> str:
-        return self.run("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+        return self.run("apply", "-f", "-", stdin="\n".join(json.dumps(item) for item in objects))
 
     def get(self, kind: str, name: str) -> JsonObject:
         found: JsonObject = json.loads(self.run("get", kind, name, "-o", "json"))

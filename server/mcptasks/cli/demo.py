@@ -53,14 +53,25 @@ def _demo(keep: bool) -> None:
 
 async def _run(stack: LocalStack) -> None:
     # SIGTERM ends the demonstration as Ctrl-C does, so that nothing is left behind.
-    demonstration = asyncio.current_task()
-    assert demonstration is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, demonstration.cancel)
-    with _view() as view:
-        try:
-            await Demo(stack, view).run()
-        except asyncio.CancelledError:
+    demonstration = asyncio.create_task(_show(stack))
+    terminated = asyncio.Event()
+
+    def terminate() -> None:
+        terminated.set()
+        demonstration.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
+    try:
+        await demonstration
+    except asyncio.CancelledError:
+        if terminated.is_set():
             raise typer.Exit(128 + signal.SIGTERM) from None
+        raise
+
+
+async def _show(stack: LocalStack) -> None:
+    with _view() as view:
+        await Demo(stack, view).run()
 
 
 @dataclass(frozen=True)

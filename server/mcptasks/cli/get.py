@@ -104,8 +104,8 @@ class Listing:
         tables = await self._tables()
         missing = len(tables) < len(self.query.names)
         if not any(table.get("rows") for table in tables) and not missing:
-            where = "" if self.query.all_namespaces else f" in {self.cluster.namespace} namespace"
-            typer.echo(f"No resources found{where}.", err=True)
+            where = "" if self.query.all_namespaces else f" in {self.cluster.namespace} namespace."
+            typer.echo(f"No resources found{where}", err=True)
         for table in tables:
             self._print_table(printer, table)
         if missing:
@@ -181,7 +181,7 @@ class Listing:
             else {"apiVersion": "v1", "kind": "List", "items": items, "metadata": {"resourceVersion": ""}}
         )
         if self.output is Output.JSON:
-            typer.echo(json.dumps(shown, indent=4, ensure_ascii=False))
+            typer.echo(json.dumps(shown, indent=4, ensure_ascii=False, sort_keys=True))
         else:
             typer.echo(yaml.safe_dump(shown, allow_unicode=True), nl=False)
 

@@ -21,15 +21,17 @@ class TablePrinter:
 
     wide: bool = False
     with_namespace: bool = False
+    _columns: list[JsonObject] = field(default_factory=list)
     _widths: list[int] = field(default_factory=list)
     _has_header: bool = False
 
     def render(self, table: JsonObject) -> list[str]:
         """Lines for the table's rows, the header first where it was not there yet. A table without rows has none."""
+        # In a watch only the first table says what its columns are.
+        columns = self._columns = table.get("columnDefinitions") or self._columns
         rows = table.get("rows") or []
         if not rows:
             return []
-        columns = table.get("columnDefinitions") or []
         shown = [index for index, column in enumerate(columns) if self.wide or not column.get("priority")]
         lines = [self._cells(row, shown) for row in rows]
         if not self._has_header:

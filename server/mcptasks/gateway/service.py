@@ -218,7 +218,10 @@ class Gateway:
         return result_ending(outcome, record)
 
     async def _end(self, item: JsonObject, pod: TaskPod, ending: Ending, now: datetime) -> None:
-        """Make the task terminal, against whatever else may want to. What was stored for it goes if that fails."""
+        """Make the task terminal, against whatever else may want to.
+
+        What was stored for it goes if the task has another end for certain, but not if nobody knows.
+        """
         last_report = self._throttle.take(pod)
 
         def change(task: McpTask) -> JsonObject | None:
@@ -237,9 +240,8 @@ class Gateway:
         except InvalidError as error:
             await self._discard(ending.result)
             raise RefusedError(RefusalCode.INVALID, "the outcome does not fit the task's status") from error
-        except RefusedError as error:
-            if error.code is not RefusalCode.UNAVAILABLE:
-                await self._discard(ending.result)
+        except RefusedError:
+            await self._discard(ending.result)
             raise
         logger.info("task %s ended: %s (%s)", final.name, final.phase, final.status.reason)
 
@@ -253,14 +255,12 @@ class Gateway:
             logger.warning("a payload that is not needed stays until it expires: %s", error)
 
     async def _task(self, pod: TaskPod) -> JsonObject:
-        """The Pod's task as it is now."""
+        """The task of the Pod's Job as it is now; whether it is the Pod's own is for whoever decides on it."""
         try:
-            item = await self._tasks.get(pod.namespace, pod.task_name)
+            return await self._tasks.get(pod.namespace, pod.task_name)
         except NotFoundError as error:
-            raise _gone(pod) from error
-        if item["metadata"]["uid"] != pod.task_uid:
-            raise _gone(pod)
-        return item
+            message = f"task {pod.task_name} of Pod {pod.name} has been deleted"
+            raise RefusedError(RefusalCode.TASK_GONE, message) from error
 
     async def _write(self, item: JsonObject, change: StatusChange) -> JsonObject:
         try:
@@ -270,10 +270,6 @@ class Gateway:
             raise RefusedError(RefusalCode.TASK_GONE, f"task {name} has been deleted") from error
         self._on_written(written)
         return written
-
-
-def _gone(pod: TaskPod) -> RefusedError:
-    return RefusedError(RefusalCode.TASK_GONE, f"task {pod.task_name} of Pod {pod.name} has been deleted")
 
 
 @asynccontextmanager

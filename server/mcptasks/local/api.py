@@ -13,6 +13,7 @@ from mcptasks.local.auth import Tokens
 from mcptasks.local.errors import ApiError
 from mcptasks.local.kinds import Kind
 from mcptasks.local.logs import LogOptions
+from mcptasks.local.protobuf import Decoder
 from mcptasks.local.rbac import Action, Authorizer, User, refusal, service_account_user
 from mcptasks.local.rest import DeleteOptions, Page, Rest
 from mcptasks.local.reviews import Reviews
@@ -67,7 +68,8 @@ class Api:
         self._logs = logs
         self._reviews = Reviews(rest, tokens, authorizer)
         self._watches: set[Watch] = set()
-        self._documents = openapi.Documents(rest.registry)
+        self._documents = openapi.Documents(rest.registry, rest.types)
+        self._decoder = Decoder(rest.types)
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=bodies.REQUEST_LIMIT)
@@ -278,7 +280,7 @@ class Api:
         return await self._create(request, target, user)
 
     async def _create(self, request: web.Request, target: Target, user: User) -> web.Response:
-        body = await bodies.read_object(request)
+        body = await bodies.read_object(request, self._decoder)
         kind = target.kind
         if target.subresource == "eviction":
             return _reply(self._reviews.evict(target.namespace, target.name, body), 201)
@@ -294,7 +296,7 @@ class Api:
         return self._one(request, kind, entry, 201, options.warnings)
 
     async def _update(self, request: web.Request, target: Target) -> web.Response:
-        body = await bodies.read_object(request)
+        body = await bodies.read_object(request, self._decoder)
         kind = target.kind
         bodies.check_identity(body, kind.api_version, kind.kind, target.namespace, target.name)
         metadata = {**(body.get("metadata") or {}), "name": target.name}
@@ -319,7 +321,7 @@ class Api:
         return self._one(request, kind, entry, 201 if created else 200, options.warnings)
 
     async def _delete(self, request: web.Request, target: Target) -> web.Response:
-        options = await bodies.read_delete_options(request)
+        options = await bodies.read_delete_options(request, self._decoder)
         kind = target.kind
         if target.verb == "deletecollection":
             return self._delete_collection(request, target, options)

@@ -9,6 +9,7 @@ import yaml
 from aiohttp import web
 
 from mcptasks.local import errors, jsonvalues
+from mcptasks.local.protobuf import MEDIA_TYPE, Decoder
 from mcptasks.local.rest import DeleteOptions, Patch, WriteOptions
 from mcptasks.local.routes import is_true
 
@@ -51,8 +52,17 @@ def _yaml(data: bytes) -> Any:
         raise errors.bad_request(f"error decoding YAML: {error}") from None
 
 
-def decode(data: bytes, media: str) -> Any:
+def _protobuf(data: bytes, decoder: Decoder) -> Json:
+    try:
+        return decoder.decode(data)
+    except ValueError as error:
+        raise errors.bad_request(f"the object provided is unrecognized: {error}") from None
+
+
+def decode(data: bytes, media: str, decoder: Decoder | None = None) -> Any:
     """Raises ApiError 400 for a malformed body, 415 for a media type that is not served."""
+    if media == MEDIA_TYPE and decoder is not None:
+        return _protobuf(data, decoder)
     if media in ("application/yaml", "application/apply-patch+yaml"):
         if not data.lstrip().startswith(b"{"):
             return _yaml(data)
@@ -64,9 +74,9 @@ def decode(data: bytes, media: str) -> Any:
         raise errors.bad_request(f"the object provided is unrecognized: {error}") from None
 
 
-async def read_object(request: web.Request) -> Json:
+async def read_object(request: web.Request, decoder: Decoder) -> Json:
     data = await read(request)
-    body = decode(data, request.content_type) if data else None
+    body = decode(data, request.content_type, decoder) if data else None
     if not isinstance(body, dict):
         raise errors.bad_request("the object provided is unrecognized: a JSON object is expected")
     if not isinstance(body.get("metadata", {}), dict):
@@ -104,10 +114,10 @@ def write_options(query: Mapping[str, str]) -> WriteOptions:
     )
 
 
-async def read_delete_options(request: web.Request) -> DeleteOptions:
+async def read_delete_options(request: web.Request, decoder: Decoder) -> DeleteOptions:
     """From the body and, where that says nothing, the query."""
     data = await read(request)
-    body = decode(data, request.content_type) if data.strip() else {}
+    body = decode(data, request.content_type, decoder) if data.strip() else {}
     if not isinstance(body, dict):
         raise errors.bad_request("DeleteOptions must be an object")
     query = request.query

@@ -162,7 +162,11 @@ def _shown(lines: list[bytes], options: LogOptions) -> bytes:
 
 
 def _plain(line: bytes, timestamps: bool) -> bytes:
-    moment, tag, text = line[:_STAMP_SIZE], line[_STAMP_SIZE : _STAMP_SIZE + len(_FULL)], line[_STAMP_SIZE + len(_FULL) :]
+    moment, tag, text = (
+        line[:_STAMP_SIZE],
+        line[_STAMP_SIZE : _STAMP_SIZE + len(_FULL)],
+        line[_STAMP_SIZE + len(_FULL) :],
+    )
     if tag == _PART:
         text = text.removesuffix(b"\n")
     return moment + b" " + text if timestamps else text

@@ -1,12 +1,13 @@
 """OpenAPI documents: /openapi/v3 for `kubectl explain` and validation, and a minimal /openapi/v2 for old clients.
 
-Custom resources are described by their CRD's schema; built-in kinds only as objects with metadata, spec and status.
+Custom resources are described by their CRD's schema, built-in kinds by their fields, without texts.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from mcptasks.local.api_types import ApiTypes
 from mcptasks.local.discovery import GIT_VERSION
 from mcptasks.local.kinds import Kind, Registry
 
@@ -14,6 +15,7 @@ Json = dict[str, Any]
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _GVK = "x-kubernetes-group-version-kind"
+_REFERENCE = "#/components/schemas/"
 _DROPPED = frozenset({"x-kubernetes-validations"})
 _METADATA = "Standard object's metadata."
 _OPEN = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
@@ -73,10 +75,14 @@ def _published(schema: Any) -> Any:
     return schema
 
 
+def _metadata(reference: str) -> Json:
+    return {"allOf": [{"$ref": f"{reference}{_META}"}], "description": _METADATA, "default": {}}
+
+
 def _component(kind: Kind, reference: str) -> Json:
     schema: Json = _published(dict(kind.schema)) if kind.schema else {"type": "object"}
-    metadata = {"allOf": [{"$ref": f"{reference}{_META}"}], "description": _METADATA, "default": {}}
-    properties = {"apiVersion": _API_VERSION, "kind": _KIND, **schema.get("properties", {}), "metadata": metadata}
+    properties = {"apiVersion": _API_VERSION, "kind": _KIND, **schema.get("properties", {})}
+    properties["metadata"] = _metadata(reference)
     if not kind.schema:
         properties |= {"spec": _OPEN, "status": _OPEN}
         schema["x-kubernetes-preserve-unknown-fields"] = True
@@ -110,8 +116,9 @@ def _paths(kind: Kind) -> Json:
 class Documents:
     """The documents of what is served at the moment."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, types: ApiTypes) -> None:
         self._registry = registry
+        self._types = types
 
     def get(self, path: str) -> Json | None:
         parts = path.strip("/").split("/")
@@ -134,13 +141,26 @@ class Documents:
         kinds = [kind for kind in self._registry.all() if (kind.group, kind.version) == (group, version)]
         if not kinds:
             return None
-        schemas = {_schema_name(kind): _component(kind, "#/components/schemas/") for kind in kinds}
+        schemas: Json = {}
+        for kind in kinds:
+            schemas |= self._schemas(kind)
         schemas[_META] = _object_meta()
         paths: Json = {}
         for kind in kinds:
             paths |= _paths(kind)
         info = {"title": "Kubernetes", "version": GIT_VERSION}
         return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
+
+    def _schemas(self, kind: Kind) -> Json:
+        """The schema of a kind and those that it refers to."""
+        message = None if kind.schema else self._types.message(kind.group, kind.kind)
+        if message is None:
+            return {_schema_name(kind): _component(kind, _REFERENCE)}
+        schemas = {name: self._types.schema(name, _REFERENCE) for name in self._types.reachable(message)}
+        main = schemas.pop(message)
+        main["properties"] |= {"apiVersion": _API_VERSION, "kind": _KIND, "metadata": _metadata(_REFERENCE)}
+        description = f"{kind.kind} of {kind.api_version}."
+        return {**schemas, _schema_name(kind): {**main, "description": description, _GVK: [_gvk(kind)]}}
 
     def _v2(self) -> Json:
         definitions: Json = {_schema_name(kind): {**_OPEN, _GVK: [_gvk(kind)]} for kind in self._registry.all()}

@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from mcptasks.local import errors, events, jsonvalues, meta, patch, times
+from mcptasks.local.api_types import ApiTypes
 from mcptasks.local.apply import Applier, apply
 from mcptasks.local.errors import ApiError, FieldError
 from mcptasks.local.kinds import Kind, Registry
@@ -85,6 +86,7 @@ class Rest:
 
     def __init__(self, store: Store, registry: Registry, rules: Rules) -> None:
         self.store = store
+        self.types = ApiTypes()
         self.registry = registry
         self.rules = rules
         self.admissions: list[Admission] = []
@@ -175,6 +177,8 @@ class Rest:
         strategy.normalise(obj)
         if kind.schema is not None:
             obj = default(prune(obj, kind.schema, unknown), kind.schema)
+        elif (message := self.types.message(kind.group, kind.kind)) is not None:
+            obj = self.types.clean(obj, message, unknown)
         self._report_unknown(kind, unknown, options)
         found = meta.errors(obj["metadata"], kind, old["metadata"] if old else None)
         found += strategy.validate(obj, old)

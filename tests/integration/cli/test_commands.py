@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.integration.cli.background import running
 from tests.integration.cli.conftest import Cli
 from tests.support.kubectl import Kubectl, eventually
@@ -91,8 +92,6 @@ def test_a_call_outlives_a_kill_of_the_server(stack: LocalStack, kubectl: Kubect
     [
         [],
         ["-o", "wide"],
-        ["-o", "json"],
-        ["-o", "yaml"],
         ["-o", "name"],
         ["-A"],
         ["--field-selector", "status.phase=completed"],
@@ -115,6 +114,17 @@ def test_get_prints_what_kubectl_prints(
         return (printed.stdout, printed.stderr) == (expected.stdout, expected.stderr)
 
     eventually("both print the same", same, seconds=15)
+
+
+@pytest.mark.parametrize("output", ["json", "yaml"])
+def test_get_gives_programs_the_objects_that_kubectl_gives(
+    cli: Cli, on_stack: Cli, stack: LocalStack, kubectl: Kubectl, output: str
+) -> None:
+    task = called(cli, stack, "add", "--arg", "a=1")
+    eventually("nothing changes any more", lambda: on_stack("get", task, "-o", "json").stdout.count("PodsTerminated"))
+    for names in ([], [task]):
+        expected = kubectl.run("get", "mcptasks", *names, "-o", output)
+        assert yaml.safe_load(on_stack("get", *names, "-o", output).stdout) == yaml.safe_load(expected)
 
 
 def test_get_of_named_tasks_prints_those_and_says_which_are_missing(cli: Cli, on_stack: Cli, stack: LocalStack) -> None:
@@ -192,7 +202,6 @@ def test_logs_prints_the_last_attempt_or_the_one_before(cli: Cli, on_stack: Cli,
 
 def test_logs_follows_a_task_from_before_its_start_over_all_attempts(on_stack: Cli, kubectl: Kubectl) -> None:
     task = applied(kubectl, "followed", "crash")
-    kubectl.run("patch", "mcptask", task, "--subresource=status", "--type=merge", "-p", "{}")
     done = on_stack("logs", "-f", task)
     assert done.returncode == 0
     # A task made by hand has no retries.
@@ -258,6 +267,6 @@ def test_delete_removes_a_task_with_all_that_is_its(
     assert done.returncode == 1
     assert done.stdout == f'mcptask.mcptasks.dev "{task}" deleted from default namespace\n'
     assert "there is no task 'nope'" in done.stderr
-    for kind in ("mcptask", "job"):
-        eventually(f"the {kind} is gone", lambda kind=kind: kubectl.find(kind, task) is None)
+    eventually("the task is gone", lambda: kubectl.find("mcptask", task) is None)
+    eventually("the Job is gone", lambda: kubectl.find("job", task) is None)
     eventually("the Pods are gone", lambda: not kubectl.list("pods", f"mcptasks.dev/task={task}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -210,6 +211,13 @@ class TestOutcomes:
         assert known.status.reason == "ResultTooLarge"
         assert "MCPTASKS_REDIS_URL" in (known.status.message or "")
 
+    async def test_a_result_that_large_arguments_leave_no_room_for_fails_the_task(self, world: World) -> None:
+        arguments = {"a": "x" * (250 * KIB)}
+        task = await world.submit(arguments=arguments, argumentsText=json.dumps(arguments))
+        runner = await world.claimed(task)
+        assert (await runner.deliver(result(text_of(MIB)))).status_code == 204
+        assert (await world.task(task)).status.reason == "ResultTooLarge"
+
 
 @dataclass(frozen=True)
 class CancelledMeanwhile(TaskClient):
@@ -308,6 +316,18 @@ class TestRedis:
                 assert code(await runner.deliver(result(text_of(MIB)))) == (410, "TaskEnded")
             assert tasks.races
             assert (await world.task(task)).phase is Phase.CANCELLED
+            redis = Redis.from_url(server.url)
+            assert await redis.dbsize() == 0
+            await redis.aclose()
+
+    async def test_a_superseded_pod_stores_nothing(self, world: World) -> None:
+        with running_redis() as server:
+            async with world.gateway(Settings(redis_url=server.url)) as http:
+                task = await world.submit()
+                earlier = (await world.claimed(task)).at(http)
+                await world.finish_pod(earlier.pod)
+                await world.claimed(task)
+                assert code(await earlier.deliver(result(text_of(MIB)))) == (409, "Superseded")
             redis = Redis.from_url(server.url)
             assert await redis.dbsize() == 0
             await redis.aclose()

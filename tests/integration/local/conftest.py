@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
-
-from mcptasks.local import Backoff, ClusterConfig, LocalClusterThread
 from tests.contract.client import Api
 from tests.contract.conftest import Space
 from tests.contract.widgets import RULES, widget_crd
+
+from mcptasks.local import Backoff, ClusterConfig, LocalClusterThread
 
 GROUP = "example.dev"
 
@@ -56,6 +56,3 @@ def spaces(api: Api) -> Callable[[], Space]:
 @pytest.fixture
 def space(spaces: Callable[[], Space]) -> Space:
     return spaces()
-
-
-    return tmp_path

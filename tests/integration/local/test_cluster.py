@@ -13,12 +13,12 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-
-from mcptasks.local import ClusterConfig, ClusterError, LocalCluster, LocalClusterThread
 from tests.contract.client import Api, eventually
 from tests.contract.conftest import Space
 from tests.contract.widgets import widget_crd
 from tests.integration.local.pods import pod, sh, start, wait_phase
+
+from mcptasks.local import ClusterConfig, ClusterError, LocalCluster, LocalClusterThread
 
 DEFAULT = Space("default")
 
@@ -102,7 +102,10 @@ def test_dropped_watches_end(tmp_path: Path) -> None:
 
 def test_paused_job_controller(tmp_path: Path) -> None:
     container = {"name": "c", "image": "x", "command": ["true"]}
-    body = {"metadata": {"name": "a"}, "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}}
+    body = {
+        "metadata": {"name": "a"},
+        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}},
+    }
     with LocalClusterThread() as cluster:
         api = Api.of(cluster.kubeconfig, tmp_path)
         with api.http, api.anonymous:

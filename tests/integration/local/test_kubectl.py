@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from mcptasks.local import LocalClusterThread
 from tests.contract.client import Api, eventually
 from tests.contract.conftest import Space
 from tests.integration.local.conftest import GROUP
+
+from mcptasks.local import LocalClusterThread
 
 Kubectl = Callable[..., str]
 
@@ -163,6 +163,8 @@ def test_explain(kubectl: Kubectl) -> None:
     assert "-required-" in text
     assert words(kubectl("explain", "widgets.spec.color").partition("ENUM:")[2])[:2] == ["red", "green"]
     assert "KIND:       Job" in kubectl("explain", "jobs")
+    assert "podReplacementPolicy" in kubectl("explain", "jobs.spec")
+    assert "terminationMessagePolicy" in kubectl("explain", "pods.spec.containers")
 
 
 def test_namespaces(kubectl: Kubectl, api: Api) -> None:
@@ -175,6 +177,31 @@ def test_files_of_manifests(kubectl: Kubectl, tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(f"{WIDGET}---\n{JOB}")
     assert kubectl("apply", "-f", str(tmp_path)).count("created") == 2
     assert kubectl("delete", "-f", str(tmp_path)).count("deleted") == 2
+
+
+def test_objects_that_kubectl_builds(kubectl: Kubectl, space: Space) -> None:
+    """kubectl sends these as protocol buffers."""
+    assert "created" in kubectl("create", "job", "built", "--image=x", "--", "sh", "-c", "echo built")
+    kubectl("wait", "--for=condition=complete", "job/built", "--timeout=20s")
+    assert kubectl("logs", "job/built") == "built\n"
+    kubectl("create", "configmap", "c", "--from-literal=a=b")
+    assert kubectl("get", "configmap", "c", "-o", "jsonpath={.data.a}") == "b"
+    kubectl("create", "secret", "generic", "s", "--from-literal=a=b")
+    assert kubectl("get", "secret", "s", "-o", "jsonpath={.data.a}") == "Yg=="
+    kubectl("create", "serviceaccount", "robot")
+    assert kubectl("create", "token", "robot", "--audience=gateway").count(".") == 2
+    kubectl("create", "role", "reader", "--verb=get", "--resource=pods")
+    kubectl("create", "rolebinding", "reader", "--role=reader", f"--serviceaccount={space.name}:robot")
+    robot = f"--as=system:serviceaccount:{space.name}:robot"
+    assert kubectl("auth", "can-i", "get", "pods", robot).strip() == "yes"
+    assert kubectl("auth", "can-i", "list", "pods", robot, fails=True).strip() == "no"
+    assert "kubernetes-admin" in kubectl("auth", "whoami")
+    assert "*.*" in kubectl("auth", "can-i", "--list")
+    kubectl("create", "quota", "q", "--hard=count/jobs.batch=1")
+    refused = kubectl("create", "job", "more", "--image=x", fails=True)
+    assert "exceeded quota: q" in refused
+    assert "created" in kubectl("run", "single", "--image=x", "--restart=Never", "--command", "--", "true")
+    assert "created" in kubectl("create", "namespace", f"{space.name}-other")
 
 
 def test_drain(kubectl: Kubectl) -> None:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-
-from mcptasks.local import LocalClusterThread
 from tests.contract.client import Api, eventually
 from tests.contract.conftest import Space
 from tests.contract.test_jobs import condition
 from tests.integration.local.pods import ended, gone, log, pod, read, sh, start, terminated, wait_phase
+
+from mcptasks.local import LocalClusterThread
 
 ESCAPE = """
 import os, sys, time
@@ -281,7 +281,9 @@ def test_termination_message_file(api: Api, space: Space) -> None:
 
 def test_selector_that_matches_no_node(api: Api, space: Space) -> None:
     start(api, space, pod("a", sh("true"), nodeSelector={"disk": "ssd"}))
-    found = eventually(lambda: [c for c in read(api, space, "a")["status"].get("conditions", []) if c["status"] == "False"])
+    found = eventually(
+        lambda: [c for c in read(api, space, "a")["status"].get("conditions", []) if c["status"] == "False"]
+    )
     assert found[0]["reason"] == "Unschedulable"
     assert "didn't match Pod's node affinity/selector" in found[0]["message"]
     api.delete(space.path("pods", "a")).ok()

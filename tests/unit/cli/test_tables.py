@@ -55,6 +55,13 @@ def test_a_table_without_rows_prints_nothing_and_the_header_comes_with_the_first
     assert len(printer.render(table(["c", "d", "1s", "j"]))) == 1
 
 
+def test_tables_of_a_watch_have_the_columns_of_the_first_one() -> None:
+    printer = TablePrinter()
+    printer.render(table())
+    lines = printer.render({"columnDefinitions": None, "rows": [{"cells": ["a", "b", "1s", "j"]}]})
+    assert [line.split() for line in lines] == [["NAME", "PHASE", "AGE"], ["a", "b", "1s"]]
+
+
 def test_later_rows_line_up_with_earlier_ones() -> None:
     printer = TablePrinter()
     header, _ = printer.render(table(["a-long-name", "working", "1s", "j"]))

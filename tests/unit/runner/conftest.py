@@ -62,7 +62,11 @@ class Runner:
         self.environment["MCPTASKS_MODULE"] = str(file)
 
     def start(self) -> subprocess.Popen[str]:
-        settings = {"MCPTASKS_GATEWAY_URL": self.gateway.url, "MCPTASKS_TOKEN_FILE": str(self.token_file)}
+        settings = {
+            "MCPTASKS_GATEWAY_URL": self.gateway.url,
+            "MCPTASKS_TOKEN_FILE": str(self.token_file),
+            "PYTHONUNBUFFERED": "",
+        }
         process = subprocess.Popen(
             [sys.executable, "-c", SCRIPT],
             cwd=self.folder,

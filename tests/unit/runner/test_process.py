@@ -339,8 +339,8 @@ class TestEnding:
         runner.module(f"""
         @mcp.tool()
         {kind} wait() -> None:
-            progress(1)
             try:
+                progress(1)
                 {sleep}
             finally:
                 print("cleaned up")
@@ -359,8 +359,8 @@ class TestEnding:
         runner.module(f"""
         @mcp.tool()
         {kind} wait() -> dict[str, int]:
-            progress(1)
             try:
+                progress(1)
                 {sleep}
             except BaseException:
                 pass
@@ -373,8 +373,8 @@ class TestEnding:
         runner.module("""
         @mcp.tool()
         def wait() -> None:
-            progress(1)
             try:
+                progress(1)
                 time.sleep(60)
             finally:
                 progress(2)
