@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
 import pytest
+
+LEFTOVER_SECONDS = 10.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -17,3 +25,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def anyio_backend() -> str:
     """Asynchronous tests run on asyncio."""
     return "asyncio"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_left_behind() -> Iterator[None]:
+    """Fails the run when a process or a file of ours outlives the tests."""
+    before = own_files()
+    yield
+    deadline = time.monotonic() + LEFTOVER_SECONDS
+    while (left := leftovers(before)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left, f"left behind: {left}"
+
+
+def own_files() -> set[Path]:
+    """What mcptasks keeps in the folder for temporary files."""
+    return set(Path(tempfile.gettempdir()).glob("mcptasks-*"))
+
+
+def leftovers(before: set[Path]) -> list[str]:
+    """Processes that the tests started and files that they made, as far as they are still there."""
+    children = psutil.Process().children(recursive=True)
+    processes = [f"{child.pid} {' '.join(child.cmdline())}" for child in children if child.status() != "zombie"]
+    return [*processes, *(str(path) for path in own_files() - before)]

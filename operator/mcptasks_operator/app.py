@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
@@ -45,11 +46,28 @@ ALL_NAMESPACES = "*"
 PATIENCE_RESYNCS = 3
 PATIENCE_SECONDS = 60.0
 STOP_SECONDS = 5.0
+EXIT_SECONDS = 10.0
 
 
 def run(settings: Settings) -> int:
-    """Run the operator until SIGTERM or SIGINT; returns the process's exit code. Blocks."""
-    return asyncio.run(operate(settings))
+    """Run the operator until SIGTERM or SIGINT; returns the process's exit code. Blocks.
+
+    Once the work has ended the process ends, within `EXIT_SECONDS` even if something in it cannot be stopped.
+    """
+    last_resort: list[threading.Timer] = []
+
+    async def main() -> int:
+        code = await operate(settings)
+        last_resort.append(threading.Timer(EXIT_SECONDS, os._exit, (code,)))
+        last_resort[0].daemon = True
+        last_resort[0].start()
+        return code
+
+    try:
+        return asyncio.run(main())
+    finally:
+        for timer in last_resort:
+            timer.cancel()
 
 
 @dataclass(eq=False)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from http import HTTPStatus
 
 from mcptasks.kube.cache import Key
 from mcptasks.kube.client import KubeClient
@@ -96,8 +97,9 @@ class Reconciler:
             decision = situation.decision
             if decision.step is None:
                 return decision.requeue_after
-            evidence = await self._do(situation, decision.step)
-            if decision.notice is not None and evidence.refusal is None:
+            done = await self._do(situation, decision.step)
+            evidence = done.evidence
+            if decision.notice is not None and done.happened:
                 self.events.post(task, decision.notice)
         return YIELD_SECONDS
 
@@ -115,18 +117,17 @@ class Reconciler:
         decision = decide(task, seen.job, seen.pods, now, policy, evidence)
         return Situation(key, seen, task, template or McpTaskTemplateSpec(), policy, now, evidence, decision)
 
-    async def _do(self, at: Situation, step: Step) -> Evidence:
-        """Carry out the step; returns what is known in addition for the next decision."""
+    async def _do(self, at: Situation, step: Step) -> Done:
+        """Carry out the step."""
         match step:
             case Gather():
-                return await self.gatherer.gather(at.key, at.seen, step.need, at.evidence)
+                return Done(await self.gatherer.gather(at.key, at.seen, step.need, at.evidence))
             case CreateJob():
                 return await self._create_job(at)
             case Note():
-                await self._write_status(at, step)
-                return at.evidence
+                return Done(at.evidence, await self._write_status(at, step))
             case End() | MarkTerminated():
-                await self._write_status(at, step)
+                return Done(self._evidence(), await self._write_status(at, step))
             case DeleteJob():
                 await self._delete_job(at, step)
             case DeletePods():
@@ -135,41 +136,50 @@ class Reconciler:
                 await self._set_job_ttl(at, step)
             case DeleteTask():
                 await self._delete_task(at)
-        return self._evidence()
+        return Done(self._evidence())
 
-    async def _create_job(self, at: Situation) -> Evidence:
+    async def _create_job(self, at: Situation) -> Done:
         try:
             job = await self.executors.of(at.template).start(at.task, at.template)
         except AlreadyExistsError:
             # By this operator before its cache knew, by another one, or by somebody else: the owner will tell.
             await self.gatherer.read_job(at.key)
-            return replace(self._evidence(), fresh=True)
+            return Done(replace(self._evidence(), fresh=True), happened=False)
         except (InvalidTemplateError, InvalidError) as error:
-            return replace(at.evidence, refusal=Refusal(RefusalKind.INVALID, str(error)))
+            return self._refused(at, RefusalKind.INVALID, error)
         except ForbiddenError as error:
-            return replace(at.evidence, refusal=Refusal(RefusalKind.FORBIDDEN, str(error)))
+            return self._refused(at, RefusalKind.FORBIDDEN, error)
         except KubeError as error:
-            if error.status != 400:
+            if error.status != HTTPStatus.BAD_REQUEST:
                 raise
-            return replace(at.evidence, refusal=Refusal(RefusalKind.INVALID, str(error)))
+            return self._refused(at, RefusalKind.INVALID, error)
         self.cache.put(WatchedKind.JOB, job)
         logger.info("created Job %s", at.task.name)
-        return self._evidence()
+        return Done(self._evidence())
 
-    async def _write_status(self, at: Situation, write: StatusWrite) -> None:
-        """Write what was decided against the very version it was decided on; a newer one is decided on anew."""
+    def _refused(self, at: Situation, kind: RefusalKind, error: Exception) -> Done:
+        return Done(replace(at.evidence, refusal=Refusal(kind, str(error))), happened=False)
+
+    async def _write_status(self, at: Situation, write: StatusWrite) -> bool:
+        """Write what was decided against the very version it was decided on; a newer one is decided on anew.
+
+        Returns whether it was written.
+        """
+        written = False
 
         def change(task: McpTask) -> JsonObject | None:
-            if task.metadata.resource_version != at.task.metadata.resource_version:
-                return None
-            return patch_for(task, write, at.now, at.policy)
+            nonlocal written
+            written = task.metadata.resource_version == at.task.metadata.resource_version
+            return patch_for(task, write, at.now, at.policy) if written else None
 
         try:
             self.cache.put(WatchedKind.TASK, await TaskClient(self.kube).update_status(at.seen.task, change))
         except NotFoundError:
             self.cache.forget_task(at.key, at.task.uid)
-        if isinstance(write, End):
+            return False
+        if written and isinstance(write, End):
             logger.info("%s (%s): %s", write.ending.phase.value, write.ending.reason.value, write.ending.message)
+        return written
 
     async def _delete_job(self, at: Situation, step: DeleteJob) -> None:
         try:
@@ -207,6 +217,14 @@ class Reconciler:
             await TaskClient(self.kube).delete(at.task.namespace, at.task.name, at.task.uid)
         self.cache.forget_task(at.key, at.task.uid)
         logger.info("deleted the expired task")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step was carried out: what is known in addition for the next decision, and whether it had its effect."""
+
+    evidence: Evidence
+    happened: bool = True
 
 
 @dataclass(frozen=True)

@@ -47,16 +47,31 @@ class Entry(Generic[T]):
     value: T
 
 
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """An object was seen to be gone, at this version, as the so-many-th one."""
+
+    version: int
+    number: int
+
+
 @dataclass(eq=False)
 class Store(Generic[T]):
     """The objects of one kind by key; more than one object (uid) may share a key."""
 
+    deletions: int = 0
     _entries: dict[Key, dict[str, Entry[T]]] = field(default_factory=dict)
-    _deleted: OrderedDict[str, int] = field(default_factory=OrderedDict)
+    _deleted: OrderedDict[str, Deletion] = field(default_factory=OrderedDict)
 
-    def put(self, entry: Entry[T]) -> bool:
-        """Take the object in, unless something newer is known. Returns whether anything changed."""
-        if entry.version < self._deleted.get(entry.uid, 0):
+    def put(self, entry: Entry[T], asked_after: int = 0) -> bool:
+        """Take the object in, unless something newer is known. Returns whether anything changed.
+
+        An object that was seen to be gone stays gone, whatever older lists and late events say. Only an object that
+        was read by its name, and asked for after so many deletions had been seen, is there after all: a watch with a
+        label selector tells of a lost label as of a deletion.
+        """
+        deletion = self._deleted.get(entry.uid)
+        if deletion is not None and entry.version < deletion.version and deletion.number > asked_after:
             return False
         known = self._entries.get(entry.key, {}).get(entry.uid)
         if known is not None and known.version >= entry.version:
@@ -65,11 +80,7 @@ class Store(Generic[T]):
         return True
 
     def remove(self, key: Key, uid: str, version: int | None = None) -> Entry[T] | None:
-        """Forget an object that was seen to be gone at this version; returns its last state.
-
-        An object that only stopped to match the watch's label selector has the version at which it did, and comes back
-        when it is read again; one that was deleted never has as high a version as its deletion.
-        """
+        """Forget an object that was seen to be gone at this version; returns its last state."""
         entries = self._entries.get(key, {})
         entry = entries.pop(uid, None)
         if not entries:
@@ -78,7 +89,9 @@ class Store(Generic[T]):
         return entry
 
     def _remember(self, uid: str, version: int) -> None:
-        self._deleted[uid] = max(version, self._deleted.pop(uid, 0))
+        self.deletions += 1
+        self._deleted.pop(uid, None)
+        self._deleted[uid] = Deletion(version, self.deletions)
         while len(self._deleted) > REMEMBERED_DELETIONS:
             self._deleted.popitem(last=False)
 
@@ -149,8 +162,10 @@ class Cache:
         found = self.templates.of((namespace, name))
         return found[-1] if found else None
 
-    def put(self, kind: WatchedKind, item: JsonObject) -> Key | None:
+    def put(self, kind: WatchedKind, item: JsonObject, asked_after: int = 0) -> Key | None:
         """Take in an object; returns the key of the task it is about if there was anything new.
+
+        `asked_after` is for an object that was read by its name: how many deletions of its kind had been seen before.
 
         Raises:
             ValueError: the object does not fit the model: the CRD is newer than this operator.
@@ -167,7 +182,7 @@ class Cache:
                 self.templates.put(Entry(key, uid, version, spec))
                 return None
             case WatchedKind.JOB:
-                changed = self.jobs.put(Entry(key, uid, version, job_facts(item)))
+                changed = self.jobs.put(Entry(key, uid, version, job_facts(item)), asked_after)
             case WatchedKind.POD:
                 changed = self.pods.put(Entry(key, uid, version, pod_facts(item)))
         return key if changed else None

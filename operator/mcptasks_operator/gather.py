@@ -65,8 +65,9 @@ class Gatherer:
 
     async def read_job(self, key: Key) -> None:
         """Read the Job of the task's name."""
+        seen = self.cache.jobs.deletions
         try:
-            self.cache.put(WatchedKind.JOB, await self.kube.get(JOBS, key[1], key[0]))
+            self.cache.put(WatchedKind.JOB, await self.kube.get(JOBS, key[1], key[0]), asked_after=seen)
         except NotFoundError:
             for entry in self.cache.jobs.entries(key):
                 self.cache.remove_job(key, entry.uid)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import yaml
 
 from mcptasks.crds import custom_resource_definitions
@@ -133,12 +134,21 @@ class ClusterDeployment:
         name = f"deployment/mcptasks-{component}"
         self.kubectl.run("scale", name, f"--replicas={replicas}")
         if replicas:
-            self.kubectl.run("rollout", "status", name, "--timeout=120s", seconds=130)
+            self.ready(component)
         else:
             eventually(f"no {component}", lambda: not self.pods(component), 90)
 
     def ready(self, component: str) -> None:
+        """Wait until the component works, and, for the server, until its Service leads there."""
         self.kubectl.run("rollout", "status", f"deployment/mcptasks-{component}", "--timeout=180s", seconds=200)
+        if component == "server" and self._endpoint:
+            eventually("the endpoint answers", self._answers, 60)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(self._endpoint.removesuffix("/mcp") + "/readyz", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
 
     def logs(self, component: str) -> str:
         selector = f"app.kubernetes.io/component={component}"

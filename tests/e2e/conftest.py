@@ -79,6 +79,12 @@ class Look:
 
         return eventually(f"{task_id}: PodsTerminated", condition, seconds)
 
+    def no_pods(self, task_id: str) -> None:
+        """No container of the task's runs, and its Pods are removed."""
+        states = [s["state"] for p in self.pods(task_id) for s in p["status"].get("containerStatuses") or ()]
+        assert [state for state in states if "running" in state] == []
+        eventually(f"{task_id}: no Pods", lambda: not self.pods(task_id), 30)
+
     def gone(self, task_id: str, seconds: float = 60) -> None:
         """Wait until nothing of the task is left."""
 

@@ -33,7 +33,7 @@ def templates(namespace: str, image: str) -> list[JsonObject]:
         _template(namespace, "default", {"image": image, "resources": small}),
         _template(namespace, "small", {"image": image, "resources": tiny}),
         _template(namespace, "unstartable", {"image": image, "command": ["/no/such/program"]}),
-        _template(namespace, "unpullable", {"image": "unpullable.invalid/nothing:1"}, startDeadlineSeconds=6),
+        _template(namespace, "unpullable", {"image": "unpullable.invalid/nothing:1"}, startDeadlineSeconds=25),
         _template(
             namespace,
             "unschedulable",

@@ -11,9 +11,8 @@ from tests.support.mcp import RawClient
 
 CASES: list[tuple[str, JsonObject, str, list[str]]] = [
     ("exit_with", {"code": 3}, "ExitCode", ["exit code 3", "last words"]),
-    ("die_by", {"signal_number": 9}, "KilledBySignal", ["SIGKILL", "last words"]),
     ("segfault", {}, "KilledBySignal", ["SIGSEGV", "last words"]),
-    ("exit_with", {"code": 0}, "ResultMissing", ["without", "last words"]),
+    ("exit_with", {"code": 0}, "ResultMissing", ["delivered no result", "last words"]),
     ("too_slow", {}, "DeadlineExceeded", ["2 s"]),
     ("allocate_in_small", {"mebibytes": 2000}, "OOMKilled", ["160Mi"]),
     ("untemplated", {}, "TemplateNotFound", ["no-such-template"]),

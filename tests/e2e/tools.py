@@ -116,15 +116,6 @@ def exit_with(code: int) -> str:
 
 
 @mcp.tool()
-def die_by(signal_number: int = int(signal.SIGKILL)) -> str:
-    """End the process by a signal."""
-    print("last words", flush=True)
-    os.kill(os.getpid(), signal_number)
-    time.sleep(60)
-    return "survived"
-
-
-@mcp.tool()
 def segfault() -> str:
     """Read where nothing is."""
     print("last words", flush=True)

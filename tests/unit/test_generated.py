@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mcptasks.crds import KINDS, as_yaml, custom_resource_definition
-from mcptasks.resources import CEL_RULES
+from mcptasks.resources import CEL_RULES, Reason
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,3 +58,15 @@ def test_the_operator_folder_does_not_hide_the_standard_library() -> None:
 
     assert operator.itemgetter(0)([1]) == 1
     assert not str(operator.__file__).startswith(str(ROOT / "operator"))
+
+
+def test_every_reason_is_documented() -> None:
+    documented = set(re.findall(r"^\| `([A-Za-z]+)`", (ROOT / "docs" / "failures.md").read_text(), re.MULTILINE))
+    assert documented == {reason.value for reason in Reason}
+
+
+def test_the_reference_of_settings_is_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mcptasks", "settings", "-o", "markdown"], capture_output=True, text=True, check=True
+    )
+    assert (ROOT / "docs" / "settings.md").read_text() == done.stdout, "run `make generate`"

@@ -13,9 +13,10 @@ from mcptasks.local.auth import Tokens
 from mcptasks.local.errors import ApiError
 from mcptasks.local.kinds import Kind
 from mcptasks.local.logs import LogOptions
+from mcptasks.local.options import DeleteOptions, Page
 from mcptasks.local.protobuf import Decoder
 from mcptasks.local.rbac import Action, Authorizer, User, refusal, service_account_user
-from mcptasks.local.rest import DeleteOptions, Page, Rest
+from mcptasks.local.rest import Rest
 from mcptasks.local.reviews import Reviews
 from mcptasks.local.routes import Target, is_true, resource_target
 from mcptasks.local.selectors import Selection, parse_selection

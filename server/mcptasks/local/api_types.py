@@ -46,7 +46,7 @@ class FieldType:
 
 
 class ApiTypes:
-    """The messages of the built-in kinds. `str(path)` in errors is the path below the object."""
+    """The messages of the built-in kinds."""
 
     def __init__(self) -> None:
         raw = json.loads(Path(__file__).with_name("kubernetes_types.json").read_text())
@@ -82,7 +82,7 @@ class ApiTypes:
     def clean(self, obj: Json, message: str, unknown: list[str]) -> Json:
         """`obj` as Go would keep it: unknown fields go (their paths are added to `unknown`), nulls too.
 
-        `metadata` and what is not part of the message at the top are left to others. Raises ApiError 400 for a wrong type.
+        `metadata` is left to others. Raises ApiError 400 for a wrong type.
         """
         fields = self.fields(message)
         result: Json = {}

@@ -9,8 +9,8 @@ import yaml
 from aiohttp import web
 
 from mcptasks.local import errors, jsonvalues
+from mcptasks.local.options import DeleteOptions, Patch, WriteOptions
 from mcptasks.local.protobuf import MEDIA_TYPE, Decoder
-from mcptasks.local.rest import DeleteOptions, Patch, WriteOptions
 from mcptasks.local.routes import is_true
 
 Json = dict[str, Any]

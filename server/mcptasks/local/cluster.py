@@ -27,13 +27,14 @@ from mcptasks.local import crds as crd_rules
 from mcptasks.local.admission import NamespaceLifecycle, ServiceAccountExists
 from mcptasks.local.api import Api
 from mcptasks.local.auth import Tokens
+from mcptasks.local.containersetup import OnOutput
 from mcptasks.local.controller import Controller
+from mcptasks.local.events import EventExpiry
 from mcptasks.local.gc import CRDS, CrdController, GarbageCollector, NamespaceController, TtlController
 from mcptasks.local.job_decisions import Backoff
 from mcptasks.local.jobs import JobController
 from mcptasks.local.kinds import Registry
 from mcptasks.local.kubelet import NODE_NAME, Kubelet, KubeletConfig
-from mcptasks.local.podworker import OnOutput
 from mcptasks.local.processes import MARKER
 from mcptasks.local.quota import Quota, QuotaController
 from mcptasks.local.rbac import GROUP, Authorizer
@@ -150,7 +151,13 @@ class LocalCluster:
         ]
         self._jobs = JobController(self.rest, config.backoff)
         scheduler = Scheduler(self.rest, NODE_NAME)
-        others = [TtlController(self.rest), CrdController(self.rest), QuotaController(self.rest), scheduler]
+        others = [
+            EventExpiry(self.rest),
+            TtlController(self.rest),
+            CrdController(self.rest),
+            QuotaController(self.rest),
+            scheduler,
+        ]
         self._controllers = [self._collector, namespaces, self._jobs, *others]
 
     def _serve_crd(self, entry: Entry) -> None:

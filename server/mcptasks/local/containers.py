@@ -150,6 +150,22 @@ class RunSpec:
     on_line: Callable[[str], None] | None = None
 
 
+class Slot:
+    """The permission to start one process; given back once, by whoever is first."""
+
+    def __init__(self, starting: asyncio.Semaphore) -> None:
+        self._starting: asyncio.Semaphore | None = starting
+
+    def give_back(self) -> None:
+        if self._starting is not None:
+            self._starting.release()
+            self._starting = None
+
+    def give_back_soon(self) -> None:
+        """A process that was only just executed is busiest."""
+        asyncio.get_running_loop().call_later(_STARTING_SECONDS, self.give_back)
+
+
 class Runtime:
     """Starts containers, only a few at a time."""
 
@@ -157,12 +173,10 @@ class Runtime:
         self.table = ProcessTable()
         self._starting = asyncio.Semaphore(starting_limit)
 
-    async def slot(self) -> None:
-        """Wait for a turn to start; `started` gives it back."""
+    async def slot(self) -> Slot:
+        """Wait for a turn to start."""
         await self._starting.acquire()
-
-    def give_back(self) -> None:
-        self._starting.release()
+        return Slot(self._starting)
 
     async def start(self, spec: RunSpec) -> ContainerRun:
         """Call with a slot. Raises OSError when the command cannot be executed."""
@@ -170,7 +184,3 @@ class Runtime:
         started = await asyncio.to_thread(spawn, spec.command)
         log = ContainerLog(spec.log_path, on_line=spec.on_line)
         return ContainerRun(started, spec.marker, log, self.table)
-
-    def hold_slot(self) -> None:
-        """Give the slot back a little later: a process that was only just executed is busiest."""
-        asyncio.get_running_loop().call_later(_STARTING_SECONDS, self._starting.release)

@@ -7,12 +7,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mcptasks.local import times
+from mcptasks.local.controller import Controller
 from mcptasks.local.errors import ApiError
+from mcptasks.local.store import Ref, Resource
 
 if TYPE_CHECKING:
     from mcptasks.local.rest import Rest
 
 Json = dict[str, Any]
+EVENTS = Resource("", "events")
+#: How long an event is kept.
+EVENT_SECONDS = 3600.0
 _log = logging.getLogger(__name__)
 
 _TO_NEW = {
@@ -35,6 +40,28 @@ def to_new(event: Json) -> Json:
 def to_core(event: Json) -> Json:
     """events.k8s.io/v1 to core/v1."""
     return {**{_TO_CORE.get(name, name): value for name, value in event.items()}, "apiVersion": "v1"}
+
+
+class EventExpiry(Controller):
+    """Deletes events an hour after they were last written, as the API server does."""
+
+    def __init__(self, rest: Rest) -> None:
+        super().__init__("event expiry", rest.store)
+        self.watch(EVENTS, lambda change: [] if change.type == "DELETED" else [change.entry.ref])
+
+    def reconcile(self, key: Ref) -> float | None:
+        entry = self._store.get(key)
+        if entry is None:
+            return None
+        left = times.parse(_last_written(entry.obj)).timestamp() + EVENT_SECONDS - time.time()
+        if left <= 0:
+            self._store.remove(key)
+            return None
+        return left
+
+
+def _last_written(event: Json) -> str:
+    return str(event.get("lastTimestamp") or event["metadata"]["creationTimestamp"])
 
 
 class Recorder:

@@ -14,7 +14,8 @@ from mcptasks.local.controller import Controller, itself
 from mcptasks.local.crds import FINALIZER
 from mcptasks.local.errors import ApiError
 from mcptasks.local.kinds import Kind
-from mcptasks.local.rest import FOREGROUND, ORPHAN, DeleteOptions, Patch, Rest
+from mcptasks.local.options import DeleteOptions, Patch
+from mcptasks.local.rest import FOREGROUND, ORPHAN, Rest
 from mcptasks.local.store import Change, Entry, Ref, Resource
 
 Json = dict[str, Any]

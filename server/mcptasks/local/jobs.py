@@ -9,7 +9,8 @@ from mcptasks.local.controller import Controller, itself
 from mcptasks.local.errors import ApiError
 from mcptasks.local.events import Recorder
 from mcptasks.local.job_decisions import CONTROLLER, TRACKING, Backoff, Plan, decide, is_tracked
-from mcptasks.local.rest import DeleteOptions, Rest
+from mcptasks.local.options import DeleteOptions
+from mcptasks.local.rest import Rest
 from mcptasks.local.store import Change, Entry, Ref, Resource
 
 Json = dict[str, Any]

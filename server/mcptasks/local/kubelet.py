@@ -31,9 +31,10 @@ import psutil
 from mcptasks.local import discovery, errors, times
 from mcptasks.local.auth import Tokens
 from mcptasks.local.containers import Runtime
+from mcptasks.local.containersetup import OnOutput
 from mcptasks.local.events import Recorder
 from mcptasks.local.logs import LogOptions, send_log
-from mcptasks.local.podworker import OnOutput, PodWorker, Stop, make_directory
+from mcptasks.local.podworker import PodWorker, Stop, make_directory
 from mcptasks.local.processes import ProcessInfo
 from mcptasks.local.rest import Rest
 from mcptasks.local.store import Change, Ref, Resource, Watch

@@ -7,28 +7,26 @@ import contextlib
 import logging
 import os
 import shutil
-import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeVar
 
 from mcptasks.local import times
-from mcptasks.local.auth import Tokens
-from mcptasks.local.containers import ContainerRun, Outcome, RunSpec, Runtime
+from mcptasks.local.containers import ContainerRun, Outcome, RunSpec, Slot
+from mcptasks.local.containersetup import ContainerSetup, Node
 from mcptasks.local.errors import ApiError
-from mcptasks.local.events import Recorder
 from mcptasks.local.kinds import Kind
 from mcptasks.local.logs import ContainerLog
-from mcptasks.local.podenv import ConfigError, EnvSources, Mounts, container_argv, container_env
+from mcptasks.local.options import DeleteOptions
+from mcptasks.local.podenv import ConfigError
 from mcptasks.local.podstatus import ContainerState, Facts, pod_status
-from mcptasks.local.processes import MARKER, Command
 from mcptasks.local.quantity import parse_quantity
-from mcptasks.local.rest import DeleteOptions, Rest
-from mcptasks.local.volumes import MountError, PodVolumes, VolumeSources, object_data
+from mcptasks.local.volumes import MountError, PodVolumes, VolumeSources
 
 Json = dict[str, Any]
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 #: Images below this name are never pulled: a hook to try ErrImagePull and ImagePullBackOff.
@@ -37,26 +35,10 @@ _RETRY_SECONDS = 0.5
 _PULL_BACKOFF_SECONDS = 1.0
 _CRASH_BACKOFF_SECONDS = 10.0
 _CRASH_BACKOFF_LIMIT = 300.0
-_MESSAGE_LIMIT = 4096
-
-OnOutput = Callable[[str, str, str], None]
 
 
 class PodStoppedError(Exception):
     """The Pod is being stopped; what was to come does not happen."""
-
-
-class Node(Protocol):
-    """What the worker needs of its kubelet."""
-
-    rest: Rest
-    tokens: Tokens
-    runtime: Runtime
-    events: Recorder
-    entrypoint: list[str]
-    cluster_id: str
-    capacity: dict[str, str]
-    on_output: OnOutput | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +59,7 @@ class PodWorker:
         self.pod = pod
         self._directory = directory
         self._volumes = PodVolumes(directory / "volumes", VolumeSources(node.rest.store, node.tokens, pod))
+        self._setup = ContainerSetup(node, pod, directory, self._volumes)
         self._policy: str = pod["spec"].get("restartPolicy", "Always")
         self._init = [ContainerState(c["name"], c["image"]) for c in pod["spec"].get("initContainers") or ()]
         self._main = [ContainerState(c["name"], c["image"]) for c in pod["spec"]["containers"]]
@@ -166,8 +149,8 @@ class PodWorker:
         pairs = zip(self.pod["spec"]["containers"], self._main, strict=True)
         await asyncio.gather(*(self._run_main(container, state) for container, state in pairs))
 
-    async def _unless_stopped(self, what: Coroutine[Any, Any, None], *, ignore: bool = False) -> None:
-        """Await `what`. Raises PodStoppedError as soon as the Pod is stopped."""
+    async def _unless_stopped(self, what: Coroutine[Any, Any, T]) -> T:
+        """The result of `what`. Raises PodStoppedError as soon as the Pod is stopped."""
         task = asyncio.ensure_future(what)
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
@@ -178,10 +161,9 @@ class PodWorker:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
-        if self._stopping.is_set() and (task.cancelled() or not task.done()):
+        if task.cancelled():
             raise PodStoppedError
-        if not task.cancelled():
-            task.result()
+        return task.result()
 
     async def _pause(self, seconds: float) -> None:
         await self._unless_stopped(asyncio.sleep(seconds))
@@ -240,15 +222,11 @@ class PodWorker:
     async def _run_once(self, container: Json, state: ContainerState) -> Outcome:
         await self._pull(container, state)
         spec = await self._configure(container, state)
-        await self._unless_stopped(self._node.runtime.slot())
+        slot = await self._unless_stopped(self._node.runtime.slot())
         try:
-            run = await self._node.runtime.start(spec)
-        except OSError as error:
-            self._node.runtime.give_back()
-            outcome = self._start_error(spec, error)
-        else:
-            self._node.runtime.hold_slot()
-            outcome = await self._watch_run(container, state, run)
+            outcome = await self._start(container, state, spec, slot)
+        finally:
+            slot.give_back()
         stamps = [times.stamp(datetime.fromtimestamp(t, UTC)) for t in (outcome.started, outcome.finished)]
         terminated = {
             "exitCode": outcome.code,
@@ -262,6 +240,16 @@ class PodWorker:
         if not self._all_ended():
             self._publish()
         return outcome
+
+    async def _start(self, container: Json, state: ContainerState, spec: RunSpec, slot: Slot) -> Outcome:
+        if self._stopping.is_set():
+            raise PodStoppedError
+        try:
+            run = await self._node.runtime.start(spec)
+        except OSError as error:
+            return self._start_error(spec, error)
+        slot.give_back_soon()
+        return await self._watch_run(container, state, run)
 
     def _all_ended(self) -> bool:
         return self._policy == "Never" and all(state.terminated is not None for state in self._main)
@@ -287,64 +275,12 @@ class PodWorker:
     async def _configure(self, container: Json, state: ContainerState) -> RunSpec:
         while True:
             try:
-                return self._run_spec(container, state)
+                return self._setup.run_spec(container, state.restarts)
             except (ConfigError, OSError) as error:
                 state.wait("CreateContainerConfigError", str(error))
                 self._node.events.warning(self.pod, "Failed", f"Error: {error}")
                 self._publish()
                 await self._pause(_RETRY_SECONDS)
-
-    def _data(self, kind: str, name: str) -> dict[str, str] | None:
-        data = object_data(self._node.rest.store, self.pod["metadata"]["namespace"], kind, name)
-        return None if data is None else {key: value.decode("utf-8", "replace") for key, value in data.items()}
-
-    def _run_spec(self, container: Json, state: ContainerState) -> RunSpec:
-        name = container["name"]
-        marker = f"{self._node.cluster_id}/{self.uid}/{name}"
-        current = self._node.rest.store.get(
-            self._pods.ref(self.pod["metadata"]["namespace"], self.pod["metadata"]["name"])
-        )
-        sources = EnvSources(current.obj if current else self.pod, self._data, self._node.capacity)
-        mounts = Mounts(
-            {**self._volumes.paths(container), container["terminationMessagePath"]: self._message_path(name)}
-        )
-        own = container_env(container, sources)
-        argv = [mounts.rewrite(part) for part in container_argv(container, own, self._node.entrypoint)]
-        own = {key: mounts.rewrite(value) for key, value in own.items()}
-        env = {**self._base_env(), **own, MARKER: marker}
-        if not argv:
-            raise ConfigError("no command specified")
-        work = self._directory / "work"
-        for path in (work, self._directory / "tmp"):
-            path.mkdir(parents=True, exist_ok=True)
-        wanted = Path(mounts.rewrite(container.get("workingDir") or ""))
-        cwd = wanted if container.get("workingDir") and wanted.is_dir() else work
-        on_line = self._line_hook(name)
-        log_path = self._directory / "logs" / name / f"{state.restarts}.log"
-        return RunSpec(Command(argv, env, cwd), marker, log_path, on_line)
-
-    def _line_hook(self, container: str) -> Callable[[str], None] | None:
-        hook, name = self._node.on_output, self.pod["metadata"]["name"]
-        return None if hook is None else lambda line: hook(name, container, line)
-
-    def _base_env(self) -> dict[str, str]:
-        path = os.environ.get("PATH", os.defpath)
-        env = {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{path}",
-            "HOME": os.environ.get("HOME", str(self._directory)),
-            "HOSTNAME": self.pod["metadata"]["name"],
-            "TMPDIR": str(self._directory / "tmp"),
-        }
-        for name in ("LANG", "LC_ALL", "VIRTUAL_ENV"):
-            if name in os.environ:
-                env[name] = os.environ[name]
-        return env
-
-    def _message_path(self, container: str) -> Path:
-        path = self._directory / "messages" / container
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-        return path
 
     async def _watch_run(self, container: Json, state: ContainerState, run: ContainerRun) -> Outcome:
         name = container["name"]
@@ -361,17 +297,8 @@ class PodWorker:
         finally:
             del self.runs[name]
         reason = "OOMKilled" if run.out_of_memory else "Error" if code else "Completed"
-        message = self._message(container, code, run.log)
+        message = self._setup.termination_message(container, code, run.log)
         return Outcome(code, reason, message, run.started, times.now().timestamp())
-
-    def _message(self, container: Json, code: int, log: ContainerLog) -> str:
-        path = self._message_path(container["name"])
-        with path.open("rb") as file:
-            text = file.read(_MESSAGE_LIMIT).decode("utf-8", "replace")
-        path.unlink()
-        if not text and code and container.get("terminationMessagePolicy") == "FallbackToLogsOnError":
-            return log.last_output()
-        return text
 
     def _start_error(self, spec: RunSpec, error: OSError) -> Outcome:
         program = spec.command.argv[0]

@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from mcptasks.local import errors, events, jsonvalues, meta, patch, times
 from mcptasks.local.api_types import ApiTypes
 from mcptasks.local.apply import Applier, apply
 from mcptasks.local.errors import ApiError, FieldError
 from mcptasks.local.kinds import Kind, Registry
+from mcptasks.local.options import DeleteOptions, Page, Patch, WriteOptions
 from mcptasks.local.schema import Rules, Validation, default, prune
 from mcptasks.local.selectors import Selection
 from mcptasks.local.store import Entry, Ref, Resource, Store
 from mcptasks.local.strategies import Strategy, strategies
 
 Json = dict[str, Any]
-Propagation = Literal["Background", "Foreground", "Orphan"]
 
 EVENTS = Resource("", "events")
 OBJECT_LIMIT = 1_572_864
@@ -35,47 +35,6 @@ ORPHAN_WARNING = (
     "set propagationPolicy=Orphan to suppress this warning"
 )
 _UPSERT = frozenset({Resource("coordination.k8s.io", "leases"), EVENTS})
-
-
-@dataclass(slots=True)
-class WriteOptions:
-    """Options of a create, update or patch. `warnings` collects what goes into `Warning` headers."""
-
-    dry_run: bool = False
-    field_validation: str = "Ignore"
-    field_manager: str = ""
-    force: bool = False
-    warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class DeleteOptions:
-    """`metav1.DeleteOptions`. `grace` is in seconds."""
-
-    propagation: Propagation | None = None
-    grace: int | None = None
-    uid: str | None = None
-    resource_version: str | None = None
-    dry_run: bool = False
-    warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """A PATCH body; `type` is merge, json, strategic or apply."""
-
-    type: str
-    body: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """The answer to a list request."""
-
-    entries: list[Entry]
-    rv: int
-    token: str = ""
-    remaining: int | None = None
 
 
 Admission = Callable[[Kind, str, Json], None]
@@ -389,6 +348,11 @@ class Rest:
 
     def merge(self, kind: Kind, entry: Entry, body: Json) -> Entry:
         return self.patch(kind, entry.ref, Patch("merge", body))[0]
+
+    def bind(self, kind: Kind, ref: Ref, node: str) -> Entry:
+        """Give a Pod its node, as `pods/binding` does: it does not count as a change of the spec."""
+        obj = self.get(kind, ref.namespace, ref.name).obj
+        return self._put(ref, {**obj, "spec": {**obj["spec"], "nodeName": node}})
 
     def finalize_namespace(self, entry: Entry) -> None:
         """Let a namespace go, as its `finalize` subresource does."""

@@ -7,8 +7,9 @@ from typing import Any
 from mcptasks.local import errors, times
 from mcptasks.local.auth import ISSUER, TokenError, Tokens
 from mcptasks.local.kinds import Kind
+from mcptasks.local.options import DeleteOptions, Patch, WriteOptions
 from mcptasks.local.rbac import Action, Authorizer, User, service_account_user
-from mcptasks.local.rest import DeleteOptions, Patch, Rest, WriteOptions
+from mcptasks.local.rest import Rest
 
 Json = dict[str, Any]
 

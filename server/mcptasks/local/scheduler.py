@@ -11,8 +11,9 @@ from mcptasks.local import times
 from mcptasks.local.controller import Controller
 from mcptasks.local.errors import ApiError
 from mcptasks.local.events import Recorder
+from mcptasks.local.options import DeleteOptions, Patch
 from mcptasks.local.quantity import parse_quantity
-from mcptasks.local.rest import DeleteOptions, Patch, Rest
+from mcptasks.local.rest import Rest
 from mcptasks.local.selectors import label_selector_matches
 from mcptasks.local.store import Change, Entry, Ref, Resource
 
@@ -162,9 +163,7 @@ class Scheduler(Controller):
 
     def _bind(self, entry: Entry) -> None:
         self._waiting.pop(entry.ref, None)
-        change = Patch("merge", {"spec": {"nodeName": self._node.name}})
-        bound = self._rest.patch(self._pods, entry.ref, change)[0]
-        bound = self._condition(bound, "True")
+        bound = self._condition(self._rest.bind(self._pods, entry.ref, self._node.name), "True")
         self._usage.add(bound.ref, bound.obj)
         name = f"{entry.ref.namespace}/{entry.ref.name}"
         self._events.normal(bound.obj, "Scheduled", f"Successfully assigned {name} to {self._node.name}")

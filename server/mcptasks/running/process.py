@@ -79,7 +79,6 @@ class TaskProcess:
         try:
             server = self._load(assignment)
         except LoadError as error:
-            self._leave_if_terminated()
             if error.trace:
                 logger.error("the module cannot be loaded\n%s", error.trace)
             return FailureOutcome(

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -22,13 +22,16 @@ WAIT_SECONDS = 60.0
 class Background:
     """A running `mcptasks` command; standard output and error come together."""
 
-    def __init__(self, words: Sequence[str], directory: Path | None = None) -> None:
+    def __init__(
+        self, words: Sequence[str], directory: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "mcptasks", *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             cwd=directory,
+            env={**os.environ, **(environment or {})},
             start_new_session=True,
         )
         self.lines: list[str] = []
@@ -79,9 +82,11 @@ class Background:
 
 
 @contextmanager
-def running(*words: str, directory: Path | None = None) -> Iterator[Background]:
+def running(
+    *words: str, directory: Path | None = None, environment: Mapping[str, str] | None = None
+) -> Iterator[Background]:
     """Run the command for the block; it is killed at its end if it still runs."""
-    background = Background(words, directory)
+    background = Background(words, directory, environment)
     try:
         yield background
     finally:

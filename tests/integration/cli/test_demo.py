@@ -42,8 +42,11 @@ def test_the_demonstration_shows_its_claims_with_proof_and_leaves_nothing(tmp_pa
     assert time.monotonic() - started < 100, "well under a minute on a machine that does nothing else"
 
 
-def test_keep_leaves_it_running_with_three_commands_that_work(cli: Cli) -> None:
-    with running("demo", "--keep") as demo:
+def test_keep_leaves_it_running_with_three_commands_that_work(cli: Cli, tmp_path: Path) -> None:
+    # Nothing is on this PATH, so that the list comes from `mcptasks get`.
+    with running("demo", "--keep", environment={"PATH": str(tmp_path)}) as demo:
+        demo.line("^== All of it as Kubernetes objects: mcptasks get$")
+        demo.line(r"^NAME +COMPONENT +PHASE +PROGRESS +REASON +AGE$")
         endpoint = demo.line(r"^endpoint: (\S+)$")[1]
         kubeconfig = demo.line(r"^kubeconfig: (\S+)$")[1]
         demo.line("^Go on with:$")

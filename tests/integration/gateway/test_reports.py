@@ -320,17 +320,18 @@ class TestRedis:
             assert await redis.dbsize() == 0
             await redis.aclose()
 
-    async def test_a_superseded_pod_stores_nothing(self, world: World) -> None:
+    async def test_a_superseded_pod_does_not_touch_the_newer_ones_payload(self, world: World) -> None:
         with running_redis() as server:
-            async with world.gateway(Settings(redis_url=server.url)) as http:
+            settings = Settings(redis_url=server.url)
+            async with world.gateway(settings) as http, Results.from_settings(settings) as results:
                 task = await world.submit()
                 earlier = (await world.claimed(task)).at(http)
                 await world.finish_pod(earlier.pod)
                 await world.claimed(task)
+                uid = task["metadata"]["uid"]
+                newer = await results.put(world.namespace, uid, 2, text_of(2 * MIB), timedelta(hours=1))
                 assert code(await earlier.deliver(result(text_of(MIB)))) == (409, "Superseded")
-            redis = Redis.from_url(server.url)
-            assert await redis.dbsize() == 0
-            await redis.aclose()
+                assert await results.get(newer) == text_of(2 * MIB)
 
     async def test_a_redis_that_is_away_delays_the_outcome(self, world: World) -> None:
         with running_redis() as server:

@@ -64,7 +64,7 @@ def test_missing_references_are_named() -> None:
         container_env(env(secretKeyRef={"name": "s", "key": "k"}), sources())
     with pytest.raises(ConfigError, match="couldn't find key k in ConfigMap ns/c"):
         container_env(env(configMapKeyRef={"name": "c", "key": "k"}), sources(ConfigMap_c={}))
-    with pytest.raises(ConfigError, match="unsupported fieldPath: spec.x"):
+    with pytest.raises(ConfigError, match=r"unsupported fieldPath: spec\.x"):
         container_env(env(fieldRef={"fieldPath": "spec.x"}), sources())
     with pytest.raises(ConfigError, match='configmap "c" not found'):
         container_env({"envFrom": [{"configMapRef": {"name": "c"}}]}, sources())

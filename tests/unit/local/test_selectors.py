@@ -58,7 +58,7 @@ def test_fields() -> None:
     terms = parse_fields(r"a.b=x\,y,c!=z", lambda path: True)
     assert [(t.path, t.value, t.negated) for t in terms] == [("a.b", "x,y", False), ("c", "z", True)]
     assert all(term.matches({"a": {"b": "x,y"}}) for term in terms)
-    with pytest.raises(ApiError, match="field label not supported: spec.x"):
+    with pytest.raises(ApiError, match=r"field label not supported: spec\.x"):
         parse_selection("batch", "jobs", (), "", "spec.x=1")
     assert parse_selection("batch", "jobs", (), "", "status.successful=1").fields[0].path == "status.succeeded"
     assert parse_selection("x.dev", "things", (".spec.a",), "", "spec.a=1").fields[0].path == "spec.a"

@@ -139,14 +139,25 @@ def test_a_late_event_after_an_own_delete_brings_nothing_back(cache: Cache) -> N
 
 
 def test_a_job_that_only_lost_its_label_comes_back_when_it_is_read(cache: Cache) -> None:
-    """A watch with a selector tells of it as of a deletion, with the version of the change."""
+    """A watch with a selector tells of it as of a deletion."""
     cache.put(WatchedKind.JOB, job(8))
-    cache.remove(WatchedKind.JOB, job(12))
-    cache.put(WatchedKind.JOB, job(12))
+    cache.replace(WatchedKind.JOB, [], None, 50)
+    cache.put(WatchedKind.JOB, job(8), asked_after=cache.jobs.deletions)
     seen = cache.seen(KEY)
     assert seen is not None
     assert seen.job is not None
     assert seen.job.gone_at is None
+
+
+def test_a_job_that_is_deleted_while_it_is_read_stays_gone(cache: Cache) -> None:
+    cache.put(WatchedKind.JOB, job(8))
+    asked_after = cache.jobs.deletions
+    cache.remove(WatchedKind.JOB, job(12))
+    cache.put(WatchedKind.JOB, job(8), asked_after=asked_after)
+    seen = cache.seen(KEY)
+    assert seen is not None
+    assert seen.job is not None
+    assert seen.job.gone_at is not None
 
 
 def test_a_list_removes_what_it_does_not_have(cache: Cache) -> None:

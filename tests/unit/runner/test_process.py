@@ -121,12 +121,13 @@ class TestProgress:
             while time.monotonic() - start < 0.6:
                 number += 1
                 progress(number, message="counting")
+                time.sleep(0.001)
             progress(10_000_000, 10_000_000, "done")
         """)
         gateway.assignment = an_assignment("count", progress_interval_seconds=0.1)
         assert runner.run().code == 0
         reports = gateway.progress()
-        assert 3 <= len(reports) <= 9
+        assert 2 <= len(reports) <= 9
         assert reports[-1] == {"current": 10_000_000, "total": 10_000_000, "message": "done"}
         counts = [report["current"] for report in reports]
         assert counts == sorted(counts)

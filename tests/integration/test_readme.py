@@ -1,0 +1,73 @@
+"""The README does what it says: its commands are run and its outputs compared."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mcptasks.local.stack import LocalStack, StackConfig
+from tests.support.kubectl import Kubectl, eventually
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    """Contents of the code blocks of a language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def shape(line: str) -> str:
+    """The line without what differs from run to run: numbers, random names, widths."""
+    line = re.sub(r"-[a-z2-7]{26}\b", "-ID", line)
+    return re.sub(r"\s+", " ", re.sub(r"\d+(\.\d+)?", "N", line)).strip()
+
+
+def test_make_demo_prints_what_the_readme_shows() -> None:
+    assert "make demo\n" in blocks("sh")
+    done = subprocess.run(["make", "demo"], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (expected,) = [block for block in blocks("") if "== A task cancelled" in block]
+    printed = {shape(line) for line in done.stdout.splitlines()}
+    assert [line for line in expected.splitlines() if line and shape(line) not in printed] == []
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z0-9-]+)", README))
+    assert named <= targets
+    assert {"demo", "test"} <= named
+
+
+def test_every_page_that_the_readme_names_is_there() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+@pytest.fixture(scope="module")
+def readme_stack(tmp_path_factory: pytest.TempPathFactory) -> LocalStack:
+    """The README's own server."""
+    (program,) = blocks("python")
+    file = tmp_path_factory.mktemp("readme") / "server.py"
+    file.write_text(program)
+    return LocalStack(StackConfig(str(file)))
+
+
+def test_the_readmes_server_and_task_run(readme_stack: LocalStack) -> None:
+    with readme_stack as stack:
+        call = next(line for block in blocks("sh") for line in block.splitlines() if line.startswith("mcptasks call"))
+        words = call.partition("#")[0].split()
+        words[2] = stack.endpoint
+        mcptasks = [str(ROOT / ".venv" / "bin" / "mcptasks"), *words[1:]]
+        done = subprocess.run(mcptasks, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "done" in done.stdout
+        (manifest,) = blocks("yaml")
+        kubectl = Kubectl(stack.kubeconfig, stack.namespace)
+        kubectl.run("apply", "-f", "-", stdin=manifest)
+        phase = eventually("by-hand ends", lambda: (kubectl.get("mcptask", "by-hand").get("status") or {}).get("phase"))
+        assert phase in ("working", "completed")
+        eventually("by-hand completes", lambda: kubectl.get("mcptask", "by-hand")["status"]["phase"] == "completed")
