@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +21,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="run the contract and end-to-end tests against this cluster instead of an embedded one",
     )
+
+
+def pytest_configure() -> None:
+    """Give the run a folder for temporary files of its own, so that what is left there is this run's."""
+    folder = tempfile.mkdtemp(prefix="mcptasks-tests-")
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+
+
+def pytest_unconfigure() -> None:
+    folder = Path(tempfile.gettempdir())
+    if folder.name.startswith("mcptasks-tests-"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
