@@ -1,17 +1,19 @@
-# The image of server, operator and task Pods. Build your own tools on top of it: see docs/images.md.
+# The image of server, operator and task Pods. Build your own tools on top of it: see docs/cluster.md.
 ARG BASE_IMAGE=python:3.11.14-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
 WORKDIR /src
 RUN python -m venv /opt/mcptasks
 # Dependencies first: they change less often than the code.
-COPY pyproject.toml README.md LICENSE ./
-RUN mkdir -p server/mcptasks operator/mcptasks_operator \
-    && touch server/mcptasks/__init__.py operator/mcptasks_operator/__init__.py \
-    && /opt/mcptasks/bin/pip install --no-cache-dir .
+COPY pyproject.toml ./
+RUN /opt/mcptasks/bin/python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+    print('\\n'.join(project['dependencies']))" > requirements.txt \
+    && /opt/mcptasks/bin/python -m pip install --no-cache-dir -r requirements.txt
+COPY README.md LICENSE ./
+COPY examples examples
 COPY server server
 COPY operator operator
-RUN /opt/mcptasks/bin/pip install --no-cache-dir --no-deps --force-reinstall . \
+RUN /opt/mcptasks/bin/pip install --no-cache-dir --no-deps . \
     && find /opt/mcptasks -name __pycache__ -prune -exec rm -rf {} + \
     && /opt/mcptasks/bin/python -m compileall -q /opt/mcptasks/lib
 

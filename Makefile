@@ -61,7 +61,8 @@ format: $(VENV)/.installed-dev ## Format and fix what can be fixed
 
 e2e: $(VENV)/.installed-dev $(TOOLS)/.installed ## End-to-end tests on a real cluster: make e2e KUBECONFIG=~/.kube/config
 	@test -n "$(KUBECONFIG)" || { echo "name the cluster: make e2e KUBECONFIG=path/to/kubeconfig" >&2; exit 2; }
-	$(BIN)/python -m pytest tests/contract tests/e2e --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
+	MCPTASKS_CONTRACT_IMAGE=$${MCPTASKS_CONTRACT_IMAGE:-mcptasks-e2e:dev} \
+		$(BIN)/python -m pytest tests/contract tests/e2e --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed-dev ## Latency and throughput on the embedded cluster, JSON on standard output
 	@$(BIN)/python benchmarks/embedded.py

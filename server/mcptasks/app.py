@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial, wraps
@@ -19,7 +18,7 @@ from mcp_types import Tool as ListedTool
 from pydantic import ValidationError
 
 from mcptasks.config import FORBIDDEN, TaskConfig, TaskConfigError, TaskOption, resolve
-from mcptasks.reports import listening
+from mcptasks.reports import LatestReport, listening
 from mcptasks.resources import ComponentKind, JsonObject
 from mcptasks.wire.catalogue import ArgumentsError
 from mcptasks.wire.extension import TasksExtension
@@ -154,21 +153,12 @@ class TaskServer(MCPServer[LifespanResultT]):
         """Call a tool in this process; `mcptasks.progress` becomes progress of the given request."""
         if context is None:
             return await super().call_tool(name, arguments, context)
-        loop = asyncio.get_running_loop()
-        pending: set[asyncio.Task[None]] = set()
-
-        def send(current: float, total: float | None, message: str | None) -> None:
-            task = loop.create_task(context.report_progress(current, total, message))
-            pending.add(task)
-            task.add_done_callback(pending.discard)
-
-        with listening(lambda *report: _ignore(loop.call_soon_threadsafe(send, *report))):
+        reports = LatestReport(context.report_progress)
+        with listening(reports):
             try:
                 return await super().call_tool(name, arguments, context)
             finally:
-                # One turn of the loop, so that what a worker thread has just handed over is sent as well.
-                await asyncio.sleep(0)
-                await asyncio.gather(*pending, return_exceptions=True)
+                await reports.aclose()
 
     # What the wire layer asks (mcptasks.wire.catalogue.Catalogue)
 
@@ -238,7 +228,3 @@ def _through(call_sync: CallSync, fn: Callable[..., Any]) -> Callable[..., Await
         return await call_sync(partial(fn, *args, **kwargs))
 
     return call
-
-
-def _ignore(_handle: object) -> None:
-    """Listeners return nothing."""

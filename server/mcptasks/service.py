@@ -62,12 +62,16 @@ CREATE_ATTEMPTS = 5
 CREATE_PAUSE_SECONDS = 0.3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True, slots=True)
 class _Position:
-    """Where a page ends: the last task's creation and name."""
+    """A task's place in a list: its creation, as the API server writes it, and its name."""
 
     created: str
     name: str
+
+    @classmethod
+    def of(cls, item: JsonObject) -> _Position:
+        return cls(item["metadata"]["creationTimestamp"], item["metadata"]["name"])
 
     def encode(self) -> str:
         return base64.urlsafe_b64encode(json.dumps([self.created, self.name]).encode()).decode()
@@ -314,22 +318,22 @@ class TaskService:
     def list(self, principal: Principal | None, cursor: str | None = None) -> Page:
         """A page of the principal's tasks, newest first. Raises InvalidCallError for a cursor that is not ours."""
         after = None if cursor is None else _Position.decode(cursor)
-        now = self.now()
-        mine = [task for task in map(parse_task, self.cache.values()) if self._is_listed(task, principal, now)]
-        mine.sort(key=_sort_key, reverse=True)
-        if after is not None:
-            mine = [task for task in mine if _sort_key(task) < (after.created, after.name)]
-        page, rest = mine[:PAGE_SIZE], mine[PAGE_SIZE:]
-        return Page([self.view(task) for task in page], _Position(*_sort_key(page[-1])).encode() if rest else None)
+        found = (task for task in map(parse_task, self._newest_first(principal, after)) if self._is_listed(task))
+        page = list(islice(found, PAGE_SIZE))
+        cursor = None if next(found, None) is None else _Position.of_task(page[-1]).encode()
+        return Page([self.view(task) for task in page], cursor)
 
-    def _is_listed(self, task: McpTask, principal: Principal | None, now: datetime) -> bool:
+    def _newest_first(self, principal: Principal | None, after: _Position | None) -> Iterator[JsonObject]:
+        """The principal's tasks after a position, as objects: those that a page does not show are never parsed."""
+        owner = None if principal is None else principal_key(principal)
+        mine = [item for item in self.cache.values() if _server(item) == self.settings.server_name]
+        found = [(_Position.of(item), item) for item in mine if _owner(item) == owner]
+        found = [(position, item) for position, item in found if after is None or position < after]
+        return (item for _, item in sorted(found, key=itemgetter(0), reverse=True))
+
+    def _is_listed(self, task: McpTask) -> bool:
         expires = task.status.expires_at
-        return (
-            task.spec.server == self.settings.server_name
-            and _same_principal(task.spec.principal, principal)
-            and (expires is None or expires > now)
-            and task.metadata.deletion_timestamp is None
-        )
+        return (expires is None or expires > self.now()) and task.metadata.deletion_timestamp is None
 
     def view(self, task: McpTask) -> TaskView:
         """What the task's caller may see of it."""
@@ -366,8 +370,10 @@ def _same_principal(owner: Principal | None, caller: Principal | None) -> bool:
     return principal_key(owner) == principal_key(caller)
 
 
-def _sort_key(task: McpTask) -> tuple[str, str]:
-    return created_at(task).isoformat(), task.name
+def _owner(item: JsonObject) -> tuple[str, str, str] | None:
+    """`principal_key` of an object's principal."""
+    principal = item["spec"].get("principal")
+    return None if principal is None else principal_key(Principal.model_construct(**{}))
 
 
 def _message(task: McpTask) -> str | None:

@@ -164,7 +164,8 @@ def redis(namespace: str) -> list[JsonObject]:
         "imagePullPolicy": "IfNotPresent",
         "command": ["redis-server", "--save", "", "--appendonly", "no", "--bind", "0.0.0.0", "--protected-mode", "no"],
         "workingDir": "/tmp",
-        "readinessProbe": {"tcpSocket": {"port": 6379}, "periodSeconds": 1},
+        "readinessProbe": {"tcpSocket": {"port": 6379}, "periodSeconds": 1, "timeoutSeconds": 5},
+        "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

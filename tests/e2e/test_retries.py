@@ -12,7 +12,7 @@ def test_a_process_that_dies_is_started_again_as_often_as_allowed(client: RawCli
     status = look.status(task_id)
     assert task["status"] == "failed"
     assert (status["reason"], status["attempts"]) == ("ExitCode", 3)
-    assert "3 attempts" in status["message"]
+    assert "attempt 3" in status["message"]
     assert len(look.jobs(task_id)) == 1
 
 

@@ -20,6 +20,8 @@ BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 3.0, 5.0)
 RELIST_SECONDS = 300
 """How long one watch lasts before everything is listed anew: a watch is not trusted to tell all."""
 
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
 Key = tuple[str, str]
 
 
@@ -37,12 +39,25 @@ def version_of(item: JsonObject) -> int:
         return 0
 
 
+def without_bookkeeping(item: JsonObject) -> JsonObject:
+    """The object without what only appliers read: the managed fields and kubectl's copy of the whole object.
+
+    They are half of a small object's size.
+    """
+    metadata = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
+    annotations = {k: v for k, v in (metadata.pop("annotations", None) or {}).items() if k != LAST_APPLIED}
+    if annotations:
+        metadata["annotations"] = annotations
+    return {**item, "metadata": metadata}
+
+
 @dataclass(eq=False)
 class WatchCache:
     """Objects of one kind in one namespace (all where None), kept up to date by list and watch.
 
     `add` and `discard` let a writer put its own writes in at once (read-your-writes). `on_deleted` is called with the
-    last known state of an object that is gone.
+    last known state of an object that is gone. `trim` gives the part of an object that is kept: a new object that
+    shares no more than unchanged parts with the one given.
     """
 
     client: KubeClient
@@ -50,6 +65,7 @@ class WatchCache:
     namespace: str | None = None
     label_selector: str | None = None
     on_deleted: Callable[[JsonObject], None] = lambda _item: None
+    trim: Callable[[JsonObject], JsonObject] = without_bookkeeping
     synced: asyncio.Event = field(default_factory=asyncio.Event)
     _items: dict[Key, JsonObject] = field(default_factory=dict)
     _waiters: dict[Key, set[asyncio.Event]] = field(default_factory=dict)
@@ -71,7 +87,7 @@ class WatchCache:
         known = self._items.get(key)
         if known is not None and _is_older(item, known):
             return
-        self._items[key] = item
+        self._items[key] = self.trim(item)
         self._wake(key)
 
     def discard(self, namespace: str, name: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from mcptasks.local import bodies, discovery, errors, jsonvalues, openapi, table
+from mcptasks.local import bodies, discovery, errors, gnostic, jsonvalues, openapi, table
 from mcptasks.local.auth import Tokens
 from mcptasks.local.errors import ApiError
 from mcptasks.local.kinds import Kind
@@ -149,6 +149,8 @@ class Api:
             found = self._documents.get(path)
         if found is None:
             raise errors.no_such_path()
+        if "swagger" in found and gnostic.accepted(request.headers.get("Accept", "")):
+            return web.Response(body=gnostic.encode(found), content_type=gnostic.MEDIA_TYPE)
         return _reply(found)
 
     def _group(self, parts: list[str]) -> Json | None:

@@ -1,4 +1,4 @@
-"""OpenAPI documents: /openapi/v3 for `kubectl explain` and validation, and a minimal /openapi/v2 for old clients.
+"""OpenAPI documents: /openapi/v3 for `kubectl explain` and validation, /openapi/v2 for Lists and for old clients.
 
 Custom resources are described by their CRD's schema, built-in kinds by their fields, without texts.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcptasks.local import swagger
 from mcptasks.local.api_types import ApiTypes
 from mcptasks.local.discovery import GIT_VERSION
 from mcptasks.local.kinds import Kind, Registry
@@ -46,6 +47,12 @@ def _object_meta() -> Json:
             "format": "date-time",
             "description": "When the object will be deleted.",
         },
+        "deletionGracePeriodSeconds": {
+            "type": "integer",
+            "format": "int64",
+            "description": "Seconds until the object is removed once it is deleted.",
+        },
+        "selfLink": {"type": "string", "description": "Deprecated; never set."},
         "finalizers": {"type": "array", "items": {"type": "string"}, "description": "Must be empty before deletion."},
         "ownerReferences": {"type": "array", "items": _OPEN, "description": "Objects that this object depends on."},
         "managedFields": {"type": "array", "items": _OPEN, "description": "Who applied which fields."},
@@ -163,13 +170,11 @@ class Documents:
         return {**schemas, _schema_name(kind): {**main, "description": description, _GVK: [_gvk(kind)]}}
 
     def _v2(self) -> Json:
-        definitions: Json = {_schema_name(kind): {**_OPEN, _GVK: [_gvk(kind)]} for kind in self._registry.all()}
+        """The one OpenAPI v2 document."""
+        definitions: Json = {_META: swagger.schema(_object_meta())}
         paths: Json = {}
         for kind in self._registry.all():
-            paths |= {path: _swagger(item) for path, item in _paths(kind).items()}
+            definitions |= {name: swagger.schema(item) for name, item in self._schemas(kind).items()}
+            paths |= {path: swagger.path(item) for path, item in _paths(kind).items()}
         info = {"title": "Kubernetes", "version": GIT_VERSION}
         return {"swagger": "2.0", "info": info, "paths": paths, "definitions": definitions}
-
-
-def _swagger(item: Json) -> Json:
-    return {verb: {**operation, "responses": {"200": {"description": "OK"}}} for verb, operation in item.items()}

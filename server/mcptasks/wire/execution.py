@@ -6,7 +6,6 @@ shapes it for the reader's version.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -26,7 +25,7 @@ from mcp_types.version import LATEST_MODERN_VERSION
 from pydantic import BaseModel
 
 from mcptasks.assignment import Assignment, ErrorOutcome, FailureOutcome, ResultOutcome
-from mcptasks.reports import listening
+from mcptasks.reports import LatestReport, listening
 from mcptasks.resources import ComponentKind, JsonObject, Reason
 from mcptasks.wire.catalogue import METHODS, request_params
 
@@ -85,8 +84,12 @@ async def execute(
     try:
         async with server.lifespan() as state:
             ctx, params = _request(assignment, arguments, channel, state)
-            with listening(_Listener(channel)):
-                return _outcome(await server.run_request(ctx, params))
+            reports = LatestReport(channel.progress)
+            with listening(reports):
+                try:
+                    return _outcome(await server.run_request(ctx, params))
+                finally:
+                    await reports.aclose()
     except MCPError as error:
         data = None if error.error.data is None else pydantic_core.to_json(error.error.data).decode()
         return ErrorOutcome(code=error.error.code, message=error.error.message, data_text=data)
@@ -141,26 +144,6 @@ def _outcome(result: HandlerResult) -> ResultOutcome | FailureOutcome:
 
 def _text_of(result: CallToolResult) -> str | None:
     return next((block.text for block in result.content if isinstance(block, TextContent)), None)
-
-
-@dataclass(eq=False)
-class _Listener:
-    """Takes `mcptasks.progress` from any thread and hands it to the channel on the loop's thread."""
-
-    channel: Channel
-    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
-    _running: set[asyncio.Task[None]] = field(default_factory=set)
-
-    def __call__(self, current: float, total: float | None, message: str | None) -> None:
-        self.loop.call_soon_threadsafe(self._start, current, total, message)
-
-    def _start(self, current: float, total: float | None, message: str | None) -> None:
-        task = self.loop.create_task(self._report(current, total, message))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-
-    async def _report(self, current: float, total: float | None, message: str | None) -> None:
-        await self.channel.progress(current, total, message)
 
 
 @dataclass(frozen=True)
