@@ -29,7 +29,7 @@ from mcptasks.loading import LoadError, ServerPath, load_server
 from mcptasks.logs import configure_logging
 from mcptasks.resources import JsonObject
 from mcptasks.results import Results, ResultStoreUnavailableError
-from mcptasks.service import TaskService
+from mcptasks.service import TaskService, cached
 from mcptasks.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ async def _serve(settings: Settings) -> int:
         kube = await stack.enter_async_context(await access.connect("mcptasks-server"))
         results = await stack.enter_async_context(_results(settings))
         forget = _Forget(results)
-        cache = WatchCache(kube, MCP_TASKS, namespace, on_deleted=forget)
+        cache = WatchCache(kube, MCP_TASKS, namespace, on_deleted=forget, trim=cached)
         tasks = TaskClient(kube)
         service = TaskService(settings, namespace, tasks, cache, results)
         server.serve_tasks(service)

@@ -454,12 +454,24 @@ def _unchanged(field: str) -> str:
     return f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
 
 
+def same(left: Any, right: Any) -> bool:
+    """Equality of JSON values as CEL has it.
+
+    Unlike with Python's `==`, true is not 1 and false is not 0. Numbers are equal by value: 1 is 1.0.
+    """
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(value, right[name]) for name, value in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
+
+
 def _spec_is_frozen(new: Any, old: Any) -> bool:
     if old is None:
         return True
-    if new.get("cancel") == old.get("cancel"):
-        return bool(new == old)
-    return all(new.get(field) == old.get(field) for field in _COMPARABLE_SPEC_FIELDS)
+    if same(new.get("cancel"), old.get("cancel")):
+        return same(new, old)
+    return all(same(new.get(field), old.get(field)) for field in _COMPARABLE_SPEC_FIELDS)
 
 
 def _cancel_is_one_way(new: Any, old: Any) -> bool:
@@ -477,7 +489,7 @@ def _phase_is_sticky(new: Any, old: Any) -> bool:
 
 def _result_is_sticky(new: Any, old: Any) -> bool:
     phase = _status(old).get("phase")
-    return phase not in TERMINAL_PHASES or _status(new).get("result") == _status(old).get("result")
+    return phase not in TERMINAL_PHASES or same(_status(new).get("result"), _status(old).get("result"))
 
 
 _WAS_TERMINAL = (

@@ -7,9 +7,11 @@ import base64
 import binascii
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
+from operator import itemgetter
 
 from mcptasks.calls import (
     Call,
@@ -23,7 +25,7 @@ from mcptasks.calls import (
     UnavailableServiceError,
 )
 from mcptasks.kube import names
-from mcptasks.kube.cache import WatchCache
+from mcptasks.kube.cache import WatchCache, without_bookkeeping
 from mcptasks.kube.errors import (
     AlreadyExistsError,
     ForbiddenError,
@@ -54,7 +56,12 @@ from mcptasks.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+DEFAULT_SERVER = str(McpTaskSpec.model_fields["server"].default)
+
 PAGE_SIZE = 100
+CACHED_RESULT_CHARACTERS = 4096
+"""Longer results are read from the API server when somebody asks for them, so that thousands fit into memory."""
+
 RECHECK_SECONDS = 15.0
 """How long a waiting call trusts the watch before it asks the API server itself."""
 
@@ -277,10 +284,14 @@ class TaskService:
             TaskNotFoundError: the task has none.
             UnavailableServiceError: the result store cannot be reached, or has lost it.
         """
-        if view.result is None:
+        record = view.result
+        if record is not None and record.text is None and record.ref is None:
+            # Too large for the cache.
+            record = parse_task(await self._fresh_item(view.task_id)).status.result
+        if record is None:
             raise TaskNotFoundError
         try:
-            return await self.results.get(view.result)
+            return await self.results.get(record)
         except (ResultLostError, ResultStoreUnavailableError) as error:
             logger.error("cannot read the result: %s", error, extra={"task": view.task_id})
             raise UnavailableServiceError("The task's result cannot be read at the moment. Try again.") from error
@@ -318,10 +329,11 @@ class TaskService:
     def list(self, principal: Principal | None, cursor: str | None = None) -> Page:
         """A page of the principal's tasks, newest first. Raises InvalidCallError for a cursor that is not ours."""
         after = None if cursor is None else _Position.decode(cursor)
-        found = (task for task in map(parse_task, self._newest_first(principal, after)) if self._is_listed(task))
-        page = list(islice(found, PAGE_SIZE))
-        cursor = None if next(found, None) is None else _Position.of_task(page[-1]).encode()
-        return Page([self.view(task) for task in page], cursor)
+        mine = ((item, parse_task(item)) for item in self._newest_first(principal, after))
+        listed = ((item, task) for item, task in mine if self._is_listed(task))
+        page = list(islice(listed, PAGE_SIZE))
+        more = next(listed, None) is not None
+        return Page([self.view(task) for _, task in page], _Position.of(page[-1][0]).encode() if more else None)
 
     def _newest_first(self, principal: Principal | None, after: _Position | None) -> Iterator[JsonObject]:
         """The principal's tasks after a position, as objects: those that a page does not show are never parsed."""
@@ -371,9 +383,26 @@ def _same_principal(owner: Principal | None, caller: Principal | None) -> bool:
 
 
 def _owner(item: JsonObject) -> tuple[str, str, str] | None:
-    """`principal_key` of an object's principal."""
+    """`principal_key` of the object's principal."""
     principal = item["spec"].get("principal")
-    return None if principal is None else principal_key(Principal.model_construct(**{}))
+    if principal is None:
+        return None
+    return principal.get("clientId") or "", principal.get("issuer") or "", principal.get("subject") or ""
+
+
+def _server(item: JsonObject) -> str:
+    return str(item["spec"].get("server", DEFAULT_SERVER))
+
+
+def cached(item: JsonObject) -> JsonObject:
+    """The part of a task's object that is kept in memory: no bookkeeping of appliers, no large result."""
+    item = without_bookkeeping(item)
+    status = item.get("status") or {}
+    result = status.get("result") or {}
+    if len(result.get("text") or "") <= CACHED_RESULT_CHARACTERS:
+        return item
+    kept = {key: value for key, value in result.items() if key != "text"}
+    return {**item, "status": {**status, "result": kept}}
 
 
 def _message(task: McpTask) -> str | None:

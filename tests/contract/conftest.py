@@ -7,12 +7,18 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mcptasks.crds import custom_resource_definitions
 from mcptasks.local import ClusterConfig, LocalClusterThread
+from mcptasks.resources import CEL_RULES, VERSION
+from tests.contract.cleanup import GROUP_PREFIX, Space, temporary_definition, temporary_space
 from tests.contract.client import Api, eventually
 from tests.contract.widgets import RULES, widget_crd
+
+Json = dict[str, Any]
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +27,7 @@ def kubeconfig(request: pytest.FixtureRequest) -> Iterator[Path]:
     if given:
         yield Path(given)
         return
-    with LocalClusterThread(ClusterConfig(rules=RULES)) as cluster:
+    with LocalClusterThread(ClusterConfig(rules={**RULES, **CEL_RULES})) as cluster:
         yield cluster.kubeconfig
 
 
@@ -32,28 +38,20 @@ def api(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield api
 
 
-@dataclass(frozen=True)
-class Space:
-    """A throw-away namespace and the paths in it."""
-
-    name: str
-
-    def path(self, plural: str, name: str = "", sub: str = "", group: str = "v1") -> str:
-        root = f"/apis/{group}" if "/" in group else f"/api/{group}"
-        return "/".join(part for part in (f"{root}/namespaces/{self.name}/{plural}", name, sub) if part)
-
-    def jobs(self, name: str = "", sub: str = "") -> str:
-        return self.path("jobs", name, sub, "batch/v1")
+@pytest.fixture(scope="session")
+def spaces(api: Api) -> Iterator[list[Space]]:
+    """The namespaces of this run; none of them outlives it."""
+    made: list[Space] = []
+    yield made
+    for space in made:
+        eventually(lambda path=space.own_path: api.get(path).code == 404, 120)
 
 
 @pytest.fixture
-def space(api: Api) -> Iterator[Space]:
-    name = f"contract-{secrets.token_hex(4)}"
-    api.post("/api/v1/namespaces", {"metadata": {"name": name}}).ok(201)
-    space = Space(name)
-    eventually(lambda: api.get(space.path("serviceaccounts", "default")).code == 200)
-    yield space
-    api.delete(f"/api/v1/namespaces/{name}")
+def space(api: Api, spaces: list[Space]) -> Iterator[Space]:
+    with temporary_space(api) as space:
+        spaces.append(space)
+        yield space
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Widgets:
     def path(self, name: str = "", sub: str = "") -> str:
         return self.space.path("widgets", name, sub, self.api_version)
 
-    def body(self, name: str, spec: dict[str, object] | None = None) -> dict[str, object]:
+    def body(self, name: str, spec: Json | None = None) -> Json:
         metadata = {"name": name}
         spec = {"size": 1} if spec is None else spec
         return {"apiVersion": self.api_version, "kind": "Widget", "metadata": metadata, "spec": spec}
@@ -78,21 +76,49 @@ class Widgets:
 
 @pytest.fixture(scope="session")
 def widget_group(api: Api) -> Iterator[str]:
-    group = f"contract-{secrets.token_hex(3)}.mcptasks.dev"
-    crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-    api.post(crds, widget_crd(group)).ok(201)
-
-    def served() -> bool:
-        return api.get(f"/apis/{group}/v1alpha1/widgets").code == 200
-
-    eventually(served)
-    yield group
-    api.delete(f"{crds}/widgets.{group}")
+    group = f"{GROUP_PREFIX}{secrets.token_hex(3)}.mcptasks.dev"
+    with temporary_definition(api, widget_crd(group)):
+        yield group
 
 
 @pytest.fixture
 def widgets(widget_group: str, space: Space) -> Widgets:
     return Widgets(widget_group, space)
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The paths of McpTasks in the throw-away namespace, under a group of the tests' own."""
+
+    group: str
+    space: Space
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{VERSION}"
+
+    def path(self, name: str = "", sub: str = "") -> str:
+        return self.space.path("mcptasks", name, sub, self.api_version)
+
+    def body(self, name: str, **spec: Any) -> Json:
+        spec = {"server": "s", "component": {"name": "t"}, **spec}
+        return {"apiVersion": self.api_version, "kind": "McpTask", "metadata": {"name": name}, "spec": spec}
+
+
+@pytest.fixture(scope="session")
+def task_group(api: Api) -> Iterator[str]:
+    """The definition of McpTask under another group, beside the one that the cluster may have installed."""
+    [crd] = [crd for crd in custom_resource_definitions() if crd["spec"]["names"]["kind"] == "McpTask"]
+    group = f"{GROUP_PREFIX}{secrets.token_hex(3)}.tasks.mcptasks.dev"
+    names = {"plural": "mcptasks", "singular": "mcptask", "kind": "McpTask"}
+    spec = {**crd["spec"], "group": group, "names": names}
+    with temporary_definition(api, {**crd, "metadata": {"name": f"mcptasks.{group}"}, "spec": spec}):
+        yield group
+
+
+@pytest.fixture
+def tasks(task_group: str, space: Space) -> Tasks:
+    return Tasks(task_group, space)
 
 
 @pytest.fixture(scope="session")

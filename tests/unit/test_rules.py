@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.resources import SPEC_RULES, TASK_RULES
+from mcptasks.resources import SPEC_RULES, TASK_RULES, same
 
 SPEC = {"server": "s", "component": {"name": "t"}, "arguments": {"x": 1}, "cancel": False}
 
@@ -33,6 +33,32 @@ def task_allows(new: Any, old: Any) -> bool:
 )
 def test_a_spec_is_immutable_except_for_cancel(change: dict[str, Any], allowed: bool) -> None:
     assert spec_allows(SPEC | change, SPEC) is allowed
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "equal"),
+    [
+        (1, True, False),
+        (0, False, False),
+        (1, 1.0, True),
+        (1, 1.5, False),
+        (True, True, True),
+        (None, False, False),
+        (1, "1", False),
+        ([], {}, False),
+        ([1, None], [1, None], True),
+        ([1, None], [True, None], False),
+        ([1], [1, 1], False),
+        ({"a": 1}, {"b": 1}, False),
+        ({"a": None}, {}, False),
+        ({"a": {"b": [0]}}, {"a": {"b": [False]}}, False),
+        ({"a": {"b": [2]}}, {"a": {"b": [2.0]}}, True),
+    ],
+)
+def test_values_are_compared_as_cel_does(left: Any, right: Any, equal: bool) -> None:
+    assert same(left, right) is equal
+    assert same(right, left) is equal
+    assert spec_allows(SPEC | {"arguments": {"x": left}}, SPEC | {"arguments": {"x": right}}) is equal
 
 
 def test_anything_may_be_created() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mcptasks.local.errors import bad_request
+from mcptasks.local.quantity import parse_quantity
 
 Json = dict[str, Any]
 
@@ -33,6 +34,7 @@ _GO = {"string": "string", "bytes": "[]uint8", "bool": "bool", "int32": "int32",
 TIMES = frozenset({"meta.v1.Time", "meta.v1.MicroTime"})
 ANYTHING = frozenset({"meta.v1.FieldsV1", "runtime.RawExtension"})
 STRINGS = frozenset({"authentication.v1.ExtraValue", "authorization.v1.ExtraValue"})
+_QUANTITY_FORM = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 QUANTITY, INT_OR_STRING = "resource.Quantity", "intstr.IntOrString"
 
 
@@ -113,7 +115,7 @@ class ApiTypes:
             _expect(
                 isinstance(value, str | int | float) and not isinstance(value, bool), value, path, "resource.Quantity"
             )
-            return str(value)
+            return _quantity(str(value))
         if kind in TIMES or kind in ANYTHING or kind in STRINGS or kind == INT_OR_STRING or kind not in self._messages:
             return value
         if value is None:
@@ -206,6 +208,14 @@ def _fits(value: Any, kind: str) -> bool:
 def _expect(fits: bool, value: Any, path: str, wanted: str) -> None:
     if not fits:
         raise bad_request(f"json: cannot unmarshal {_json_name(value)} into Go struct field .{path} of type {wanted}")
+
+
+def _quantity(text: str) -> str:
+    try:
+        parse_quantity(text)
+    except ValueError:
+        raise bad_request(f"quantities must match the regular expression '{_QUANTITY_FORM}'") from None
+    return text
 
 
 def _json_name(value: Any) -> str:

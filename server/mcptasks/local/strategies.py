@@ -10,6 +10,7 @@ from typing import Any
 
 from mcptasks.local import jsonvalues
 from mcptasks.local.errors import FieldError, forbidden_field, invalid_value, required, unsupported
+from mcptasks.local.podchecks import pod_spec_errors
 from mcptasks.local.store import Resource
 
 Json = dict[str, Any]
@@ -77,7 +78,7 @@ def _default_volume(volume: Json) -> Json:
     if isinstance(result.get("projected"), dict):
         sources = [_default_source(source) for source in result["projected"].get("sources") or ()]
         result["projected"] = {**result["projected"], "sources": sources}
-    if len(result) == 1:
+    if not result.keys() - {"name"}:
         result["emptyDir"] = {}
     return result
 
@@ -86,43 +87,6 @@ def _default_source(source: Json) -> Json:
     if "serviceAccountToken" in source:
         return {**source, "serviceAccountToken": {"expirationSeconds": 3600, **source["serviceAccountToken"]}}
     return source
-
-
-def pod_spec_errors(spec: Json, path: str) -> list[FieldError]:
-    errors = []
-    containers = spec.get("containers") or []
-    if not containers:
-        errors.append(required(f"{path}.containers"))
-    volumes = {volume.get("name") for volume in spec.get("volumes") or ()}
-    for name in ("initContainers", "containers"):
-        for index, container in enumerate(spec.get(name) or ()):
-            errors += _container_errors(container, volumes, f"{path}.{name}[{index}]")
-    errors += _duplicates(containers, f"{path}.containers")
-    return errors
-
-
-def _container_errors(container: Json, volumes: set[str], path: str) -> list[FieldError]:
-    errors = []
-    if not container.get("name"):
-        errors.append(required(f"{path}.name"))
-    if not container.get("image"):
-        errors.append(required(f"{path}.image"))
-    for index, mount in enumerate(container.get("volumeMounts") or ()):
-        if mount.get("name") not in volumes:
-            where = f"{path}.volumeMounts[{index}].name"
-            errors.append(FieldError("FieldValueNotFound", where, "", jsonvalues.dumps(mount.get("name")).decode()))
-    return errors
-
-
-def _duplicates(containers: list[Json], path: str) -> list[FieldError]:
-    errors, seen = [], set()
-    for index, container in enumerate(containers):
-        name = container.get("name")
-        if name in seen:
-            shown = jsonvalues.dumps(name).decode()
-            errors.append(FieldError("FieldValueDuplicate", f"{path}[{index}].name", "", shown))
-        seen.add(name)
-    return errors
 
 
 def _prepare_pod(pod: Json) -> None:
@@ -160,6 +124,7 @@ def _frozen_pod_part(pod: Json) -> Json:
 # --- Jobs ---
 
 _JOB_LABELS = ("batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name")
+_LABEL_LENGTH = 63
 _IMMUTABLE_JOB_FIELDS = ("completions", "selector", "template", "completionMode", "podFailurePolicy", "managedBy")
 
 
@@ -200,12 +165,27 @@ def _validate_job(new: Json, old: Json | None) -> list[FieldError]:
     pod_spec = spec["template"].get("spec") or {}
     errors += pod_spec_errors(pod_spec, "spec.template.spec")
     policy = pod_spec.get("restartPolicy")
-    if policy not in ("Never", "OnFailure"):
-        errors.append(required("spec.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"'))
+    errors += _restart_policy_errors(policy)
     errors += _policy_errors(spec, policy)
+    errors += _template_label_errors(spec["template"])
     if old is not None:
         errors += _job_changes(spec, old["spec"])
     return errors
+
+
+def _restart_policy_errors(policy: str | None) -> list[FieldError]:
+    path = "spec.template.spec.restartPolicy"
+    if policy in (None, "Always"):
+        return [required(path, 'valid values: "OnFailure", "Never"')]
+    return [] if policy in ("OnFailure", "Never") else [unsupported(path, policy, ["OnFailure", "Never"])]
+
+
+def _template_label_errors(template: Json) -> list[FieldError]:
+    """The Job's name becomes a label, which is where a long one is refused."""
+    values = ((template.get("metadata") or {}).get("labels") or {}).values()
+    too_long = [value for value in values if len(value) > _LABEL_LENGTH]
+    detail = f"must be no more than {_LABEL_LENGTH} bytes"
+    return [invalid_value("spec.template.labels", value, detail) for value in too_long]
 
 
 def _negative(spec: Json) -> list[FieldError]:

@@ -71,6 +71,10 @@ class Supervisor:
         """Make a component known under its name; `start` runs it."""
         self._components[component.name] = component
 
+    def component(self, name: str) -> Component:
+        """The component of that name. Raises KeyError where there is none."""
+        return self._components[name]
+
     def log_file(self, name: str) -> Path:
         """The file with all that the component has printed, over all its starts."""
         return self.directory / f"{name}.log"

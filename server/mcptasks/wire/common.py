@@ -25,7 +25,8 @@ from mcptasks.calls import (
     TaskView,
     UnavailableServiceError,
 )
-from mcptasks.resources import JsonObject, Principal, Request, TraceContext
+from mcptasks.lifecycle import timestamp
+from mcptasks.resources import JsonObject, Phase, Principal, Request, TraceContext
 from mcptasks.wire.catalogue import METHODS, ArgumentsError
 
 if TYPE_CHECKING:
@@ -97,6 +98,19 @@ def as_mcp_error(error: Exception) -> Exception:
         return MCPError(code=INTERNAL_ERROR, message=str(error))
     logger.error("request failed unexpectedly", exc_info=error)
     return MCPError(code=INTERNAL_ERROR, message="Internal server error")
+
+
+def task_fields(view: TaskView, status: Phase) -> JsonObject:
+    """The fields of a task that all protocol versions spell alike."""
+    task: JsonObject = {
+        "taskId": view.task_id,
+        "status": status.value,
+        "createdAt": timestamp(view.created_at),
+        "lastUpdatedAt": timestamp(view.last_updated_at),
+    }
+    if view.message:
+        task["statusMessage"] = view.message
+    return task
 
 
 def progress_meta(view: TaskView) -> JsonObject:

@@ -16,7 +16,6 @@ from mcp_types import methods as mcp_methods
 
 from mcptasks.calls import Call, TaskView
 from mcptasks.config import TaskConfig
-from mcptasks.lifecycle import timestamp
 from mcptasks.resources import Component, ComponentKind, JsonObject
 from mcptasks.wire.catalogue import Catalogue
 from mcptasks.wire.common import (
@@ -30,6 +29,7 @@ from mcptasks.wire.common import (
     request_of,
     shaped_result,
     task_failure,
+    task_fields,
     trace_context_of,
 )
 
@@ -47,17 +47,7 @@ _KINDS = {"tools/call": ComponentKind.TOOL}
 
 def render(view: TaskView) -> JsonObject:
     """The task as this version's `Task` object."""
-    task: JsonObject = {
-        "taskId": view.task_id,
-        "status": view.phase.value,
-        "createdAt": timestamp(view.created_at),
-        "lastUpdatedAt": timestamp(view.last_updated_at),
-        "ttl": view.ttl_ms,
-        "pollInterval": view.poll_interval_ms,
-    }
-    if view.message:
-        task["statusMessage"] = view.message
-    return task
+    return task_fields(view, view.phase) | {"ttl": view.ttl_ms, "pollInterval": view.poll_interval_ms}
 
 
 @dataclass(frozen=True)

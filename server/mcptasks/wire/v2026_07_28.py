@@ -16,7 +16,6 @@ from mcp.shared.inbound import decode_header_value
 from mcp_types import HEADER_MISMATCH, CallToolRequestParams
 
 from mcptasks.calls import Call, TaskEndedError, TaskView
-from mcptasks.lifecycle import timestamp
 from mcptasks.resources import Component, ComponentKind, InputRequest, JsonObject, Phase
 from mcptasks.wire.catalogue import ArgumentsError, Catalogue
 from mcptasks.wire.common import (
@@ -29,6 +28,7 @@ from mcptasks.wire.common import (
     request_of,
     shaped_result,
     task_failure,
+    task_fields,
     trace_context_of,
 )
 
@@ -41,17 +41,8 @@ EXTENSION = "io.modelcontextprotocol/tasks"
 
 def render(view: TaskView) -> JsonObject:
     """The task as this version's flat `Task` object. A tool's own error is a completed task here."""
-    task: JsonObject = {
-        "taskId": view.task_id,
-        "status": (Phase.COMPLETED if view.is_tool_error else view.phase).value,
-        "createdAt": timestamp(view.created_at),
-        "lastUpdatedAt": timestamp(view.last_updated_at),
-        "ttlMs": view.ttl_ms,
-        "pollIntervalMs": view.poll_interval_ms,
-    }
-    if view.message:
-        task["statusMessage"] = view.message
-    return task
+    status = Phase.COMPLETED if view.is_tool_error else view.phase
+    return task_fields(view, status) | {"ttlMs": view.ttl_ms, "pollIntervalMs": view.poll_interval_ms}
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,8 @@ def test_the_products_definitions(tmp_path: Path) -> None:
             made = api.post(path, body).ok(201)
             assert made["spec"]["arguments"] == {"a": [1, None]}
             assert api.patch(f"{path}/a", {"spec": {"server": "other"}}).code == 422
-            assert api.patch(f"{path}/a", {"spec": {"arguments": {"a": [2, None]}}}).code == 422
+            for changed in ([2, None], [True, None], [1], [1, 0]):
+                assert api.patch(f"{path}/a", {"spec": {"arguments": {"a": changed}}}).code == 422, changed
             api.patch(f"{path}/a", {"spec": {"cancel": True}}).ok()
             assert api.patch(f"{path}/a", {"spec": {"cancel": False}}).code == 422
             api.patch(f"{path}/a/status", {"status": {"phase": "cancelled"}}).ok()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.contract.client import Api, eventually
 from tests.contract.conftest import Space
 from tests.integration.local.conftest import GROUP
@@ -19,6 +20,7 @@ from mcptasks.local import LocalClusterThread
 Kubectl = Callable[..., str]
 
 WIDGET = f"apiVersion: {GROUP}/v1alpha1\nkind: Widget\nmetadata: {{name: w, labels: {{app: x}}}}\nspec: {{size: 3}}\n"
+CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, creationTimestamp: null}\ndata: {a: b}\n"
 JOB = """
 apiVersion: batch/v1
 kind: Job
@@ -100,6 +102,25 @@ def test_apply(kubectl: Kubectl) -> None:
     assert 'unknown field "spec.nope"' in unknown
     warned = kubectl("apply", "--validate=warn", "-f", "-", stdin=WIDGET.replace("size: 3", "size: 3, nope: 1"))
     assert 'Warning: unknown field "spec.nope"' in warned
+
+
+def test_lists(kubectl: Kubectl) -> None:
+    """kubectl validates the items of a List itself, with the protobuf form of /openapi/v2."""
+    items = [WIDGET, CONFIG, JOB.replace("spec:\n  backoff", "spec:\n  suspend: true\n  backoff")]
+    manifest = {"apiVersion": "v1", "kind": "List", "items": [yaml.safe_load(item) for item in items]}
+    text = json.dumps(manifest)
+    assert kubectl("create", "-f", "-", stdin=text).count("created") == 3
+    assert kubectl("delete", "-f", "-", stdin=text).count("deleted") == 3
+    assert kubectl("apply", "-f", "-", stdin=text).count("created") == 3
+    assert kubectl("apply", "-f", "-", stdin=text).count("unchanged") == 2  # kubectl patches a null timestamp again
+    copied = kubectl("apply", "-f", "-", stdin=kubectl("get", "widgets,configmaps,jobs", "-o", "yaml"))
+    assert all(name in copied for name in ("widget.example.dev/w ", "configmap/c ", "job.batch/j "))
+    unknown = kubectl("apply", "-f", "-", stdin=text.replace('"size"', '"sise"'), fails=True)
+    assert 'unknown field "sise"' in unknown
+    assert 'missing required field "size"' in unknown
+    assert 'unknown field "suspended"' in kubectl(
+        "create", "-f", "-", stdin=text.replace('"suspend"', '"suspended"'), fails=True
+    )
 
 
 def test_create_patch_delete(kubectl: Kubectl) -> None:

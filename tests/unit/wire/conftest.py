@@ -24,7 +24,7 @@ from mcptasks.kube.tasks import TaskClient
 from mcptasks.lifecycle import Ending, end, utc_now
 from mcptasks.resources import JsonObject, Phase, Reason, ResultRecord, TaskError
 from mcptasks.results import Results
-from mcptasks.service import TaskService
+from mcptasks.service import TaskService, cached
 from mcptasks.settings import Settings
 from tests.support.doubles import MemoryTasks
 from tests.support.mcp import RawClient
@@ -89,7 +89,7 @@ def serving(settings: Settings) -> Iterator[Endpoint]:
     """The endpoint on a free port, in a thread of its own."""
     tasks = MemoryTasks()
     # The cache is fed by hand, so it never asks the client for anything.
-    cache = WatchCache(cast(KubeClient, None), MCP_TASKS, "default")
+    cache = WatchCache(cast(KubeClient, None), MCP_TASKS, "default", trim=cached)
     cache.synced.set()
     service = TaskService(settings, "default", cast(TaskClient, tasks), cache, Results.from_settings(settings))
     server = make_server()

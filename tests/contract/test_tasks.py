@@ -1,0 +1,66 @@
+"""The rules of the product's own resources, as CEL and as the embedded cluster evaluate them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.contract.client import JSON_PATCH, Api
+from tests.contract.conftest import Tasks
+
+FROZEN = "spec is immutable, except that cancel may become true; make a new task instead"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ([1], [True]),
+        ([True], [1]),
+        ([0], [False]),
+        ([True, None], [1, None]),
+        ([1, None], [1, False]),
+        ([1], [1.5]),
+        ([1], ["1"]),
+        ({"b": 1}, {"b": True}),
+        ([{"b": 1}], [{"c": 1}]),
+        ([], {}),
+    ],
+)
+def test_arguments_are_frozen(api: Api, tasks: Tasks, old: Any, new: Any) -> None:
+    api.post(tasks.path(), tasks.body("a", arguments={"x": old})).ok(201)
+    reply = api.patch(tasks.path("a"), {"spec": {"arguments": {"x": new}}})
+    assert (reply.code, reply.causes) == (422, [("spec", "FieldValueInvalid")])
+    assert FROZEN in reply.message
+    assert api.get(tasks.path("a")).ok()["spec"]["arguments"] == {"x": old}
+
+
+@pytest.mark.parametrize(("old", "new"), [([1], b"[1.0]"), ([2.5, True], b"[25e-1, true]"), (None, b"null")])
+def test_equal_arguments_are_no_change(api: Api, tasks: Tasks, old: Any, new: bytes) -> None:
+    api.post(tasks.path(), tasks.body("a", arguments={"x": old})).ok(201)
+    api.request(
+        "PATCH", tasks.path("a"), b'[{"op":"replace","path":"/spec/arguments/x","value":' + new + b"}]", JSON_PATCH
+    ).ok()
+
+
+@pytest.mark.parametrize("change", [{"server": "other"}, {"ttlMs": 1}, {"component": {"name": "other"}}])
+def test_no_field_changes_together_with_cancel(api: Api, tasks: Tasks, change: dict[str, Any]) -> None:
+    api.post(tasks.path(), tasks.body("a")).ok(201)
+    reply = api.patch(tasks.path("a"), {"spec": {"cancel": True, **change}})
+    assert (reply.code, reply.causes) == (422, [("spec", "FieldValueInvalid")])
+    api.patch(tasks.path("a"), {"spec": {"cancel": True}}).ok()
+    taken_back = api.patch(tasks.path("a"), {"spec": {"cancel": False}})
+    assert "a cancelled task cannot be revived: spec.cancel stays true" in taken_back.message
+
+
+@pytest.mark.parametrize("phase", ["completed", "failed", "cancelled"])
+def test_an_ended_task_stays_as_it_is(api: Api, tasks: Tasks, phase: str) -> None:
+    api.post(tasks.path(), tasks.body("a")).ok(201)
+    status = {"phase": phase, "result": {"text": "1", "sizeBytes": 1}}
+    api.patch(tasks.path("a", "status"), {"status": status}).ok()
+    flipped = api.patch(tasks.path("a", "status"), {"status": {"phase": "working"}})
+    assert "the task has ended: a terminal phase never changes" in flipped.message
+    for result in ({"text": "2"}, {"sizeBytes": 2}, None):
+        changed = api.patch(tasks.path("a", "status"), {"status": {"result": result}})
+        assert "the task has ended: its result never changes" in changed.message
+    api.patch(tasks.path("a", "status"), {"status": {"message": "more"}}).ok()
