@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 TOOLS := .cache/tools
 KUBECONFIG ?=
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
+TRIALS ?= 112
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
-.PHONY: help demo test check lint types layers generated generate format e2e bench clean
+.PHONY: help demo test chart check lint types layers generated generate format e2e faults bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -33,7 +35,10 @@ demo: $(VENV)/.installed ## Run the whole product on this machine, no cluster ne
 	@$(BIN)/mcptasks demo
 
 test: $(VENV)/.installed-dev $(TOOLS)/.installed ## All tests that need no cluster and no Docker
-	$(BIN)/python -m pytest tests $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests --ignore=tests/chart $(PYTEST_ARGS)
+
+chart: $(VENV)/.installed-dev ## Tests of the Helm chart; needs helm on the PATH or in HELM
+	$(BIN)/python -m pytest tests/chart $(PYTEST_ARGS)
 
 check: lint types layers generated ## Lint, format, types, import layers, generated files
 
@@ -54,6 +59,7 @@ generated: $(VENV)/.installed-dev
 generate: $(VENV)/.installed-dev ## Write crds/ and docs/settings.md anew from the models
 	$(BIN)/mcptasks crds --output crds
 	$(BIN)/mcptasks settings -o markdown > docs/settings.md
+	$(BIN)/python charts/generate.py
 
 format: $(VENV)/.installed-dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .
@@ -64,8 +70,11 @@ e2e: $(VENV)/.installed-dev $(TOOLS)/.installed ## End-to-end tests on a real cl
 	MCPTASKS_CONTRACT_IMAGE=$${MCPTASKS_CONTRACT_IMAGE:-mcptasks-e2e:dev} \
 		$(BIN)/python -m pytest tests/contract tests/e2e --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
 
-bench: $(VENV)/.installed-dev ## Latency and throughput on the embedded cluster, JSON on standard output
-	@$(BIN)/python benchmarks/embedded.py
+faults: $(VENV)/.installed-dev $(TOOLS)/.installed ## Kill every component at every step of a task: make faults [TRIALS=112] [KUBECONFIG=...]
+	@$(BIN)/python -m tests.e2e.faults --trials $(TRIALS) $(if $(KUBECONFIG),--kubeconfig "$(KUBECONFIG)")
+
+bench: $(VENV)/.installed-dev $(TOOLS)/.installed ## Latency, throughput, cost as JSON; on a real cluster: make bench KUBECONFIG=...
+	@$(BIN)/python benchmarks/$(if $(KUBECONFIG),cluster.py --kubeconfig "$(KUBECONFIG)",embedded.py) $(BENCH_ARGS)
 
 clean: ## Remove everything that was installed or built
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -1,22 +1,18 @@
-"""Latency and throughput on the embedded cluster: one JSON object on standard output.
+"""Latency, throughput and cost on the embedded cluster: one JSON object on standard output.
 
     python benchmarks/embedded.py --tasks 200 --samples 30
 
-`submit` is the time from a `tools/call` to its task id, `end_to_end` to the result of a trivial tool in a process of its
-own, `inline` the same tool without a task, in the same run. The machine is this one: server, operator, API server and
-all tasks share its cores.
+`submit` is the time from a `tools/call` to its task id, `end_to_end` to the result of a trivial tool in a process of
+its own, `inline` the same tool without a task, in the same run. Server, operator, API server and all tasks share the
+machine's cores.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import statistics
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,52 +21,35 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.measure import CLIENTS, KeptClient, machine, say, seconds, submit, summary  # noqa: E402
 from mcptasks.local.stack import LocalStack, StackConfig  # noqa: E402
-from tests.support.mcp import RawClient  # noqa: E402
 
 TOOLS = ROOT / "tests" / "e2e" / "tools.py"
-ARGUMENTS = {"a": 1, "b": 2}
+BURST_SECONDS = 1800
 
 
-def seconds(action: Callable[[], object]) -> float:
-    """How long the action takes."""
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
-
-
-def summary(samples: list[float]) -> dict[str, float]:
-    """Milliseconds: median, 99th percentile, extremes."""
-    ordered = sorted(1000 * sample for sample in samples)
-    return {
-        "p50_ms": round(statistics.median(ordered), 1),
-        "p99_ms": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], 1),
-        "min_ms": round(ordered[0], 1),
-        "max_ms": round(ordered[-1], 1),
-    }
-
-
-def latency(client: RawClient, samples: int) -> dict[str, object]:
+def latency(client: KeptClient, samples: int) -> dict[str, object]:
     """One call at a time."""
-    submit, end_to_end, inline = [], [], []
+    submitted, end_to_end, inline = [], [], []
     for _ in range(samples):
-        inline.append(seconds(lambda: client.old("tools/call", {"name": "add", "arguments": ARGUMENTS}).result))
+        inline.append(seconds(client.add))
         start = time.perf_counter()
-        task_id = client.create("add", ARGUMENTS, ttl=600_000)
-        submit.append(time.perf_counter() - start)
+        task_id = client.create_add()
+        submitted.append(time.perf_counter() - start)
         client.result(task_id)
         end_to_end.append(time.perf_counter() - start)
-    return {"submit": summary(submit), "end_to_end": summary(end_to_end), "inline": summary(inline)}
+    return {"submit": summary(submitted), "end_to_end": summary(end_to_end), "inline": summary(inline)}
 
 
-def burst(client: RawClient, tasks: int) -> dict[str, object]:
+def burst(client: KeptClient, tasks: int) -> dict[str, object]:
     """All tasks at once."""
-    with ThreadPoolExecutor(32) as pool:
-        start = time.perf_counter()
-        made = list(pool.map(lambda n: client.create("add", {"a": n, "b": 1}, ttl=3_600_000), range(tasks)))
-        submitted = time.perf_counter() - start
-        ended = list(pool.map(lambda task_id: client.wait(task_id, seconds=900), made))
-        done = time.perf_counter() - start
+    start = time.perf_counter()
+    made = submit(client, tasks)
+    submitted = time.perf_counter() - start
+    say(f"{tasks} tasks submitted in {submitted:.1f} s")
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        ended = list(pool.map(lambda task_id: client.wait(task_id, seconds=BURST_SECONDS), made))
+    done = time.perf_counter() - start
     return {
         "tasks": tasks,
         "completed": sum(task["status"] == "completed" for task in ended),
@@ -80,21 +59,20 @@ def burst(client: RawClient, tasks: int) -> dict[str, object]:
     }
 
 
-def cost(stack: LocalStack, tasks: int, before: dict[str, float]) -> dict[str, object]:
-    """CPU per task since `before`, and memory now, of each component."""
-    after = cpu(stack)
-    return {
-        name: {
-            "cpu_ms_per_task": round(1000 * (after[name] - before[name]) / tasks, 1),
-            "rss_mib": round(psutil.Process(stack.pid(name)).memory_info().rss / 2**20, 1),
-        }
-        for name in stack.names
-    }
-
-
 def cpu(stack: LocalStack) -> dict[str, float]:
-    """CPU seconds of each component so far."""
-    return {name: sum(psutil.Process(stack.pid(name)).cpu_times()[:2]) for name in stack.names}
+    """CPU seconds so far of each component, of the cluster with this benchmark, and of the tasks' processes."""
+    found = {name: sum(psutil.Process(stack.pid(name)).cpu_times()[:2]) for name in stack.names}
+    own = psutil.Process().cpu_times()
+    children = own.children_user + own.children_system
+    return found | {"cluster_and_benchmark": own.user + own.system, "task_processes": children}
+
+
+def cost(stack: LocalStack, before: dict[str, float], tasks: int) -> dict[str, object]:
+    """CPU per task since `before`, and memory now."""
+    after = cpu(stack)
+    memory = {name: round(psutil.Process(stack.pid(name)).memory_info().rss / 2**20, 1) for name in stack.names}
+    per_task = {name: round(1000 * (after[name] - before[name]) / tasks, 1) for name in after}
+    return {"cpu_ms_per_task": per_task, "rss_mib": memory}
 
 
 def main() -> None:
@@ -102,18 +80,18 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=200, help="tasks at once")
     parser.add_argument("--samples", type=int, default=30, help="calls for the latencies")
     arguments = parser.parse_args()
+    report: dict[str, object] = {"machine": machine()}
     with LocalStack(StackConfig(str(TOOLS))) as stack:
-        client = RawClient(stack.endpoint, timeout=300)
-        client.result(client.create("add", ARGUMENTS))
-        report: dict[str, object] = {
-            "machine": {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()},
-            "latency": latency(client, arguments.samples),
-        }
+        client = KeptClient(stack.endpoint)
+        client.result(client.create_add())
+        say(f"{arguments.samples} calls, one at a time")
+        report["latency"] = latency(client, arguments.samples)
         before = cpu(stack)
+        say(f"{arguments.tasks} tasks at once")
         report["burst"] = burst(client, arguments.tasks)
-        report["cost"] = cost(stack, arguments.tasks, before)
+        report["cost"] = cost(stack, before, arguments.tasks)
     json.dump(report, sys.stdout, indent=2)
-    print()
+    sys.stdout.write("\n")
 
 
 if __name__ == "__main__":

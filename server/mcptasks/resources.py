@@ -457,7 +457,8 @@ def _unchanged(field: str) -> str:
 def same(left: Any, right: Any) -> bool:
     """Equality of JSON values as CEL has it.
 
-    Unlike with Python's `==`, true is not 1 and false is not 0. Numbers are equal by value: 1 is 1.0.
+    Unlike with Python's `==`, true is not 1 and false is not 0. Numbers are equal by value: 1 is 1.0. (In free-form
+    JSON a real API server also refuses 1.0 in place of 1, although it would store it as 1.)
     """
     if isinstance(left, dict) and isinstance(right, dict):
         return left.keys() == right.keys() and all(same(value, right[name]) for name, value in left.items())

@@ -7,11 +7,12 @@ import base64
 import binascii
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from operator import itemgetter
+from typing import NamedTuple
 
 from mcptasks.calls import (
     Call,
@@ -69,8 +70,7 @@ CREATE_ATTEMPTS = 5
 CREATE_PAUSE_SECONDS = 0.3
 
 
-@dataclass(frozen=True, order=True, slots=True)
-class _Position:
+class _Position(NamedTuple):
     """A task's place in a list: its creation, as the API server writes it, and its name."""
 
     created: str
@@ -329,23 +329,32 @@ class TaskService:
     def list(self, principal: Principal | None, cursor: str | None = None) -> Page:
         """A page of the principal's tasks, newest first. Raises InvalidCallError for a cursor that is not ours."""
         after = None if cursor is None else _Position.decode(cursor)
-        mine = ((item, parse_task(item)) for item in self._newest_first(principal, after))
-        listed = ((item, task) for item, task in mine if self._is_listed(task))
+        listed = self._listed(principal, after)
         page = list(islice(listed, PAGE_SIZE))
         more = next(listed, None) is not None
-        return Page([self.view(task) for _, task in page], _Position.of(page[-1][0]).encode() if more else None)
+        return Page([self.view(task) for _, task in page], page[-1][0].encode() if more else None)
 
-    def _newest_first(self, principal: Principal | None, after: _Position | None) -> Iterator[JsonObject]:
-        """The principal's tasks after a position, as objects: those that a page does not show are never parsed."""
+    def _listed(self, principal: Principal | None, after: _Position | None) -> Iterator[tuple[_Position, McpTask]]:
+        """The principal's tasks after a position; those that nobody asks for are never parsed."""
+        for position, item in self._newest_first(principal, after):
+            try:
+                task = parse_task(item)
+            except InvalidError as error:
+                logger.error("not listed: %s", error)
+                continue
+            expires = task.status.expires_at
+            if (expires is None or expires > self.now()) and task.metadata.deletion_timestamp is None:
+                yield position, task
+
+    def _newest_first(
+        self, principal: Principal | None, after: _Position | None
+    ) -> Sequence[tuple[_Position, JsonObject]]:
         owner = None if principal is None else principal_key(principal)
-        mine = [item for item in self.cache.values() if _server(item) == self.settings.server_name]
-        found = [(_Position.of(item), item) for item in mine if _owner(item) == owner]
-        found = [(position, item) for position, item in found if after is None or position < after]
-        return (item for _, item in sorted(found, key=itemgetter(0), reverse=True))
-
-    def _is_listed(self, task: McpTask) -> bool:
-        expires = task.status.expires_at
-        return (expires is None or expires > self.now()) and task.metadata.deletion_timestamp is None
+        server = self.settings.server_name
+        mine = (item for item in self.cache.values() if _server(item) == server and _owner(item) == owner)
+        placed = ((_Position.of(item), item) for item in mine)
+        found = [(position, item) for position, item in placed if after is None or position < after]
+        return sorted(found, key=itemgetter(0), reverse=True)
 
     def view(self, task: McpTask) -> TaskView:
         """What the task's caller may see of it."""

@@ -43,8 +43,7 @@ def spaces(api: Api) -> Iterator[list[Space]]:
     """The namespaces of this run; none of them outlives it."""
     made: list[Space] = []
     yield made
-    for space in made:
-        eventually(lambda path=space.own_path: api.get(path).code == 404, 120)
+    eventually(lambda: all(api.get(space.own_path).code == 404 for space in made), 120, 0.5)
 
 
 @pytest.fixture

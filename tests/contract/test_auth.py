@@ -6,8 +6,8 @@ import base64
 import json
 from typing import Any
 
+from tests.contract.cleanup import Space
 from tests.contract.client import Api, eventually
-from tests.contract.conftest import Space
 from tests.contract.test_jobs import job, pods_of
 
 Json = dict[str, Any]

@@ -6,32 +6,36 @@ import secrets
 
 import pytest
 
-from tests.contract.cleanup import CRDS, GROUP_PREFIX, temporary_definition, temporary_space
+from tests.contract.cleanup import CRDS, GROUP_PREFIX, Space, temporary_definition, temporary_space
 from tests.contract.client import Api, eventually
 from tests.contract.conftest import Widgets
 from tests.contract.widgets import widget_crd
 
+HELD = {"name": "held", "finalizers": ["contract.dev/hold"]}
 
-class Failure(Exception):
-    """What a test may die of."""
+
+def leave_objects_and_fail(api: Api, widgets: Widgets) -> None:
+    """What a test does that fails before it lets go of what it holds."""
+    api.post(widgets.space.path("configmaps"), {"metadata": HELD}).ok(201)
+    api.post(widgets.path(), {**widgets.body("held"), "metadata": HELD}).ok(201)
+    raise ZeroDivisionError
+
+
+def fail_in_a_space(api: Api, group: str, used: list[Space]) -> None:
+    with temporary_space(api) as space:
+        used.append(space)
+        leave_objects_and_fail(api, Widgets(group, space))
 
 
 def test_objects_that_are_held_go_with_their_namespace(api: Api, widget_group: str) -> None:
-    with pytest.raises(Failure), temporary_space(api) as space:
-        held = {"name": "held", "finalizers": ["contract.dev/hold"]}
-        widgets = Widgets(widget_group, space)
-        api.post(space.path("configmaps"), {"metadata": held}).ok(201)
-        api.post(widgets.path(), {**widgets.body("held"), "metadata": held}).ok(201)
-        raise Failure
-    eventually(lambda: api.get(space.own_path).code == 404, 60)
+    used: list[Space] = []
+    with pytest.raises(ZeroDivisionError):
+        fail_in_a_space(api, widget_group, used)
+    eventually(lambda: api.get(used[0].own_path).code == 404, 60)
 
 
-def test_definitions_go_with_their_objects(api: Api) -> None:
+def test_definitions_go_with_their_objects(api: Api, space: Space) -> None:
     crd = widget_crd(f"{GROUP_PREFIX}{secrets.token_hex(3)}.mcptasks.dev")
-    with temporary_space(api) as space:
-        with pytest.raises(Failure), temporary_definition(api, crd):
-            widgets = Widgets(crd["spec"]["group"], space)
-            held = {"name": "held", "finalizers": ["contract.dev/hold"]}
-            api.post(widgets.path(), {**widgets.body("held"), "metadata": held}).ok(201)
-            raise Failure
-        assert api.get(f"{CRDS}/{crd['metadata']['name']}").code == 404
+    with pytest.raises(ZeroDivisionError), temporary_definition(api, crd):
+        leave_objects_and_fail(api, Widgets(crd["spec"]["group"], space))
+    assert api.get(f"{CRDS}/{crd['metadata']['name']}").code == 404

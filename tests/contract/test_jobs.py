@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.contract.cleanup import Space
 from tests.contract.client import STRATEGIC, Api, eventually
-from tests.contract.conftest import Space
 
 Json = dict[str, Any]
 
@@ -133,7 +133,7 @@ def test_complete(api: Api, space: Space, image: str) -> None:
     terminated = pod["status"]["containerStatuses"][0]["state"]["terminated"]
     assert (terminated["exitCode"], terminated["reason"]) == (0, "Completed")
     assert api.get(space.path("pods", pod["metadata"]["name"], "log")).body == "hello\n"
-    order = []
+    order: list[list[str]] = []
     for event in api.watch(space.jobs(), 1, resourceVersion=version):
         kinds = [c["type"] for c in event["object"]["status"].get("conditions") or ()]
         if not order or order[-1] != kinds:

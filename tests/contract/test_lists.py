@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.contract.cleanup import Space
 from tests.contract.client import Api
-from tests.contract.conftest import Space, Widgets
+from tests.contract.conftest import Widgets
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 

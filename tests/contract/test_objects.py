@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
+from tests.contract.cleanup import Space
 from tests.contract.client import JSON_PATCH, STRATEGIC, Api, eventually
-from tests.contract.conftest import Space, Widgets
+from tests.contract.conftest import Widgets
 
 
 def test_create_completes_metadata(api: Api, widgets: Widgets) -> None:
@@ -253,8 +255,8 @@ def test_unsupported_media(api: Api, widgets: Widgets) -> None:
 
 
 def test_numbers_are_encoded_again(api: Api, widgets: Widgets) -> None:
-    free = '{"a":1.0,"b":12345678901234567890,"c":1e3,"d":0.1,"e":-0.0}'
-    raw = json.dumps(widgets.body("a", {"size": 1, "free": "FREE"})).replace('"FREE"', free)
+    text = '{"a":1.0,"b":12345678901234567890,"c":1e3,"d":0.1,"e":-0.0}'
+    raw = json.dumps(widgets.body("a", {"size": 1, "free": "FREE"})).replace('"FREE"', text)
     api.post(widgets.path(), raw.encode()).ok(201)
     free = api.get(widgets.path("a")).ok()["spec"]["free"]
     assert free == {"a": 1, "b": 12345678901234567000, "c": 1000, "d": 0.1, "e": 0}
@@ -262,7 +264,7 @@ def test_numbers_are_encoded_again(api: Api, widgets: Widgets) -> None:
 
 
 def test_free_json_keeps_null_and_unicode(api: Api, widgets: Widgets) -> None:
-    free = {"n": None, "list": [None, {"x": None}], "text": "žluť 🦊 \u0000", "empty": {}, "no": []}
+    free: dict[str, Any] = {"n": None, "list": [None, {"x": None}], "text": "žluť 🦊 \u0000", "empty": {}, "no": []}
     api.post(widgets.path(), widgets.body("a", {"size": 1, "free": free})).ok(201)
     assert api.get(widgets.path("a")).ok()["spec"]["free"] == free
 

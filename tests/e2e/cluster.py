@@ -7,8 +7,9 @@ import secrets
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ import yaml
 
 from mcptasks.crds import custom_resource_definitions
 from mcptasks.resources import JsonObject
+from tests.e2e.machine import ClusterTool, container_pids, kill_all, program
 from tests.e2e.templates import templates
 from tests.support.kubectl import Kubectl, eventually
 
@@ -23,6 +25,19 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 IMAGE = os.environ.get("MCPTASKS_E2E_IMAGE", "mcptasks-e2e:dev")
 MODULE = "/app/tools.py"
 REDIS_URL = "redis://mcptasks-redis:6379/0"
+
+RIVAL_LEASE = "mcptasks-rival"
+
+# Only what is not the container's first process can be killed from within.
+KILL_REDIS = 'for p in /proc/[0-9]*; do [ "$(cat $p/comm)" = redis-server ] && kill -9 ${p#/proc/}; done; true'
+REDIS = (
+    'for p in /proc/[0-9]*; do case "$(tr "\\0" " " < $p/cmdline)" in redis-server*|*/redis-server*) '
+    "kill -9 ${p#/proc/};; esac; done"
+)
+REDIS = (
+    "while :; do redis-server --save '' --appendonly yes --appendfsync always --dir /data"
+    " --bind 0.0.0.0 --protected-mode no; sleep 0.2; done"
+)
 
 LIMITS = {
     "MCPTASKS_RESULT_FLOOR_SECONDS": "3",
@@ -39,8 +54,9 @@ class ClusterDeployment:
     kubeconfig: Path
     namespace: str = field(default_factory=lambda: f"mcptasks-e2e-{secrets.token_hex(3)}")
     embedded: bool = False
-    _forward: subprocess.Popen[bytes] | None = None
+    _forwards: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _endpoint: str = ""
+    _gateway: str = ""
 
     @property
     def kubectl(self) -> Kubectl:
@@ -51,6 +67,11 @@ class ClusterDeployment:
         """URL of the MCP endpoint, any replica."""
         return self._endpoint
 
+    @property
+    def gateway(self) -> str:
+        """URL of the gateway, any replica."""
+        return self._gateway
+
     def install(self) -> None:
         self.kubectl.apply(*custom_resource_definitions())
         self.kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "crd/mcptasks.mcptasks.dev")
@@ -59,11 +80,12 @@ class ClusterDeployment:
         for name in ("mcptasks-server", "mcptasks-operator", "mcptasks-redis"):
             self.kubectl.run("rollout", "status", f"deployment/{name}", "--timeout=180s", seconds=200)
         self._endpoint = self._reach("mcptasks", 8000) + "/mcp"
+        self._gateway = self._reach("mcptasks-gateway", 8001)
 
     def remove(self) -> None:
-        if self._forward is not None:
-            self._forward.terminate()
-            self._forward.wait(10)
+        for forward in self._forwards:
+            forward.terminate()
+            forward.wait(10)
         for kind in ("clusterrole", "clusterrolebinding"):
             self.kubectl.run("delete", kind, f"mcptasks-gateway-{self.namespace}", "--ignore-not-found")
         self.kubectl.run("delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=180s", seconds=200)
@@ -113,9 +135,10 @@ class ClusterDeployment:
 
     def _port_forward(self, service: str, port: int) -> str:
         command = self.kubectl.command("port-forward", f"service/{service}", f":{port}")
-        self._forward = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        assert self._forward.stdout is not None
-        line = self._forward.stdout.readline().decode()
+        forward = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self._forwards.append(forward)
+        assert forward.stdout is not None
+        line = forward.stdout.readline().decode()
         return f"http://{line.split()[2]}"
 
     # What the tests do to it
@@ -127,8 +150,87 @@ class ClusterDeployment:
 
     def kill(self, component: str) -> None:
         """Kill all processes of a component at once, without warning."""
-        for pod in self.pods(component):
+        self.aim(component)()
+
+    def kill_one(self, component: str) -> None:
+        """Kill one replica, without warning."""
+        self.aim(component, self.pods(component)[:1])()
+
+    def kill_leader(self) -> str:
+        """Kill the operator that leads, without warning; gives its identity."""
+        identity = self.leader()
+        self.aim("operator", [identity.partition("_")[0]])()
+        return identity
+
+    def stop_leader(self) -> str:
+        """Stop the operator that leads, as a rollout does; gives its identity."""
+        identity = self.leader()
+        self.kubectl.run("delete", "pod", identity.partition("_")[0], "--wait=false")
+        return identity
+
+    def aim(self, component: str, pods: list[str] | None = None) -> Callable[[], None]:
+        """All that can be found out before a kill; the call of what it gives takes a moment only.
+
+        After the SIGKILL there is a new Pod, because the kubelet starts a container that died often only after
+        minutes. Redis is killed in its container and is started again there, with its data.
+        """
+        names = self.pods(component) if pods is None else pods
+        found = [pod for pod in map(partial(self.kubectl.find, "pod"), names) if pod]
+        pids = [pid for pod in found for pid in container_pids(pod)]
+        if component == "redis":
+            servers = [pid for pid in pids if program(pid) == "redis-server"]
+            return (lambda: kill_all(servers)) if servers else (lambda: self._kill_redis(names))
+        return lambda: self._kill(names, pids)
+
+    def _kill(self, pods: list[str], pids: list[int]) -> None:
+        kill_all(pids)
+        for pod in pods:
             self.kubectl.run("delete", "pod", pod, "--grace-period=0", "--force", "--wait=false", check=False)
+
+    def _kill_redis(self, pods: list[str]) -> None:
+        for pod in pods:
+            self.kubectl.run("exec", pod, "--", "sh", "-c", KILL_REDIS)
+
+    def leader(self) -> str:
+        """Identity of the operator that holds the Lease."""
+        return str(self.kubectl.get("lease", "mcptasks-operator")["spec"]["holderIdentity"])
+
+    def start_rival(self) -> None:
+        """A second installation's operator on the same tasks: it has a Lease of its own, so that both lead."""
+        rival = self.kubectl.get("deployment", "mcptasks-operator")
+        labels = {"app.kubernetes.io/name": "mcptasks", "app.kubernetes.io/component": "rival"}
+        rival["metadata"] = {"name": "mcptasks-rival", "namespace": self.namespace, "labels": labels}
+        rival["spec"] |= {"replicas": 1, "selector": {"matchLabels": labels}}
+        rival["spec"]["template"]["metadata"] = {"labels": labels}
+        env = rival["spec"]["template"]["spec"]["containers"][0]["env"]
+        env.append({"name": "MCPTASKS_LEASE_NAME", "value": RIVAL_LEASE})
+        rival.pop("status", None)
+        self.kubectl.apply(rival)
+        self.ready("rival")
+
+    def stop_rival(self) -> None:
+        self.kubectl.run("delete", "deployment", "mcptasks-rival", "--ignore-not-found", "--timeout=60s", seconds=90)
+        self.kubectl.run("delete", "lease", RIVAL_LEASE, "--ignore-not-found")
+
+    @property
+    def has_machine(self) -> bool:
+        """Whether the cluster's own components can be killed from here."""
+        return ClusterTool().there
+
+    def kill_api(self, seconds: float = 2.0) -> None:
+        """Kill the API server; start it again after so many seconds."""
+        self.kill_machine("kube-apiserver", seconds=seconds)
+
+    def kill_machine(self, *components: str, seconds: float = 2.0) -> None:
+        """Kill components of the cluster itself; start them again, and wait until the cluster answers."""
+        tool = ClusterTool()
+        try:
+            for name in components:
+                tool.kill(name)
+            time.sleep(seconds)
+        finally:
+            tool.keep_up(*reversed(components), "kube-apiserver")
+        eventually("the API server is ready", lambda: self.kubectl.run("get", "--raw", "/readyz", check=False) == "ok")
 
     def scale(self, component: str, replicas: int) -> None:
         name = f"deployment/mcptasks-{component}"
@@ -156,14 +258,14 @@ class ClusterDeployment:
 
 
 def redis(namespace: str) -> list[JsonObject]:
-    """A Redis for one test run: no password, nothing kept."""
+    """A Redis for one test run: no password; it keeps its data when its process is killed."""
     labels = {"app.kubernetes.io/name": "mcptasks", "app.kubernetes.io/component": "redis"}
     container = {
         "name": "redis",
         "image": IMAGE,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["redis-server", "--save", "", "--appendonly", "no", "--bind", "0.0.0.0", "--protected-mode", "no"],
-        "workingDir": "/tmp",
+        "command": ["sh", "-c", REDIS],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
         "readinessProbe": {"tcpSocket": {"port": 6379}, "periodSeconds": 1, "timeoutSeconds": 5},
         "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}},
         "securityContext": {
@@ -175,7 +277,9 @@ def redis(namespace: str) -> list[JsonObject]:
     pod = {
         "automountServiceAccountToken": False,
         "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "terminationGracePeriodSeconds": 1,
         "containers": [container],
+        "volumes": [{"name": "data", "emptyDir": {}}],
     }
     return [
         {

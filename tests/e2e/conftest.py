@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import pytest
 
 from mcptasks.resources import JsonObject
-from tests.e2e.cluster import LIMITS, ClusterDeployment, installed
-from tests.e2e.embedded import EmbeddedDeployment, embedded
+from tests.e2e.cluster import ClusterDeployment, installed
+from tests.e2e.embedded import EmbeddedDeployment, embedded, embedded_settings
 from tests.support.kubectl import Kubectl, eventually
 from tests.support.mcp import RawClient
 
@@ -23,8 +23,7 @@ def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     if kubeconfig:
         yield from installed(Path(kubeconfig))
     else:
-        settings = {key: value for key, value in LIMITS.items() if key != "MCPTASKS_REDIS_URL"}
-        yield from embedded(tmp_path_factory.mktemp("redis"), settings)
+        yield from embedded(tmp_path_factory.mktemp("redis"), embedded_settings())
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +34,21 @@ def client(deployment: Deployment) -> RawClient:
 @pytest.fixture(scope="session")
 def kubectl(deployment: Deployment) -> Kubectl:
     return deployment.kubectl
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_left_in_the_cluster(deployment: Deployment) -> Iterator[None]:
+    """Fails the run when something outlives the tasks: McpTasks, Jobs, Pods, Secrets."""
+    yield
+    deployment.kubectl.run("delete", "mcptasks", "--all", "--timeout=120s", seconds=150)
+    eventually("nothing is left of any task", lambda: not leftovers(deployment.kubectl), 90, every=1)
+
+
+def leftovers(kubectl: Kubectl) -> list[str]:
+    """What tasks have left in the namespace."""
+    kinds = [("mcptasks", None), ("jobs", None), ("pods", "mcptasks.dev/task"), ("secrets", None)]
+    found = [(kind, kubectl.list(kind, selector)) for kind, selector in kinds]
+    return [f"{kind} {item['metadata']['name']}" for kind, items in found for item in items]
 
 
 class Look:
@@ -84,6 +98,11 @@ class Look:
         states = [s["state"] for p in self.pods(task_id) for s in p["status"].get("containerStatuses") or ()]
         assert [state for state in states if "running" in state] == []
         eventually(f"{task_id}: no Pods", lambda: not self.pods(task_id), 30)
+
+    def no_running_pods(self, task_id: str) -> None:
+        """No Pod of the task runs or is going to; those that ended may be kept for their logs."""
+        phases = {pod["status"].get("phase") for pod in self.pods(task_id)}
+        assert not phases & {"Pending", "Running", "Unknown"}
 
     def gone(self, task_id: str, seconds: float = 60) -> None:
         """Wait until nothing of the task is left."""

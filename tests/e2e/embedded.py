@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mcptasks.local.stack import LocalStack, StackConfig
+from mcptasks.local.supervisor import free_ports
+from tests.e2e.cluster import LIMITS, RIVAL_LEASE
 from tests.e2e.templates import templates
 from tests.support.kubectl import Kubectl
 from tests.support.redis import RedisServer
@@ -38,34 +41,111 @@ class EmbeddedDeployment:
     def endpoint(self) -> str:
         return self.stack.endpoint
 
+    @property
+    def gateway(self) -> str:
+        """URL of the gateway."""
+        return self.stack.supervisor.component("operator").environment["MCPTASKS_GATEWAY_URL"]
+
+    def names(self, component: str) -> list[str]:
+        """The processes of `server` or `operator`."""
+        known = {"server": self.stack.server_names, "operator": self.stack.operator_names}
+        return known.get(component, [component])
+
     def kill(self, component: str) -> None:
-        """Kill a component, and start it again as a Deployment would."""
+        """Kill all processes of a component at once, and start them again as a Deployment would."""
         if component == "redis":
             self.redis.stop()
             self.redis.start()
             return
-        self.stack.kill(component)
-        self.stack.start(component)
+        self._kill(self.names(component))
+
+    def kill_one(self, component: str) -> None:
+        """Kill one replica, and start it again."""
+        self._kill(self.names(component)[:1])
+
+    def kill_leader(self) -> str:
+        """Kill the operator that leads, and start it again; gives its identity."""
+        identity = self.leader()
+        self._kill(self._operators(identity))
+        return identity
+
+    def stop_leader(self) -> str:
+        """Stop the operator that leads, and start it again, as a rollout does; gives its identity."""
+        identity = self.leader()
+        names = self._operators(identity)
+        for name in names:
+            self.stack.stop(name)
+        self._start(names)
+        return identity
+
+    def _operators(self, identity: str) -> list[str]:
+        pid = int(identity.split("_")[1])
+        return [name for name in self.stack.operator_names if self.stack.pid(name) == pid]
+
+    def _kill(self, names: list[str]) -> None:
+        for name in names:
+            self.stack.kill(name)
+        self._start(names)
+
+    def _start(self, names: list[str]) -> None:
+        for name in names:
+            self.stack.start(name, ready_seconds=None)
+        for name in names:
+            self.stack.start(name)
+
+    def leader(self) -> str:
+        """Identity of the operator that holds the Lease."""
+        return str(self.kubectl.get("lease", "mcptasks-operator")["spec"]["holderIdentity"])
+
+    def start_rival(self) -> None:
+        """A second installation's operator on the same tasks: it has a Lease of its own, so that both lead."""
+        port = free_ports(1)[0]
+        rival = self.stack.supervisor.component("operator")
+        environment = {**rival.environment, "MCPTASKS_LIVENESS_PORT": str(port), "MCPTASKS_LEASE_NAME": RIVAL_LEASE}
+        url = f"http://127.0.0.1:{port}/readyz"
+        self.stack.supervisor.add(replace(rival, name="rival", environment=environment, ready_url=url))
+        self.stack.start("rival")
+
+    def stop_rival(self) -> None:
+        self.stack.stop("rival")
+        self.kubectl.run("delete", "lease", RIVAL_LEASE, "--ignore-not-found")
+
+    @property
+    def has_machine(self) -> bool:
+        """The API server can be stopped; there is nothing else."""
+        return True
+
+    def kill_api(self, seconds: float = 2.0) -> None:
+        """Cut the API server off; let it serve again after so many seconds."""
+        self.stack.cluster.run(self.stack.cluster.cluster.stop_api())
+        time.sleep(seconds)
+        self.stack.cluster.run(self.stack.cluster.cluster.start_api())
 
     def scale(self, component: str, replicas: int) -> None:
+        names = self.names(component)
         if replicas:
-            self.stack.start(component)
-        else:
-            self.stack.stop(component)
+            self._start(names)
+        for name in [] if replicas else names:
+            self.stack.stop(name)
 
     def ready(self, component: str) -> None:
         """Components are ready when `kill` returns."""
 
     def logs(self, component: str) -> str:
-        return self.stack.log(component)
+        return "".join(self.stack.log(name) for name in self.names(component))
+
+
+def embedded_settings() -> dict[str, str]:
+    """What the tests set on any cluster, as far as it fits an embedded one."""
+    return {key: value for key, value in LIMITS.items() if key != "MCPTASKS_REDIS_URL"}
 
 
 def embedded(directory: Path, settings: dict[str, str]) -> Iterator[EmbeddedDeployment]:
     """A deployment on an embedded cluster."""
-    redis = RedisServer(directory)
+    redis = RedisServer(directory, arguments=("--appendonly", "yes", "--appendfsync", "always"))
     redis.start()
     try:
-        config = StackConfig(str(TOOLS), settings={**settings, "MCPTASKS_REDIS_URL": redis.url})
+        config = StackConfig(str(TOOLS), operators=2, settings={**settings, "MCPTASKS_REDIS_URL": redis.url})
         with LocalStack(config) as stack:
             deployment = EmbeddedDeployment(stack, redis)
             deployment.kubectl.run("create", "serviceaccount", "mcptasks-runner")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
+from tests.e2e.api import ClusterApi
 from tests.e2e.conftest import Deployment, Look
+from tests.e2e.faults.patience import PatientClient
+from tests.e2e.observer import Observer
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
 
@@ -24,3 +30,45 @@ def test_two_hundred_tasks_at_once_with_the_operator_killed_in_the_middle(
     assert {attempts[task_id] for task_id in tasks} == {1}
     results = {task_id: client.result(task_id)["structuredContent"]["total"] for task_id in tasks[:20]}
     assert list(results.values()) == [n + 1 for n in range(20)]
+
+
+def many_tasks_once(
+    client: RawClient, kubectl: Kubectl, deployment: Deployment, disturb: Callable[[], None], count: int = 24
+) -> None:
+    """Create tasks, disturb them when some have ended, and find that each has run once and has one Job."""
+    patient = PatientClient(client)
+    with ClusterApi(deployment.kubeconfig, deployment.namespace) as api, Observer(api) as observer:
+        with ThreadPoolExecutor(8) as pool:
+            tasks = list(pool.map(lambda n: patient.create("add", {"a": n, "b": 1}, ttl=900_000), range(count)))
+            patient.ended(tasks[0], 60)
+            disturb()
+            ended = list(pool.map(lambda task_id: patient.ended(task_id, 240), tasks))
+        assert [task and task["status"] for task in ended] == ["completed"] * count
+        totals = [task["result"]["structuredContent"]["total"] for task in ended if task]
+        assert totals == [n + 1 for n in range(count)]
+        seen = {task_id: (observer.jobs(task_id), observer.pods(task_id)) for task_id in tasks}
+        assert [task_id for task_id, (jobs, pods) in seen.items() if max(jobs, pods) > 1] == []
+    known = set(tasks)
+    jobs = [job["metadata"]["name"] for job in kubectl.list("jobs") if job["metadata"]["name"] in known]
+    assert sorted(jobs) == sorted(tasks)
+    attempts = [item["status"]["attempts"] for item in kubectl.list("mcptasks") if item["metadata"]["name"] in known]
+    assert attempts == [1] * count
+
+
+def test_two_operators_that_both_lead_make_one_job_per_task(
+    client: RawClient, kubectl: Kubectl, deployment: Deployment
+) -> None:
+    """Leases of their own: neither knows of the other, and each acts on every task."""
+    deployment.start_rival()
+    try:
+        many_tasks_once(client, kubectl, deployment, disturb=lambda: None)
+    finally:
+        deployment.stop_rival()
+
+
+def test_the_api_server_killed_in_the_middle_of_many_tasks(
+    client: RawClient, kubectl: Kubectl, deployment: Deployment
+) -> None:
+    if not deployment.has_machine:
+        pytest.skip("needs an API server on this machine that can be killed: set MCPTASKS_CLUSTER_TOOL")
+    many_tasks_once(client, kubectl, deployment, disturb=lambda: deployment.kill_api(4))

@@ -10,8 +10,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any
 
+import httpx
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.exceptions import MCPError
@@ -233,3 +235,83 @@ def allocate_in_small(mebibytes: int) -> int:
 def nap_idempotent(seconds: float) -> str:
     """A nap that may be taken twice."""
     return nap(seconds)
+
+
+@mcp.tool()
+def until(moment: float, size: int = 6) -> str:
+    """Answer at that moment, in seconds since the epoch, with a text of that size."""
+    time.sleep(max(0.0, moment - time.time()))
+    return "x" * size
+
+
+@mcp.tool(task=TaskConfig(retries=1))
+def die_late(seconds: float) -> str:
+    """Die after a while, each time."""
+    time.sleep(seconds)
+    os._exit(3)
+
+
+class Surroundings(BaseModel):
+    """What a tool finds around itself."""
+
+    user: int
+    group: int
+    writable: list[str]
+    secrets: list[str]
+    capabilities: str
+    no_new_privileges: str
+
+
+@mcp.tool()
+def look_around(folders: list[str]) -> Surroundings:
+    """Try what a tool should not be able to do: write to these folders, find secrets, have privileges."""
+    status = dict(line.split(":\t", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":\t" in line)
+    files = [os.path.join(folder, name) for folder, _, names in os.walk("/var/run/secrets") for name in names]
+    return Surroundings(
+        user=os.getuid(),
+        group=os.getgid(),
+        writable=[folder for folder in folders if _can_write(folder)],
+        secrets=sorted(file for file in files if "/.." not in file),
+        capabilities=status.get("CapEff", ""),
+        no_new_privileges=status.get("NoNewPrivs", ""),
+    )
+
+
+def _can_write(folder: str) -> bool:
+    path = Path(folder) / f"mcptasks-{os.getpid()}"
+    try:
+        path.write_text("x")
+    except OSError:
+        return False
+    path.unlink()
+    return True
+
+
+class HttpRequest(BaseModel):
+    """A request; a path alone is one to the gateway. `token`: own, none, or a text."""
+
+    url: str
+    method: str = "GET"
+    body: Any = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    token: str = "own"
+
+
+class HttpAnswer(BaseModel):
+    status: int
+    body: str
+
+
+@mcp.tool()
+def send(requests: list[HttpRequest]) -> list[HttpAnswer]:
+    """Send requests as the task's Pod could, with its own token, and tell the answers."""
+    token = Path(os.environ["MCPTASKS_TOKEN_FILE"]).read_text().strip()
+    with httpx.Client(base_url=os.environ["MCPTASKS_GATEWAY_URL"], verify=False, timeout=20, trust_env=False) as http:
+        return [_send(http, request, token) for request in requests]
+
+
+def _send(http: httpx.Client, request: HttpRequest, own: str) -> HttpAnswer:
+    token = {"own": own, "none": ""}.get(request.token, request.token)
+    headers = request.headers | ({"Authorization": f"Bearer {token}"} if token else {})
+    answer = http.request(request.method, request.url, json=request.body, headers=headers)
+    return HttpAnswer(status=answer.status_code, body=answer.text[:2000])

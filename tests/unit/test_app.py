@@ -137,8 +137,8 @@ async def test_progress_of_an_inline_call_reaches_its_caller(synchronous: bool) 
 
     heard: list[tuple[float, float | None, str | None]] = []
 
-    async def listen(current: float, total: float | None, message: str | None) -> None:
-        heard.append((current, total, message))
+    async def listen(progress: float, total: float | None, message: str | None) -> None:
+        heard.append((progress, total, message))
 
     async with Client(mcp) as client:
         tool = "count" if synchronous else "count_async"

@@ -78,9 +78,9 @@ class CountingLoop(asyncio.SelectorEventLoop):
 
     wakeups = 0
 
-    def call_soon_threadsafe(self, *args: Any, **options: Any) -> asyncio.Handle:
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:  # type: ignore[override]
         self.wakeups += 1
-        return super().call_soon_threadsafe(*args, **options)
+        return super().call_soon_threadsafe(callback, *args, context=context)
 
 
 def test_the_loop_is_woken_once_for_all_reports_that_it_has_not_seen() -> None:

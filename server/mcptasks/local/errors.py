@@ -129,7 +129,8 @@ def modified(kind: Kind, name: str) -> ApiError:
 
 def invalid(kind: Kind, name: str, errors: Iterable[FieldError]) -> ApiError:
     errors = list(errors)
-    text = str(errors[0]) if len(errors) == 1 else f"[{', '.join(str(error) for error in errors)}]"
+    texts = list(dict.fromkeys(str(error) for error in errors))
+    text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     where = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
     details: Json = {"name": name, "group": kind.group, "kind": kind.kind}
     details["causes"] = [{"reason": e.reason, "message": e.message, "field": e.field} for e in errors]

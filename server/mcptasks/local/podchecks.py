@@ -48,6 +48,16 @@ def pod_spec_errors(spec: Json, path: str) -> list[FieldError]:
     return list(_PodSpec(spec, path).errors())
 
 
+def image_errors(spec: Json, path: str) -> list[FieldError]:
+    """What is looked at in Pods only, not in the templates of Jobs."""
+    return [
+        invalid_value(f"{path}.{kind}[{index}].image", image, "must not have leading or trailing whitespace")
+        for kind in ("containers", "initContainers")
+        for index, container in enumerate(spec.get(kind) or ())
+        if (image := container.get("image") or "") != image.strip()
+    ]
+
+
 @dataclass(slots=True)
 class _Names:
     """Checks names that must be DNS labels and unique among those seen before."""
@@ -112,11 +122,8 @@ class _PodSpec:
 
 
 def _container_errors(container: Json, volumes: set[str], path: str) -> Iterator[FieldError]:
-    image = container.get("image") or ""
-    if not image:
+    if not container.get("image"):
         yield required(f"{path}.image")
-    elif image != image.strip():
-        yield invalid_value(f"{path}.image", image, "must not have leading or trailing whitespace")
     for name, choices in _CHOICES.items():
         if container.get(name) is not None and container[name] not in choices:
             yield unsupported(f"{path}.{name}", container[name], choices)

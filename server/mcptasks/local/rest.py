@@ -137,7 +137,7 @@ class Rest:
         if kind.schema is not None:
             obj = default(prune(obj, kind.schema, unknown), kind.schema)
         elif (message := self.types.message(kind.group, kind.kind)) is not None:
-            obj = self.types.clean(obj, message, unknown)
+            obj = self._typed(kind, obj, message, unknown)
         self._report_unknown(kind, unknown, options)
         found = meta.errors(obj["metadata"], kind, old["metadata"] if old else None)
         found += strategy.validate(obj, old)
@@ -149,6 +149,12 @@ class Rest:
             raise ApiError(500, "", "etcdserver: request is too large")
         return obj
 
+    def _typed(self, kind: Kind, obj: Json, message: str, unknown: list[str]) -> Json:
+        try:
+            return self.types.clean(obj, message, unknown)
+        except errors.ApiError as error:
+            raise errors.bad_request(f"{_cannot_be_handled(kind)}: {error.message}") from None
+
     def _report_unknown(self, kind: Kind, unknown: list[str], options: WriteOptions) -> None:
         if not unknown or options.field_validation == "Ignore":
             return
@@ -156,8 +162,7 @@ class Rest:
         if options.field_validation == "Warn":
             options.warnings += texts
             return
-        what = f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'
-        raise errors.bad_request(f"{what}: strict decoding error: {', '.join(texts)}")
+        raise errors.bad_request(f"{_cannot_be_handled(kind)}: strict decoding error: {', '.join(texts)}")
 
     # --- update ---
 
@@ -385,3 +390,7 @@ def _grace_period(kind: Kind, obj: Json, asked: int | None) -> int:
 
 def _encode_token(rv: int, ref: Ref) -> str:
     return base64.urlsafe_b64encode(jsonvalues.dumps([rv, ref.namespace, ref.name])).decode()
+
+
+def _cannot_be_handled(kind: Kind) -> str:
+    return f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'

@@ -10,7 +10,7 @@ from typing import Any
 
 from mcptasks.local import jsonvalues
 from mcptasks.local.errors import FieldError, forbidden_field, invalid_value, required, unsupported
-from mcptasks.local.podchecks import pod_spec_errors
+from mcptasks.local.podchecks import image_errors, pod_spec_errors
 from mcptasks.local.store import Resource
 
 Json = dict[str, Any]
@@ -41,7 +41,6 @@ _POD_DEFAULTS: Mapping[str, Any] = {
     "dnsPolicy": "ClusterFirst",
     "schedulerName": "default-scheduler",
     "securityContext": {},
-    "enableServiceLinks": True,
 }
 _CONTAINER_DEFAULTS: Mapping[str, Any] = {
     "resources": {},
@@ -52,7 +51,8 @@ _CONTAINER_DEFAULTS: Mapping[str, Any] = {
 
 def default_pod_spec(spec: Json) -> None:
     for name, value in _POD_DEFAULTS.items():
-        spec.setdefault(name, value)
+        if _is_unset(spec, name):
+            spec[name] = value
     for name in ("initContainers", "containers"):
         if name in spec:
             spec[name] = [_default_container(container) for container in spec[name] or ()]
@@ -60,14 +60,16 @@ def default_pod_spec(spec: Json) -> None:
         spec["volumes"] = [_default_volume(volume) for volume in spec["volumes"] or ()]
 
 
+def _is_unset(obj: Json, name: str) -> bool:
+    """An empty string is no value: Go does not tell them apart."""
+    return obj.get(name) in (None, "")
+
+
 def _default_container(container: Json) -> Json:
     image = str(container.get("image", ""))
     latest = image.endswith(":latest") or ":" not in image.rpartition("/")[2]
-    result = {**_CONTAINER_DEFAULTS, "imagePullPolicy": "Always" if latest else "IfNotPresent", **container}
-    resources = result.get("resources") or {}
-    if limits := resources.get("limits"):
-        result["resources"] = {**resources, "requests": {**limits, **(resources.get("requests") or {})}}
-    return result
+    defaults = {**_CONTAINER_DEFAULTS, "imagePullPolicy": "Always" if latest else "IfNotPresent"}
+    return container | {name: value for name, value in defaults.items() if _is_unset(container, name)}
 
 
 def _default_volume(volume: Json) -> Json:
@@ -89,9 +91,23 @@ def _default_source(source: Json) -> Json:
     return source
 
 
+def _request_limits(container: Json) -> Json:
+    """A Pod, unlike a template, requests at least what it is limited to."""
+    resources = container.get("resources") or {}
+    limits = resources.get("limits")
+    if not limits:
+        return container
+    requests = {**limits, **(resources.get("requests") or {})}
+    return {**container, "resources": {**resources, "requests": requests}}
+
+
 def _prepare_pod(pod: Json) -> None:
     spec = pod["spec"] = dict(pod.get("spec") or {})
     default_pod_spec(spec)
+    for name in ("initContainers", "containers"):
+        if name in spec:
+            spec[name] = [_request_limits(container) for container in spec[name]]
+    spec.setdefault("enableServiceLinks", True)
     spec.setdefault("serviceAccountName", "default")
     spec["serviceAccount"] = spec["serviceAccountName"]
     pod["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
@@ -101,7 +117,8 @@ _MUTABLE_POD_FIELDS = ("activeDeadlineSeconds", "tolerations", "terminationGrace
 
 
 def _validate_pod(new: Json, old: Json | None) -> list[FieldError]:
-    errors = pod_spec_errors(new.get("spec") or {}, "spec")
+    spec = new.get("spec") or {}
+    errors = pod_spec_errors(spec, "spec") + image_errors(spec, "spec")
     if old is None or errors:
         return errors
     if not jsonvalues.equal(_frozen_pod_part(new), _frozen_pod_part(old)):
@@ -141,9 +158,9 @@ def _prepare_job(job: Json) -> None:
     spec.setdefault("podReplacementPolicy", replacement)
     template = spec["template"] = dict(spec.get("template") or {})
     pod_spec = template["spec"] = dict(template.get("spec") or {})
-    restart_policy = pod_spec.get("restartPolicy")
+    has_policy = not _is_unset(pod_spec, "restartPolicy")
     default_pod_spec(pod_spec)
-    if restart_policy is None:
+    if not has_policy:
         del pod_spec["restartPolicy"]
     _select_own_pods(job, spec, template)
     job["status"] = {}

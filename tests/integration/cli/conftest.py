@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from tests.support.kubectl import Kubectl
 
 from mcptasks.local.stack import LocalStack, StackConfig
+from tests.support.kubectl import Kubectl
 
 TOOLS = Path(__file__).with_name("tools.py")
 

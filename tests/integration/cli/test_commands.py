@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from mcptasks.local.stack import LocalStack
 from tests.integration.cli.background import running
 from tests.integration.cli.conftest import Cli
 from tests.support.kubectl import Kubectl, eventually
-
-from mcptasks.local.stack import LocalStack
 
 
 def called(cli: Cli, stack: LocalStack, *words: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from tests.integration.cli.background import gone, running
 from tests.integration.cli.conftest import Cli
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from tests.integration.cli.background import Background, gone, running
 from tests.integration.cli.conftest import Cli
 from tests.support.kubectl import Kubectl, eventually

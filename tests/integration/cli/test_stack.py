@@ -12,12 +12,12 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from tests.integration.cli.background import gone
-from tests.integration.cli.conftest import TOOLS, Cli
-from tests.support.kubectl import eventually
 
 from mcptasks.local.stack import LocalStack, StackConfig, StackError
 from mcptasks.local.supervisor import ComponentError
+from tests.integration.cli.background import gone
+from tests.integration.cli.conftest import TOOLS, Cli
+from tests.support.kubectl import eventually
 
 
 def test_components_can_be_killed_started_and_restarted(stack: LocalStack) -> None:

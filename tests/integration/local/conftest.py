@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.contract.client import Api
-from tests.contract.conftest import Space
-from tests.contract.widgets import RULES, widget_crd
 
 from mcptasks.local import Backoff, ClusterConfig, LocalClusterThread
+from tests.contract.cleanup import Space
+from tests.contract.client import Api
+from tests.contract.widgets import RULES, widget_crd
 
 GROUP = "example.dev"
 

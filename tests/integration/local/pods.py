@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.contract.cleanup import Space
 from tests.contract.client import Api, eventually
-from tests.contract.conftest import Space
 
 Json = dict[str, Any]
 

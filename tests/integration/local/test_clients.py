@@ -12,13 +12,13 @@ import kopf
 import pytest
 import yaml
 from kubernetes.aio import client, config
-from tests.contract.client import Api, eventually
-from tests.contract.conftest import Space
-from tests.contract.test_jobs import job
-from tests.integration.local.conftest import GROUP
 
 from mcptasks.local import ClusterConfig, LocalClusterThread
 from mcptasks.resources import CEL_RULES
+from tests.contract.cleanup import Space
+from tests.contract.client import Api, eventually
+from tests.contract.test_jobs import job
+from tests.integration.local.conftest import GROUP
 
 CRDS = Path(__file__).parents[3] / "crds"
 Json = dict[str, Any]
@@ -95,7 +95,7 @@ async def test_official_python_client(cluster: LocalClusterThread) -> None:
     configuration = client.Configuration()
     await config.load_kube_config(str(cluster.kubeconfig), client_configuration=configuration)
     async with client.ApiClient(configuration) as connection:
-        custom = client.CustomObjectsApi(connection)
+        custom: Any = client.CustomObjectsApi(connection)
         where = (GROUP, "v1alpha1", "default", "widgets")
         body = {"apiVersion": f"{GROUP}/v1alpha1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 1}}
         made = await custom.create_namespaced_custom_object(*where, body)
@@ -107,10 +107,10 @@ async def test_official_python_client(cluster: LocalClusterThread) -> None:
             await custom.create_namespaced_custom_object(*where, body)
         assert refusal.value.status == 409
         await custom.delete_namespaced_custom_object(*where, "w")
-        core = client.CoreV1Api(connection)
+        core: Any = client.CoreV1Api(connection)
         nodes = await core.list_node()
         assert [node.metadata.name for node in nodes.items] == ["local"]
-        batch = client.BatchV1Api(connection)
+        batch: Any = client.BatchV1Api(connection)
         await batch.create_namespaced_job("default", {"apiVersion": "batch/v1", "kind": "Job", **job("typed")})
         jobs = await batch.list_namespaced_job("default", label_selector="")
         assert "typed" in [item.metadata.name for item in jobs.items]

@@ -13,12 +13,12 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from tests.contract.client import Api, eventually
-from tests.contract.conftest import Space
-from tests.contract.widgets import widget_crd
-from tests.integration.local.pods import pod, sh, start, wait_phase
 
 from mcptasks.local import ClusterConfig, ClusterError, LocalCluster, LocalClusterThread
+from tests.contract.cleanup import Space
+from tests.contract.client import Api, eventually
+from tests.contract.widgets import widget_crd
+from tests.integration.local.pods import pod, sh, start, wait_phase
 
 DEFAULT = Space("default")
 

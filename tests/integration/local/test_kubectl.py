@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.contract.client import Api, eventually
-from tests.contract.conftest import Space
-from tests.integration.local.conftest import GROUP
 
 from mcptasks.local import LocalClusterThread
+from tests.contract.cleanup import Space
+from tests.contract.client import Api, eventually
+from tests.integration.local.conftest import GROUP
 
 Kubectl = Callable[..., str]
 

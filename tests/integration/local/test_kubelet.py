@@ -10,15 +10,18 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
+
+from mcptasks.local import LocalClusterThread
+from tests.contract.cleanup import Space
 from tests.contract.client import Api, eventually
-from tests.contract.conftest import Space
 from tests.contract.test_jobs import condition
 from tests.integration.local.pods import ended, gone, log, pod, read, sh, start, terminated, wait_phase
 
-from mcptasks.local import LocalClusterThread
+Json = dict[str, Any]
 
 ESCAPE = """
 import os, sys, time
@@ -145,9 +148,9 @@ def test_files_of_this_machine_stay_reachable(api: Api, space: Space, tmp_path: 
 
 
 def test_init_containers(api: Api, space: Space) -> None:
-    init = [{"name": "init", "image": "x", "command": sh("echo prepared > /shared/f"), "volumeMounts": []}]
     mount = {"name": "shared", "mountPath": "/shared"}
-    init[0]["volumeMounts"] = [mount]  # type: ignore[assignment]
+    prepare = sh("echo prepared > /shared/f")
+    init: list[Json] = [{"name": "init", "image": "x", "command": prepare, "volumeMounts": [mount]}]
     spec = {"initContainers": init, "volumes": [{"name": "shared", "emptyDir": {}}]}
     start(api, space, pod("a", sh("cat /shared/f"), {"volumeMounts": [mount]}, **spec))
     assert ended(api, space, "a")["status"]["phase"] == "Succeeded"

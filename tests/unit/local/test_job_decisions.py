@@ -177,7 +177,7 @@ def test_surplus_pods_go() -> None:
 
 
 def test_work_queue_completes_when_all_have_ended() -> None:
-    spec = {"completions": None, "parallelism": 2}
+    spec: Json = {"completions": None, "parallelism": 2}
     made = plan(job(**spec), pod("a", "Succeeded"), pod("b", "Running"))
     assert kinds(made.status) == []
     assert made.create == 0

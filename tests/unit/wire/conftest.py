@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ import pytest
 import uvicorn
 
 from mcptasks import TaskConfig, TaskServer, progress
-from mcptasks.http import endpoint_app
+from mcptasks.http import bind, endpoint_app
 from mcptasks.kube.cache import WatchCache
 from mcptasks.kube.client import KubeClient
 from mcptasks.kube.resources import MCP_TASKS
@@ -94,7 +93,7 @@ def serving(settings: Settings) -> Iterator[Endpoint]:
     service = TaskService(settings, "default", cast(TaskClient, tasks), cache, Results.from_settings(settings))
     server = make_server()
     server.serve_tasks(service)
-    sock = socket.create_server(("127.0.0.1", 0))
+    sock = bind("127.0.0.1", 0, "the port")
     config = uvicorn.Config(
         endpoint_app(server, service, settings), log_config=None, timeout_graceful_shutdown=1, ws="none"
     )

@@ -1,0 +1,133 @@
+"""Writes what the chart has from elsewhere: the CRDs as templates, and the README from `values.yaml`.
+
+python charts/generate.py [--check]
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+CHART = ROOT / "charts" / "mcptasks"
+
+CRD_METADATA = """\
+  labels:
+    {{- include "mcptasks.labels" (dict "root" .) | nindent 4 }}
+  {{- if or .Values.crds.keep .Values.commonAnnotations }}
+  annotations:
+    {{- if .Values.crds.keep }}
+    helm.sh/resource-policy: keep
+    {{- end }}
+    {{- with .Values.commonAnnotations }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- end }}
+"""
+
+README_HEAD = """\
+<!-- Generated from values.yaml by `python charts/generate.py`; change values.yaml instead. -->
+# mcptasks
+
+Runs long MCP tool calls as Kubernetes Jobs. Every call is an `McpTask` that anyone with the right can watch, cancel and
+inspect with `kubectl`. Kubernetes 1.31 or newer.
+
+```sh
+helm install mcptasks charts/mcptasks --namespace mcptasks --create-namespace --wait
+helm test mcptasks --namespace mcptasks
+```
+
+[docs/install.md](../../docs/install.md) has the rest: your own tools, exposure, namespaces, upgrades, uninstalling.
+
+## Values
+
+| Value | Default | Meaning |
+|---|---|---|
+"""
+
+
+@dataclass(frozen=True)
+class Value:
+    """One documented value."""
+
+    path: tuple[str, ...]
+    default: Any
+    meaning: str
+
+    @property
+    def row(self) -> str:
+        default = json.dumps(self.default, ensure_ascii=False)
+        cells = (f"`{'.'.join(self.path)}`", f"`{default}`", self.meaning)
+        return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def documented_values(text: str) -> Iterator[Value]:
+    """The values with a comment `# -- ...` above them, in the file's order."""
+    values = yaml.safe_load(text)
+    path: list[tuple[int, str]] = []
+    meaning: list[str] = []
+    for line in text.splitlines():
+        stripped = line.strip()
+        if stripped.startswith("# -- "):
+            meaning = [stripped[5:]]
+        elif stripped.startswith("#") and meaning:
+            meaning.append(stripped[1:].strip())
+        elif match := re.match(r"( *)([A-Za-z][A-Za-z0-9]*):", line):
+            indent = len(match[1])
+            path = [(at, key) for at, key in path if at < indent] + [(indent, match[2])]
+            if meaning:
+                keys = tuple(key for _, key in path)
+                yield Value(keys, _lookup(values, keys), " ".join(meaning))
+            meaning = []
+        else:
+            meaning = []
+
+
+def _lookup(values: Any, keys: tuple[str, ...]) -> Any:
+    for key in keys:
+        values = values[key]
+    return values
+
+
+def readme(text: str) -> str:
+    """The chart's README for the text of `values.yaml`."""
+    return README_HEAD + "".join(value.row for value in documented_values(text))
+
+
+def crd_template(crd: str) -> str:
+    """The CRD as a template of the chart."""
+    body = crd.replace("{{", '{{ "{{" }}')
+    head, name, rest = re.split(r"(?m)^(  name: .*\n)", body, maxsplit=1)
+    return "{{- if .Values.crds.install }}\n" + head + name + CRD_METADATA + rest + "{{- end }}\n"
+
+
+def generated() -> dict[Path, str]:
+    """All generated files and what they have to be."""
+    files = {
+        CHART / "templates" / "crds" / path.name: crd_template(path.read_text())
+        for path in sorted((ROOT / "crds").glob("*.yaml"))
+    }
+    files[CHART / "README.md"] = readme((CHART / "values.yaml").read_text())
+    return files
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files, or with --check tell which ones are out of date."""
+    stale = [path for path, text in generated().items() if not path.is_file() or path.read_text() != text]
+    for path in stale:
+        if "--check" in arguments:
+            sys.stderr.write(f"{path.relative_to(ROOT)} is out of date: run `python charts/generate.py`\n")
+        else:
+            path.write_text(generated()[path])
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

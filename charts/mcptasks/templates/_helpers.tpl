@@ -1,0 +1,302 @@
+{{/* Names */}}
+{{- define "mcptasks.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 40 | trimSuffix "-" -}}
+{{- end }}
+
+{{/* Short enough for the longest suffix within 63 characters. */}}
+{{- define "mcptasks.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 45 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := include "mcptasks.name" . -}}
+{{- ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) | trunc 45 | trimSuffix "-" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "mcptasks.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end }}
+
+{{/* Prefix of what has no namespace: unique in the cluster. */}}
+{{- define "mcptasks.clusterName" -}}
+{{- printf "%s-%s" (include "mcptasks.fullname" .) (include "mcptasks.namespace" .) -}}
+{{- end }}
+
+{{/* The name of a component's ServiceAccount. Arguments: root, account (its values), suffix. */}}
+{{- define "mcptasks.serviceAccountName" -}}
+{{- $made := printf "%s-%s" (include "mcptasks.fullname" .root) .suffix -}}
+{{- .account.name | default (ternary $made "default" .account.create) -}}
+{{- end }}
+
+{{- define "mcptasks.serverAccount" -}}
+{{- include "mcptasks.serviceAccountName" (dict "root" . "account" .Values.server.serviceAccount "suffix" "server") -}}
+{{- end }}
+
+{{- define "mcptasks.operatorAccount" -}}
+{{- include "mcptasks.serviceAccountName" (dict "root" . "account" .Values.operator.serviceAccount "suffix" "operator") -}}
+{{- end }}
+
+{{- define "mcptasks.runnerAccount" -}}
+{{- include "mcptasks.serviceAccountName" (dict "root" . "account" .Values.tasks.serviceAccount "suffix" "runner") -}}
+{{- end }}
+
+{{/* Labels. Arguments: root, component. */}}
+{{- define "mcptasks.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "mcptasks.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- with .component }}
+app.kubernetes.io/component: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- define "mcptasks.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "mcptasks.selectorLabels" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: mcptasks
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The metadata of an object. Arguments: root, name, component; optional namespace, labels, annotations, cluster (true: no
+namespace). */}}
+{{- define "mcptasks.metadata" -}}
+{{- $annotations := merge (dict) (.annotations | default dict) .root.Values.commonAnnotations -}}
+name: {{ .name }}
+{{- if not .cluster }}
+namespace: {{ .namespace | default (include "mcptasks.namespace" .root) }}
+{{- end }}
+labels:
+  {{- include "mcptasks.labels" . | nindent 2 }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with $annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Images */}}
+{{- define "mcptasks.imageRef" -}}
+{{- $registry := .image.registry | default .root.Values.global.imageRegistry -}}
+{{- $name := ternary (printf "%s/%s" $registry .image.repository) .image.repository (ne $registry "") -}}
+{{- if .image.digest -}}
+{{- printf "%s@%s" $name .image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $name (.image.tag | default .root.Chart.AppVersion) -}}
+{{- end -}}
+{{- end }}
+
+{{- define "mcptasks.operatorImage" -}}
+{{- include "mcptasks.imageRef" (dict "root" . "image" .Values.image) -}}
+{{- end }}
+
+{{- define "mcptasks.serverImage" -}}
+{{- $own := .Values.server.image -}}
+{{- if $own.repository -}}
+{{- if not (or $own.tag $own.digest) -}}
+{{- fail "server.image.repository is set: set server.image.tag or server.image.digest too" -}}
+{{- end -}}
+{{- include "mcptasks.imageRef" (dict "root" . "image" $own) -}}
+{{- else -}}
+{{- $image := deepCopy .Values.image -}}
+{{- range $key, $value := $own -}}
+{{- if $value -}}{{- $_ := set $image $key $value -}}{{- end -}}
+{{- end -}}
+{{- include "mcptasks.imageRef" (dict "root" . "image" $image) -}}
+{{- end -}}
+{{- end }}
+
+{{- define "mcptasks.serverPullPolicy" -}}
+{{- .Values.server.image.pullPolicy | default .Values.image.pullPolicy -}}
+{{- end }}
+
+{{- define "mcptasks.imagePullSecrets" -}}
+{{- with .Values.global.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The user's server */}}
+{{- define "mcptasks.module" -}}
+{{- if and .Values.server.module .Values.server.inlineModule -}}
+{{- fail "server.module and server.inlineModule are both set: set one of them" -}}
+{{- end -}}
+{{- if .Values.server.inlineModule -}}
+/etc/mcptasks/module/server.py
+{{- else -}}
+{{- .Values.server.module | default "mcptasks.examples.stdlib_report" -}}
+{{- end -}}
+{{- end }}
+
+{{- define "mcptasks.isSample" -}}
+{{- if not (or .Values.server.module .Values.server.inlineModule) -}}true{{- end -}}
+{{- end }}
+
+{{- define "mcptasks.moduleName" -}}
+{{- include "mcptasks.fullname" . -}}-module
+{{- end }}
+
+{{/* As a file, not as a folder: a folder's files are links to a path that is another one in every Pod. */}}
+{{- define "mcptasks.moduleMount" -}}
+- name: module
+  mountPath: /etc/mcptasks/module/server.py
+  subPath: server.py
+  readOnly: true
+{{- end }}
+
+{{- define "mcptasks.moduleVolume" -}}
+- name: module
+  configMap:
+    name: {{ include "mcptasks.moduleName" . }}
+{{- end }}
+
+{{/* Addresses */}}
+{{- define "mcptasks.gatewayUrl" -}}
+{{- printf "http://%s-gateway.%s.svc:%d" (include "mcptasks.fullname" .) (include "mcptasks.namespace" .) (int .Values.server.gateway.port) -}}
+{{- end }}
+
+{{- define "mcptasks.endpointUrl" -}}
+{{- printf "http://%s.%s.svc:%d" (include "mcptasks.fullname" .) (include "mcptasks.namespace" .) (int .Values.server.service.port) -}}
+{{- end }}
+
+{{- define "mcptasks.allowedHosts" -}}
+{{- $name := include "mcptasks.fullname" . -}}
+{{- $namespace := include "mcptasks.namespace" . -}}
+{{- $service := list $name (printf "%s.%s" $name $namespace) (printf "%s.%s.svc" $name $namespace) (printf "%s.%s.svc.%s" $name $namespace .Values.clusterDomain) -}}
+{{- $ingress := ternary .Values.ingress.hosts (list) .Values.ingress.enabled -}}
+{{- $route := ternary .Values.httpRoute.hostnames (list) .Values.httpRoute.enabled -}}
+{{- concat $service $ingress $route .Values.server.allowedHosts | uniq | join "," -}}
+{{- end }}
+
+{{/* Namespaces */}}
+{{- define "mcptasks.watchesAll" -}}
+{{- if has "*" .Values.watchNamespaces -}}
+{{- if and .Values.rbac.create (ne .Values.rbac.scope "cluster") -}}
+{{- fail "watchNamespaces has \"*\": watching all namespaces needs rbac.scope=cluster" -}}
+{{- end -}}
+true
+{{- end -}}
+{{- end }}
+
+{{/* The watched namespaces as a JSON list under `items`; the release's own is always one of them. */}}
+{{- define "mcptasks.namespaces" -}}
+{{- if include "mcptasks.watchesAll" . -}}
+{{- dict "items" (list "*") | toJson -}}
+{{- else -}}
+{{- dict "items" (prepend .Values.watchNamespaces (include "mcptasks.namespace" .) | uniq) | toJson -}}
+{{- end -}}
+{{- end }}
+
+{{- define "mcptasks.otherNamespaces" -}}
+{{- $items := (include "mcptasks.namespaces" . | fromJson).items -}}
+{{- if gt (len $items) 1 -}}true{{- else if has "*" $items -}}true{{- end -}}
+{{- end }}
+
+{{/* A number as its digits: large ones arrive as floats. */}}
+{{- define "mcptasks.scalar" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) -}}{{- int64 . -}}{{- else -}}{{- toString . -}}{{- end -}}
+{{- end }}
+
+{{/* Environment variables: own ones, then the settings, then extra ones; later ones replace earlier ones of the same
+name. Arguments: root, own (list), extra (list). */}}
+{{- define "mcptasks.env" -}}
+{{- $entries := .own -}}
+{{- range $name, $value := .root.Values.settings -}}
+{{- $entries = append $entries (dict "name" (printf "MCPTASKS_%s" $name) "value" (include "mcptasks.scalar" $value)) -}}
+{{- end -}}
+{{- $entries = concat $entries .extra -}}
+{{- $last := dict -}}
+{{- range $index, $entry := $entries -}}{{- $_ := set $last $entry.name $index -}}{{- end -}}
+{{- range $index, $entry := $entries -}}
+{{- if eq (get $last $entry.name) $index }}
+- {{ toYaml $entry | nindent 2 | trim }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Spread constraints with the Pods' own labels filled in. Arguments: root, component, constraints. */}}
+{{- define "mcptasks.spread" -}}
+{{- $labels := include "mcptasks.selectorLabels" . | fromYaml -}}
+{{- $result := list -}}
+{{- range .constraints -}}
+{{- $result = append $result (ternary . (merge (dict "labelSelector" (dict "matchLabels" $labels)) .) (hasKey . "labelSelector")) -}}
+{{- end -}}
+{{- toYaml $result -}}
+{{- end }}
+
+{{/* What both Deployments' Pods have. Arguments: root, component, values. */}}
+{{- define "mcptasks.podPlacement" -}}
+{{- with .values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if .values.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- include "mcptasks.spread" (dict "root" .root "component" .component "constraints" .values.topologySpreadConstraints) | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "mcptasks.restricted" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end }}
+
+{{/* Redis */}}
+{{- define "mcptasks.redisName" -}}
+{{- include "mcptasks.fullname" . -}}-redis
+{{- end }}
+
+{{/* The server's variables for Redis, as a YAML list; nothing where there is none. */}}
+{{- define "mcptasks.redisEnv" -}}
+{{- $external := .Values.externalRedis -}}
+{{- if and .Values.redis.enabled (or $external.url $external.existingSecret) -}}
+{{- fail "redis.enabled and externalRedis are both set: use one of them" -}}
+{{- end -}}
+{{- if and $external.url $external.existingSecret -}}
+{{- fail "externalRedis.url and externalRedis.existingSecret are both set: set one of them" -}}
+{{- end -}}
+{{- if or $external.url $external.existingSecret }}
+- name: MCPTASKS_REDIS_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ $external.existingSecret | default (include "mcptasks.redisName" .) }}
+      key: {{ ternary $external.existingSecretKey "redis-url" (ne $external.existingSecret "") }}
+{{- else if .Values.redis.enabled }}
+{{- if .Values.redis.existingSecret }}
+{{- include "mcptasks.redisPassword" . }}
+- name: MCPTASKS_REDIS_URL
+  value: redis://:$(REDIS_PASSWORD)@{{ include "mcptasks.redisName" . }}:6379/0
+{{- else }}
+- name: MCPTASKS_REDIS_URL
+  value: redis://{{ include "mcptasks.redisName" . }}:6379/0
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "mcptasks.redisPassword" }}
+- name: REDIS_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.redis.existingSecret }}
+      key: {{ .Values.redis.existingSecretKey }}
+{{- end }}

@@ -1,0 +1,98 @@
+{{/* The names of the enabled templates and their values, as JSON: what one does not say is taken from `default`. */}}
+{{- define "mcptasks.taskTemplates" -}}
+{{- $default := .Values.taskTemplates.default -}}
+{{- $result := dict -}}
+{{- range $name, $own := .Values.taskTemplates -}}
+{{- $whole := merge (dict) (deepCopy $default) -}}
+{{- range $key, $value := $own -}}{{- $_ := set $whole $key $value -}}{{- end -}}
+{{- if and (ne $name "default") (not (hasKey $own "enabled")) -}}{{- $_ := set $whole "enabled" true -}}{{- end -}}
+{{- if $whole.enabled -}}{{- $_ := set $result $name $whole -}}{{- end -}}
+{{- end -}}
+{{- toJson $result -}}
+{{- end }}
+
+{{/* The spec of a McpTaskTemplate. Arguments: root, values. */}}
+{{- define "mcptasks.taskTemplateSpec" -}}
+{{- $root := .root -}}
+{{- $inline := ne $root.Values.server.inlineModule "" -}}
+{{- $gateway := dict "name" "MCPTASKS_GATEWAY_URL" "value" (include "mcptasks.gatewayUrl" $root) -}}
+{{- with .values -}}
+startDeadlineSeconds: {{ int64 .startDeadlineSeconds }}
+timeoutSeconds: {{ int64 .timeoutSeconds }}
+disruptionPolicy: {{ .disruptionPolicy }}
+{{- with .queueName }}
+queueName: {{ . }}
+{{- end }}
+{{- with .retention }}
+retention:
+  {{- range $key, $value := . }}
+  {{ $key }}: {{ int64 $value }}
+  {{- end }}
+{{- end }}
+podTemplate:
+  {{- if or .podLabels .podAnnotations }}
+  metadata:
+    {{- with .podLabels }}
+    labels:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- with .podAnnotations }}
+    annotations:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+  {{- end }}
+  spec:
+    serviceAccountName: {{ .serviceAccountName | default (include "mcptasks.runnerAccount" $root) }}
+    automountServiceAccountToken: false
+    terminationGracePeriodSeconds: {{ int64 .terminationGracePeriodSeconds }}
+    {{- include "mcptasks.imagePullSecrets" $root | nindent 4 }}
+    {{- with .podSecurityContext }}
+    securityContext:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- with .runtimeClassName }}
+    runtimeClassName: {{ . }}
+    {{- end }}
+    {{- include "mcptasks.podPlacement" (dict "root" $root "component" "task" "values" (omit . "topologySpreadConstraints")) | nindent 4 }}
+    {{- with .topologySpreadConstraints }}
+    topologySpreadConstraints:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    containers:
+      - name: runner
+        image: {{ .image | default (include "mcptasks.serverImage" $root) }}
+        imagePullPolicy: {{ include "mcptasks.serverPullPolicy" $root }}
+        env:
+          {{- $given := dict }}
+          {{- range .env }}{{- $_ := set $given .name true }}{{- end }}
+          {{- toYaml (ternary .env (prepend .env $gateway) (hasKey $given "MCPTASKS_GATEWAY_URL")) | nindent 10 }}
+        {{- with .envFrom }}
+        envFrom:
+          {{- toYaml . | nindent 10 }}
+        {{- end }}
+        resources:
+          {{- toYaml .resources | nindent 10 }}
+        {{- with .securityContext }}
+        securityContext:
+          {{- toYaml . | nindent 10 }}
+        {{- end }}
+        {{- if or $inline .volumeMounts }}
+        volumeMounts:
+          {{- if $inline }}
+          {{- include "mcptasks.moduleMount" $root | nindent 10 }}
+          {{- end }}
+          {{- with .volumeMounts }}
+          {{- toYaml . | nindent 10 }}
+          {{- end }}
+        {{- end }}
+    {{- if or $inline .volumes }}
+    volumes:
+      {{- if $inline }}
+      {{- include "mcptasks.moduleVolume" $root | nindent 6 }}
+      {{- end }}
+      {{- with .volumes }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+    {{- end }}
+{{- end }}
+{{- end }}

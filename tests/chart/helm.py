@@ -1,0 +1,104 @@
+"""A real helm, as the tests use it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from mcptasks.resources import JsonObject
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "mcptasks"
+CI_VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
+KNOWN_KINDS = ("mcptasks.dev/v1alpha1/McpTask", "mcptasks.dev/v1alpha1/McpTaskTemplate")
+
+
+def helm_path() -> str:
+    """The helm to use: $HELM, or the one on the PATH."""
+    path = os.environ.get("HELM") or shutil.which("helm")
+    if path is None:
+        raise RuntimeError("no helm on the PATH: install Helm 3.14 or newer, or set HELM")
+    return path
+
+
+def helm(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run helm; its exit code is the caller's to judge."""
+    return subprocess.run([helm_path(), *arguments], input=stdin, capture_output=True, text=True, timeout=60)
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What helm would send to the API server."""
+
+    objects: tuple[JsonObject, ...]
+
+    def all(self, kind: str, component: str | None = None) -> list[JsonObject]:
+        return [item for item in self.objects if item["kind"] == kind and component in (None, component_of(item))]
+
+    def find(self, kind: str, name: str) -> JsonObject:
+        """The object of the name; an AssertionError lists those there are."""
+        found = [item for item in self.all(kind) if item["metadata"]["name"] == name]
+        names = [item["metadata"]["name"] for item in self.all(kind)]
+        assert len(found) == 1, f"{kind} {name} is not among {names}"
+        return found[0]
+
+    def pods(self) -> Iterator[JsonObject]:
+        """The PodSpec of every Deployment and Pod."""
+        for item in self.objects:
+            if item["kind"] == "Deployment":
+                yield item["spec"]["template"]["spec"]
+            elif item["kind"] == "Pod":
+                yield item["spec"]
+
+
+def component_of(item: JsonObject) -> str | None:
+    labels: dict[str, str] = item["metadata"].get("labels") or {}
+    return labels.get("app.kubernetes.io/component")
+
+
+def render(
+    values: JsonObject | None = None,
+    *,
+    files: Sequence[Path] = (),
+    release: str = "mcptasks",
+    namespace: str = "mcptasks",
+    known: bool = True,
+) -> Rendered:
+    """The rendered chart. `known`: the cluster has our CRDs already.
+
+    Raises:
+        AssertionError: helm refuses; the message is helm's.
+    """
+    done = helm(*_template(files, release, namespace, known), stdin=yaml.safe_dump(values or {}))
+    assert done.returncode == 0, done.stderr
+    return Rendered(tuple(item for item in yaml.safe_load_all(done.stdout) if item))
+
+
+def refusal(values: JsonObject) -> str:
+    """What helm says to values that it must refuse."""
+    done = helm(*_template((), "mcptasks", "mcptasks", True), stdin=yaml.safe_dump(values))
+    assert done.returncode != 0, "helm accepts it"
+    return done.stderr
+
+
+def _template(files: Sequence[Path], release: str, namespace: str, known: bool) -> list[str]:
+    kinds = [f"--api-versions={kind}" for kind in KNOWN_KINDS] if known else []
+    values = [f"--values={path}" for path in files]
+    return ["template", release, str(CHART), f"--namespace={namespace}", *kinds, *values, "--values=-"]
+
+
+def container(deployment: JsonObject) -> JsonObject:
+    """The first container of a Deployment."""
+    first: JsonObject = deployment["spec"]["template"]["spec"]["containers"][0]
+    return first
+
+
+def environment(deployment: JsonObject) -> dict[str, str | None]:
+    """The variables of a Deployment's first container; None where they are from elsewhere."""
+    return {entry["name"]: entry.get("value") for entry in container(deployment)["env"]}

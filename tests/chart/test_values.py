@@ -1,0 +1,428 @@
+"""What the values do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from mcptasks.resources import JsonObject
+from tests.chart.helm import CHART, ROOT, Rendered, container, environment, helm, refusal, render
+
+DIGEST = "sha256:" + "0" * 63 + "1"
+
+
+def server(rendered: Rendered) -> JsonObject:
+    return rendered.find("Deployment", "mcptasks-server")
+
+
+def operator(rendered: Rendered) -> JsonObject:
+    return rendered.find("Deployment", "mcptasks-operator")
+
+
+def template(rendered: Rendered, name: str = "default") -> JsonObject:
+    spec: JsonObject = rendered.find("McpTaskTemplate", name)["spec"]
+    return spec
+
+
+def runner(rendered: Rendered, name: str = "default") -> JsonObject:
+    first: JsonObject = template(rendered, name)["podTemplate"]["spec"]["containers"][0]
+    return first
+
+
+def manifests(name: str) -> list[JsonObject]:
+    return [item for item in yaml.safe_load_all((ROOT / "deploy" / f"{name}.yaml").read_text()) if item]
+
+
+class TestAgreesWithTheManifests:
+    """`deploy/` and the chart are two ways to the same installation."""
+
+    @pytest.mark.parametrize("component", ["server", "operator"])
+    def test_pods(self, component: str) -> None:
+        ours = render({"image": {"tag": "dev"}}).find("Deployment", f"mcptasks-{component}")
+        theirs = next(item for item in manifests(component) if item["kind"] == "Deployment")
+        assert ours["spec"]["replicas"] == theirs["spec"]["replicas"]
+        for key in ("serviceAccountName", "enableServiceLinks", "securityContext"):
+            assert ours["spec"]["template"]["spec"][key] == theirs["spec"]["template"]["spec"][key]
+        for key in ("image", "args", "ports", "livenessProbe", "readinessProbe", "resources", "securityContext"):
+            assert container(ours)[key] == container(theirs)[key]
+        configured = {"MCPTASKS_MODULE"}
+        for name, value in environment(theirs).items():
+            assert environment(ours)[name] == value or name in configured
+
+    def test_services(self) -> None:
+        rendered = render()
+        for item in manifests("server"):
+            if item["kind"] == "Service":
+                ours = rendered.find("Service", item["metadata"]["name"])["spec"]["ports"][0]
+                assert {key: ours[key] for key in item["spec"]["ports"][0]} == item["spec"]["ports"][0]
+
+    def test_rights(self) -> None:
+        def rights(objects: list[JsonObject], account: str) -> set[tuple[str, str, str]]:
+            bound = {
+                item["roleRef"]["name"]
+                for item in objects
+                if item["kind"].endswith("Binding") and item["subjects"][0]["name"] == account
+            }
+            roles = [item for item in objects if item["kind"] in ("Role", "ClusterRole")]
+            rules = [rule for item in roles if item["metadata"]["name"] in bound for rule in item["rules"]]
+            return {
+                (group, resource, verb)
+                for rule in rules
+                for group in rule["apiGroups"]
+                for resource in rule["resources"]
+                for verb in rule["verbs"]
+            }
+
+        ours, theirs = list(render().objects), manifests("rbac")
+        for account in ("mcptasks-server", "mcptasks-operator"):
+            assert rights(theirs, account)
+            assert rights(ours, account) == rights(theirs, account)
+
+    def test_template(self) -> None:
+        ours, theirs = template(render({"image": {"tag": "dev"}})), manifests("template")[0]["spec"]
+        assert ours["startDeadlineSeconds"] == theirs["startDeadlineSeconds"]
+        assert ours["timeoutSeconds"] == theirs["timeoutSeconds"]
+        our_pod, their_pod = ours["podTemplate"]["spec"], theirs["podTemplate"]["spec"]
+        assert our_pod["serviceAccountName"] == their_pod["serviceAccountName"]
+        assert our_pod["containers"][0] | their_pod["containers"][0] == our_pod["containers"][0]
+
+
+class TestCrds:
+    def test_are_kept_on_uninstall(self) -> None:
+        crds = render().all("CustomResourceDefinition")
+        assert len(crds) == 2
+        assert all(item["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for item in crds)
+
+    def test_go_on_uninstall_where_that_is_asked_for(self) -> None:
+        crds = render({"crds": {"keep": False}}).all("CustomResourceDefinition")
+        assert crds
+        assert all("annotations" not in item["metadata"] for item in crds)
+
+    def test_can_be_left_to_somebody_else(self) -> None:
+        assert render({"crds": {"install": False}}).all("CustomResourceDefinition") == []
+
+
+class TestTaskTemplates:
+    def test_are_ordinary_objects_where_the_kind_is_known(self) -> None:
+        found = render().find("McpTaskTemplate", "default")
+        assert "annotations" not in found["metadata"]
+
+    def test_come_after_the_crds_at_the_first_install_and_can_be_adopted_and_removed(self) -> None:
+        made, removed = render(known=False).all("McpTaskTemplate")
+        assert "post-install" in made["metadata"]["annotations"]["helm.sh/hook"]
+        assert made["metadata"]["annotations"]["meta.helm.sh/release-name"] == "mcptasks"
+        assert made["metadata"]["annotations"]["meta.helm.sh/release-namespace"] == "mcptasks"
+        assert made["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+        assert removed["metadata"]["name"] == made["metadata"]["name"]
+        assert removed["metadata"]["annotations"] == {
+            "helm.sh/hook": "pre-delete",
+            "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
+        }
+
+    def test_take_what_they_do_not_say_from_default(self) -> None:
+        rendered = render({"taskTemplates": {"gpu": {"resources": {"limits": {"nvidia.com/gpu": 1}}}}})
+        assert runner(rendered, "gpu")["resources"] == {"limits": {"nvidia.com/gpu": 1}}
+        assert runner(rendered, "gpu")["image"] == runner(rendered)["image"]
+        assert template(rendered, "gpu")["timeoutSeconds"] == 3600
+
+    def test_of_another_name_are_made_without_default(self) -> None:
+        rendered = render({"taskTemplates": {"default": {"enabled": False}, "gpu": {"timeoutSeconds": 2592000}}})
+        assert [item["metadata"]["name"] for item in rendered.all("McpTaskTemplate")] == ["gpu"]
+        assert template(rendered, "gpu")["timeoutSeconds"] == 2592000
+
+    def test_lead_to_the_gateway_of_the_release(self) -> None:
+        environ = {entry["name"]: entry["value"] for entry in runner(render(release="tools", namespace="a"))["env"]}
+        assert environ == {"MCPTASKS_GATEWAY_URL": "http://tools-mcptasks-gateway.a.svc:8001"}
+
+    def test_can_name_another_gateway(self) -> None:
+        own = {"name": "MCPTASKS_GATEWAY_URL", "value": "http://proxy:80"}
+        assert runner(render({"taskTemplates": {"default": {"env": [own]}}}))["env"] == [own]
+
+
+class TestImages:
+    def test_have_the_versions_tag(self) -> None:
+        rendered = render()
+        assert container(server(rendered))["image"] == "mcptasks:0.1.0"
+        assert container(operator(rendered))["image"] == "mcptasks:0.1.0"
+        assert runner(rendered)["image"] == "mcptasks:0.1.0"
+
+    def test_are_from_the_mirror_and_by_digest(self) -> None:
+        rendered = render(
+            {
+                "global": {"imageRegistry": "mirror.example.com", "imagePullSecrets": ["one"]},
+                "image": {"digest": DIGEST},
+                "redis": {"enabled": True},
+            }
+        )
+        assert container(server(rendered))["image"] == f"mirror.example.com/mcptasks@{DIGEST}"
+        redis = container(rendered.find("Deployment", "mcptasks-redis"))["image"]
+        assert redis.startswith("mirror.example.com/redis:")
+        pods = [*rendered.pods(), template(rendered)["podTemplate"]["spec"]]
+        assert all(pod["imagePullSecrets"] == [{"name": "one"}] for pod in pods)
+
+    def test_of_server_and_task_pods_are_the_users(self) -> None:
+        rendered = render({"server": {"image": {"repository": "team/reports", "tag": "7"}, "module": "/app/server.py"}})
+        assert container(server(rendered))["image"] == "team/reports:7"
+        assert runner(rendered)["image"] == "team/reports:7"
+        assert environment(operator(rendered))["MCPTASKS_RUNNER_IMAGE"] == "team/reports:7"
+        assert container(operator(rendered))["image"] == "mcptasks:0.1.0"
+        assert environment(server(rendered))["MCPTASKS_MODULE"] == "/app/server.py"
+
+    def test_of_a_user_need_a_version(self) -> None:
+        assert "set server.image.tag or server.image.digest" in refusal({"server": {"image": {"repository": "x"}}})
+
+    def test_that_float_are_refused(self) -> None:
+        assert "/image/tag" in refusal({"image": {"tag": "latest"}})
+
+
+class TestInlineModule:
+    SOURCE = 'from mcptasks import TaskServer\n\nmcp = TaskServer("{{ name }}")\n'
+
+    def test_is_at_the_same_path_in_the_server_and_in_the_tasks(self) -> None:
+        rendered = render({"server": {"inlineModule": self.SOURCE}})
+        path = environment(server(rendered))["MCPTASKS_MODULE"]
+        for pod in (server(rendered)["spec"]["template"]["spec"], template(rendered)["podTemplate"]["spec"]):
+            mount = next(one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "module")
+            # A file: a folder's files are links to a path that is another one in every Pod.
+            assert (mount["mountPath"], mount["subPath"]) == (path, "server.py")
+            volume = next(one for one in pod["volumes"] if one["name"] == "module")
+            assert volume["configMap"]["name"] == "mcptasks-module"
+
+    def test_is_as_it_was_given(self) -> None:
+        rendered = render({"server": {"inlineModule": self.SOURCE}})
+        assert rendered.find("ConfigMap", "mcptasks-module")["data"] == {"server.py": self.SOURCE}
+
+    def test_restarts_the_server_when_it_changes(self) -> None:
+        def checksum(source: str) -> str:
+            pod = server(render({"server": {"inlineModule": source}}))["spec"]["template"]
+            return str(pod["metadata"]["annotations"]["checksum/module"])
+
+        assert checksum(self.SOURCE) == checksum(self.SOURCE)
+        assert checksum(self.SOURCE) != checksum(self.SOURCE + "\n# changed\n")
+
+    def test_and_a_module_are_one_too_many(self) -> None:
+        assert "set one of them" in refusal({"server": {"inlineModule": self.SOURCE, "module": "/app/server.py"}})
+
+
+class TestEnvironment:
+    def test_extra_variables_replace_ours(self) -> None:
+        extra = [{"name": "MCPTASKS_LOG_LEVEL", "value": "DEBUG"}, {"name": "OTHER", "value": "1"}]
+        found = environment(server(render({"server": {"extraEnv": extra}})))
+        assert (found["MCPTASKS_LOG_LEVEL"], found["OTHER"]) == ("DEBUG", "1")
+
+    def test_large_numbers_stay_numbers(self) -> None:
+        rendered = render({"settings": {"MAX_RESULT_BYTES": 134217728, "RESYNC_SECONDS": 2.5}})
+        for deployment in (server(rendered), operator(rendered)):
+            assert environment(deployment)["MCPTASKS_MAX_RESULT_BYTES"] == "134217728"
+            assert environment(deployment)["MCPTASKS_RESYNC_SECONDS"] == "2.5"
+
+    def test_hosts_of_the_endpoint_are_allowed(self) -> None:
+        values: JsonObject = {
+            "server": {"allowedHosts": ["more.example.com"]},
+            "ingress": {"enabled": True, "hosts": ["mcp.example.com"]},
+            "httpRoute": {"hostnames": ["not.enabled.example.com"]},
+        }
+        hosts = environment(server(render(values)))["MCPTASKS_ALLOWED_HOSTS"]
+        assert hosts == (
+            "mcptasks,mcptasks.mcptasks,mcptasks.mcptasks.svc,mcptasks.mcptasks.svc.cluster.local,"
+            "mcp.example.com,more.example.com"
+        )
+
+
+class TestRedis:
+    def test_is_not_there_by_default(self) -> None:
+        assert "MCPTASKS_REDIS_URL" not in environment(server(render()))
+
+    def test_url_is_from_the_existing_secret(self) -> None:
+        rendered = render({"externalRedis": {"existingSecret": "mine", "existingSecretKey": "url"}})
+        entry = next(one for one in container(server(rendered))["env"] if one["name"] == "MCPTASKS_REDIS_URL")
+        assert entry["valueFrom"] == {"secretKeyRef": {"name": "mine", "key": "url"}}
+        assert rendered.all("Secret") == []
+
+    def test_url_of_the_values_is_in_a_secret_only(self) -> None:
+        rendered = render({"externalRedis": {"url": "redis://:secret@host:6379/0"}})
+        assert rendered.find("Secret", "mcptasks-redis")["stringData"] == {"redis-url": "redis://:secret@host:6379/0"}
+        entry = next(one for one in container(server(rendered))["env"] if one["name"] == "MCPTASKS_REDIS_URL")
+        assert entry["valueFrom"] == {"secretKeyRef": {"name": "mcptasks-redis", "key": "redis-url"}}
+
+    def test_bundled_one_has_the_password_of_the_secret(self) -> None:
+        rendered = render({"redis": {"enabled": True, "existingSecret": "mine"}})
+        names = [one["name"] for one in container(server(rendered))["env"]]
+        # A variable can only be used by those after it.
+        assert names.index("REDIS_PASSWORD") < names.index("MCPTASKS_REDIS_URL")
+        assert environment(server(rendered))["MCPTASKS_REDIS_URL"] == "redis://:$(REDIS_PASSWORD)@mcptasks-redis:6379/0"
+        assert "--requirepass" in container(rendered.find("Deployment", "mcptasks-redis"))["args"]
+
+    def test_only_one_can_be_used(self) -> None:
+        message = refusal({"redis": {"enabled": True}, "externalRedis": {"existingSecret": "mine"}})
+        assert "use one of them" in message
+
+
+class TestNamespaces:
+    def test_all_need_cluster_scope(self) -> None:
+        assert "needs rbac.scope=cluster" in refusal({"watchNamespaces": ["*"]})
+
+    def test_all_are_watched_with_cluster_roles(self) -> None:
+        rendered = render({"watchNamespaces": ["*"], "rbac": {"scope": "cluster"}})
+        assert environment(operator(rendered))["MCPTASKS_WATCH_NAMESPACES"] == "*"
+        jobs = [item for item in rendered.all("ClusterRole", "operator") if "jobs" in str(item["rules"])]
+        assert len(jobs) == 1
+        assert "jobs" not in str(rendered.all("Role", "operator"))
+
+    def test_some_get_a_role_each_and_the_own_one_is_always_watched(self) -> None:
+        rendered = render({"watchNamespaces": ["team-a", "team-b"]})
+        assert environment(operator(rendered))["MCPTASKS_WATCH_NAMESPACES"] == "mcptasks,team-a,team-b"
+        for component, right in (("operator", "jobs"), ("server", "mcptasks/status")):
+            roles = [item for item in rendered.all("Role", component) if right in str(item["rules"])]
+            assert sorted(item["metadata"]["namespace"] for item in roles) == ["mcptasks", "team-a", "team-b"]
+        bindings = [*rendered.all("RoleBinding", "operator"), *rendered.all("RoleBinding", "server")]
+        assert {item["subjects"][0]["namespace"] for item in bindings} == {"mcptasks"}
+
+    def test_server_never_gets_to_make_jobs(self) -> None:
+        for values in ({}, {"watchNamespaces": ["*"], "rbac": {"scope": "cluster"}}):
+            rendered = render(values)
+            roles = [*rendered.all("Role", "server"), *rendered.all("ClusterRole", "server")]
+            assert "jobs" not in str([item["rules"] for item in roles])
+
+    def test_override_moves_everything(self) -> None:
+        rendered = render({"namespaceOverride": "platform"})
+        assert {item["metadata"].get("namespace", "platform") for item in rendered.objects} == {"platform"}
+
+
+class TestNetworkPolicies:
+    def policy(self, values: JsonObject, name: str) -> JsonObject:
+        spec: JsonObject = render(values).find("NetworkPolicy", f"mcptasks-{name}")["spec"]
+        return spec
+
+    def test_gateway_is_for_task_pods(self) -> None:
+        rule = next(one for one in self.policy({}, "server")["ingress"] if one["ports"][0]["port"] == 8001)
+        task, test = rule["from"]
+        assert task == {"podSelector": {"matchExpressions": [{"key": "mcptasks.dev/task-uid", "operator": "Exists"}]}}
+        assert test["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "test"
+
+    def test_gateway_is_for_task_pods_of_other_namespaces_where_those_are_watched(self) -> None:
+        rule = self.policy({"watchNamespaces": ["team-a"]}, "server")["ingress"][1]
+        assert rule["from"][0]["namespaceSelector"] == {}
+
+    def test_task_pods_reach_gateway_and_dns_only(self) -> None:
+        policy = self.policy({}, "tasks")
+        assert policy["policyTypes"] == ["Ingress", "Egress"]
+        assert policy["ingress"] == []
+        gateway, dns = policy["egress"]
+        assert gateway["to"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "server"
+        assert [one["port"] for one in gateway["ports"]] == [8001]
+        assert {one["port"] for one in dns["ports"]} == {53}
+
+    def test_task_pods_can_be_opened(self) -> None:
+        rule = {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
+        assert self.policy({"networkPolicy": {"tasks": {"egress": [rule]}}}, "tasks")["egress"][-1] == rule
+        assert self.policy({"networkPolicy": {"tasks": {"allowAllEgress": True}}}, "tasks")["egress"] == [{}]
+
+    def test_nothing_gets_in_at_the_operator(self) -> None:
+        assert self.policy({}, "operator")["ingress"] == []
+
+    def test_are_optional(self) -> None:
+        assert render({"networkPolicy": {"enabled": False}}).all("NetworkPolicy") == []
+
+
+class TestAvailability:
+    def test_disruption_budgets_are_for_more_than_one_replica(self) -> None:
+        assert len(render().all("PodDisruptionBudget")) == 2
+        assert render({"server": {"replicas": 1}, "operator": {"replicas": 1}}).all("PodDisruptionBudget") == []
+
+    def test_autoscaling_owns_the_replicas(self) -> None:
+        rendered = render({"server": {"autoscaling": {"enabled": True}}})
+        assert "replicas" not in server(rendered)["spec"]
+        assert rendered.find("HorizontalPodAutoscaler", "mcptasks-server")["spec"]["minReplicas"] == 2
+
+    def test_replicas_spread_over_nodes(self) -> None:
+        for deployment in (server(render()), operator(render())):
+            constraint = deployment["spec"]["template"]["spec"]["topologySpreadConstraints"][0]
+            assert constraint["labelSelector"] == deployment["spec"]["selector"]
+
+    def test_drain_fits_into_the_grace_period(self) -> None:
+        assert "terminationGracePeriodSeconds must be more" in refusal({"server": {"drainSeconds": 60}})
+
+    def test_selectors_never_change_with_the_version(self) -> None:
+        labels = server(render())["spec"]["selector"]["matchLabels"]
+        assert set(labels) == {
+            "app.kubernetes.io/name",
+            "app.kubernetes.io/instance",
+            "app.kubernetes.io/component",
+        }
+
+
+class TestExposure:
+    def test_streams_have_time(self) -> None:
+        rendered = render(
+            {
+                "ingress": {"enabled": True, "hosts": ["a.example.com"]},
+                "httpRoute": {"enabled": True, "parentRefs": [{"name": "g"}], "hostnames": ["b.example.com"]},
+            }
+        )
+        annotations = rendered.find("Ingress", "mcptasks")["metadata"]["annotations"]
+        assert annotations["nginx.ingress.kubernetes.io/proxy-read-timeout"] == "3600"
+        rule = rendered.find("HTTPRoute", "mcptasks")["spec"]["rules"][0]
+        assert rule["timeouts"] == {"request": "0s", "backendRequest": "0s"}
+
+    def test_gateway_is_never_exposed(self) -> None:
+        rendered = render(
+            {"server": {"service": {"type": "LoadBalancer"}}, "ingress": {"enabled": True, "hosts": ["a.example.com"]}}
+        )
+        assert "type" not in rendered.find("Service", "mcptasks-gateway")["spec"]
+        assert "mcptasks-gateway" not in str(rendered.find("Ingress", "mcptasks"))
+
+    def test_ingress_needs_its_hosts(self) -> None:
+        assert "needs ingress.hosts" in refusal({"ingress": {"enabled": True}})
+
+
+class TestHelmTest:
+    def pods(self, values: JsonObject) -> set[str]:
+        return {item["metadata"]["name"].removeprefix("mcptasks-test-") for item in render(values).all("Pod")}
+
+    def test_sample_is_called_and_cancelled(self) -> None:
+        assert self.pods({}) == {"health", "completes", "cancelled"}
+
+    def test_own_server_is_called_where_its_tools_are_named(self) -> None:
+        module: dict[str, Any] = {"server": {"module": "/app/server.py"}}
+        assert self.pods(module) == {"health"}
+        assert self.pods(module | {"tests": {"completes": {"tool": "x"}}}) == {"health", "completes"}
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("values", "message"),
+        [
+            ({"server": {"replica": 3}}, "additional properties 'replica' not allowed"),
+            ({"servers": {}}, "additional properties 'servers' not allowed"),
+            ({"server": {"replicas": "3"}}, "/server/replicas"),
+            ({"image": {"pullPolicy": "Sometimes"}}, "'Always', 'IfNotPresent', 'Never'"),
+            ({"settings": {"MAX_TTL": 1}}, "additional properties 'MAX_TTL' not allowed"),
+            ({"server": {"podAnnotations": {"a": True}}}, "/server/podAnnotations/a"),
+            ({"taskTemplates": {"gpu": {"timeout": 1}}}, "additional properties 'timeout' not allowed"),
+            ({"watchNamespaces": ["Team_A"]}, "/watchNamespaces/0"),
+        ],
+    )
+    def test_wrong_values_are_named(self, values: JsonObject, message: str) -> None:
+        assert message in refusal(values)
+
+
+class TestNotes:
+    def notes(self, *arguments: str) -> str:
+        done = helm("install", "mcptasks", str(CHART), "--namespace=n", "--dry-run=client", *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.rpartition("NOTES:")[2]
+
+    def test_tell_the_next_steps(self) -> None:
+        notes = self.notes()
+        assert "kubectl --namespace n port-forward service/mcptasks 8000:8000" in notes
+        assert "claude mcp add --transport http mcptasks http://127.0.0.1:8000/mcp" in notes
+        assert "kubectl --namespace n get mcptasks --watch" in notes
+
+    def test_warn(self) -> None:
+        assert "no authentication" in self.notes()
+        assert "all namespaces" not in self.notes()
+        assert "all namespaces" in self.notes("--set=watchNamespaces={*}", "--set=rbac.scope=cluster")
+        assert "Redis is for trials" in self.notes("--set=redis.enabled=true")

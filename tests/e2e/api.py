@@ -1,0 +1,78 @@
+"""Reads the API server without a process of kubectl for each look: for tests that look many times a second."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import yaml
+
+from mcptasks.resources import JsonObject
+
+
+class ClusterApi:
+    """A client of the API server that a kubeconfig names. Use as a context manager."""
+
+    def __init__(self, kubeconfig: Path, namespace: str) -> None:
+        data = yaml.safe_load(kubeconfig.read_text())
+        cluster, user = data["clusters"][0]["cluster"], data["users"][0]["user"]
+        headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
+        self.server: str = cluster["server"]
+        self.namespace = namespace
+        self._http = httpx.Client(
+            base_url=self.server, verify=_context(cluster, user), headers=headers, timeout=5, trust_env=False
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def get(self, path: str) -> JsonObject:
+        """The object at the path. Raises httpx.HTTPError."""
+        response = self._http.get(path)
+        response.raise_for_status()
+        found: JsonObject = response.json()
+        return found
+
+    def tasks(self) -> dict[str, JsonObject]:
+        return {item["metadata"]["name"]: item for item in self._items("apis/mcptasks.dev/v1alpha1", "mcptasks")}
+
+    def jobs(self) -> list[JsonObject]:
+        return self._items("apis/batch/v1", "jobs")
+
+    def pods(self) -> list[JsonObject]:
+        return self._items("api/v1", "pods")
+
+    def lease(self, name: str) -> JsonObject:
+        return self.get(f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/{name}")
+
+    def _items(self, group: str, plural: str) -> list[JsonObject]:
+        items: list[JsonObject] = self.get(f"/{group}/namespaces/{self.namespace}/{plural}")["items"]
+        return items
+
+
+def _context(cluster: dict[str, Any], user: dict[str, Any]) -> ssl.SSLContext:
+    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+    context = ssl.create_default_context(cadata=authority)
+    if "client-certificate-data" in user:
+        with tempfile.NamedTemporaryFile() as both:
+            both.write(base64.b64decode(user["client-certificate-data"]))
+            both.write(base64.b64decode(user["client-key-data"]))
+            both.flush()
+            context.load_cert_chain(both.name)
+    return context
+
+
+def task_of(item: JsonObject) -> str | None:
+    """Id of the task that a Job or Pod belongs to."""
+    label: str | None = (item["metadata"].get("labels") or {}).get("mcptasks.dev/task")
+    return label

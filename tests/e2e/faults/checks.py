@@ -1,0 +1,129 @@
+"""What must be true of a task after a kill: it ended right, once, and left nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import httpx
+
+from mcptasks.resources import JsonObject
+from tests.e2e.api import ClusterApi, task_of
+from tests.e2e.faults.model import Finding, Step, Verdict
+from tests.e2e.faults.patience import PatientClient, TaskUnknownError
+from tests.e2e.faults.staging import Staged
+from tests.e2e.observer import Observer
+
+END_SECONDS = 150.0
+GONE_SECONDS = 75.0
+CLOCK_SECONDS = 1.0
+"""Creation times have whole seconds."""
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Looks at tasks, from outside and in the cluster."""
+
+    api: ClusterApi
+    client: PatientClient
+    observer: Observer
+
+    def end(self, staged: Staged) -> list[Finding]:
+        """Wait for the task's end; what is wrong with it. A task that was expiring may be gone already."""
+        if staged.step is Step.EXPIRING:
+            return []
+        try:
+            task = self.client.ended(staged.task_id, END_SECONDS)
+        except TaskUnknownError:
+            return [Finding(Verdict.LOST, "the server does not know it")]
+        except (AssertionError, httpx.HTTPError) as error:
+            return [Finding(Verdict.STUCK, f"no answer: {error}")]
+        if task is None:
+            return [Finding(Verdict.STUCK, f"not ended within {END_SECONDS:.0f} s: {self._state(staged.task_id)}")]
+        return wrong_result(task, staged.size)
+
+    def life(self, staged: Staged) -> list[Finding]:
+        """Wait until the task's time has come and everything of it is gone; what went wrong until then."""
+        findings = [] if staged.step is Step.EXPIRING else list(self._until_expiry(staged))
+        if left := self._left(staged.task_id, time.time() + GONE_SECONDS):
+            findings.append(Finding(Verdict.STUCK, f"still there: {', '.join(left)}"))
+        for count, kind in ((self.observer.jobs(staged.task_id), "Jobs"), (self.observer.pods(staged.task_id), "Pods")):
+            if count > 1:
+                findings.append(Finding(Verdict.DUPLICATED, f"{count} {kind}"))
+        return findings
+
+    def _until_expiry(self, staged: Staged) -> Iterator[Finding]:
+        task = self._task(staged.task_id)
+        if task is None:
+            yield Finding(Verdict.LOST, "gone before its time")
+            return
+        if (attempts := (task.get("status") or {}).get("attempts")) != 1:
+            yield Finding(Verdict.DUPLICATED, f"{attempts} attempts")
+        yield from self._readable(staged, expires_at(task))
+
+    def _readable(self, staged: Staged, expires: float | None) -> Iterator[Finding]:
+        """The result can be read until it expires. One good answer shortly before is looked for."""
+        if expires is None:
+            yield Finding(Verdict.STUCK, f"never expires: {self._state(staged.task_id)}")
+            return
+        while (left := expires - CLOCK_SECONDS - time.time()) > 0:
+            try:
+                task = self.client.get(staged.task_id, left)
+            except TaskUnknownError:
+                if time.time() < expires - CLOCK_SECONDS:
+                    yield Finding(Verdict.LOST, f"gone {expires - time.time():.1f} s before its time")
+                return
+            except (AssertionError, httpx.HTTPError) as error:
+                yield Finding(Verdict.LOST, f"not readable until its time: {error}")
+                return
+            if wrong := wrong_result(task, staged.size):
+                yield from wrong
+                return
+            time.sleep(min(left, 2.0))
+
+    def _left(self, task_id: str, deadline: float) -> list[str]:
+        """What is left of the task at the deadline; empty as soon as nothing is."""
+        while True:
+            try:
+                left = self._objects(task_id)
+            except httpx.HTTPError as error:
+                left = [f"the API server does not answer: {error}"]
+            if not left or time.time() > deadline:
+                return left
+            time.sleep(1)
+
+    def _objects(self, task_id: str) -> list[str]:
+        found = [f"McpTask {name}" for name in self.api.tasks() if name == task_id]
+        items = [("Job", self.api.jobs()), ("Pod", self.api.pods())]
+        return found + [kind for kind, many in items for item in many if task_of(item) == task_id]
+
+    def _task(self, task_id: str, seconds: float = 30) -> JsonObject | None:
+        deadline = time.time() + seconds
+        while True:
+            try:
+                return self.api.tasks().get(task_id)
+            except httpx.HTTPError:
+                if time.time() > deadline:
+                    raise
+                time.sleep(0.5)
+
+    def _state(self, task_id: str) -> str:
+        task = self._task(task_id)
+        return str(task.get("status") if task else "gone")[:500]
+
+
+def wrong_result(task: JsonObject, size: int) -> list[Finding]:
+    """What is wrong with a task that ended, as the client sees it."""
+    if task["status"] != "completed":
+        return [Finding(Verdict.LOST, f"{task['status']}: {str(task.get('statusMessage'))[:300]}")]
+    content = (task.get("result") or {}).get("content") or [{}]
+    text = str(content[0].get("text", ""))
+    return [] if text == "x" * size else [Finding(Verdict.LOST, f"a wrong result: {len(text)} characters")]
+
+
+def expires_at(task: JsonObject) -> float | None:
+    """When the task expires, in seconds since the epoch."""
+    text = (task.get("status") or {}).get("expiresAt")
+    return datetime.fromisoformat(text).timestamp() if text else None

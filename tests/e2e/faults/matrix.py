@@ -1,0 +1,74 @@
+"""Runs the matrix: round after round, a victim each; trials are told as soon as they are over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from tests.e2e.api import ClusterApi
+from tests.e2e.cluster import ClusterDeployment
+from tests.e2e.embedded import EmbeddedDeployment
+from tests.e2e.faults.checks import Checks
+from tests.e2e.faults.components import Victim
+from tests.e2e.faults.model import Finding, Trial
+from tests.e2e.faults.patience import PatientClient
+from tests.e2e.faults.staging import Pace, Stage, Staged
+from tests.e2e.observer import Observer
+from tests.support.mcp import RawClient
+
+WATCHERS = 64
+EMBEDDED_PACE = Pace(lead=8.0, young=0.45, last=0.15, kept=45.0, finished_kept=15.0)
+REAL_PACE = Pace(lead=14.0, young=1.5, last=0.3, kept=75.0, finished_kept=30.0)
+"""Containers take longer to start."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Trials on one deployment. `tell` gets each trial when it is over."""
+
+    stage: Stage
+    checks: Checks
+    pool: ThreadPoolExecutor
+    tell: Callable[[Trial], None]
+
+    def run(self, victims: Sequence[Victim], trials: int) -> list[Trial]:
+        """Kill one victim after the other, over and over, until there are so many trials."""
+        running: list[Future[Trial]] = []
+        for number in range(10 * trials):
+            if len(running) >= trials:
+                break
+            running += self._round(victims[number % len(victims)])
+        return [future.result() for future in running]
+
+    def _round(self, victim: Victim) -> list[Future[Trial]]:
+        struck = self.stage.strike(victim)
+        started = time.monotonic()
+        victim.ready()
+        ends = [(one, self.pool.submit(self._ended, one, started)) for one in struck]
+        return [self.pool.submit(self._rest, victim.name, one, *end.result()) for one, end in ends]
+
+    def _ended(self, staged: Staged, started: float) -> tuple[float, list[Finding]]:
+        findings = self.checks.end(staged)
+        return time.monotonic() - started, findings
+
+    def _rest(self, component: str, staged: Staged, seconds: float, findings: list[Finding]) -> Trial:
+        """Follow the task to the end of its time, beside the next rounds."""
+        found = (*findings, *self.checks.life(staged))
+        trial = Trial(component, staged.step, staged.task_id, staged.seen, seconds, tuple(dict.fromkeys(found)))
+        self.tell(trial)
+        return trial
+
+
+@contextmanager
+def matrix(deployment: ClusterDeployment | EmbeddedDeployment, tell: Callable[[Trial], None]) -> Iterator[Matrix]:
+    """A matrix on the deployment."""
+    with ExitStack() as stack:
+        api = stack.enter_context(ClusterApi(deployment.kubeconfig, deployment.namespace))
+        observer = stack.enter_context(Observer(api))
+        client = PatientClient(RawClient(deployment.endpoint, timeout=15))
+        stage = Stage(api, client, EMBEDDED_PACE if deployment.embedded else REAL_PACE)
+        pool = stack.enter_context(ThreadPoolExecutor(WATCHERS))
+        yield Matrix(stage, Checks(api, client, observer), pool, tell)

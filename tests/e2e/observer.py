@@ -1,0 +1,57 @@
+"""Writes down every Job and Pod that a task ever has, also those that are gone when the task has ended."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from mcptasks.resources import JsonObject
+from tests.e2e.api import ClusterApi, task_of
+
+EVERY_SECONDS = 0.5
+
+
+class Observer:
+    """Looks twice a second. Use as a context manager."""
+
+    def __init__(self, api: ClusterApi) -> None:
+        self._api = api
+        self._jobs: defaultdict[str, set[str]] = defaultdict(set)
+        self._pods: defaultdict[str, set[str]] = defaultdict(set)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="observer")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def jobs(self, task_id: str) -> int:
+        """How many Jobs the task has had."""
+        return len(self._jobs.get(task_id, ()))
+
+    def pods(self, task_id: str) -> int:
+        """How many Pods the task has had."""
+        return len(self._pods.get(task_id, ()))
+
+    def _look(self) -> None:
+        while not self._stop.wait(EVERY_SECONDS):
+            with suppress(httpx.HTTPError):
+                _note(self._jobs, self._api.jobs())
+                _note(self._pods, self._api.pods())
+
+
+def _note(seen: defaultdict[str, set[str]], items: list[JsonObject]) -> None:
+    for item in items:
+        if task_id := task_of(item):
+            seen[task_id].add(str(item["metadata"]["uid"]))
