@@ -55,6 +55,7 @@ layers: $(VENV)/.installed-dev
 
 generated: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q tests/unit/test_generated.py
+	$(BIN)/python charts/generate.py --check
 
 generate: $(VENV)/.installed-dev ## Write crds/ and docs/settings.md anew from the models
 	$(BIN)/mcptasks crds --output crds

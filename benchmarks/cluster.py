@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
 import time
 from collections import Counter
@@ -27,7 +26,7 @@ from tests.e2e.cluster import ClusterDeployment, installed  # noqa: E402
 from tests.support.kubectl import eventually  # noqa: E402
 
 from benchmarks.finished import Finished  # noqa: E402
-from benchmarks.measure import KeptClient, machine, say, seconds, submit, summary  # noqa: E402
+from benchmarks.measure import KeptClient, machine, printed, say, seconds, submit, summary  # noqa: E402
 from benchmarks.observer import Moment, Observer  # noqa: E402
 from benchmarks.usage import Usage, cpu_between, node_cpu, rss, usage_of  # noqa: E402
 from benchmarks.writes import AuditLog, per_task, writes_per_task  # noqa: E402
@@ -133,10 +132,12 @@ class Benchmark:
         }
         few["memory"] = self._memory()
         say(f"making {count} finished tasks")
+        # A task is made before it is finished: an operator that sees it in between would run it.
+        self.deployment.scale("operator", 0)
         start = time.perf_counter()
         names = Finished(self.deployment.kubeconfig, self.deployment.namespace).make(count)
         made = time.perf_counter() - start
-        time.sleep(10)
+        self.deployment.scale("operator", 2)
         many: dict[str, object] = {"reads": self.reads(names[0]), "memory": self._memory()}
         many["idle_cpu_percent"] = self._idle()
         say(f"{tasks} tasks among {count} finished ones")
@@ -263,14 +264,8 @@ def main() -> None:
     parser.add_argument("--tasks-among", type=int, default=20, help="tasks at once among the finished ones")
     parser.add_argument("--audit-log", type=Path, help="the API server's audit log")
     parser.add_argument("--note", default="", help="the control plane's flags, or whatever else readers should know")
-    # Ended early, it removes what it has installed and says what it has measured.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    report: dict[str, object] = {}
-    try:
+    with printed() as report:
         run(parser.parse_args(), report)
-    finally:
-        json.dump(report, sys.stdout, indent=2)
-        sys.stdout.write("\n")
 
 
 if __name__ == "__main__":

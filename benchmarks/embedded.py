@@ -10,7 +10,6 @@ machine's cores.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.measure import CLIENTS, KeptClient, machine, say, seconds, submit, summary  # noqa: E402
+from benchmarks.measure import CLIENTS, KeptClient, machine, printed, say, seconds, submit, summary  # noqa: E402
 from mcptasks.local.stack import LocalStack, StackConfig  # noqa: E402
 
 TOOLS = ROOT / "tests" / "e2e" / "tools.py"
@@ -75,12 +74,9 @@ def cost(stack: LocalStack, before: dict[str, float], tasks: int) -> dict[str, o
     return {"cpu_ms_per_task": per_task, "rss_mib": memory}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", type=int, default=200, help="tasks at once")
-    parser.add_argument("--samples", type=int, default=30, help="calls for the latencies")
-    arguments = parser.parse_args()
-    report: dict[str, object] = {"machine": machine()}
+def run(arguments: argparse.Namespace, report: dict[str, object]) -> None:
+    """Measure; the report fills as it goes."""
+    report["machine"] = machine()
     with LocalStack(StackConfig(str(TOOLS))) as stack:
         client = KeptClient(stack.endpoint)
         client.result(client.create_add())
@@ -90,8 +86,15 @@ def main() -> None:
         say(f"{arguments.tasks} tasks at once")
         report["burst"] = burst(client, arguments.tasks)
         report["cost"] = cost(stack, before, arguments.tasks)
-    json.dump(report, sys.stdout, indent=2)
-    sys.stdout.write("\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tasks", type=int, default=200, help="tasks at once")
+    parser.add_argument("--samples", type=int, default=30, help="calls for the latencies")
+    arguments = parser.parse_args()
+    with printed() as report:
+        run(arguments, report)
 
 
 if __name__ == "__main__":

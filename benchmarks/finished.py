@@ -59,12 +59,13 @@ class Finished:
         return [name for names in made for name in names]
 
     async def _one(self, kube: KubeClient) -> str:
-        item = await kube.create(MCP_TASKS, self._body(), self.namespace)
+        item = await kube.create(MCP_TASKS, self.body(), self.namespace)
         name: str = item["metadata"]["name"]
-        await kube.patch(MCP_TASKS, name, _status(item, utc_now()), self.namespace, subresource="status")
+        await kube.patch(MCP_TASKS, name, finished_status(item, utc_now()), self.namespace, subresource="status")
         return name
 
-    def _body(self) -> JsonObject:
+    def body(self) -> JsonObject:
+        """A new task, as the server makes it."""
         return {
             "apiVersion": API_VERSION,
             "kind": "McpTask",
@@ -82,8 +83,8 @@ class Finished:
         }
 
 
-def _status(item: JsonObject, now: datetime) -> JsonObject:
-    """Its end and that of its Pod, in one write."""
+def finished_status(item: JsonObject, now: datetime) -> JsonObject:
+    """The status patch that says that the task and its Pod have ended."""
     task = parse_task(item)
     record = ResultRecord(text=RESULT, size_bytes=len(RESULT), sha256=hashlib.sha256(RESULT.encode()).hexdigest())
     ending = Ending(Phase.COMPLETED, Reason.COMPLETED, "The tool has returned a result.", result=record)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,6 +54,18 @@ def say(text: str) -> None:
     """Tell whoever waits what is being measured."""
     sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
     sys.stderr.flush()
+
+
+@contextmanager
+def printed() -> Iterator[dict[str, object]]:
+    """A report that is printed as JSON at the end, as far as it has come where the run is ended early."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    report: dict[str, object] = {}
+    try:
+        yield report
+    finally:
+        json.dump(report, sys.stdout, indent=2)
+        sys.stdout.write("\n")
 
 
 def seconds(action: Callable[[], object]) -> float:

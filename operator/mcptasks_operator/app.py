@@ -25,7 +25,7 @@ from mcptasks.settings import Settings
 from mcptasks_operator.apply import Reconciler
 from mcptasks_operator.cache import Cache
 from mcptasks_operator.executor import Executors, JobExecutor
-from mcptasks_operator.gather import Gatherer
+from mcptasks_operator.gather import Gatherer, Warnings
 from mcptasks_operator.handlers import Login, make_registry, watch
 from mcptasks_operator.health import Health, PortInUseError, Stage, served
 from mcptasks_operator.leader import LeaseConfigError, LeaseElection, LeaseLostError, LeaseTimes, new_identity
@@ -236,7 +236,7 @@ class Engine:
         beat: Callable[[], None],
     ) -> Engine:
         cache, queue, events = Cache(), WorkQueue[Key](), EventPoster(kube, identity)
-        gatherer = Gatherer(kube, cache, settings.log_tail_lines)
+        gatherer = Gatherer(kube, cache, settings.log_tail_lines, Warnings(kube))
         executors = Executors(JobExecutor(kube, settings))
         reconciler = Reconciler(kube, cache, executors, gatherer, events, settings, since=utc_now())
         return cls(

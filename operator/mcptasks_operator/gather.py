@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from dataclasses import dataclass, replace
+import math
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from mcptasks.kube.cache import Key
 from mcptasks.kube.client import KubeClient, LogOptions
 from mcptasks.kube.errors import ForbiddenError, KubeError, NotFoundError
 from mcptasks.kube.resources import EVENTS, JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, PODS
 from mcptasks.kube.tasks import parse_task
-from mcptasks.resources import LABEL_TASK_UID
+from mcptasks.resources import LABEL_TASK_UID, JsonObject
 from mcptasks_operator.cache import Cache, Seen, WatchedKind
 from mcptasks_operator.decide import Evidence, Need, Refusal, RefusalKind, TemplateState
 from mcptasks_operator.diagnose import MAX_LOG_LINE
@@ -28,6 +31,33 @@ LOG_SECONDS = 15.0
 
 MAX_TEMPLATES_NAMED = 20
 
+WARNINGS_SECONDS = 2.0
+"""How old the list of warnings may be: much less than the time after which a reason is looked for."""
+
+
+@dataclass(eq=False)
+class Warnings:
+    """The warning events of each namespace, listed once in `WARNINGS_SECONDS` for all tasks that ask.
+
+    The API server has no index of events: whichever it is asked for, it reads all of a namespace. Hundreds of Pods
+    that wait for a node would have it do so hundreds of times over.
+    """
+
+    kube: KubeClient
+    clock: Callable[[], float] = time.monotonic
+    _listed: dict[str, tuple[float, list[JsonObject]]] = field(default_factory=dict)
+    _turns: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    async def of(self, namespace: str) -> list[JsonObject]:
+        """The namespace's warnings as they were at most `WARNINGS_SECONDS` ago. Raises KubeError."""
+        async with self._turns[namespace]:
+            now = self.clock()
+            at, events = self._listed.get(namespace, (-math.inf, []))
+            if now - at >= WARNINGS_SECONDS:
+                events = (await self.kube.list(EVENTS, namespace, field_selector="type=Warning")).items
+                self._listed[namespace] = now, events
+            return events
+
 
 @dataclass(frozen=True)
 class Gatherer:
@@ -36,6 +66,7 @@ class Gatherer:
     kube: KubeClient
     cache: Cache
     log_lines: int
+    warnings: Warnings
 
     async def gather(self, key: Key, seen: Seen, need: Need, evidence: Evidence) -> Evidence:
         """The evidence with what was needed. Raises KubeError where the API server does not answer."""
@@ -115,16 +146,13 @@ class Gatherer:
         return tuple(text.splitlines()[-self.log_lines :])
 
     async def _events(self, key: Key, seen: Seen) -> tuple[WarningEvent, ...]:
-        """Warnings about the Job and the last Pod. They only explain: without the right to read them there are none."""
-        uids = [seen.job.uid] if seen.job is not None else []
-        alive = [pod for pod in seen.pods if not pod.ended]
-        uids += [pod.uid for pod in alive]
-        found: list[WarningEvent] = []
-        for uid in uids:
-            try:
-                listed = await self.kube.list(EVENTS, key[0], field_selector=f"involvedObject.uid={uid}")
-            except ForbiddenError as error:
-                logger.warning("events cannot be read, so that reasons may be missing: %s", error)
-                return ()
-            found += warning_events(listed.items)
-        return tuple(sorted(found, key=lambda warning: warning.last_seen, reverse=True))
+        """Warnings about the Job and the Pods. They only explain: without the right to read them there are none."""
+        uids = {pod.uid for pod in seen.pods if not pod.ended}
+        if seen.job is not None:
+            uids.add(seen.job.uid)
+        try:
+            warnings = await self.warnings.of(key[0])
+        except ForbiddenError as error:
+            logger.warning("events cannot be read, so that reasons may be missing: %s", error)
+            return ()
+        return warning_events(event for event in warnings if event["involvedObject"].get("uid") in uids)

@@ -6,7 +6,7 @@ import base64
 import json
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,7 @@ class Api:
     def delete(self, path: str, body: Any = None, **query: Any) -> Reply:
         return self.request("DELETE", path, body, **query)
 
-    def watch(self, path: str, seconds: int = 3, **query: Any) -> Iterator[Json]:
+    def watch(self, path: str, seconds: int = 3, **query: Any) -> Generator[Json]:
         """Events until the server ends the watch after `seconds`."""
         query = {"watch": "1", "timeoutSeconds": seconds, **query}
         accept = query.pop("accept", "application/json")
@@ -121,7 +121,7 @@ class Api:
                 yield json.loads(line)
 
 
-def eventually(check: Callable[[], Any], seconds: float = 30, every: float = 0.05) -> Any:
+def eventually(check: Callable[[], Any], seconds: float = 60, every: float = 0.05) -> Any:
     """The first true value of `check`."""
     deadline = time.monotonic() + seconds
     while True:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from contextlib import closing
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -140,7 +141,8 @@ def test_watch_resumes(api: Api, widgets: Widgets) -> None:
 
 def test_watch_starts_with_what_is_there(api: Api, widgets: Widgets) -> None:
     api.post(widgets.path(), widgets.body("a")).ok(201)
-    events = list(api.watch(widgets.path(), 1))
+    with closing(api.watch(widgets.path(), 60)) as watch:
+        events = [next(watch)]
     assert [(event["type"], event["object"]["metadata"]["name"]) for event in events] == [("ADDED", "a")]
 
 
@@ -164,28 +166,27 @@ def test_watch_from_a_version_that_is_gone(api: Api, space: Space) -> None:
 def test_watch_ends_after_its_timeout(api: Api, widgets: Widgets) -> None:
     begin = time.monotonic()
     assert list(api.watch(widgets.path(), 1)) == []
-    assert time.monotonic() - begin < 5
+    assert 0.9 < time.monotonic() - begin < 25
 
 
 def test_watch_list_streams_the_initial_state(api: Api, widgets: Widgets) -> None:
     api.post(widgets.path(), widgets.body("a")).ok(201)
     query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
-    events = list(api.watch(widgets.path(), 2, **query))
-    assert [event["type"] for event in events[:2]] == ["ADDED", "BOOKMARK"]
+    with closing(api.watch(widgets.path(), 60, **query)) as watch:
+        events = list(islice(watch, 2))
+    assert [event["type"] for event in events] == ["ADDED", "BOOKMARK"]
     assert events[1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
 
 
 def test_table_watch(api: Api, widgets: Widgets) -> None:
     api.post(widgets.path(), widgets.body("a")).ok(201)
-    events: list[dict[str, Any]] = []
-    thread = threading.Thread(target=lambda: events.extend(api.watch(widgets.path(), 2, accept=TABLE)))
-    thread.start()
-    time.sleep(0.7)
-    api.patch(widgets.path("a"), {"spec": {"size": 5}}).ok()
-    thread.join()
-    assert [event["object"]["kind"] for event in events] == ["Table", "Table"]
-    assert events[0]["object"]["columnDefinitions"]
-    assert events[1]["object"]["rows"][0]["cells"][1] == 5
+    with closing(api.watch(widgets.path(), 60, accept=TABLE)) as watch:
+        first = next(watch)["object"]
+        api.patch(widgets.path("a"), {"spec": {"size": 5}}).ok()
+        second = next(watch)["object"]
+    assert (first["kind"], second["kind"]) == ("Table", "Table")
+    assert first["columnDefinitions"]
+    assert second["rows"][0]["cells"][1] == 5
 
 
 def test_all_namespaces(api: Api, widgets: Widgets) -> None:

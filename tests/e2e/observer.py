@@ -1,4 +1,4 @@
-"""Writes down every Job and Pod that a task ever has, also those that are gone when the task has ended."""
+"""Writes down every task, and every Job and Pod that it ever has, also those that are gone when the task has ended."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class Observer:
         self._api = api
         self._jobs: defaultdict[str, set[str]] = defaultdict(set)
         self._pods: defaultdict[str, set[str]] = defaultdict(set)
+        self._tasks: dict[str, JsonObject] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look, name="observer")
 
@@ -44,9 +45,14 @@ class Observer:
         """How many Pods the task has had."""
         return len(self._pods.get(task_id, ()))
 
+    def task(self, task_id: str) -> JsonObject:
+        """The task as it was last seen; empty where it never was."""
+        return self._tasks.get(task_id, {})
+
     def _look(self) -> None:
         while not self._stop.wait(EVERY_SECONDS):
             with suppress(httpx.HTTPError):
+                self._tasks |= self._api.tasks()
                 _note(self._jobs, self._api.jobs())
                 _note(self._pods, self._api.pods())
 

@@ -26,7 +26,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with _deployment(options.kubeconfig) as deployment:
         chosen = _choose(victims(deployment), options.components)
-        with matrix(deployment, _teller(options.output)) as trials:
+        with matrix(deployment, _teller(options.output), options.copies) as trials:
             done = trials.run(chosen, options.sample or options.trials)
     summary = Summary.of(done)
     if options.output == "json":
@@ -41,6 +41,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--kubeconfig", type=Path, help="a real cluster; an embedded one without")
     parser.add_argument("--trials", type=int, default=DEFAULT_TRIALS, help="at least so many (default %(default)s)")
     parser.add_argument("--sample", type=int, help="at least so many instead, for a first look")
+    parser.add_argument("--copies", type=int, default=2, help="tasks at each step of a round (default %(default)s)")
     parser.add_argument("--components", default="", help="only these, separated by commas")
     parser.add_argument("-o", "--output", choices=["text", "json"], default="text")
     return parser.parse_args(arguments)

@@ -37,12 +37,19 @@ class Checks:
         try:
             task = self.client.ended(staged.task_id, END_SECONDS)
         except TaskUnknownError:
-            return [Finding(Verdict.LOST, "the server does not know it")]
+            return [] if self._had_its_time(staged.task_id) else [Finding(Verdict.LOST, "the server does not know it")]
         except (AssertionError, httpx.HTTPError) as error:
             return [Finding(Verdict.STUCK, f"no answer: {error}")]
         if task is None:
             return [Finding(Verdict.STUCK, f"not ended within {END_SECONDS:.0f} s: {self._state(staged.task_id)}")]
         return wrong_result(task, staged.size)
+
+    def _had_its_time(self, task_id: str) -> bool:
+        """Whether the task was seen completed, and its time has come since."""
+        task = self.observer.task(task_id)
+        expires = expires_at(task)
+        completed = (task.get("status") or {}).get("phase") == "completed"
+        return completed and expires is not None and time.time() >= expires - CLOCK_SECONDS
 
     def life(self, staged: Staged) -> list[Finding]:
         """Wait until the task's time has come and everything of it is gone; what went wrong until then."""
@@ -57,7 +64,8 @@ class Checks:
     def _until_expiry(self, staged: Staged) -> Iterator[Finding]:
         task = self._task(staged.task_id)
         if task is None:
-            yield Finding(Verdict.LOST, "gone before its time")
+            if not self._had_its_time(staged.task_id):
+                yield Finding(Verdict.LOST, "gone before its time")
             return
         if (attempts := (task.get("status") or {}).get("attempts")) != 1:
             yield Finding(Verdict.DUPLICATED, f"{attempts} attempts")

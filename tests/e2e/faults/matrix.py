@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -19,9 +19,9 @@ from tests.e2e.faults.staging import Pace, Stage, Staged
 from tests.e2e.observer import Observer
 from tests.support.mcp import RawClient
 
-WATCHERS = 64
-EMBEDDED_PACE = Pace(lead=8.0, young=0.45, last=0.15, kept=45.0, finished_kept=15.0)
-REAL_PACE = Pace(lead=14.0, young=1.5, last=0.3, kept=75.0, finished_kept=30.0)
+WATCHERS = 160
+EMBEDDED_PACE = Pace(lead=8.0, young=0.45, last=0.15, kept=45.0, finished_kept=20.0)
+REAL_PACE = Pace(lead=13.0, young=1.5, last=0.3, kept=60.0, finished_kept=30.0)
 """Containers take longer to start."""
 
 
@@ -44,31 +44,45 @@ class Matrix:
         return [future.result() for future in running]
 
     def _round(self, victim: Victim) -> list[Future[Trial]]:
-        struck = self.stage.strike(victim)
+        """Kill the victim; returns when all tasks have ended, while they are followed until they are gone."""
+        struck, firing = self.stage.strike(victim, self.pool)
         started = time.monotonic()
+        ends = [self.pool.submit(self._ended, one, started) for one in struck]
+        rest = [self.pool.submit(self._rest, victim.name, one, end) for one, end in zip(struck, ends, strict=True)]
+        firing.result()
         victim.ready()
-        ends = [(one, self.pool.submit(self._ended, one, started)) for one in struck]
-        return [self.pool.submit(self._rest, victim.name, one, *end.result()) for one, end in ends]
+        wait(ends)
+        return rest
 
-    def _ended(self, staged: Staged, started: float) -> tuple[float, list[Finding]]:
+    def _ended(self, staged: Staged, started: float) -> _End:
         findings = self.checks.end(staged)
-        return time.monotonic() - started, findings
+        return _End(time.monotonic() - started, tuple(findings))
 
-    def _rest(self, component: str, staged: Staged, seconds: float, findings: list[Finding]) -> Trial:
-        """Follow the task to the end of its time, beside the next rounds."""
-        found = (*findings, *self.checks.life(staged))
-        trial = Trial(component, staged.step, staged.task_id, staged.seen, seconds, tuple(dict.fromkeys(found)))
+    def _rest(self, component: str, staged: Staged, end: Future[_End]) -> Trial:
+        ended = end.result()
+        found = dict.fromkeys((*ended.findings, *self.checks.life(staged)))
+        trial = Trial(component, staged.step, staged.task_id, staged.seen, ended.seconds, tuple(found))
         self.tell(trial)
         return trial
 
 
+@dataclass(frozen=True)
+class _End:
+    """When a task was seen to have ended, in seconds from the kill, and what was wrong with it."""
+
+    seconds: float
+    findings: tuple[Finding, ...]
+
+
 @contextmanager
-def matrix(deployment: ClusterDeployment | EmbeddedDeployment, tell: Callable[[Trial], None]) -> Iterator[Matrix]:
-    """A matrix on the deployment."""
+def matrix(
+    deployment: ClusterDeployment | EmbeddedDeployment, tell: Callable[[Trial], None], copies: int = 1
+) -> Iterator[Matrix]:
+    """A matrix on the deployment, with so many tasks at each step of a round."""
     with ExitStack() as stack:
         api = stack.enter_context(ClusterApi(deployment.kubeconfig, deployment.namespace))
         observer = stack.enter_context(Observer(api))
         client = PatientClient(RawClient(deployment.endpoint, timeout=15))
-        stage = Stage(api, client, EMBEDDED_PACE if deployment.embedded else REAL_PACE)
+        stage = Stage(api, client, EMBEDDED_PACE if deployment.embedded else REAL_PACE, copies)
         pool = stack.enter_context(ThreadPoolExecutor(WATCHERS))
         yield Matrix(stage, Checks(api, client, observer), pool, tell)

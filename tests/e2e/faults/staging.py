@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import httpx
@@ -53,45 +53,51 @@ class Pace:
 
 @dataclass(frozen=True)
 class Stage:
-    """Where tasks are staged."""
+    """Where tasks are staged. `copies`: how many tasks at each step."""
 
     api: ClusterApi
     client: PatientClient
     pace: Pace
+    copies: int = 1
 
-    def strike(self, victim: Victim) -> list[Staged]:
-        """Kill the victim with tasks at every step; returns once it has been told to come back."""
+    def strike(self, victim: Victim, aside: Executor) -> tuple[list[Staged], Future[object]]:
+        """Kill the victim with tasks at every step. It comes back beside what happens next: the future tells when."""
         at = time.time() + self.pace.lead
         with ThreadPoolExecutor(8) as pool:
-            staged = list(pool.map(self._create, self._early(at)))
+            early = [order for copy in range(self.copies) for order in self._early(at, 0.05 * copy)]
+            staged = list(pool.map(self._create, early))
         fire = victim.aim()
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(3 + 2 * self.copies) as pool:
             staged += self._young(at, pool)
             seen = Glance.begin(self.api, pool)
-            fire()
-            return [replace(one, seen=seen.of(one.task_id)) for one in staged]
+            firing = aside.submit(fire)
+            return [replace(one, seen=seen.of(one.task_id)) for one in staged], firing
 
-    def _early(self, at: float) -> list[Order]:
+    def _early(self, at: float, later: float) -> list[Order]:
         lead = self.pace.lead
         kept = lead + self.pace.kept
         return [
             Order(Step.RUNNING, kept, at + RUN_SECONDS),
-            Order(Step.DELIVERING, kept, at + 0.02, LARGE),
-            Order(Step.DELIVERING, kept, at + 0.12),
+            Order(Step.DELIVERING, kept, at + 0.02 + later, LARGE),
+            Order(Step.DELIVERING, kept, at + 0.12 + later),
             Order(Step.FINISHED, lead + self.pace.finished_kept, size=LARGE),
             Order(Step.EXPIRING, lead + 0.5, size=LARGE),
         ]
 
     def _young(self, at: float, pool: ThreadPoolExecutor) -> list[Staged]:
-        """Three tasks, each created when the one before is about a step further; returns when it is time to kill."""
+        """Tasks that are created when the one before is about a step further; returns when it is time to kill."""
         time.sleep(max(0.0, at - self.pace.young - time.time()))
-        pending = self._create(Order(Step.PENDING, self.pace.kept))
-        self._until(at - self.pace.last, lambda: _has(self.api.pods(), pending))
+        pending = self._same(Order(Step.PENDING, self.pace.kept), pool)
+        self._until(at - self.pace.last, lambda: _have(self.api.pods(), pending))
         time.sleep(max(0.0, at - self.pace.last - time.time()))
-        job_made = self._create(Order(Step.JOB_MADE, self.pace.kept, size=LARGE))
-        created = pool.submit(self._create, Order(Step.CREATED, self.pace.kept))
-        self._until(at, lambda: created.done() and _has(self.api.jobs(), job_made))
-        return [pending, job_made, created.result()]
+        job_made = self._same(Order(Step.JOB_MADE, self.pace.kept, size=LARGE), pool)
+        last = Order(Step.CREATED, self.pace.kept)
+        created = [pool.submit(self._create, last) for _ in range(self.copies)]
+        self._until(at, lambda: all(one.done() for one in created) and _have(self.api.jobs(), job_made))
+        return [*pending, *job_made, *(one.result() for one in created)]
+
+    def _same(self, order: Order, pool: ThreadPoolExecutor) -> list[Staged]:
+        return list(pool.map(self._create, [order] * self.copies))
 
     def _until(self, moment: float, look: Callable[[], bool]) -> None:
         while time.time() < moment and not look():
@@ -129,5 +135,5 @@ def _of(task_id: str, items: list[JsonObject]) -> JsonObject | None:
     return next((item for item in items if task_of(item) == task_id), None)
 
 
-def _has(items: list[JsonObject], staged: Staged) -> bool:
-    return _of(staged.task_id, items) is not None
+def _have(items: list[JsonObject], staged: list[Staged]) -> bool:
+    return all(_of(one.task_id, items) for one in staged)

@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 
 import psutil
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0
 
 
 class Background:
@@ -95,7 +95,7 @@ def running(
         background._reader.join(10)
 
 
-def gone(processes: Sequence[psutil.Process], seconds: float = 20.0) -> bool:
+def gone(processes: Sequence[psutil.Process], seconds: float = 60.0) -> bool:
     """Whether all processes are gone, at the latest after the given time."""
     _, alive = psutil.wait_procs(list(processes), timeout=seconds)
     return all(process.status() == psutil.STATUS_ZOMBIE for process in alive if process.is_running())

@@ -31,7 +31,7 @@ def cli() -> Cli:
 
     def run(*words: str) -> Completed:
         return subprocess.run(
-            [sys.executable, "-m", "mcptasks", *words], capture_output=True, text=True, timeout=120, check=False
+            [sys.executable, "-m", "mcptasks", *words], capture_output=True, text=True, timeout=240, check=False
         )
 
     return run

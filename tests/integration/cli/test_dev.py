@@ -18,15 +18,18 @@ from tests.support.kubectl import Kubectl, eventually
 
 SERVER = """
 import time
+from pathlib import Path
+
 from mcptasks import TaskConfig, TaskServer
 
 mcp = TaskServer("mine")
 
 
 @mcp.tool(task=TaskConfig(poll_interval=0.1))
-def version(seconds: float = 0) -> str:
+def version(until: str = "") -> str:
     print("hello from version", flush=True)
-    time.sleep(seconds)
+    while until and not Path(until).exists():
+        time.sleep(0.05)
     return "one"
 """
 
@@ -38,6 +41,12 @@ def server(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def end(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file that a running `version` waits for; not where changes are watched."""
+    return tmp_path_factory.mktemp("end") / "now"
+
+
 def started(dev: Background) -> tuple[str, Path]:
     """Endpoint and kubeconfig, once it watches for changes."""
     endpoint = dev.line(r"^endpoint: (http://127\.0\.0\.1:\d+/mcp)$")[1]
@@ -46,10 +55,10 @@ def started(dev: Background) -> tuple[str, Path]:
     return endpoint, Path(kubeconfig)
 
 
-def test_the_server_restarts_on_a_change_and_running_tasks_go_on(server: Path, cli: Cli) -> None:
+def test_the_server_restarts_on_a_change_and_running_tasks_go_on(server: Path, cli: Cli, end: Path) -> None:
     with running("dev", str(server), "--port", "0") as dev:
         endpoint, kubeconfig = started(dev)
-        with running("call", endpoint, "version", "--arg", "seconds=6") as call:
+        with running("call", endpoint, "version", "--arg", f"until={end}") as call:
             task = call.line(r"runs as task (\S+)")[1]
             dev.line(rf"^\[{task}\] hello from version$")
             server.write_text(SERVER.replace('"one"', '"two"'))
@@ -58,23 +67,24 @@ def test_the_server_restarts_on_a_change_and_running_tasks_go_on(server: Path, c
             status = Kubectl(kubeconfig, "default").get("mcptask", task)["status"]
             assert status["phase"] == "working", "the restart must come while the task runs"
             assert cli("call", endpoint, "version").stdout == "two\n"
+            end.touch()
             assert call.end() == 0
             assert call.lines[-1] == "one"
         dev.line(rf"^\[{task}\] is completed \(Completed\)")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_everything_and_leaves_nothing(server: Path, number: signal.Signals) -> None:
+def test_a_signal_ends_everything_and_leaves_nothing(server: Path, number: signal.Signals, end: Path) -> None:
     with running("dev", str(server), "--port", "0") as dev:
         endpoint, kubeconfig = started(dev)
-        with running("call", endpoint, "version", "--arg", "seconds=60") as call:
+        with running("call", endpoint, "version", "--arg", f"until={end}") as call:
             dev.line("hello from version")
             processes = dev.descendants()
             assert len(processes) >= 4, "operator, server, watchdog and the task"
             dev.send(number)
             assert dev.end() == 0
             call.send(signal.SIGKILL)
-    assert gone(processes, seconds=5)
+    assert gone(processes)
     assert not kubeconfig.parent.exists()
 
 
@@ -155,11 +165,11 @@ def test_a_port_in_use_ends_with_2(server: Path, cli: Cli) -> None:
     )
 
 
-def test_nothing_survives_a_kill(server: Path) -> None:
+def test_nothing_survives_a_kill(server: Path, end: Path) -> None:
     with running("dev", str(server), "--port", "0") as dev:
         endpoint, kubeconfig = started(dev)
         call = subprocess.Popen(
-            [sys.executable, "-m", "mcptasks", "call", endpoint, "version", "--arg", "seconds=60"],
+            [sys.executable, "-m", "mcptasks", "call", endpoint, "version", "--arg", f"until={end}"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -71,7 +71,7 @@ class World:
             server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, access_log=False))
             serving = asyncio.create_task(server.serve())
             try:
-                with anyio.fail_after(10):
+                with anyio.fail_after(60):
                     while not server.started:  # noqa: ASYNC110 (nothing tells)
                         await anyio.sleep(0.01)
                 yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"

@@ -34,7 +34,7 @@ def text_of(size: int) -> str:
 
 
 async def eventually(world: World, task: JsonObject, condition: Callable[[McpTask], bool]) -> McpTask:
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         while True:
             known = await world.task(task)
             if condition(known):
@@ -94,7 +94,7 @@ class TestProgress:
             await runner.at(http).report(0)
             await world.cancel(task)
             await runner.at(http).report(1)
-            with anyio.fail_after(10):
+            with anyio.fail_after(60):
                 while (answer := await runner.at(http).report(2)).status_code == 204:  # noqa: ASYNC110 (nothing tells)
                     await anyio.sleep(0.02)
         assert code(answer) == (410, "TaskEnded")

@@ -79,13 +79,13 @@ async def running(world: World, task: JsonObject, files: Files, url: str) -> Asy
 async def ended(process: anyio.abc.Process) -> tuple[int, str]:
     """Exit code and log."""
     assert process.stdout is not None
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         log = b"".join([chunk async for chunk in process.stdout])
         return await process.wait(), log.decode()
 
 
 async def at_work(world: World, task: JsonObject) -> McpTask:
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while (known := await world.task(task)).status.progress is None:  # noqa: ASYNC110 (nothing tells)
             await anyio.sleep(0.02)
     return known

@@ -34,7 +34,7 @@ def read(api: Api, space: Space, name: str) -> Json:
     return found
 
 
-def wait_phase(api: Api, space: Space, name: str, *phases: str, seconds: float = 30) -> Json:
+def wait_phase(api: Api, space: Space, name: str, *phases: str, seconds: float = 60) -> Json:
     def look() -> Json | None:
         found = read(api, space, name)
         return found if found["status"].get("phase") in phases else None
@@ -59,5 +59,5 @@ def log(api: Api, space: Space, name: str, **query: Any) -> str:
     return str(reply.body)
 
 
-def gone(api: Api, space: Space, name: str, seconds: float = 30) -> None:
+def gone(api: Api, space: Space, name: str, seconds: float = 60) -> None:
     eventually(lambda: api.get(space.path("pods", name)).code == 404, seconds)

@@ -53,10 +53,10 @@ def operator(cluster: LocalClusterThread) -> Iterator[list[tuple[str | None, str
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(60)
     yield seen
     stop.set()
-    thread.join(20)
+    thread.join(60)
 
 
 def test_kopf_sees_every_event(api: Api, cluster: LocalClusterThread, operator: list[tuple[str | None, str]]) -> None:
@@ -114,7 +114,7 @@ async def test_official_python_client(cluster: LocalClusterThread) -> None:
         await batch.create_namespaced_job("default", {"apiVersion": "batch/v1", "kind": "Job", **job("typed")})
         jobs = await batch.list_namespaced_job("default", label_selector="")
         assert "typed" in [item.metadata.name for item in jobs.items]
-        for _ in range(100):
+        for _ in range(600):
             read = await batch.read_namespaced_job_status("typed", "default")
             if read.status.succeeded:
                 break

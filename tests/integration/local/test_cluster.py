@@ -97,7 +97,7 @@ def test_dropped_watches_end(tmp_path: Path) -> None:
             assert next(watch)["type"] == "ADDED"
             cluster.call(cluster.cluster.drop_watches)
             assert list(watch) == []
-            assert time.monotonic() - begin < 20
+            assert time.monotonic() - begin < 50
 
 
 def test_paused_job_controller(tmp_path: Path) -> None:
@@ -155,5 +155,5 @@ def test_pods_do_not_outlive_a_killed_host(tmp_path: Path) -> None:
     def dead() -> bool:
         return not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids)
 
-    eventually(dead, 10)
-    eventually(lambda: not kubeconfig.parent.exists(), 10)
+    eventually(dead)
+    eventually(lambda: not kubeconfig.parent.exists())

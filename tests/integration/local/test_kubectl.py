@@ -51,7 +51,7 @@ def kubectl(cluster: LocalClusterThread, space: Space, tmp_path_factory: pytest.
 
     def run(*arguments: str, stdin: str | None = None, fails: bool = False) -> str:
         head = [program, "--kubeconfig", str(cluster.kubeconfig), "--cache-dir", str(cache), "-n", space.name]
-        done = subprocess.run([*head, *arguments], input=stdin, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*head, *arguments], input=stdin, capture_output=True, text=True, timeout=120)
         text = done.stdout + done.stderr
         assert (done.returncode != 0) == fails, f"kubectl {' '.join(arguments)}: {text}"
         return text
@@ -85,7 +85,7 @@ def test_watch(kubectl: Kubectl, api: Api, space: Space) -> None:
     api.patch(path, {"status": {"phase": "Running"}}).ok()
     text = kubectl("get", "widgets", "-w", "--request-timeout=1s")
     assert "Running" in text
-    done = kubectl("wait", "--for=jsonpath={.status.phase}=Running", "widget/w", "--timeout=5s")
+    done = kubectl("wait", "--for=jsonpath={.status.phase}=Running", "widget/w", "--timeout=60s")
     assert "condition met" in done
 
 
@@ -143,7 +143,7 @@ def test_describe(kubectl: Kubectl) -> None:
     text = kubectl("describe", "widget", "w")
     assert "Size:" in text
     kubectl("apply", "-f", "-", stdin=JOB)
-    kubectl("wait", "--for=condition=complete", "job/j", "--timeout=20s")
+    kubectl("wait", "--for=condition=complete", "job/j", "--timeout=60s")
     described = kubectl("describe", "job", "j")
     assert "0 Active (0 Ready) / 1 Succeeded / 0 Failed" in described
     assert "SuccessfulCreate" in described
@@ -153,11 +153,11 @@ def test_describe(kubectl: Kubectl) -> None:
 
 def test_jobs_and_logs(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=JOB)
-    kubectl("wait", "--for=create", "pod", "-l", "job-name=j", "--timeout=10s")
+    kubectl("wait", "--for=create", "pod", "-l", "job-name=j", "--timeout=60s")
     eventually(lambda: "Running" in kubectl("get", "pods") or "Completed" in kubectl("get", "pods"))
     assert kubectl("logs", "-f", "job/j").splitlines()[-2:] == ["one", "two"]
     assert kubectl("logs", "job/j", "--tail=1") == "two\n"
-    kubectl("wait", "--for=condition=complete", "job/j", "--timeout=10s")
+    kubectl("wait", "--for=condition=complete", "job/j", "--timeout=60s")
     head, row = kubectl("get", "jobs").splitlines()
     assert words(head) == ["NAME", "STATUS", "COMPLETIONS", "DURATION", "AGE"]
     assert words(row)[:3] == ["j", "Complete", "1/1"]
@@ -203,7 +203,7 @@ def test_files_of_manifests(kubectl: Kubectl, tmp_path: Path) -> None:
 def test_objects_that_kubectl_builds(kubectl: Kubectl, space: Space) -> None:
     """kubectl sends these as protocol buffers."""
     assert "created" in kubectl("create", "job", "built", "--image=x", "--", "sh", "-c", "echo built")
-    kubectl("wait", "--for=condition=complete", "job/built", "--timeout=20s")
+    kubectl("wait", "--for=condition=complete", "job/built", "--timeout=60s")
     assert kubectl("logs", "job/built") == "built\n"
     kubectl("create", "configmap", "c", "--from-literal=a=b")
     assert kubectl("get", "configmap", "c", "-o", "jsonpath={.data.a}") == "b"
@@ -229,7 +229,7 @@ def test_drain(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=JOB.replace("sleep 0.5", "exec sleep 60"))
     eventually(lambda: "Running" in kubectl("get", "pods"))
     try:
-        assert "evicted" in kubectl("drain", "local", "--pod-selector=job-name=j", "--timeout=30s")
+        assert "evicted" in kubectl("drain", "local", "--pod-selector=job-name=j", "--timeout=60s")
         assert "SchedulingDisabled" in kubectl("get", "nodes")
     finally:
         kubectl("uncordon", "local")

@@ -265,7 +265,7 @@ def test_a_flood_of_output_is_bounded(api: Api, space: Space, cluster: LocalClus
         slowest = max(slowest, time.monotonic() - begin)
         time.sleep(0.1)
         assert sum(path.stat().st_size for path in directory.rglob("*.*")) < 11 * 1024 * 1024
-    assert slowest < 1
+    assert slowest < 10
     api.delete(space.path("pods", "a"), gracePeriodSeconds=0)
 
 
@@ -325,7 +325,7 @@ def test_many_pods_at_once(api: Api, space: Space) -> None:
         items = api.get(space.path("pods"), fieldSelector="status.phase=Succeeded").ok()["items"]
         return len(items) == count
 
-    eventually(done, 90, 0.5)
+    eventually(done, 180, 0.2)
 
 
 def test_following_a_log_of_a_pod_that_is_deleted(api: Api, space: Space) -> None:
@@ -335,12 +335,13 @@ def test_following_a_log_of_a_pod_that_is_deleted(api: Api, space: Space) -> Non
 
     def follow() -> None:
         with api.http.stream("GET", space.path("pods", "a", "log"), params={"follow": "true"}) as response:
-            seen.extend(response.iter_lines())
+            for line in response.iter_lines():
+                seen.append(line)  # noqa: PERF402 (each line as it comes)
 
     thread = threading.Thread(target=follow)
     thread.start()
-    time.sleep(0.5)
+    eventually(lambda: seen == ["up"])
     api.delete(space.path("pods", "a")).ok()
-    thread.join(20)
+    thread.join(60)
     assert not thread.is_alive()
     assert seen == ["up"]

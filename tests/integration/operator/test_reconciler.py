@@ -12,7 +12,7 @@ from mcptasks.lifecycle import utc_now
 from mcptasks_operator.apply import Reconciler
 from mcptasks_operator.cache import Cache, WatchedKind
 from mcptasks_operator.executor import Executors, JobExecutor
-from mcptasks_operator.gather import Gatherer
+from mcptasks_operator.gather import Gatherer, Warnings
 from mcptasks_operator.notices import EventPoster
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +23,7 @@ def make_reconciler(world: World, cache: Cache) -> Reconciler:
         kube=world.kube,
         cache=cache,
         executors=Executors(JobExecutor(world.kube, world.settings)),
-        gatherer=Gatherer(world.kube, cache, 20),
+        gatherer=Gatherer(world.kube, cache, 20, Warnings(world.kube)),
         events=EventPoster(world.kube),
         settings=world.settings,
         since=utc_now(),
