@@ -22,14 +22,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.e2e.cluster import ClusterDeployment, installed  # noqa: E402
-from tests.support.kubectl import eventually  # noqa: E402
-
 from benchmarks.finished import Finished  # noqa: E402
 from benchmarks.measure import KeptClient, machine, printed, say, seconds, submit, summary  # noqa: E402
 from benchmarks.observer import Moment, Observer  # noqa: E402
 from benchmarks.usage import Usage, cpu_between, node_cpu, rss, usage_of  # noqa: E402
 from benchmarks.writes import AuditLog, per_task, writes_per_task  # noqa: E402
+from tests.e2e.cluster import ClusterDeployment, installed  # noqa: E402
+from tests.support.kubectl import eventually  # noqa: E402
 
 SECTIONS = ("latency", "cancel", "burst", "finished")
 COMPONENTS = ("server", "operator")
@@ -264,8 +263,9 @@ def main() -> None:
     parser.add_argument("--tasks-among", type=int, default=20, help="tasks at once among the finished ones")
     parser.add_argument("--audit-log", type=Path, help="the API server's audit log")
     parser.add_argument("--note", default="", help="the control plane's flags, or whatever else readers should know")
+    arguments = parser.parse_args()
     with printed() as report:
-        run(parser.parse_args(), report)
+        run(arguments, report)
 
 
 if __name__ == "__main__":

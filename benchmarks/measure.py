@@ -17,9 +17,9 @@ from pathlib import Path
 
 import httpx
 import psutil
-from tests.support.mcp import Answer, RawClient
 
 from mcptasks.resources import JsonObject
+from tests.support.mcp import Answer, RawClient
 
 ADD = {"a": 1, "b": 2}
 CLIENTS = 32

@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 import psutil
+
 from tests.e2e.cluster import ClusterDeployment
 
 TICKS = 100

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from mcptasks_operator.app import run
 
 from mcptasks.cli.configure import load_settings
+from mcptasks_operator.app import run
 
 
 def command(

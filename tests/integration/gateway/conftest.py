@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import pytest
-from tests.integration.gateway.harness import World
 
 from mcptasks.crds import custom_resource_definitions
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.resources import NAMESPACES
 from mcptasks.local.cluster import ClusterConfig, LocalClusterThread
 from mcptasks.resources import CEL_RULES
+from tests.integration.gateway.harness import World
 
 
 @pytest.fixture(scope="module")

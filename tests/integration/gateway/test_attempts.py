@@ -7,10 +7,10 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.integration.gateway.harness import World, code, result
 
 from mcptasks.kube.resources import MCP_TASKS, PODS
 from mcptasks.resources import Phase, Reason
+from tests.integration.gateway.harness import World, code, result
 
 pytestmark = pytest.mark.anyio
 

@@ -13,8 +13,6 @@ import anyio
 import httpx2
 import pytest
 from redis.asyncio import Redis
-from tests.integration.gateway.harness import Runner, World, code, result
-from tests.support.redis import running_redis
 
 from mcptasks.assignment import OUTCOME_PATH, ResultOutcome
 from mcptasks.kube.client import KubeClient
@@ -25,6 +23,8 @@ from mcptasks.results import Results
 from mcptasks.running.gateway_client import GatewayClient, Pace
 from mcptasks.running.outcomes import encoded
 from mcptasks.settings import KIB, MIB, Settings
+from tests.integration.gateway.harness import Runner, World, code, result
+from tests.support.redis import running_redis
 
 pytestmark = pytest.mark.anyio
 

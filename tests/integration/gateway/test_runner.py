@@ -14,11 +14,11 @@ from textwrap import dedent
 import anyio
 import anyio.abc
 import pytest
-from tests.integration.gateway.harness import World
-from tests.support.redis import free_port
 
 from mcptasks.resources import JsonObject, McpTask, Phase
 from mcptasks.settings import Settings
+from tests.integration.gateway.harness import World
+from tests.support.redis import free_port
 
 pytestmark = pytest.mark.anyio
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import pytest
-from tests.integration.operator.harness import World
 
 from mcptasks.crds import custom_resource_definitions
 from mcptasks.kube.access import ClusterAccess
@@ -15,6 +14,7 @@ from mcptasks.local.cluster import ClusterConfig, LocalClusterThread
 from mcptasks.local.job_decisions import Backoff
 from mcptasks.resources import CEL_RULES
 from mcptasks.settings import Settings
+from tests.integration.operator.harness import World
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.integration.operator.harness import SLEEPER, World, eventually, kubeconfig_for, python
-from tests.integration.operator.proxy import proxied
 
 from mcptasks.kube.resources import JOBS, MCP_TASKS
 from mcptasks.lifecycle import Ending
 from mcptasks.resources import Phase, Reason
+from tests.integration.operator.harness import SLEEPER, World, eventually, kubeconfig_for, python
+from tests.integration.operator.proxy import proxied
 
 pytestmark = pytest.mark.anyio
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.integration.operator.harness import SLEEPER, World, eventually, python
 
 from mcptasks.crds import custom_resource_definitions
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.resources import CRDS
 from mcptasks.local.cluster import ClusterConfig, LocalClusterThread
 from mcptasks.resources import CEL_RULES
+from tests.integration.operator.harness import SLEEPER, World, eventually, python
 
 pytestmark = pytest.mark.anyio
 

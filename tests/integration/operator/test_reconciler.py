@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.integration.operator.harness import SLEEPER, World, is_terminated, python
 
 from mcptasks.kube.resources import JOBS, MCP_TASKS, NAMESPACES
 from mcptasks.lifecycle import utc_now
@@ -14,6 +13,7 @@ from mcptasks_operator.cache import Cache, WatchedKind
 from mcptasks_operator.executor import Executors, JobExecutor
 from mcptasks_operator.gather import Gatherer, Warnings
 from mcptasks_operator.notices import EventPoster
+from tests.integration.operator.harness import SLEEPER, World, is_terminated, python
 
 pytestmark = pytest.mark.anyio
 

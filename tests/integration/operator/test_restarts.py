@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 from aiohttp import web
-from tests.integration.operator.harness import SLEEPER, OperatorThread, World, eventually, kubeconfig_for, python
-from tests.integration.operator.proxy import Call, proxied
 
 from mcptasks.kube.resources import JOBS, LEASES, MCP_TASKS
+from tests.integration.operator.harness import SLEEPER, OperatorThread, World, eventually, kubeconfig_for, python
+from tests.integration.operator.proxy import Call, proxied
 
 pytestmark = pytest.mark.anyio
 
