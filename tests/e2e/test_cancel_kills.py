@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import threading
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -45,14 +45,13 @@ def test_tasks_cancel(client: RawClient, look: Look) -> None:
 
 def test_the_tool_gets_to_clean_up(client: RawClient, look: Look) -> None:
     task_id = start(client, look, "tidy", seconds=120)
-    pod = look.status(task_id)["podName"]
-    lines: list[str] = []
-    follower = threading.Thread(target=lambda: lines.append(look.kubectl.run("logs", "-f", pod, check=False)))
-    follower.start()
-    time.sleep(1)
-    client.cancel(task_id)
-    follower.join(30)
-    assert "cleaned up" in lines[0]
+    command = look.kubectl.command("logs", "-f", look.status(task_id)["podName"])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follower:
+        assert follower.stdout is not None
+        lines = iter(follower.stdout.readline, "")
+        assert any("working" in line for line in lines)
+        client.cancel(task_id)
+        assert any("cleaned up" in line for line in lines)
 
 
 def test_spec_cancel(client: RawClient, look: Look, kubectl: Kubectl) -> None:
