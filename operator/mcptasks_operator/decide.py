@@ -31,7 +31,7 @@ NOTABLE_SECONDS = 3.0
 RECHECK_SECONDS = 15.0
 """How often a Pod that does not start is looked at anew."""
 
-LINGER_SECONDS = 30.0
+LINGER_SECONDS = 120.0
 """How long a process may take to exit after its outcome was recorded, before its Job is deleted."""
 
 STRAY_SECONDS = 5.0

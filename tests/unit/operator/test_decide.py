@@ -787,9 +787,9 @@ AFTER_THE_END = [
         says="no process was started",
     ),
     Case(
-        "a process may take a while to leave", None, ENDED["completed"], make_job(), [running()], now=12, requeue=28.0
+        "a process may take a while to leave", None, ENDED["completed"], make_job(), [running()], now=12, requeue=118.0
     ),
-    Case("but not for ever", DeleteJob, ENDED["completed"], make_job(), [running()], now=41),
+    Case("but not for ever", DeleteJob, ENDED["completed"], make_job(), [running()], now=131),
     Case(
         "a process that never started need not be waited for",
         DeleteJob,
