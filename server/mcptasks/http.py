@@ -27,7 +27,7 @@ from mcptasks.kube.resources import MCP_TASKS
 from mcptasks.kube.tasks import TaskClient, parse_task
 from mcptasks.loading import LoadError, ServerPath, load_server
 from mcptasks.logs import configure_logging
-from mcptasks.resources import JsonObject
+from mcptasks.resources import JsonObject, ResultRecord
 from mcptasks.results import Results, ResultStoreUnavailableError
 from mcptasks.service import TaskService, cached
 from mcptasks.settings import Settings
@@ -259,17 +259,15 @@ class _Forget:
     def __call__(self, item: JsonObject) -> None:
         record = parse_task(item).status.result
         if record is not None and record.ref is not None:
-            task = asyncio.create_task(self._delete(item))
+            task = asyncio.create_task(self._delete(record, item["metadata"]["name"]))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    async def _delete(self, item: JsonObject) -> None:
-        record = parse_task(item).status.result
-        assert record is not None
+    async def _delete(self, record: ResultRecord, task_id: str) -> None:
         try:
             await self.results.delete(record)
         except ResultStoreUnavailableError as error:
-            logger.warning("cannot delete a result: %s", error, extra={"task": item["metadata"]["name"]})
+            logger.warning("cannot delete a result: %s", error, extra={"task": task_id})
 
     async def done(self) -> None:
         """Wait for what is under way."""

@@ -210,7 +210,11 @@ class TaskService:
         return self.view(await self._find(task_id, principal))
 
     async def _find(self, task_id: str, principal: Principal | None) -> McpTask:
-        task = parse_task(await self._item(task_id))
+        return self._shown_to(principal, await self._item(task_id))
+
+    def _shown_to(self, principal: Principal | None, item: JsonObject) -> McpTask:
+        """The object's task. Raises TaskNotFoundError where the principal may not see it, or it has expired."""
+        task = parse_task(item)
         expires = task.status.expires_at
         if (
             task.spec.server != self.settings.server_name
@@ -303,7 +307,8 @@ class TaskService:
             TaskEndedError: it has ended already.
             TaskNotFoundError, UnavailableServiceError.
         """
-        known = await self._find(task_id, principal)
+        item = await self._item(task_id)
+        known = self._shown_to(principal, item)
         if known.terminal:
             raise TaskEndedError(known.phase)
         ending = Ending(Phase.CANCELLED, Reason.CANCELLED_BY_CALLER, "Cancelled by the caller")
@@ -311,7 +316,6 @@ class TaskService:
         def change(task: McpTask) -> JsonObject | None:
             return None if task.terminal else end(task, ending, self.now(), self.retention)
 
-        item = await self._item(task_id)
         try:
             written = await self.tasks.update_status(item, change)
         except NotFoundError:

@@ -17,7 +17,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcptasks.wire import v2025_11_25, v2026_07_28
 from mcptasks.wire.catalogue import Catalogue
-from mcptasks.wire.common import Context, Handler, ListParams, TaskIdParams, UpdateParams, mapped, not_offered
+from mcptasks.wire.common import Context, ListParams, TaskIdParams, UpdateParams, mapped, not_offered
 
 if TYPE_CHECKING:
     from mcptasks.service import TaskService
@@ -114,6 +114,3 @@ class TasksExtension(Extension):
         if self._bound is None:
             raise not_offered("tasks/update")
         return await self._bound.modern.update(ctx, params)
-
-
-__all__ = ["Handler", "TasksExtension"]

@@ -16,6 +16,7 @@ from mcp.shared.inbound import decode_header_value
 from mcp_types import HEADER_MISMATCH, CallToolRequestParams
 
 from mcptasks.calls import Call, TaskEndedError, TaskView
+from mcptasks.config import TaskConfig
 from mcptasks.resources import Component, ComponentKind, InputRequest, JsonObject, Phase
 from mcptasks.wire.catalogue import ArgumentsError, Catalogue
 from mcptasks.wire.common import (
@@ -99,13 +100,11 @@ class Protocol2026:
             # The tool refuses them itself, before its body runs, with the very result that an inline call has.
             return await call_next(ctx)
         try:
-            return {"resultType": "task", **render(await self._create(params.name, arguments, ctx))}
+            return {"resultType": "task", **render(await self._create(params.name, arguments, config, ctx))}
         except Exception as error:
             raise as_mcp_error(error) from error
 
-    async def _create(self, name: str, arguments: JsonObject, ctx: Context) -> TaskView:
-        config = self.catalogue.task_config(ComponentKind.TOOL, name)
-        assert config is not None
+    async def _create(self, name: str, arguments: JsonObject, config: TaskConfig, ctx: Context) -> TaskView:
         return await self.service.create(
             Call(
                 component=Component(kind=ComponentKind.TOOL, name=name),
