@@ -2,29 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcp.server.context import HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp.server.extension import Extension
+from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.lowlevel.server import LifespanResultT
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.prompts import Prompt
+from mcp.server.mcpserver.resources import FunctionResource, Resource, ResourceSecurity
+from mcp.server.mcpserver.resources.templates import ResourceSecurityError, ResourceTemplate
 from mcp.server.mcpserver.tools import Tool
-from mcp_types import CallToolResult, Icon, InputRequiredResult, ToolAnnotations, ToolExecution
+from mcp.shared.exceptions import MCPError
+from mcp.shared.uri_template import UriTemplate
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    Annotations,
+    CallToolResult,
+    GetPromptResult,
+    Icon,
+    InputRequiredResult,
+    ToolAnnotations,
+    ToolExecution,
+)
 from mcp_types import Tool as ListedTool
-from pydantic import ValidationError
+from pydantic.networks import AnyUrl
 
+from mcptasks.arguments import (
+    arguments_model,
+    check_prompt_arguments,
+    check_template_arguments,
+    check_tool_arguments,
+    injected_into_tool,
+    refuse_injected,
+)
+from mcptasks.components import (
+    LABELS,
+    Declarations,
+    Declared,
+    Repeat,
+    function_name,
+    is_async,
+    place_of,
+    prefixed_name,
+    prefixed_uri,
+)
 from mcptasks.config import FORBIDDEN, TaskConfig, TaskConfigError, TaskOption, resolve
 from mcptasks.reports import LatestReport, listening
-from mcptasks.resources import ComponentKind, JsonObject
-from mcptasks.wire.catalogue import ArgumentsError
+from mcptasks.resources import Component, ComponentKind, JsonObject
+from mcptasks.wire.catalogue import ArgumentsError, Target
 from mcptasks.wire.extension import TasksExtension
 
 if TYPE_CHECKING:
     from mcptasks.service import TaskService
+
+logger = logging.getLogger(__name__)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -33,14 +71,15 @@ CallSync = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
 class TaskServer(MCPServer[LifespanResultT]):
-    """An MCP server whose tools can run as tasks, each in a Pod of its own.
+    """An MCP server whose tools, prompts and resources can run as tasks, each in a Pod of its own.
 
     It is an `MCPServer` in everything else: a program moves over by changing the class. `mcptasks serve` (or
-    `mcptasks dev`) connects it to a cluster; started by `run()` it serves all tools inline.
+    `mcptasks dev`) connects it to a cluster; started by `run()` it serves everything inline.
 
     Args:
         name: name of the server, as for `MCPServer`.
-        tasks: what `task=None` means on the decorators: True, False (the default) or a `TaskConfig`.
+        tasks: what `task=None` means on the decorators: True, False or a `TaskConfig`. None inherits from the server
+            that this one is mounted on, and is False where there is none.
 
     All other arguments are `MCPServer`'s.
 
@@ -59,24 +98,35 @@ class TaskServer(MCPServer[LifespanResultT]):
         name: str | None = None,
         *args: Any,
         tasks: TaskOption = None,
+        tools: Sequence[Tool] | None = None,
+        resources: Sequence[Resource] | None = None,
         extensions: Sequence[Extension] | None = None,
         middleware: Sequence[ServerMiddleware[Any]] | None = None,
         **options: Any,
     ) -> None:
-        self._task_default = resolve(tasks, False)
-        self._task_configs: dict[tuple[ComponentKind, str], TaskConfig] = {}
+        _checked("TaskServer", tasks, "tasks")
+        self._default = tasks
+        self._declarations = Declarations()
+        self._declaring = False
         self._tasks = TasksExtension(self)
         super().__init__(
             name,
             *args,
+            tools=list(tools or ()),
             extensions=[*(extensions or ()), self._tasks],
             middleware=[self._tasks.middleware, *(middleware or ())],
             **options,
         )
+        for tool in tools or ():
+            self._declare_given(tool)
+        for resource in resources or ():
+            self.add_resource(resource)
 
     def serve_tasks(self, service: TaskService | None) -> None:
         """Serve tasks with the service from now on, or none at all for None."""
         self._tasks.bind(service)
+
+    # Declaring
 
     def add_tool(
         self,
@@ -95,14 +145,27 @@ class TaskServer(MCPServer[LifespanResultT]):
 
         Raises:
             TaskConfigError: `task` is none of True, False, None and TaskConfig.
+            DeclarationError: there is a tool of that name already.
         """
-        tool_name = name or str(getattr(fn, "__name__", type(fn).__name__))
-        try:
-            config = resolve(task, self._task_default)
-        except TaskConfigError as error:
-            raise TaskConfigError(f"tool {tool_name!r}: {error}") from None
-        super().add_tool(fn, name, title, description, annotations, icons, meta, structured_output)
-        self._task_configs[ComponentKind.TOOL, tool_name] = config
+        tool_name = name or function_name(fn)
+        options = (title, description, annotations, icons, meta, structured_output)
+
+        def repeat(server: TaskServer[Any], prefix: str) -> None:
+            server.add_tool(fn, prefixed_name(prefix, tool_name), *options, task=self._inherited(task))
+
+        with self._declared(ComponentKind.TOOL, tool_name, task, fn, repeat):
+            super().add_tool(fn, tool_name, *options)
+
+    def _declare_given(self, tool: Tool) -> None:
+        """Declare a finished tool that the SDK has already."""
+
+        def repeat(server: TaskServer[Any], prefix: str) -> None:
+            options = (tool.title, tool.description, tool.annotations, tool.icons, tool.meta)
+            name = prefixed_name(prefix, tool.name)
+            server.add_tool(tool.fn, name, *options, tool.output_schema is not None, task=self._default)
+
+        with self._declared(ComponentKind.TOOL, tool.name, None, None, repeat, tool.is_async):
+            pass
 
     def tool(
         self,
@@ -122,8 +185,7 @@ class TaskServer(MCPServer[LifespanResultT]):
             task: True lets callers run it as a task, False never, `TaskConfig(...)` says more; None takes the
                 server's `tasks=`. The other arguments are `MCPServer.tool`'s.
         """
-        if callable(name):
-            raise TypeError("@mcp.tool was used without parentheses: write @mcp.tool()")
+        _refuse_bare("tool", name)
 
         def register(fn: _Function) -> _Function:
             self.add_tool(fn, name, title, description, annotations, icons, meta, structured_output, task=task)
@@ -134,7 +196,148 @@ class TaskServer(MCPServer[LifespanResultT]):
     def remove_tool(self, name: str) -> None:
         """Remove a tool by name. Raises ToolError where there is none."""
         super().remove_tool(name)
-        self._task_configs.pop((ComponentKind.TOOL, name), None)
+        self._declarations.remove(ComponentKind.TOOL, name)
+
+    def add_prompt(self, prompt: Prompt, *, task: TaskOption = None) -> None:
+        """Add a prompt. `task` says how it runs as a task; raises as `add_tool` does."""
+        if self._declaring:
+            super().add_prompt(prompt)
+            return
+
+        def repeat(server: TaskServer[Any], prefix: str) -> None:
+            copy = prompt.model_copy(update={"name": prefixed_name(prefix, prompt.name)})
+            server.add_prompt(copy, task=self._inherited(task))
+
+        with self._declared(ComponentKind.PROMPT, prompt.name, task, None, repeat, is_async(prompt.fn)):
+            super().add_prompt(prompt)
+
+    def prompt(
+        self,
+        name: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+        icons: list[Icon] | None = None,
+        *,
+        task: TaskOption = None,
+    ) -> Callable[[_Function], _Function]:
+        """Decorator that registers a prompt. `task` says how it runs as a task, as for `tool`.
+
+        Only clients of protocol version 2025-11-25 can run prompts as tasks.
+        """
+        _refuse_bare("prompt", name)
+
+        def register(fn: _Function) -> _Function:
+            prompt_name = name or function_name(fn)
+
+            def repeat(server: TaskServer[Any], prefix: str) -> None:
+                again = server.prompt(
+                    prefixed_name(prefix, prompt_name), title, description, icons, task=self._inherited(task)
+                )
+                again(fn)
+
+            with self._declared(ComponentKind.PROMPT, prompt_name, task, fn, repeat):
+                super(TaskServer, self).prompt(prompt_name, title, description, icons)(fn)
+            return fn
+
+        return register
+
+    def remove_prompt(self, name: str) -> None:
+        """Remove a prompt by name. Raises ValueError where there is none."""
+        super().remove_prompt(name)
+        self._declarations.remove(ComponentKind.PROMPT, name)
+
+    def add_resource(self, resource: Resource, *, task: TaskOption = None) -> None:
+        """Add a resource. `task` says how it is read as a task; raises as `add_tool` does."""
+        if self._declaring:
+            super().add_resource(resource)
+            return
+
+        def repeat(server: TaskServer[Any], prefix: str) -> None:
+            copy = resource.model_copy(update={"uri": prefixed_uri(prefix, resource.uri)})
+            server.add_resource(copy, task=self._inherited(task))
+
+        synchronous = isinstance(resource, FunctionResource) and not is_async(resource.fn)
+        with self._declared(ComponentKind.RESOURCE, resource.uri, task, None, repeat, not synchronous):
+            super().add_resource(resource)
+
+    def resource(
+        self,
+        uri: str,
+        *,
+        name: str | None = None,
+        title: str | None = None,
+        description: str | None = None,
+        mime_type: str | None = None,
+        icons: list[Icon] | None = None,
+        annotations: Annotations | None = None,
+        meta: dict[str, Any] | None = None,
+        security: ResourceSecurity | None = None,
+        task: TaskOption = None,
+    ) -> Callable[[_Function], _Function]:
+        """Decorator that registers a resource, or a resource template. `task` says how it is read as a task.
+
+        Only clients of protocol version 2025-11-25 can read resources as tasks.
+        """
+        _refuse_bare("resource", uri, "'scheme://path'")
+        kind = ComponentKind.RESOURCE_TEMPLATE if UriTemplate.parse(uri).variable_names else ComponentKind.RESOURCE
+        options: dict[str, Any] = {
+            "title": title,
+            "description": description,
+            "mime_type": mime_type,
+            "icons": icons,
+            "annotations": annotations,
+            "meta": meta,
+            "security": security,
+        }
+
+        def register(fn: _Function) -> _Function:
+            def repeat(server: TaskServer[Any], prefix: str) -> None:
+                mounted = prefixed_name(prefix, name or function_name(fn))
+                server.resource(prefixed_uri(prefix, uri), name=mounted, **options, task=self._inherited(task))(fn)
+
+            with self._declared(kind, uri, task, fn, repeat):
+                super(TaskServer, self).resource(uri, name=name, **options)(fn)
+            return fn
+
+        return register
+
+    @contextmanager
+    def _declared(
+        self,
+        kind: ComponentKind,
+        name: str,
+        task: TaskOption,
+        fn: Callable[..., Any] | None,
+        repeat: Repeat,
+        asynchronous: bool | None = None,
+    ) -> Iterator[None]:
+        """Remember a component that is handed to the SDK meanwhile."""
+        config = _checked(f"{LABELS[kind]} {name!r}", task, "task", self._default)
+        place = place_of(fn)
+        self._declarations.refuse_second(kind, name, place)
+        declared = Declared(
+            kind=kind,
+            name=name,
+            config=config,
+            place=place,
+            is_async=is_async(fn) if fn is not None else asynchronous is not False,
+            injected=frozenset(),
+            model=None if fn is None or kind in _MODELLED_BY_SDK else arguments_model(fn),
+            home=self,
+            repeat=repeat,
+        )
+        self._declaring = True
+        try:
+            yield
+        finally:
+            self._declaring = False
+        self._declarations.add(declared)
+
+    def _inherited(self, task: TaskOption) -> TaskOption:
+        """What a component's `task` means where its server is mounted: None is still open, for the outer server."""
+        return self._default if task is None else task
+
+    # Serving inline
 
     async def list_tools(self) -> list[ListedTool]:
         """All tools, with `execution.taskSupport` where tasks are served."""
@@ -151,34 +354,82 @@ class TaskServer(MCPServer[LifespanResultT]):
         self, name: str, arguments: dict[str, Any], context: Context[LifespanResultT, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool in this process; `mcptasks.progress` becomes progress of the given request."""
-        if context is None:
-            return await super().call_tool(name, arguments, context)
-        reports = LatestReport(context.report_progress)
-        with listening(reports):
+        tool = self._tool_manager.get_tool(name)
+        declared = self._declarations.get(ComponentKind.TOOL, name)
+        if tool is not None and declared is not None:
             try:
-                return await super().call_tool(name, arguments, context)
-            finally:
-                await reports.aclose()
+                refuse_injected(declared.label, injected_into_tool(tool, declared), arguments)
+            except ArgumentsError as error:
+                raise ToolError(f"Error executing tool {name}: {error}") from error
+        async with _reporting_to(context):
+            return await super().call_tool(name, arguments, context)
+
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: dict[str, Any] | None = None,
+        context: Context[LifespanResultT, Any] | None = None,
+    ) -> GetPromptResult | InputRequiredResult:
+        """Render a prompt in this process.
+
+        Raises:
+            MCPError: for arguments that do not fit, and, without the text of whatever happened, for a prompt that
+                failed; so that an inline call and a task have the same error in every protocol version.
+        """
+        try:
+            self.check_arguments(ComponentKind.PROMPT, name, arguments or {})
+            async with _reporting_to(context):
+                return await super().get_prompt(name, arguments, context)
+        except ArgumentsError as error:
+            raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
+        except ValueError as error:
+            logger.error("prompt %r failed", name, exc_info=error)
+            code = INVALID_PARAMS if self._prompt_manager.get_prompt(name) is None else INTERNAL_ERROR
+            raise MCPError(code=code, message=str(error)) from error
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[LifespanResultT, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        """Read a resource in this process; raises as `MCPServer.read_resource`, and MCPError for a URI that has
+        values which its template does not take."""
+        try:
+            self.check_arguments(ComponentKind.RESOURCE_TEMPLATE, str(uri), {})
+        except ArgumentsError as error:
+            raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
+        async with _reporting_to(context):
+            return await super().read_resource(uri, context)
 
     # What the wire layer asks (mcptasks.wire.catalogue.Catalogue)
 
     def task_config(self, kind: ComponentKind, name: str) -> TaskConfig | None:
         """How the component runs as a task; None where there is no such component."""
-        return self._task_configs.get((kind, name))
+        declared = self._find(kind, name)
+        return None if declared is None else declared.config
+
+    def find(self, kind: ComponentKind, name: str) -> Target | None:
+        """The component of that name, or the resource or resource template that the URI belongs to."""
+        declared = self._find(kind, name)
+        return None if declared is None else Target(Component(kind=declared.kind, name=name), declared.config)
+
+    def has_tasks(self, kind: ComponentKind) -> bool:
+        """Whether any component of the kind runs as a task."""
+        return any(declared.kind is kind and declared.config.runs_as_task for declared in self._declarations)
 
     def check_arguments(self, kind: ComponentKind, name: str, arguments: JsonObject) -> None:
-        """Check a tool's arguments as the tool itself would. Raises ArgumentsError."""
-        tool = self._tool(name) if kind is ComponentKind.TOOL else None
-        if tool is None:
+        """Check arguments, or the values in a resource's URI, as the component itself would. Raises ArgumentsError."""
+        declared = self._find(kind, name)
+        if declared is None:
             return
-        try:
-            tool.fn_metadata.validate_arguments(arguments)
-        except ValidationError as error:
-            raise ArgumentsError(f"Invalid arguments for tool {name}: {error}") from error
+        if declared.kind is ComponentKind.TOOL and (tool := self._tool_manager.get_tool(name)):
+            check_tool_arguments(tool, declared, arguments)
+        elif declared.kind is ComponentKind.PROMPT and (prompt := self._prompt_manager.get_prompt(name)):
+            check_prompt_arguments(prompt, declared, arguments)
+        elif declared.kind is ComponentKind.RESOURCE_TEMPLATE and (template := self._template(name)):
+            check_template_arguments(declared, template.matches(name) or {})
 
     def is_idempotent(self, kind: ComponentKind, name: str) -> bool:
         """Whether a tool's annotations say that it may run twice without harm."""
-        tool = self._tool(name) if kind is ComponentKind.TOOL else None
+        tool = self._tool_manager.get_tool(name) if kind is ComponentKind.TOOL else None
         return bool(tool and tool.annotations and tool.annotations.idempotent_hint)
 
     @property
@@ -186,8 +437,23 @@ class TaskServer(MCPServer[LifespanResultT]):
         """Whether callers must present a token."""
         return self._token_verifier is not None
 
-    def _tool(self, name: str) -> Tool | None:
-        return self._tool_manager.get_tool(name)
+    def _find(self, kind: ComponentKind, name: str) -> Declared | None:
+        if kind not in (ComponentKind.RESOURCE, ComponentKind.RESOURCE_TEMPLATE):
+            return self._declarations.get(kind, name)
+        declared = self._declarations.get(ComponentKind.RESOURCE, name)
+        if declared is None and (template := self._template(name)):
+            return self._declarations.get(ComponentKind.RESOURCE_TEMPLATE, template.uri_template)
+        return declared
+
+    def _template(self, uri: str) -> ResourceTemplate | None:
+        """The resource template that a URI belongs to, in the order in which the SDK asks them."""
+        for template in self._resource_manager.list_templates():
+            try:
+                if template.matches(uri) is not None:
+                    return template
+            except ResourceSecurityError:
+                return None
+        return None
 
     # What the runner asks (mcptasks.wire.execution.Components)
 
@@ -197,19 +463,27 @@ class TaskServer(MCPServer[LifespanResultT]):
 
     def has_component(self, kind: ComponentKind, name: str) -> bool:
         """Whether the server has the component."""
-        return kind is not ComponentKind.TOOL or self._tool(name) is not None
+        return self._find(kind, name) is not None
 
     def is_sync(self, kind: ComponentKind, name: str) -> bool:
         """Whether the component is a synchronous function."""
-        tool = self._tool(name) if kind is ComponentKind.TOOL else None
-        return tool is not None and not tool.is_async
+        declared = self._find(kind, name)
+        return declared is not None and not declared.is_async
 
     def run_sync_with(self, call_sync: CallSync) -> None:
-        """Run synchronous tools through `call_sync` instead of in a thread of the SDK's."""
+        """Run synchronous functions through `call_sync` instead of in a thread of the SDK's."""
         for tool in self._tool_manager.list_tools():
             if not tool.is_async:
                 tool.fn = _through(call_sync, tool.fn)
                 tool.is_async = True
+        components: list[Any] = [
+            *self._prompt_manager.list_prompts(),
+            *self._resource_manager.list_templates(),
+            *(r for r in self._resource_manager.list_resources() if isinstance(r, FunctionResource)),
+        ]
+        for component in components:
+            if not is_async(component.fn):
+                component.fn = _through(call_sync, component.fn)
 
     async def run_request(self, ctx: ServerRequestContext[Any, Any], params: JsonObject) -> HandlerResult:
         """Run one request by its handler, as the server itself would, and give the handler's own result.
@@ -220,6 +494,36 @@ class TaskServer(MCPServer[LifespanResultT]):
         if entry is None:
             raise ToolError(f"{ctx.method} is not served")
         return await entry.handler(ctx, entry.params_type.model_validate(params, by_name=False))
+
+
+_MODELLED_BY_SDK = frozenset({ComponentKind.TOOL, ComponentKind.RESOURCE})
+
+
+def _checked(label: str, option: TaskOption, argument: str, default: TaskOption = None) -> TaskConfig:
+    """The configuration that an option means. Raises TaskConfigError, which names the component."""
+    try:
+        return resolve(option, default)
+    except TaskConfigError:
+        raise TaskConfigError(f"{label}: {argument}={option!r}: use True, False or TaskConfig(...)") from None
+
+
+def _refuse_bare(decorator: str, first: object, example: str = "") -> None:
+    if callable(first):
+        raise TypeError(f"@mcp.{decorator} was used without parentheses: write @mcp.{decorator}({example})")
+
+
+@asynccontextmanager
+async def _reporting_to(context: Context[Any, Any] | None) -> AsyncIterator[None]:
+    """Make `mcptasks.progress` progress of the request."""
+    if context is None:
+        yield
+        return
+    reports = LatestReport(context.report_progress)
+    with listening(reports):
+        try:
+            yield
+        finally:
+            await reports.aclose()
 
 
 def _through(call_sync: CallSync, fn: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:

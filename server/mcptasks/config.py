@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Literal, TypeAlias, get_args
 
@@ -10,7 +10,11 @@ Mode: TypeAlias = Literal["forbidden", "optional", "required"]
 Seconds: TypeAlias = float | timedelta
 
 
-class TaskConfigError(ValueError):
+class DeclarationError(ValueError):
+    """A component that cannot be declared like this; the message says what is wrong and what would do."""
+
+
+class TaskConfigError(DeclarationError):
     """A `task=` that cannot mean anything; the message says what would."""
 
 
@@ -47,6 +51,16 @@ class TaskConfig:
             raise TaskConfigError(f"TaskConfig(retries={self.retries!r}): use a whole number from 0 to 100")
         for name, least in (("ttl", 0.0), ("timeout", 1.0), ("poll_interval", 0.001)):
             _check_duration(name, getattr(self, name), least)
+        if self.mode == "forbidden" and (unused := self._set_besides_mode()):
+            raise TaskConfigError(
+                f"TaskConfig(mode='forbidden', {unused}=...): what never runs as a task has no {unused}; "
+                "drop it, or use mode='optional'"
+            )
+
+    def _set_besides_mode(self) -> str | None:
+        """The first argument that says how tasks run."""
+        options = ((field.name, field.default) for field in fields(self) if field.name != "mode")
+        return next((name for name, default in options if getattr(self, name) != default), None)
 
     @property
     def runs_as_task(self) -> bool:

@@ -51,7 +51,7 @@ def an_assignment(tool: str, arguments: str = "{}", **changes: Any) -> Assignmen
         "uid": "uid-1",
         "attempt": 1,
         "server": "default",
-        "component": Component(name=tool),
+        "component": changes.get("component") or Component(name=tool),
         "arguments_text": arguments,
         "progress_interval_seconds": 0.05,
         "timeout_seconds": 60,

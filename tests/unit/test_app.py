@@ -8,9 +8,12 @@ from typing import Any
 import pytest
 from mcp import Client
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.resources import TextResource
+from mcp.server.mcpserver.tools import Tool
 from mcp_types import TextContent, ToolAnnotations
 
 from mcptasks import TaskConfig, TaskConfigError, TaskServer, progress
+from mcptasks.config import DeclarationError
 from mcptasks.resources import ComponentKind
 
 pytestmark = pytest.mark.anyio
@@ -104,10 +107,56 @@ def test_a_decorator_without_parentheses_is_explained() -> None:
     mcp: TaskServer[Any] = TaskServer("s")
     with pytest.raises(TypeError, match=r"write @mcp\.tool\(\)"):
         mcp.tool(lambda: None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"write @mcp\.prompt\(\)"):
+        mcp.prompt(lambda: None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"write @mcp\.resource\('scheme://path'\)"):
+        mcp.resource(lambda: None)  # type: ignore[arg-type]
+
+
+def test_two_components_of_a_name_are_refused_with_both_places() -> None:
+    mcp: TaskServer[Any] = TaskServer("s")
+
+    @mcp.tool()
+    def same() -> None: ...
+
+    here = rf"{__file__}:\d+"
+    with pytest.raises(DeclarationError, match=rf"tool 'same' is declared twice: at {here} and at {here}\. Rename"):
+        mcp.add_tool(lambda: None, name="same")
+    text = TextResource(uri="a://text", text="x")
+    mcp.add_resource(text)
+    with pytest.raises(DeclarationError, match=rf"resource 'a://text' is declared twice: at {here} and at {here}\."):
+        mcp.resource("a://text", name="text")(lambda: "y")
+    mcp.prompt("ask")(lambda: "x")
+    mcp.remove_prompt("ask")
+    mcp.prompt("ask")(lambda: "y")
+
+
+def test_every_kind_of_component_inherits_the_servers_default() -> None:
+    text = TextResource(uri="a://given", text="x")
+    mcp: TaskServer[Any] = TaskServer("s", tasks=True, resources=[text], tools=[Tool.from_function(lambda: 1, "given")])
+    mcp.prompt("asked")(lambda: "x")
+    mcp.resource("a://{name}/read", name="read")(lambda name: "x")
+    mcp.resource("a://never", name="never", task=False)(lambda: "x")
+    configured = {
+        (kind.value, name): mcp.task_config(kind, name)
+        for kind, name in [
+            (TOOL, "given"),
+            (ComponentKind.PROMPT, "asked"),
+            (ComponentKind.RESOURCE, "a://given"),
+            (ComponentKind.RESOURCE, "a://x/read"),
+            (ComponentKind.RESOURCE, "a://never"),
+        ]
+    }
+    assert list(configured.values()) == [TaskConfig()] * 4 + [TaskConfig(mode="forbidden")]
+
+
+def test_a_wrong_default_names_the_argument() -> None:
+    with pytest.raises(TaskConfigError, match="TaskServer: tasks='all': use True, False or TaskConfig"):
+        TaskServer("s", tasks="all")  # type: ignore[arg-type]
 
 
 def test_the_decorators_take_all_that_mcpservers_take() -> None:
-    for name in ("tool", "add_tool"):
+    for name in ("tool", "add_tool", "prompt", "add_prompt", "resource", "add_resource"):
         ours = inspect.signature(getattr(TaskServer, name)).parameters
         theirs = inspect.signature(getattr(MCPServer, name)).parameters
         assert list(theirs) == [parameter for parameter in ours if parameter != "task"]

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mcptasks.config import TaskConfig
-from mcptasks.resources import ComponentKind, JsonObject
+from mcptasks.resources import Component, ComponentKind, JsonObject
 
 
 class ArgumentsError(ValueError):
     """The arguments do not fit the component; the message is for the caller."""
 
 
+@dataclass(frozen=True)
+class Target:
+    """The component that a request is for, and how it runs as a task."""
+
+    component: Component
+    config: TaskConfig
+
+
 class Catalogue(Protocol):
     """The components of a server, and how they run."""
 
-    def task_config(self, kind: ComponentKind, name: str) -> TaskConfig | None:
-        """How the component runs as a task; None where there is no such component."""
+    def find(self, kind: ComponentKind, name: str) -> Target | None:
+        """The component; for the URI of a resource the resource template that it belongs to, where there is one."""
+        ...
+
+    def has_tasks(self, kind: ComponentKind) -> bool:
+        """Whether any component of the kind runs as a task."""
         ...
 
     def check_arguments(self, kind: ComponentKind, name: str, arguments: JsonObject) -> None:
@@ -40,6 +54,31 @@ METHODS: dict[ComponentKind, str] = {
     ComponentKind.RESOURCE_TEMPLATE: "resources/read",
 }
 """The MCP method that runs each kind of component."""
+
+
+KINDS: dict[str, ComponentKind] = {
+    "tools/call": ComponentKind.TOOL,
+    "prompts/get": ComponentKind.PROMPT,
+    "resources/read": ComponentKind.RESOURCE,
+}
+"""The kind of component that each method is for; a resource may turn out to be one of a template."""
+
+NOUNS: dict[ComponentKind, str] = {
+    ComponentKind.TOOL: "Tool",
+    ComponentKind.PROMPT: "Prompt",
+    ComponentKind.RESOURCE: "Resource",
+    ComponentKind.RESOURCE_TEMPLATE: "Resource",
+}
+"""What errors call each kind of component."""
+
+
+def requested(method: str, params: Mapping[str, Any] | None) -> tuple[ComponentKind, str] | None:
+    """The component that a request names; None for a request that names none."""
+    kind = KINDS.get(method)
+    if kind is None:
+        return None
+    name = (params or {}).get("uri" if kind is ComponentKind.RESOURCE else "name")
+    return (kind, name) if isinstance(name, str) else None
 
 
 def request_params(kind: ComponentKind, name: str, arguments: JsonObject) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from mcp.server.extension import Extension, MethodBinding
 from mcp_types import CallToolRequestParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from mcptasks.resources import ComponentKind
 from mcptasks.wire import v2025_11_25, v2026_07_28
-from mcptasks.wire.catalogue import Catalogue
+from mcptasks.wire.catalogue import Catalogue, requested
 from mcptasks.wire.common import Context, ListParams, TaskIdParams, UpdateParams, mapped, not_offered
 
 if TYPE_CHECKING:
@@ -78,8 +79,18 @@ class TasksExtension(Extension):
         if self._bound is None:
             return self._without_extension(ctx, await call_next(ctx))
         if ctx.protocol_version in MODERN:
+            self._refuse_required(ctx)
             return await call_next(ctx)
         return await self._bound.legacy.middleware(ctx, call_next)
+
+    def _refuse_required(self, ctx: Context) -> None:
+        """The modern version has no tasks but tools: what its author allows as a task only is not served inline."""
+        name = requested(ctx.method, ctx.params)
+        if name is None or name[0] is ComponentKind.TOOL:
+            return
+        target = self._catalogue.find(*name)
+        if target is not None and target.config.mode == "required":
+            raise v2025_11_25.only_as_task(target)
 
     def _without_extension(self, ctx: Context, result: HandlerResult) -> HandlerResult:
         """`server/discover` must not advertise what is not served."""

@@ -15,9 +15,8 @@ from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, ProgressNotification, Ta
 from mcp_types import methods as mcp_methods
 
 from mcptasks.calls import Call, TaskView
-from mcptasks.config import TaskConfig
-from mcptasks.resources import Component, ComponentKind, JsonObject
-from mcptasks.wire.catalogue import Catalogue
+from mcptasks.resources import ComponentKind, JsonObject
+from mcptasks.wire.catalogue import KINDS, NOUNS, Catalogue, Target, requested
 from mcptasks.wire.common import (
     Context,
     ListParams,
@@ -41,9 +40,6 @@ logger = logging.getLogger(__name__)
 VERSION = "2025-11-25"
 RELATED_TASK_KEY = "io.modelcontextprotocol/related-task"
 
-_KINDS = {"tools/call": ComponentKind.TOOL}
-"""Methods that may be augmented with `params.task`."""
-
 
 def render(view: TaskView) -> JsonObject:
     """The task as this version's `Task` object."""
@@ -63,9 +59,22 @@ class Protocol2025:
         return self.catalogue.authenticates or self.service.settings.single_user
 
     def capabilities(self) -> JsonObject:
-        """`ServerCapabilities.tasks`."""
-        offered: JsonObject = {"cancel": {}, "requests": {"tools": {"call": {}}}}
+        """`ServerCapabilities.tasks`.
+
+        The version knows `tools/call` only. The two other leaves are those that FastMCP 2 and 3 have made common, and
+        are there only where something stands behind them.
+        """
+        requests: JsonObject = {"tools": {"call": {}}}
+        if self._offers(ComponentKind.PROMPT):
+            requests["prompts"] = {"get": {}}
+        if self._offers(ComponentKind.RESOURCE):
+            requests["resources"] = {"read": {}}
+        offered: JsonObject = {"cancel": {}, "requests": requests}
         return {"list": {}, **offered} if self.offers_list else offered
+
+    def _offers(self, kind: ComponentKind) -> bool:
+        kinds = {kind, ComponentKind.RESOURCE_TEMPLATE} if kind is ComponentKind.RESOURCE else {kind}
+        return kind is ComponentKind.TOOL or any(self.catalogue.has_tasks(each) for each in kinds)
 
     async def get(self, _ctx: Context, params: TaskIdParams) -> HandlerResult:
         """tasks/get: the task."""
@@ -125,8 +134,9 @@ class Protocol2025:
         """Announces tasks at `initialize` and answers augmented requests; all else goes on."""
         if ctx.method == "initialize":
             return self._announce(await call_next(ctx))
-        kind = _KINDS.get(ctx.method)
-        if kind is None or ctx.request_id is None:
+        kind = KINDS.get(ctx.method)
+        if kind is None or ctx.request_id is None or not self._offers(kind):
+            # What is not offered is served as if nobody had asked for it (spec: MUST).
             return await call_next(ctx)
         try:
             created = await self._create_if_task(kind, ctx)
@@ -142,45 +152,62 @@ class Protocol2025:
     async def _create_if_task(self, kind: ComponentKind, ctx: Context) -> JsonObject | None:
         """The answer to an augmented request; None where the request is to run inline."""
         params = dict(ctx.params or {})
-        name = params.get("name")
-        config = self.catalogue.task_config(kind, name) if isinstance(name, str) else None
+        name = requested(ctx.method, params)
+        target = None if name is None else self.catalogue.find(*name)
         task = params.get("task") if ctx.protocol_version == VERSION else None
-        if config is None:
+        if target is None:
             if task is not None:
-                raise MCPError(code=INVALID_PARAMS, message=f"Unknown tool: {name}")
+                raise _unknown(kind, None if name is None else name[1])
             return None
         if task is None:
-            if config.mode == "required":
-                raise MCPError(
-                    code=METHOD_NOT_FOUND,
-                    message=f"Tool '{name}' runs only as a task: send params.task with protocol version {VERSION}",
-                )
+            if target.config.mode == "required":
+                raise only_as_task(target)
             return None
-        if not config.runs_as_task:
+        if not target.config.runs_as_task:
             raise MCPError(
                 code=METHOD_NOT_FOUND,
-                message=f"Tool '{name}' does not run as a task: send the request without params.task",
+                message=f"{_named(target)} does not run as a task: send the request without params.task",
             )
         ttl_ms = _asked_ttl(task)
         mcp_methods.validate_client_request(ctx.method, ctx.protocol_version, params)
-        return {"task": render(await self._create(Component(kind=kind, name=str(name)), config, ttl_ms, ctx))}
+        return {"task": render(await self._create(target, ttl_ms, ctx))}
 
-    async def _create(self, component: Component, config: TaskConfig, ttl_ms: int | None, ctx: Context) -> TaskView:
-        kind, name = component.kind, component.name
-        arguments = (ctx.params or {}).get("arguments") or {}
-        self.catalogue.check_arguments(kind, name, arguments)
+    async def _create(self, target: Target, ttl_ms: int | None, ctx: Context) -> TaskView:
+        component = target.component
+        arguments = (ctx.params or {}).get("arguments") or {} if ctx.method in _WITH_ARGUMENTS else {}
+        self.catalogue.check_arguments(component.kind, component.name, arguments)
         return await self.service.create(
             Call(
                 component=component,
                 arguments=arguments,
-                config=config,
+                config=target.config,
                 ttl_ms=ttl_ms,
                 principal=principal_of_caller(),
                 request=request_of(ctx),
                 trace_context=trace_context_of(ctx),
-                idempotent_hint=self.catalogue.is_idempotent(kind, name),
+                idempotent_hint=self.catalogue.is_idempotent(component.kind, component.name),
             )
         )
+
+
+_WITH_ARGUMENTS = frozenset({"tools/call", "prompts/get"})
+
+
+def only_as_task(target: Target) -> MCPError:
+    """The error for a request that wants inline what its author allows as a task only."""
+    return MCPError(
+        code=METHOD_NOT_FOUND,
+        message=f"{_named(target)} runs only as a task: send params.task with protocol version {VERSION}",
+    )
+
+
+def _named(target: Target) -> str:
+    return f"{NOUNS[target.component.kind]} {target.component.name!r}"
+
+
+def _unknown(kind: ComponentKind, name: object) -> MCPError:
+    data = {"uri": name} if kind is ComponentKind.RESOURCE else None
+    return MCPError(code=INVALID_PARAMS, message=f"Unknown {NOUNS[kind].lower()}: {name}", data=data)
 
 
 def _asked_ttl(task: object) -> int | None:

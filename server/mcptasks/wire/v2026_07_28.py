@@ -86,9 +86,10 @@ class Protocol2026:
 
     async def call_tool(self, params: CallToolRequestParams, ctx: Context, call_next: CallNext) -> HandlerResult:
         """tools/call: a task where the tool allows it and the request declares the extension."""
-        config = self.catalogue.task_config(ComponentKind.TOOL, params.name)
-        if config is None or not config.runs_as_task:
+        target = self.catalogue.find(ComponentKind.TOOL, params.name)
+        if target is None or not target.config.runs_as_task:
             return await call_next(ctx)
+        config = target.config
         if config.mode == "required":
             require_client_extension(ctx, EXTENSION)
         elif not _declares_extension(ctx):

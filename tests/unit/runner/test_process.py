@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mcptasks.assignment import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PATH, RefusalCode
-from mcptasks.resources import Component
+from mcptasks.resources import Component, ComponentKind
 from tests.support.fake_gateway import Answer, FakeGateway, an_assignment, refusal
 from tests.unit.runner.conftest import Ended, Runner, ended
 
@@ -46,6 +46,26 @@ class TestRunning:
         gateway.assignment = an_assignment("where")
         runner.run()
         assert structured(gateway) == {"main": True}
+
+    @pytest.mark.parametrize(
+        ("declared", "component"),
+        [
+            ("@mcp.prompt()", Component(kind=ComponentKind.PROMPT, name="where")),
+            ("@mcp.resource('a://b')", Component(kind=ComponentKind.RESOURCE, name="a://b")),
+            ("@mcp.resource('a://{x}/c')", Component(kind=ComponentKind.RESOURCE_TEMPLATE, name="a://1/c")),
+        ],
+    )
+    def test_prompts_and_resources_run_in_the_main_thread(
+        self, runner: Runner, gateway: FakeGateway, declared: str, component: Component
+    ) -> None:
+        runner.module(f"""
+        {declared}
+        def where({"x: int" if "{x}" in declared else ""}) -> str:
+            return threading.current_thread().name
+        """)
+        gateway.assignment = an_assignment("", component=component)
+        assert runner.run().code == 0
+        assert '"text":"MainThread"' in gateway.outcome()["text"]
 
     def test_an_async_tool_can_run_child_processes(self, runner: Runner, gateway: FakeGateway) -> None:
         runner.module("""

@@ -84,14 +84,14 @@ def make_server() -> TaskServer[Any]:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[Endpoint]:
+def serving(settings: Settings, server: TaskServer[Any] | None = None) -> Iterator[Endpoint]:
     """The endpoint on a free port, in a thread of its own."""
     tasks = MemoryTasks()
     # The cache is fed by hand, so it never asks the client for anything.
     cache = WatchCache(cast(KubeClient, None), MCP_TASKS, "default", trim=cached)
     cache.synced.set()
     service = TaskService(settings, "default", cast(TaskClient, tasks), cache, Results.from_settings(settings))
-    server = make_server()
+    server = make_server() if server is None else server
     server.serve_tasks(service)
     sock = bind("127.0.0.1", 0, "the port")
     config = uvicorn.Config(
