@@ -20,7 +20,9 @@ from mcptasks.resources import (
 
 
 class ServiceError(Exception):
-    """A call that cannot be served; the message is for the caller."""
+    """A call that cannot be served; the message is for the caller, `data` for its program."""
+
+    data: JsonObject | None = None
 
 
 class TaskNotFoundError(ServiceError):
@@ -42,6 +44,22 @@ class InvalidCallError(ServiceError):
     """The caller's parameters are wrong; the message says which and what is allowed."""
 
 
+class TooManyTasksError(ServiceError):
+    """The caller has as many unfinished tasks as it may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"You have {limit} unfinished tasks, the most allowed: wait for one to end, or cancel one")
+        self.data = {"reason": "TooManyTasks", "limit": limit}
+
+
+class TooManyPollsError(ServiceError):
+    """The caller asks for a task more often than it may."""
+
+    def __init__(self, poll_interval_ms: int) -> None:
+        super().__init__(f"You ask for this task too often: wait {poll_interval_ms} ms between two requests")
+        self.data = {"reason": "TooManyPolls", "retryAfterMs": poll_interval_ms}
+
+
 class UnavailableServiceError(ServiceError):
     """The cluster or the result store cannot be reached at the moment."""
 
@@ -57,6 +75,11 @@ class DrainingError(ServiceError):
         super().__init__("This server is shutting down; send the request again")
 
 
+def principal_key(principal: Principal) -> tuple[str, str, str]:
+    """The components that make two principals the same."""
+    return principal.client_id or "", principal.issuer or "", principal.subject or ""
+
+
 @dataclass(frozen=True)
 class Call:
     """A request to run a component as a task."""
@@ -68,6 +91,7 @@ class Call:
     principal: Principal | None = None
     request: Request | None = None
     trace_context: TraceContext | None = None
+    idempotency_key: str | None = None
     idempotent_hint: bool = False
 
 

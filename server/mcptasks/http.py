@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from mcptasks.app import TaskServer
 from mcptasks.gateway import Gateway, gateway_app
+from mcptasks.http_errors import JsonRpcErrors
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.cache import WatchCache
 from mcptasks.kube.errors import KubeConfigError
@@ -29,7 +30,7 @@ from mcptasks.loading import LoadError, ServerPath, load_server
 from mcptasks.logs import configure_logging
 from mcptasks.resources import JsonObject, ResultRecord
 from mcptasks.results import Results, ResultStoreUnavailableError
-from mcptasks.service import TaskService, cached
+from mcptasks.service import TaskService, cached, unfinished_owner
 from mcptasks.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ async def _serve(settings: Settings) -> int:
         kube = await stack.enter_async_context(await access.connect("mcptasks-server"))
         results = await stack.enter_async_context(_results(settings))
         forget = _Forget(results)
-        cache = WatchCache(kube, MCP_TASKS, namespace, on_deleted=forget, trim=cached)
+        cache = WatchCache(kube, MCP_TASKS, namespace, on_deleted=forget, trim=cached, group=unfinished_owner)
         tasks = TaskClient(kube)
         service = TaskService(settings, namespace, tasks, cache, results)
         server.serve_tasks(service)
@@ -168,7 +169,7 @@ def endpoint_app(server: TaskServer[object], service: TaskService, settings: Set
             return JSONResponse({"status": "waiting for the Kubernetes API"}, 503)
         return JSONResponse({"status": "ok"})
 
-    app.mount("/", mcp_app)
+    app.mount("/", JsonRpcErrors(mcp_app, settings.max_body_bytes))
     return app
 
 

@@ -7,13 +7,16 @@ import base64
 import binascii
 import json
 import logging
+import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
+from mcptasks import idempotency
 from mcptasks.calls import (
     Call,
     DrainingError,
@@ -23,7 +26,10 @@ from mcptasks.calls import (
     TaskEndedError,
     TaskNotFoundError,
     TaskView,
+    TooManyPollsError,
+    TooManyTasksError,
     UnavailableServiceError,
+    principal_key,
 )
 from mcptasks.kube import names
 from mcptasks.kube.cache import WatchCache, without_bookkeeping
@@ -37,12 +43,14 @@ from mcptasks.kube.errors import (
 )
 from mcptasks.kube.tasks import TaskClient, parse_task
 from mcptasks.lifecycle import Ending, Retention, created_at, end, reported_ttl_ms, utc_now
+from mcptasks.limits import RateLimit
 from mcptasks.resources import (
     API_VERSION,
     DEFAULT_TEMPLATE,
     LABEL_COMPONENT,
     LABEL_PRINCIPAL,
     LABEL_SERVER,
+    TERMINAL_PHASES,
     JsonObject,
     McpTask,
     McpTaskSpec,
@@ -57,6 +65,8 @@ from mcptasks.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+Owner: TypeAlias = tuple[str, str, str]
+
 DEFAULT_SERVER = str(McpTaskSpec.model_fields["server"].default)
 
 PAGE_SIZE = 100
@@ -68,6 +78,10 @@ RECHECK_SECONDS = 15.0
 
 CREATE_ATTEMPTS = 5
 CREATE_PAUSE_SECONDS = 0.3
+
+NAME_FREE_SECONDS = 15.0
+NAME_FREE_PAUSE_SECONDS = 0.25
+"""How long a repeated call waits for the removal of the expired task before it, and how often it looks."""
 
 
 class _Position(NamedTuple):
@@ -108,6 +122,11 @@ class TaskService:
     results: Results
     now: Callable[[], datetime] = utc_now
     draining: asyncio.Event = field(default_factory=asyncio.Event)
+    _creating: Counter[Owner | None] = field(default_factory=Counter)
+    """Tasks of each owner that are being created at this moment."""
+
+    def __post_init__(self) -> None:
+        self._polls = RateLimit(self.settings.max_polls_per_second)
 
     @property
     def retention(self) -> Retention:
@@ -127,7 +146,7 @@ class TaskService:
         body = self._task_body(call)
         name = body["metadata"]["name"]
         try:
-            stored = await self._store(body)
+            stored = await self._store_within_limits(call, body)
         except UnavailableError as error:
             logger.error("cannot store task %s: %s", name, error)
             raise UnavailableServiceError(
@@ -140,8 +159,63 @@ class TaskService:
         logger.info("task created", extra={"task": name, "component": call.component.name})
         return self.view(parse_task(stored))
 
+    async def _store_within_limits(self, call: Call, body: JsonObject) -> JsonObject:
+        """Create the object unless the caller has too many tasks; a repeated call makes no new one."""
+        limit, owner = self.settings.max_tasks_per_caller, _owner(body)
+        if limit and self.cache.count((self.settings.server_name, owner)) + self._creating[owner] >= limit:
+            repeated = await self._repeated(call, body)
+            if repeated is None:
+                raise TooManyTasksError(limit)
+            return repeated
+        self._creating[owner] += 1
+        try:
+            return await (self._store(body) if call.idempotency_key is None else self._store_keyed(body))
+        finally:
+            self._creating[owner] -= 1
+            if not self._creating[owner]:
+                del self._creating[owner]
+
+    async def _repeated(self, call: Call, body: JsonObject) -> JsonObject | None:
+        """The task that an earlier call with the same idempotency key made, if it is still there."""
+        if call.idempotency_key is None:
+            return None
+        try:
+            stored = await self.tasks.get(self.namespace, body["metadata"]["name"])
+        except NotFoundError:
+            return None
+        if self._passed(stored):
+            return None
+        idempotency.refuse_other(stored, body)
+        return stored
+
+    async def _store_keyed(self, body: JsonObject) -> JsonObject:
+        """Create the object whose name is that of its idempotency key, or find the one of an earlier call.
+
+        One that has expired is removed by the operator; a new one takes its place as soon as the name is free.
+        """
+        for _ in range(round(NAME_FREE_SECONDS / NAME_FREE_PAUSE_SECONDS)):
+            try:
+                stored = await self._store(body)
+            except NotFoundError:
+                # It was there when this one was to be created, and removed before it could be read.
+                continue
+            if not self._passed(stored):
+                idempotency.refuse_other(stored, body)
+                return stored
+            await asyncio.sleep(NAME_FREE_PAUSE_SECONDS)
+        raise UnavailableServiceError(
+            "The earlier task of this idempotency key has expired and is still being removed. Try again."
+        )
+
+    def _passed(self, item: JsonObject) -> bool:
+        """Whether the task has expired or is being deleted: nobody sees it any more."""
+        expires = (item.get("status") or {}).get("expiresAt")
+        return item["metadata"].get("deletionTimestamp") is not None or (
+            expires is not None and datetime.fromisoformat(expires) <= self.now()
+        )
+
     async def _store(self, body: JsonObject) -> JsonObject:
-        """Create the object. The name is random, so one that exists already is an earlier try that did arrive."""
+        """Create the object. One that exists already is an earlier try that did arrive, or has the same key."""
         name = body["metadata"]["name"]
         for attempt in range(1, CREATE_ATTEMPTS + 1):
             try:
@@ -177,24 +251,34 @@ class TaskService:
             principal=call.principal,
             request=call.request,
             trace_context=call.trace_context,
+            idempotency_key=None if call.idempotency_key is None else idempotency.digest(call.idempotency_key),
         )
         labels = {
             LABEL_SERVER: names.label_value(self.settings.server_name),
             LABEL_COMPONENT: names.label_value(call.component.name),
         }
+        key = call.idempotency_key
+        if key is not None:
+            idempotency.check_key(key, call.principal, self.settings.single_user)
         if call.principal is not None:
             labels[LABEL_PRINCIPAL] = names.label_value("\x00".join(principal_key(call.principal)))
         return {
             "apiVersion": API_VERSION,
             "kind": "McpTask",
             "metadata": {
-                "name": names.task_name(call.component.name),
+                "name": self._task_name(call),
                 "namespace": self.namespace,
                 "labels": labels,
             },
             # The arguments are put in as they came: a JSON null in them is a value, not an absent field.
             "spec": spec.dump() | {"arguments": call.arguments},
         }
+
+    def _task_name(self, call: Call) -> str:
+        name, key = call.component.name, call.idempotency_key
+        if key is None:
+            return names.task_name(name)
+        return names.keyed_task_name(name, *idempotency.parts(self.settings.server_name, call, key))
 
     def _ttl_ms(self, call: Call) -> int:
         """The ttl that is agreed on: what the caller asks, within the server's bounds."""
@@ -208,6 +292,14 @@ class TaskService:
     async def get(self, task_id: str, principal: Principal | None) -> TaskView:
         """The task as it is now. Raises TaskNotFoundError, UnavailableServiceError."""
         return self.view(await self._find(task_id, principal))
+
+    async def poll(self, task_id: str, principal: Principal | None) -> TaskView:
+        """`get` for a caller that asks again and again. Raises TooManyPollsError where that is too often."""
+        view = await self.get(task_id, principal)
+        who = None if principal is None else principal_key(principal)
+        if not self._polls.allows((who, task_id), time.monotonic()):
+            raise TooManyPollsError(view.poll_interval_ms)
+        return view
 
     async def _find(self, task_id: str, principal: Principal | None) -> McpTask:
         return self._shown_to(principal, await self._item(task_id))
@@ -229,7 +321,11 @@ class TaskService:
         """The object from the cache, or, where another replica may have just made it, from the API server."""
         if not names.is_task_name(task_id):
             raise TaskNotFoundError
-        return self.cache.get(self.namespace, task_id) or await self._fresh_item(task_id)
+        known = self.cache.get(self.namespace, task_id)
+        # One that has passed may have been replaced meanwhile, by another replica, under the same idempotency key.
+        if known is not None and not self._passed(known):
+            return known
+        return await self._fresh_item(task_id)
 
     async def _fresh_item(self, task_id: str) -> JsonObject:
         try:
@@ -384,18 +480,20 @@ class TaskService:
         )
 
 
-def principal_key(principal: Principal) -> tuple[str, str, str]:
-    """The components that make two principals the same."""
-    return principal.client_id or "", principal.issuer or "", principal.subject or ""
-
-
 def _same_principal(owner: Principal | None, caller: Principal | None) -> bool:
     if owner is None or caller is None:
         return owner is caller
     return principal_key(owner) == principal_key(caller)
 
 
-def _owner(item: JsonObject) -> tuple[str, str, str] | None:
+def unfinished_owner(item: JsonObject) -> tuple[str, Owner | None] | None:
+    """Whose task it is, and of which server, while it has not ended: what the limit for one caller counts."""
+    if (item.get("status") or {}).get("phase") in TERMINAL_PHASES:
+        return None
+    return _server(item), _owner(item)
+
+
+def _owner(item: JsonObject) -> Owner | None:
     """`principal_key` of the object's principal."""
     principal = item["spec"].get("principal")
     if principal is None:

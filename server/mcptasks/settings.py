@@ -72,6 +72,18 @@ class Settings(BaseSettings):
     max_arguments_bytes: int = Field(256 * KIB, ge=1, description="Largest arguments of a task, as JSON text.")
     default_ttl_seconds: int = Field(3600, ge=0, description="How long a task can be read where the call asks nothing.")
     max_ttl_seconds: int = Field(604_800, ge=1, description="Longest ttl; longer ones are cut down to it.")
+    max_tasks_per_caller: int = Field(
+        1000,
+        ge=0,
+        description="Unfinished tasks that one caller may have; further calls are refused. Callers without a token "
+        "count as one. 0 is no limit.",
+    )
+    max_polls_per_second: float = Field(
+        100.0,
+        ge=0,
+        description="How often a second one caller may ask one replica for one task, bursts of twice as many "
+        "included; more often is refused. 0 is no limit.",
+    )
     default_timeout_seconds: int = Field(3600, ge=1, description="Run time of an attempt where nobody says otherwise.")
     default_poll_interval_seconds: float = Field(
         1.0, gt=0, le=3600, description="How often clients are asked to poll where the tool does not say so."

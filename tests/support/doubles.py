@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from mcptasks.kube.errors import NotFoundError
+from mcptasks.kube.errors import AlreadyExistsError, NotFoundError
 from mcptasks.kube.tasks import StatusChange, parse_task
 from mcptasks.lifecycle import utc_now
 from mcptasks.resources import JsonObject
@@ -22,6 +22,8 @@ class MemoryTasks:
 
     async def create(self, namespace: str, body: JsonObject) -> JsonObject:
         self._maybe_fail()
+        if (name := body["metadata"]["name"]) in self.items:
+            raise AlreadyExistsError(409, "AlreadyExists", f"{name} already exists")
         item: JsonObject = json.loads(json.dumps(body))
         stamp = utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
         item["metadata"] |= {"namespace": namespace, "uid": f"uid-{self.version}", "creationTimestamp": stamp}

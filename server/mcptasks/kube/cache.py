@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -57,7 +58,7 @@ class WatchCache:
 
     `add` and `discard` let a writer put its own writes in at once (read-your-writes). `on_deleted` is called with the
     last known state of an object that is gone. `trim` gives the part of an object that is kept: a new object that
-    shares no more than unchanged parts with the one given.
+    shares no more than unchanged parts with the one given. `group` puts objects into groups that `count` counts.
     """
 
     client: KubeClient
@@ -66,8 +67,10 @@ class WatchCache:
     label_selector: str | None = None
     on_deleted: Callable[[JsonObject], None] = lambda _item: None
     trim: Callable[[JsonObject], JsonObject] = without_bookkeeping
+    group: Callable[[JsonObject], Hashable | None] = lambda _item: None
     synced: asyncio.Event = field(default_factory=asyncio.Event)
     _items: dict[Key, JsonObject] = field(default_factory=dict)
+    _counts: Counter[Hashable] = field(default_factory=Counter)
     _waiters: dict[Key, set[asyncio.Event]] = field(default_factory=dict)
 
     def get(self, namespace: str, name: str) -> JsonObject | None:
@@ -81,6 +84,18 @@ class WatchCache:
     def __len__(self) -> int:
         return len(self._items)
 
+    def count(self, group: Hashable) -> int:
+        """How many objects `group` puts into the given group."""
+        return self._counts[group]
+
+    def _recount(self, before: JsonObject | None, after: JsonObject | None) -> None:
+        for item, step in ((before, -1), (after, 1)):
+            group = None if item is None else self.group(item)
+            if group is not None:
+                self._counts[group] += step
+                if not self._counts[group]:
+                    del self._counts[group]
+
     def add(self, item: JsonObject) -> None:
         """Take in an object unless a newer state of it is known."""
         key = key_of(item)
@@ -88,12 +103,14 @@ class WatchCache:
         if known is not None and _is_older(item, known):
             return
         self._items[key] = self.trim(item)
+        self._recount(known, self._items[key])
         self._wake(key)
 
     def discard(self, namespace: str, name: str) -> None:
         """Forget an object that is known to be gone."""
         key = (namespace, name)
         item = self._items.pop(key, None)
+        self._recount(item, None)
         if item is not None:
             self.on_deleted(item)
         self._wake(key)
@@ -174,5 +191,5 @@ class WatchCache:
 
 
 def _is_older(item: JsonObject, known: JsonObject) -> bool:
-    same_object = item["metadata"].get("uid") == known["metadata"].get("uid")
-    return same_object and version_of(item) < version_of(known)
+    """Versions of different objects can be compared too: what is known may be a new object of an old one's name."""
+    return version_of(item) < version_of(known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import secrets
 
@@ -23,8 +24,8 @@ def task_name(component: str) -> str:
 
 
 def keyed_task_name(component: str, *parts: str) -> str:
-    """The one name that belongs to these parts (secret, principal, idempotency key): the same on every replica."""
-    digest = hashlib.sha256("\x00".join(parts).encode()).digest()
+    """The one name that belongs to these parts (principal, idempotency key): the same on every replica."""
+    digest = hashlib.sha256(json.dumps(parts).encode()).digest()
     return f"{_readable(component)}-{_base32(digest)}"
 
 

@@ -23,6 +23,8 @@ from mcptasks.calls import (
     TaskEndedError,
     TaskNotFoundError,
     TaskView,
+    TooManyPollsError,
+    TooManyTasksError,
     UnavailableServiceError,
 )
 from mcptasks.lifecycle import timestamp
@@ -40,6 +42,9 @@ Handler = Callable[[Context, Any], Awaitable[HandlerResult]]
 PROGRESS_META = "mcptasks.dev/progress"
 """Not part of any protocol version: both have a message only."""
 
+IDEMPOTENCY_META = "mcptasks.dev/idempotency-key"
+"""Key in a request's `_meta`: calls with the same value are one call, and one task."""
+
 PROTOCOL_PREFIX = "io.modelcontextprotocol/"
 CLIENT_INFO_KEY = f"{PROTOCOL_PREFIX}clientInfo"
 CLIENT_CAPABILITIES_KEY = f"{PROTOCOL_PREFIX}clientCapabilities"
@@ -49,6 +54,8 @@ _CODES: dict[type[Exception], int] = {
     TaskEndedError: INVALID_PARAMS,
     InvalidCallError: INVALID_PARAMS,
     ArgumentsError: INVALID_PARAMS,
+    TooManyTasksError: INTERNAL_ERROR,
+    TooManyPollsError: INTERNAL_ERROR,
     RefusedError: INTERNAL_ERROR,
     UnavailableServiceError: INTERNAL_ERROR,
     DrainingError: INTERNAL_ERROR,
@@ -93,9 +100,9 @@ def as_mcp_error(error: Exception) -> Exception:
         return error
     for kind, code in _CODES.items():
         if isinstance(error, kind):
-            return MCPError(code=code, message=str(error))
+            return MCPError(code=code, message=str(error), data=getattr(error, "data", None))
     if isinstance(error, ServiceError):
-        return MCPError(code=INTERNAL_ERROR, message=str(error))
+        return MCPError(code=INTERNAL_ERROR, message=str(error), data=error.data)
     logger.error("request failed unexpectedly", exc_info=error)
     return MCPError(code=INTERNAL_ERROR, message="Internal server error")
 
@@ -157,6 +164,14 @@ def trace_context_of(ctx: Context) -> TraceContext | None:
         return TraceContext(**found) if "traceparent" in found else None
     except ValidationError:
         return None
+
+
+def idempotency_key_of(ctx: Context) -> str | None:
+    """The request's idempotency key. Raises InvalidCallError for one that is no text."""
+    key = _meta(ctx).get(IDEMPOTENCY_META)
+    if key is None or isinstance(key, str):
+        return key
+    raise InvalidCallError(f"Invalid idempotency key: use text in _meta[{IDEMPOTENCY_META!r}], for example a UUID")
 
 
 def _meta(ctx: Context) -> dict[str, Any]:

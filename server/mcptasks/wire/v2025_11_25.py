@@ -22,6 +22,7 @@ from mcptasks.wire.common import (
     ListParams,
     TaskIdParams,
     as_mcp_error,
+    idempotency_key_of,
     not_offered,
     principal_of_caller,
     progress_meta,
@@ -78,7 +79,7 @@ class Protocol2025:
 
     async def get(self, _ctx: Context, params: TaskIdParams) -> HandlerResult:
         """tasks/get: the task."""
-        view = await self.service.get(params.task_id, principal_of_caller())
+        view = await self.service.poll(params.task_id, principal_of_caller())
         return render(view) | progress_meta(view)
 
     async def cancel(self, _ctx: Context, params: TaskIdParams) -> HandlerResult:
@@ -185,6 +186,7 @@ class Protocol2025:
                 principal=principal_of_caller(),
                 request=request_of(ctx),
                 trace_context=trace_context_of(ctx),
+                idempotency_key=idempotency_key_of(ctx),
                 idempotent_hint=self.catalogue.is_idempotent(component.kind, component.name),
             )
         )

@@ -24,6 +24,7 @@ from mcptasks.wire.common import (
     TaskIdParams,
     UpdateParams,
     as_mcp_error,
+    idempotency_key_of,
     principal_of_caller,
     progress_meta,
     request_of,
@@ -56,6 +57,7 @@ class Protocol2026:
     async def get(self, ctx: Context, params: TaskIdParams) -> HandlerResult:
         """tasks/get: the task with its result, error or outstanding input requests inlined."""
         self._check(ctx, params)
+        await self.service.poll(params.task_id, principal_of_caller())
         return {"resultType": "complete", **await self.detailed(params.task_id)}
 
     async def detailed(self, task_id: str) -> JsonObject:
@@ -114,6 +116,7 @@ class Protocol2026:
                 principal=principal_of_caller(),
                 request=request_of(ctx),
                 trace_context=trace_context_of(ctx),
+                idempotency_key=idempotency_key_of(ctx),
                 idempotent_hint=self.catalogue.is_idempotent(ComponentKind.TOOL, name),
             )
         )

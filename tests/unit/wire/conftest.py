@@ -23,7 +23,7 @@ from mcptasks.kube.tasks import TaskClient
 from mcptasks.lifecycle import Ending, end, utc_now
 from mcptasks.resources import JsonObject, Phase, Reason, ResultRecord, TaskError
 from mcptasks.results import Results
-from mcptasks.service import TaskService, cached
+from mcptasks.service import TaskService, cached, unfinished_owner
 from mcptasks.settings import Settings
 from tests.support.doubles import MemoryTasks
 from tests.support.mcp import RawClient
@@ -84,14 +84,16 @@ def make_server() -> TaskServer[Any]:
 
 
 @contextmanager
-def serving(settings: Settings, server: TaskServer[Any] | None = None) -> Iterator[Endpoint]:
-    """The endpoint on a free port, in a thread of its own."""
-    tasks = MemoryTasks()
+def serving(
+    settings: Settings, server: TaskServer[Any] | None = None, tasks: MemoryTasks | None = None
+) -> Iterator[Endpoint]:
+    """The endpoint on a free port, in a thread of its own; several may be replicas that share `tasks`."""
+    server = server or make_server()
+    tasks = tasks or MemoryTasks()
     # The cache is fed by hand, so it never asks the client for anything.
-    cache = WatchCache(cast(KubeClient, None), MCP_TASKS, "default", trim=cached)
+    cache = WatchCache(cast(KubeClient, None), MCP_TASKS, "default", trim=cached, group=unfinished_owner)
     cache.synced.set()
     service = TaskService(settings, "default", cast(TaskClient, tasks), cache, Results.from_settings(settings))
-    server = make_server() if server is None else server
     server.serve_tasks(service)
     sock = bind("127.0.0.1", 0, "the port")
     config = uvicorn.Config(
@@ -107,6 +109,12 @@ def serving(settings: Settings, server: TaskServer[Any] | None = None) -> Iterat
     finally:
         http.should_exit = True
         thread.join(20)
+        # The SSE library leaves a watcher behind.
+        pending = asyncio.all_tasks(loop)
+        for task in pending:
+            task.cancel()
+        if pending:
+            loop.run_until_complete(asyncio.wait(pending))
         loop.close()
         sock.close()
 

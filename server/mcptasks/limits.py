@@ -1,0 +1,43 @@
+"""How much one caller may ask of a server. Pure; time is given."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+MAX_REMEMBERED = 10_000
+BURST_SECONDS = 2.0
+
+
+@dataclass
+class _Bucket:
+    tokens: float
+    at: float
+
+
+@dataclass(eq=False)
+class RateLimit:
+    """So many calls a second for each key, with bursts of twice as many; 0 is no limit.
+
+    Only the keys used last are remembered, so memory stays bounded; a forgotten key starts afresh.
+    """
+
+    per_second: float
+    _buckets: OrderedDict[Hashable, _Bucket] = field(default_factory=OrderedDict)
+
+    def allows(self, key: Hashable, now: float) -> bool:
+        """Whether a call at `now` (seconds of any monotonic clock) is within the limit; it counts if it is."""
+        if not self.per_second:
+            return True
+        most = max(1.0, self.per_second * BURST_SECONDS)
+        bucket = self._buckets.pop(key, None) or _Bucket(most, now)
+        bucket.tokens = min(most, bucket.tokens + (now - bucket.at) * self.per_second)
+        bucket.at = now
+        self._buckets[key] = bucket
+        while len(self._buckets) > MAX_REMEMBERED:
+            self._buckets.popitem(last=False)
+        if bucket.tokens < 1:
+            return False
+        bucket.tokens -= 1
+        return True
