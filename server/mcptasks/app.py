@@ -53,11 +53,12 @@ from mcptasks.components import (
     prefixed_name,
     prefixed_uri,
 )
-from mcptasks.config import FORBIDDEN, TaskConfig, TaskConfigError, TaskOption, resolve
+from mcptasks.config import FORBIDDEN, Mode, TaskConfig, TaskConfigError, TaskOption, resolve
 from mcptasks.reports import LatestReport, listening
 from mcptasks.resources import Component, ComponentKind, JsonObject
 from mcptasks.wire.catalogue import ArgumentsError, Target
 from mcptasks.wire.extension import TasksExtension
+from mcptasks.wire.task_tools import TaskTools
 
 if TYPE_CHECKING:
     from mcptasks.service import TaskService
@@ -108,6 +109,7 @@ class TaskServer(MCPServer[LifespanResultT]):
         self._default = tasks
         self._declarations = Declarations()
         self._declaring = False
+        self._task_tools: list[str] = []
         self._tasks = TasksExtension(self)
         super().__init__(
             name,
@@ -123,8 +125,25 @@ class TaskServer(MCPServer[LifespanResultT]):
             self.add_resource(resource)
 
     def serve_tasks(self, service: TaskService | None) -> None:
-        """Serve tasks with the service from now on, or none at all for None."""
+        """Serve tasks with the service from now on, or none at all for None.
+
+        Raises:
+            TaskConfigError: the service offers task tools, and the server has tools of the same names.
+        """
         self._tasks.bind(service)
+        for name in self._task_tools:
+            self.remove_tool(name)
+        self._task_tools = []
+        if service is not None and service.settings.task_tools:
+            self._offer(TaskTools(service))
+
+    def _offer(self, tools: TaskTools) -> None:
+        for function in tools.functions:
+            name = str(function.__name__)
+            if self._tool_manager.get_tool(name) is not None:
+                raise TaskConfigError(f"tool {name!r}: MCPTASKS_TASK_TOOLS offers a tool of this name, rename yours")
+            self.add_tool(function, structured_output=False, task=False)
+            self._task_tools.append(name)
 
     # Declaring
 
@@ -348,7 +367,13 @@ class TaskServer(MCPServer[LifespanResultT]):
         config = self.task_config(ComponentKind.TOOL, tool.name) or FORBIDDEN
         if not config.runs_as_task:
             return tool
-        return tool.model_copy(update={"execution": ToolExecution(task_support=config.mode)})
+        plain = config.plain_call(task_tools=bool(self._task_tools))
+        support: Mode = "required" if plain == "refuse" else "optional"
+        update: dict[str, object] = {"execution": ToolExecution(task_support=support)}
+        if plain == "submit":
+            # A task's id is no output of the tool, and clients check an answer against what was announced.
+            update["output_schema"] = None
+        return tool.model_copy(update=update)
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[LifespanResultT, Any] | None = None

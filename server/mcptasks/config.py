@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias, get_args
 
 Mode: TypeAlias = Literal["forbidden", "optional", "required"]
 Seconds: TypeAlias = float | timedelta
+WithoutTasks: TypeAlias = Literal["inline", "wait", "refuse"]
+PlainCall: TypeAlias = WithoutTasks | Literal["submit"]
 
 
 class DeclarationError(ValueError):
@@ -32,6 +34,13 @@ class TaskConfig:
         timeout: how long one attempt may run.
         retries: how often the process is started again after a crash. A tool's own errors are never retried.
         poll_interval: how often callers are asked to poll.
+        without_tasks: what a call does whose client knows no tasks: `inline` runs the component in the server, `wait`
+            runs it as a task and answers when that has ended, with progress meanwhile, `refuse` is an error. None is
+            `inline` where the mode is optional and `refuse` where it is required, unless the server offers its task
+            tools (`MCPTASKS_TASK_TOOLS`): then the answer is the id of a task, as text.
+        answer_within: how long a call waits for its task, to answer with the plain result if that is there by then.
+            Clients that ask for a task get one at once all the same.
+        immediate_response: what hosts may tell the model while the task runs, where the protocol has a place for it.
         idempotent: the component may run twice without harm, so it is run again after an eviction or a lost node.
             None takes a tool's `idempotentHint`.
     """
@@ -42,14 +51,21 @@ class TaskConfig:
     timeout: Seconds | None = None
     retries: int = 0
     poll_interval: Seconds | None = None
+    without_tasks: WithoutTasks | None = None
+    answer_within: Seconds | None = None
+    immediate_response: str | None = None
     idempotent: bool | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(Mode):
             raise TaskConfigError(f"TaskConfig(mode={self.mode!r}): use one of {', '.join(get_args(Mode))}")
+        if self.without_tasks is not None and self.without_tasks not in get_args(WithoutTasks):
+            raise TaskConfigError(
+                f"TaskConfig(without_tasks={self.without_tasks!r}): use one of {', '.join(get_args(WithoutTasks))}"
+            )
         if isinstance(self.retries, bool) or not isinstance(self.retries, int) or not 0 <= self.retries <= 100:
             raise TaskConfigError(f"TaskConfig(retries={self.retries!r}): use a whole number from 0 to 100")
-        for name, least in (("ttl", 0.0), ("timeout", 1.0), ("poll_interval", 0.001)):
+        for name, least in (("ttl", 0.0), ("timeout", 1.0), ("poll_interval", 0.001), ("answer_within", 0.0)):
             _check_duration(name, getattr(self, name), least)
         if self.mode == "forbidden" and (unused := self._set_besides_mode()):
             raise TaskConfigError(
@@ -66,6 +82,19 @@ class TaskConfig:
     def runs_as_task(self) -> bool:
         """Whether the component may become a task at all."""
         return self.mode != "forbidden"
+
+    def plain_call(self, *, task_tools: bool) -> PlainCall:
+        """What a call does whose client knows no tasks; `task_tools`: the server offers tools to follow a task."""
+        if self.without_tasks is not None:
+            return self.without_tasks
+        if task_tools:
+            return "submit"
+        return "refuse" if self.mode == "required" else "inline"
+
+    @property
+    def answer_within_seconds(self) -> float:
+        """How long a call waits for its task."""
+        return 0.0 if self.answer_within is None else _seconds(self.answer_within)
 
     @property
     def ttl_ms(self) -> int | None:

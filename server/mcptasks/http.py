@@ -19,6 +19,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp
 
 from mcptasks.app import TaskServer
+from mcptasks.config import TaskConfigError
 from mcptasks.gateway import Gateway, gateway_app
 from mcptasks.http_errors import JsonRpcErrors
 from mcptasks.kube.access import ClusterAccess
@@ -82,7 +83,10 @@ async def _serve(settings: Settings) -> int:
         cache = WatchCache(kube, MCP_TASKS, namespace, on_deleted=forget, trim=cached, group=unfinished_owner)
         tasks = TaskClient(kube)
         service = TaskService(settings, namespace, tasks, cache, results)
-        server.serve_tasks(service)
+        try:
+            server.serve_tasks(service)
+        except TaskConfigError as error:
+            raise StartError(str(error)) from error
         gateway = Gateway(kube, tasks, results, settings, on_written=cache.add)
         stack.push_async_callback(gateway.aclose)
         endpoint = _server(endpoint_app(server, service, settings), settings)

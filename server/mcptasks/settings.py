@@ -91,6 +91,11 @@ class Settings(BaseSettings):
     single_user: bool = Field(
         False, description="All callers are one user: `tasks/list` is offered without authentication."
     )
+    task_tools: bool = Field(
+        False,
+        description="Offer task_status, task_result and task_cancel as tools, and answer calls of clients without "
+        "tasks with the id of a task, as text. `TaskConfig(without_tasks=...)` of a tool goes first.",
+    )
     drain_seconds: float = Field(
         5.0, ge=0, description="How long a stopping server lets calls end before they get an error that says so."
     )

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, ProgressNotification, TaskStatusNotification
+from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, TaskStatusNotification
 from mcp_types import methods as mcp_methods
 
 from mcptasks.calls import Call, TaskView
 from mcptasks.resources import ComponentKind, JsonObject
-from mcptasks.wire.catalogue import KINDS, NOUNS, Catalogue, Target, requested
+from mcptasks.wire.catalogue import KINDS, NOUNS, ArgumentsError, Catalogue, Target, requested
 from mcptasks.wire.common import (
     Context,
     ListParams,
@@ -32,6 +32,7 @@ from mcptasks.wire.common import (
     task_fields,
     trace_context_of,
 )
+from mcptasks.wire.waiting import WaitingCalls, send_progress
 
 if TYPE_CHECKING:
     from mcptasks.service import TaskService
@@ -40,6 +41,9 @@ logger = logging.getLogger(__name__)
 
 VERSION = "2025-11-25"
 RELATED_TASK_KEY = "io.modelcontextprotocol/related-task"
+
+IMMEDIATE_RESPONSE_KEY = "io.modelcontextprotocol/model-immediate-response"
+"""`_meta` of CreateTaskResult: what a host may tell the model as the call's immediate answer."""
 
 
 def render(view: TaskView) -> JsonObject:
@@ -116,20 +120,7 @@ class Protocol2025:
         """Tell the waiting caller of a change, on the stream of its own request."""
         status = TaskStatusNotification.model_validate({"params": render(view)})
         await ctx.session.send_notification(status, related_request_id=ctx.request_id)  # type: ignore[arg-type]
-        token = (view.request.meta or {}).get("progressToken")
-        if token is None or view.progress is None:
-            return
-        progress: dict[str, Any] = {
-            "progressToken": token,
-            "progress": view.progress,
-            "_meta": {RELATED_TASK_KEY: {"taskId": view.task_id}},
-        }
-        if view.progress_total is not None:
-            progress["total"] = view.progress_total
-        if view.message:
-            progress["message"] = view.message
-        notification = ProgressNotification.model_validate({"params": progress})
-        await ctx.session.send_notification(notification, related_request_id=ctx.request_id)
+        await send_progress(ctx, view, {RELATED_TASK_KEY: {"taskId": view.task_id}})
 
     async def middleware(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         """Announces tasks at `initialize` and answers augmented requests; all else goes on."""
@@ -140,18 +131,18 @@ class Protocol2025:
             # What is not offered is served as if nobody had asked for it (spec: MUST).
             return await call_next(ctx)
         try:
-            created = await self._create_if_task(kind, ctx)
+            answer = await self._answer_if_task(kind, ctx)
         except Exception as error:
             raise as_mcp_error(error) from error
-        return await call_next(ctx) if created is None else created
+        return await call_next(ctx) if answer is None else answer
 
     def _announce(self, result: HandlerResult) -> HandlerResult:
         if isinstance(result, dict) and result.get("protocolVersion") == VERSION:
             result["capabilities"]["tasks"] = self.capabilities()
         return result
 
-    async def _create_if_task(self, kind: ComponentKind, ctx: Context) -> JsonObject | None:
-        """The answer to an augmented request; None where the request is to run inline."""
+    async def _answer_if_task(self, kind: ComponentKind, ctx: Context) -> JsonObject | None:
+        """The answer to a request that becomes a task; None where it is to run inline."""
         params = dict(ctx.params or {})
         name = requested(ctx.method, params)
         target = None if name is None else self.catalogue.find(*name)
@@ -161,9 +152,7 @@ class Protocol2025:
                 raise _unknown(kind, None if name is None else name[1])
             return None
         if task is None:
-            if target.config.mode == "required":
-                raise only_as_task(target)
-            return None
+            return await self._plain(target, ctx)
         if not target.config.runs_as_task:
             raise MCPError(
                 code=METHOD_NOT_FOUND,
@@ -171,24 +160,42 @@ class Protocol2025:
             )
         ttl_ms = _asked_ttl(task)
         mcp_methods.validate_client_request(ctx.method, ctx.protocol_version, params)
-        return {"task": render(await self._create(target, ttl_ms, ctx))}
+        created: JsonObject = {"task": render(await self.service.create(self._call(target, ttl_ms, ctx)))}
+        if target.config.immediate_response is not None:
+            created["_meta"] = {IMMEDIATE_RESPONSE_KEY: target.config.immediate_response}
+        return created
 
-    async def _create(self, target: Target, ttl_ms: int | None, ctx: Context) -> TaskView:
+    async def _plain(self, target: Target, ctx: Context) -> JsonObject | None:
+        """The answer to a request without `params.task`; None where it is to run inline."""
+        tools = self.service.settings.task_tools and target.component.kind is ComponentKind.TOOL
+        how = target.config.plain_call(task_tools=tools)
+        if not target.config.runs_as_task or how == "inline":
+            return None
+        if how == "refuse":
+            raise only_as_task(target)
+        mcp_methods.validate_client_request(ctx.method, ctx.protocol_version, ctx.params)
+        try:
+            call = self._call(target, None, ctx)
+        except ArgumentsError:
+            # The component refuses them itself, before its body runs.
+            return None
+        return await WaitingCalls(self.service).plain(ctx, call, how)
+
+    def _call(self, target: Target, ttl_ms: int | None, ctx: Context) -> Call:
+        """The call that the request makes. Raises ArgumentsError."""
         component = target.component
         arguments = (ctx.params or {}).get("arguments") or {} if ctx.method in _WITH_ARGUMENTS else {}
         self.catalogue.check_arguments(component.kind, component.name, arguments)
-        return await self.service.create(
-            Call(
-                component=component,
-                arguments=arguments,
-                config=target.config,
-                ttl_ms=ttl_ms,
-                principal=principal_of_caller(),
-                request=request_of(ctx),
-                trace_context=trace_context_of(ctx),
-                idempotency_key=idempotency_key_of(ctx),
-                idempotent_hint=self.catalogue.is_idempotent(component.kind, component.name),
-            )
+        return Call(
+            component=component,
+            arguments=arguments,
+            config=target.config,
+            ttl_ms=ttl_ms,
+            principal=principal_of_caller(),
+            request=request_of(ctx),
+            trace_context=trace_context_of(ctx),
+            idempotency_key=idempotency_key_of(ctx),
+            idempotent_hint=self.catalogue.is_idempotent(component.kind, component.name),
         )
 
 

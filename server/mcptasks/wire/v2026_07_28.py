@@ -33,6 +33,7 @@ from mcptasks.wire.common import (
     task_fields,
     trace_context_of,
 )
+from mcptasks.wire.waiting import WaitingCalls
 
 if TYPE_CHECKING:
     from mcptasks.service import TaskService
@@ -88,13 +89,16 @@ class Protocol2026:
 
     async def call_tool(self, params: CallToolRequestParams, ctx: Context, call_next: CallNext) -> HandlerResult:
         """tools/call: a task where the tool allows it and the request declares the extension."""
+        waiting = WaitingCalls(self.service)
         target = self.catalogue.find(ComponentKind.TOOL, params.name)
         if target is None or not target.config.runs_as_task:
             return await call_next(ctx)
         config = target.config
-        if config.mode == "required":
+        tasks = _declares_extension(ctx)
+        how = config.plain_call(task_tools=self.service.settings.task_tools)
+        if not tasks and how == "refuse":
             require_client_extension(ctx, EXTENSION)
-        elif not _declares_extension(ctx):
+        if not tasks and how == "inline":
             return await call_next(ctx)
         arguments = params.arguments or {}
         try:
@@ -103,22 +107,26 @@ class Protocol2026:
             # The tool refuses them itself, before its body runs, with the very result that an inline call has.
             return await call_next(ctx)
         try:
-            return {"resultType": "task", **render(await self._create(params.name, arguments, config, ctx))}
+            call = self._call(params.name, arguments, config, ctx)
+            if not tasks:
+                return {"resultType": "complete", **await waiting.plain(ctx, call, how)}
+            answer = await waiting.within(ctx, call)
         except Exception as error:
             raise as_mcp_error(error) from error
+        if isinstance(answer, TaskView):
+            return {"resultType": "task", **render(answer)}
+        return {"resultType": "complete", **answer}
 
-    async def _create(self, name: str, arguments: JsonObject, config: TaskConfig, ctx: Context) -> TaskView:
-        return await self.service.create(
-            Call(
-                component=Component(kind=ComponentKind.TOOL, name=name),
-                arguments=arguments,
-                config=config,
-                principal=principal_of_caller(),
-                request=request_of(ctx),
-                trace_context=trace_context_of(ctx),
-                idempotency_key=idempotency_key_of(ctx),
-                idempotent_hint=self.catalogue.is_idempotent(ComponentKind.TOOL, name),
-            )
+    def _call(self, name: str, arguments: JsonObject, config: TaskConfig, ctx: Context) -> Call:
+        return Call(
+            component=Component(kind=ComponentKind.TOOL, name=name),
+            arguments=arguments,
+            config=config,
+            principal=principal_of_caller(),
+            request=request_of(ctx),
+            trace_context=trace_context_of(ctx),
+            idempotency_key=idempotency_key_of(ctx),
+            idempotent_hint=self.catalogue.is_idempotent(ComponentKind.TOOL, name),
         )
 
     def _check(self, ctx: Context, params: TaskIdParams) -> None:

@@ -1,0 +1,163 @@
+"""Run the official conformance suite against our fixture server on an embedded cluster.
+
+    python -m tests.conformance [--scenario NAME ...] [-o summary.json]
+
+Prints a table, writes a machine-readable summary and exits with 1 where a check failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mcptasks.local.stack import LocalStack, StackConfig
+from tests.support.environments import CACHE, InstallError, node, npm_packages
+
+PACKAGE = "@modelcontextprotocol/conformance"
+VERSION = "0.2.0-alpha.12"
+SERVER = Path(__file__).with_name("server.py")
+SUMMARY = CACHE / "conformance-summary.json"
+
+TASK_SCENARIOS = (
+    "tasks-lifecycle",
+    "tasks-capability-negotiation",
+    "tasks-wire-fields",
+    "tasks-request-state-removal",
+    "tasks-mrtr-input",
+    "tasks-request-headers",
+    "tasks-dispatch-and-envelope",
+    "tasks-status-notifications",
+    "tasks-required-task-error",
+    "tasks-mrtr-composition",
+)
+
+OTHER_SCENARIOS = (
+    "server-initialize",
+    "ping",
+    "tools-list",
+    "http-header-validation",
+    "caching",
+    "dns-rebinding-protection",
+)
+"""What the server does whichever tools it has. The suite's other scenarios test the SDK's prompts, resources and tools
+with fixtures of their own."""
+
+SCENARIO_SECONDS = 120
+SUCCESS = "SUCCESS"
+FAILURE = "FAILURE"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of a scenario, as the suite reports it."""
+
+    id: str
+    status: str
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What came of one scenario. `error` says why there are no checks."""
+
+    name: str
+    checks: tuple[Check, ...]
+    error: str = ""
+
+    def count(self, status: str) -> int:
+        return sum(check.status == status for check in self.checks)
+
+    @property
+    def passed(self) -> bool:
+        return not self.error and not self.count(FAILURE)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The installed suite."""
+
+    node: Path
+    program: Path
+
+    def run(self, name: str, url: str) -> Scenario:
+        """Run one scenario against the server."""
+        with tempfile.TemporaryDirectory(prefix="mcptasks-conformance-") as folder:
+            command = [str(self.node), str(self.program), "server", "--url", url, "--scenario", name, "-o", folder]
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=SCENARIO_SECONDS)
+            except subprocess.TimeoutExpired:
+                return Scenario(name, (), f"not done within {SCENARIO_SECONDS} s")
+            reports = sorted(Path(folder).glob("*/checks.json"))
+            if not reports:
+                return Scenario(name, (), (done.stderr or done.stdout).strip()[-2000:] or "no report")
+            return Scenario(name, tuple(_check(item) for item in json.loads(reports[-1].read_text())))
+
+
+def _check(item: dict[str, Any]) -> Check:
+    return Check(str(item["id"]), str(item["status"]), str(item.get("errorMessage") or ""))
+
+
+def installed_suite() -> Suite:
+    """The suite and a Node.js that runs it. Raises InstallError."""
+    modules = npm_packages(CACHE / "conformance", [f"{PACKAGE}@{VERSION}"])
+    return Suite(node(), modules / PACKAGE / "dist" / "index.js")
+
+
+def table(scenarios: Sequence[Scenario]) -> str:
+    """The outcome for people."""
+    width = max(len(scenario.name) for scenario in scenarios)
+    lines = [f"{'scenario':{width}}  passed  failed  skipped"]
+    for scenario in scenarios:
+        counts = (scenario.count(SUCCESS), scenario.count(FAILURE), scenario.count("SKIPPED"))
+        lines.append(f"{scenario.name:{width}}  {counts[0]:6}  {counts[1]:6}  {counts[2]:7}")
+        if scenario.error:
+            lines.append(f"    no result: {scenario.error}")
+        lines += [f"    {check.id}: {check.message}" for check in scenario.checks if check.status == FAILURE]
+    return "\n".join(lines)
+
+
+def summary(scenarios: Sequence[Scenario]) -> dict[str, Any]:
+    """The outcome for programs."""
+    return {
+        "suite": f"{PACKAGE}@{VERSION}",
+        "passed": all(scenario.passed for scenario in scenarios),
+        "scenarios": [asdict(scenario) | {"passed": scenario.passed} for scenario in scenarios],
+    }
+
+
+def run(names: Sequence[str]) -> list[Scenario]:
+    """Run the scenarios one after the other on one embedded cluster. Raises InstallError."""
+    suite = installed_suite()
+    with LocalStack(StackConfig(str(SERVER))) as stack:
+        return [suite.run(name, stack.endpoint) for name in names]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
+    parser.add_argument("--scenario", action="append", help="run only this one; may be repeated")
+    parser.add_argument("-o", "--output", type=Path, default=SUMMARY, help="file for the machine-readable summary")
+    arguments = parser.parse_args()
+    if shutil.which("npm") is None and not (CACHE / "conformance").exists():
+        print("make conformance needs Node.js with npm", file=sys.stderr)
+        return 2
+    try:
+        scenarios = run(arguments.scenario or [*TASK_SCENARIOS, *OTHER_SCENARIOS])
+    except InstallError as error:
+        print(error, file=sys.stderr)
+        return 2
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(summary(scenarios), indent=2) + "\n")
+    print(table(scenarios))
+    return 0 if all(scenario.passed for scenario in scenarios) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""Foreign programs that tests talk to, installed apart from ours: virtual environments and folders of npm packages.
+
+All of it lies in `.cache` of the checkout and is installed once; a changed list of packages installs it anew.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CACHE = ROOT / ".cache"
+
+NODE_MAJOR = 22
+INSTALL_SECONDS = 300
+
+
+class InstallError(Exception):
+    """A foreign program cannot be installed; the message says what is missing."""
+
+
+def virtual_environment(folder: Path, requirements: Sequence[str]) -> Path:
+    """The Python of a virtual environment with the packages in it. Raises InstallError."""
+    python = folder / "bin" / "python"
+
+    def install() -> None:
+        _run([sys.executable, "-m", "venv", str(folder)])
+        _run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements])
+
+    _once(folder, requirements, install)
+    return python
+
+
+def npm_packages(folder: Path, packages: Sequence[str]) -> Path:
+    """The `node_modules` of a folder with the packages in it. Raises InstallError."""
+
+    def install() -> None:
+        (folder / "package.json").write_text('{"private": true, "type": "module"}\n')
+        npm = shutil.which("npm")
+        if npm is None:
+            raise InstallError("npm is not on the PATH: install Node.js with npm")
+        _run([npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), *packages])
+
+    _once(folder, packages, install)
+    return folder / "node_modules"
+
+
+def node() -> Path:
+    """A Node.js that is new enough: the one on the PATH, or one from npm. Raises InstallError."""
+    found = shutil.which("node")
+    if found is not None and _major(found) >= NODE_MAJOR:
+        return Path(found)
+    system = {"Linux": "linux", "Darwin": "darwin"}.get(platform.system(), "unknown")
+    machine = {"x86_64": "x64", "AMD64": "x64", "aarch64": "arm64", "arm64": "arm64"}.get(platform.machine(), "unknown")
+    package = f"node-{system}-{machine}"
+    return npm_packages(CACHE / "node", [f"{package}@{NODE_MAJOR}"]) / package / "bin" / "node"
+
+
+def _major(program: str) -> int:
+    version = re.match(r"v(\d+)", _run([program, "--version"]))
+    return int(version.group(1)) if version else 0
+
+
+def _once(folder: Path, packages: Sequence[str], install: Callable[[], None]) -> None:
+    """Install unless the very same list was installed before; a broken installation is made anew."""
+    stamp = folder / ".installed"
+    wanted = "\n".join([platform.python_version(), *packages])
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    install()
+    stamp.write_text(wanted)
+
+
+def _run(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+    if done.returncode:
+        raise InstallError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
