@@ -9,7 +9,7 @@ BENCH_ARGS ?=
 TRIALS ?= 112
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
-.PHONY: help demo test chart check lint types layers generated generate format e2e faults bench clean
+.PHONY: help demo test chart check lint types layers generated generate format e2e faults bench conformance clients clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -76,6 +76,12 @@ faults: $(VENV)/.installed-dev $(TOOLS)/.installed ## Kill every component at ev
 
 bench: $(VENV)/.installed-dev $(TOOLS)/.installed ## Latency, throughput, cost as JSON; on a real cluster: make bench KUBECONFIG=...
 	@$(BIN)/python benchmarks/$(if $(KUBECONFIG),cluster.py --kubeconfig "$(KUBECONFIG)",embedded.py) $(BENCH_ARGS)
+
+conformance: $(VENV)/.installed-dev ## The official MCP conformance suite on an embedded cluster; needs npm
+	@$(BIN)/python -m tests.conformance
+
+clients: $(VENV)/.installed-dev ## The MCP clients that exist, against one server and two; needs npm, writes docs/clients.md
+	@$(BIN)/python -m tests.clients
 
 clean: ## Remove everything that was installed or built
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -1,0 +1,231 @@
+"""Run the clients that exist against one server, and against two behind a round-robin proxy.
+
+    python -m tests.clients [--client NAME ...] [-o summary.json]
+
+Each client lives in an environment of its own. Prints a table and exits with 1 where a check failed; a full run writes
+the table of docs/clients.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mcptasks.local.stack import PATH, LocalStack, StackConfig
+from tests.clients.proxy import round_robin
+from tests.support.environments import CACHE, ROOT, InstallError, node, npm_packages, virtual_environment
+
+FOLDER = Path(__file__).parent
+PROGRAMS_FOLDER = FOLDER / "programs"
+ENVIRONMENTS = CACHE / "clients"
+SUMMARY = CACHE / "clients-summary.json"
+DOCUMENT = ROOT / "docs" / "clients.md"
+BEGIN, END = "<!-- written by `make clients` -->\n", "<!-- end -->\n"
+
+TARGETS = ("one server", "two servers in turn")
+PROGRAM_SECONDS = 240
+AT_ONCE = 2
+
+OLDER, NEWER = "2025-11-25", "2026-07-28"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A client: what is installed for it, and the program that tries it."""
+
+    name: str
+    title: str
+    version: str
+    script: str
+    packages: tuple[str, ...]
+    environment: str
+    arguments: tuple[str, ...] = ()
+
+    def command(self, url: str) -> list[str]:
+        """The program's command line. Installs what it needs; raises InstallError."""
+        folder = ENVIRONMENTS / self.environment
+        if self.script.endswith(".py"):
+            python = virtual_environment(folder, self.packages)
+            return [str(python), str(PROGRAMS_FOLDER / self.script), url, *self.arguments]
+        npm_packages(folder, self.packages)
+        # Node finds packages beside the program alone.
+        for source in PROGRAMS_FOLDER.glob("*.mjs"):
+            shutil.copy(source, folder)
+        return [str(node()), str(folder / self.script), url, *self.arguments]
+
+
+EXT_TASKS = ("@modelcontextprotocol/ext-tasks@0.2.2", "@modelcontextprotocol/client@2.4.0")
+
+PROGRAMS = (
+    Program("mcp-1", "mcp 1.30 (experimental tasks)", OLDER, "mcp_1.py", ("mcp==1.30.0",), "mcp-1"),
+    Program("mcp-2", "mcp 2.3 with a client extension", NEWER, "mcp_2.py", ("mcp==2.3.0",), "mcp-2"),
+    Program("fastmcp-3", "FastMCP 3.4", OLDER, "fastmcp_3.py", ("fastmcp[tasks]==3.4.10",), "fastmcp-3"),
+    Program(
+        "fastmcp-4",
+        "FastMCP 4.1 with fastmcp-tasks",
+        NEWER,
+        "fastmcp_4.py",
+        ("fastmcp==4.1.2", "fastmcp-tasks==4.1.2"),
+        "fastmcp-4",
+    ),
+    Program(
+        "typescript-sdk",
+        "@modelcontextprotocol/sdk 1.32",
+        OLDER,
+        "typescript_sdk.mjs",
+        ("@modelcontextprotocol/sdk@1.32.2",),
+        "typescript-sdk",
+    ),
+    Program(
+        "ext-tasks-legacy",
+        "@modelcontextprotocol/ext-tasks 0.2",
+        OLDER,
+        "ext_tasks.mjs",
+        EXT_TASKS,
+        "ext-tasks",
+        ("legacy",),
+    ),
+    Program(
+        "ext-tasks-modern",
+        "@modelcontextprotocol/ext-tasks 0.2",
+        NEWER,
+        "ext_tasks.mjs",
+        EXT_TASKS,
+        "ext-tasks",
+        ("modern",),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of a client program, as it prints it."""
+
+    check: str
+    ok: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came of one program against one target. `error` says why it ended before its last check."""
+
+    client: str
+    target: str
+    checks: tuple[Check, ...]
+    error: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return not self.error and bool(self.checks) and all(check.ok for check in self.checks)
+
+    @property
+    def score(self) -> str:
+        return f"{sum(check.ok for check in self.checks)} of {len(self.checks)}"
+
+
+def run(command: Sequence[str], client: str, target: str) -> Run:
+    """Run one program to its end."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PROGRAM_SECONDS)
+    except subprocess.TimeoutExpired as expired:
+        output = expired.stdout.decode() if isinstance(expired.stdout, bytes) else expired.stdout or ""
+        return Run(client, target, _checks(output), f"not done within {PROGRAM_SECONDS} s")
+    checks = _checks(done.stdout)
+    crashed = done.returncode != 0 and all(check.ok for check in checks)
+    return Run(client, target, checks, (done.stderr.strip()[-2000:] or f"exit {done.returncode}") if crashed else "")
+
+
+def _checks(output: str) -> tuple[Check, ...]:
+    return tuple(Check(**json.loads(line)) for line in output.splitlines() if line.startswith('{"check"'))
+
+
+def run_all(programs: Sequence[Program]) -> list[Run]:
+    """All programs against both targets. Raises InstallError."""
+    for program in programs:
+        program.command("")
+    with LocalStack(StackConfig(str(FOLDER / "server.py"), servers=2)) as stack:
+        endpoints = [stack.endpoint_of(name) for name in stack.server_names]
+        with round_robin(endpoints, PATH) as both, ThreadPoolExecutor(AT_ONCE) as pool:
+            jobs = [
+                pool.submit(run, program.command(url), program.name, target)
+                for target, url in zip(TARGETS, (stack.endpoint, both), strict=True)
+                for program in programs
+            ]
+            return [job.result() for job in jobs]
+
+
+def table(programs: Sequence[Program], runs: Sequence[Run]) -> str:
+    """The outcome as a Markdown table."""
+    found = {(result.client, result.target): result for result in runs}
+    lines = [f"| Client | Protocol version | {' | '.join(TARGETS)} |", "|---|---|" + "---|" * len(TARGETS)]
+    for program in programs:
+        scores = [found[program.name, target].score for target in TARGETS]
+        lines.append(f"| {program.title} | {program.version} | {' | '.join(scores)} |")
+    return "\n".join(lines) + "\n"
+
+
+def checks_by_client(programs: Sequence[Program], runs: Sequence[Run]) -> str:
+    """What is checked with each client, as Markdown."""
+    lines = []
+    for program in programs:
+        checks = next(result.checks for result in runs if result.client == program.name)
+        lines.append(f"- **{program.title}**, {program.version}: " + "; ".join(check.check for check in checks) + ".")
+    return "\n".join(lines) + "\n"
+
+
+def failures(runs: Sequence[Run]) -> str:
+    """All that went wrong, for people."""
+    lines = []
+    for result in runs:
+        wrong = [f"  {check.check}: {check.detail}" for check in result.checks if not check.ok]
+        if result.error:
+            wrong.append(f"  ended early: {result.error}")
+        if wrong or not result.checks:
+            lines += [f"{result.client}, {result.target}:", *wrong]
+    return "\n".join(lines)
+
+
+def write_document(text: str) -> None:
+    """Put the text between the marks of docs/clients.md."""
+    document = DOCUMENT.read_text()
+    head, _, rest = document.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    DOCUMENT.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")
+
+
+def summary(runs: Sequence[Run]) -> dict[str, Any]:
+    """The outcome for programs."""
+    return {"passed": all(result.passed for result in runs), "runs": [asdict(result) for result in runs]}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.clients", description=__doc__)
+    names = [program.name for program in PROGRAMS]
+    parser.add_argument("--client", action="append", choices=names, help="run only this one; may be repeated")
+    parser.add_argument("-o", "--output", type=Path, default=SUMMARY, help="file for the machine-readable summary")
+    arguments = parser.parse_args()
+    programs = [program for program in PROGRAMS if program.name in (arguments.client or names)]
+    try:
+        runs = run_all(programs)
+    except InstallError as error:
+        print(error, file=sys.stderr)
+        return 2
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    arguments.output.write_text(json.dumps(summary(runs), indent=2) + "\n")
+    print(table(programs, runs), failures(runs), sep="\n")
+    if not arguments.client:
+        write_document(f"{table(programs, runs)}\nWhat is checked with each:\n\n{checks_by_client(programs, runs)}")
+    return 0 if all(result.passed for result in runs) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Checks of a client program: each is printed as a line of JSON. Runs in the client's own environment."""
+
+import asyncio
+import json
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+
+SECONDS = 60
+
+
+class Checks:
+    """Runs checks one after the other; a failed one does not keep the others from running."""
+
+    def __init__(self) -> None:
+        self.failed = False
+
+    async def __call__(self, name: str, body: Callable[[], Awaitable[None]]) -> None:
+        detail = ""
+        try:
+            await asyncio.wait_for(body(), SECONDS)
+        except Exception as error:  # noqa: BLE001 - whatever a foreign client raises is the check's outcome
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            detail = f"{type(error).__name__}: {error} ({where.name}:{where.lineno})"[:1000]
+            self.failed = True
+        print(json.dumps({"check": name, "ok": not detail, "detail": detail}), flush=True)
+
+
+def main(body: Callable[[str, Checks], Awaitable[None]]) -> None:
+    """Run the program with the server's URL from the command line; exit with 1 where a check failed."""
+    checks = Checks()
+    asyncio.run(body(sys.argv[1], checks))
+    sys.exit(int(checks.failed))
+
+
+def expect(condition: object, seen: object = None) -> None:
+    """An assertion that says what was seen."""
+    if not condition:
+        raise AssertionError(f"seen: {seen!r}")
