@@ -52,6 +52,7 @@ types: $(VENV)/.installed-dev
 
 layers: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/unit/test_boundaries.py
 
 generated: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q tests/unit/test_generated.py

@@ -29,7 +29,6 @@ from mcp_types import (
     Icon,
     InputRequiredResult,
     ToolAnnotations,
-    ToolExecution,
 )
 from mcp_types import Tool as ListedTool
 from pydantic.networks import AnyUrl
@@ -53,11 +52,13 @@ from mcptasks.components import (
     prefixed_name,
     prefixed_uri,
 )
-from mcptasks.config import FORBIDDEN, Mode, TaskConfig, TaskConfigError, TaskOption, resolve
+from mcptasks.config import FORBIDDEN, TaskConfig, TaskConfigError, TaskOption, resolve
 from mcptasks.reports import LatestReport, listening
 from mcptasks.resources import Component, ComponentKind, JsonObject
 from mcptasks.wire.catalogue import ArgumentsError, Target
 from mcptasks.wire.extension import TasksExtension
+from mcptasks.wire.guard import guard
+from mcptasks.wire.listing import listed
 from mcptasks.wire.task_tools import TaskTools
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class TaskServer(MCPServer[LifespanResultT]):
             middleware=[self._tasks.middleware, *(middleware or ())],
             **options,
         )
+        self.middleware.insert(0, guard)
         for tool in tools or ():
             self._declare_given(tool)
         for resource in resources or ():
@@ -241,7 +243,7 @@ class TaskServer(MCPServer[LifespanResultT]):
     ) -> Callable[[_Function], _Function]:
         """Decorator that registers a prompt. `task` says how it runs as a task, as for `tool`.
 
-        Only clients of protocol version 2025-11-25 can run prompts as tasks.
+        Only clients of the older protocol version with tasks can run prompts as tasks.
         """
         _refuse_bare("prompt", name)
 
@@ -295,7 +297,7 @@ class TaskServer(MCPServer[LifespanResultT]):
     ) -> Callable[[_Function], _Function]:
         """Decorator that registers a resource, or a resource template. `task` says how it is read as a task.
 
-        Only clients of protocol version 2025-11-25 can read resources as tasks.
+        Only clients of the older protocol version with tasks can read resources as tasks.
         """
         _refuse_bare("resource", uri, "'scheme://path'")
         kind = ComponentKind.RESOURCE_TEMPLATE if UriTemplate.parse(uri).variable_names else ComponentKind.RESOURCE
@@ -359,21 +361,13 @@ class TaskServer(MCPServer[LifespanResultT]):
     # Serving inline
 
     async def list_tools(self) -> list[ListedTool]:
-        """All tools, with `execution.taskSupport` where tasks are served."""
-        listed = await super().list_tools()
-        return [self._with_task_support(tool) for tool in listed] if self._tasks.bound else listed
-
-    def _with_task_support(self, tool: ListedTool) -> ListedTool:
-        config = self.task_config(ComponentKind.TOOL, tool.name) or FORBIDDEN
-        if not config.runs_as_task:
-            return tool
-        plain = config.plain_call(task_tools=bool(self._task_tools))
-        support: Mode = "required" if plain == "refuse" else "optional"
-        update: dict[str, object] = {"execution": ToolExecution(task_support=support)}
-        if plain == "submit":
-            # A task's id is no output of the tool, and clients check an answer against what was announced.
-            update["output_schema"] = None
-        return tool.model_copy(update=update)
+        """All tools, each saying how it runs as a task where tasks are served."""
+        tools = await super().list_tools()
+        if not self._tasks.bound:
+            return tools
+        configs = [self.task_config(ComponentKind.TOOL, tool.name) or FORBIDDEN for tool in tools]
+        task_tools = bool(self._task_tools)
+        return [listed(tool, config, task_tools=task_tools) for tool, config in zip(tools, configs, strict=True)]
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[LifespanResultT, Any] | None = None

@@ -37,6 +37,7 @@ from mcptasks.wire.client_types import (
     Tool,
     ToolCall,
 )
+from mcptasks.wire.versions import ProtocolChoice
 
 __all__ = [
     "Client",
@@ -53,7 +54,6 @@ __all__ = [
     "ToolTask",
 ]
 
-ProtocolChoice: TypeAlias = Literal["auto", "2026-07-28", "2025-11-25"]
 Milliseconds: TypeAlias = int
 
 CONNECT_SECONDS = 5.0
@@ -279,8 +279,8 @@ class Client:
             name: the tool.
             arguments: its arguments.
             task: True gives the task as soon as it exists; False waits for its result.
-            ttl: how long the task can be read, from its creation. Protocol version 2026-07-28 leaves that to the
-                server and takes no such wish.
+            ttl: how long the task can be read, from its creation. The newer protocol version leaves that to
+                the server and takes no such wish.
             on_progress: called with progress, while somebody waits.
 
         Raises:
@@ -330,7 +330,7 @@ class Client:
 def speaks_older_version(error: ClientError) -> bool:
     """Whether an answer to the newer version's first request means that the older one is worth trying.
 
-    (MCP 2026-07-28, basic/versioning: a client that gets an error which only a modern server gives stays modern.)
+    (MCP, basic/versioning: a client that gets an error which only a modern server gives stays modern.)
     """
     match error:
         case ConnectionFailedError():

@@ -89,7 +89,7 @@ class Settings(BaseSettings):
         1.0, gt=0, le=3600, description="How often clients are asked to poll where the tool does not say so."
     )
     single_user: bool = Field(
-        False, description="All callers are one user: `tasks/list` is offered without authentication."
+        False, description="All callers are one user: tasks can be listed without authentication."
     )
     task_tools: bool = Field(
         False,

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from aiohttp import ClientSession, ClientTimeout, web
 
@@ -33,10 +33,12 @@ class RoundRobin:
             for name, value in answer.headers.items():
                 if name.lower() not in HOP_BY_HOP:
                     response.headers.add(name, value)
-            await response.prepare(request)
-            async for chunk in answer.content.iter_any():
-                await response.write(chunk)
-            await response.write_eof()
+            # A client that has gone, or has read enough, is no fault.
+            with suppress(ConnectionResetError):
+                await response.prepare(request)
+                async for chunk in answer.content.iter_any():
+                    await response.write(chunk)
+                await response.write_eof()
             return response
 
     async def start(self) -> tuple[web.AppRunner, int]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, get_args
 
 import typer
 
@@ -22,13 +22,13 @@ from mcptasks.client import (
     Client,
     ClientError,
     McpError,
-    ProtocolChoice,
     TaskCancelledError,
     Tool,
     ToolResult,
     ToolTask,
 )
 from mcptasks.resources import JsonObject
+from mcptasks.wire.versions import TAKES_TTL, ProtocolChoice
 
 CANCEL_SECONDS = 10.0
 START_SECONDS = 3.0
@@ -66,11 +66,11 @@ def command(
     ] = None,
     ttl: Annotated[
         str | None,
-        typer.Option(metavar="DURATION", help="How long the task can be read, for example 10m (2025-11-25 only)."),
+        typer.Option(metavar="DURATION", help=f"How long the task can be read, for example 10m ({TAKES_TTL} only)."),
     ] = None,
     no_task: Annotated[bool, typer.Option("--no-task", help="Never let the call become a task.")] = False,
     protocol: Annotated[
-        str, typer.Option(metavar="VERSION", help="Protocol version: auto, 2026-07-28 or 2025-11-25.")
+        str, typer.Option(metavar="VERSION", help=f"Protocol version: {', '.join(get_args(ProtocolChoice))}.")
     ] = "auto",
     header: Annotated[
         list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="An HTTP header to send. May be repeated.")

@@ -17,7 +17,7 @@ from typing import Protocol
 
 import psutil
 
-from mcptasks.client import Client, McpError, Progress, ProtocolChoice, ToolResult, ToolTask
+from mcptasks.client import Client, McpError, Progress, ToolResult, ToolTask
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.client import KubeClient
 from mcptasks.kube.errors import NotFoundError
@@ -26,11 +26,9 @@ from mcptasks.kube.tasks import parse_task
 from mcptasks.lifecycle import PODS_TERMINATED
 from mcptasks.local.stack import LocalStack
 from mcptasks.resources import JsonObject, McpTask
+from mcptasks.wire.versions import ENVELOPE, PROTOCOLS, ProtocolChoice
 
 EXAMPLE = "stdlib_report.py"
-PROTOCOLS: tuple[ProtocolChoice, ...] = ("2025-11-25", "2026-07-28")
-ENVELOPE = ("_meta", "resultType")
-"""Keys of a result that belong to the protocol version, not to the tool."""
 
 STEPS = 24
 STEP_SECONDS = 0.25

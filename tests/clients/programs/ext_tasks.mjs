@@ -10,29 +10,35 @@ const protocolVersion = "2026-07-28";
 const clientCapabilities = { extensions: { "io.modelcontextprotocol/tasks": {} } };
 const framing = { protocolVersion, clientInfo, clientCapabilities };
 
-const client = new Client(clientInfo, {
-  capabilities: modern ? clientCapabilities : {},
-  versionNegotiation: { mode: modern ? "auto" : "legacy" },
-});
-await client.connect(new StreamableHTTPClientTransport(new URL(url)));
+async function connected() {
+  const client = new Client(clientInfo, {
+    capabilities: modern ? clientCapabilities : {},
+    versionNegotiation: { mode: modern ? "auto" : "legacy" },
+  });
+  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
+  return client;
+}
+
+const client = await connected();
 
 let requests = 0;
 
 /** What the driver leaves to its host in the newer version: one request over HTTP. */
 async function rawDispatch(request, options) {
   const { method, params = {} } = request;
-  const name = params.taskId ?? params.name;
+  const headers = new Headers({
+    "content-type": "application/json",
+    accept: "application/json, text/event-stream",
+    "mcp-protocol-version": protocolVersion,
+    "mcp-method": method,
+  });
+  if (params.name !== undefined) headers.set("mcp-name", params.name);
+  // The driver itself names the task in Mcp-Name.
+  for (const [name, value] of Object.entries(options?.context?.headers ?? {})) headers.set(name, value);
   const response = await fetch(url, {
     method: "POST",
     signal: options?.signal,
-    headers: {
-      "content-type": "application/json",
-      accept: "application/json, text/event-stream",
-      "mcp-protocol-version": protocolVersion,
-      "mcp-method": method,
-      ...(name === undefined ? {} : { "mcp-name": name }),
-      ...options?.context?.headers,
-    },
+    headers,
     body: JSON.stringify({ jsonrpc: "2.0", id: ++requests, ...request }),
   });
   const text = await response.text();
@@ -41,11 +47,12 @@ async function rawDispatch(request, options) {
   return message.error ? { kind: "error", error: message.error } : { kind: "result", result: message.result };
 }
 
-const session = createTaskSessionFromClient(client, {
+const options = {
   endpointId: "clients",
   tools: { currentTool: (name) => ({ name, inputSchema: { type: "object" }, taskSupport: "optional" }) },
   ...(modern ? { rawDispatch, v2RequestFraming: framing } : {}),
-});
+};
+const session = createTaskSessionFromClient(client, options);
 
 const task = { preference: "require" };
 
@@ -68,13 +75,16 @@ await check("status messages arrive on the way", async () => {
   expect(seen.some((message) => message?.startsWith("step ")), seen);
 });
 
-await check("a task is found again by its reference", async () => {
+await check("another session finds a task again by its reference", async () => {
   const execution = await session.callTool("steps", {}, { task });
-  const reference = execution.serializeReference();
-  await execution.detach();
-  const again = await session.resumeTask(reference);
-  const { outcome } = await again.settle();
+  let reference;
+  await execution.handoff((persisted) => void (reference = persisted));
+  const another = await connected();
+  const other = createTaskSessionFromClient(another, options);
+  const { outcome } = await (await other.resumeTask(reference)).settle();
   equal(outcome.status, "completed");
+  await other.close();
+  await another.close();
 });
 
 await check("a task is cancelled", async () => {

@@ -22,7 +22,8 @@ async def program(url: str, checks: Checks) -> None:
             task = await client.call_tool("steps", {}, task=True)
             expect((await task.status()).status == "working")
             expect((await task.wait(timeout=50)).status == "completed")
-            expect((await task.result()).data == "3 steps done")
+            result = await task.result()
+            expect(result.content[0].text == "3 steps done", result)
 
         async def lists() -> None:
             task = await client.call_tool("add", {"a": 1, "b": 2}, task=True)

@@ -21,11 +21,13 @@ async def program(url: str, checks: Checks) -> None:
             task = await call_tool_task(client, "steps", {})
             expect((await task.status()).status == "working")
             expect((await task.wait(timeout=50)).status == "completed")
-            expect((await task.result()).data == "3 steps done")
+            result = await task.result()
+            expect(result.content[0].text == "3 steps done", result)
 
         async def required() -> None:
-            expect((await client.call_tool("task_only", {"a": 5})).data == 5)
-            expect((await client.call_tool("inline_only", {"a": 5})).data == 5)
+            for tool in ("task_only", "inline_only"):
+                result = await client.call_tool(tool, {"a": 5})
+                expect(result.structured_content == {"result": 5}, result)
 
         async def cancels() -> None:
             task = await call_tool_task(client, "steps", {"count": 600})

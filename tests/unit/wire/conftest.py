@@ -29,7 +29,7 @@ from tests.support.doubles import MemoryTasks
 from tests.support.mcp import RawClient
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Endpoint(RawClient):
     """The endpoint under test and what is behind it."""
 
