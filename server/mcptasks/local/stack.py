@@ -217,7 +217,7 @@ class LocalStack:
             runner_command=shlex.join([sys.executable, "-m", "mcptasks", "run"]),
         )
         ready = f"http://{LOOPBACK}:{liveness_port}/readyz"
-        return Component(name, ("operator",), environment, ready)
+        return Component(name, ("operator",), environment, ready, kept=True)
 
     def _server(self, name: str, ports: Ports) -> Component:
         environment = self._environment(

@@ -17,9 +17,11 @@ from typing import Self
 
 import httpx
 
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.05
+KEEP_SECONDS = 0.5
+"""How often the keeper looks for components that have ended, and so how soon they are back."""
 PROBE_SECONDS = 2.0
 SHOWN_LINES = 15
 
@@ -34,12 +36,17 @@ class ComponentError(Exception):
 
 @dataclass(frozen=True)
 class Component:
-    """A process to run: `mcptasks <arguments>`, ready when `ready_url` answers 200."""
+    """A process to run: `mcptasks <arguments>`, ready when `ready_url` answers 200.
+
+    One that is `kept` is started again when it ends on its own after it was ready once, as a Deployment would do: an
+    operator that loses its Lease ends by design.
+    """
 
     name: str
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
     ready_url: str
+    kept: bool = False
 
 
 @dataclass(eq=False)
@@ -54,14 +61,24 @@ class Supervisor:
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict, init=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
     _leash: tuple[int, int] | None = field(default=None, init=False)
+    _wanted: set[str] = field(default_factory=set, init=False)
+    _proven: set[str] = field(default_factory=set, init=False)
+    _closing: threading.Event = field(default_factory=threading.Event, init=False)
+    _keeper: threading.Thread | None = field(default=None, init=False)
 
     def __enter__(self) -> Self:
         self._leash = os.pipe()
+        self._closing.clear()
+        self._keeper = threading.Thread(target=self._keep, name="mcptasks-supervisor", daemon=True)
+        self._keeper.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closing.set()
+        if self._keeper is not None:
+            self._keeper.join()
         self.stop_all()
         for descriptor in self._leash or ():
             os.close(descriptor)
@@ -104,6 +121,7 @@ class Supervisor:
             ComponentError: it ended, with its exit code and last log lines, or is not ready in time.
         """
         with self._lock:
+            self._wanted.add(name)
             if self._running(name) is None:
                 self._processes[name] = self._spawn(self._components[name])
         if ready_seconds is not None:
@@ -115,16 +133,16 @@ class Supervisor:
         with httpx.Client(timeout=PROBE_SECONDS, trust_env=False) as http:
             while not _answers(http, self._components[name].ready_url):
                 code = self.exit_code(name)
-                if code is not None:
+                if code is not None and not self._is_kept(name):
                     raise ComponentError(self._with_log(name, f"{name} ended with {_ending(code)}"), code)
                 if time.monotonic() > give_up_at:
                     raise ComponentError(self._with_log(name, f"{name} is not ready after {seconds:g} s"))
                 time.sleep(POLL_SECONDS)
+        self._proven.add(name)
 
     def stop(self, name: str, seconds: float = STOP_SECONDS) -> None:
         """End the component with SIGTERM, after `seconds` with SIGKILL."""
-        with self._lock:
-            process = self._running(name)
+        process = self._dismissed(name)
         if process is None:
             return
         process.terminate()
@@ -135,8 +153,7 @@ class Supervisor:
 
     def kill(self, name: str) -> None:
         """End the component with SIGKILL, as a crash of its machine would."""
-        with self._lock:
-            process = self._running(name)
+        process = self._dismissed(name)
         if process is not None:
             process.kill()
             process.wait()
@@ -154,6 +171,23 @@ class Supervisor:
             self._processes[name].terminate()
         for name in running:
             self.stop(name)
+
+    def _dismissed(self, name: str) -> subprocess.Popen[bytes] | None:
+        """The component's process, if it runs; from now on its end is wanted."""
+        with self._lock:
+            self._wanted.discard(name)
+            return self._running(name)
+
+    def _keep(self) -> None:
+        """In a thread of its own: start kept components again."""
+        while not self._closing.wait(KEEP_SECONDS):
+            with self._lock:
+                for name in [name for name in self._wanted if self._is_kept(name)]:
+                    if self._running(name) is None:
+                        self._processes[name] = self._spawn(self._components[name])
+
+    def _is_kept(self, name: str) -> bool:
+        return self._components[name].kept and name in self._proven
 
     def _running(self, name: str) -> subprocess.Popen[bytes] | None:
         process = self._processes.get(name)

@@ -35,6 +35,20 @@ def test_components_can_be_killed_started_and_restarted(stack: LocalStack) -> No
     assert httpx.get(stack.endpoint.replace("/mcp", "/healthz")).status_code == 200
 
 
+def test_an_operator_that_ends_on_its_own_is_started_again(stack: LocalStack) -> None:
+    first = stack.pid("operator")
+    os.kill(first, signal.SIGKILL)
+    eventually("another operator runs", lambda: running_pid(stack, "operator") not in (None, first))
+    stack.supervisor.wait_ready("operator")
+
+
+def running_pid(stack: LocalStack, name: str) -> int | None:
+    try:
+        return stack.pid(name)
+    except ComponentError:
+        return None
+
+
 def test_several_servers_and_operators_share_one_cluster(cli: Cli) -> None:
     with LocalStack(StackConfig(str(TOOLS), servers=2, operators=2)) as pair:
         assert pair.names == ["operator", "operator-2", "server", "server-2"]
