@@ -7,12 +7,51 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mcptasks.app import TaskServer
-    from mcptasks.config import TaskConfig, TaskConfigError
+    from mcptasks.config import DeclarationError, TaskConfig, TaskConfigError
+    from mcptasks.dependencies import (
+        Caller,
+        CurrentAccessToken,
+        CurrentContext,
+        CurrentHeaders,
+        CurrentTask,
+        Depends,
+        Progress,
+        Shared,
+        TaskInfo,
+        TokenClaim,
+    )
     from mcptasks.reports import progress
 
-__all__ = ["TaskConfig", "TaskConfigError", "TaskServer", "progress"]
+__all__ = [
+    "Caller",
+    "CurrentAccessToken",
+    "CurrentContext",
+    "CurrentHeaders",
+    "CurrentTask",
+    "DeclarationError",
+    "Depends",
+    "Progress",
+    "Shared",
+    "TaskConfig",
+    "TaskConfigError",
+    "TaskInfo",
+    "TaskServer",
+    "TokenClaim",
+    "progress",
+]
 
 _HOME = {
+    "Caller": "mcptasks.dependencies",
+    "CurrentAccessToken": "mcptasks.dependencies",
+    "CurrentContext": "mcptasks.dependencies",
+    "CurrentHeaders": "mcptasks.dependencies",
+    "CurrentTask": "mcptasks.dependencies",
+    "DeclarationError": "mcptasks.config",
+    "Depends": "mcptasks.dependencies",
+    "Progress": "mcptasks.dependencies",
+    "Shared": "mcptasks.dependencies",
+    "TaskInfo": "mcptasks.dependencies",
+    "TokenClaim": "mcptasks.dependencies",
     "TaskConfig": "mcptasks.config",
     "TaskConfigError": "mcptasks.config",
     "TaskServer": "mcptasks.app",

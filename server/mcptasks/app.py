@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mcp.server.context import HandlerResult, ServerMiddleware, ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp.server.extension import Extension
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.lowlevel.server import LifespanResultT
@@ -40,6 +41,7 @@ from mcptasks.arguments import (
     check_tool_arguments,
     injected_into_tool,
     refuse_injected,
+    refuse_injected_in_uri,
 )
 from mcptasks.components import (
     LABELS,
@@ -47,15 +49,28 @@ from mcptasks.components import (
     Declared,
     Repeat,
     function_name,
-    is_async,
     place_of,
     prefixed_name,
     prefixed_uri,
 )
 from mcptasks.config import FORBIDDEN, TaskConfig, TaskConfigError, TaskOption, resolve
+from mcptasks.functions import is_async
+from mcptasks.injection import (
+    CallFacts,
+    CallScope,
+    CallSync,
+    SharedValues,
+    call_scope,
+    component_scope,
+    injected_names,
+    without_injected,
+)
+from mcptasks.mounting import Lifespan, Mounts
 from mcptasks.reports import LatestReport, listening
 from mcptasks.resources import Component, ComponentKind, JsonObject
-from mcptasks.wire.catalogue import ArgumentsError, Target
+from mcptasks.settings import Settings
+from mcptasks.wire.catalogue import KINDS, ArgumentsError, Target, requested
+from mcptasks.wire.common import headers_of, principal_of_caller
 from mcptasks.wire.extension import TasksExtension
 from mcptasks.wire.guard import guard
 from mcptasks.wire.listing import listed
@@ -67,9 +82,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-
-CallSync = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Runs a synchronous function somewhere and gives its result; what it raises is raised here."""
 
 
 class TaskServer(MCPServer[LifespanResultT]):
@@ -104,6 +116,7 @@ class TaskServer(MCPServer[LifespanResultT]):
         resources: Sequence[Resource] | None = None,
         extensions: Sequence[Extension] | None = None,
         middleware: Sequence[ServerMiddleware[Any]] | None = None,
+        lifespan: Lifespan[LifespanResultT] | None = None,
         **options: Any,
     ) -> None:
         _checked("TaskServer", tasks, "tasks")
@@ -111,13 +124,18 @@ class TaskServer(MCPServer[LifespanResultT]):
         self._declarations = Declarations()
         self._declaring = False
         self._task_tools: list[str] = []
+        self._forwarded_headers: Sequence[str] | None = None
+        self._shared = SharedValues()
+        self.mounts = Mounts(self)
+        self._own_lifespan: Lifespan[Any] = lifespan or _nothing_to_live_for
         self._tasks = TasksExtension(self)
         super().__init__(
             name,
             *args,
             tools=list(tools or ()),
             extensions=[*(extensions or ()), self._tasks],
-            middleware=[self._tasks.middleware, *(middleware or ())],
+            middleware=[self._tasks.middleware, *(middleware or ()), self._in_scope],
+            lifespan=self._lifespan,
             **options,
         )
         self.middleware.insert(0, guard)
@@ -133,6 +151,7 @@ class TaskServer(MCPServer[LifespanResultT]):
             TaskConfigError: the service offers task tools, and the server has tools of the same names.
         """
         self._tasks.bind(service)
+        self._forwarded_headers = None if service is None else service.settings.forward_headers
         for name in self._task_tools:
             self.remove_tool(name)
         self._task_tools = []
@@ -174,8 +193,8 @@ class TaskServer(MCPServer[LifespanResultT]):
         def repeat(server: TaskServer[Any], prefix: str) -> None:
             server.add_tool(fn, prefixed_name(prefix, tool_name), *options, task=self._inherited(task))
 
-        with self._declared(ComponentKind.TOOL, tool_name, task, fn, repeat):
-            super().add_tool(fn, tool_name, *options)
+        with self._declared(ComponentKind.TOOL, tool_name, task, fn, repeat) as visible:
+            super().add_tool(visible, tool_name, *options)
 
     def _declare_given(self, tool: Tool) -> None:
         """Declare a finished tool that the SDK has already."""
@@ -218,6 +237,8 @@ class TaskServer(MCPServer[LifespanResultT]):
         """Remove a tool by name. Raises ToolError where there is none."""
         super().remove_tool(name)
         self._declarations.remove(ComponentKind.TOOL, name)
+        for server, prefix in self.mounts.outer:
+            server.remove_tool(prefixed_name(prefix, name))
 
     def add_prompt(self, prompt: Prompt, *, task: TaskOption = None) -> None:
         """Add a prompt. `task` says how it runs as a task; raises as `add_tool` does."""
@@ -256,8 +277,8 @@ class TaskServer(MCPServer[LifespanResultT]):
                 )
                 again(fn)
 
-            with self._declared(ComponentKind.PROMPT, prompt_name, task, fn, repeat):
-                super(TaskServer, self).prompt(prompt_name, title, description, icons)(fn)
+            with self._declared(ComponentKind.PROMPT, prompt_name, task, fn, repeat) as visible:
+                super(TaskServer, self).prompt(prompt_name, title, description, icons)(visible)
             return fn
 
         return register
@@ -266,6 +287,8 @@ class TaskServer(MCPServer[LifespanResultT]):
         """Remove a prompt by name. Raises ValueError where there is none."""
         super().remove_prompt(name)
         self._declarations.remove(ComponentKind.PROMPT, name)
+        for server, prefix in self.mounts.outer:
+            server.remove_prompt(prefixed_name(prefix, name))
 
     def add_resource(self, resource: Resource, *, task: TaskOption = None) -> None:
         """Add a resource. `task` says how it is read as a task; raises as `add_tool` does."""
@@ -316,8 +339,8 @@ class TaskServer(MCPServer[LifespanResultT]):
                 mounted = prefixed_name(prefix, name or function_name(fn))
                 server.resource(prefixed_uri(prefix, uri), name=mounted, **options, task=self._inherited(task))(fn)
 
-            with self._declared(kind, uri, task, fn, repeat):
-                super(TaskServer, self).resource(uri, name=name, **options)(fn)
+            with self._declared(kind, uri, task, fn, repeat) as visible:
+                super(TaskServer, self).resource(uri, name=name, **options)(visible)
             return fn
 
         return register
@@ -330,29 +353,46 @@ class TaskServer(MCPServer[LifespanResultT]):
         task: TaskOption,
         fn: Callable[..., Any] | None,
         repeat: Repeat,
-        asynchronous: bool | None = None,
-    ) -> Iterator[None]:
-        """Remember a component that is handed to the SDK meanwhile."""
+        asynchronous: bool = True,
+    ) -> Iterator[Callable[..., Any]]:
+        """Remember a component that is handed to the SDK meanwhile; gives its function as callers are to see it."""
         config = _checked(f"{LABELS[kind]} {name!r}", task, "task", self._default)
         place = place_of(fn)
         self._declarations.refuse_second(kind, name, place)
+        injected = frozenset() if fn is None else injected_names(fn)
+        if kind is ComponentKind.RESOURCE_TEMPLATE:
+            refuse_injected_in_uri(name, injected)
+        visible = _no_function if fn is None else without_injected(fn)
         declared = Declared(
             kind=kind,
             name=name,
             config=config,
             place=place,
-            is_async=is_async(fn) if fn is not None else asynchronous is not False,
-            injected=frozenset(),
-            model=None if fn is None or kind in _MODELLED_BY_SDK else arguments_model(fn),
-            home=self,
+            is_async=asynchronous if fn is None else is_async(fn),
+            injected=injected,
+            model=None if fn is None or kind in _MODELLED_BY_SDK else arguments_model(visible),
+            home=self.mounts.home,
             repeat=repeat,
         )
         self._declaring = True
         try:
-            yield
+            yield visible
         finally:
             self._declaring = False
         self._declarations.add(declared)
+        self.mounts.pass_on(declared)
+
+    def mount(self, server: TaskServer[Any], prefix: str = "") -> None:
+        """Serve all that another server has, now and later, as one's own.
+
+        Args:
+            server: the other server; its lifespan runs within this one's, and is what its own components see.
+            prefix: goes before its names: `prefix_name` for tools and prompts, `scheme://prefix/...` for resources.
+
+        Raises:
+            DeclarationError: a name is taken, or the server is mounted on itself.
+        """
+        self.mounts.mount(server, prefix, list(server._declarations))
 
     def _inherited(self, task: TaskOption) -> TaskOption:
         """What a component's `task` means where its server is mounted: None is still open, for the outer server."""
@@ -380,7 +420,7 @@ class TaskServer(MCPServer[LifespanResultT]):
                 refuse_injected(declared.label, injected_into_tool(tool, declared), arguments)
             except ArgumentsError as error:
                 raise ToolError(f"Error executing tool {name}: {error}") from error
-        async with _reporting_to(context):
+        async with self._running(context) as context:
             return await super().call_tool(name, arguments, context)
 
     async def get_prompt(
@@ -397,7 +437,7 @@ class TaskServer(MCPServer[LifespanResultT]):
         """
         try:
             self.check_arguments(ComponentKind.PROMPT, name, arguments or {})
-            async with _reporting_to(context):
+            async with self._running(context) as context:
                 return await super().get_prompt(name, arguments, context)
         except ArgumentsError as error:
             raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
@@ -415,8 +455,59 @@ class TaskServer(MCPServer[LifespanResultT]):
             self.check_arguments(ComponentKind.RESOURCE_TEMPLATE, str(uri), {})
         except ArgumentsError as error:
             raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
-        async with _reporting_to(context):
+        async with self._running(context) as context:
             return await super().read_resource(uri, context)
+
+    @asynccontextmanager
+    async def _running(self, context: Context[Any, Any] | None) -> AsyncIterator[Context[Any, Any]]:
+        """A component runs: its dependencies belong to this call, its progress to the request."""
+        if context is None:
+            context = Context(mcp_server=self, subscriptions=self._subscriptions)
+            async with component_scope(self._shared, context):
+                yield context
+            return
+        reports = LatestReport(context.report_progress)
+        with listening(reports):
+            try:
+                async with component_scope(self._shared, context):
+                    yield context
+            finally:
+                await reports.aclose()
+
+    async def _in_scope(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Middleware around each call: its dependencies stay open until its result is serialised."""
+        if ctx.method not in KINDS:
+            return await call_next(ctx)
+        facts = CallFacts(principal=principal_of_caller(), headers=headers_of(ctx, self._forwarded()))
+        async with self.call_scope(facts):
+            return await call_next(self._at_home(ctx))
+
+    def _forwarded(self) -> Sequence[str]:
+        if self._forwarded_headers is None:
+            self._forwarded_headers = Settings().forward_headers
+        return self._forwarded_headers
+
+    def _at_home(self, ctx: ServerRequestContext[Any, Any]) -> ServerRequestContext[Any, Any]:
+        """The request as the component's own server would have it, where that one is mounted here."""
+        name = requested(ctx.method, ctx.params)
+        declared = None if name is None else self._find(*name)
+        if declared is None or declared.home is self:
+            return ctx
+        return replace(ctx, lifespan_context=self.mounts.state(declared.home))
+
+    def own_lifespan(self) -> AbstractAsyncContextManager[Any]:
+        """The lifespan that the author gave, without those of mounted servers."""
+        return self._own_lifespan(self)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: MCPServer[Any]) -> AsyncIterator[Any]:
+        """The author's lifespan, those of mounted servers within it, and the values of `Shared` in them all."""
+        async with (
+            self.own_lifespan() as state,
+            self.mounts.alive(),
+            self._shared.open(),
+        ):
+            yield state
 
     # What the wire layer asks (mcptasks.wire.catalogue.Catalogue)
 
@@ -489,6 +580,10 @@ class TaskServer(MCPServer[LifespanResultT]):
         declared = self._find(kind, name)
         return declared is not None and not declared.is_async
 
+    def call_scope(self, facts: CallFacts, call_sync: CallSync | None = None) -> AbstractAsyncContextManager[CallScope]:
+        """The scope of one call, which closes the call's dependencies."""
+        return call_scope(facts, self._shared, call_sync)
+
     def run_sync_with(self, call_sync: CallSync) -> None:
         """Run synchronous functions through `call_sync` instead of in a thread of the SDK's."""
         for tool in self._tool_manager.list_tools():
@@ -512,7 +607,7 @@ class TaskServer(MCPServer[LifespanResultT]):
         entry = self._lowlevel_server.get_request_handler(ctx.method)
         if entry is None:
             raise ToolError(f"{ctx.method} is not served")
-        return await entry.handler(ctx, entry.params_type.model_validate(params, by_name=False))
+        return await entry.handler(self._at_home(ctx), entry.params_type.model_validate(params, by_name=False))
 
 
 _MODELLED_BY_SDK = frozenset({ComponentKind.TOOL, ComponentKind.RESOURCE})
@@ -531,18 +626,14 @@ def _refuse_bare(decorator: str, first: object, example: str = "") -> None:
         raise TypeError(f"@mcp.{decorator} was used without parentheses: write @mcp.{decorator}({example})")
 
 
+def _no_function() -> None:
+    """Stands for the function of a component that came as a finished object."""
+
+
 @asynccontextmanager
-async def _reporting_to(context: Context[Any, Any] | None) -> AsyncIterator[None]:
-    """Make `mcptasks.progress` progress of the request."""
-    if context is None:
-        yield
-        return
-    reports = LatestReport(context.report_progress)
-    with listening(reports):
-        try:
-            yield
-        finally:
-            await reports.aclose()
+async def _nothing_to_live_for(_: MCPServer[Any]) -> AsyncIterator[dict[str, Any]]:
+    """The lifespan of a server without one."""
+    yield {}
 
 
 def _through(call_sync: CallSync, fn: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:

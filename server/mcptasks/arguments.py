@@ -13,9 +13,11 @@ from mcp.server.mcpserver.prompts import Prompt
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.context_injection import find_context_parameter
 from mcp.server.mcpserver.utilities.func_metadata import func_metadata
+from mcp.shared.uri_template import UriTemplate
 from pydantic import BaseModel, ValidationError
 
 from mcptasks.components import Declared
+from mcptasks.config import DeclarationError
 from mcptasks.resources import JsonObject
 from mcptasks.wire.catalogue import ArgumentsError
 
@@ -63,6 +65,15 @@ def refuse_injected(label: str, injected: frozenset[str], arguments: JsonObject)
     if given := sorted(injected & arguments.keys()):
         verb = "is" if len(given) == 1 else "are"
         raise ArgumentsError(f"{_listed(given)} of {label} {verb} filled in by the server and cannot be given")
+
+
+def refuse_injected_in_uri(uri: str, injected: frozenset[str]) -> None:
+    """Raises DeclarationError for a URI template with a variable that is a dependency of its function."""
+    if taken := sorted(injected.intersection(UriTemplate.parse(uri).variable_names)):
+        raise DeclarationError(
+            f"resource template {uri!r}: {_listed(taken)} is filled in by the server, so no URI can have it: "
+            "rename the parameter or the variable"
+        )
 
 
 def _validate(declared: Declared, arguments: Mapping[str, Any]) -> None:

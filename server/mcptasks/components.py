@@ -7,7 +7,6 @@ import inspect
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -94,13 +93,6 @@ class Declarations:
 def function_name(fn: Callable[..., Any]) -> str:
     """The name that a component has where its author gives none."""
     return str(getattr(fn, "__name__", type(fn).__name__))
-
-
-def is_async(fn: Callable[..., Any]) -> bool:
-    """Whether calling it gives a coroutine."""
-    while isinstance(fn, partial):
-        fn = fn.func
-    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004
 
 
 def place_of(fn: Callable[..., Any] | None = None) -> str:

@@ -38,6 +38,11 @@ def progress(current: float, total: float | None = None, message: str | None = N
         listener(current, total, message)
 
 
+def current_listener() -> ProgressListener | None:
+    """Where progress of the current context goes; None where nobody listens."""
+    return _LISTENER.get()
+
+
 @contextmanager
 def listening(listener: ProgressListener) -> Iterator[None]:
     """Send progress of the current context to the listener."""

@@ -148,6 +148,8 @@ class Principal(Model):
     client_id: str | None = Field(None, description="OAuth client that the call came from.")
     issuer: str | None = Field(None, description="Issuer of the access token.")
     subject: str | None = Field(None, description="Subject (user) of the access token.")
+    scopes: list[str] | None = Field(None, description="Scopes of the access token.")
+    claims: JsonObject | None = Field(None, description="Claims of the access token. The token itself is not kept.")
 
 
 class TraceContext(Model):
@@ -167,6 +169,9 @@ class Request(Model):
     meta: JsonObject | None = Field(None, description="The request's _meta, without the protocol's own envelope keys.")
     client_info: JsonObject | None = Field(None, description="Name and version of the calling MCP client.")
     client_capabilities: JsonObject | None = Field(None, description="Capabilities that the calling client declared.")
+    headers: dict[str, str] | None = Field(
+        None, description="Headers of the HTTP request that MCPTASKS_FORWARD_HEADERS names."
+    )
 
 
 class McpTaskSpec(Model):

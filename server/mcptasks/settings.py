@@ -21,15 +21,26 @@ GATEWAY_AUDIENCE = "mcptasks.dev/gateway"
 TOKEN_FILE = "/var/run/secrets/mcptasks.dev/token"
 
 
+SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
+
+
 class Settings(BaseSettings):
     """Settings, each from the environment variable `MCPTASKS_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
-    @field_validator("watch_namespaces", "allowed_hosts", "allowed_origins", mode="before")
+    @field_validator("watch_namespaces", "allowed_hosts", "allowed_origins", "forward_headers", mode="before")
     @classmethod
     def _split_at_commas(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("forward_headers")
+    @classmethod
+    def _no_secret_headers(cls, names: list[str]) -> list[str]:
+        lowered = [name.lower() for name in names]
+        if secret := sorted(SECRET_HEADERS.intersection(lowered)):
+            raise ValueError(f"{', '.join(secret)} carries credentials, which never enter a task: leave it out")
+        return lowered
 
     @field_validator("runner_command", mode="before")
     @classmethod
@@ -67,6 +78,13 @@ class Settings(BaseSettings):
     )
     allowed_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list, description="Origin headers that are served, separated by commas; `*` allows all."
+    )
+    forward_headers: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description=(
+            "HTTP headers of a call that its component may read, inline and in a Job, separated by commas. They are "
+            "kept in the McpTask, so none that carries a secret is allowed."
+        ),
     )
     max_body_bytes: int = Field(4 * MIB, ge=1, description="Largest request body; larger ones get HTTP 413.")
     max_arguments_bytes: int = Field(256 * KIB, ge=1, description="Largest arguments of a task, as JSON text.")

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
+from mcptasks.injection import CallSync
 from mcptasks.running.loop_thread import LoopJob
 from mcptasks.running.signals import Terminated, Termination, terminate
 
 T = TypeVar("T")
-
-CallSync: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 CLEAN_UP_SECONDS = 5.0
 """How long tasks that an asynchronous tool has left behind may take to end once they are cancelled."""
@@ -36,6 +35,7 @@ class _Call:
     fn: Callable[[], Any]
     loop: asyncio.AbstractEventLoop
     answer: asyncio.Future[Any]
+    closing: bool
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
     def settle(self, value: Any, error: BaseException | None) -> None:
@@ -62,10 +62,13 @@ class MainThreadCalls:
         self._calling = False
         self._job: LoopJob[Any] | None = None
 
-    async def call(self, fn: Callable[[], T]) -> T:
-        """Call the function in the main thread, in the caller's context, and give what it returns or raises."""
+    async def call(self, fn: Callable[[], T], *, closing: bool = False) -> T:
+        """Call the function in the main thread, in the caller's context, and give what it returns or raises.
+
+        One that is `closing` something is called even when the process has been asked to end.
+        """
         loop = asyncio.get_running_loop()
-        call = _Call(fn, loop, loop.create_future())
+        call = _Call(fn, loop, loop.create_future(), closing)
         self._calls.put(call)
         answer: T = await call.answer
         return answer
@@ -108,14 +111,14 @@ class MainThreadCalls:
         self._calling = True
         try:
             # A signal that came just before found no call to end.
-            if self.ending is not None:
+            if self.ending is not None and not call.closing:
                 terminate()
             return call.context.run(call.fn)
         finally:
             self._calling = False
 
 
-async def call_here(fn: Callable[[], T]) -> T:
+async def call_here(fn: Callable[[], T], *, closing: bool = False) -> T:
     """Call the function where the loop runs."""
     return fn()
 

@@ -6,16 +6,18 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
 from mcptasks.app import TaskServer
 from mcptasks.assignment import Assignment, FailureOutcome, Outcome
+from mcptasks.injection import CallSync, TaskInfo
 from mcptasks.loading import LoadError, load_server
 from mcptasks.logs import bind_task
 from mcptasks.resources import Reason
 from mcptasks.running.gateway_client import GatewayClient, RejectedError, TaskOverError
 from mcptasks.running.loop_thread import LoopJob, LoopThread
-from mcptasks.running.main_thread import CallSync, call_here, run_beside, run_here
+from mcptasks.running.main_thread import call_here, run_beside, run_here
 from mcptasks.running.outcomes import encoded, exit_code, not_serializable, within_limit
 from mcptasks.running.reporter import Reporter
 from mcptasks.running.signals import Terminated, Termination, carry_on
@@ -95,13 +97,23 @@ class TaskProcess:
         return load_server(module)
 
     def _execute(self, server: TaskServer[object], assignment: Assignment, reporter: Reporter) -> Outcome:
+        task = self._task_info(assignment)
         if not runs_in_main_thread(server, assignment):
-            return run_here(execute(server, assignment, reporter, call_here), self.termination)
+            return run_here(execute(server, assignment, reporter, call_here, task), self.termination)
 
         def start(call_sync: CallSync) -> LoopJob[Outcome]:
-            return self.loop_thread.submit(execute(server, assignment, reporter, call_sync))
+            return self.loop_thread.submit(execute(server, assignment, reporter, call_sync, task))
 
         return run_beside(start, self.termination)
+
+    def _task_info(self, assignment: Assignment) -> TaskInfo:
+        left = self._deadline(assignment) - time.monotonic()
+        return TaskInfo(
+            id=assignment.task_id,
+            attempt=assignment.attempt,
+            deadline=datetime.now(UTC) + timedelta(seconds=left),
+            cancelled=self.termination.event,
+        )
 
     def _leave_if_terminated(self) -> None:
         """A component that swallowed its end has still been asked to end."""

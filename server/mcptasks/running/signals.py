@@ -7,6 +7,7 @@ cancellation of its task. What ignores both is killed by the kubelet when the gr
 
 from __future__ import annotations
 
+import _thread
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -34,12 +35,14 @@ def carry_on() -> None:
 class Termination:
     """Whether the process has been asked to end, by whom, and how the main thread reacts to it at the moment.
 
-    Only the first request counts, so that the clean-up that it starts is not cut short by a second one.
+    Only the first request counts, so that the clean-up that it starts is not cut short by a second one. `event` is set
+    with it, for threads that the exception does not reach.
     """
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
         self.task_is_over = False
+        self.event = threading.Event()
         self._reaction: Reaction = terminate
 
     @classmethod
@@ -80,4 +83,6 @@ class Termination:
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.signal is None:
             self.signal = signal.Signals(number)
+            # Setting it takes a lock that the interrupted code may hold, so another thread does.
+            _thread.start_new_thread(self.event.set, ())
             self._reaction()

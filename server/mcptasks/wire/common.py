@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mcp.server.auth.middleware.auth_context import get_access_token
@@ -14,6 +14,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, RequestParams
 from mcp_types import methods as mcp_methods
 from pydantic import Field, ValidationError
+from pydantic_core import to_jsonable_python
 
 from mcptasks.calls import (
     DrainingError,
@@ -141,11 +142,23 @@ def principal_of_caller() -> Principal | None:
     if token is None:
         return None
     client_id, issuer, subject = principal_components(token)
-    return Principal(client_id=client_id, issuer=issuer, subject=subject)
+    return Principal(
+        client_id=client_id,
+        issuer=issuer,
+        subject=subject,
+        scopes=token.scopes or None,
+        claims=to_jsonable_python(token.claims, fallback=str) or None,
+    )
 
 
-def request_of(ctx: Context) -> Request:
-    """What a component may know of the request besides its arguments."""
+def headers_of(ctx: Context, forwarded: Sequence[str]) -> dict[str, str]:
+    """Those of the HTTP request's headers that components may know."""
+    headers = ctx.request.headers if ctx.request is not None else {}
+    return {name: headers[name] for name in forwarded if name in headers}
+
+
+def request_of(ctx: Context, forwarded: Sequence[str] = ()) -> Request:
+    """What a component may know of the request besides its arguments, with the headers of the given names."""
     meta = _meta(ctx)
     own = {key: value for key, value in meta.items() if not key.startswith(PROTOCOL_PREFIX)}
     return Request(
@@ -153,6 +166,7 @@ def request_of(ctx: Context) -> Request:
         meta=own or None,
         client_info=_object(meta.get(CLIENT_INFO_KEY)),
         client_capabilities=_object(meta.get(CLIENT_CAPABILITIES_KEY)),
+        headers=headers_of(ctx, forwarded) or None,
     )
 
 

@@ -7,7 +7,7 @@ shapes it for the reader's version.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,18 +20,17 @@ from mcp.server.runner import modern_error_data
 from mcp.server.session import ServerSession
 from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.transport_context import TransportContext
-from mcp_types import CallToolResult, TextContent
+from mcp_types import LOG_LEVEL_META_KEY, CallToolResult, TextContent
 from mcp_types.version import LATEST_MODERN_VERSION
 from pydantic import BaseModel
 
 from mcptasks.assignment import Assignment, ErrorOutcome, FailureOutcome, ResultOutcome
+from mcptasks.injection import CallFacts, CallScope, CallSync, TaskInfo
 from mcptasks.reports import LatestReport, listening
 from mcptasks.resources import ComponentKind, JsonObject, Reason
 from mcptasks.wire.catalogue import METHODS, request_params
 
 logger = logging.getLogger(__name__)
-
-CallSync = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
 class Components(Protocol):
@@ -44,6 +43,8 @@ class Components(Protocol):
     def is_sync(self, kind: ComponentKind, name: str) -> bool: ...
 
     def run_sync_with(self, call_sync: CallSync) -> None: ...
+
+    def call_scope(self, facts: CallFacts, call_sync: CallSync) -> AbstractAsyncContextManager[CallScope]: ...
 
     async def run_request(self, ctx: ServerRequestContext[Any, Any], params: JsonObject) -> HandlerResult: ...
 
@@ -66,7 +67,11 @@ def runs_in_main_thread(server: Components, assignment: Assignment) -> bool:
 
 
 async def execute(
-    server: Components, assignment: Assignment, channel: Channel, call_sync: CallSync
+    server: Components,
+    assignment: Assignment,
+    channel: Channel,
+    call_sync: CallSync,
+    task: TaskInfo | None = None,
 ) -> ResultOutcome | ErrorOutcome | FailureOutcome:
     """Run the assignment's component and give what it came to.
 
@@ -80,6 +85,10 @@ async def execute(
             "make sure that server and task Pods run the same code",
         )
     arguments = pydantic_core.from_json(assignment.arguments_text)
+    if arguments and METHODS[component.kind] == "resources/read":
+        return FailureOutcome(
+            reason=Reason.INVALID_ARGUMENTS, message=f"A {component.kind} takes no arguments besides its URI"
+        )
     server.run_sync_with(call_sync)
     try:
         async with server.lifespan() as state:
@@ -87,7 +96,11 @@ async def execute(
             reports = LatestReport(channel.progress)
             with listening(reports):
                 try:
-                    return _outcome(await server.run_request(ctx, params))
+                    async with server.call_scope(_facts(assignment, task), call_sync) as scope:
+                        outcome = _outcome(await server.run_request(ctx, params))
+                        if isinstance(outcome, FailureOutcome):
+                            scope.failed(ValueError(outcome.message))
+                        return outcome
                 finally:
                     await reports.aclose()
     except MCPError as error:
@@ -97,6 +110,14 @@ async def execute(
         logger.error("%s %s failed", component.kind, component.name, exc_info=error)
         hidden = modern_error_data(error)
         return ErrorOutcome(code=hidden.code, message=hidden.message)
+
+
+def _facts(assignment: Assignment, task: TaskInfo | None) -> CallFacts:
+    return CallFacts(
+        task or TaskInfo(assignment.task_id, assignment.attempt),
+        assignment.principal,
+        assignment.request.headers or {},
+    )
 
 
 def _request(
@@ -111,7 +132,8 @@ def _request(
         params["_meta"] = request.meta
     method = METHODS[component.kind]
     ctx: ServerRequestContext[Any, Any] = ServerRequestContext(
-        session=ServerSession(dispatch, connection),
+        # All of the component's log messages go to the Pod's log, whatever the caller wanted to hear of.
+        session=ServerSession(dispatch, connection, request_meta={LOG_LEVEL_META_KEY: "debug"}),  # type: ignore[arg-type]
         lifespan_context=state,
         protocol_version=version,
         method=method,

@@ -192,7 +192,7 @@ class Protocol2025:
             config=target.config,
             ttl_ms=ttl_ms,
             principal=principal_of_caller(),
-            request=request_of(ctx),
+            request=request_of(ctx, self.service.settings.forward_headers),
             trace_context=trace_context_of(ctx),
             idempotency_key=idempotency_key_of(ctx),
             idempotent_hint=self.catalogue.is_idempotent(component.kind, component.name),

@@ -123,7 +123,7 @@ class Protocol2026:
             arguments=arguments,
             config=config,
             principal=principal_of_caller(),
-            request=request_of(ctx),
+            request=request_of(ctx, self.service.settings.forward_headers),
             trace_context=trace_context_of(ctx),
             idempotency_key=idempotency_key_of(ctx),
             idempotent_hint=self.catalogue.is_idempotent(ComponentKind.TOOL, name),

@@ -129,6 +129,54 @@ class TestRunning:
         assert structured(gateway) == {"done": True}
 
 
+class TestDependencies:
+    @pytest.mark.parametrize("kind", ["def", "async def"])
+    def test_they_are_closed_when_the_call_is_cancelled_and_the_event_is_set(
+        self, runner: Runner, gateway: FakeGateway, kind: str
+    ) -> None:
+        sleep = "time.sleep(60)" if kind == "def" else "await asyncio.sleep(60)"
+        runner.module(f"""
+        import asyncio
+        from mcptasks import CurrentTask, Depends, TaskInfo
+
+        def resource():
+            try:
+                yield threading.current_thread().name
+            finally:
+                print("closed in", threading.current_thread().name)
+
+        @mcp.tool()
+        {kind} it(name: str = Depends(resource), task: TaskInfo = CurrentTask()) -> None:
+            progress(1)
+            try:
+                {sleep}
+            finally:
+                print("ended in", threading.current_thread().name, task.cancelled.wait(10), task.id, task.attempt)
+        """)
+        gateway.assignment = an_assignment("it")
+        process = runner.start()
+        gateway.wait_for(lambda: bool(gateway.progress()))
+        process.send_signal(signal.SIGTERM)
+        left = ended(process)
+        assert left.code == 128 + signal.SIGTERM
+        assert left.out == "ended in MainThread True task-1 1\nclosed in MainThread\n"
+
+    def test_the_deadline_is_that_of_the_attempt(self, runner: Runner, gateway: FakeGateway) -> None:
+        runner.module("""
+        from datetime import UTC, datetime
+        from mcptasks import CurrentTask, TaskInfo
+
+        @mcp.tool()
+        def left(task: TaskInfo = CurrentTask()) -> dict[str, float]:
+            return dict(seconds=(task.deadline - datetime.now(UTC)).total_seconds())
+        """)
+        gateway.assignment = an_assignment("left", timeout_seconds=600)
+        assert runner.run().code == 0
+        answer = structured(gateway)
+        assert isinstance(answer, dict)
+        assert 500 < answer["seconds"] < 600
+
+
 class TestProgress:
     def test_the_latest_progress_is_reported_at_its_pace_and_the_last_before_the_outcome(
         self, runner: Runner, gateway: FakeGateway

@@ -111,7 +111,8 @@ def test_lists_are_announced_where_callers_can_be_told_apart(guarded: Endpoint) 
 
 def test_the_principal_is_in_the_task(guarded: Endpoint) -> None:
     spec = guarded.tasks.items[made_by(guarded, "bob")]["spec"]
-    assert spec["principal"] == {"clientId": "app", "issuer": "https://issuer", "subject": "bob"}
+    claims = {"iss": "https://issuer"}
+    assert spec["principal"] == {"clientId": "app", "issuer": "https://issuer", "subject": "bob", "claims": claims}
     assert "bob" not in str(spec["request"])
 
 

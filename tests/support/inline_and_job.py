@@ -1,0 +1,163 @@
+"""One component run twice: by the server itself, and as the runner in a Job runs it; both answers in one form.
+
+The answer is JSON text of what a client of the given protocol version gets: `{"result": ...}` or `{"error": ...}`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp.server.auth.middleware.auth_context import auth_context_var
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+from mcp.server.connection import Connection
+from mcp.server.runner import modern_error_data, serve_one
+from mcp.shared.exceptions import MCPError
+from mcp.shared.message import ServerMessageMetadata
+from mcp_types import methods as mcp_methods
+from starlette.requests import Request as HttpRequest
+
+from mcptasks import TaskServer
+from mcptasks.assignment import Assignment, ErrorOutcome, Outcome, ResultOutcome
+from mcptasks.injection import CallSync
+from mcptasks.resources import Component, JsonObject, Principal, Request
+from mcptasks.running.loop_thread import LoopJob, LoopThread
+from mcptasks.running.main_thread import call_here, run_beside, run_here
+from mcptasks.running.signals import Termination
+from mcptasks.wire.catalogue import METHODS, request_params
+from mcptasks.wire.common import principal_of_caller
+from mcptasks.wire.execution import TaskDispatchContext, execute, runs_in_main_thread
+from tests.support.fake_gateway import an_assignment
+
+OLD = "2025-11-25"
+
+
+@dataclass
+class Heard:
+    """A channel that remembers what it was told."""
+
+    progressed: list[tuple[float, float | None, str | None]] = field(default_factory=list)
+    logged: list[tuple[str, object]] = field(default_factory=list)
+
+    async def progress(self, current: float, total: float | None, message: str | None) -> None:
+        self.progressed.append((current, total, message))
+
+    def log(self, level: str, data: object) -> None:
+        self.logged.append((level, data))
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request for a component: whoever presents the token makes it, with these HTTP headers."""
+
+    component: Component
+    arguments: JsonObject = field(default_factory=dict)
+    token: AccessToken | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    version: str = OLD
+
+    @property
+    def method(self) -> str:
+        return METHODS[self.component.kind]
+
+
+@dataclass(frozen=True)
+class _WithRequest(TaskDispatchContext):
+    """The dispatch context of an HTTP request."""
+
+    message_metadata: Any = None
+
+
+def inline(server: TaskServer[Any], call: Call, heard: Heard | None = None) -> str:
+    """What the server itself answers."""
+    return asyncio.run(_inline(server, call, heard or Heard()))
+
+
+async def _inline(server: TaskServer[Any], call: Call, heard: Heard) -> str:
+    params = request_params(call.component.kind, call.component.name, call.arguments)
+    params["_meta"] = {
+        "io.modelcontextprotocol/logLevel": "debug",
+        "io.modelcontextprotocol/protocolVersion": call.version,
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    }
+    headers = [(name.encode(), value.encode()) for name, value in call.headers.items()]
+    http = HttpRequest({"type": "http", "headers": headers})
+    dispatch = _WithRequest(heard, "request-1", message_metadata=ServerMessageMetadata(request_context=http))
+    auth_context_var.set(None if call.token is None else AuthenticatedUser(call.token))
+    try:
+        async with server.lifespan() as state:
+            result = await serve_one(
+                server._lowlevel_server,
+                dispatch,
+                call.method,
+                params,
+                connection=Connection.from_envelope(call.version, None, {}),
+                lifespan_state=state,
+            )
+    except MCPError as error:
+        return _error(error.error.code, error.error.message, error.error.data)
+    except Exception as error:  # noqa: BLE001 - what the SDK's own edge does with it
+        hidden = modern_error_data(error)
+        return _error(hidden.code, hidden.message, None)
+    return _text({"result": result})
+
+
+def in_job(server: TaskServer[Any], call: Call, heard: Heard | None = None) -> str:
+    """What a task comes to, as a client reads it. The server cannot be used for anything else afterwards."""
+    outcome = outcome_in_job(server, assignment_of(call), heard)
+    if isinstance(outcome, ErrorOutcome):
+        data = None if outcome.data_text is None else json.loads(outcome.data_text)
+        return _error(outcome.code, outcome.message, data)
+    assert isinstance(outcome, ResultOutcome), outcome
+    stored = {"resultType": "complete", **json.loads(outcome.text)}
+    return _text({"result": mcp_methods.serialize_server_result(call.method, call.version, stored)})
+
+
+def assignment_of(call: Call) -> Assignment:
+    """What the gateway would hand to the runner."""
+    return an_assignment(
+        "",
+        json.dumps(call.arguments),
+        component=call.component,
+        principal=_principal(call.token),
+        request=Request(protocol_version=call.version, headers=call.headers or None),
+    )
+
+
+def outcome_in_job(server: TaskServer[Any], assignment: Assignment, heard: Heard | None = None) -> Outcome:
+    """Run it as the runner's process does: synchronous functions in this thread, all else on a loop."""
+    channel, termination = heard or Heard(), Termination()
+    if not runs_in_main_thread(server, assignment):
+        return run_here(execute(server, assignment, channel, call_here), termination)
+
+    with LoopThread() as loop:
+
+        def start(call_sync: CallSync) -> LoopJob[Outcome]:
+            return loop.submit(execute(server, assignment, channel, call_sync))
+
+        return run_beside(start, termination)
+
+
+def _principal(token: AccessToken | None) -> Principal | None:
+    before = auth_context_var.set(None if token is None else AuthenticatedUser(token))
+    try:
+        return principal_of_caller()
+    finally:
+        auth_context_var.reset(before)
+
+
+def _error(code: int, message: str, data: object) -> str:
+    return _text({"error": {"code": code, "message": message, "data": data}})
+
+
+def _text(answer: JsonObject) -> str:
+    # The server names itself in answers of the newer version, and tasks/get does so around the result.
+    meta = answer.get("result", {}).get("_meta", {})
+    meta.pop("io.modelcontextprotocol/serverInfo", None)
+    if not meta:
+        answer.get("result", {}).pop("_meta", None)
+    return json.dumps(answer, ensure_ascii=False)
