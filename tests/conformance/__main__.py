@@ -41,14 +41,33 @@ TASK_SCENARIOS = (
 
 OTHER_SCENARIOS = (
     "server-initialize",
+    "server-stateless",
     "ping",
-    "tools-list",
     "http-header-validation",
     "caching",
     "dns-rebinding-protection",
+    "tools-list",
+    "tools-call-simple-text",
+    "tools-call-image",
+    "tools-call-audio",
+    "tools-call-embedded-resource",
+    "tools-call-mixed-content",
+    "tools-call-error",
+    "tools-call-with-progress",
+    "prompts-list",
+    "prompts-get-simple",
+    "prompts-get-with-args",
+    "prompts-get-embedded-resource",
+    "prompts-get-with-image",
+    "resources-list",
+    "resources-read-text",
+    "resources-read-binary",
+    "resources-templates-read",
+    "sep-2164-resource-not-found",
 )
-"""What the server does whichever tools it has. The suite's other scenarios test the SDK's prompts, resources and tools
-with fixtures of their own."""
+"""What a `TaskServer` must go on doing as the `MCPServer` that it is. Left out are features that the fixture does not
+offer (completions, log levels, resource subscriptions, skills, custom headers) and what needs a session (sampling and
+elicitation of the older version inline, resumable streams): the endpoint keeps none."""
 
 SCENARIO_SECONDS = 120
 SUCCESS = "SUCCESS"

@@ -1,0 +1,45 @@
+"""The server of the replica tests."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+from mcp.server.mcpserver import Context
+
+from mcptasks import TaskConfig, TaskServer, progress
+
+mcp: TaskServer[Any] = TaskServer("replicas", tasks=TaskConfig(poll_interval=0.2))
+
+
+@mcp.tool()
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@mcp.tool()
+async def steps(count: int, seconds: float = 0.5) -> str:
+    """Progress on the way."""
+    for step in range(count):
+        progress(step, count, f"step {step} of {count}")
+        await asyncio.sleep(seconds)
+    return f"{count} steps done"
+
+
+@mcp.tool(task=TaskConfig(mode="required", without_tasks="wait"))
+async def waited_for(count: int) -> str:
+    """Always a Job; a plain call waits for it."""
+    return f"{await steps(count)} in process {os.getpid()}"
+
+
+@mcp.tool(task=TaskConfig(answer_within=45))
+def quick() -> int:
+    """Over before anybody would poll."""
+    return os.getpid()
+
+
+@mcp.tool()
+def surroundings(ctx: Context[Any, Any]) -> dict[str, Any]:
+    """What the tool knows of the request that it belongs to."""
+    return {"traceparent": os.environ.get("TRACEPARENT"), "meta": dict(ctx.request_context.meta or {})}
