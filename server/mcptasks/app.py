@@ -60,6 +60,7 @@ from mcptasks.injection import (
     CallScope,
     CallSync,
     SharedValues,
+    call_here,
     call_scope,
     component_scope,
     injected_names,
@@ -126,6 +127,7 @@ class TaskServer(MCPServer[LifespanResultT]):
         self._task_tools: list[str] = []
         self._forwarded_headers: Sequence[str] | None = None
         self._shared = SharedValues()
+        self._call_sync: CallSync = call_here
         self.mounts = Mounts(self)
         self._own_lifespan: Lifespan[Any] = lifespan or _nothing_to_live_for
         self._tasks = TasksExtension(self)
@@ -585,10 +587,11 @@ class TaskServer(MCPServer[LifespanResultT]):
         return call_scope(facts, self._shared, call_sync)
 
     def run_sync_with(self, call_sync: CallSync) -> None:
-        """Run synchronous functions through `call_sync` instead of in a thread of the SDK's."""
+        """Run synchronous functions through `call_sync` from now on, instead of in a thread of the SDK's."""
+        self._call_sync = call_sync
         for tool in self._tool_manager.list_tools():
             if not tool.is_async:
-                tool.fn = _through(call_sync, tool.fn)
+                tool.fn = self._through_call_sync(tool.fn)
                 tool.is_async = True
         components: list[Any] = [
             *self._prompt_manager.list_prompts(),
@@ -597,7 +600,14 @@ class TaskServer(MCPServer[LifespanResultT]):
         ]
         for component in components:
             if not is_async(component.fn):
-                component.fn = _through(call_sync, component.fn)
+                component.fn = self._through_call_sync(component.fn)
+
+    def _through_call_sync(self, fn: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+        @wraps(fn)
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return await self._call_sync(partial(fn, *args, **kwargs))
+
+        return call
 
     async def run_request(self, ctx: ServerRequestContext[Any, Any], params: JsonObject) -> HandlerResult:
         """Run one request by its handler, as the server itself would, and give the handler's own result.
@@ -634,11 +644,3 @@ def _no_function() -> None:
 async def _nothing_to_live_for(_: MCPServer[Any]) -> AsyncIterator[dict[str, Any]]:
     """The lifespan of a server without one."""
     yield {}
-
-
-def _through(call_sync: CallSync, fn: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-    @wraps(fn)
-    async def call(*args: Any, **kwargs: Any) -> Any:
-        return await call_sync(partial(fn, *args, **kwargs))
-
-    return call

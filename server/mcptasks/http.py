@@ -27,7 +27,7 @@ from mcptasks.kube.cache import WatchCache
 from mcptasks.kube.errors import KubeConfigError
 from mcptasks.kube.resources import MCP_TASKS
 from mcptasks.kube.tasks import TaskClient, parse_task
-from mcptasks.loading import LoadError, ServerPath, load_server
+from mcptasks.loading import LoadError, absolute, load_server
 from mcptasks.logs import configure_logging
 from mcptasks.resources import JsonObject, ResultRecord
 from mcptasks.results import Results, ResultStoreUnavailableError
@@ -71,7 +71,7 @@ def serve(settings: Settings) -> int:
 async def _serve(settings: Settings) -> int:
     server = _load(settings)
     # Task Pods run elsewhere: what they are told must not depend on this process's directory.
-    settings = settings.model_copy(update={"module": ServerPath.parse(settings.module or "").absolute()})
+    settings = settings.model_copy(update={"module": absolute(settings.module or "")})
     access = ClusterAccess(settings.kubeconfig, settings.context)
     namespace = settings.namespace or access.namespace()
     endpoint_socket = bind(settings.host, settings.port, "MCPTASKS_PORT or --port")

@@ -62,6 +62,11 @@ class CallSync(Protocol):
     def __call__(self, fn: Callable[[], Any], *, closing: bool = False) -> Awaitable[Any]: ...
 
 
+async def call_here(fn: Callable[[], Any], *, closing: bool = False) -> Any:
+    """Call the function where the loop runs."""
+    return fn()
+
+
 @dataclass(frozen=True)
 class TaskInfo:
     """The task that a function runs for. Where it runs inline there is none: `id` and `deadline` are None.

@@ -1,4 +1,8 @@
-"""Finding the user's server: `path/to/server.py[:name]` or `package.module[:name]`."""
+"""Finding the user's server: `path/to/server.py[:name]` or `package.module[:name]`.
+
+Several, separated by commas, are served as one: the first one is the server, the others are mounted on it, each with
+the prefix before its `=` if it has one: `server.py,geo=maps.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from mcptasks.app import TaskServer
+from mcptasks.config import DeclarationError
 
 MODULE_NAME = "mcptasks_user_server"
 
@@ -52,14 +57,53 @@ class ServerPath:
         return f"{target}:{self.name}" if self.name else target
 
 
+@dataclass(frozen=True)
+class Mounted:
+    """One of several servers: where it is, and the prefix of its names."""
+
+    path: ServerPath
+    prefix: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Mounted:
+        """Read `[prefix=]path`."""
+        prefix, equals, path = text.strip().partition("=")
+        if equals and prefix.isidentifier():
+            return cls(ServerPath.parse(path), prefix)
+        return cls(ServerPath.parse(text.strip()))
+
+    def absolute(self) -> str:
+        """The same as text that means the same from any directory."""
+        return f"{self.prefix}={self.path.absolute()}" if self.prefix else self.path.absolute()
+
+
+def absolute(text: str) -> str:
+    """The servers that the text names, as text that means the same from any directory."""
+    return ",".join(Mounted.parse(part).absolute() for part in text.split(","))
+
+
 def load_server(text: str) -> TaskServer[object]:
-    """Import the module and find the TaskServer in it.
+    """Import the module, or the modules, and find the TaskServer in it.
 
     Raises:
-        LoadError: there is no such file or module, importing it failed, or it has no (or more than one) TaskServer.
+        LoadError: there is no such file or module, importing it failed, it has no (or more than one) TaskServer, or
+            two servers have components of the same name.
     """
-    path = ServerPath.parse(text)
-    module = _load(path)
+    first, *others = [Mounted.parse(part) for part in text.split(",")]
+    if first.prefix:
+        raise LoadError(f"{first.path.target} comes first, so it is the server itself and cannot have a prefix")
+    server = _server(first.path, MODULE_NAME)
+    for number, other in enumerate(others, 2):
+        mounted = _server(other.path, f"{MODULE_NAME}_{number}")
+        try:
+            server.mount(mounted, other.prefix)
+        except DeclarationError as error:
+            raise LoadError(f"{other.path.target} cannot be served with {first.path.target}: {error}") from error
+    return server
+
+
+def _server(path: ServerPath, module_name: str) -> TaskServer[object]:
+    module = _load(path, module_name)
     if path.name is not None:
         return _named(module, path)
     found = {id(value): (name, value) for name, value in vars(module).items() if isinstance(value, TaskServer)}
@@ -89,9 +133,9 @@ def _hint(module: ModuleType) -> str:
     return f" (make {plain[0]} a TaskServer: `from mcptasks import TaskServer`)" if plain else ""
 
 
-def _load(path: ServerPath) -> ModuleType:
+def _load(path: ServerPath, module_name: str) -> ModuleType:
     try:
-        return _load_file(Path(path.target)) if path.is_file else importlib.import_module(path.target)
+        return _load_file(Path(path.target), module_name) if path.is_file else importlib.import_module(path.target)
     except LoadError:
         raise
     except ModuleNotFoundError as error:
@@ -107,10 +151,10 @@ def _failed(path: ServerPath, error: BaseException) -> LoadError:
     return LoadError(f"{path.target} cannot be imported: {last}", "".join(traceback.format_exception(error)))
 
 
-def _load_file(file: Path) -> ModuleType:
+def _load_file(file: Path, module_name: str) -> ModuleType:
     if not file.is_file():
         raise LoadError(f"there is no file {file}")
-    spec = importlib.util.spec_from_file_location(MODULE_NAME, file.resolve())
+    spec = importlib.util.spec_from_file_location(module_name, file.resolve())
     if spec is None or spec.loader is None:
         raise LoadError(f"{file} is not a Python file")
     folder = str(file.resolve().parent)
@@ -118,10 +162,10 @@ def _load_file(file: Path) -> ModuleType:
         sys.path.insert(0, folder)
     module = importlib.util.module_from_spec(spec)
     # Registered before it runs, as an import does: dataclasses and pydantic look their module up.
-    sys.modules[MODULE_NAME] = module
+    sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[MODULE_NAME]
+        del sys.modules[module_name]
         raise
     return module

@@ -67,7 +67,11 @@ class Settings(BaseSettings):
     # Server
     server_name: str = Field("default", max_length=63, description="Name of this MCP server in `spec.server`.")
     module: str | None = Field(
-        None, description="The user's server: `path/to/server.py[:name]` or `package.module[:name]`."
+        None,
+        description=(
+            "The user's server: `path/to/server.py[:name]` or `package.module[:name]`. More, after commas, are mounted "
+            "on the first one, with a prefix as in `server.py,geo=maps.py`."
+        ),
     )
     host: str = Field("127.0.0.1", description="Address that the MCP endpoint listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port of the MCP endpoint; 0 picks a free one.")

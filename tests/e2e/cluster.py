@@ -23,7 +23,7 @@ from tests.support.kubectl import Kubectl, eventually
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 IMAGE = os.environ.get("MCPTASKS_E2E_IMAGE", "mcptasks-e2e:dev")
-MODULE = "/app/tools.py"
+MODULE = "/app/tools.py,/app/returns.py"
 REDIS_URL = "redis://mcptasks-redis:6379/0"
 
 RIVAL_LEASE = "mcptasks-rival"

@@ -15,6 +15,7 @@ from tests.support.kubectl import Kubectl
 from tests.support.redis import RedisServer
 
 TOOLS = Path(__file__).with_name("tools.py")
+RETURNS = Path(__file__).with_name("returns.py")
 
 
 @dataclass
@@ -145,7 +146,7 @@ def embedded(directory: Path, settings: dict[str, str]) -> Iterator[EmbeddedDepl
     redis = RedisServer(directory, arguments=("--appendonly", "yes", "--appendfsync", "always"))
     redis.start()
     try:
-        config = StackConfig(str(TOOLS), operators=2, settings={**settings, "MCPTASKS_REDIS_URL": redis.url})
+        config = StackConfig(f"{TOOLS},{RETURNS}", operators=2, settings={**settings, "MCPTASKS_REDIS_URL": redis.url})
         with LocalStack(config) as stack:
             deployment = EmbeddedDeployment(stack, redis)
             deployment.kubectl.run("create", "serviceaccount", "mcptasks-runner")

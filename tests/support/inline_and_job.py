@@ -17,18 +17,20 @@ from mcp.server.connection import Connection
 from mcp.server.runner import modern_error_data, serve_one
 from mcp.shared.exceptions import MCPError
 from mcp.shared.message import ServerMessageMetadata
+from mcp_types import INTERNAL_ERROR
 from mcp_types import methods as mcp_methods
+from pydantic import ValidationError
 from starlette.requests import Request as HttpRequest
 
 from mcptasks import TaskServer
 from mcptasks.assignment import Assignment, ErrorOutcome, Outcome, ResultOutcome
-from mcptasks.injection import CallSync
+from mcptasks.injection import CallSync, call_here
 from mcptasks.resources import Component, JsonObject, Principal, Request
 from mcptasks.running.loop_thread import LoopJob, LoopThread
-from mcptasks.running.main_thread import call_here, run_beside, run_here
+from mcptasks.running.main_thread import run_beside, run_here
 from mcptasks.running.signals import Termination
 from mcptasks.wire.catalogue import METHODS, request_params
-from mcptasks.wire.common import principal_of_caller
+from mcptasks.wire.common import INVALID_RESULT, principal_of_caller
 from mcptasks.wire.execution import TaskDispatchContext, execute, runs_in_main_thread
 from tests.support.fake_gateway import an_assignment
 
@@ -107,14 +109,17 @@ async def _inline(server: TaskServer[Any], call: Call, heard: Heard) -> str:
 
 
 def in_job(server: TaskServer[Any], call: Call, heard: Heard | None = None) -> str:
-    """What a task comes to, as a client reads it. The server cannot be used for anything else afterwards."""
+    """What a task comes to, as a client reads it. The server runs in Jobs only from then on."""
     outcome = outcome_in_job(server, assignment_of(call), heard)
     if isinstance(outcome, ErrorOutcome):
         data = None if outcome.data_text is None else json.loads(outcome.data_text)
         return _error(outcome.code, outcome.message, data)
     assert isinstance(outcome, ResultOutcome), outcome
     stored = {"resultType": "complete", **json.loads(outcome.text)}
-    return _text({"result": mcp_methods.serialize_server_result(call.method, call.version, stored)})
+    try:
+        return _text({"result": mcp_methods.serialize_server_result(call.method, call.version, stored)})
+    except ValidationError:
+        return _error(INTERNAL_ERROR, INVALID_RESULT, None)
 
 
 def assignment_of(call: Call) -> Assignment:

@@ -71,7 +71,7 @@ class RawClient:
         # Loading certificates for each request costs more than the request.
         verify = self.url.startswith("https")
         response = httpx.post(self.url, json=body, headers=accept | headers, timeout=self.timeout, verify=verify)
-        lines = [line[5:].strip() for line in response.text.splitlines() if line.startswith("data:")]
+        lines = [line[5:].strip() for line in response.text.split("\n") if line.startswith("data:")]
         texts = [line for line in lines if line] or [response.text]
         return Answer(response.status_code, [json.loads(text) for text in texts])
 

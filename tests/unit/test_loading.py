@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from mcptasks.loading import LoadError, ServerPath, load_server
+from mcptasks.loading import LoadError, ServerPath, absolute, load_server
 
 SERVER = "from mcptasks import TaskServer\n{name} = TaskServer('{name}')\n"
 
@@ -79,3 +80,32 @@ def test_the_traceback_of_the_module_is_kept(tmp_path: Path) -> None:
 def test_what_is_not_there_is_named(text: str, message: str) -> None:
     with pytest.raises(LoadError, match=message):
         load_server(text)
+
+
+COMPONENT = SERVER.replace("{name} =", "mcp =") + "@mcp.tool()\ndef {tool}() -> str:\n    return __name__\n"
+
+
+def test_several_modules_are_one_server_with_prefixes(tmp_path: Path) -> None:
+    for name, tool in (("one", "report"), ("two", "report"), ("three", "other")):
+        (tmp_path / f"{name}.py").write_text(COMPONENT.format(name=name, tool=tool))
+    server = load_server(f"{tmp_path}/one.py,maps={tmp_path}/two.py,{tmp_path}/three.py:mcp")
+    assert server.name == "one"
+    assert sorted(tool.name for tool in asyncio.run(server.list_tools())) == ["maps_report", "other", "report"]
+
+
+def test_names_that_collide_are_refused_with_both_places(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.py").write_text(COMPONENT.format(name=name, tool="report"))
+    places = rf"tool 'report' is declared twice: at {tmp_path}/one.py:\d+ and at {tmp_path}/two.py:\d+"
+    with pytest.raises(LoadError, match=places):
+        load_server(f"{tmp_path}/one.py,{tmp_path}/two.py")
+
+
+def test_the_first_of_several_is_the_server_itself(tmp_path: Path) -> None:
+    with pytest.raises(LoadError, match="cannot have a prefix"):
+        load_server(f"maps={tmp_path}/one.py,{tmp_path}/two.py")
+
+
+def test_several_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert absolute("a.py,geo=b/c.py:mcp,package.module") == f"{tmp_path}/a.py,geo={tmp_path}/b/c.py:mcp,package.module"

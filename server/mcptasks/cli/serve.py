@@ -9,12 +9,17 @@ import typer
 
 from mcptasks.cli.configure import load_settings
 from mcptasks.http import serve
-from mcptasks.loading import ServerPath
+from mcptasks.loading import absolute
 
 
 def command(
-    module: Annotated[
-        str | None, typer.Argument(help="Your server: path/to/server.py[:name] or package.module[:name].")
+    modules: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODULE]...",
+            help="Your server: path/to/server.py[:name] or package.module[:name]. More are mounted on the first one, "
+            "with a prefix as in geo=maps.py.",
+        ),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address of the MCP endpoint.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the MCP endpoint; 0 picks a free one.")] = None,
@@ -32,9 +37,10 @@ def command(
     \b
     Example:
       mcptasks serve server.py --port 8000
+      mcptasks serve server.py geo=maps.py
     """
     settings = load_settings(
-        module=None if module is None else ServerPath.parse(module).absolute(),
+        module=absolute(",".join(modules)) if modules else None,
         host=host,
         port=port,
         path=path,

@@ -118,11 +118,6 @@ class MainThreadCalls:
             self._calling = False
 
 
-async def call_here(fn: Callable[[], T], *, closing: bool = False) -> T:
-    """Call the function where the loop runs."""
-    return fn()
-
-
 def run_beside(start: Callable[[CallSync], LoopJob[T]], termination: Termination) -> T:
     """Run a job on the loop beside the main thread; what it wants called is called here.
 

@@ -11,13 +11,13 @@ from typing import NoReturn
 
 from mcptasks.app import TaskServer
 from mcptasks.assignment import Assignment, FailureOutcome, Outcome
-from mcptasks.injection import CallSync, TaskInfo
+from mcptasks.injection import CallSync, TaskInfo, call_here
 from mcptasks.loading import LoadError, load_server
 from mcptasks.logs import bind_task
 from mcptasks.resources import Reason
 from mcptasks.running.gateway_client import GatewayClient, RejectedError, TaskOverError
 from mcptasks.running.loop_thread import LoopJob, LoopThread
-from mcptasks.running.main_thread import call_here, run_beside, run_here
+from mcptasks.running.main_thread import run_beside, run_here
 from mcptasks.running.outcomes import encoded, exit_code, not_serializable, within_limit
 from mcptasks.running.reporter import Reporter
 from mcptasks.running.signals import Terminated, Termination, carry_on

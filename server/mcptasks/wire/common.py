@@ -197,6 +197,10 @@ def _object(value: object) -> JsonObject | None:
     return value if isinstance(value, dict) else None
 
 
+INVALID_RESULT = "Handler returned an invalid result"
+"""What the SDK says of an inline call whose result the protocol version cannot carry."""
+
+
 async def shaped_result(service: TaskService, view: TaskView, version: str) -> JsonObject:
     """The task's result, in the shape that the given protocol version has for it."""
     stored = {"resultType": "complete", **json.loads(await service.result_text(view))}
@@ -204,7 +208,7 @@ async def shaped_result(service: TaskService, view: TaskView, version: str) -> J
         return mcp_methods.serialize_server_result(METHODS[view.component.kind], version, stored)
     except ValidationError as error:
         logger.error("the recorded result is no result of this kind", exc_info=error, extra={"task": view.task_id})
-        raise MCPError(code=INTERNAL_ERROR, message="The task's result is not one that can be sent") from None
+        raise MCPError(code=INTERNAL_ERROR, message=INVALID_RESULT) from None
 
 
 def task_failure(view: TaskView) -> MCPError:

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from mcptasks.injection import CallSync
+from mcptasks.injection import CallSync, call_here
 from mcptasks.running.loop_thread import LoopThread
-from mcptasks.running.main_thread import CallEndedError, call_here, run_beside, run_here
+from mcptasks.running.main_thread import CallEndedError, run_beside, run_here
 from mcptasks.running.signals import Terminated, Termination, carry_on
 
 Job = Callable[[CallSync], Coroutine[Any, Any, Any]]
