@@ -3,17 +3,21 @@
 The tests compare each answer inline with the same one as a task.
 """
 
+import asyncio
 import base64
 import datetime
 import decimal
 import enum
 import math
 import uuid
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
-from mcp.server.mcpserver import Audio, Context, Image
+from mcp.server.mcpserver import Audio, Context, Image, MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp.server.mcpserver.prompts.base import AssistantMessage, Message, UserMessage
 from mcp.shared.exceptions import MCPError
@@ -29,7 +33,7 @@ from mcp_types import (
 )
 from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter
 
-from mcptasks import Depends, TaskConfig, TaskServer
+from mcptasks import Depends, Progress, TaskConfig, TaskServer
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -70,9 +74,14 @@ class Segment:
     ends: tuple[int, int]
 
 
+@asynccontextmanager
+async def alive(_: MCPServer[Any]) -> AsyncIterator[str]:
+    yield "alive"
+
+
 def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
     """The server, afresh."""
-    mcp: TaskServer[Any] = TaskServer("returns", tasks=TaskConfig(poll_interval=0.2))
+    mcp: TaskServer[Any] = TaskServer("returns", tasks=TaskConfig(poll_interval=0.2), lifespan=alive)
     tool = mcp.tool()
 
     # Primitives
@@ -297,6 +306,20 @@ def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
     @tool
     def dependent(row: Row = Depends(lambda: Row(row_number=5))) -> Row:
         return row
+
+    @tool
+    async def surrounded(ctx: Context[Any, Any], seconds: float = 0, progress: Progress = Progress()) -> str:
+        """Tells what its server's lifespan yields, with progress and logs on the way."""
+        print("printed")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            await ctx.info("told the caller")
+        progress.set_total(2)
+        for _ in range(2):
+            await asyncio.sleep(seconds)
+            progress.increment()
+        progress.set_message("done")
+        return str(ctx.request_context.lifespan_context)
 
     # Failures
 
