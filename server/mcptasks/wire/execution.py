@@ -82,7 +82,8 @@ async def execute(
         return FailureOutcome(
             reason=Reason.COMPONENT_NOT_FOUND,
             message=f"The runner's module has no {component.kind} {component.name!r}: "
-            "make sure that server and task Pods run the same code",
+            "make sure that server and task Pods run the same code, and that the module declares it when it is "
+            "imported: what a running server adds later is not in its Pods",
         )
     arguments = pydantic_core.from_json(assignment.arguments_text)
     if arguments and METHODS[component.kind] == "resources/read":
