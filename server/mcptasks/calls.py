@@ -73,6 +73,8 @@ class DrainingError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("This server is shutting down; send the request again")
+        # Nothing was begun: clients that know the reason repeat the request by themselves.
+        self.data = {"reason": "Draining"}
 
 
 def principal_key(principal: Principal) -> tuple[str, str, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import httpx
@@ -15,6 +16,7 @@ from mcptasks.wire.client_types import (
     ClientError,
     ConnectionFailedError,
     HttpRefusedError,
+    NotSentError,
     Progress,
     ProgressCallback,
     error_of,
@@ -22,9 +24,13 @@ from mcptasks.wire.client_types import (
 
 EXCERPT_CHARACTERS = 200
 EVENT_STREAM = "text/event-stream"
+BUSY = frozenset({408, 425, 429})
+"""Refusals that pass by themselves, besides the server's own failures."""
+
 BASE_HEADERS = {"Accept": f"application/json, {EVENT_STREAM}", "Content-Type": "application/json"}
 
-Notified = Callable[[JsonObject], None]
+OnMessage = Callable[[JsonObject], Awaitable[None]]
+"""Takes a request or notification that the server sends before its answer. What it raises ends the exchange."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +54,9 @@ class HttpTransport:
         method: str,
         params: JsonObject,
         headers: Mapping[str, str],
-        on_progress: ProgressCallback | None = None,
+        on_message: OnMessage | None = None,
     ) -> Answer:
-        """Send a request and wait for its answer; progress on the way there goes to `on_progress`.
+        """Send a request and wait for its answer; what else comes on its stream goes to `on_message`.
 
         Raises:
             McpError: the answer is a JSON-RPC error.
@@ -59,18 +65,36 @@ class HttpTransport:
         """
         request_id = next(self._ids)
         message = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
-        async for response, received in self._exchange(message, headers):
-            if received.get("id") == request_id and "method" not in received:
-                return Answer(_result(received), response.headers)
-            if received.get("id") is None and "error" in received:
-                raise error_of(received["error"])
-            await _report(received, on_progress)
+        async with aclosing(self._exchange("POST", message, headers)) as exchange:
+            async for response, received in exchange:
+                if received.get("id") == request_id and "method" not in received:
+                    return Answer(_result(received), response.headers)
+                if received.get("id") is None and "error" in received:
+                    raise error_of(received["error"])
+                if on_message is not None and "method" in received:
+                    await on_message(received)
         raise ConnectionFailedError(f"{self.url} closed the connection before it answered {method}")
 
     async def notify(self, method: str, headers: Mapping[str, str]) -> None:
         """Send a notification."""
-        async for _ in self._exchange({"jsonrpc": "2.0", "method": method}, headers):
-            pass
+        await self.send({"method": method}, headers)
+
+    async def send(self, message: JsonObject, headers: Mapping[str, str]) -> None:
+        """Send a message that has no answer: a notification, or the response to a request of the server's."""
+        async with aclosing(self._exchange("POST", {"jsonrpc": "2.0", **message}, headers)) as exchange:
+            async for _ in exchange:
+                pass
+
+    async def listen(self, headers: Mapping[str, str], on_message: OnMessage) -> None:
+        """Read what the server sends on a stream of its own (GET), until it ends it.
+
+        Raises:
+            HttpRefusedError: the server has no such stream.
+        """
+        async with aclosing(self._exchange("GET", None, headers)) as exchange:
+            async for _, received in exchange:
+                if "method" in received:
+                    await on_message(received)
 
     async def delete(self, headers: Mapping[str, str]) -> None:
         """End the session that the headers name, if the server can still be reached."""
@@ -80,15 +104,15 @@ class HttpTransport:
             return
 
     async def _exchange(
-        self, message: JsonObject, headers: Mapping[str, str]
-    ) -> AsyncIterator[tuple[httpx.Response, JsonObject]]:
-        body = json.dumps(message, ensure_ascii=False).encode()
+        self, verb: str, message: JsonObject | None, headers: Mapping[str, str]
+    ) -> AsyncGenerator[tuple[httpx.Response, JsonObject]]:
+        body = None if message is None else json.dumps(message, ensure_ascii=False).encode()
         try:
-            async with self.http.stream(
-                "POST", self.url, content=body, headers={**BASE_HEADERS, **headers}
-            ) as response:
+            async with self.http.stream(verb, self.url, content=body, headers={**BASE_HEADERS, **headers}) as response:
                 async for received in _messages(response):
                     yield response, received
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise NotSentError(f"cannot reach {self.url}: {error or type(error).__name__}") from error
         except httpx.TimeoutException as error:
             raise ConnectionFailedError(f"{self.url} does not answer (timeout)") from error
         except httpx.InvalidURL as error:
@@ -119,7 +143,7 @@ def _refused(response: httpx.Response, body: bytes) -> ClientError:
     if status in (401, 403):
         hint = "give a valid one with --token" if "authorization" in response.request.headers else "it wants a token"
         return HttpRefusedError(status, f"{response.url} refuses access (HTTP {status}): {hint}")
-    if status >= 500:
+    if status >= 500 or status in BUSY:
         return ConnectionFailedError(f"{response.url} answers HTTP {status}: {_excerpt(body)}")
     hint = "; is the path right? It is /mcp by default" if status == 404 else ""
     return HttpRefusedError(status, f"{response.url} answers HTTP {status}: {_excerpt(body)}{hint}")
@@ -154,11 +178,12 @@ def _result(message: JsonObject) -> JsonObject:
     return result
 
 
-async def _report(message: JsonObject, on_progress: ProgressCallback | None) -> None:
-    if on_progress is None or message.get("method") != "notifications/progress":
-        return
+def progress_in(message: JsonObject) -> Progress | None:
+    """The progress that a notification reports, if it is one of that."""
+    if message.get("method") != "notifications/progress":
+        return None
     params = message.get("params") or {}
-    await report(on_progress, Progress(params.get("progress"), params.get("total"), params.get("message")))
+    return Progress(params.get("progress"), params.get("total"), params.get("message"))
 
 
 async def report(on_progress: ProgressCallback | None, progress: Progress) -> None:

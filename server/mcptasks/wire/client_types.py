@@ -13,6 +13,11 @@ PROGRESS_META = "mcptasks.dev/progress"
 """Key in a task's `_meta` under which a mcptasks server gives progress in numbers; others give a message only."""
 
 DEFAULT_POLL_SECONDS = 1.0
+MIN_POLL_SECONDS = 0.01
+"""A server that asks for polling without a pause gets this one."""
+
+INTERNAL_ERROR = -32603
+METHOD_NOT_FOUND = -32601
 
 
 class ClientError(Exception):
@@ -21,6 +26,10 @@ class ClientError(Exception):
 
 class ConnectionFailedError(ClientError):
     """The server cannot be reached, or the connection broke before the answer was there. Worth trying again."""
+
+
+class NotSentError(ConnectionFailedError):
+    """There was no connection at all: the server has seen nothing of the request, so repeating it is safe."""
 
 
 class HttpRefusedError(ClientError):
@@ -80,10 +89,25 @@ class Tool:
 
 
 @dataclass(frozen=True)
+class InputRequest:
+    """Something that the server wants to know from the caller."""
+
+    key: str
+    method: str
+    params: JsonObject = field(default_factory=dict)
+
+    @classmethod
+    def parse_all(cls, requests: object) -> tuple[InputRequest, ...]:
+        """The requests of a map by key."""
+        items = requests.items() if isinstance(requests, dict) else ()
+        return tuple(cls(key, str(item.get("method")), item.get("params") or {}) for key, item in items)
+
+
+@dataclass(frozen=True)
 class TaskState:
     """A task as the server last described it, in the words of neither protocol version. Times are RFC 3339.
 
-    `result` and `error` are there only where the protocol version gives them with the state.
+    `result`, `error` and `input_requests` are there only where the protocol version gives them with the state.
     """
 
     task_id: str
@@ -96,21 +120,40 @@ class TaskState:
     poll_interval_ms: int | None = None
     result: JsonObject | None = None
     error: McpError | None = None
+    input_requests: tuple[InputRequest, ...] = ()
 
     @property
     def poll_seconds(self) -> float:
         """How long the server asks to wait between two polls."""
-        return DEFAULT_POLL_SECONDS if self.poll_interval_ms is None else self.poll_interval_ms / 1000
+        if self.poll_interval_ms is None:
+            return DEFAULT_POLL_SECONDS
+        return max(self.poll_interval_ms / 1000, MIN_POLL_SECONDS)
+
+    @property
+    def visible(self) -> tuple[object, ...]:
+        """What somebody who watches would call a change."""
+        return self.status, self.message, self.progress
 
 
 @dataclass(frozen=True)
-class ToolCall:
-    """A call of a tool. `as_task` lets it become a task where the server offers that; `ttl_ms` is asked for then."""
+class Invocation:
+    """A call of a tool, prompt or resource.
 
-    name: str
-    arguments: JsonObject = field(default_factory=dict)
+    `as_task` lets it become a task where the server offers that; `ttl_ms` is asked for then.
+    """
+
+    method: Literal["tools/call", "prompts/get", "resources/read"]
+    params: JsonObject = field(default_factory=dict)
     as_task: bool = True
     ttl_ms: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The tool's or prompt's name, or the resource's URI."""
+        return str(self.params["uri" if self.method == "resources/read" else "name"])
+
+
+Seen: TypeAlias = Callable[[TaskState], Awaitable[None]]
 
 
 class Dialect(Protocol):
@@ -128,17 +171,23 @@ class Dialect(Protocol):
     async def list_tools(self) -> list[Tool]:
         """All tools, page by page."""
 
-    async def call_tool(self, call: ToolCall, on_progress: ProgressCallback | None) -> JsonObject | TaskState:
-        """Call the tool: its result, or the task that it became."""
+    async def invoke(self, call: Invocation, on_progress: ProgressCallback | None) -> JsonObject | TaskState:
+        """Make the call: its result, or the task that it became."""
 
     async def get_task(self, task_id: str) -> TaskState:
         """The task as it is now."""
+
+    async def follow(self, task_id: str, known: TaskState | None, seen: Seen) -> TaskState:
+        """Stay with a task until it has ended, and answer what it asks. Every state on the way goes to `seen`."""
 
     async def task_result(self, state: TaskState) -> JsonObject:
         """The result of a task that has ended. Raises McpError where the call ended with an error."""
 
     async def cancel_task(self, task_id: str) -> None:
         """Cancel the task."""
+
+    async def list_tasks(self) -> list[TaskState] | None:
+        """All tasks of this caller; None where the server does not offer a list."""
 
 
 def parse_phase(status: object) -> Phase:

@@ -18,6 +18,7 @@ OLD = "2025-11-25"
 NEW = "2026-07-28"
 TASK_ID = "job-1"
 SCHEMA = {"type": "object", "properties": {"top": {"type": "integer"}, "names": {"type": "array"}}}
+AUGMENTABLE: JsonObject = {"tools": {"call": {}}, "prompts": {"get": {}}, "resources": {"read": {}}}
 RESULT: JsonObject = {"content": [{"type": "text", "text": "done"}], "isError": False}
 
 
@@ -72,6 +73,12 @@ class FakeServer:
     hold: threading.Event | None = None
     sessions: set[str] = field(default_factory=set)
     url: str = ""
+    poll_ms: int = 10
+    questions: dict[str, JsonObject] = field(default_factory=dict)
+    """Params of the elicitations that the task puts before it completes, by key."""
+    answers: dict[str, JsonObject] = field(default_factory=dict)
+    tells: list[str] = field(default_factory=list)
+    """Statuses that the server tells on a stream, without being asked; then tasks/get has the last one."""
 
     def methods(self) -> list[str]:
         """Methods of all requests so far."""
@@ -89,6 +96,9 @@ class FakeServer:
             return web.Response()
         body = await request.json()
         headers = {name.lower(): value for name, value in request.headers.items()}
+        if "method" not in body:
+            self.answers[str(body["id"])] = body.get("result") or body["error"]
+            return web.Response(status=202)
         self.received.append(Received(body["method"], body.get("params") or {}, headers))
         if "id" not in body:
             return web.Response(status=202)
@@ -101,6 +111,8 @@ class FakeServer:
                 assert request.transport is not None
                 request.transport.close()
             return web.Response(status=fault.status or 500, text=fault.text)
+        if fault is None and self._streams(body["method"]):
+            return await self._tell(request, body)
         answer: JsonObject = {"jsonrpc": "2.0", "id": body["id"]}
         outcome = fault or self._answer(body["method"], body.get("params") or {})
         if isinstance(outcome, RpcFault):
@@ -134,9 +146,39 @@ class FakeServer:
         await response.write(data[len(data) // 2 :])
         return response
 
+    def _streams(self, method: str) -> bool:
+        if method == "tasks/result":
+            return bool(self.questions or self.tells)
+        return method == "subscriptions/listen" and bool(self.tells)
+
+    async def _tell(self, request: web.Request, body: JsonObject) -> web.StreamResponse:
+        """The stream on which the server speaks first; it ends with the answer."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        if self.version == NEW:
+            ack = {"notifications": body["params"]["notifications"]}
+            await self._event(response, {"method": "notifications/subscriptions/acknowledged", "params": ack})
+        for key, params in self.questions.items():
+            related = {"_meta": {"io.modelcontextprotocol/related-task": {"taskId": TASK_ID}}}
+            ask = {"id": key, "method": "elicitation/create", "params": {**params, **related}}
+            # Twice, as after a restart: nobody is to be asked twice.
+            await self._event(response, ask)
+            await self._event(response, ask)
+            while key not in self.answers:  # noqa: ASYNC110 (another thread's test may set it as well)
+                await asyncio.sleep(0.01)
+        for status in self.tells:
+            method = "notifications/tasks" if self.version == NEW else "notifications/tasks/status"
+            await self._event(response, {"method": method, "params": self._task(status)})
+            self.statuses = [status]
+            await asyncio.sleep(0.05)
+        self.statuses = ["completed"]
+        result = {"resultType": "complete"} if self.version == NEW else self.result
+        await self._event(response, {"id": body["id"], "result": result})
+        return response
+
     @staticmethod
     async def _event(response: web.StreamResponse, message: JsonObject) -> None:
-        await response.write(f"data: {json.dumps(message)}\n\n".encode())
+        await response.write(f"data: {json.dumps({'jsonrpc': '2.0', **message})}\n\n".encode())
 
     def _fault(self, body: JsonObject, request: web.Request) -> RpcFault | HttpFault | None:
         method = body["method"]
@@ -155,15 +197,28 @@ class FakeServer:
             case "initialize":
                 return {
                     "protocolVersion": OLD,
-                    "capabilities": {"tasks": {"cancel": {}, "requests": {"tools": {"call": {}}}}},
+                    "capabilities": {"tasks": {"cancel": {}, "list": {}, "requests": AUGMENTABLE}},
                     "serverInfo": {"name": "fake", "version": "1"},
                 }
             case "server/discover":
                 return {"resultType": "complete", "supportedVersions": [NEW], "capabilities": {}}
             case "tools/list":
                 return self._tools(params.get("cursor"))
-            case "tools/call":
-                return self._call(params)
+            case "tools/call" | "prompts/get" | "resources/read":
+                return self._call(method, params)
+            case _:
+                return self._answer_about_task(method, params)
+
+    def _answer_about_task(self, method: str, params: JsonObject) -> JsonObject | RpcFault:
+        outstanding = self._outstanding() if self.version == NEW else {}
+        match method:
+            case "tasks/list" if self.version == OLD:
+                return {"tasks": [self._task("working")]}
+            case "tasks/update" if self.version == NEW:
+                self.answers |= params["inputResponses"]
+                return {"resultType": "complete"}
+            case "tasks/get" if outstanding:
+                return {**self._task("input_required"), "inputRequests": _requests(outstanding)}
             case "tasks/get":
                 return self._task(self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0])
             case "tasks/result":
@@ -182,12 +237,22 @@ class FakeServer:
             return {"tools": [work], "nextCursor": "2"}
         return {"tools": [{"name": "quick", "description": "At once.", "inputSchema": {"type": "object"}}]}
 
-    def _call(self, params: JsonObject) -> JsonObject | RpcFault:
-        asked = "task" in params if self.version == OLD else bool(_extensions(params))
-        if params["name"] == "work" and asked and self.becomes_task:
+    def _call(self, method: str, params: JsonObject) -> JsonObject | RpcFault:
+        asked = "task" in params if self.version == OLD else method == "tools/call" and bool(_extensions(params))
+        if self.version == NEW and self._asks_first(params):
+            requests = _requests(self.questions)
+            return {"resultType": "input_required", "inputRequests": requests, "requestState": "sealed"}
+        if params.get("name") != "quick" and asked and self.becomes_task:
             task = self._task("working")
             return {"task": task} if self.version == OLD else {**task, "resultType": "task"}
         return self.error or (self.result if self.version == OLD else {**self.result, "resultType": self.result_type})
+
+    def _outstanding(self) -> dict[str, JsonObject]:
+        return {key: params for key, params in self.questions.items() if key not in self.answers}
+
+    def _asks_first(self, params: JsonObject) -> bool:
+        """Whether the call asks before it does anything: that of `quick` does, until it has its answers."""
+        return params.get("name") == "quick" and bool(self.questions) and "inputResponses" not in params
 
     def _task(self, status: str) -> JsonObject:
         task: JsonObject = {
@@ -199,13 +264,17 @@ class FakeServer:
         if self.message is not None:
             task["statusMessage"] = self.message
         if self.version == OLD:
-            return {**task, "ttl": 60_000, "pollInterval": 10}
-        task |= {"resultType": "complete", "ttlMs": 60_000, "pollIntervalMs": 10}
+            return {**task, "ttl": 60_000, "pollInterval": self.poll_ms}
+        task |= {"resultType": "complete", "ttlMs": 60_000, "pollIntervalMs": self.poll_ms}
         if status == "completed":
             task["result"] = {"resultType": "complete", **self.result}
         if status == "failed" and self.error is not None:
             task["error"] = {"code": self.error.code, "message": self.error.message, "data": self.error.data}
         return task
+
+
+def _requests(questions: dict[str, JsonObject]) -> JsonObject:
+    return {key: {"method": "elicitation/create", "params": params} for key, params in questions.items()}
 
 
 def _extensions(params: JsonObject) -> JsonObject:

@@ -363,5 +363,5 @@ async def test_results_that_the_client_cannot_handle_are_named(new: FakeServer, 
     new.result_type = kind
     new.becomes_task = False
     async with Client(new.url) as client:
-        with pytest.raises(ClientError, match="input before it starts" if kind == "input_required" else "'mystery'"):
+        with pytest.raises(ClientError, match="does not say for what" if kind == "input_required" else "'mystery'"):
             await client.call_tool("work")

@@ -1,0 +1,380 @@
+"""The client itself."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import json
+import weakref
+from collections import deque
+from collections.abc import Coroutine, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias, TypeVar, overload
+
+import httpx
+
+from mcptasks.client.observer import Observer
+from mcptasks.client.results import PromptResult, ResourceResult, ToolResult
+from mcptasks.client.tasks import PromptTask, ResourceTask, Task, ToolTask
+from mcptasks.resources import JsonObject
+from mcptasks.wire.client_http import HttpTransport
+from mcptasks.wire.client_input import Asker, ElicitationHandler
+from mcptasks.wire.client_negotiation import check_choice, negotiate
+from mcptasks.wire.client_patience import patiently, was_not_begun
+from mcptasks.wire.client_types import (
+    ClientError,
+    Dialect,
+    Invocation,
+    McpError,
+    ProgressCallback,
+    Seen,
+    TaskState,
+    Tool,
+)
+from mcptasks.wire.versions import ProtocolChoice
+
+Milliseconds: TypeAlias = int
+R = TypeVar("R")
+T = TypeVar("T", bound=Task[Any])
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 60.0
+"""Silence after which a connection counts as broken; servers send a sign of life every 15 s."""
+
+PARTING_SECONDS = 5.0
+"""How long a closing client waits for the cancellation of calls that were given up."""
+
+REMEMBERED = 1000
+"""Tasks whose ids the client keeps for `list_tasks`."""
+
+
+@dataclass(eq=False)
+class Client:
+    """An MCP client; use as an async context manager.
+
+    Args:
+        url: the MCP endpoint, for example http://127.0.0.1:8000/mcp.
+        token: bearer token to send.
+        auth: a bearer token as well, or any other httpx authentication.
+        headers: further HTTP headers.
+        protocol: the protocol version to speak; `auto` takes the newest that the server has.
+        tasks: False never lets a call become a task.
+        on_elicitation: answers what servers ask the user in the middle of a call. A coroutine function, or any other
+            callable, which then runs in a thread and may block. Without it, servers are told not to ask.
+    """
+
+    url: str
+    token: str | None = None
+    auth: httpx.Auth | str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    protocol: ProtocolChoice = "auto"
+    tasks: bool = True
+    on_elicitation: ElicitationHandler | None = None
+    _dialect: Dialect | None = field(default=None, init=False)
+    _exit: AsyncExitStack = field(default_factory=AsyncExitStack, init=False)
+    _observers: weakref.WeakValueDictionary[str, Observer] = field(
+        default_factory=weakref.WeakValueDictionary, init=False
+    )
+    _kept: set[Observer] = field(default_factory=set, init=False)
+    _known: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED), init=False)
+    _parting: set[asyncio.Task[None]] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        check_choice(self.protocol)
+
+    async def __aenter__(self) -> Self:
+        """Connect and agree on a protocol version.
+
+        Raises:
+            ConnectionFailedError: the server cannot be reached.
+            ClientError: the server speaks no protocol version that was asked for, or wants other credentials.
+        """
+        async with AsyncExitStack() as stack:
+            http = await stack.enter_async_context(self._http())
+            transport = HttpTransport(self.url, http)
+            version = importlib.metadata.version("mcptasks")
+            self._dialect = await negotiate(self.protocol, transport, version, Asker(self.on_elicitation))
+            stack.push_async_callback(self._dialect.close)
+            stack.push_async_callback(self._stop)
+            self._exit = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._exit.aclose()
+
+    async def _stop(self) -> None:
+        if self._parting:
+            await asyncio.wait(self._parting, timeout=PARTING_SECONDS)
+        self._dialect = None
+        for observer in list(self._observers.values()):
+            await observer.close()
+        self._kept.clear()
+
+    @property
+    def dialect(self) -> Dialect:
+        """The protocol version's own way to say things. Raises ClientError where the client is not open."""
+        if self._dialect is None:
+            raise ClientError("the client is not open: use it as `async with Client(url) as client:`")
+        return self._dialect
+
+    @property
+    def protocol_version(self) -> str:
+        """The protocol version that client and server agreed on."""
+        return self.dialect.version
+
+    @property
+    def server_info(self) -> JsonObject:
+        """`name` and `version` of the server, as far as it tells."""
+        return self.dialect.server_info
+
+    async def list_tools(self) -> list[Tool]:
+        """The server's tools."""
+        return await self.dialect.list_tools()
+
+    @overload
+    async def call_tool(
+        self,
+        name: str,
+        arguments: JsonObject | None = None,
+        *,
+        task: Literal[False] = False,
+        ttl: timedelta | Milliseconds | None = None,
+        on_progress: ProgressCallback | None = None,
+        raise_on_error: bool = False,
+    ) -> ToolResult: ...
+
+    @overload
+    async def call_tool(
+        self,
+        name: str,
+        arguments: JsonObject | None = None,
+        *,
+        task: Literal[True],
+        ttl: timedelta | Milliseconds | None = None,
+        on_progress: ProgressCallback | None = None,
+        raise_on_error: bool = False,
+    ) -> ToolTask: ...
+
+    async def call_tool(
+        self,
+        name: str,
+        arguments: JsonObject | None = None,
+        *,
+        task: bool = False,
+        ttl: timedelta | Milliseconds | None = None,
+        on_progress: ProgressCallback | None = None,
+        raise_on_error: bool = False,
+    ) -> ToolResult | ToolTask:
+        """Call a tool, as a task wherever the server offers that.
+
+        A server that is just being restarted, and has seen nothing of the call, is asked again for up to a minute.
+
+        Args:
+            name: the tool.
+            arguments: its arguments.
+            task: True gives the task as soon as it exists; False waits for its result. Whoever gives that wait up,
+                by cancelling it, cancels the task.
+            ttl: how long the task can be read, from its creation. The newer protocol version leaves that to the
+                server and takes no such wish.
+            on_progress: called with progress, while somebody waits.
+            raise_on_error: raise ToolError where the tool reports an error, instead of returning that as its result.
+
+        Raises:
+            McpError: the server refuses the call, or (where waited for) the call ended with an error.
+            ConnectionFailedError: the server cannot be reached.
+        """
+        params: JsonObject = {"name": name, "arguments": arguments or {}}
+        call = Invocation("tools/call", params, as_task=self.tasks, ttl_ms=_milliseconds(ttl))
+        handle = await self._invoke(ToolTask, call, on_progress)
+        handle.raise_on_error = raise_on_error
+        if task:
+            return handle
+        return await self._hidden(handle)
+
+    @overload
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        task: Literal[False] = False,
+        ttl: timedelta | Milliseconds | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> PromptResult: ...
+
+    @overload
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        task: Literal[True],
+        ttl: timedelta | Milliseconds | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> PromptTask: ...
+
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        task: bool = False,
+        ttl: timedelta | Milliseconds | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> PromptResult | PromptTask:
+        """Render a prompt. As `call_tool`, but it becomes a task only where `task` asks for it or the prompt needs it.
+
+        Arguments that are not text go out as JSON, since MCP has text only. The newer protocol version renders prompts
+        inline: then the task has returned immediately.
+        """
+        text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in (arguments or {}).items()}
+        params: JsonObject = {"name": name, "arguments": text}
+        call = Invocation("prompts/get", params, as_task=task and self.tasks, ttl_ms=_milliseconds(ttl))
+        handle = await self._invoke(PromptTask, call, on_progress)
+        if task:
+            return handle
+        return await self._hidden(handle)
+
+    @overload
+    async def read_resource(
+        self,
+        uri: str,
+        *,
+        task: Literal[False] = False,
+        ttl: timedelta | Milliseconds | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> ResourceResult: ...
+
+    @overload
+    async def read_resource(
+        self,
+        uri: str,
+        *,
+        task: Literal[True],
+        ttl: timedelta | Milliseconds | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> ResourceTask: ...
+
+    async def read_resource(
+        self,
+        uri: str,
+        *,
+        task: bool = False,
+        ttl: timedelta | Milliseconds | None = None,
+        on_progress: ProgressCallback | None = None,
+    ) -> ResourceResult | ResourceTask:
+        """Read a resource. As `get_prompt`, it becomes a task only where that is asked for or the resource needs it."""
+        call = Invocation("resources/read", {"uri": uri}, as_task=task and self.tasks, ttl_ms=_milliseconds(ttl))
+        handle = await self._invoke(ResourceTask, call, on_progress)
+        if task:
+            return handle
+        return await self._hidden(handle)
+
+    @overload
+    def resume(self, task_id: str, *, on_progress: ProgressCallback | None = None) -> ToolTask: ...
+
+    @overload
+    def resume(self, task_id: str, kind: type[T], *, on_progress: ProgressCallback | None = None) -> T: ...
+
+    def resume(
+        self,
+        task_id: str,
+        kind: type[Task[Any]] = ToolTask,
+        *,
+        on_progress: ProgressCallback | None = None,
+    ) -> Task[Any]:
+        """The task of an id, which may be from another process. Nothing is sent yet.
+
+        Servers do not tell what a task is of. It is taken for a tool's unless `kind` is PromptTask or ResourceTask; a
+        result of another kind is an error that names the right one.
+        """
+        return self._handle(kind, task_id, None, on_progress)
+
+    async def list_tasks(self) -> list[TaskState]:
+        """The caller's tasks, in the server's order.
+
+        Not every server has such a list, and the newer protocol version none at all. Then: those tasks that this
+        client has started or resumed, as far as they can still be read, in that order.
+        """
+        listed = await self.dialect.list_tasks()
+        if listed is not None:
+            return listed
+        states = []
+        for task_id in dict.fromkeys(self._known):
+            try:
+                states.append(await self.dialect.get_task(task_id))
+            except McpError:
+                self._known.remove(task_id)
+        return states
+
+    def keep_following(self, observer: Observer) -> None:
+        """Follow a task until it ends or the client is closed, though nobody waits for it."""
+        if observer not in self._kept:
+            self._kept.add(observer)
+            observer.on_change(_ignore)
+
+    async def _invoke(self, kind: type[T], call: Invocation, on_progress: ProgressCallback | None) -> T:
+        answer = await patiently(partial(self.dialect.invoke, call, on_progress), transient=was_not_begun)
+        if isinstance(answer, TaskState):
+            return self._handle(kind, answer.task_id, answer, on_progress)
+        return kind(self, "", result=kind.parse(answer))
+
+    def _handle(self, kind: type[T], task_id: str, state: TaskState | None, on_progress: ProgressCallback | None) -> T:
+        observer = self._observers.get(task_id)
+        if observer is None:
+            observer = self._observers[task_id] = Observer(partial(self._follow, task_id), state)
+            self._known.append(task_id)
+        if on_progress is not None:
+            observer.on_progress(on_progress)
+        return kind(self, task_id, observer)
+
+    async def _follow(self, task_id: str, known: TaskState | None, seen: Seen) -> TaskState:
+        return await self.dialect.follow(task_id, known, seen)
+
+    async def _hidden(self, task: Task[R]) -> R:
+        """The result of a task that nobody has a handle of, so that it is pointless once nobody waits for it."""
+        try:
+            return await task.result()
+        except asyncio.CancelledError:
+            self._part(task.cancel())
+            raise
+
+    def _part(self, work: Coroutine[None, None, None]) -> None:
+        parting = asyncio.create_task(_quietly(work))
+        self._parting.add(parting)
+        parting.add_done_callback(self._parting.discard)
+
+    def _http(self) -> httpx.AsyncClient:
+        token = self.auth if isinstance(self.auth, str) else self.token
+        headers = dict(self.headers)
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        return httpx.AsyncClient(
+            headers=headers,
+            auth=None if isinstance(self.auth, str) else self.auth,
+            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None),
+            # Every task that is followed holds a connection.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+            follow_redirects=True,
+        )
+
+
+async def _quietly(work: Coroutine[None, None, None]) -> None:
+    try:
+        await work
+    except ClientError:
+        return
+
+
+def _ignore(_state: TaskState) -> None:
+    """A callback for those who only want the task to be followed."""
+
+
+def _milliseconds(ttl: timedelta | Milliseconds | None) -> int | None:
+    return round(ttl / timedelta(milliseconds=1)) if isinstance(ttl, timedelta) else ttl
