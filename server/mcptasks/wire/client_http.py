@@ -69,7 +69,8 @@ class HttpTransport:
             async for response, received in exchange:
                 if received.get("id") == request_id and "method" not in received:
                     return Answer(_result(received), response.headers)
-                if received.get("id") is None and "error" in received:
+                # Some servers refuse a request under an id of their own.
+                if "error" in received and (received.get("id") is None or response.status_code >= 400):
                     raise error_of(received["error"])
                 if on_message is not None and "method" in received:
                     await on_message(received)

@@ -92,6 +92,7 @@ async def test_auto_stays_with_the_newer_version_after_an_error_of_it(new: FakeS
         RpcFault(-32022, "unsupported version", {"supported": [OLD]}, status=400),
         RpcFault(-32601, "Method not found"),
         HttpFault(400, "Missing session ID"),
+        HttpFault(400, '{"jsonrpc":"2.0","id":"server-error","error":{"code":-32600,"message":"Missing session ID"}}'),
         HttpFault(406, "Not acceptable"),
     ],
 )
