@@ -110,7 +110,7 @@ def check(response: httpx.Response) -> None:
     if response.status_code == 202:
         assert response.text == ""
         return
-    lines = [line[5:].strip() for line in response.text.splitlines() if line.startswith("data:")]
+    lines = [line[5:].strip() for line in response.text.replace("\r\n", "\n").split("\n") if line.startswith("data:")]
     messages = [json.loads(line) for line in lines if line] or [json.loads(response.text)]
     message = messages[-1]
     assert message["jsonrpc"] == "2.0"
