@@ -18,6 +18,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from mcptasks.inputs import answers_due, timed_out, waited
 from mcptasks.lifecycle import PODS_TERMINATED, SCHEDULED, Ending, created_at, expiry
 from mcptasks.resources import McpTask, Phase, Reason
 from mcptasks_operator import diagnose
@@ -42,6 +43,9 @@ OVERDUE_SECONDS = 30.0
 
 DEADLINE_SLACK_SECONDS = 60.0
 """How long the kubelet has to report a run deadline before the operator takes the node for lost."""
+
+ANSWER_SLACK_SECONDS = 30.0
+"""How long the gateway has to end a task that nobody has answered in time, before the operator does."""
 
 EXPIRY_SLACK_SECONDS = 1.0
 JOB_EXPIRY_SLACK_SECONDS = 30.0
@@ -399,6 +403,38 @@ def _running(view: _View, job: JobFacts, pod: PodFacts) -> Decision:
         if view.now >= overdue:
             return _end(view, Phase.FAILED, diagnose.node_lost(pod, "it does not end the Pod"))
         return Decision(requeue_after=view.until(overdue))
+    if view.task.spec.input_timeout_seconds:
+        return _asking(view, pod)
+    return _watch_the_kubelet(view, pod)
+
+
+def _asking(view: _View, pod: PodFacts) -> Decision:
+    """The kubelet's deadline of a task that may ask is run time and waiting time together: run time ends here.
+
+    The gateway ends a task that nobody answers; the operator only if no gateway does.
+    """
+    kubelet = _watch_the_kubelet(view, pod)
+    if kubelet.step is not None:
+        return kubelet
+    due = answers_due(view.task)
+    if due is not None:
+        late = due + seconds(ANSWER_SLACK_SECONDS)
+        if view.now < late:
+            return _sooner(kubelet, view.until(late))
+        ending = timed_out(view.task)
+        return _end(view, Phase.FAILED, Diagnosis(ending.reason, ending.message))
+    limit = view.policy.run
+    deadline = (pod.started_at or pod.created_at) + seconds(limit.seconds) + waited(view.task, view.now)
+    if view.now < deadline:
+        return _sooner(kubelet, view.until(deadline))
+    return _end(view, Phase.FAILED, diagnose.deadline_exceeded(limit))
+
+
+def _sooner(decision: Decision, wait: float) -> Decision:
+    return Decision(requeue_after=min(wait, decision.requeue_after or wait))
+
+
+def _watch_the_kubelet(view: _View, pod: PodFacts) -> Decision:
     limit = pod.timeout_seconds
     if limit is None:
         return Decision()
@@ -480,11 +516,15 @@ def _finished_at(view: _View) -> datetime:
     return view.task.status.finished_at or created_at(view.task)
 
 
+_OUT_OF_TIME = (Reason.DEADLINE_EXCEEDED, Reason.INPUT_TIMEOUT)
+"""Ends that the process has no part in, and that it may not outlive."""
+
+
 def _stop(view: _View, job: JobFacts) -> Decision:
-    """The task has ended and its Job has not: at once after a cancel or before any start, else after a while."""
+    """The task has ended and its Job has not: at once where the process must end, else after a while."""
     runs = view.task.status.started_at is not None or any(isinstance(p.runner.state, Running) for p in view.alive)
     linger = _finished_at(view) + seconds(LINGER_SECONDS)
-    if view.task.phase is Phase.CANCELLED or not runs or view.now >= linger:
+    if view.task.phase is Phase.CANCELLED or view.task.status.reason in _OUT_OF_TIME or not runs or view.now >= linger:
         return Decision(DeleteJob(job.uid))
     return Decision(requeue_after=view.until(linger))
 

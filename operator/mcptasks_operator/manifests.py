@@ -29,7 +29,7 @@ from mcptasks.resources import (
 from mcptasks.settings import TOKEN_FILE, Settings
 from mcptasks_operator.diagnose import EXIT_NO_RETRY
 from mcptasks_operator.facts import RUNNER
-from mcptasks_operator.policy import run_limit
+from mcptasks_operator.policy import pod_deadline_seconds
 
 ANNOTATION_COMPONENT = f"{GROUP}/component-name"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
@@ -140,7 +140,7 @@ def make_pod_template(task: McpTask, template: McpTaskTemplateSpec, settings: Se
     annotations = _object(metadata, "annotations", "podTemplate.metadata")
     metadata["annotations"] = annotations | {ANNOTATION_COMPONENT: task.spec.component.name}
     spec = _object(pod, "spec", "podTemplate")
-    _fill_pod(spec, run_limit(task, template, settings).seconds)
+    _fill_pod(spec, pod_deadline_seconds(task, template, settings))
     _fill_runner(spec, task, settings)
     _add_volumes(spec, settings)
     return pod

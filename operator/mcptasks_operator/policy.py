@@ -63,10 +63,27 @@ def run_limit(task: McpTask, spec: McpTaskTemplateSpec, settings: Settings) -> L
     """
     name = task.spec.template_ref.name
     limit = _asked(task, spec, settings)
-    cap = ((spec.pod_template or {}).get("spec") or {}).get("activeDeadlineSeconds")
-    if isinstance(cap, int) and cap < limit.seconds:
+    cap = _cap(spec)
+    if cap is not None and cap < limit.seconds:
         return Limit(cap, f"activeDeadlineSeconds in the Pod of McpTaskTemplate {name}")
     return limit
+
+
+def pod_deadline_seconds(task: McpTask, spec: McpTaskTemplateSpec, settings: Settings) -> int:
+    """The Pod's `activeDeadlineSeconds`: run time and, for a task that may ask its caller, waiting time together.
+
+    A running Pod's deadline can be brought forward, never put off, so the time that may be spent waiting must be in it
+    from the start. The operator ends a task that has run for too long before that. An administrator's upper bound holds
+    for both together.
+    """
+    seconds = run_limit(task, spec, settings).seconds + (task.spec.input_timeout_seconds or 0)
+    cap = _cap(spec)
+    return seconds if cap is None else min(seconds, cap)
+
+
+def _cap(spec: McpTaskTemplateSpec) -> int | None:
+    cap = ((spec.pod_template or {}).get("spec") or {}).get("activeDeadlineSeconds")
+    return cap if isinstance(cap, int) else None
 
 
 def _asked(task: McpTask, spec: McpTaskTemplateSpec, settings: Settings) -> Limit:

@@ -52,7 +52,10 @@ def _note(task: McpTask, write: Note, now: datetime) -> JsonObject:
             task, now, Condition(type=SCHEDULED, status="False", reason=write.cause, message=write.message[:1024])
         ),
     }
-    if task.status.phase is None:
+    if task.phase is Phase.INPUT_REQUIRED:
+        # The process that has asked is gone, and its next attempt asks anew.
+        status |= {"inputRequests": None, "inputSince": None}
+    if task.status.phase is None or task.phase is Phase.INPUT_REQUIRED:
         status["phase"] = Phase.WORKING.value
     if write.attempts is not None:
         status["attempts"] = write.attempts

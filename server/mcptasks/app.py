@@ -16,6 +16,7 @@ from mcp.server.lowlevel.server import LifespanResultT
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.prompts import Prompt
+from mcp.server.mcpserver.resolve import returns_input_required
 from mcp.server.mcpserver.resources import FunctionResource, Resource, ResourceSecurity
 from mcp.server.mcpserver.resources.templates import ResourceSecurityError, ResourceTemplate
 from mcp.server.mcpserver.tools import Tool
@@ -543,6 +544,13 @@ class TaskServer(MCPServer[LifespanResultT]):
         """Whether a tool's annotations say that it may run twice without harm."""
         tool = self._tool_manager.get_tool(name) if kind is ComponentKind.TOOL else None
         return bool(tool and tool.annotations and tool.annotations.idempotent_hint)
+
+    def can_ask(self, kind: ComponentKind, name: str) -> bool:
+        """Whether the component has a way to ask: it gets the `Context`, has resolvers or returns its questions."""
+        tool = self._tool_manager.get_tool(name) if kind is ComponentKind.TOOL else None
+        if tool is None:
+            return kind is not ComponentKind.TOOL
+        return bool(tool.context_kwarg or tool.resolved_params or returns_input_required(tool.fn))
 
     @property
     def authenticates(self) -> bool:

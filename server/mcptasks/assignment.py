@@ -4,6 +4,8 @@
 |---|---|
 | `GET /v1/assignment` | `Assignment`; claims the attempt for the calling Pod |
 | `POST /v1/progress` `ProgressReport` | 204 |
+| `POST /v1/input` `InputReport` | `InputAnswers`; from now on these, and no others, are the task's questions |
+| `GET /v1/input?seconds=20` | `InputAnswers`, as soon as there is one, at the latest after so many seconds |
 | `POST /v1/outcome` `Outcome` | 204; may be repeated |
 
 The bearer token is the Pod's projected ServiceAccount token. Refusals carry a `Refusal`: 401 for a token that is not
@@ -18,11 +20,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mcptasks.resources import Component, Model, Principal, Reason, Request, TraceContext
+from mcptasks.resources import Component, Model, Principal, Reason, Request, TaskError, TraceContext
 
 ASSIGNMENT_PATH = "/v1/assignment"
 PROGRESS_PATH = "/v1/progress"
 OUTCOME_PATH = "/v1/outcome"
+INPUT_PATH = "/v1/input"
 
 
 class Assignment(Model):
@@ -50,6 +53,38 @@ class ProgressReport(Model):
     current: float = 0
     total: float | None = None
     message: str | None = None
+
+
+class Question(Model):
+    """Something that the tool asks the caller: an MCP request, its params as JSON text.
+
+    `key` is unique for the task's whole life; `message` says for people what is being asked.
+    """
+
+    key: str = Field(min_length=1, max_length=64, pattern=r"^[a-z0-9-]+$")
+    method: str = Field(min_length=1, max_length=128)
+    params_text: str = "{}"
+    message: str | None = Field(None, max_length=1024)
+
+
+class InputReport(Model):
+    """All questions that the tool waits for at the moment."""
+
+    questions: list[Question] = Field(default_factory=list)
+
+
+class InputAnswer(Model):
+    """The caller's answer: a result as JSON text, or a JSON-RPC error."""
+
+    key: str
+    text: str | None = None
+    error: TaskError | None = None
+
+
+class InputAnswers(Model):
+    """The answers that are there."""
+
+    answers: list[InputAnswer] = Field(default_factory=list)
 
 
 class ResultOutcome(Model):

@@ -95,6 +95,7 @@ class Call:
     trace_context: TraceContext | None = None
     idempotency_key: str | None = None
     idempotent_hint: bool = False
+    can_ask: bool = False
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ class TaskConfig:
         template: the McpTaskTemplate, chosen by whoever runs the cluster, that the task's Pod is made from.
         ttl: how long the task can be read, from its creation, where the caller does not ask for a time.
         timeout: how long one attempt may run.
+        input_timeout: how long, in all, one attempt may wait for answers of its caller. The timeout stands still while
+            it waits. 0 lets the component ask nothing.
         retries: how often the process is started again after a crash. A tool's own errors are never retried.
         poll_interval: how often callers are asked to poll.
         without_tasks: what a call does whose client knows no tasks: `inline` runs the component in the server, `wait`
@@ -49,6 +51,7 @@ class TaskConfig:
     template: str | None = None
     ttl: Seconds | None = None
     timeout: Seconds | None = None
+    input_timeout: Seconds | None = None
     retries: int = 0
     poll_interval: Seconds | None = None
     without_tasks: WithoutTasks | None = None
@@ -65,8 +68,9 @@ class TaskConfig:
             )
         if isinstance(self.retries, bool) or not isinstance(self.retries, int) or not 0 <= self.retries <= 100:
             raise TaskConfigError(f"TaskConfig(retries={self.retries!r}): use a whole number from 0 to 100")
-        for name, least in (("ttl", 0.0), ("timeout", 1.0), ("poll_interval", 0.001), ("answer_within", 0.0)):
-            _check_duration(name, getattr(self, name), least)
+        least = {"ttl": 0.0, "timeout": 1.0, "input_timeout": 0.0, "poll_interval": 0.001, "answer_within": 0.0}
+        for name, seconds in least.items():
+            _check_duration(name, getattr(self, name), seconds)
         if self.mode == "forbidden" and (unused := self._set_besides_mode()):
             raise TaskConfigError(
                 f"TaskConfig(mode='forbidden', {unused}=...): what never runs as a task has no {unused}; "
@@ -104,7 +108,12 @@ class TaskConfig:
     @property
     def timeout_seconds(self) -> int | None:
         """Run time of an attempt in whole seconds, rounded up, if set."""
-        return None if self.timeout is None else -int(-_seconds(self.timeout) // 1)
+        return _whole_seconds(self.timeout)
+
+    @property
+    def input_timeout_seconds(self) -> int | None:
+        """Waiting time of an attempt in whole seconds, rounded up, if set."""
+        return _whole_seconds(self.input_timeout)
 
     @property
     def poll_interval_ms(self) -> int | None:
@@ -134,6 +143,10 @@ def resolve(option: TaskOption, default: TaskOption) -> TaskConfig:
 
 def _seconds(value: Seconds) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else float(value)
+
+
+def _whole_seconds(value: Seconds | None) -> int | None:
+    return None if value is None else -int(-_seconds(value) // 1)
 
 
 def _check_duration(name: str, value: object, least: float) -> None:

@@ -87,7 +87,7 @@ async def _serve(settings: Settings) -> int:
             server.serve_tasks(service)
         except TaskConfigError as error:
             raise StartError(str(error)) from error
-        gateway = Gateway(kube, tasks, results, settings, on_written=cache.add)
+        gateway = Gateway(kube, tasks, results, settings, on_written=cache.add, cache=cache)
         stack.push_async_callback(gateway.aclose)
         endpoint = _server(endpoint_app(server, service, settings), settings)
         inner = _server(gateway_app(gateway), settings)

@@ -97,6 +97,7 @@ def end(task: McpTask, ending: Ending, now: datetime, retention: Retention) -> J
         "finishedAt": timestamp(now),
         "expiresAt": timestamp(expiry(task, now, retention)),
         "inputRequests": None,
+        "inputSince": None,
         "conditions": conditions(
             task,
             now,

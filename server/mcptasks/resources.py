@@ -56,6 +56,8 @@ class Reason(StrEnum):
     PENDING = "Pending"
     RUNNING = "Running"
     RETRYING = "Retrying"
+    # input_required
+    INPUT_REQUIRED = "InputRequired"
     # completed
     COMPLETED = "Completed"
     # failed, by the tool's own word
@@ -172,6 +174,10 @@ class Request(Model):
     headers: dict[str, str] | None = Field(
         None, description="Headers of the HTTP request that MCPTASKS_FORWARD_HEADERS names."
     )
+    input_responses: JsonObject | None = Field(
+        None, description="Answers to what was asked before the task was made, by key."
+    )
+    request_state: str | None = Field(None, description="What the component remembers of the rounds before the task.")
 
 
 class McpTaskSpec(Model):
@@ -209,6 +215,15 @@ class McpTaskSpec(Model):
         ge=1,
         le=31_622_400,
         description="Seconds that each attempt may run before it is killed; the template's value where unset.",
+    )
+    input_timeout_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=31_622_400,
+        description=(
+            "Seconds, in all, that an attempt may wait for answers of its caller. The run time stands still while it "
+            "waits. A task without this cannot ask anything."
+        ),
     )
     retries: int = Field(
         0,
@@ -267,6 +282,12 @@ class InputRequest(Model):
     message: str | None = Field(None, description="What is being asked, for people.")
     created_at: Timestamp | None = Field(None, description="When the tool asked.")
     response_text: str | None = Field(None, description="The answer as JSON text, once it is there.")
+    error: TaskError | None = Field(None, description="The JSON-RPC error that the caller answered with instead.")
+
+    @property
+    def answered(self) -> bool:
+        """Whether the caller has answered."""
+        return self.response_text is not None or self.error is not None
 
 
 class Condition(Model):
@@ -301,7 +322,13 @@ class McpTaskStatus(Model):
     exit_code: int | None = Field(None, description="Exit code of the last attempt's container, if it failed.")
     result: ResultRecord | None = Field(None, description="The result, once there is one.")
     error: TaskError | None = Field(None, description="The JSON-RPC error, if the call ended with one.")
-    input_requests: list[InputRequest] | None = Field(None, description="Questions of the running tool.")
+    input_requests: list[InputRequest] | None = Field(
+        None, description="Questions of the running tool; each stays until the tool has its answer."
+    )
+    input_since: Timestamp | None = Field(None, description="Since when the task has been waiting for answers.")
+    input_wait_ms: int | None = Field(
+        None, ge=0, description="Milliseconds that the attempt has waited for answers before that, in all."
+    )
     observed_generation: int | None = Field(None, description="Generation of the spec that the operator last saw.")
     conditions: list[Condition] | None = Field(
         None,

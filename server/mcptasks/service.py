@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -31,6 +31,7 @@ from mcptasks.calls import (
     UnavailableServiceError,
     principal_key,
 )
+from mcptasks.inputs import Answer, answered, outstanding
 from mcptasks.kube import names
 from mcptasks.kube.cache import WatchCache, without_bookkeeping
 from mcptasks.kube.errors import (
@@ -245,6 +246,7 @@ class TaskService:
             template_ref=TemplateRef(name=config.template or DEFAULT_TEMPLATE),
             ttl_ms=self._ttl_ms(call),
             timeout_seconds=config.timeout_seconds,
+            input_timeout_seconds=self._input_timeout_seconds(call),
             retries=config.retries,
             idempotent=idempotent,
             poll_interval_ms=config.poll_interval_ms,
@@ -280,6 +282,12 @@ class TaskService:
             return names.task_name(name)
         return names.keyed_task_name(name, *idempotency.parts(self.settings.server_name, call, key))
 
+    def _input_timeout_seconds(self, call: Call) -> int | None:
+        """How long the task may wait for answers; None for one that has no way to ask, whose run time is exact then."""
+        asked = call.config.input_timeout_seconds
+        seconds = self.settings.default_input_timeout_seconds if asked is None else asked
+        return (seconds or None) if call.can_ask else None
+
     def _ttl_ms(self, call: Call) -> int:
         """The ttl that is agreed on: what the caller asks, within the server's bounds."""
         asked = call.ttl_ms if call.ttl_ms is not None else call.config.ttl_ms
@@ -289,8 +297,13 @@ class TaskService:
             raise InvalidCallError(f"Invalid ttl {asked}: use milliseconds from now, 0 or more")
         return min(asked, self.settings.max_ttl_seconds * 1000)
 
-    async def get(self, task_id: str, principal: Principal | None) -> TaskView:
-        """The task as it is now. Raises TaskNotFoundError, UnavailableServiceError."""
+    async def get(self, task_id: str, principal: Principal | None, *, fresh: bool = False) -> TaskView:
+        """The task as it is now; as the API server has it, for `fresh`, and not as this replica has last seen it.
+
+        Raises TaskNotFoundError, UnavailableServiceError.
+        """
+        if fresh:
+            await self._refresh(task_id)
         return self.view(await self._find(task_id, principal))
 
     async def poll(self, task_id: str, principal: Principal | None) -> TaskView:
@@ -300,6 +313,10 @@ class TaskService:
         if not self._polls.allows((who, task_id), time.monotonic()):
             raise TooManyPollsError(view.poll_interval_ms)
         return view
+
+    async def _refresh(self, task_id: str) -> None:
+        if names.is_task_name(task_id):
+            self.cache.add(await self._fresh_item(task_id))
 
     async def _find(self, task_id: str, principal: Principal | None) -> McpTask:
         return self._shown_to(principal, await self._item(task_id))
@@ -396,6 +413,24 @@ class TaskService:
             logger.error("cannot read the result: %s", error, extra={"task": view.task_id})
             raise UnavailableServiceError("The task's result cannot be read at the moment. Try again.") from error
 
+    async def answer(self, task_id: str, principal: Principal | None, given: Mapping[str, Answer]) -> None:
+        """Put answers to the task's questions down. Those that answer nothing that is asked (still) are dropped.
+
+        Raises TaskNotFoundError, UnavailableServiceError.
+        """
+        # What the cache has may be older than the questions that the caller has read from another replica.
+        await self._refresh(task_id)
+        item = await self._item(task_id)
+        self._shown_to(principal, item)
+        try:
+            written = await self.tasks.update_status(item, lambda task: answered(task, given, self.now()))
+        except NotFoundError:
+            raise TaskNotFoundError from None
+        except KubeError as error:
+            logger.error("cannot store an answer: %s", error, extra={"task": task_id})
+            raise UnavailableServiceError("The answer could not be stored at the moment. Try again.") from error
+        self.cache.add(written)
+
     async def cancel(self, task_id: str, principal: Principal | None) -> TaskView:
         """Make the task cancelled; the operator then ends its process.
 
@@ -475,7 +510,7 @@ class TaskService:
             progress_total=status.progress.total if status.progress else None,
             result=status.result,
             error=status.error,
-            input_requests=tuple(status.input_requests or ()),
+            input_requests=outstanding(task),
             request=task.spec.request or Request(),
         )
 
@@ -518,7 +553,7 @@ def cached(item: JsonObject) -> JsonObject:
 
 def _message(task: McpTask) -> str | None:
     progress = task.status.progress
-    if not task.terminal and progress is not None and progress.message:
+    if task.phase is Phase.WORKING and progress is not None and progress.message:
         return progress.message
     return task.status.message
 

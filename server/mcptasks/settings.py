@@ -107,6 +107,12 @@ class Settings(BaseSettings):
         "included; more often is refused. 0 is no limit.",
     )
     default_timeout_seconds: int = Field(3600, ge=1, description="Run time of an attempt where nobody says otherwise.")
+    default_input_timeout_seconds: int = Field(
+        3600,
+        ge=0,
+        le=31_622_400,
+        description="How long, in all, a task may wait for input where the tool does not say so; 0: tools cannot ask.",
+    )
     default_poll_interval_seconds: float = Field(
         1.0, gt=0, le=3600, description="How often clients are asked to poll where the tool does not say so."
     )

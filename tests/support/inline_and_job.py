@@ -25,6 +25,7 @@ from starlette.requests import Request as HttpRequest
 from mcptasks import TaskServer
 from mcptasks.assignment import Assignment, ErrorOutcome, Outcome, ResultOutcome
 from mcptasks.injection import CallSync, call_here
+from mcptasks.inputs import Answer, QuestionError
 from mcptasks.resources import Component, JsonObject, Principal, Request
 from mcptasks.running.loop_thread import LoopJob, LoopThread
 from mcptasks.running.main_thread import run_beside, run_here
@@ -49,6 +50,9 @@ class Heard:
 
     def log(self, level: str, data: object) -> None:
         self.logged.append((level, data))
+
+    async def ask(self, method: str, params_text: str, message: str | None) -> Answer:
+        raise QuestionError(f"nobody is here to answer {method}")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mcptasks.cli.pods import Attempt
-from mcptasks.resources import Condition, JsonObject, McpTask, McpTaskSpec, McpTaskStatus
+from mcptasks.resources import Condition, InputRequest, JsonObject, McpTask, McpTaskSpec, McpTaskStatus
 
 INDENT = "  "
 GAP = 2
@@ -89,12 +89,18 @@ def _spec(spec: McpTaskSpec) -> list[Row]:
         ("Template", spec.template_ref.name),
         ("TTL", UNSET if spec.ttl_ms is None else f"{spec.ttl_ms / 1000:g}s"),
         ("Timeout", UNSET if spec.timeout_seconds is None else f"{spec.timeout_seconds}s"),
+        ("Input timeout", "" if spec.input_timeout_seconds is None else f"{spec.input_timeout_seconds}s"),
         ("Retries", str(spec.retries)),
         ("Idempotent", str(spec.idempotent).lower()),
         ("Principal", "" if principal is None else str(principal.subject or principal.client_id or "")),
         ("Protocol", (spec.request.protocol_version or "") if spec.request else ""),
         ("Cancel", "true" if spec.cancel else ""),
     ]
+
+
+def _asked(request: InputRequest) -> str:
+    state = " (answered)" if request.answered else ""
+    return f"{request.key} {request.method}: {_shortened(request.message or '')}{state}"
 
 
 def _status(status: McpTaskStatus, now: datetime) -> list[Row]:
@@ -104,6 +110,7 @@ def _status(status: McpTaskStatus, now: datetime) -> list[Row]:
         ("Phase", str(status.phase or "working (not seen by the operator yet)")),
         ("Reason", status.reason or ""),
         ("Message", _shortened(status.message or "")),
+        ("Asks", "\n".join(_asked(request) for request in status.input_requests or ())),
         ("Progress", shown),
         ("Attempts", "" if status.attempts is None else str(status.attempts)),
         ("Exit code", "" if status.exit_code is None else str(status.exit_code)),

@@ -16,8 +16,10 @@ from starlette.routing import Route
 
 from mcptasks.assignment import (
     ASSIGNMENT_PATH,
+    INPUT_PATH,
     OUTCOME_PATH,
     PROGRESS_PATH,
+    InputReport,
     Outcome,
     ProgressReport,
     Refusal,
@@ -34,6 +36,10 @@ logger = logging.getLogger(__name__)
 
 HEALTH_PATH = "/healthz"
 MAX_PROGRESS_BODY = 64 * KIB
+MAX_INPUT_BODY = 5 * MIB
+"""Room for as many questions as a task may have, each of the largest size and escaped."""
+
+MAX_POLL_SECONDS = 30.0
 OUTCOME_OVERHEAD = MIB
 """Room for what an outcome's body has besides the result."""
 
@@ -42,6 +48,7 @@ LEAST_BUDGET = 64 * MIB
 
 _OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 _PROGRESS = TypeAdapter(ProgressReport)
+_INPUT = TypeAdapter(InputReport)
 
 Handler = Callable[[Request], Awaitable[Response]]
 T = TypeVar("T")
@@ -61,6 +68,8 @@ def gateway_app(gateway: Gateway) -> Starlette:
         routes=[
             Route(ASSIGNMENT_PATH, _guarded(endpoints.assignment, discarded), methods=["GET"]),
             Route(PROGRESS_PATH, _guarded(endpoints.progress, discarded), methods=["POST"]),
+            Route(INPUT_PATH, _guarded(endpoints.ask, discarded), methods=["POST"]),
+            Route(INPUT_PATH, _guarded(endpoints.answers, discarded), methods=["GET"]),
             Route(OUTCOME_PATH, _guarded(endpoints.outcome, discarded), methods=["POST"]),
             Route(HEALTH_PATH, _healthy, methods=["GET"]),
         ],
@@ -93,6 +102,17 @@ class _Endpoints:
             await self.gateway.progress(pod, report)
         return Response(status_code=204)
 
+    async def ask(self, request: Request) -> Response:
+        pod = await self._caller(request)
+        report = _parsed(_INPUT, await read_body(request, declared_size(request, MAX_INPUT_BODY)))
+        with bind_task(pod.task_name):
+            return JSONResponse((await self.gateway.ask(pod, report)).dump())
+
+    async def answers(self, request: Request) -> Response:
+        pod = await self._caller(request)
+        with bind_task(pod.task_name):
+            return JSONResponse((await self.gateway.answers(pod, _poll_seconds(request))).dump())
+
     async def outcome(self, request: Request) -> Response:
         pod = await self._caller(request)
         size = declared_size(request, self.max_outcome_body)
@@ -105,6 +125,13 @@ class _Endpoints:
         if scheme.lower() != "bearer" or not token.strip():
             raise RefusedError(RefusalCode.UNAUTHENTICATED, "send the Pod's token as Authorization: Bearer")
         return await self.gateway.identify(token.strip())
+
+
+def _poll_seconds(request: Request) -> float:
+    text = request.query_params.get("seconds", "0")
+    if not (text.isascii() and text.isdigit()):
+        raise RefusedError(RefusalCode.INVALID, f"seconds: {text!r} is no whole number")
+    return min(float(text), MAX_POLL_SECONDS)
 
 
 def _parsed(adapter: TypeAdapter[T], body: bytearray) -> T:

@@ -102,6 +102,8 @@ def _claimed(task: McpTask, pod: TaskPod, now: datetime) -> JsonObject:
         "message": None,
         "progress": None,
         "inputRequests": None,
+        "inputSince": None,
+        "inputWaitMs": None,
         "startedAt": timestamp(now),
         "lastUpdatedAt": timestamp(now),
         "jobName": pod.task_name,

@@ -6,13 +6,23 @@ that it was decided on.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
-from mcptasks.assignment import Assignment, Outcome, ProgressReport, RefusalCode, ResultOutcome
+from mcptasks.assignment import (
+    Assignment,
+    InputAnswer,
+    InputAnswers,
+    InputReport,
+    Outcome,
+    ProgressReport,
+    RefusalCode,
+    ResultOutcome,
+)
 from mcptasks.gateway.auth import TokenReviewer
 from mcptasks.gateway.claims import (
     InvalidArgumentsError,
@@ -31,12 +41,14 @@ from mcptasks.gateway.outcomes import ended_so, error_ending, is_replay, refuse_
 from mcptasks.gateway.pods import PodIdentity, TaskPod, task_pod
 from mcptasks.gateway.progress import ProgressThrottle, progress_patch, refuse_non_finite
 from mcptasks.gateway.refusals import RefusedError, unavailable
+from mcptasks.inputs import QuestionError, answers, answers_due, asked, timed_out
+from mcptasks.kube.cache import WatchCache
 from mcptasks.kube.client import KubeClient
 from mcptasks.kube.errors import ConflictError, InvalidError, KubeError, NotFoundError, UnavailableError
 from mcptasks.kube.resources import PODS
 from mcptasks.kube.tasks import StatusChange, TaskClient, parse_task
 from mcptasks.lifecycle import Ending, Retention, end, expiry, utc_now
-from mcptasks.resources import JsonObject, McpTask, Phase, Reason, ResultRecord
+from mcptasks.resources import InputRequest, JsonObject, McpTask, Phase, Reason, ResultRecord
 from mcptasks.results import Payload, Results, ResultStoreUnavailableError, ResultTooLargeError, stored_size
 from mcptasks.settings import KIB, Settings
 
@@ -46,13 +58,16 @@ POD_CACHE_SIZE = 4096
 MAX_RIVALS = 5
 LARGE_RESULT_BYTES = 64 * KIB
 
+LOOK_SECONDS = 1.0
+"""How often a task is read for a runner that waits for answers, where there is no watch that tells of them."""
+
 THROTTLE_SHARE = 0.9
 """Part of the runners' own progress interval for which the gateway holds reports back, so that only those of a runner
 that reports too often wait."""
 
 
 class Gateway:
-    """What runners can ask for. `on_written` gets each task as it is after a write.
+    """What runners can ask for. `on_written` gets each task as it is after a write; `cache` tells of what others write.
 
     All methods raise RefusedError, with what the runner is to be told.
     """
@@ -65,12 +80,14 @@ class Gateway:
         settings: Settings,
         *,
         on_written: Callable[[JsonObject], None] = lambda _item: None,
+        cache: WatchCache | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._kube = kube
         self._tasks = tasks
         self._results = results
         self._on_written = on_written
+        self._cache = cache
         self._clock = clock
         self._reviewer = TokenReviewer(kube, settings.gateway_audience)
         self._pods: OrderedDict[str, TaskPod] = OrderedDict()
@@ -176,6 +193,71 @@ class Gateway:
 
         async with _kube_errors():
             await self._write(await self._task(pod), change)
+
+    async def ask(self, pod: TaskPod, report: InputReport) -> InputAnswers:
+        """Make these, and no others, the task's questions; gives the answers that are there. May be repeated."""
+        questions = [
+            InputRequest(key=q.key, method=q.method, params_text=q.params_text, message=q.message)
+            for q in report.questions
+        ]
+
+        def change(task: McpTask) -> JsonObject | None:
+            refuse_foreign_and_ended(task, pod)
+            refuse_others(task, pod)
+            try:
+                return asked(task, questions, self._clock())
+            except QuestionError as error:
+                raise RefusedError(RefusalCode.INVALID, str(error)) from error
+
+        async with _kube_errors():
+            # `change` may find nothing to do in what is read here, so it must be the newest.
+            task = parse_task(await self._write(await self._task(pod), change))
+        return _as_answers(task)
+
+    async def answers(self, pod: TaskPod, seconds: float) -> InputAnswers:
+        """The answers to the task's questions, as soon as there is one; an empty set after so many seconds.
+
+        A task that has waited for as long as it may ends here.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        async with _kube_errors(), self._changes(pod) as changed:
+            while True:
+                changed.clear()
+                item = await self._task(pod)
+                task = parse_task(item)
+                refuse_foreign_and_ended(task, pod)
+                refuse_others(task, pod)
+                now, due = self._clock(), answers_due(task)
+                if due is not None and due <= now:
+                    await self._write(item, lambda task: self._time_out(task, pod))
+                    continue
+                left = until - loop.time()
+                if answers(task) or left <= 0:
+                    return _as_answers(task)
+                await self._wait(changed, left if due is None else min(left, (due - now).total_seconds()))
+
+    def _time_out(self, task: McpTask, pod: TaskPod) -> JsonObject | None:
+        """Ends the task, unless an answer has come meanwhile."""
+        refuse_foreign_and_ended(task, pod)
+        refuse_others(task, pod)
+        now, due = self._clock(), answers_due(task)
+        return end(task, timed_out(task), now, self._retention) if due is not None and due <= now else None
+
+    @asynccontextmanager
+    async def _changes(self, pod: TaskPod) -> AsyncIterator[asyncio.Event]:
+        """An event that is set when the Pod's task changes; never, where nothing tells of changes."""
+        if self._cache is None:
+            yield asyncio.Event()
+            return
+        async with self._cache.changes(pod.namespace, pod.task_name) as changed:
+            yield changed
+
+    async def _wait(self, changed: asyncio.Event, seconds: float) -> None:
+        limit = min(seconds, LOOK_SECONDS) if self._cache is None else seconds
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(limit, 0.01)):
+                await changed.wait()
 
     async def outcome(self, pod: TaskPod, outcome: Outcome) -> None:
         """Record how the task ended. Telling it again is harmless."""
@@ -283,3 +365,8 @@ async def _kube_errors() -> AsyncIterator[None]:
     except KubeError as error:
         logger.error("the Kubernetes API refuses the gateway: %s (%s %s)", error, error.status, error.reason)
         raise unavailable("the Kubernetes API refuses the gateway; see the gateway's log") from error
+
+
+def _as_answers(task: McpTask) -> InputAnswers:
+    found = answers(task).items()
+    return InputAnswers(answers=[InputAnswer(key=key, text=answer.text, error=answer.error) for key, answer in found])

@@ -17,9 +17,12 @@ from pydantic import ValidationError
 
 from mcptasks.assignment import (
     ASSIGNMENT_PATH,
+    INPUT_PATH,
     OUTCOME_PATH,
     PROGRESS_PATH,
     Assignment,
+    InputAnswers,
+    InputReport,
     ProgressReport,
     Refusal,
     RefusalCode,
@@ -112,6 +115,26 @@ class GatewayClient:
             return False
         return True
 
+    async def ask(self, report: InputReport, deadline: float) -> InputAnswers:
+        """Make these the task's questions; gives the answers that are there already. Harmless if repeated.
+
+        Args:
+            deadline: until when to try, by `time.monotonic()`.
+
+        Raises:
+            TaskOverError, RejectedError, GatewayUnreachableError
+        """
+        body = report.model_dump_json(by_alias=True, exclude_none=True).encode()
+        return _answers(await self._insist("POST", INPUT_PATH, body, deadline))
+
+    async def answers(self, seconds: int, deadline: float) -> InputAnswers:
+        """The answers to the task's questions, as soon as there is one; none after so many seconds.
+
+        Raises:
+            TaskOverError, RejectedError, GatewayUnreachableError
+        """
+        return _answers(await self._insist("GET", f"{INPUT_PATH}?seconds={seconds}", None, deadline))
+
     async def deliver(self, outcome: bytes, deadline: float) -> None:
         """Deliver the outcome, given as JSON. Harmless if it is there already.
 
@@ -170,6 +193,13 @@ class GatewayClient:
         if not token or not token.isascii() or not token.isprintable():
             raise _TryAgainError(f"there is no token in {self._token_file}", unauthorized=True)
         return token
+
+
+def _answers(answer: httpx2.Response) -> InputAnswers:
+    try:
+        return InputAnswers.model_validate_json(answer.content)
+    except ValidationError as error:
+        raise RejectedError(f"the gateway's answers cannot be read; is it of the same version? {error}") from error
 
 
 def _refused(answer: httpx2.Response) -> Exception:

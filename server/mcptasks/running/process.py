@@ -12,6 +12,7 @@ from typing import NoReturn
 from mcptasks.app import TaskServer
 from mcptasks.assignment import Assignment, FailureOutcome, Outcome
 from mcptasks.injection import CallSync, TaskInfo, call_here
+from mcptasks.inputs import Answer
 from mcptasks.loading import LoadError, load_server
 from mcptasks.logs import bind_task
 from mcptasks.resources import Reason
@@ -19,6 +20,7 @@ from mcptasks.running.gateway_client import GatewayClient, RejectedError, TaskOv
 from mcptasks.running.loop_thread import LoopJob, LoopThread
 from mcptasks.running.main_thread import run_beside, run_here
 from mcptasks.running.outcomes import encoded, exit_code, not_serializable, within_limit
+from mcptasks.running.questions import Questions
 from mcptasks.running.reporter import Reporter
 from mcptasks.running.signals import Terminated, Termination, carry_on
 from mcptasks.settings import Settings
@@ -31,6 +33,37 @@ ASSIGNMENT_SECONDS = 3600.0
 
 LEAST_DELIVERY_SECONDS = 30.0
 """How long delivery is tried for where the deadline has passed; the kubelet ends it sooner if it wants to."""
+
+
+@dataclass(frozen=True)
+class _Channel:
+    """What a running component says to the outside: reports go one way, questions wait for their answers."""
+
+    reporter: Reporter
+    questions: Questions
+
+    async def progress(self, current: float, total: float | None, message: str | None) -> None:
+        await self.reporter.progress(current, total, message)
+
+    def log(self, level: str, data: object) -> None:
+        self.reporter.log(level, data)
+
+    async def ask(self, method: str, params_text: str, message: str | None) -> Answer:
+        return await self.questions.ask(method, params_text, message)
+
+
+@dataclass(frozen=True)
+class _Talk:
+    """The channel and what runs on the loop for it."""
+
+    channel: _Channel
+    work: tuple[asyncio.Task[None], ...]
+
+    async def end(self) -> None:
+        """On the loop: send the last report, then nothing more."""
+        await self.channel.reporter.flush()
+        for task in self.work:
+            task.cancel()
 
 
 @dataclass(frozen=True)
@@ -57,27 +90,30 @@ class TaskProcess:
             return self._run(assignment)
 
     def _run(self, assignment: Assignment) -> int:
-        reporter, reporting = self.loop_thread.run(self._start_reporter(assignment))
-        outcome = self._outcome(assignment, reporter)
+        talk = self.loop_thread.run(self._start_talking(assignment))
+        outcome = self._outcome(assignment, talk.channel)
         with self.termination.reacting(carry_on):
             self._leave_if_terminated()
             limited = within_limit(outcome, assignment.max_result_bytes)
             code, body = exit_code(limited), encoded(limited)
             del outcome, limited
-            self.loop_thread.run(self._bring_home(assignment, reporter, reporting, body))
+            self.loop_thread.run(self._bring_home(assignment, talk, body))
         logger.info("the outcome is recorded")
         return code
 
-    async def _start_reporter(self, assignment: Assignment) -> tuple[Reporter, asyncio.Task[None]]:
+    async def _start_talking(self, assignment: Assignment) -> _Talk:
         loop = asyncio.get_running_loop()
         reporter = Reporter(self.client, assignment.progress_interval_seconds, loop, self._end_task)
-        return reporter, loop.create_task(reporter.run())
+        questions = Questions(self.client, assignment.attempt, loop, self._end_task)
+        return _Talk(
+            _Channel(reporter, questions), (loop.create_task(reporter.run()), loop.create_task(questions.run()))
+        )
 
     def _end_task(self, error: TaskOverError) -> None:
         logger.warning("ending the tool: %s", error)
         self.termination.end_task()
 
-    def _outcome(self, assignment: Assignment, reporter: Reporter) -> Outcome:
+    def _outcome(self, assignment: Assignment, channel: _Channel) -> Outcome:
         try:
             server = self._load(assignment)
         except LoadError as error:
@@ -88,7 +124,7 @@ class TaskProcess:
                 message=f"{error}. Make sure that the task Pods' image has the module and all that it imports.",
             )
         self._leave_if_terminated()
-        return self._execute(server, assignment, reporter)
+        return self._execute(server, assignment, channel)
 
     def _load(self, assignment: Assignment) -> TaskServer[object]:
         module = self.settings.module or assignment.module
@@ -96,13 +132,13 @@ class TaskProcess:
             raise LoadError("neither the Pod (MCPTASKS_MODULE) nor the server says which module to run")
         return load_server(module)
 
-    def _execute(self, server: TaskServer[object], assignment: Assignment, reporter: Reporter) -> Outcome:
+    def _execute(self, server: TaskServer[object], assignment: Assignment, channel: _Channel) -> Outcome:
         task = self._task_info(assignment)
         if not runs_in_main_thread(server, assignment):
-            return run_here(execute(server, assignment, reporter, call_here, task), self.termination)
+            return run_here(execute(server, assignment, channel, call_here, task), self.termination)
 
         def start(call_sync: CallSync) -> LoopJob[Outcome]:
-            return self.loop_thread.submit(execute(server, assignment, reporter, call_sync, task))
+            return self.loop_thread.submit(execute(server, assignment, channel, call_sync, task))
 
         return run_beside(start, self.termination)
 
@@ -120,11 +156,8 @@ class TaskProcess:
         if self.termination.requested:
             _terminated()
 
-    async def _bring_home(
-        self, assignment: Assignment, reporter: Reporter, reporting: asyncio.Task[None], body: bytes
-    ) -> None:
-        await reporter.flush()
-        reporting.cancel()
+    async def _bring_home(self, assignment: Assignment, talk: _Talk, body: bytes) -> None:
+        await talk.end()
         deadline = max(self._deadline(assignment), time.monotonic() + LEAST_DELIVERY_SECONDS)
         try:
             await self.client.deliver(body, deadline)

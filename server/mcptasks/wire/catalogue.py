@@ -41,6 +41,10 @@ class Catalogue(Protocol):
         """Whether the component declares that it may run twice without harm."""
         ...
 
+    def can_ask(self, kind: ComponentKind, name: str) -> bool:
+        """Whether the component has a way to ask its caller for input while it runs."""
+        ...
+
     @property
     def authenticates(self) -> bool:
         """Whether callers must present a token, and so can be told apart."""

@@ -6,10 +6,12 @@ shapes it for the reader's version.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import anyio
@@ -20,14 +22,23 @@ from mcp.server.runner import modern_error_data
 from mcp.server.session import ServerSession
 from mcp.shared.exceptions import MCPError, NoBackChannelError
 from mcp.shared.transport_context import TransportContext
-from mcp_types import LOG_LEVEL_META_KEY, CallToolResult, TextContent
-from mcp_types.version import LATEST_MODERN_VERSION
+from mcp_types import (
+    INTERNAL_ERROR,
+    LOG_LEVEL_META_KEY,
+    CallToolResult,
+    ClientCapabilities,
+    InputRequiredResult,
+    TextContent,
+)
+from mcp_types.version import LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel
 
 from mcptasks.assignment import Assignment, ErrorOutcome, FailureOutcome, ResultOutcome
 from mcptasks.injection import CallFacts, CallScope, CallSync, TaskInfo
+from mcptasks.inputs import Answer, QuestionError
 from mcptasks.reports import LatestReport, listening
 from mcptasks.resources import ComponentKind, JsonObject, Reason
+from mcptasks.wire.asking import KINDS, require_capability, summary
 from mcptasks.wire.catalogue import METHODS, request_params
 
 logger = logging.getLogger(__name__)
@@ -50,7 +61,7 @@ class Components(Protocol):
 
 
 class Channel(Protocol):
-    """Where a running component's progress and log messages go. Neither call blocks for long."""
+    """Where a running component's progress, log messages and questions go."""
 
     async def progress(self, current: float, total: float | None, message: str | None) -> None:
         """Take a progress report; the latest one wins."""
@@ -58,6 +69,10 @@ class Channel(Protocol):
 
     def log(self, level: str, data: object) -> None:
         """Write a log message of the component's."""
+        ...
+
+    async def ask(self, method: str, params_text: str, message: str | None) -> Answer:
+        """Put a request to the caller and wait for the answer, however long it takes. Raises QuestionError."""
         ...
 
 
@@ -93,12 +108,13 @@ async def execute(
     server.run_sync_with(call_sync)
     try:
         async with server.lifespan() as state:
-            ctx, params = _request(assignment, arguments, channel, state)
+            dispatch = TaskDispatchContext.of(assignment, channel)
+            ctx, params = _request(assignment, arguments, dispatch, state)
             reports = LatestReport(channel.progress)
             with listening(reports):
                 try:
                     async with server.call_scope(_facts(assignment, task), call_sync) as scope:
-                        outcome = _outcome(await server.run_request(ctx, params))
+                        outcome = _outcome(await _run_rounds(server, ctx, params, dispatch))
                         if isinstance(outcome, FailureOutcome):
                             scope.failed(ValueError(outcome.message))
                         return outcome
@@ -121,16 +137,61 @@ def _facts(assignment: Assignment, task: TaskInfo | None) -> CallFacts:
     )
 
 
+RE_ENTRY_SECONDS = 1.0
+"""Pause before a component is entered again that has asked for nothing but that."""
+
+
+async def _run_rounds(
+    server: Components, ctx: ServerRequestContext[Any, Any], params: JsonObject, dispatch: TaskDispatchContext
+) -> HandlerResult:
+    """Run the component until it gives a result, answering the questions that it returns in between.
+
+    A component that returns its questions (`InputRequiredResult`, `Resolve`) is entered again in the same process with
+    the answers. Leaving the process instead would save memory while it waits, at the price of a second start (a Pod, an
+    image, imports) for each round and of a Job with several Pods that have not failed; and the lifespan that the
+    component was entered with would be another one.
+    """
+    while True:
+        result = await server.run_request(ctx, params)
+        if not isinstance(result, InputRequiredResult):
+            return result
+        params = {key: value for key, value in params.items() if key not in ("inputResponses", "requestState")}
+        if result.request_state is not None:
+            params["requestState"] = result.request_state
+        if result.input_requests:
+            params["inputResponses"] = await _ask_all(result, dispatch)
+        else:
+            await asyncio.sleep(RE_ENTRY_SECONDS)
+        ctx = replace(ctx, params=params)
+
+
+async def _ask_all(result: InputRequiredResult, dispatch: TaskDispatchContext) -> JsonObject:
+    """The answers to all questions of a round, by the component's own keys, which may come again in another round."""
+    dumped = result.model_dump(by_alias=True, mode="json", exclude_none=True)["inputRequests"]
+    asking = [
+        asyncio.ensure_future(dispatch.send_raw_request(request["method"], request.get("params")))
+        for request in dumped.values()
+    ]
+    try:
+        return dict(zip(dumped, await asyncio.gather(*asking), strict=True))
+    finally:
+        for each in asking:
+            each.cancel()
+
+
 def _request(
-    assignment: Assignment, arguments: JsonObject, channel: Channel, state: Any
+    assignment: Assignment, arguments: JsonObject, dispatch: TaskDispatchContext, state: Any
 ) -> tuple[ServerRequestContext[Any, Any], JsonObject]:
     request, component = assignment.request, assignment.component
     version = request.protocol_version or LATEST_MODERN_VERSION
-    dispatch = TaskDispatchContext(channel, assignment.task_id)
-    connection = Connection.from_envelope(version, request.client_info, request.client_capabilities)
+    connection = Connection.from_envelope(version, request.client_info, request.client_capabilities, outbound=dispatch)
     params = request_params(component.kind, component.name, arguments)
     if request.meta:
         params["_meta"] = request.meta
+    if request.input_responses is not None:
+        params["inputResponses"] = request.input_responses
+    if request.request_state is not None:
+        params["requestState"] = request.request_state
     method = METHODS[component.kind]
     ctx: ServerRequestContext[Any, Any] = ServerRequestContext(
         # All of the component's log messages go to the Pod's log, whatever the caller wanted to hear of.
@@ -171,19 +232,56 @@ def _text_of(result: CallToolResult) -> str | None:
 
 @dataclass(frozen=True)
 class TaskDispatchContext:
-    """The SDK's `DispatchContext` of a task: progress and logs go to the channel, nobody can be asked anything."""
+    """The SDK's `DispatchContext` of a task: all that the component says to its client goes to the channel.
+
+    `can_send_request` is what the SDK goes by when it checks the client's capabilities before it asks. Clients of
+    2025-11-25 declare them once, at a handshake that no task knows of: theirs are not checked (`checked`), and a client
+    that cannot be asked says so in its answer.
+    """
 
     channel: Channel
     request_id: str
-    transport: TransportContext = field(
-        default_factory=lambda: TransportContext(kind="mcptasks", can_send_request=False)
-    )
-    can_send_request: bool = False
+    declared: ClientCapabilities | None = None
+    checked: bool = False
     message_metadata: None = None
     cancel_requested: anyio.Event = field(default_factory=anyio.Event)
 
+    @classmethod
+    def of(cls, assignment: Assignment, channel: Channel) -> TaskDispatchContext:
+        request = assignment.request
+        checked = (request.protocol_version or LATEST_MODERN_VERSION) in MODERN_PROTOCOL_VERSIONS
+        declared = ClientCapabilities.model_validate(request.client_capabilities or {}) if checked else None
+        return cls(channel, assignment.task_id, declared, checked)
+
+    @property
+    def can_send_request(self) -> bool:
+        return self.checked
+
+    @property
+    def transport(self) -> TransportContext:
+        return TransportContext(kind="mcptasks", can_send_request=self.can_send_request)
+
     async def send_raw_request(self, method: str, params: Mapping[str, Any] | None, opts: Any = None) -> dict[str, Any]:
-        raise NoBackChannelError(method)
+        """Ask the client, through the task, and wait for the answer.
+
+        Raises:
+            MCPError: the client cannot be asked this, or has answered with an error.
+            NoBackChannelError: nobody can be asked this from a task.
+        """
+        if method not in KINDS:
+            raise NoBackChannelError(method)
+        params = dict(params or {})
+        if self.checked:
+            require_capability(self.declared, method, params)
+        try:
+            answer = await self.channel.ask(method, json.dumps(params, ensure_ascii=False), summary(method, params))
+        except QuestionError as error:
+            raise MCPError(code=INTERNAL_ERROR, message=str(error)) from error
+        if answer.error is not None:
+            data = None if answer.error.data_text is None else json.loads(answer.error.data_text)
+            raise MCPError(code=answer.error.code, message=answer.error.message, data=data)
+        result: dict[str, Any] = json.loads(answer.text or "{}")
+        return result
 
     async def notify(self, method: str, params: Mapping[str, Any] | None, opts: Any = None) -> None:
         if method == "notifications/message" and params is not None:

@@ -196,6 +196,7 @@ class Protocol2025:
             trace_context=trace_context_of(ctx),
             idempotency_key=idempotency_key_of(ctx),
             idempotent_hint=self.catalogue.is_idempotent(component.kind, component.name),
+            can_ask=self.catalogue.can_ask(component.kind, component.name),
         )
 
 

@@ -5,6 +5,7 @@ https://github.com/modelcontextprotocol/ext-tasks, specification/2026-07-28/task
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,13 @@ from mcp.server.context import CallNext, HandlerResult
 from mcp.server.mcpserver.server import require_client_extension
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import decode_header_value
-from mcp_types import HEADER_MISMATCH, CallToolRequestParams
+from mcp_types import HEADER_MISMATCH, CallToolRequestParams, ClientCapabilities
 
 from mcptasks.calls import Call, TaskEndedError, TaskView
 from mcptasks.config import TaskConfig
+from mcptasks.inputs import Answer
 from mcptasks.resources import Component, ComponentKind, InputRequest, JsonObject, Phase
+from mcptasks.wire.asking import answer_text, missing_capability, params_of
 from mcptasks.wire.catalogue import ArgumentsError, Catalogue
 from mcptasks.wire.common import (
     Context,
@@ -59,11 +62,15 @@ class Protocol2026:
         """tasks/get: the task with its result, error or outstanding input requests inlined."""
         self._check(ctx, params)
         await self.service.poll(params.task_id, principal_of_caller())
-        return {"resultType": "complete", **await self.detailed(params.task_id)}
+        return {"resultType": "complete", **await self.detailed(params.task_id, ctx)}
 
-    async def detailed(self, task_id: str) -> JsonObject:
+    async def detailed(self, task_id: str, ctx: Context) -> JsonObject:
         """`DetailedTask`: the task and what its status brings along."""
-        view = await self.service.get(task_id, principal_of_caller())
+        return await self.detail(await self.service.get(task_id, principal_of_caller()), ctx)
+
+    async def detail(self, view: TaskView, ctx: Context) -> JsonObject:
+        """The same of a view. Only what the request's client has declared to be able to answer is asked (MUST)."""
+        declared = ctx.session.client_capabilities
         task = render(view) | progress_meta(view)
         if view.result is not None:
             task["result"] = {"resultType": "complete", **await shaped_result(self.service, view, VERSION)}
@@ -71,7 +78,7 @@ class Protocol2026:
             failure = task_failure(view)
             task["error"] = failure.error.model_dump(by_alias=True, mode="json", exclude_none=True)
         elif view.phase is Phase.INPUT_REQUIRED:
-            task["inputRequests"] = {request.key: _input(request) for request in view.input_requests}
+            task["inputRequests"] = _inputs(view.input_requests, declared)
         return task
 
     async def cancel(self, ctx: Context, params: TaskIdParams) -> HandlerResult:
@@ -84,7 +91,15 @@ class Protocol2026:
     async def update(self, ctx: Context, params: UpdateParams) -> HandlerResult:
         """tasks/update: an empty acknowledgement; answers to questions that nobody asked are ignored (SHOULD)."""
         self._check(ctx, params)
-        await self.service.get(params.task_id, principal_of_caller())
+        principal = principal_of_caller()
+        view = await self.service.get(params.task_id, principal, fresh=True)
+        given = {
+            request.key: Answer(answer_text(request, params.input_responses[request.key]))
+            for request in view.input_requests
+            if request.key in params.input_responses
+        }
+        if given:
+            await self.service.answer(params.task_id, principal, given)
         return {"resultType": "complete"}
 
     async def call_tool(self, params: CallToolRequestParams, ctx: Context, call_next: CallNext) -> HandlerResult:
@@ -127,6 +142,7 @@ class Protocol2026:
             trace_context=trace_context_of(ctx),
             idempotency_key=idempotency_key_of(ctx),
             idempotent_hint=self.catalogue.is_idempotent(ComponentKind.TOOL, name),
+            can_ask=self.catalogue.can_ask(ComponentKind.TOOL, name),
         )
 
     def _check(self, ctx: Context, params: TaskIdParams) -> None:
@@ -144,5 +160,10 @@ def _declares_extension(ctx: Context) -> bool:
     return bool(capabilities and capabilities.extensions and EXTENSION in capabilities.extensions)
 
 
-def _input(request: InputRequest) -> dict[str, Any]:
-    return {"method": request.method}
+def _inputs(requests: Iterable[InputRequest], declared: ClientCapabilities | None) -> dict[str, Any]:
+    shown = ((request, params_of(request)) for request in requests)
+    return {
+        request.key: {"method": request.method, "params": params} if params else {"method": request.method}
+        for request, params in shown
+        if missing_capability(declared, request.method, params) is None
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -35,7 +35,8 @@ class WaitingCalls:
         `wait` answers as the component itself would have, however long that takes; `submit` does so if it ends soon,
         and gives the task's id as text otherwise.
         """
-        view = await self.service.create(call)
+        # Who knows no tasks cannot answer what one asks.
+        view = await self.service.create(replace(call, can_ask=False))
         seconds = None if how == "wait" else call.config.answer_within_seconds
         ended = await self._ended(ctx, call, view, seconds)
         return submitted(view) if ended is None else await self._answer(ended, ctx.protocol_version)
@@ -48,7 +49,7 @@ class WaitingCalls:
         return view if ended is None else await self._answer(ended, ctx.protocol_version)
 
     async def _ended(self, ctx: Context, call: Call, view: TaskView, seconds: float | None) -> TaskView | None:
-        """The ended task; None where it is not over in time."""
+        """The ended task; None where it is not over in time, or asks its caller something."""
         async with self._abandoned_with_the_call(call, view):
             if seconds is None:
                 return await self._end(ctx, call, view)
@@ -57,10 +58,12 @@ class WaitingCalls:
                 return await self._end(ctx, call, view)
         return None
 
-    async def _end(self, ctx: Context, call: Call, view: TaskView) -> TaskView:
+    async def _end(self, ctx: Context, call: Call, view: TaskView) -> TaskView | None:
         async for now in self.service.follow(view.task_id, call.principal):
             if now.phase.terminal:
                 return now
+            if now.input_requests:
+                return None
             await send_progress(ctx, now)
         raise AssertionError("follow ends only with a terminal task")
 

@@ -44,6 +44,8 @@ class TestClaiming:
             "message": None,
             "progress": None,
             "inputRequests": None,
+            "inputSince": None,
+            "inputWaitMs": None,
             "startedAt": timestamp(NOW),
             "lastUpdatedAt": timestamp(NOW),
             "jobName": "report-1",

@@ -67,6 +67,11 @@ CLAIMED = {
 RETRY_SHOWN = {**CLAIMED, "reason": "Retrying", "conditions": [condition("Scheduled", "False", "Retrying")]}
 
 
+def asking_task(**status: Any) -> McpTask:
+    """A task that may wait for answers for ten minutes."""
+    return make_task(spec={"inputTimeoutSeconds": 600}, status={**CLAIMED, **status})
+
+
 @dataclass(frozen=True)
 class Case:
     """A situation, `now` seconds after the task was made, and the kind of step that follows."""
@@ -574,6 +579,53 @@ RUNS = [
         now=4000,
         reason=Reason.NODE_LOST,
         says="node n1",
+    ),
+    Case(
+        "run time ends before the Pod's deadline where that has time to wait in it",
+        None,
+        asking_task(),
+        make_job(),
+        [running(timeout_seconds=4200)],
+        now=100,
+        requeue=2 + 3600 - 100,
+    ),
+    Case(
+        "run time is over",
+        End,
+        asking_task(),
+        make_job(),
+        [running(timeout_seconds=4200)],
+        now=3603,
+        reason=Reason.DEADLINE_EXCEEDED,
+        says="3600 s",
+    ),
+    Case(
+        "time that was spent waiting is no run time",
+        None,
+        asking_task(inputWaitMs=100_000),
+        make_job(),
+        [running(timeout_seconds=4200)],
+        now=3603,
+        requeue=99,
+    ),
+    Case(
+        "run time stands still for a task that waits",
+        None,
+        asking_task(phase="input_required", inputSince="2026-11-22T13:00:00.000Z"),
+        make_job(),
+        [running(timeout_seconds=4200)],
+        now=4199,
+        requeue=31,
+    ),
+    Case(
+        "a question that nobody has answered, and no gateway has seen that",
+        End,
+        asking_task(phase="input_required", inputSince="2026-11-22T13:00:00.000Z"),
+        make_job(),
+        [running(timeout_seconds=4200)],
+        now=4231,
+        reason=Reason.INPUT_TIMEOUT,
+        says="600 s",
     ),
     Case(
         "a Pod that is being deleted has its grace period",

@@ -300,6 +300,12 @@ def test_a_volume_of_the_templates_own_at_our_paths_stays() -> None:
         ({"timeoutSeconds": 90}, {"timeoutSeconds": 60}, 90),
         ({"timeoutSeconds": 90}, {"podTemplate": {"spec": {"activeDeadlineSeconds": 30}}}, 30),
         ({"timeoutSeconds": 20}, {"podTemplate": {"spec": {"activeDeadlineSeconds": 30}}}, 20),
+        ({"timeoutSeconds": 20, "inputTimeoutSeconds": 600}, {}, 620),
+        (
+            {"timeoutSeconds": 20, "inputTimeoutSeconds": 600},
+            {"podTemplate": {"spec": {"activeDeadlineSeconds": 30}}},
+            30,
+        ),
     ],
 )
 def test_the_run_deadline(task: JsonObject, template: JsonObject, expected: int) -> None:

@@ -53,9 +53,15 @@ def test_a_note_shows_the_cause_and_makes_an_unmarked_task_working() -> None:
 
 def test_a_note_leaves_the_phase_alone_where_there_is_one() -> None:
     note = Note(Reason.RETRYING, "Retrying", "again", attempts=1)
-    status = patch_for(make_task(status={"phase": "input_required"}), note, at(5), POLICY)["status"]
+    status = patch_for(make_task(status={"phase": "working"}), note, at(5), POLICY)["status"]
     assert "phase" not in status
     assert status["attempts"] == 1
+
+
+def test_questions_go_with_the_process_that_has_asked() -> None:
+    asking = make_task(status={"phase": "input_required", "inputRequests": [{"key": "1-1", "method": "roots/list"}]})
+    status = patch_for(asking, Note(Reason.RETRYING, "Retrying", "again", attempts=1), at(5), POLICY)["status"]
+    assert (status["phase"], status["inputRequests"], status["inputSince"]) == ("working", None, None)
 
 
 def test_the_mark_changes_one_condition_and_nothing_that_a_client_sees() -> None:

@@ -13,6 +13,8 @@ from typing import Any, cast
 
 import pytest
 import uvicorn
+from mcp.server.mcpserver import Context
+from pydantic import BaseModel
 
 from mcptasks import TaskConfig, TaskServer, progress
 from mcptasks.http import bind, endpoint_app
@@ -64,6 +66,10 @@ class Endpoint(RawClient):
         self.change(task_id, Ending(Phase.FAILED, reason, message, error=error))
 
 
+class Sure(BaseModel):
+    ok: bool = True
+
+
 def make_server() -> TaskServer[Any]:
     mcp: TaskServer[Any] = TaskServer("test", tasks=True)
 
@@ -79,6 +85,10 @@ def make_server() -> TaskServer[Any]:
     @mcp.tool(task=False)
     def never(a: int) -> int:
         return a
+
+    @mcp.tool()
+    async def ask(ctx: Context[Any]) -> str:
+        return (await ctx.elicit("sure?", Sure)).action
 
     return mcp
 

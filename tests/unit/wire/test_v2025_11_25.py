@@ -36,7 +36,12 @@ def test_older_versions_never_hear_of_tasks(endpoint: Endpoint, version: str) ->
 
 def test_tools_say_whether_they_run_as_tasks(endpoint: Endpoint) -> None:
     tools = {tool["name"]: tool.get("execution") for tool in endpoint.old("tools/list").result["tools"]}
-    assert tools == {"add": {"taskSupport": "optional"}, "must": {"taskSupport": "required"}, "never": None}
+    assert tools == {
+        "add": {"taskSupport": "optional"},
+        "ask": {"taskSupport": "optional"},
+        "must": {"taskSupport": "required"},
+        "never": None,
+    }
 
 
 def test_a_call_without_task_runs_inline(endpoint: Endpoint) -> None:
