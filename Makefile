@@ -58,9 +58,11 @@ generated: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q tests/unit/test_generated.py
 	$(BIN)/python charts/generate.py --check
 
-generate: $(VENV)/.installed-dev ## Write crds/ and docs/settings.md anew from the models
+generate: $(VENV)/.installed-dev ## Write crds/, the chart's copies and the references in docs/ anew
 	$(BIN)/mcptasks crds --output crds
 	$(BIN)/mcptasks settings -o markdown > docs/settings.md
+	@sed -i.old '/^## Reference$$/,$$d' docs/metrics.md && rm docs/metrics.md.old
+	{ printf '## Reference\n\n'; $(BIN)/mcptasks metrics -o markdown; } >> docs/metrics.md
 	$(BIN)/python charts/generate.py
 
 format: $(VENV)/.installed-dev ## Format and fix what can be fixed

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from mcptasks.logs import configure_logging
 from mcptasks.settings import Settings
 from mcptasks_operator.app import run
 
 
 def main() -> int:
     """Run the operator; returns the exit code."""
-    settings = Settings()
-    configure_logging(settings.log_format, settings.log_level)
-    return run(settings)
+    return run(Settings())
 
 
 if __name__ == "__main__":

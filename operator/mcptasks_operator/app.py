@@ -21,6 +21,8 @@ from mcptasks.kube.cache import Key
 from mcptasks.kube.client import KubeClient
 from mcptasks.kube.errors import KubeConfigError, KubeError
 from mcptasks.lifecycle import utc_now
+from mcptasks.logs import configure_logging
+from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
 from mcptasks.settings import Settings
 from mcptasks_operator.apply import Reconciler
 from mcptasks_operator.cache import Cache
@@ -29,6 +31,7 @@ from mcptasks_operator.gather import Gatherer, Warnings
 from mcptasks_operator.handlers import Login, make_registry, watch
 from mcptasks_operator.health import Health, PortInUseError, Stage, served
 from mcptasks_operator.leader import LeaseConfigError, LeaseElection, LeaseLostError, LeaseTimes, new_identity
+from mcptasks_operator.metrics import OperatorMetrics, State, Work
 from mcptasks_operator.notices import EventPoster
 from mcptasks_operator.resync import Resync
 from mcptasks_operator.startup import UnreachableError, wait_for_api_server, wait_for_crds
@@ -54,6 +57,7 @@ def run(settings: Settings) -> int:
 
     Once the work has ended the process ends, within `EXIT_SECONDS` even if something in it cannot be stopped.
     """
+    configure_logging(settings.log_format, settings.log_level)
     last_resort: list[threading.Timer] = []
 
     async def main() -> int:
@@ -100,13 +104,15 @@ async def operate(
         LeaseTimes(settings.lease_seconds, settings.lease_renew_seconds, settings.lease_retry_seconds).check()
         access = ClusterAccess(settings.kubeconfig, settings.context)
         health = Health(patience=PATIENCE_RESYNCS * settings.resync_seconds + PATIENCE_SECONDS)
+        metrics = OperatorMetrics(State(silence=lambda: health.silence))
         async with (
             await access.connect(USER_AGENT) as kube,
             served(health, settings.liveness_host, settings.liveness_port) as port,
+            metrics_served(metrics.instruments.registry, settings.metrics_host, settings.metrics_port),
         ):
-            process = _Process(settings, kube, access.namespace(), health, stop, lambda: started(port))
+            process = _Process(settings, kube, access.namespace(), health, metrics, stop, lambda: started(port))
             return await _until(process.run(), stop)
-    except (KubeConfigError, PortInUseError, LeaseConfigError) as error:
+    except (KubeConfigError, PortInUseError, MetricsPortError, LeaseConfigError) as error:
         logger.error("%s", error)
         return EXIT_MISCONFIGURED
 
@@ -136,6 +142,7 @@ class _Process:
     kube: KubeClient
     own_namespace: str
     health: Health
+    metrics: OperatorMetrics
     stop: Stop
     started: Callable[[], None]
     identity: str = field(default_factory=new_identity)
@@ -169,7 +176,11 @@ class _Process:
 
     async def _lead(self, election: LeaseElection) -> int:
         """Work until something ends that must not. The Lease is watched from the first moment on."""
-        engine = Engine.build(self.kube, self.settings, self._namespaces(), self.identity, self.health.beat)
+        engine = Engine.build(
+            self.kube, self.settings, self._namespaces(), self.identity, self.health.beat, self.metrics
+        )
+        self.health.stalled = lambda: engine.queue.stalled_seconds
+        self.metrics.state.work = Work(engine.queue, engine.cache)
         self.health.enter(Stage.LEADING)
         where = ", ".join(namespace or "all namespaces" for namespace in engine.resync.namespaces)
         logger.info("leading in %s", where)
@@ -179,6 +190,7 @@ class _Process:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             return _verdict(done)
         finally:
+            self.metrics.state.work = None
             await _cancel(tasks)
 
     def _watching(self) -> None:
@@ -234,17 +246,18 @@ class Engine:
         namespaces: tuple[str | None, ...],
         identity: str,
         beat: Callable[[], None],
+        metrics: OperatorMetrics,
     ) -> Engine:
         cache, queue, events = Cache(), WorkQueue[Key](), EventPoster(kube, identity)
         gatherer = Gatherer(kube, cache, settings.log_tail_lines, Warnings(kube))
         executors = Executors(JobExecutor(kube, settings))
-        reconciler = Reconciler(kube, cache, executors, gatherer, events, settings, since=utc_now())
+        reconciler = Reconciler(kube, cache, executors, gatherer, events, settings, since=utc_now(), metrics=metrics)
         return cls(
             kube=kube,
             cache=cache,
             queue=queue,
             resync=Resync(kube, cache, namespaces, queue.add, beat, settings.resync_seconds),
-            workers=Workers(queue, reconciler.reconcile, settings.workers),
+            workers=Workers(queue, reconciler.reconcile, settings.workers, metrics),
             events=events,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
 
@@ -48,6 +48,7 @@ from mcptasks_operator.decide import (
 from mcptasks_operator.executor import Executors
 from mcptasks_operator.gather import Gatherer
 from mcptasks_operator.manifests import InvalidTemplateError
+from mcptasks_operator.metrics import OperatorMetrics
 from mcptasks_operator.notices import EventPoster
 from mcptasks_operator.policy import Policy, is_default_template, policy_of
 from mcptasks_operator.statuses import patch_for
@@ -72,6 +73,11 @@ class Reconciler:
     settings: Settings
     since: datetime
     now: Callable[[], datetime] = utc_now
+    metrics: OperatorMetrics = field(default_factory=OperatorMetrics)
+
+    @property
+    def tasks(self) -> TaskClient:
+        return TaskClient(self.kube, observer=self.metrics.tasks)
 
     async def reconcile(self, key: Key) -> float | None:
         """Do all that there is to do for the task now; returns in how many seconds to look again, if at all.
@@ -154,6 +160,7 @@ class Reconciler:
                 raise
             return self._refused(at, RefusalKind.INVALID, error)
         self.cache.put(WatchedKind.JOB, job)
+        self.metrics.job_created(at.task, self.now())
         logger.info("created Job %s", at.task.name)
         return Done(self._evidence())
 
@@ -173,12 +180,14 @@ class Reconciler:
             return patch_for(task, write, at.now, at.policy) if written else None
 
         try:
-            self.cache.put(WatchedKind.TASK, await TaskClient(self.kube).update_status(at.seen.task, change))
+            self.cache.put(WatchedKind.TASK, await self.tasks.update_status(at.seen.task, change))
         except NotFoundError:
             self.cache.forget_task(at.key, at.task.uid)
             return False
         if written and isinstance(write, End):
             logger.info("%s (%s): %s", write.ending.phase.value, write.ending.reason.value, write.ending.message)
+        if written and isinstance(write, MarkTerminated):
+            self.metrics.pods_gone(at.task, at.now)
         return written
 
     async def _delete_job(self, at: Situation, step: DeleteJob) -> None:
@@ -214,7 +223,7 @@ class Reconciler:
 
     async def _delete_task(self, at: Situation) -> None:
         with suppress(NotFoundError, ConflictError):
-            await TaskClient(self.kube).delete(at.task.namespace, at.task.name, at.task.uid)
+            await self.tasks.delete(at.task.namespace, at.task.name, at.task.uid)
         self.cache.forget_task(at.key, at.task.uid)
         logger.info("deleted the expired task")
 

@@ -23,6 +23,10 @@ class Stage(StrEnum):
     STOPPING = "stopping"
 
 
+STALL_SECONDS = 300.0
+"""More than a worker may take for one task, so that a slow API server is no stall."""
+
+
 class PortInUseError(Exception):
     """The endpoint's address is taken."""
 
@@ -32,12 +36,15 @@ class Health:
     """What the endpoint tells.
 
     The process is alive as long as something succeeded (`beat`: a resync, a try for the Lease) in the last
-    `patience` seconds. While it starts it is alive: it waits for the cluster, and says so in its log.
+    `patience` seconds, and none of the work there is has waited for longer than `stall_patience` without any other work
+    getting done. While it starts it is alive: it waits for the cluster, and says so in its log.
     """
 
     patience: float
     clock: Callable[[], float] = time.monotonic
     stage: Stage = Stage.STARTING
+    stall_patience: float = STALL_SECONDS
+    stalled: Callable[[], float] = lambda: 0.0
     _beat: float | None = None
 
     def beat(self) -> None:
@@ -60,11 +67,15 @@ class Health:
 
     @property
     def alive(self) -> bool:
-        return self.stage is Stage.STARTING or self.silence <= self.patience
+        """Whether a restart would not help."""
+        if self.stage is Stage.STARTING:
+            return True
+        return self.silence <= self.patience and self.stalled() <= self.stall_patience
 
     @property
     def ready(self) -> bool:
-        return self.stage in (Stage.STANDBY, Stage.LEADING)
+        """Whether the process leads, or could at once."""
+        return self.alive and self.stage in (Stage.STANDBY, Stage.LEADING)
 
 
 @asynccontextmanager
@@ -97,8 +108,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def _healthz(health: Health) -> Handler:
     async def handler(_request: web.Request) -> web.StreamResponse:
-        text = f"{health.stage.value}, last success {health.silence:.0f} s ago\n"
-        return web.Response(text=text, status=200 if health.alive else 500)
+        text = f"{health.stage.value}, last success {health.silence:.0f} s ago"
+        if (stalled := health.stalled()) >= 1:
+            text += f", no work done for {stalled:.0f} s"
+        return web.Response(text=f"{text}\n", status=200 if health.alive else 500)
 
     return handler
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mcptasks.kube.cache import Key
 from mcptasks.kube.errors import KubeError
 from mcptasks.logs import bind_task
+from mcptasks_operator.metrics import OperatorMetrics
 from mcptasks_operator.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -25,6 +27,7 @@ class Workers:
     queue: WorkQueue[Key]
     reconcile: Callable[[Key], Awaitable[float | None]]
     count: int
+    metrics: OperatorMetrics = field(default_factory=OperatorMetrics)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -41,6 +44,12 @@ class Workers:
                 self.queue.done(key)
 
     async def _reconcile(self, key: Key) -> None:
+        started = time.monotonic()
+        outcome = await self._try(key)
+        self.metrics.reconciled(outcome, time.monotonic() - started)
+
+    async def _try(self, key: Key) -> str:
+        """Work on the task and queue it for its next time; returns how that went."""
         try:
             async with asyncio.timeout(RECONCILE_SECONDS):
                 again = await self.reconcile(key)
@@ -48,10 +57,11 @@ class Workers:
             pause = self.queue.add_failed(key)
             with bind_task(key[1]):
                 _log(error, pause)
-            return
+            return "api_error" if isinstance(error, KubeError) else "fault"
         self.queue.forget(key)
         if again is not None:
             self.queue.add_after(key, again)
+        return "ok"
 
 
 def _log(error: Exception, pause: float) -> None:

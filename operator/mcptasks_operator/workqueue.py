@@ -44,6 +44,9 @@ class WorkQueue(Generic[K]):
     _heap: list[tuple[float, int, K]] = field(default_factory=list)
     _due: dict[K, float] = field(default_factory=dict)
     _failures: dict[K, int] = field(default_factory=dict)
+    _ready_since: dict[K, float] = field(default_factory=dict)
+    _busy_since: dict[K, float] = field(default_factory=dict)
+    _done_at: float = float("-inf")
     _getters: deque[asyncio.Future[None]] = field(default_factory=deque)
     _timer: Cancellable | None = None
     _timer_at: float = float("inf")
@@ -63,11 +66,29 @@ class WorkQueue(Generic[K]):
         """How many keys wait for their time."""
         return len(self._due)
 
+    @property
+    def oldest_seconds(self) -> float:
+        """For how long the oldest key that is not done has wanted work."""
+        since = self._oldest()
+        return 0.0 if since is None else self._clock().time() - since
+
+    @property
+    def stalled_seconds(self) -> float:
+        """For how long there has been work and none of it was finished."""
+        since = self._oldest()
+        return 0.0 if since is None else self._clock().time() - max(since, self._done_at)
+
+    def _oldest(self) -> float | None:
+        # Ready keys are in the order in which they were added.
+        first = next(iter(self._ready_since.values()), None)
+        return min((*self._busy_since.values(), *(() if first is None else (first,))), default=None)
+
     def add(self, key: K) -> None:
         """Queue the key now."""
         if key in self._dirty:
             return
         self._dirty.add(key)
+        self._ready_since[key] = self._clock().time()
         if key not in self._busy:
             self._ready.append(key)
             self._wake()
@@ -111,11 +132,14 @@ class WorkQueue(Generic[K]):
         key = self._ready.popleft()
         self._dirty.discard(key)
         self._busy.add(key)
+        self._busy_since[key] = self._ready_since.pop(key)
         return key
 
     def done(self, key: K) -> None:
         """The caller of `get` is finished with the key."""
         self._busy.discard(key)
+        del self._busy_since[key]
+        self._done_at = self._clock().time()
         if key in self._dirty:
             self._ready.append(key)
             self._wake()

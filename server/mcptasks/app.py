@@ -76,6 +76,7 @@ from mcptasks.wire.common import headers_of, principal_of_caller
 from mcptasks.wire.extension import TasksExtension
 from mcptasks.wire.guard import guard
 from mcptasks.wire.listing import listed
+from mcptasks.wire.observing import RequestObserver
 from mcptasks.wire.task_tools import TaskTools
 
 if TYPE_CHECKING:
@@ -147,13 +148,13 @@ class TaskServer(MCPServer[LifespanResultT]):
         for resource in resources or ():
             self.add_resource(resource)
 
-    def serve_tasks(self, service: TaskService | None) -> None:
-        """Serve tasks with the service from now on, or none at all for None.
+    def serve_tasks(self, service: TaskService | None, observer: RequestObserver | None = None) -> None:
+        """Serve tasks with the service from now on, or none at all for None. The observer is told of every request.
 
         Raises:
             TaskConfigError: the service offers task tools, and the server has tools of the same names.
         """
-        self._tasks.bind(service)
+        self._tasks.bind(service, observer)
         self._forwarded_headers = None if service is None else service.settings.forward_headers
         for name in self._task_tools:
             self.remove_tool(name)

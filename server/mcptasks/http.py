@@ -29,6 +29,9 @@ from mcptasks.kube.resources import MCP_TASKS
 from mcptasks.kube.tasks import TaskClient, parse_task
 from mcptasks.loading import LoadError, absolute, load_server
 from mcptasks.logs import configure_logging
+from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
+from mcptasks.metrics.instruments import Instruments
+from mcptasks.metrics.server import ServerMetrics, ServerState
 from mcptasks.resources import JsonObject, ResultRecord
 from mcptasks.results import Results, ResultStoreUnavailableError
 from mcptasks.service import TaskService, cached, unfinished_owner
@@ -38,6 +41,9 @@ logger = logging.getLogger(__name__)
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than the 60 seconds of common proxies, so that the proxy closes idle connections and not we."""
+
+STALE_SECONDS = 60
+"""How long the API server may be out of reach before other replicas should get the calls."""
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
@@ -63,7 +69,7 @@ def serve(settings: Settings) -> int:
     configure_logging(settings.log_format, settings.log_level)
     try:
         return asyncio.run(_serve(settings))
-    except (StartError, KubeConfigError) as error:
+    except (StartError, KubeConfigError, MetricsPortError) as error:
         sys.stderr.write(f"mcptasks serve: {error}\n")
         return error.exit_code if isinstance(error, StartError) else EXIT_CONFIG
 
@@ -81,16 +87,20 @@ async def _serve(settings: Settings) -> int:
         results = await stack.enter_async_context(_results(settings))
         forget = _Forget(results)
         cache = WatchCache(kube, MCP_TASKS, namespace, on_deleted=forget, trim=cached, group=unfinished_owner)
-        tasks = TaskClient(kube)
-        service = TaskService(settings, namespace, tasks, cache, results)
+        draining = asyncio.Event()
+        metrics = ServerMetrics(ServerState(cache, draining.is_set), Instruments())
+        tasks = TaskClient(kube, observer=metrics.tasks)
+        service = TaskService(settings, namespace, tasks, cache, results, draining=draining)
         try:
-            server.serve_tasks(service)
+            server.serve_tasks(service, metrics)
         except TaskConfigError as error:
             raise StartError(str(error)) from error
         gateway = Gateway(kube, tasks, results, settings, on_written=cache.add, cache=cache)
         stack.push_async_callback(gateway.aclose)
         endpoint = _server(endpoint_app(server, service, settings), settings)
-        inner = _server(gateway_app(gateway), settings)
+        inner = _server(gateway_app(gateway, metrics), settings)
+        registry = metrics.instruments.registry
+        await stack.enter_async_context(metrics_served(registry, settings.metrics_host, settings.metrics_port))
         logger.info("serving MCP on http://%s%s", _address(endpoint_socket), settings.path)
         logger.info("serving the gateway on http://%s, tasks in namespace %s", _address(gateway_socket), namespace)
         await stack.enter_async_context(_background(cache))
@@ -167,14 +177,26 @@ def endpoint_app(server: TaskServer[object], service: TaskService, settings: Set
 
     @app.get("/readyz")
     async def readyz() -> JSONResponse:
-        if service.draining.is_set():
-            return JSONResponse({"status": "draining"}, 503)
-        if not service.cache.synced.is_set():
-            return JSONResponse({"status": "waiting for the Kubernetes API"}, 503)
-        return JSONResponse({"status": "ok"})
+        obstacle = unreadiness(service)
+        return JSONResponse({"status": obstacle or "ok"}, 503 if obstacle else 200)
 
     app.mount("/", JsonRpcErrors(mcp_app, settings.max_body_bytes))
     return app
+
+
+def unreadiness(service: TaskService, stale_seconds: float = STALE_SECONDS) -> str | None:
+    """Why the server should get no calls now; None where it should.
+
+    A server that has lost the API server for long answers from what it remembers, which other replicas know better.
+    Where all have lost it, nobody takes them off their Service: that too takes the API server.
+    """
+    if service.draining.is_set():
+        return "draining"
+    if not service.cache.synced.is_set():
+        return "waiting for the Kubernetes API"
+    if (lost := service.cache.unreachable_seconds) > stale_seconds:
+        return f"out of sync with the Kubernetes API for {lost:.0f} s"
+    return None
 
 
 def _transport_security(settings: Settings) -> TransportSecuritySettings:

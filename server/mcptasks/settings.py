@@ -64,6 +64,15 @@ class Settings(BaseSettings):
     log_format: Literal["human", "json"] = Field("human", description="human or json.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged.")
 
+    # Metrics
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port of server's and operator's /metrics, for Prometheus; none where unset, 0 picks a free one.",
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address of /metrics.")
+
     # Server
     server_name: str = Field("default", max_length=63, description="Name of this MCP server in `spec.server`.")
     module: str | None = Field(

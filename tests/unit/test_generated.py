@@ -70,3 +70,11 @@ def test_the_reference_of_settings_is_up_to_date() -> None:
         [sys.executable, "-m", "mcptasks", "settings", "-o", "markdown"], capture_output=True, text=True, check=True
     )
     assert (ROOT / "docs" / "settings.md").read_text() == done.stdout, "run `make generate`"
+
+
+def test_the_reference_of_metrics_is_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mcptasks", "metrics", "-o", "markdown"], capture_output=True, text=True, check=True
+    )
+    # Before it comes what nobody can generate.
+    assert (ROOT / "docs" / "metrics.md").read_text().endswith(f"## Reference\n\n{done.stdout}"), "run `make generate`"

@@ -46,6 +46,7 @@ COMMANDS = (
     Entry("run", "Run one task inside its Pod.", "run"),
     Entry("crds", "Print the custom resource definitions.", "crds"),
     Entry("settings", "Print all settings, with their environment variables.", "settings"),
+    Entry("metrics", "Print all metrics, with their labels.", "metrics"),
 )
 
 EPILOG = "Start with `mcptasks demo`, then run your own server with `mcptasks dev server.py`."

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from starlette.applications import Starlette
@@ -54,7 +55,15 @@ Handler = Callable[[Request], Awaitable[Response]]
 T = TypeVar("T")
 
 
-def gateway_app(gateway: Gateway) -> Starlette:
+class CallObserver(Protocol):
+    """Is told of every call that was answered."""
+
+    def served(self, call: str, code: int, seconds: float) -> None:
+        """`call` is one of assignment, progress, ask, answers and outcome."""
+        ...
+
+
+def gateway_app(gateway: Gateway, observer: CallObserver | None = None) -> Starlette:
     """The ASGI application. Its lifespan closes the gateway."""
     endpoints = _Endpoints.of(gateway)
     discarded = max(endpoints.max_outcome_body, LEAST_BUDGET)
@@ -64,13 +73,16 @@ def gateway_app(gateway: Gateway) -> Starlette:
         yield
         await gateway.aclose()
 
+    def served(path: str, call: str, handler: Handler, method: str) -> Route:
+        return Route(path, _told(observer, call, _guarded(handler, discarded)), methods=[method])
+
     return Starlette(
         routes=[
-            Route(ASSIGNMENT_PATH, _guarded(endpoints.assignment, discarded), methods=["GET"]),
-            Route(PROGRESS_PATH, _guarded(endpoints.progress, discarded), methods=["POST"]),
-            Route(INPUT_PATH, _guarded(endpoints.ask, discarded), methods=["POST"]),
-            Route(INPUT_PATH, _guarded(endpoints.answers, discarded), methods=["GET"]),
-            Route(OUTCOME_PATH, _guarded(endpoints.outcome, discarded), methods=["POST"]),
+            served(ASSIGNMENT_PATH, "assignment", endpoints.assignment, "GET"),
+            served(PROGRESS_PATH, "progress", endpoints.progress, "POST"),
+            served(INPUT_PATH, "ask", endpoints.ask, "POST"),
+            served(INPUT_PATH, "answers", endpoints.answers, "GET"),
+            served(OUTCOME_PATH, "outcome", endpoints.outcome, "POST"),
             Route(HEALTH_PATH, _healthy, methods=["GET"]),
         ],
         lifespan=lifespan,
@@ -141,6 +153,20 @@ def _parsed(adapter: TypeAdapter[T], body: bytearray) -> T:
         found = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in found["loc"]) or "the body"
         raise RefusedError(RefusalCode.INVALID, f"{where}: {found['msg']}") from error
+
+
+def _told(observer: CallObserver | None, call: str, handler: Handler) -> Handler:
+    """The handler, with the observer told of its answers."""
+    if observer is None:
+        return handler
+
+    async def told(request: Request) -> Response:
+        started = time.monotonic()
+        answer = await handler(request)
+        observer.served(call, answer.status_code, time.monotonic() - started)
+        return answer
+
+    return told
 
 
 def _guarded(handler: Handler, max_discarded: int) -> Handler:

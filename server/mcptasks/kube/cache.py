@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import asynccontextmanager
@@ -72,6 +73,12 @@ class WatchCache:
     _items: dict[Key, JsonObject] = field(default_factory=dict)
     _counts: Counter[Hashable] = field(default_factory=Counter)
     _waiters: dict[Key, set[asyncio.Event]] = field(default_factory=dict)
+    _failing_since: float | None = None
+
+    @property
+    def unreachable_seconds(self) -> float:
+        """For how long listing and watching have failed; 0 while they work."""
+        return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
 
     def get(self, namespace: str, name: str) -> JsonObject | None:
         """The object as last seen, or None."""
@@ -149,6 +156,8 @@ class WatchCache:
                 failures = await self._pause(failures, str(error))
 
     async def _pause(self, failures: int, why: str) -> int:
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
         pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)] * random.uniform(0.8, 1.2)
         logger.warning("watch of %s: %s; trying again in %.1f s", self.resource.plural, why, pause)
         await asyncio.sleep(pause)
@@ -158,6 +167,7 @@ class WatchCache:
         listed = await self.client.list(self.resource, self.namespace, label_selector=self.label_selector)
         self._replace(listed.items, int(listed.resource_version or 0))
         self.synced.set()
+        self._failing_since = None
         version = listed.resource_version
         loop = asyncio.get_running_loop()
         relist_at = loop.time() + RELIST_SECONDS * random.uniform(0.9, 1.1)

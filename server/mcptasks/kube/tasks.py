@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from pydantic import ValidationError
 
@@ -19,6 +20,28 @@ MAX_CONFLICTS = 20
 
 StatusChange = Callable[[McpTask], JsonObject | None]
 """Gives the merge patch for the task as it is now, or None where there is nothing to write."""
+
+
+class TaskObserver(Protocol):
+    """Is told of what was written, once it was."""
+
+    def created(self, item: JsonObject) -> None:
+        """A task was stored."""
+        ...
+
+    def written(self, patch: JsonObject, item: JsonObject) -> None:
+        """The patch was written to a task's status, which is the item now."""
+        ...
+
+
+class Unobserved:
+    """A `TaskObserver` that does not care."""
+
+    def created(self, item: JsonObject) -> None:
+        pass
+
+    def written(self, patch: JsonObject, item: JsonObject) -> None:
+        pass
 
 
 def parse_task(item: JsonObject) -> McpTask:
@@ -39,6 +62,7 @@ class TaskClient:
     """Reads and writes the McpTasks of a cluster."""
 
     kube: KubeClient
+    observer: TaskObserver = field(default_factory=Unobserved, kw_only=True)
 
     async def get(self, namespace: str, name: str) -> JsonObject:
         """The task as the API server has it now. Raises NotFoundError."""
@@ -46,7 +70,9 @@ class TaskClient:
 
     async def create(self, namespace: str, body: JsonObject) -> JsonObject:
         """Store a new task. Raises AlreadyExistsError, InvalidError, ForbiddenError."""
-        return await self.kube.create(MCP_TASKS, body, namespace)
+        stored = await self.kube.create(MCP_TASKS, body, namespace)
+        self.observer.created(stored)
+        return stored
 
     async def update_status(self, known: JsonObject, change: StatusChange) -> JsonObject:
         """Write what `change` makes of the task, only against the very version that it was made from.
@@ -67,7 +93,8 @@ class TaskClient:
                 return item
             precondition = {"metadata": {"uid": uid, "resourceVersion": item["metadata"]["resourceVersion"]}}
             try:
-                return await self.kube.patch(MCP_TASKS, name, patch | precondition, namespace, subresource="status")
+                body = patch | precondition
+                written = await self.kube.patch(MCP_TASKS, name, body, namespace, subresource="status")
             except (ConflictError, InvalidError) as error:
                 item = await self.get(namespace, name)
                 if item["metadata"]["uid"] != uid:
@@ -76,6 +103,9 @@ class TaskClient:
                     ) from error
                 if isinstance(error, InvalidError) and not parse_task(item).terminal:
                     raise
+            else:
+                self.observer.written(patch, written)
+                return written
         raise ConflictError(409, "Conflict", f"task {name} is being written by too many others; try again")
 
     async def delete(self, namespace: str, name: str, uid: str | None = None) -> None:

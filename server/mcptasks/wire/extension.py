@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mcp.server.context import CallNext, HandlerResult
@@ -19,6 +20,7 @@ from mcptasks.resources import ComponentKind
 from mcptasks.wire import v2025_11_25, v2026_07_28
 from mcptasks.wire.catalogue import Catalogue, requested
 from mcptasks.wire.common import Context, ListParams, TaskIdParams, UpdateParams, mapped, not_offered
+from mcptasks.wire.observing import RequestObserver, observed
 
 if TYPE_CHECKING:
     from mcptasks.service import TaskService
@@ -43,14 +45,16 @@ class TasksExtension(Extension):
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._bound: Bound | None = None
+        self._observer: RequestObserver | None = None
 
     @property
     def bound(self) -> bool:
         """Whether tasks are served."""
         return self._bound is not None
 
-    def bind(self, service: TaskService | None) -> None:
-        """Serve tasks with the service from now on; without tasks for None."""
+    def bind(self, service: TaskService | None, observer: RequestObserver | None = None) -> None:
+        """Serve tasks with the service from now on; without tasks for None. The observer is told of every request."""
+        self._observer = observer
         if service is None:
             self._bound = None
             return
@@ -76,6 +80,11 @@ class TasksExtension(Extension):
 
     async def middleware(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         """For `MCPServer(middleware=[...])`."""
+        if self._observer is None or ctx.request_id is None:
+            return await self._serve(ctx, call_next)
+        return await observed(self._observer, ctx, partial(self._serve, call_next=call_next))
+
+    async def _serve(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         if self._bound is None:
             return self._without_extension(ctx, await call_next(ctx))
         if ctx.protocol_version in MODERN:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from mcptasks_operator.health import Health, PortInUseError, Stage, served
+from mcptasks_operator.workers import RECONCILE_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -80,3 +81,17 @@ async def test_a_port_in_use_is_told_with_the_way_out(health: Health) -> None:
         with pytest.raises(PortInUseError, match=f"cannot listen on 127.0.0.1:{port}: .*MCPTASKS_LIVENESS_PORT"):
             async with served(health, "127.0.0.1", port):
                 pass
+
+
+def test_resyncs_do_not_keep_a_leader_alive_whose_work_does_not_get_done(health: Health) -> None:
+    health.enter(Stage.LEADING)
+    health.stalled = lambda: health.stall_patience + 1
+    assert not health.alive
+    assert not health.ready
+    health.stalled = lambda: health.stall_patience - 1
+    assert health.alive
+    assert health.ready
+
+
+def test_a_worker_may_take_longer_over_a_task_than_it_ever_does(health: Health) -> None:
+    assert health.stall_patience > RECONCILE_SECONDS

@@ -9,6 +9,7 @@ import pytest
 
 from mcptasks.kube.cache import Key
 from mcptasks.kube.errors import UnavailableError
+from mcptasks_operator.metrics import OperatorMetrics
 from mcptasks_operator.workers import Workers
 from mcptasks_operator.workqueue import WorkQueue
 from tests.unit.operator.builders import until
@@ -36,8 +37,9 @@ class Work:
         return None
 
 
-async def run(queue: WorkQueue[Key], work: Work, count: int = 1) -> None:
-    task = asyncio.create_task(Workers(queue, work.reconcile, count).run())
+async def run(queue: WorkQueue[Key], work: Work, count: int = 1, metrics: OperatorMetrics | None = None) -> None:
+    workers = Workers(queue, work.reconcile, count, metrics or OperatorMetrics())
+    task = asyncio.create_task(workers.run())
     try:
         async with asyncio.timeout(5):
             await work.enough.wait()
@@ -90,3 +92,16 @@ async def test_a_wish_to_come_again_is_kept() -> None:
     task.cancel()
     await asyncio.wait([task])
     queue.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(ValueError("ours"), "fault"), (UnavailableError(0, "Unavailable", "away"), "api_error")]
+)
+async def test_outcomes_are_counted(error: Exception, outcome: str) -> None:
+    queue, work, metrics = WorkQueue[Key](), Work(error), OperatorMetrics()
+    queue.add(A)
+    await run(queue, work, metrics=metrics)
+    values = metrics.instruments.registry.get_sample_value
+    assert values("mcptasks_operator_reconciles_total", {"outcome": outcome}) == 1
+    assert values("mcptasks_operator_reconciles_total", {"outcome": "ok"}) == 1
+    assert values("mcptasks_operator_reconcile_duration_seconds_count") == 2

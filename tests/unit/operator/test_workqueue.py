@@ -185,3 +185,52 @@ async def test_the_event_loops_own_clock() -> None:
     queue = WorkQueue[str]()
     queue.add_after("a", 0.01)
     assert await take(queue) == "a"
+
+
+async def test_it_tells_the_age_of_the_oldest_work(queue: WorkQueue[str], clock: FakeClock) -> None:
+    assert queue.oldest_seconds == 0
+    queue.add("a")
+    clock.now += 3
+    queue.add("b")
+    clock.now += 4
+    assert queue.oldest_seconds == 7
+    assert await take(queue) == "a"
+    assert queue.oldest_seconds == 7, "what is worked on is not done"
+    queue.done("a")
+    assert queue.oldest_seconds == 4
+    queue.done(await take(queue))
+    assert queue.oldest_seconds == 0
+
+
+async def test_a_long_queue_that_gets_shorter_is_no_stall(queue: WorkQueue[str], clock: FakeClock) -> None:
+    for key in "abc":
+        queue.add(key)
+    clock.now += 100
+    assert queue.stalled_seconds == 100
+    queue.done(await take(queue))
+    clock.now += 5
+    assert queue.oldest_seconds == 105
+    assert queue.stalled_seconds == 5
+
+
+async def test_an_idle_queue_is_no_stall(queue: WorkQueue[str], clock: FakeClock) -> None:
+    queue.add("a")
+    queue.done(await take(queue))
+    clock.now += 1000
+    assert queue.stalled_seconds == 0
+    queue.add("b")
+    assert queue.stalled_seconds == 0
+
+
+async def test_a_key_that_is_added_while_it_is_worked_on_counts_from_then(
+    queue: WorkQueue[str], clock: FakeClock
+) -> None:
+    queue.add("a")
+    assert await take(queue) == "a"
+    clock.now += 10
+    queue.add("a")
+    queue.done("a")
+    clock.now += 1
+    assert queue.oldest_seconds == 1
+    queue.done(await take(queue))
+    assert queue.oldest_seconds == 0

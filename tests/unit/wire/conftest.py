@@ -23,6 +23,7 @@ from mcptasks.kube.client import KubeClient
 from mcptasks.kube.resources import MCP_TASKS
 from mcptasks.kube.tasks import TaskClient
 from mcptasks.lifecycle import Ending, end, utc_now
+from mcptasks.metrics.server import ServerMetrics, ServerState
 from mcptasks.resources import JsonObject, Phase, Reason, ResultRecord, TaskError
 from mcptasks.results import Results
 from mcptasks.service import TaskService, cached, unfinished_owner
@@ -38,6 +39,7 @@ class Endpoint(RawClient):
     service: TaskService
     tasks: MemoryTasks
     loop: asyncio.AbstractEventLoop
+    metrics: ServerMetrics
 
     def make(self, tool: str = "add") -> str:
         """A new task."""
@@ -104,7 +106,8 @@ def serving(
     cache = WatchCache(cast(KubeClient, None), MCP_TASKS, "default", trim=cached, group=unfinished_owner)
     cache.synced.set()
     service = TaskService(settings, "default", cast(TaskClient, tasks), cache, Results.from_settings(settings))
-    server.serve_tasks(service)
+    metrics = ServerMetrics(ServerState(cache, service.draining.is_set))
+    server.serve_tasks(service, metrics)
     sock = bind("127.0.0.1", 0, "the port")
     config = uvicorn.Config(
         endpoint_app(server, service, settings), log_config=None, timeout_graceful_shutdown=1, ws="none"
@@ -115,7 +118,7 @@ def serving(
     thread.start()
     try:
         url = f"http://127.0.0.1:{sock.getsockname()[1]}/mcp"
-        yield Endpoint(url=url, timeout=20, service=service, tasks=tasks, loop=loop)
+        yield Endpoint(url=url, timeout=20, service=service, tasks=tasks, loop=loop, metrics=metrics)
     finally:
         http.should_exit = True
         thread.join(20)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -132,7 +133,7 @@ def test_a_waiting_call_ends_as_the_tool_itself_would_have(
 def test_a_waiting_call_that_is_given_up_cancels_its_task(
     served: Endpoint, pool: ThreadPoolExecutor, version: str
 ) -> None:
-    impatient = Endpoint(url=served.url, timeout=2, service=served.service, tasks=served.tasks, loop=served.loop)
+    impatient = replace(served, timeout=2)
     waiting, task_id = calling(pool, impatient, version, "waits", {"a": 1})
     with pytest.raises(httpx.ReadTimeout):
         waiting.result(30)
@@ -145,7 +146,7 @@ def test_with_an_idempotency_key_it_goes_on_and_the_same_call_finds_it(
     served: Endpoint, pool: ThreadPoolExecutor, version: str
 ) -> None:
     meta = {"mcptasks.dev/idempotency-key": f"{version}-0123456789-0123456789-0123456789"}
-    impatient = Endpoint(url=served.url, timeout=2, service=served.service, tasks=served.tasks, loop=served.loop)
+    impatient = replace(served, timeout=2)
     waiting, task_id = calling(pool, impatient, version, "waits", {"a": 1}, **meta)
     with pytest.raises(httpx.ReadTimeout):
         waiting.result(30)

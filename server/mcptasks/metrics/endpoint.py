@@ -1,0 +1,54 @@
+"""`/metrics` over HTTP, on a port of its own: whoever may scrape may see nothing else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+logger = logging.getLogger(__name__)
+
+PATH = "/metrics"
+
+
+class MetricsPortError(Exception):
+    """The address cannot be listened on."""
+
+
+@asynccontextmanager
+async def metrics_served(registry: CollectorRegistry, host: str, port: int | None) -> AsyncIterator[int | None]:
+    """Serve the registry's metrics; gives the port. Serves nothing where `port` is None.
+
+    Raises:
+        MetricsPortError: the address cannot be listened on.
+    """
+    if port is None:
+        yield None
+        return
+
+    async def metrics(request: web.Request) -> web.StreamResponse:
+        # In the event loop, as all that changes what is read here.
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return web.Response(body=encode(registry), headers={"Content-Type": content_type})
+
+    application = web.Application()
+    application.add_routes([web.get(PATH, metrics)])
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise MetricsPortError(
+                f"cannot listen on {host} port {port}: {error.strerror or error}; "
+                "choose another port with MCPTASKS_METRICS_PORT (0 picks a free one), or leave it out"
+            ) from error
+        bound: int = runner.addresses[0][1]
+        logger.info("serving metrics on http://%s:%d%s", f"[{host}]" if ":" in host else host, bound, PATH)
+        yield bound
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,76 @@
+"""What the operator tells of its work."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from mcptasks.kube.cache import Key
+from mcptasks.resources import JsonObject, McpTask
+from mcptasks_operator.cache import Cache, WatchedKind
+from mcptasks_operator.metrics import OperatorMetrics, State, Work
+from mcptasks_operator.workqueue import WorkQueue
+
+
+class Clock:
+    """Time stands still."""
+
+    def time(self) -> float:
+        return 0.0
+
+    def call_at(self, when: float, callback: object, /) -> object:
+        raise AssertionError("nothing waits here")
+
+
+def task(name: str, phase: str | None, **status: str) -> JsonObject:
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "ns",
+            "uid": name,
+            "resourceVersion": "1",
+            "creationTimestamp": "2026-11-01T10:00:00Z",
+        },
+        "spec": {"component": {"kind": "tool", "name": "t"}},
+        "status": status | ({} if phase is None else {"phase": phase}),
+    }
+
+
+def leading(*tasks: JsonObject) -> OperatorMetrics:
+    cache = Cache()
+    for one in tasks:
+        cache.put(WatchedKind.TASK, one)
+    queue = WorkQueue[Key](clock=Clock())  # type: ignore[arg-type]
+    for one in tasks:
+        queue.add(("ns", one["metadata"]["name"]))
+    return OperatorMetrics(State(work=Work(queue, cache)))
+
+
+def value(metrics: OperatorMetrics, name: str, **labels: str) -> float | None:
+    return metrics.instruments.registry.get_sample_value(name, labels)
+
+
+def test_the_leader_tells_the_tasks_by_phase() -> None:
+    metrics = leading(task("a", None), task("b", "working"), task("c", "failed"))
+    assert value(metrics, "mcptasks_tasks", phase="working") == 2
+    assert value(metrics, "mcptasks_tasks", phase="failed") == 1
+    assert value(metrics, "mcptasks_tasks", phase="cancelled") == 0
+    assert value(metrics, "mcptasks_operator_leader") == 1
+    assert value(metrics, "mcptasks_operator_queue_ready") == 3
+
+
+def test_who_stands_by_has_no_tasks_to_tell_of() -> None:
+    metrics = OperatorMetrics()
+    assert value(metrics, "mcptasks_tasks", phase="working") is None
+    assert value(metrics, "mcptasks_operator_leader") == 0
+    assert value(metrics, "mcptasks_operator_oldest_work_seconds") == 0
+
+
+def test_a_cancelled_task_tells_how_long_its_pods_took_to_go() -> None:
+    metrics = OperatorMetrics()
+    cancelled = McpTask.model_validate(task("a", "cancelled", finishedAt="2026-11-01T10:00:10Z"))
+    completed = McpTask.model_validate(task("b", "completed", finishedAt="2026-11-01T10:00:10Z"))
+    assert cancelled.status.finished_at is not None
+    for one in (cancelled, completed):
+        metrics.pods_gone(one, cancelled.status.finished_at + timedelta(seconds=3))
+    assert value(metrics, "mcptasks_cancel_to_pods_gone_seconds_sum") == 3
+    assert value(metrics, "mcptasks_cancel_to_pods_gone_seconds_count") == 1
