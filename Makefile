@@ -9,7 +9,7 @@ BENCH_ARGS ?=
 TRIALS ?= 112
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
-.PHONY: help demo test chart check lint types layers generated generate format e2e faults bench conformance clients clean
+.PHONY: help demo test chart chart-e2e check lint types layers generated generate format e2e faults bench conformance clients clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -31,14 +31,23 @@ $(TOOLS)/.installed: tests/tools/install $(wildcard tests/tools/kubectl/*)
 	tests/tools/install $(TOOLS)
 	@mkdir -p $(TOOLS) && touch $@
 
+$(TOOLS)/.helm-installed: $(wildcard tests/tools/helm/*)
+	tests/tools/install $(TOOLS) helm
+	@mkdir -p $(TOOLS) && touch $@
+
 demo: $(VENV)/.installed ## Run the whole product on this machine, no cluster needed
 	@$(BIN)/mcptasks demo
 
 test: $(VENV)/.installed-dev $(TOOLS)/.installed ## All tests that need no cluster and no Docker
 	$(BIN)/python -m pytest tests --ignore=tests/chart $(PYTEST_ARGS)
 
-chart: $(VENV)/.installed-dev ## Tests of the Helm chart; needs helm on the PATH or in HELM
-	$(BIN)/python -m pytest tests/chart $(PYTEST_ARGS)
+chart: $(VENV)/.installed-dev $(TOOLS)/.helm-installed ## Tests of the Helm chart; builds a helm where there is none
+	$(BIN)/python -m pytest tests/chart --ignore=tests/chart/cluster $(PYTEST_ARGS)
+
+chart-e2e: $(VENV)/.installed-dev $(TOOLS)/.installed $(TOOLS)/.helm-installed ## The chart on a real cluster, then the e2e suite through it: make chart-e2e KUBECONFIG=...
+	@test -n "$(KUBECONFIG)" || { echo "name the cluster: make chart-e2e KUBECONFIG=path/to/kubeconfig" >&2; exit 2; }
+	$(BIN)/python -m pytest tests/chart/cluster -x --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests/e2e --chart --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
 
 check: lint types layers generated ## Lint, format, types, import layers, generated files
 

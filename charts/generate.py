@@ -1,4 +1,4 @@
-"""Writes what the chart has from elsewhere: the CRDs as templates, and the README from `values.yaml`.
+"""Writes what the chart has from elsewhere: CRDs as templates, the README from `values.yaml`, the schema of `settings`.
 
 python charts/generate.py [--check]
 """
@@ -15,8 +15,45 @@ from typing import Any
 
 import yaml
 
+from mcptasks.settings import Settings
+
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "charts" / "mcptasks"
+
+WITH_A_VALUE = frozenset(
+    {
+        "allowed_hosts",
+        "allowed_origins",
+        "drain_seconds",
+        "gateway_host",
+        "gateway_port",
+        "gateway_url",
+        "host",
+        "lease_name",
+        "liveness_host",
+        "liveness_port",
+        "log_format",
+        "log_level",
+        "metrics_host",
+        "metrics_port",
+        "module",
+        "namespace",
+        "path",
+        "port",
+        "redis_url",
+        "runner_image",
+        "server_name",
+        "single_user",
+        "watch_namespaces",
+        "workers",
+    }
+)
+"""Settings that the chart sets from values of their own."""
+
+NOT_IN_A_CLUSTER = frozenset(["context", "kubeconfig", "lease_namespace", "token_file"])
+"""Settings that the chart's roles and Pods leave no choice for."""
+
+NOT_FREE = WITH_A_VALUE | NOT_IN_A_CLUSTER
 
 CRD_METADATA = """\
   labels:
@@ -108,12 +145,40 @@ def crd_template(crd: str) -> str:
     return "{{- if .Values.crds.install }}\n" + head + name + CRD_METADATA + rest + "{{- end }}\n"
 
 
+def values_schema(text: str) -> str:
+    """The schema of the values, with `settings` as the program has them."""
+    schema = json.loads(text)
+    schema["properties"]["settings"] = {
+        "type": "object",
+        "additionalProperties": False,
+        "description": "Names from docs/settings.md without MCPTASKS_; what has a value of its own is set there.",
+        "properties": free_settings(),
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def free_settings() -> dict[str, Any]:
+    """Schemas of the settings that have no value of their own in the chart, by variable name without the prefix."""
+    fields = Settings.model_json_schema()["properties"]
+    return {name.upper(): _as_value(field) for name, field in sorted(fields.items()) if name not in NOT_FREE}
+
+
+def _as_value(field: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a value that is written into an environment variable."""
+    kept = {key: field[key] for key in ("enum", "minimum", "maximum", "exclusiveMinimum", "pattern") if key in field}
+    kind = field.get("type", "string")
+    kinds = [one.get("type") for one in field.get("anyOf", ()) if one.get("type") != "null"]
+    kind = kinds[0] if kinds else kind
+    return {"type": "string" if kind == "array" else kind, **kept, "description": field["description"]}
+
+
 def generated() -> dict[Path, str]:
     """All generated files and what they have to be."""
     files = {
         CHART / "templates" / "crds" / path.name: crd_template(path.read_text())
         for path in sorted((ROOT / "crds").glob("*.yaml"))
     }
+    files[CHART / "values.schema.json"] = values_schema((CHART / "values.schema.json").read_text())
     files[CHART / "README.md"] = readme((CHART / "values.yaml").read_text())
     return files
 

@@ -21,6 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="run the contract and end-to-end tests against this cluster instead of an embedded one",
     )
+    parser.addoption("--chart", action="store_true", help="install the product on that cluster by its Helm chart")
 
 
 def pytest_configure() -> None:

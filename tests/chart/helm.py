@@ -20,8 +20,8 @@ KNOWN_KINDS = ("mcptasks.dev/v1alpha1/McpTask", "mcptasks.dev/v1alpha1/McpTaskTe
 
 
 def helm_path() -> str:
-    """The helm to use: $HELM, or the one on the PATH."""
-    path = os.environ.get("HELM") or shutil.which("helm")
+    """The helm to use: $HELM, the one on the PATH, or the one that the tests' tools have."""
+    path = os.environ.get("HELM") or shutil.which("helm") or shutil.which("helm", path=ROOT / ".cache" / "tools")
     if path is None:
         raise RuntimeError("no helm on the PATH: install Helm 3.14 or newer, or set HELM")
     return path

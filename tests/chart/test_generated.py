@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
@@ -86,7 +87,18 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
         return missing + inner
 
     assert differences(SCHEMA, VALUES, "values") == []
-    for part in ("server", "operator", "ingress", "httpRoute", "networkPolicy", "tests", "redis", "rbac", "crds"):
+    for part in (
+        "server",
+        "operator",
+        "ingress",
+        "httpRoute",
+        "networkPolicy",
+        "tests",
+        "redis",
+        "rbac",
+        "crds",
+        "metrics",
+    ):
         assert set(SCHEMA["properties"][part]["properties"]) == set(VALUES[part])
     assert set(SCHEMA["properties"]) == set(VALUES)
     assert set(SCHEMA["$defs"]["taskTemplate"]["properties"]) == set(VALUES["taskTemplates"]["default"])
@@ -104,21 +116,29 @@ def test_no_part_of_the_schema_accepts_unknown_keys() -> None:
     def _is_open(schema: JsonObject) -> bool:
         return schema.get("additionalProperties", True) is True
 
-    assert open_ones(SCHEMA, "schema") == ["schema.$defs.namedList.items"]
+    # `global` belongs to all charts under a parent.
+    assert open_ones(SCHEMA, "schema") == ["schema.properties.global", "schema.$defs.namedList.items"]
 
 
-def test_the_settings_are_those_of_the_program_that_have_no_value_of_their_own() -> None:
-    free = set(SCHEMA["properties"]["settings"]["properties"])
+def test_every_setting_has_a_value_or_is_free_and_the_chart_sets_none_that_the_program_does_not_know() -> None:
+    chart = generator()
     every = {name.upper() for name in Settings.model_fields}
-    assert free <= every
-    rendered = render()
-    own = {
+    free = set(SCHEMA["properties"]["settings"]["properties"])
+    set_by_chart = {
         entry["name"].removeprefix("MCPTASKS_")
-        for pod in rendered.pods()
+        for values in ({}, {"server": {"allowedOrigins": ["*"]}, "externalRedis": {"existingSecret": "s"}})
+        for pod in render(values).pods()
         for entry in pod["containers"][0]["env"]
         if entry["name"].startswith("MCPTASKS_")
     }
-    optional = {"ALLOWED_ORIGINS", "REDIS_URL"}
-    elsewhere = {"KUBECONFIG", "CONTEXT", "TOKEN_FILE", "PROGRESS_INTERVAL_SECONDS", "LEASE_NAMESPACE"}
-    assert free & (own | optional) == set()
-    assert every == free | own | optional | elsewhere
+    assert set_by_chart == {name.upper() for name in chart.WITH_A_VALUE}
+    assert every == free | set_by_chart | {name.upper() for name in chart.NOT_IN_A_CLUSTER}
+    assert not free & set_by_chart
+
+
+@pytest.mark.parametrize("name", SCHEMA["properties"]["settings"]["properties"])
+def test_free_settings_have_the_types_of_the_program(name: str) -> None:
+    default = Settings.model_fields[name.lower()].get_default(call_default_factory=True)
+    if isinstance(default, list):
+        default = " ".join(default)
+    jsonschema.validate(default, SCHEMA["properties"]["settings"]["properties"][name])

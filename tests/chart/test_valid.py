@@ -16,7 +16,8 @@ from tests.chart.helm import CHART, CI_VALUES, ROOT, Rendered, helm, render
 from tests.chart.kubernetes_schema import MODELS, faults, faults_of_pod_template
 
 EVERY = pytest.mark.parametrize("values", CI_VALUES, ids=lambda path: path.name.removesuffix("-values.yaml"))
-OTHER_KINDS = {"CustomResourceDefinition", "McpTaskTemplate", "HTTPRoute"}
+MONITORING = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
+OTHER_KINDS = {"CustomResourceDefinition", "McpTaskTemplate", "HTTPRoute", *MONITORING}
 
 
 @functools.cache

@@ -22,6 +22,7 @@ from tests.e2e.templates import templates
 from tests.support.kubectl import Kubectl, eventually
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+CHART = Path(__file__).parents[2] / "charts" / "mcptasks"
 IMAGE = os.environ.get("MCPTASKS_E2E_IMAGE", "mcptasks-e2e:dev")
 MODULE = "/app/tools.py,/app/returns.py"
 REDIS_URL = "redis://mcptasks-redis:6379/0"
@@ -257,6 +258,41 @@ class ClusterDeployment:
         return self.kubectl.run("logs", "-l", selector, "--tail=200", "--prefix", check=False)
 
 
+@dataclass
+class ChartDeployment(ClusterDeployment):
+    """The same, installed by the chart: its rights, policies, Services and probes. Needs helm."""
+
+    def install(self) -> None:
+        self.kubectl.apply(*self._namespace(), *redis(self.namespace))
+        values = yaml.safe_dump(self._values())
+        options = ("--take-ownership", "--values=-", "--wait", "--timeout=5m")
+        self._helm("install", "mcptasks", str(CHART), *options, stdin=values)
+        self.kubectl.apply(*templates(self.namespace, IMAGE))
+        self.kubectl.run("rollout", "status", "deployment/mcptasks-redis", "--timeout=180s", seconds=200)
+        self._endpoint = self._reach("mcptasks", 8000) + "/mcp"
+        self._gateway = self._reach("mcptasks-gateway", 8001)
+
+    def remove(self) -> None:
+        self._helm("uninstall", "mcptasks", "--ignore-not-found", "--wait", "--timeout=3m")
+        super().remove()
+
+    def _values(self) -> JsonObject:
+        repository, _, tag = IMAGE.rpartition(":")
+        limits = [{"name": name, "value": value} for name, value in LIMITS.items()]
+        return {
+            "image": {"repository": repository, "tag": tag},
+            "server": {"module": MODULE, "allowedHosts": ["*"], "singleUser": True, "extraEnv": limits},
+            "operator": {"extraEnv": limits},
+            # The tests bring their own.
+            "taskTemplates": {"default": {"enabled": False}},
+        }
+
+    def _helm(self, *arguments: str, stdin: str = "") -> None:
+        command = ["helm", *arguments, f"--namespace={self.namespace}", f"--kubeconfig={self.kubeconfig}"]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=400)
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+
+
 def redis(namespace: str) -> list[JsonObject]:
     """A Redis for one test run: no password; it keeps its data when its process is killed."""
     labels = {"app.kubernetes.io/name": "mcptasks", "app.kubernetes.io/component": "redis"}
@@ -301,9 +337,9 @@ def redis(namespace: str) -> list[JsonObject]:
     ]
 
 
-def installed(kubeconfig: Path) -> Iterator[ClusterDeployment]:
-    """A deployment for as long as the tests run."""
-    deployment = ClusterDeployment(kubeconfig)
+def installed(kubeconfig: Path, *, by_chart: bool = False) -> Iterator[ClusterDeployment]:
+    """A deployment for as long as the tests run, by the chart or by the manifests of `deploy/`."""
+    deployment = ChartDeployment(kubeconfig) if by_chart else ClusterDeployment(kubeconfig)
     try:
         deployment.install()
         yield deployment

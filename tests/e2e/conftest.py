@@ -21,7 +21,7 @@ Deployment: TypeAlias = ClusterDeployment | EmbeddedDeployment
 def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     kubeconfig = request.config.getoption("--kubeconfig")
     if kubeconfig:
-        yield from installed(Path(kubeconfig))
+        yield from installed(Path(kubeconfig), by_chart=request.config.getoption("--chart"))
     else:
         yield from embedded(tmp_path_factory.mktemp("redis"), embedded_settings())
 

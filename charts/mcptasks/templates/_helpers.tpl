@@ -118,7 +118,7 @@ annotations:
 {{- with .Values.global.imagePullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ kindIs "string" . | ternary . (get (kindIs "map" . | ternary . dict) "name") }}
   {{- end }}
 {{- end }}
 {{- end }}
@@ -259,6 +259,18 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities:
   drop: [ALL]
+{{- end }}
+
+{{/* The variables of the metrics' port, as a YAML list. */}}
+{{- define "mcptasks.metricsEnv" -}}
+{{- if .Values.metrics.enabled -}}
+- name: MCPTASKS_METRICS_HOST
+  value: {{ .Values.bindAddress | quote }}
+- name: MCPTASKS_METRICS_PORT
+  value: {{ .Values.metrics.port | toString | quote }}
+{{- else -}}
+[]
+{{- end -}}
 {{- end }}
 
 {{/* Redis */}}
