@@ -32,10 +32,6 @@ RIVAL_LEASE = "mcptasks-rival"
 # Only what is not the container's first process can be killed from within.
 KILL_REDIS = 'for p in /proc/[0-9]*; do [ "$(cat $p/comm)" = redis-server ] && kill -9 ${p#/proc/}; done; true'
 REDIS = (
-    'for p in /proc/[0-9]*; do case "$(tr "\\0" " " < $p/cmdline)" in redis-server*|*/redis-server*) '
-    "kill -9 ${p#/proc/};; esac; done"
-)
-REDIS = (
     "while :; do redis-server --save '' --appendonly yes --appendfsync always --dir /data"
     " --bind 0.0.0.0 --protected-mode no; sleep 0.2; done"
 )
