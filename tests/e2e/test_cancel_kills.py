@@ -135,7 +135,7 @@ def test_a_cancelled_task_stays_cancelled_whatever_the_tool_does_in_the_same_ins
 
     def race(number: int) -> str:
         task_id = client.create("nap", {"seconds": 0.2, "steps": 1})
-        eventually("running", lambda: look_started(client, task_id), 120, every=0.02)
+        eventually("running", lambda: look_started(client, task_id), 120, every=0.1)
         # Spread over the time in which the tool ends.
         time.sleep((number % 10) * 0.05)
         answer = client.old("tasks/cancel", {"taskId": task_id}).message
