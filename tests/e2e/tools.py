@@ -44,6 +44,12 @@ def add(a: int, b: int) -> Sum:
     return Sum(total=a + b, terms=[a, b])
 
 
+@mcp.tool(task=TaskConfig(template="burst"))
+def add_in_turn(a: int, b: int) -> Sum:
+    """The same on a node that takes a few at a time."""
+    return add(a, b)
+
+
 @mcp.tool()
 async def add_async(a: int, b: int) -> Sum:
     """The same, asynchronously."""

@@ -90,7 +90,7 @@ class RawClient:
         """The result; waits for the end."""
         return self.old("tasks/result", {"taskId": task_id}).result
 
-    def wait(self, task_id: str, *states: str, seconds: float = 60) -> JsonObject:
+    def wait(self, task_id: str, *states: str, seconds: float = 60, every: float = 0.1) -> JsonObject:
         """Poll until the task is in one of the states (any terminal one by default)."""
         wanted = states or TERMINAL
         deadline = time.monotonic() + seconds
@@ -99,4 +99,4 @@ class RawClient:
             if task["status"] in wanted:
                 return task
             assert time.monotonic() < deadline, f"not {' or '.join(wanted)} within {seconds:.0f} s: {task}"
-            time.sleep(0.1)
+            time.sleep(every)
