@@ -127,6 +127,7 @@ def test_cancel_with_the_operator_down_takes_effect_when_it_returns(
     look.no_pods(task_id)
 
 
+@pytest.mark.timeout(900)
 def test_a_cancelled_task_stays_cancelled_whatever_the_tool_does_in_the_same_instant(
     client: RawClient, look: Look
 ) -> None:
