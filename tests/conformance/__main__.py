@@ -2,7 +2,7 @@
 
     python -m tests.conformance [--scenario NAME ...] [-o summary.json]
 
-Prints a table, writes a machine-readable summary and exits with 1 where a check failed.
+Prints a table, writes a machine-readable summary and exits with 1 where a check failed that is not a known gap.
 """
 
 from __future__ import annotations
@@ -69,6 +69,11 @@ OTHER_SCENARIOS = (
 offer (completions, log levels, resource subscriptions, skills, custom headers) and what needs a session (sampling and
 elicitation of the older version inline, resumable streams): the endpoint keeps none."""
 
+KNOWN_GAPS = {
+    "tasks-mrtr-composition": "a tool is asked to run before it can ask: there are no rounds of input before a task"
+}
+"""Scenarios that fail for a reason that docs/protocol.md tells. One that passes must leave this list."""
+
 SCENARIO_SECONDS = 120
 SUCCESS = "SUCCESS"
 FAILURE = "FAILURE"
@@ -97,6 +102,11 @@ class Scenario:
     @property
     def passed(self) -> bool:
         return not self.error and not self.count(FAILURE)
+
+    @property
+    def as_known(self) -> bool:
+        """Whether it passes, or fails where a gap is known."""
+        return self.passed is (self.name not in KNOWN_GAPS)
 
 
 @dataclass(frozen=True)
@@ -140,6 +150,9 @@ def table(scenarios: Sequence[Scenario]) -> str:
         if scenario.error:
             lines.append(f"    no result: {scenario.error}")
         lines += [f"    {check.id}: {check.message}" for check in scenario.checks if check.status == FAILURE]
+        if scenario.name in KNOWN_GAPS:
+            found = "passes now, take it out of KNOWN_GAPS" if scenario.passed else "known"
+            lines.append(f"    {found}: {KNOWN_GAPS[scenario.name]}")
     return "\n".join(lines)
 
 
@@ -175,7 +188,7 @@ def main() -> int:
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(json.dumps(summary(scenarios), indent=2) + "\n")
     print(table(scenarios))
-    return 0 if all(scenario.passed for scenario in scenarios) else 1
+    return 0 if all(scenario.as_known for scenario in scenarios) else 1
 
 
 if __name__ == "__main__":
