@@ -40,7 +40,7 @@ demo: $(VENV)/.installed ## Run the whole product on this machine, no cluster ne
 	@$(BIN)/mcptasks demo
 
 test: $(VENV)/.installed-dev $(TOOLS)/.installed ## All tests that need no cluster and no Docker
-	$(BIN)/python -m pytest tests --ignore=tests/chart -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests --ignore=tests/chart --ignore=tests/clients -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 chart: $(VENV)/.installed-dev $(TOOLS)/.helm-installed ## Tests of the Helm chart; builds a helm where there is none
 	$(BIN)/python -m pytest tests/chart --ignore=tests/chart/cluster $(PYTEST_ARGS)
@@ -93,8 +93,9 @@ bench: $(VENV)/.installed-dev $(TOOLS)/.installed ## Latency, throughput, cost a
 conformance: $(VENV)/.installed-dev ## The official MCP conformance suite on an embedded cluster; needs npm
 	@$(BIN)/python -m tests.conformance
 
-clients: $(VENV)/.installed-dev ## The MCP clients that exist, against one server and two; needs npm, writes docs/clients.md
+clients: $(VENV)/.installed-dev ## Foreign MCP clients against our server, our client against foreign servers; needs npm, writes docs/clients.md
 	@$(BIN)/python -m tests.clients
+	$(BIN)/python -m pytest -q tests/clients --timeout 900
 
 clean: ## Remove everything that was installed or built
 	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
