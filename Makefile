@@ -5,7 +5,6 @@ BIN := $(VENV)/bin
 TOOLS := .cache/tools
 KUBECONFIG ?=
 PYTEST_ARGS ?=
-WORKERS ?= 2
 BENCH_ARGS ?=
 TRIALS ?= 112
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
@@ -40,7 +39,7 @@ demo: $(VENV)/.installed ## Run the whole product on this machine, no cluster ne
 	@$(BIN)/mcptasks demo
 
 test: $(VENV)/.installed-dev $(TOOLS)/.installed ## All tests that need no cluster and no Docker
-	$(BIN)/python -m pytest tests --ignore=tests/chart --ignore=tests/clients -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests --ignore=tests/chart --ignore=tests/clients $(PYTEST_ARGS)
 
 chart: $(VENV)/.installed-dev $(TOOLS)/.helm-installed ## Tests of the Helm chart; builds a helm where there is none
 	$(BIN)/python -m pytest tests/chart --ignore=tests/chart/cluster $(PYTEST_ARGS)

@@ -36,21 +36,6 @@ def pytest_unconfigure() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the marker in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a cluster run in one worker of pytest-xdist, one after the other; unit tests anywhere."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item.path)))
-
-
-def group_of(path: Path) -> str:
-    """The folder whose fixtures a test shares; for unit tests, which share nothing, the file."""
-    parts = path.relative_to(Path(__file__).parent).parts
-    if parts[0] == "unit":
-        return "/".join(parts)
-    return "/".join(parts[:2]) if parts[0] == "integration" else parts[0]
-
-
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Asynchronous tests run on asyncio."""
