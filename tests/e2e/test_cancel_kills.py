@@ -21,8 +21,13 @@ def start(client: RawClient, look: Look, tool: str, **arguments: object) -> str:
     task_id = client.create(tool, arguments)
     look.running(task_id)
     pod = look.status(task_id)["podName"]
-    eventually("the tool has begun", lambda: look.kubectl.run("logs", pod).strip())
+    eventually("the tool has begun", lambda: said_by_tool(look.kubectl.run("logs", pod)))
     return task_id
+
+
+def said_by_tool(log: str) -> list[str]:
+    """The lines of a Pod's log without the one in which the runner says what it is about to run."""
+    return [line for line in log.splitlines() if line.strip() and "attempt 1: " not in line]
 
 
 def seconds_of(condition: dict[str, str]) -> float:

@@ -46,6 +46,7 @@ PODS = Resource("", "pods")
 NODE_NAME = "local"
 POD_LIMIT = 110
 _MEMORY_SECONDS = 0.15
+_KEEP_FILES_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +186,9 @@ class Kubelet:
         if uid in self._tasks:
             worker.stop(Stop(0))
             return
-        worker.remove()
         del self._workers[uid]
+        # Who follows the log still reads its last lines.
+        asyncio.get_running_loop().call_later(_KEEP_FILES_SECONDS, worker.remove)
 
     # --- memory ---
 
