@@ -122,8 +122,7 @@ class Supervisor:
         """
         with self._lock:
             self._wanted.add(name)
-            if self._running(name) is None:
-                self._processes[name] = self._spawn(self._components[name])
+            self._ensure_running(name)
         if ready_seconds is not None:
             self.wait_ready(name, ready_seconds)
 
@@ -182,9 +181,12 @@ class Supervisor:
         """In a thread of its own: start kept components again."""
         while not self._closing.wait(KEEP_SECONDS):
             with self._lock:
-                for name in [name for name in self._wanted if self._is_kept(name)]:
-                    if self._running(name) is None:
-                        self._processes[name] = self._spawn(self._components[name])
+                for name in filter(self._is_kept, self._wanted):
+                    self._ensure_running(name)
+
+    def _ensure_running(self, name: str) -> None:
+        if self._running(name) is None:
+            self._processes[name] = self._spawn(self._components[name])
 
     def _is_kept(self, name: str) -> bool:
         return self._components[name].kept and name in self._proven
