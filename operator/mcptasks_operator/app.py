@@ -61,6 +61,7 @@ def run(settings: Settings) -> int:
     last_resort: list[threading.Timer] = []
 
     async def main() -> int:
+        asyncio.get_running_loop().set_exception_handler(_on_loop_error)
         code = await operate(settings)
         last_resort.append(threading.Timer(EXIT_SECONDS, os._exit, (code,)))
         last_resort[0].daemon = True
@@ -72,6 +73,14 @@ def run(settings: Settings) -> int:
     finally:
         for timer in last_resort:
             timer.cancel()
+
+
+def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what asyncio reports, except of the watch generators that a cancelled kopf leaves open: they never close."""
+    if "asyncgen" in context:
+        logger.debug("%s", context["message"])
+    else:
+        loop.default_exception_handler(context)
 
 
 @dataclass(eq=False)

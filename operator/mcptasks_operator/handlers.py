@@ -179,6 +179,7 @@ async def watch(
         after_start()
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        await _end(set(tasks))
         await _end_all_but(existing)
     for task in done:
         task.result()
@@ -187,6 +188,13 @@ async def watch(
 
 class WatchEndedError(Exception):
     """kopf has stopped to watch."""
+
+
+async def _end(tasks: set[asyncio.Task[Any]]) -> None:
+    """Cancel kopf's own roots first: they end what they have started, where it has not lost its cancellation."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=END_SECONDS)
 
 
 async def _end_all_but(existing: set[asyncio.Task[Any]]) -> None:

@@ -211,6 +211,15 @@ class World:
 
         return await eventually(look, f"Pod {attempts} of {name} runs")
 
+    async def says(self, name: str, text: str) -> None:
+        """Wait until the task's newest Pod has written the text."""
+
+        async def look() -> bool:
+            pod = (await self.pods(name))[-1]["metadata"]["name"]
+            return text in "\n".join([line async for line in self.kube.log_lines(pod, self.namespace)])
+
+        await eventually(look, f"{name} writes {text!r}")
+
     async def ended(self, name: str) -> McpTask:
         """Wait until the task's phase is terminal."""
         return await self.until(name, lambda task: task.terminal)

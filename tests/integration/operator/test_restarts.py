@@ -57,7 +57,7 @@ async def has_finished_job(world: World, name: str) -> bool:
 async def test_an_operator_that_comes_back_goes_on_where_the_last_one_stopped(world: World, steps: int) -> None:
     """Four operators may come and go; each step of the life happens while none is there."""
     await world.template(python("import time; time.sleep(3)"))
-    name = await world.submit(ttlMs=0)
+    name = await world.submit(ttlMs=5000)
     done: list[Step] = [claim, finish]
     if steps >= 1:
         async with world.operator():
@@ -115,6 +115,7 @@ async def test_a_crash_without_an_operator_is_diagnosed_when_it_returns(world: W
     async with world.operator():
         name = await world.submit()
         await claim(world, name)
+        await world.says(name, "at work")
     await kill(world, name)
     async with world.operator():
         task = await world.terminated(name)
