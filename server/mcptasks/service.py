@@ -77,6 +77,9 @@ CACHED_RESULT_CHARACTERS = 4096
 RECHECK_SECONDS = 15.0
 """How long a waiting call trusts the watch before it asks the API server itself."""
 
+ECHO_SECONDS = 1.0
+"""How long a cancel waits at most for its own write to come back by the watch."""
+
 CREATE_ATTEMPTS = 5
 CREATE_PAUSE_SECONDS = 0.3
 
@@ -459,6 +462,8 @@ class TaskService:
         if task.phase is not Phase.CANCELLED:
             raise TaskEndedError(task.phase)
         logger.info("task cancelled by its caller", extra={"task": task_id})
+        # The caller may ask another replica next, which must not say that the task still works.
+        await self.cache.echoed(written, ECHO_SECONDS)
         return self.view(task)
 
     def list(self, principal: Principal | None, cursor: str | None = None) -> Page:

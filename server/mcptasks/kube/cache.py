@@ -8,7 +8,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from mcptasks.kube.client import KubeClient, WatchEvent
@@ -73,6 +73,7 @@ class WatchCache:
     _items: dict[Key, JsonObject] = field(default_factory=dict)
     _counts: Counter[Hashable] = field(default_factory=Counter)
     _waiters: dict[Key, set[asyncio.Event]] = field(default_factory=dict)
+    _watched: int = 0
     _failing_since: float | None = None
 
     @property
@@ -135,6 +136,20 @@ class WatchCache:
             if not waiting:
                 del self._waiters[key]
 
+    async def echoed(self, item: JsonObject, seconds: float) -> None:
+        """Wait until the watch has brought this state of an object that its writer has put in, or a later one.
+
+        Other processes' watches bring it at the same moment. Returns after `seconds` at the latest, at once where
+        nothing watches.
+        """
+        if not self._watched:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), self.changes(*key_of(item)) as changed:
+                while self._watched < version_of(item):
+                    changed.clear()
+                    await changed.wait()
+
     def _wake(self, key: Key) -> None:
         for event in self._waiters.get(key, ()):
             event.set()
@@ -183,6 +198,7 @@ class WatchCache:
                 self._apply(event)
 
     def _apply(self, event: WatchEvent) -> None:
+        self._watched = max(self._watched, version_of(event.object))
         if event.type == "DELETED":
             known = self._items.get(key_of(event.object))
             if known is None or known["metadata"].get("uid") == event.object["metadata"].get("uid"):
@@ -191,6 +207,7 @@ class WatchCache:
             self.add(event.object)
 
     def _replace(self, items: list[JsonObject], version: int) -> None:
+        self._watched = max(self._watched, version)
         listed = {key_of(item) for item in items}
         for item in items:
             self.add(item)
