@@ -143,6 +143,7 @@ class TaskServer(MCPServer[LifespanResultT]):
             **options,
         )
         self.middleware.insert(0, guard)
+        self._tasks.attach(self._lowlevel_server)
         for tool in tools or ():
             self._declare_given(tool)
         for resource in resources or ():

@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -356,7 +356,7 @@ class TaskService:
             logger.error("cannot read task: %s", error, extra={"task": task_id})
             raise UnavailableServiceError("The task cannot be read at the moment. Try again.") from error
 
-    async def follow(self, task_id: str, principal: Principal | None) -> AsyncIterator[TaskView]:
+    async def follow(self, task_id: str, principal: Principal | None) -> AsyncGenerator[TaskView]:
         """The task now and after each change that its caller can see, up to the state in which it ends.
 
         Raises:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -39,6 +41,32 @@ class Answer:
         return cast(JsonObject, self.message["error"])
 
 
+@dataclass
+class Stream:
+    """A stream that the server ends, or the client: its messages, one after the other as they arrive."""
+
+    response: httpx.Response
+
+    def __post_init__(self) -> None:
+        self._messages = self._read()
+
+    def next(self) -> JsonObject:
+        """The next message, once it is there."""
+        return next(self._messages)
+
+    def rest(self) -> list[JsonObject]:
+        """All that still comes, up to the end of the stream."""
+        return list(self._messages)
+
+    def _read(self) -> Iterator[JsonObject]:
+        pending = b""
+        for chunk in self.response.iter_raw():
+            *lines, pending = (pending + chunk).split(b"\n")
+            yield from (json.loads(line[5:]) for line in lines if line.startswith(b"data:") and line[5:].strip())
+        if self.response.headers["content-type"] == "application/json":
+            yield json.loads(pending)
+
+
 @dataclass(frozen=True)
 class RawClient:
     """Talks to one MCP endpoint."""
@@ -52,25 +80,26 @@ class RawClient:
 
     def new(self, method: str, params: JsonObject | None = None, *, extension: bool = True, **headers: str) -> Answer:
         """A request of protocol version 2026-07-28; `mcp_name` and the like are headers."""
-        capabilities: JsonObject = {"extensions": {EXTENSION: {}}} if extension else {}
-        meta = {
-            "io.modelcontextprotocol/protocolVersion": NEW,
-            "io.modelcontextprotocol/clientCapabilities": capabilities,
-            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-        }
-        params = {**(params or {})}
-        params["_meta"] = {**meta, **params.get("_meta", {})}
-        known = {"mcp-protocol-version": NEW, "mcp-method": method}
-        if "name" in params:
-            known["mcp-name"] = params["name"]
-        return self.post(method, params, {**known, **{key.replace("_", "-"): v for key, v in headers.items()}})
+        return self.post(method, *_new(method, params, extension, headers))
+
+    @contextmanager
+    def stream(
+        self, method: str, params: JsonObject | None = None, *, extension: bool = True, **headers: str
+    ) -> Iterator[Stream]:
+        """The same, for an answer that is read while it comes; leaving it closes the connection."""
+        params, headers = _new(method, params, extension, headers)
+        body, verify = _body(method, params), self.url.startswith("https")
+        with (
+            httpx.Client(timeout=self.timeout, verify=verify) as client,
+            client.stream("POST", self.url, json=body, headers=ACCEPT | headers) as response,
+        ):
+            yield Stream(response)
 
     def post(self, method: str, params: JsonObject | None, headers: dict[str, str]) -> Answer:
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}
-        accept = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
         # Loading certificates for each request costs more than the request.
         verify = self.url.startswith("https")
-        response = httpx.post(self.url, json=body, headers=accept | headers, timeout=self.timeout, verify=verify)
+        body = _body(method, params or {})
+        response = httpx.post(self.url, json=body, headers=ACCEPT | headers, timeout=self.timeout, verify=verify)
         lines = [line[5:].strip() for line in response.text.split("\n") if line.startswith("data:")]
         texts = [line for line in lines if line] or [response.text]
         return Answer(response.status_code, [json.loads(text) for text in texts])
@@ -100,3 +129,28 @@ class RawClient:
                 return task
             assert time.monotonic() < deadline, f"not {' or '.join(wanted)} within {seconds:.0f} s: {task}"
             time.sleep(every)
+
+
+ACCEPT = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+
+
+def _body(method: str, params: JsonObject) -> JsonObject:
+    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+
+
+def _new(
+    method: str, params: JsonObject | None, extension: bool, headers: dict[str, str]
+) -> tuple[JsonObject, dict[str, str]]:
+    """Params and headers of a request of protocol version 2026-07-28."""
+    capabilities: JsonObject = {"extensions": {EXTENSION: {}}} if extension else {}
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": NEW,
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    }
+    params = {**(params or {})}
+    params["_meta"] = {**meta, **params.get("_meta", {})}
+    known = {"mcp-protocol-version": NEW, "mcp-method": method}
+    if "name" in params:
+        known["mcp-name"] = params["name"]
+    return params, {**known, **{key.replace("_", "-"): value for key, value in headers.items()}}

@@ -150,6 +150,11 @@ class WatchCache:
                     changed.clear()
                     await changed.wait()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for changes."""
+        return sum(len(events) for events in self._waiters.values())
+
     def _wake(self, key: Key) -> None:
         for event in self._waiters.get(key, ()):
             event.set()

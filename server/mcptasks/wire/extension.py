@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from mcp.server.context import CallNext, HandlerResult
 from mcp.server.extension import Extension, MethodBinding
-from mcp_types import CallToolRequestParams
+from mcp.server.lowlevel import Server
+from mcp_types import CallToolRequestParams, SubscriptionsListenRequestParams
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcptasks.resources import ComponentKind
@@ -21,6 +22,7 @@ from mcptasks.wire import v2025_11_25, v2026_07_28
 from mcptasks.wire.catalogue import Catalogue, requested
 from mcptasks.wire.common import Context, ListParams, TaskIdParams, UpdateParams, mapped, not_offered
 from mcptasks.wire.observing import RequestObserver, observed
+from mcptasks.wire.subscriptions import LISTEN, Listen, TaskSubscriptions
 
 if TYPE_CHECKING:
     from mcptasks.service import TaskService
@@ -61,6 +63,16 @@ class TasksExtension(Extension):
         self._bound = Bound(
             v2025_11_25.Protocol2025(service, self._catalogue), v2026_07_28.Protocol2026(service, self._catalogue)
         )
+
+    def attach(self, server: Server[Any]) -> None:
+        """Take a method over that the SDK serves already, which a `MethodBinding` must not.
+
+        An author who wants no such streams (`subscriptions=False`) gets none about tasks either.
+        """
+        entry = server.get_request_handler(LISTEN)
+        if entry is not None:
+            handler = mapped(partial(self._subscribe, entry.handler))
+            server.add_request_handler(LISTEN, SubscriptionsListenRequestParams, handler)
 
     def methods(self) -> Sequence[MethodBinding]:
         return [
@@ -134,3 +146,8 @@ class TasksExtension(Extension):
         if self._bound is None:
             raise not_offered("tasks/update")
         return await self._bound.modern.update(ctx, params)
+
+    async def _subscribe(self, others: Listen, ctx: Context, params: SubscriptionsListenRequestParams) -> HandlerResult:
+        if self._bound is None:
+            return await others(ctx, params)
+        return await TaskSubscriptions(self._bound.modern, others).listen(ctx, params)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import uuid
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from mcptasks.client import Client
 from mcptasks.local.stack import LocalStack, StackConfig
 from mcptasks.resources import JsonObject
 from tests.support.kubectl import Kubectl, eventually
@@ -69,6 +71,30 @@ def test_a_result_is_waited_for_at_the_other_replica_with_progress(one: RawClien
     assert reports
     assert all(report["progressToken"] == "token" for report in reports)
     assert all(report["_meta"][RELATED] == {"taskId": task_id} for report in reports)
+
+
+def test_a_task_is_told_of_at_the_other_replica_up_to_its_result(one: RawClient, two: RawClient) -> None:
+    task_id = new_task(one, "steps", {"count": 4})
+    with two.stream("subscriptions/listen", {"notifications": {"taskIds": [task_id]}}) as stream:
+        assert stream.next()["params"]["notifications"] == {"taskIds": [task_id]}
+        *notes, answer = stream.rest()
+    told = [note["params"] for note in notes]
+    assert {note["method"] for note in notes} == {"notifications/tasks"}
+    assert any(task["status"] == "working" and "step" in task.get("statusMessage", "") for task in told)
+    assert told[-1]["result"]["content"][0]["text"] == "4 steps done"
+    assert answer["result"]["resultType"] == "complete"
+
+
+def test_our_client_listens_where_polling_would_be_too_rare_also_through_a_restart(stack: LocalStack) -> None:
+    async def call() -> str:
+        async with Client(stack.endpoint_of("server-2")) as client:
+            task = await client.call_tool("rarely_polled", {"count": 10}, task=True)
+            waiting = asyncio.create_task(task.result())
+            await task.wait("working")
+            await asyncio.to_thread(stack.restart, "server-2")
+            return (await waiting).text
+
+    assert asyncio.run(asyncio.wait_for(call(), 120)) == "10 steps done"
 
 
 def test_cancelling_at_one_replica_ends_the_wait_at_the_other(

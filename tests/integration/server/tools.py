@@ -39,6 +39,12 @@ def quick() -> int:
     return os.getpid()
 
 
+@mcp.tool(task=TaskConfig(poll_interval=600))
+async def rarely_polled(count: int) -> str:
+    """Who does not listen hears of it too late."""
+    return await steps(count)
+
+
 @mcp.tool()
 def surroundings(ctx: Context[Any, Any]) -> dict[str, Any]:
     """What the tool knows of the request that it belongs to."""

@@ -64,6 +64,10 @@ class Endpoint(RawClient):
         phase, reason = (Phase.FAILED, Reason.TOOL_ERROR) if is_error else (Phase.COMPLETED, Reason.COMPLETED)
         self.change(task_id, Ending(phase, reason, "it broke" if is_error else "done", result=record))
 
+    def drain(self) -> None:
+        """Shut down, as far as callers can see it."""
+        self.loop.call_soon_threadsafe(self.service.draining.set)
+
     def fail(self, task_id: str, reason: Reason, message: str, error: TaskError | None = None) -> None:
         self.change(task_id, Ending(Phase.FAILED, reason, message, error=error))
 

@@ -140,3 +140,14 @@ def test_without_a_valid_token_nothing_is_answered(guarded: Endpoint, version: s
     headers = {} if token is None else {"authorization": f"Bearer {token}"}
     for method, params in (("tasks/get", {"taskId": UNKNOWN_ID}), ("tools/call", CALL)):
         assert getattr(guarded, version)(method, params, **headers).status == 401
+
+
+@pytest.mark.parametrize("caller", STRANGERS)
+def test_a_stranger_is_told_nothing_of_a_task(guarded: Endpoint, caller: str) -> None:
+    task_id = made_by(guarded, "alice")
+    wanted = {"notifications": {"taskIds": [task_id]}}
+    told = {}
+    for who in (caller, "alice"):
+        with guarded.stream("subscriptions/listen", wanted, authorization=f"Bearer {who}") as stream:
+            told[who] = stream.next()["params"]["notifications"]["taskIds"]
+    assert told == {caller: [], "alice": [task_id]}
