@@ -9,6 +9,8 @@ from dataclasses import replace
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mcp.server.auth.provider import TokenVerifier
+from mcp.server.auth.settings import AuthSettings
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp.server.extension import Extension
 from mcp.server.lowlevel.helper_types import ReadResourceContents
@@ -162,6 +164,20 @@ class TaskServer(MCPServer[LifespanResultT]):
         self._task_tools = []
         if service is not None and service.settings.task_tools:
             self._offer(TaskTools(service))
+
+    def require_tokens(self, auth: AuthSettings, verifier: TokenVerifier) -> None:
+        """Serve only callers with a token that the verifier knows. To be called before the endpoint is made.
+
+        Raises:
+            TaskConfigError: the server has a verifier already.
+        """
+        if self.authenticates:
+            raise TaskConfigError(
+                "the server program verifies tokens itself (token_verifier= or auth_server_provider=): leave the "
+                "settings MCPTASKS_AUTH_... away, or take the verifier out of the program"
+            )
+        self.settings.auth = auth
+        self._token_verifier = verifier
 
     def _offer(self, tools: TaskTools) -> None:
         for function in tools.functions:

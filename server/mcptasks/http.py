@@ -19,6 +19,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp
 
 from mcptasks.app import TaskServer
+from mcptasks.auth import AuthConfigError, Authentication, VerifiableTokens
 from mcptasks.config import TaskConfigError
 from mcptasks.gateway import Gateway, gateway_app
 from mcptasks.http_errors import JsonRpcErrors
@@ -45,6 +46,7 @@ KEEP_ALIVE_SECONDS = 75
 STALE_SECONDS = 60
 """How long the API server may be out of reach before other replicas should get the calls."""
 
+LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "localhost", "::1"})
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 EXIT_OK = 0
@@ -75,6 +77,7 @@ def serve(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings) -> int:
+    authentication = _authentication(settings)
     server = _load(settings)
     # Task Pods run elsewhere: what they are told must not depend on this process's directory.
     settings = settings.model_copy(update={"module": absolute(settings.module or "")})
@@ -93,15 +96,18 @@ async def _serve(settings: Settings) -> int:
         service = TaskService(settings, namespace, tasks, cache, results, draining=draining)
         try:
             server.serve_tasks(service, metrics)
+            app = endpoint_app(server, service, settings, authentication)
         except TaskConfigError as error:
             raise StartError(str(error)) from error
         gateway = Gateway(kube, tasks, results, settings, on_written=cache.add, cache=cache)
         stack.push_async_callback(gateway.aclose)
-        endpoint = _server(endpoint_app(server, service, settings), settings)
+        endpoint = _server(app, settings)
         inner = _server(gateway_app(gateway, metrics), settings)
         registry = metrics.instruments.registry
         await stack.enter_async_context(metrics_served(registry, settings.metrics_host, settings.metrics_port))
         logger.info("serving MCP on http://%s%s", _address(endpoint_socket), settings.path)
+        if not server.authenticates and settings.host not in LOOPBACK_ADDRESSES:
+            logger.warning("the endpoint has no authentication: whoever reaches it can run its tools")
         logger.info("serving the gateway on http://%s, tasks in namespace %s", _address(gateway_socket), namespace)
         await stack.enter_async_context(_background(cache))
         await stack.enter_async_context(_stop_on_signals(service, [endpoint, inner], settings))
@@ -119,6 +125,13 @@ def _load(settings: Settings) -> TaskServer[object]:
         if error.trace:
             sys.stderr.write(error.trace)
             raise ImportFailedError(str(error)) from error
+        raise StartError(str(error)) from error
+
+
+def _authentication(settings: Settings) -> Authentication | None:
+    try:
+        return Authentication.from_settings(settings)
+    except AuthConfigError as error:
         raise StartError(str(error)) from error
 
 
@@ -153,9 +166,20 @@ def _address(sock: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def endpoint_app(server: TaskServer[object], service: TaskService, settings: Settings) -> FastAPI:
-    """The MCP endpoint with its health checks as an ASGI application."""
-    mcp_app = server.streamable_http_app(
+def endpoint_app(
+    server: TaskServer[object],
+    service: TaskService,
+    settings: Settings,
+    authentication: Authentication | None = None,
+) -> FastAPI:
+    """The MCP endpoint with its health checks as an ASGI application.
+
+    Raises:
+        TaskConfigError: the server program authenticates callers itself, and the settings do too.
+    """
+    if authentication is not None:
+        server.require_tokens(authentication.sdk, authentication)
+    mcp_app: ASGIApp = server.streamable_http_app(
         streamable_http_path=settings.path,
         stateless_http=True,
         json_response=False,
@@ -166,7 +190,9 @@ def endpoint_app(server: TaskServer[object], service: TaskService, settings: Set
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # The lifespan of a mounted application never runs by itself.
-        async with server.session_manager.run():
+        async with server.session_manager.run(), AsyncExitStack() as stack:
+            if authentication is not None:
+                await stack.enter_async_context(authentication.running())
             yield
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
@@ -180,6 +206,8 @@ def endpoint_app(server: TaskServer[object], service: TaskService, settings: Set
         obstacle = unreadiness(service)
         return JSONResponse({"status": obstacle or "ok"}, 503 if obstacle else 200)
 
+    if authentication is not None:
+        mcp_app = VerifiableTokens(mcp_app, authentication)
     app.mount("/", JsonRpcErrors(mcp_app, settings.max_body_bytes))
     return app
 

@@ -29,7 +29,15 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
-    @field_validator("watch_namespaces", "allowed_hosts", "allowed_origins", "forward_headers", mode="before")
+    @field_validator(
+        "watch_namespaces",
+        "allowed_hosts",
+        "allowed_origins",
+        "forward_headers",
+        "auth_audience",
+        "auth_required_scopes",
+        mode="before",
+    )
     @classmethod
     def _split_at_commas(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
@@ -135,6 +143,35 @@ class Settings(BaseSettings):
     )
     drain_seconds: float = Field(
         5.0, ge=0, description="How long a stopping server lets calls end before they get an error that says so."
+    )
+
+    # Authentication
+    auth_issuer: str | None = Field(
+        None, description="Issuer of the callers' tokens, which are JSON Web Tokens: their `iss`, letter by letter."
+    )
+    auth_audience: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Audiences of which a token must have one as its `aud`, separated by commas; usually the URL that "
+        "clients use.",
+    )
+    auth_jwks_url: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="Where the issuer's public keys are (its `jwks_uri`)."
+    )
+    auth_subject_claim: str = Field(
+        "sub", min_length=1, description="Claim that says who the caller is; tasks belong to client, issuer and caller."
+    )
+    auth_required_scopes: Annotated[list[str], NoDecode] = Field(
+        default_factory=list, description="Scopes that every token must have, separated by commas."
+    )
+    auth_resource_url: str | None = Field(
+        None,
+        description="The endpoint's URL for clients, in its metadata as an OAuth resource; an audience where unset, if "
+        "one is a URL.",
+    )
+    auth_tokens: Path | None = Field(
+        None,
+        description="Tokens handed out by hand, besides or instead of an issuer's: a folder with one file for each "
+        "caller, as a mounted Secret, or a file of lines `name: token`. Read again when they change.",
     )
 
     # Gateway

@@ -70,6 +70,8 @@ def nowhere(tmp_path: Path) -> str:
         ({"module": str(TOOLS), "kubeconfig": "/no/such/kubeconfig"}, "kubeconfig /no/such/kubeconfig does not exist"),
         ({"module": str(TOOLS), "redis_url": "http://redis"}, "MCPTASKS_REDIS_URL is not the URL of a Redis"),
         ({"module": str(TOOLS), "port": "eighty"}, "MCPTASKS_PORT"),
+        ({"module": str(TOOLS), "auth_tokens": "/no/such/tokens"}, "MCPTASKS_AUTH_TOKENS: /no/such/tokens cannot be"),
+        ({"module": str(TOOLS), "auth_issuer": "https://issuer"}, "set MCPTASKS_AUTH_AUDIENCE too"),
     ],
 )
 def test_a_server_that_cannot_start_says_why_in_a_line(settings: dict[str, str], message: str, nowhere: str) -> None:
@@ -77,6 +79,34 @@ def test_a_server_that_cannot_start_says_why_in_a_line(settings: dict[str, str],
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 2, output
     assert message in output
+    assert "Traceback" not in output
+
+
+PROGRAM_WITH_A_VERIFIER = """
+from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.settings import AuthSettings
+from mcptasks import TaskServer
+
+class Verifier:
+    async def verify_token(self, token):
+        return None
+
+auth = AuthSettings.model_validate({"issuer_url": "https://issuer.example", "resource_server_url": None})
+mcp = TaskServer("own", token_verifier=Verifier(), auth=auth)
+"""
+
+
+def test_a_program_with_a_verifier_of_its_own_is_not_started_with_settings_for_another(
+    nowhere: str, tmp_path: Path
+) -> None:
+    program, tokens = tmp_path / "own.py", tmp_path / "tokens"
+    program.write_text(PROGRAM_WITH_A_VERIFIER)
+    tokens.write_text("alice: 0123456789abcdef")
+    own = {"module": str(program), "auth_tokens": str(tokens)}
+    with server(kubeconfig=nowhere, port="0", gateway_port="0", **own) as process:
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    assert "the server program verifies tokens itself" in output
     assert "Traceback" not in output
 
 

@@ -17,6 +17,7 @@ from mcp.server.mcpserver import Context
 from pydantic import BaseModel
 
 from mcptasks import TaskConfig, TaskServer, progress
+from mcptasks.auth import Authentication
 from mcptasks.http import bind, endpoint_app
 from mcptasks.kube.cache import WatchCache
 from mcptasks.kube.client import KubeClient
@@ -101,7 +102,10 @@ def make_server() -> TaskServer[Any]:
 
 @contextmanager
 def serving(
-    settings: Settings, server: TaskServer[Any] | None = None, tasks: MemoryTasks | None = None
+    settings: Settings,
+    server: TaskServer[Any] | None = None,
+    tasks: MemoryTasks | None = None,
+    authentication: Authentication | None = None,
 ) -> Iterator[Endpoint]:
     """The endpoint on a free port, in a thread of its own; several may be replicas that share `tasks`."""
     server = server or make_server()
@@ -113,9 +117,8 @@ def serving(
     metrics = ServerMetrics(ServerState(cache, service.draining.is_set))
     server.serve_tasks(service, metrics)
     sock = bind("127.0.0.1", 0, "the port")
-    config = uvicorn.Config(
-        endpoint_app(server, service, settings), log_config=None, timeout_graceful_shutdown=1, ws="none"
-    )
+    app = endpoint_app(server, service, settings, authentication)
+    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, ws="none")
     http = uvicorn.Server(config)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=lambda: loop.run_until_complete(http.serve([sock])))
