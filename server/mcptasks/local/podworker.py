@@ -80,13 +80,15 @@ class PodWorker:
 
     def stop(self, stop: Stop) -> None:
         """Begin to end the Pod. The first reason counts, the shortest grace wins."""
-        if self._stop is None:
+        first = self._stop is None
+        if first:
             self._stop = stop
-            for name in self.runs:
-                self._node.events.normal(self.pod, "Killing", f"Stopping container {name}")
         self._stopping.set()
         for run in self.runs.values():
             run.terminate(stop.grace)
+        # Last of all: an event that cannot be written keeps no process running.
+        for name in self.runs if first else ():
+            self._node.events.normal(self.pod, "Killing", f"Stopping container {name}")
 
     def set_deadline(self, seconds: int | None) -> None:
         """`activeDeadlineSeconds`, counted from the Pod's start."""
