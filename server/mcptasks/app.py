@@ -56,7 +56,7 @@ from mcptasks.components import (
     prefixed_name,
     prefixed_uri,
 )
-from mcptasks.config import FORBIDDEN, TaskConfig, TaskConfigError, TaskOption, resolve
+from mcptasks.config import FORBIDDEN, DeclarationError, TaskConfig, TaskConfigError, TaskOption, resolve
 from mcptasks.functions import is_async
 from mcptasks.injection import (
     CallFacts,
@@ -411,8 +411,14 @@ class TaskServer(MCPServer[LifespanResultT]):
             prefix: goes before its names: `prefix_name` for tools and prompts, `scheme://prefix/...` for resources.
 
         Raises:
-            DeclarationError: a name is taken, or the server is mounted on itself.
+            DeclarationError: a name is taken, the server is mounted on itself, or it verifies its callers' tokens and
+                this one does not.
         """
+        if server.authenticates and not self.authenticates:
+            raise DeclarationError(
+                f"server {server.name!r} verifies tokens, and its tools would be open to everybody here: give "
+                "token_verifier= and auth= to the server that it is mounted on"
+            )
         self.mounts.mount(server, prefix, list(server._declarations))
 
     def _inherited(self, task: TaskOption) -> TaskOption:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import Context, MCPServer
 
 from mcptasks import DeclarationError, Depends, TaskConfig, TaskServer
@@ -114,3 +115,20 @@ def test_a_server_is_not_mounted_on_itself() -> None:
     for server, other in ((outer, outer), (inner, outer)):
         with pytest.raises(DeclarationError, match="cannot be mounted on itself"):
             server.mount(other)
+
+
+class Nobody:
+    """A verifier that knows no token."""
+
+    async def verify_token(self, token: str) -> None:
+        return None
+
+
+def test_a_server_that_verifies_tokens_is_not_opened_by_mounting_it() -> None:
+    auth = AuthSettings.model_validate({"issuer_url": "https://issuer.example", "resource_server_url": None})
+    guarded: TaskServer[Any] = TaskServer("guarded", token_verifier=Nobody(), auth=auth)
+    outer: TaskServer[Any] = TaskServer("outer", token_verifier=Nobody(), auth=auth)
+    with pytest.raises(DeclarationError, match=r"server 'guarded' verifies tokens, .* open to everybody here"):
+        TaskServer[Any]("open").mount(guarded)
+    outer.mount(guarded)
+    assert outer.mounts.all() == [guarded]
