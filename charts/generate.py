@@ -24,6 +24,13 @@ WITH_A_VALUE = frozenset(
     {
         "allowed_hosts",
         "allowed_origins",
+        "auth_audience",
+        "auth_issuer",
+        "auth_jwks_url",
+        "auth_required_scopes",
+        "auth_resource_url",
+        "auth_subject_claim",
+        "auth_tokens",
         "drain_seconds",
         "gateway_host",
         "gateway_port",

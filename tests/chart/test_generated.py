@@ -120,13 +120,27 @@ def test_no_part_of_the_schema_accepts_unknown_keys() -> None:
     assert open_ones(SCHEMA, "schema") == ["schema.properties.global", "schema.$defs.namedList.items"]
 
 
+OPTIONAL = {
+    "allowedOrigins": ["*"],
+    "auth": {
+        "issuer": "https://issuer.example",
+        "audience": ["tools"],
+        "jwksUrl": "https://issuer.example/keys",
+        "requiredScopes": ["tasks"],
+        "resourceUrl": "https://tools.example/mcp",
+        "tokens": {"existingSecret": "s"},
+    },
+}
+"""Values of the server without which it has no such variables."""
+
+
 def test_every_setting_has_a_value_or_is_free_and_the_chart_sets_none_that_the_program_does_not_know() -> None:
     chart = generator()
     every = {name.upper() for name in Settings.model_fields}
     free = set(SCHEMA["properties"]["settings"]["properties"])
     set_by_chart = {
         entry["name"].removeprefix("MCPTASKS_")
-        for values in ({}, {"server": {"allowedOrigins": ["*"]}, "externalRedis": {"existingSecret": "s"}})
+        for values in ({}, {"server": OPTIONAL, "externalRedis": {"existingSecret": "s"}})
         for pod in render(values).pods()
         for entry in pod["containers"][0]["env"]
         if entry["name"].startswith("MCPTASKS_")

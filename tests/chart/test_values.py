@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
 
-from mcptasks.cli.metrics import reference
 from mcptasks.resources import JsonObject
 from tests.chart.helm import CHART, ROOT, Rendered, container, environment, helm, refusal, render
 
@@ -333,6 +331,14 @@ class TestNetworkPolicies:
         values = {"networkPolicy": {"metrics": {"from": [prometheus]}}}
         assert self.policy(values, component)["ingress"][-1]["from"] == [prometheus]
 
+    @pytest.mark.parametrize("component", ["server", "operator"])
+    def test_leave_is_free_until_there_are_rules(self, component: str) -> None:
+        free = self.policy({}, component)
+        assert (free["policyTypes"], "egress" in free) == (["Ingress"], False)
+        rule = {"ports": [{"port": 443, "protocol": "TCP"}]}
+        bounded = self.policy({"networkPolicy": {component: {"egress": [rule]}}}, component)
+        assert (bounded["policyTypes"], bounded["egress"]) == (["Ingress", "Egress"], [rule])
+
     def test_are_optional(self) -> None:
         assert render({"networkPolicy": {"enabled": False}}).all("NetworkPolicy") == []
 
@@ -364,7 +370,86 @@ class TestAvailability:
         }
 
 
+class TestPlacement:
+    PLACE: ClassVar[JsonObject] = {
+        "priorityClassName": "high",
+        "nodeSelector": {"pool": "tools"},
+        "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+    }
+
+    def test_is_chosen_for_every_pod(self) -> None:
+        everywhere = dict.fromkeys(("server", "operator", "tests"), self.PLACE)
+        template = {"default": self.PLACE}
+        rendered = render(everywhere | {"redis": {"enabled": True, **self.PLACE}, "taskTemplates": template})
+        pods = [*rendered.pods(), rendered.find("McpTaskTemplate", "default")["spec"]["podTemplate"]["spec"]]
+        assert len(pods) == 7
+        for pod in pods:
+            assert {key: pod.get(key) for key in self.PLACE} == self.PLACE
+
+    def test_labels_and_annotations_are_chosen_for_every_pod(self) -> None:
+        own: JsonObject = {"podLabels": {"team": "a"}, "podAnnotations": {"mesh": "false"}}
+        everywhere = dict.fromkeys(("server", "operator", "tests"), own)
+        rendered = render(everywhere | {"redis": {"enabled": True, **own}, "taskTemplates": {"default": own}})
+        templates = [item["spec"]["template"] for item in rendered.all("Deployment")]
+        templates += [*rendered.all("Pod"), rendered.find("McpTaskTemplate", "default")["spec"]["podTemplate"]]
+        assert len(templates) == 7
+        for one in templates:
+            assert one["metadata"]["labels"]["team"] == "a"
+            assert one["metadata"]["annotations"]["mesh"] == "false"
+
+    def test_hooks_of_helm_test_are_not_replaced(self) -> None:
+        rendered = render({"tests": {"podAnnotations": {"helm.sh/hook": "post-install"}}})
+        assert {item["metadata"]["annotations"]["helm.sh/hook"] for item in rendered.all("Pod")} == {"test"}
+
+    def test_user_ids_can_be_left_to_the_cluster(self) -> None:
+        # OpenShift gives each namespace its own range, and refuses all other ones.
+        left: JsonObject = {"podSecurityContext": {"runAsUser": None, "runAsGroup": None}}
+        everywhere = dict.fromkeys(("server", "operator", "tests"), left)
+        contexts = [pod["securityContext"] for pod in render(everywhere | {"redis": {"enabled": True, **left}}).pods()]
+        assert contexts == [{"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}] * 6
+
+    def test_task_pods_have_sidecars_and_further_fields(self) -> None:
+        sidecar = {"name": "proxy", "image": "proxy:1", "restartPolicy": "Always"}
+        own = {"extraInitContainers": [sidecar], "extraPodSpec": {"dnsPolicy": "Default"}}
+        pod = template(render({"taskTemplates": {"default": own}}))["podTemplate"]["spec"]
+        assert (pod["initContainers"], pod["dnsPolicy"]) == ([sidecar], "Default")
+
+    def test_pods_of_helm_test_have_resources_of_their_own(self) -> None:
+        resources = {"requests": {"cpu": "10m"}, "limits": {"cpu": "1", "memory": "128Mi"}}
+        pods = render({"tests": {"resources": resources}}).all("Pod")
+        assert {str(pod["spec"]["containers"][0]["resources"]["limits"]) for pod in pods} == {str(resources["limits"])}
+
+    @pytest.mark.parametrize("component", ["server", "operator"])
+    def test_further_fields_of_a_pods_spec_can_be_set(self, component: str) -> None:
+        extra = {"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a"]}], "runtimeClassName": "gvisor"}
+        rendered = render({component: {"extraPodSpec": extra}})
+        pod = rendered.find("Deployment", f"mcptasks-{component}")["spec"]["template"]["spec"]
+        assert {key: pod[key] for key in extra} == extra
+
+    @pytest.mark.parametrize("field", ["nodeSelector", "volumes", "terminationGracePeriodSeconds", "securityContext"])
+    def test_fields_that_have_a_value_of_their_own_are_refused_with_their_names(self, field: str) -> None:
+        extra: JsonObject = {"extraPodSpec": {field: {}}}
+        for values in ({"server": extra}, {"operator": extra}, {"taskTemplates": {"default": extra}}):
+            assert f"extraPodSpec has {field}: that field has a value of its own" in refusal(values)
+
+
 class TestExposure:
+    def test_objects_have_labels_of_their_own(self) -> None:
+        rendered = render(
+            {
+                "ingress": {"enabled": True, "hosts": ["a.example.com"], "labels": {"public": "yes"}},
+                "httpRoute": {
+                    "enabled": True,
+                    "parentRefs": [{"name": "g"}],
+                    "hostnames": ["b.example.com"],
+                    "labels": {"public": "yes"},
+                },
+            }
+        )
+        for kind in ("Ingress", "HTTPRoute"):
+            assert rendered.find(kind, "mcptasks")["metadata"]["labels"]["public"] == "yes"
+
     def test_streams_have_time(self) -> None:
         rendered = render(
             {
@@ -463,19 +548,6 @@ class TestMetrics:
         rules = self.rules(disabled=["McpTasksTooMany"], extraRules=[mine])
         assert "McpTasksTooMany" not in [rule["alert"] for rule in rules]
         assert rules[-1] == mine
-
-    def test_alerts_and_dashboard_ask_for_metrics_that_there_are(self) -> None:
-        told = reference()
-        names = {one.name for one in (*told.both, *told.server, *told.operator)}
-        labels = {label for one in (*told.both, *told.server, *told.operator) for label in one.labels}
-        rendered = render({"metrics": {"dashboard": {"enabled": True}}})
-        dashboard = json.loads(rendered.find("ConfigMap", "mcptasks-dashboard")["data"]["mcptasks.json"])
-        asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
-        for expression in [rule["expr"] for rule in self.rules()] + asked:
-            for name in re.findall(r"mcptasks_\w+", expression):
-                assert re.sub(r"_(bucket|sum|count)$", "", name) in names, expression
-            for group in re.findall(r"by \(([^)]*)\)", expression):
-                assert set(group.split(", ")) <= labels | {"le", "pod"}, expression
 
     def test_dashboard_is_found_by_grafana(self) -> None:
         rendered = render({"metrics": {"dashboard": {"enabled": True, "namespace": "grafana"}}})

@@ -231,7 +231,13 @@ name. Arguments: root, own (list), extra (list). */}}
 {{- toYaml $result -}}
 {{- end }}
 
-{{/* What both Deployments' Pods have. Arguments: root, component, values. */}}
+{{/* Fields of a Pod's spec that the chart fills in, as a YAML list; those with a value of the same name are others. */}}
+{{- define "mcptasks.podFields" -}}
+[automountServiceAccountToken, containers, enableServiceLinks, imagePullSecrets, initContainers, securityContext, serviceAccount,
+serviceAccountName, volumes]
+{{- end }}
+
+{{/* Where Pods run, and further fields of their spec. Arguments: root, component, values. */}}
 {{- define "mcptasks.podPlacement" -}}
 {{- with .values.priorityClassName }}
 priorityClassName: {{ . }}
@@ -252,13 +258,14 @@ affinity:
 topologySpreadConstraints:
   {{- include "mcptasks.spread" (dict "root" .root "component" .component "constraints" .values.topologySpreadConstraints) | nindent 2 }}
 {{- end }}
+{{- with .values.extraPodSpec }}
+{{- range $field := keys . }}
+{{- if or (has $field (include "mcptasks.podFields" $ | fromYamlArray)) (hasKey $.values $field) }}
+{{- fail (printf "extraPodSpec has %s: that field has a value of its own" $field) }}
 {{- end }}
-
-{{- define "mcptasks.restricted" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
+{{- end }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{/* The variables of the metrics' port, as a YAML list. */}}
@@ -271,6 +278,51 @@ capabilities:
 {{- else -}}
 []
 {{- end -}}
+{{- end }}
+
+{{/* Authentication: `true` where callers need a token. */}}
+{{- define "mcptasks.authenticates" -}}
+{{- $auth := .Values.server.auth -}}
+{{- if or $auth.issuer $auth.tokens.existingSecret -}}true{{- end -}}
+{{- end }}
+
+{{/* Where clients without a token learn who the issuer is (RFC 9728). */}}
+{{- define "mcptasks.metadataPath" -}}
+/.well-known/oauth-protected-resource
+{{- end }}
+
+{{- define "mcptasks.tokensPath" -}}
+/etc/mcptasks/tokens
+{{- end }}
+
+{{/* The server's variables for authentication, as a YAML list. */}}
+{{- define "mcptasks.authEnv" -}}
+{{- $auth := .Values.server.auth -}}
+{{- if $auth.issuer -}}
+{{- if not (and $auth.audience $auth.jwksUrl) -}}
+{{- fail "server.auth.issuer is set: set server.auth.audience and server.auth.jwksUrl too" -}}
+{{- end -}}
+{{- else if or $auth.audience $auth.jwksUrl $auth.resourceUrl -}}
+{{- fail "server.auth has settings for the tokens of an issuer: set server.auth.issuer too" -}}
+{{- end -}}
+{{- if and $auth.requiredScopes (not (include "mcptasks.authenticates" .)) -}}
+{{- fail "server.auth.requiredScopes is set: set server.auth.issuer or server.auth.tokens.existingSecret too" -}}
+{{- end -}}
+{{- $variables := dict
+  "AUTH_ISSUER" $auth.issuer
+  "AUTH_AUDIENCE" (join "," $auth.audience)
+  "AUTH_JWKS_URL" $auth.jwksUrl
+  "AUTH_REQUIRED_SCOPES" (join "," $auth.requiredScopes)
+  "AUTH_RESOURCE_URL" $auth.resourceUrl
+  "AUTH_SUBJECT_CLAIM" (ternary $auth.subjectClaim "" (ne $auth.issuer ""))
+  "AUTH_TOKENS" (ternary (include "mcptasks.tokensPath" .) "" (ne $auth.tokens.existingSecret "")) -}}
+{{- $entries := list -}}
+{{- range $name, $value := $variables -}}
+{{- if $value -}}
+{{- $entries = append $entries (dict "name" (printf "MCPTASKS_%s" $name) "value" $value) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $entries -}}
 {{- end }}
 
 {{/* Redis */}}

@@ -58,6 +58,10 @@ podTemplate:
     topologySpreadConstraints:
       {{- toYaml . | nindent 6 }}
     {{- end }}
+    {{- with .extraInitContainers }}
+    initContainers:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
     containers:
       - name: runner
         image: {{ .image | default (include "mcptasks.serverImage" $root) }}

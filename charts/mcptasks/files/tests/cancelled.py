@@ -33,7 +33,7 @@ async def until(kube: KubeClient, task_id: str, enough: Callable[[list[str]], An
 async def main() -> None:
     """Call the tool, cancel it, look for its Pod. Exits with what went wrong."""
     async with (
-        Client(os.environ["ENDPOINT"] + os.environ["MCP_PATH"]) as client,
+        Client(os.environ["ENDPOINT"] + os.environ["MCP_PATH"], token=os.environ.get("MCPTASKS_TOKEN")) as client,
         await ClusterAccess().connect("mcptasks-test") as kube,
     ):
         task = await client.call_tool(os.environ["TOOL"], json.loads(os.environ["ARGUMENTS"]), task=True)

@@ -13,7 +13,7 @@ from mcptasks.kube.resources import MCP_TASKS
 async def main() -> None:
     """Call the tool. Exits with what went wrong."""
     async with (
-        Client(os.environ["ENDPOINT"] + os.environ["MCP_PATH"]) as client,
+        Client(os.environ["ENDPOINT"] + os.environ["MCP_PATH"], token=os.environ.get("MCPTASKS_TOKEN")) as client,
         await ClusterAccess().connect("mcptasks-test") as kube,
     ):
         task = await client.call_tool(os.environ["TOOL"], json.loads(os.environ["ARGUMENTS"]), task=True)
