@@ -37,6 +37,7 @@ from mcptasks.resources import JsonObject, ResultRecord
 from mcptasks.results import Results, ResultStoreUnavailableError
 from mcptasks.service import TaskService, cached, unfinished_owner
 from mcptasks.settings import Settings
+from mcptasks.wire.exchange import HandshakeHttp
 
 logger = logging.getLogger(__name__)
 
@@ -179,7 +180,7 @@ def endpoint_app(
     """
     if authentication is not None:
         server.require_tokens(authentication.sdk, authentication)
-    mcp_app: ASGIApp = server.streamable_http_app(
+    mcp_app = server.streamable_http_app(
         streamable_http_path=settings.path,
         stateless_http=True,
         json_response=False,
@@ -206,9 +207,10 @@ def endpoint_app(
         obstacle = unreadiness(service)
         return JSONResponse({"status": obstacle or "ok"}, 503 if obstacle else 200)
 
+    served: ASGIApp = HandshakeHttp(mcp_app, settings.path, settings.max_body_bytes)
     if authentication is not None:
-        mcp_app = VerifiableTokens(mcp_app, authentication)
-    app.mount("/", JsonRpcErrors(mcp_app, settings.max_body_bytes))
+        served = VerifiableTokens(served, authentication)
+    app.mount("/", JsonRpcErrors(served, settings.max_body_bytes))
     return app
 
 

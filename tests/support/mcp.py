@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import httpx
@@ -25,6 +25,7 @@ class Answer:
 
     status: int
     messages: list[JsonObject]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def message(self) -> JsonObject:
@@ -49,6 +50,9 @@ class Stream:
 
     def __post_init__(self) -> None:
         self._messages = self._read()
+
+    def __iter__(self) -> Iterator[JsonObject]:
+        return self._messages
 
     def next(self) -> JsonObject:
         """The next message, once it is there."""
@@ -87,22 +91,45 @@ class RawClient:
         self, method: str, params: JsonObject | None = None, *, extension: bool = True, **headers: str
     ) -> Iterator[Stream]:
         """The same, for an answer that is read while it comes; leaving it closes the connection."""
-        params, headers = _new(method, params, extension, headers)
-        body, verify = _body(method, params), self.url.startswith("https")
+        with self._stream(*_new(method, params, extension, headers), method) as stream:
+            yield stream
+
+    @contextmanager
+    def old_stream(self, method: str, params: JsonObject, **headers: str) -> Iterator[Stream]:
+        """The same in 2025-11-25."""
+        with self._stream(params, {"mcp-protocol-version": OLD, **headers}, method) as stream:
+            yield stream
+
+    @contextmanager
+    def _stream(self, params: JsonObject, headers: dict[str, str], method: str) -> Iterator[Stream]:
+        verify = self.url.startswith("https")
         with (
             httpx.Client(timeout=self.timeout, verify=verify) as client,
-            client.stream("POST", self.url, json=body, headers=ACCEPT | headers) as response,
+            client.stream("POST", self.url, json=_body(method, params), headers=ACCEPT | headers) as response,
         ):
             yield Stream(response)
 
     def post(self, method: str, params: JsonObject | None, headers: dict[str, str]) -> Answer:
-        # Loading certificates for each request costs more than the request.
-        verify = self.url.startswith("https")
-        body = _body(method, params or {})
-        response = httpx.post(self.url, json=body, headers=ACCEPT | headers, timeout=self.timeout, verify=verify)
+        response = self._send(_body(method, params or {}), headers)
         lines = [line[5:].strip() for line in response.text.split("\n") if line.startswith("data:")]
         texts = [line for line in lines if line] or [response.text]
-        return Answer(response.status_code, [json.loads(text) for text in texts])
+        return Answer(response.status_code, [json.loads(text) for text in texts], response.headers)
+
+    def hello(self, capabilities: JsonObject, **headers: str) -> dict[str, str]:
+        """The handshake of 2025-11-25; gives the header that belongs to all later requests of the client."""
+        hello = {"protocolVersion": OLD, "capabilities": capabilities, "clientInfo": {"name": "t", "version": "1"}}
+        session = self.post("initialize", hello, headers).headers["mcp-session-id"]
+        return {"mcp-session-id": session, **headers}
+
+    def respond(self, request_id: object, outcome: JsonObject, **headers: str) -> httpx.Response:
+        """A 2025-11-25 client's response to a request of the server's: `outcome` has its `result` or `error`."""
+        body = {"jsonrpc": "2.0", "id": request_id, **outcome}
+        return self._send(body, {"mcp-protocol-version": OLD, **headers})
+
+    def _send(self, body: JsonObject, headers: dict[str, str]) -> httpx.Response:
+        # Loading certificates for each request costs more than the request.
+        verify = self.url.startswith("https")
+        return httpx.post(self.url, json=body, headers=ACCEPT | headers, timeout=self.timeout, verify=verify)
 
     def create(self, tool: str, arguments: JsonObject | None = None, **task: Any) -> str:
         """Call a tool as a task and give the task's id."""

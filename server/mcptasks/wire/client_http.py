@@ -81,10 +81,17 @@ class HttpTransport:
         await self.send({"method": method}, headers)
 
     async def send(self, message: JsonObject, headers: Mapping[str, str]) -> None:
-        """Send a message that has no answer: a notification, or the response to a request of the server's."""
+        """Send a message that has no answer: a notification, or the response to a request of the server's.
+
+        Raises:
+            McpError: the server refuses it with a JSON-RPC error.
+            HttpRefusedError: it does so without one.
+            ConnectionFailedError: the server could not be reached.
+        """
         async with aclosing(self._exchange("POST", {"jsonrpc": "2.0", **message}, headers)) as exchange:
-            async for _ in exchange:
-                pass
+            async for response, received in exchange:
+                if response.status_code >= 400 and "error" in received:
+                    raise error_of(received["error"])
 
     async def listen(self, headers: Mapping[str, str], on_message: OnMessage) -> None:
         """Read what the server sends on a stream of its own (GET), until it ends it.
@@ -93,7 +100,9 @@ class HttpTransport:
             HttpRefusedError: the server has no such stream.
         """
         async with aclosing(self._exchange("GET", None, headers)) as exchange:
-            async for _, received in exchange:
+            async for response, received in exchange:
+                if response.status_code >= 400:
+                    raise _refused(response, json.dumps(received).encode())
                 if "method" in received:
                     await on_message(received)
 

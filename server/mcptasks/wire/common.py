@@ -13,7 +13,7 @@ from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND, RequestParams
 from mcp_types import methods as mcp_methods
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_jsonable_python
 
 from mcptasks.calls import (
@@ -73,6 +73,14 @@ class ListParams(RequestParams):
     """Params of tasks/list."""
 
     cursor: str | None = Field(None, max_length=4096)
+
+
+class AnswerParams(BaseModel):
+    """A client's JSON-RPC response to a request of the server's; `result` or `error` are extra."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str = Field(max_length=1024)
 
 
 class UpdateParams(TaskIdParams):

@@ -235,8 +235,8 @@ class TaskDispatchContext:
     """The SDK's `DispatchContext` of a task: all that the component says to its client goes to the channel.
 
     `can_send_request` is what the SDK goes by when it checks the client's capabilities before it asks. Clients of
-    2025-11-25 declare them once, at a handshake that no task knows of: theirs are not checked (`checked`), and a client
-    that cannot be asked says so in its answer.
+    2025-11-25 declare them once, at their handshake: where a client does not say so in its later requests, nobody knows
+    them, and nothing is checked (`checked`).
     """
 
     channel: Channel
@@ -249,7 +249,8 @@ class TaskDispatchContext:
     @classmethod
     def of(cls, assignment: Assignment, channel: Channel) -> TaskDispatchContext:
         request = assignment.request
-        checked = (request.protocol_version or LATEST_MODERN_VERSION) in MODERN_PROTOCOL_VERSIONS
+        modern = (request.protocol_version or LATEST_MODERN_VERSION) in MODERN_PROTOCOL_VERSIONS
+        checked = modern or request.client_capabilities is not None
         declared = ClientCapabilities.model_validate(request.client_capabilities or {}) if checked else None
         return cls(channel, assignment.task_id, declared, checked)
 

@@ -15,12 +15,13 @@ from mcp.server.context import CallNext, HandlerResult
 from mcp.server.extension import Extension, MethodBinding
 from mcp.server.lowlevel import Server
 from mcp_types import CallToolRequestParams, SubscriptionsListenRequestParams
-from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
 
 from mcptasks.resources import ComponentKind
 from mcptasks.wire import v2025_11_25, v2026_07_28
 from mcptasks.wire.catalogue import Catalogue, requested
-from mcptasks.wire.common import Context, ListParams, TaskIdParams, UpdateParams, mapped, not_offered
+from mcptasks.wire.common import AnswerParams, Context, ListParams, TaskIdParams, UpdateParams, mapped, not_offered
+from mcptasks.wire.exchange import ANSWER
 from mcptasks.wire.observing import RequestObserver, observed
 from mcptasks.wire.subscriptions import LISTEN, Listen, TaskSubscriptions
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mcptasks.service import TaskService
 
 LEGACY = frozenset({v2025_11_25.VERSION})
+HANDSHAKE = frozenset(HANDSHAKE_PROTOCOL_VERSIONS)
 MODERN = frozenset(MODERN_PROTOCOL_VERSIONS)
 
 
@@ -81,6 +83,8 @@ class TasksExtension(Extension):
             MethodBinding("tasks/result", TaskIdParams, mapped(self._result), LEGACY),
             MethodBinding("tasks/list", ListParams, mapped(self._list), LEGACY),
             MethodBinding("tasks/update", UpdateParams, mapped(self._update), MODERN),
+            # Some clients leave the version out where they answer.
+            MethodBinding(ANSWER, AnswerParams, mapped(self._answer), HANDSHAKE),
         ]
 
     async def intercept_tool_call(
@@ -141,6 +145,9 @@ class TasksExtension(Extension):
 
     async def _list(self, ctx: Context, params: ListParams) -> HandlerResult:
         return await self._legacy("tasks/list").list(ctx, params)
+
+    async def _answer(self, ctx: Context, params: AnswerParams) -> HandlerResult:
+        return await self._legacy(ANSWER).answer(ctx, params)
 
     async def _update(self, ctx: Context, params: UpdateParams) -> HandlerResult:
         if self._bound is None:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, TaskStatusNotification
+from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, ClientCapabilities, TaskStatusNotification
 from mcp_types import methods as mcp_methods
 
-from mcptasks.calls import Call, TaskView
-from mcptasks.resources import ComponentKind, JsonObject
+from mcptasks.calls import Call, TaskNotFoundError, TaskView
+from mcptasks.resources import ComponentKind, JsonObject, Request
 from mcptasks.wire.catalogue import KINDS, NOUNS, ArgumentsError, Catalogue, Target, requested
 from mcptasks.wire.common import (
+    AnswerParams,
     Context,
     ListParams,
     TaskIdParams,
@@ -32,6 +33,10 @@ from mcptasks.wire.common import (
     task_fields,
     trace_context_of,
 )
+from mcptasks.wire.exchange import ANSWER, exchange_of
+from mcptasks.wire.nested_requests import answer_in, asked_with, can_be_asked, related_task, request_message
+from mcptasks.wire.sessions import HEADER as SESSION_HEADER
+from mcptasks.wire.sessions import declared_by
 from mcptasks.wire.waiting import WaitingCalls, send_progress
 
 if TYPE_CHECKING:
@@ -40,7 +45,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 VERSION = "2025-11-25"
-RELATED_TASK_KEY = "io.modelcontextprotocol/related-task"
 
 IMMEDIATE_RESPONSE_KEY = "io.modelcontextprotocol/model-immediate-response"
 """`_meta` of CreateTaskResult: what a host may tell the model as the call's immediate answer."""
@@ -99,13 +103,15 @@ class Protocol2025:
         return result if page.next_cursor is None else result | {"nextCursor": page.next_cursor}
 
     async def result(self, ctx: Context, params: TaskIdParams) -> HandlerResult:
-        """tasks/result: waits for the end, then answers as the call itself would have."""
+        """tasks/result: waits for the end, asking what the task asks; then answers as the call itself would have."""
         first = True
+        asked: set[str] = set()
         async for view in self.service.follow(params.task_id, principal_of_caller()):
             if view.phase.terminal:
                 return await self._outcome(view)
             if not first:
                 await self._notify(ctx, view)
+            await self._ask(ctx, view, asked)
             first = False
         raise AssertionError("follow ends only with a terminal task")
 
@@ -113,14 +119,46 @@ class Protocol2025:
         if view.result is None:
             raise task_failure(view)
         result = await shaped_result(self.service, view, VERSION)
-        result["_meta"] = {**result.get("_meta", {}), RELATED_TASK_KEY: {"taskId": view.task_id}}
+        result["_meta"] = {**result.get("_meta", {}), **related_task(view.task_id)}
         return result
 
     async def _notify(self, ctx: Context, view: TaskView) -> None:
         """Tell the waiting caller of a change, on the stream of its own request."""
         status = TaskStatusNotification.model_validate({"params": render(view)})
         await ctx.session.send_notification(status, related_request_id=ctx.request_id)  # type: ignore[arg-type]
-        await send_progress(ctx, view, {RELATED_TASK_KEY: {"taskId": view.task_id}})
+        await send_progress(ctx, view, related_task(view.task_id))
+
+    async def _ask(self, ctx: Context, view: TaskView, asked: set[str]) -> None:
+        """Put the task's questions on the stream, each once. Only what the client has declared is asked (MUST)."""
+        exchange = exchange_of(ctx)
+        declared = _declared(ctx)
+        if exchange is None or declared is None:
+            return
+        capabilities = ClientCapabilities.model_validate(declared)
+        for request in view.input_requests:
+            if request.key not in asked and can_be_asked(capabilities, request, VERSION):
+                asked.add(request.key)
+                await exchange.write(request_message(view.task_id, request))
+
+    async def answer(self, ctx: Context, params: AnswerParams) -> HandlerResult:
+        """The client's response to such a request. What answers nothing, or nothing any more, is dropped."""
+        exchange = exchange_of(ctx)
+        asked = asked_with(params.id)
+        if exchange is None or not exchange.is_response or asked is None:
+            raise not_offered(ANSWER)
+        principal = principal_of_caller()
+        try:
+            view = await self.service.get(asked.task_id, principal, fresh=True)
+            given = {
+                request.key: answer_in(params.model_extra or {}, request)
+                for request in view.input_requests
+                if request.key == asked.key
+            }
+            if given:
+                await self.service.answer(asked.task_id, principal, given)
+        except TaskNotFoundError:
+            logger.info("a response to a question of an unknown task was dropped", extra={"task": asked.task_id})
+        return {}
 
     async def middleware(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         """Announces tasks at `initialize` and answers augmented requests; all else goes on."""
@@ -192,15 +230,24 @@ class Protocol2025:
             config=target.config,
             ttl_ms=ttl_ms,
             principal=principal_of_caller(),
-            request=request_of(ctx, self.service.settings.forward_headers),
+            request=self._request(ctx),
             trace_context=trace_context_of(ctx),
             idempotency_key=idempotency_key_of(ctx),
             idempotent_hint=self.catalogue.is_idempotent(component.kind, component.name),
             can_ask=self.catalogue.can_ask(component.kind, component.name),
         )
 
+    def _request(self, ctx: Context) -> Request:
+        """What the component may know of the request. The client's capabilities are those of its handshake."""
+        request = request_of(ctx, self.service.settings.forward_headers)
+        return request.model_copy(update={"client_capabilities": _declared(ctx)})
+
 
 _WITH_ARGUMENTS = frozenset({"tools/call", "prompts/get"})
+
+
+def _declared(ctx: Context) -> JsonObject | None:
+    return declared_by(ctx.request.headers.get(SESSION_HEADER)) if ctx.request is not None else None
 
 
 def only_as_task(target: Target) -> MCPError:

@@ -94,9 +94,14 @@ class FakeServer:
         if request.method == "DELETE":
             self.received.append(Received("DELETE", {}, {k.lower(): v for k, v in request.headers.items()}))
             return web.Response()
+        if request.method == "GET":
+            refusal = {"code": -32600, "message": "Method Not Allowed"}
+            return web.json_response({"jsonrpc": "2.0", "id": None, "error": refusal}, status=405)
         body = await request.json()
         headers = {name.lower(): value for name, value in request.headers.items()}
         if "method" not in body:
+            if self.faults.get("response"):
+                return await self._respond(request, {**body, "method": "response"})
             self.answers[str(body["id"])] = body.get("result") or body["error"]
             return web.Response(status=202)
         self.received.append(Received(body["method"], body.get("params") or {}, headers))

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from mcptasks.client import (
@@ -21,6 +22,8 @@ from mcptasks.client import (
     ToolError,
 )
 from mcptasks.resources import JsonObject, Phase
+from mcptasks.wire.client_http import HttpTransport
+from mcptasks.wire.client_types import HttpRefusedError
 from tests.unit.client.fake_server import NEW, OLD, TASK_ID, FakeServer, HttpFault, RpcFault, serving
 
 pytestmark = pytest.mark.anyio
@@ -113,6 +116,33 @@ async def test_an_answer_that_gets_lost_is_sent_again_without_asking_again(new: 
         await client.call_tool("work")
     assert len(asked) == 1
     assert new.methods().count("tasks/update") == 2
+
+
+async def test_an_answer_that_the_older_server_cannot_store_is_sent_again_without_asking_again(old: FakeServer) -> None:
+    old.questions = {"k1": QUESTION}
+    old.statuses = ["input_required"]
+    old.faults["response"] = [RpcFault(-32603, "Try again.", status=503), HttpFault(502)]
+    asked: list[Elicitation] = []
+
+    def answer(question: Elicitation) -> JsonObject:
+        asked.append(question)
+        return {"sure": True}
+
+    async with Client(old.url, on_elicitation=answer) as client:
+        await client.call_tool("work")
+    assert len(asked) == 1
+    assert not old.faults["response"]
+    assert old.answers["k1"]["content"] == {"sure": True}
+
+
+async def test_a_server_without_a_stream_of_its_own_is_not_asked_for_one_again(old: FakeServer) -> None:
+    async with httpx.AsyncClient() as http:
+        with pytest.raises(HttpRefusedError, match="HTTP 405"):
+            await HttpTransport(old.url, http).listen({}, nobody_listens)
+
+
+async def nobody_listens(message: JsonObject) -> None:
+    raise AssertionError(f"nothing was to come: {message}")
 
 
 async def test_a_handler_that_fails_fails_the_wait(server: FakeServer) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
+from mcp.server.mcpserver import Context
 from pydantic import AnyHttpUrl
 
 from mcptasks import TaskServer
 from mcptasks.resources import JsonObject
 from mcptasks.settings import Settings
 from tests.support.mcp import Answer
-from tests.unit.wire.conftest import Endpoint, serving
+from tests.unit.wire.conftest import Endpoint, Sure, serving
 
 CALL: JsonObject = {"name": "add", "arguments": {"a": 1, "b": 2}}
 CALLERS = {
@@ -37,8 +38,8 @@ class Verifier:
         return AccessToken(token=token, client_id=client, scopes=[], subject=subject, claims={"iss": "https://issuer"})
 
 
-@pytest.fixture(scope="module")
-def guarded() -> Iterator[Endpoint]:
+def guarded_server() -> TaskServer[Any]:
+    """A server that wants one of the callers' tokens."""
     auth = AuthSettings(
         issuer_url=AnyHttpUrl("https://issuer.example"),
         resource_server_url=AnyHttpUrl("http://127.0.0.1/mcp"),
@@ -50,7 +51,16 @@ def guarded() -> Iterator[Endpoint]:
     def add(a: int, b: int) -> int:
         return a + b
 
-    with serving(Settings(max_tasks_per_caller=50), mcp) as served:
+    @mcp.tool()
+    async def ask(ctx: Context[Any]) -> str:
+        return (await ctx.elicit("sure?", Sure)).action
+
+    return mcp
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Endpoint]:
+    with serving(Settings(max_tasks_per_caller=50), guarded_server()) as served:
         yield served
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from mcptasks.settings import Settings
 from tests.support.mcp import EXTENSION, NEW, OLD
 from tests.unit.wire.conftest import Endpoint, serving
+from tests.unit.wire.test_input_2025 import ask, question
 
 BASE = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
 KEY = "mcptasks.dev/idempotency-key"
@@ -82,6 +84,12 @@ def endpoint() -> Iterator[Endpoint]:
         yield served
         # It still works.
         assert served.old("tools/call", {"name": "add", "arguments": {"a": 1, "b": 2}}).result["isError"] is False
+
+
+@pytest.fixture(scope="module")
+def asking(endpoint: Endpoint) -> tuple[str, Iterator[str]]:
+    """A task and the keys of the questions that it may ask, none twice."""
+    return endpoint.create("ask"), (f"1-{number}" for number in itertools.count(1))
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +210,29 @@ class TestBodies:
         if version == NEW and isinstance(name, str) and name.isascii() and name.isprintable():
             headers["mcp-name"] = name
         send(http, endpoint, json.dumps(request), headers)
+
+    @fuzzed
+    @given(
+        outcome=st.fixed_dictionaries({}, optional={"result": values, "error": values, "method": values, "x": values})
+        | st.fixed_dictionaries({"result": st.fixed_dictionaries({"action": values}, optional={"content": values})})
+        | st.fixed_dictionaries({"error": st.fixed_dictionaries({"code": values, "message": values, "data": values})}),
+        wrong=st.none() | values,
+    )
+    def test_responses(
+        self,
+        endpoint: Endpoint,
+        http: httpx.Client,
+        asking: tuple[str, Iterator[str]],
+        version: str,
+        outcome: dict[str, Any],
+        wrong: Any,
+    ) -> None:
+        task_id, keys = asking
+        key = next(keys)
+        ask(endpoint, task_id, question(key))
+        request_id = f"task:{task_id}:{key}" if wrong is None else wrong
+        send(http, endpoint, json.dumps({"jsonrpc": "2.0", "id": request_id, **outcome}), headers_of(version, "x"))
+        assert endpoint.get(task_id)["status"] in ("input_required", "working")
 
     @pytest.mark.parametrize("depth", [50, 150, 1_000, 100_000])
     @pytest.mark.parametrize("where", ["arguments", "value", "task", "meta", "taskId"])
