@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.exceptions import MCPError
 from pydantic import BaseModel
@@ -46,6 +47,17 @@ def refuse(message: str) -> str:
 def protocol_error() -> str:
     """A JSON-RPC error."""
     raise MCPError(code=-32050, message="not like this", data={"why": "because"})
+
+
+class Answer(BaseModel):
+    word: str
+
+
+@mcp.tool()
+async def ask(ctx: Context[Any]) -> str:
+    """A question on the way."""
+    answer = await ctx.elicit("Which word?", Answer)
+    return answer.data.word if answer.action == "accept" else answer.action
 
 
 @mcp.tool(task=TaskConfig(mode="required", poll_interval=POLL_SECONDS))

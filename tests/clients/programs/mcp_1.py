@@ -14,9 +14,13 @@ async def program(url: str, checks: Checks) -> None:
     async def remember(message: Any) -> None:
         seen.append(getattr(message, "root", message))
 
+    async def answer(_context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
+        expect(params.message == "Which word?", params)
+        return types.ElicitResult(action="accept", content={"word": "tea"})
+
     async with (
         streamable_http_client(url) as (read, write, _),
-        ClientSession(read, write, message_handler=remember) as session,
+        ClientSession(read, write, message_handler=remember, elicitation_callback=answer) as session,
     ):
         await session.initialize()
         tasks = session.experimental
@@ -55,6 +59,14 @@ async def program(url: str, checks: Checks) -> None:
             result = await tasks.get_task_result(created.task.taskId, types.CallToolResult)
             expect(result.content[0].text == "3 steps done", result)
 
+        async def answers() -> None:
+            created = await tasks.call_tool_as_task("ask")
+            async for state in tasks.poll_task(created.task.taskId):
+                if state.status == "input_required":
+                    break
+            result = await tasks.get_task_result(created.task.taskId, types.CallToolResult)
+            expect(result.content[0].text == "tea", result)
+
         async def hears() -> None:
             notes = [type(message).__name__ for message in seen]
             expect("TaskStatusNotification" in notes, notes)
@@ -91,6 +103,7 @@ async def program(url: str, checks: Checks) -> None:
         await checks("a task is polled to its result, which is as inline", polls)
         await checks("a result is waited for", waits)
         await checks("progress and status arrive while waiting", hears)
+        await checks("a question of a task is answered while waiting", answers)
         await checks("tasks are listed", lists)
         await checks("a task is cancelled, once", cancels)
         await checks("a tool's own error arrives", tool_error)

@@ -27,6 +27,10 @@ class CreatedTask(Task):
     result_type: Literal["task"] = Field(alias="resultType")
 
 
+class FoundTask(Task):
+    input_requests: dict[str, Any] = Field(default_factory=dict, alias="inputRequests")
+
+
 class TaskParams(types.RequestParams):
     model_config = ConfigDict(populate_by_name=True)
     task_id: str = Field(serialization_alias="taskId")
@@ -44,11 +48,38 @@ class CancelTask(types.Request[TaskParams, Literal["tasks/cancel"]]):
     params: TaskParams
 
 
+class UpdateParams(TaskParams):
+    input_responses: dict[str, Any] = Field(serialization_alias="inputResponses")
+
+
+class UpdateTask(types.Request[UpdateParams, Literal["tasks/update"]]):
+    name_param = "taskId"
+    method: Literal["tasks/update"] = "tasks/update"
+    params: UpdateParams
+
+
+async def answer(_context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
+    expect(params.message == "Which word?", params)
+    return types.ElicitResult(action="accept", content={"word": "tea"})
+
+
+async def answered(session: Any, task: FoundTask) -> None:
+    """Answer what the task asks."""
+    given = {}
+    for key, request in task.input_requests.items():
+        params = types.ElicitRequestFormParams.model_validate(request["params"])
+        given[key] = (await answer(None, params)).model_dump(by_alias=True, mode="json", exclude_none=True)
+    if given:
+        params = UpdateParams(task_id=task.task_id, input_responses=given)
+        await session.send_request(UpdateTask(params=params), types.Result)
+
+
 async def ended(session: Any, task_id: str) -> Task:
     while True:
-        task: Task = await session.send_request(GetTask(params=TaskParams(task_id=task_id)), Task)
+        task = await session.send_request(GetTask(params=TaskParams(task_id=task_id)), FoundTask)
         if task.status in ("completed", "failed", "cancelled"):
             return task
+        await answered(session, task)
         await asyncio.sleep(task.poll_interval_ms / 1000)
 
 
@@ -67,7 +98,8 @@ class Tasks(ClientExtension):
 
 
 async def program(url: str, checks: Checks) -> None:
-    async with Client(url, extensions=[Tasks()]) as client, Client(url) as bare, Client(url, mode="legacy") as legacy:
+    asked = Client(url, extensions=[Tasks()], elicitation_callback=answer)
+    async with asked as client, Client(url) as bare, Client(url, mode="legacy") as legacy:
 
         async def created(name: str, arguments: dict[str, Any]) -> CreatedTask:
             answer = await client.session.call_tool(name, arguments, allow_claimed=True)
@@ -95,6 +127,10 @@ async def program(url: str, checks: Checks) -> None:
                     break
                 await asyncio.sleep(0.1)
             expect(any(message and message.startswith("step ") for message in messages), messages)
+
+        async def answers() -> None:
+            result = await client.call_tool("ask", {})
+            expect(result.content[0].text == "tea", result)
 
         async def cancels() -> None:
             task = await created("steps", {"count": 600})
@@ -136,6 +172,7 @@ async def program(url: str, checks: Checks) -> None:
         await checks("tasks are announced", announces)
         await checks("a task's result is as inline", as_inline)
         await checks("progress is seen in the task's status", progresses)
+        await checks("a question of a task is answered", answers)
         await checks("a task is cancelled, and again", cancels)
         await checks("a tool's own error arrives", tool_error)
         await checks("a JSON-RPC error arrives as it was", rpc_error)

@@ -1,10 +1,14 @@
 // The official TypeScript SDK 1.x, by its experimental tasks API.
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
-import { CallToolResultSchema } from "@modelcontextprotocol/sdk/types.js";
+import { CallToolResultSchema, ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
 import { check, equal, expect, finish, rejects } from "./checks.mjs";
 
-const client = new Client({ name: "typescript-sdk", version: "1" });
+const client = new Client({ name: "typescript-sdk", version: "1" }, { capabilities: { elicitation: { form: {} } } });
+client.setRequestHandler(ElicitRequestSchema, async ({ params }) => {
+  equal(params.message, "Which word?");
+  return { action: "accept", content: { word: "tea" } };
+});
 await client.connect(new StreamableHTTPClientTransport(new URL(process.argv[2])));
 const tasks = client.experimental.tasks;
 await client.listTools();
@@ -35,6 +39,11 @@ await check("status messages arrive on the way", async () => {
   const messages = await stream("steps", {});
   expect(messages.some((message) => message.task?.statusMessage?.startsWith("step ")), messages);
   equal(messages.at(-1).result.content[0].text, "3 steps done");
+});
+
+await check("a question of a task is answered", async () => {
+  const messages = await stream("ask", {});
+  equal(messages.at(-1).result.content[0].text, "tea");
 });
 
 await check("tasks are listed and cancelled, once", async () => {
