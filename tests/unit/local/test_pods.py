@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -39,7 +40,9 @@ def test_mount_paths_are_replaced(tmp_path: Path) -> None:
     mounts = Mounts({"/data": tmp_path / "d", "/data/deep": tmp_path / "x", "/tmp/": tmp_path / "t"})
     assert mounts.rewrite("/data/file") == f"{tmp_path}/d/file"
     assert mounts.rewrite("/data/deep/file") == f"{tmp_path}/x/file"
-    assert mounts.rewrite("--out=/data --tmp=/tmp/x:/tmp") == f"--out={tmp_path}/d --tmp={tmp_path}/t/x:{tmp_path}/t"
+    new = uuid4().hex
+    rewritten = f"--out={tmp_path}/d --tmp={tmp_path}/t/{new}:{tmp_path}/t"
+    assert mounts.rewrite(f"--out=/data --tmp=/tmp/{new}:/tmp") == rewritten
     assert mounts.rewrite("/database /mydata/x x/data") == "/database /mydata/x x/data"
     assert mounts.rewrite("https://host/data") == "https://host/data"
 
