@@ -52,6 +52,7 @@ class Request:
     pairs: Sequence[str] = ()
     json_text: str | None = None
     ttl: timedelta | None = None
+    idempotency_key: str | None = None
 
 
 def command(
@@ -67,6 +68,10 @@ def command(
     ttl: Annotated[
         str | None,
         typer.Option(metavar="DURATION", help=f"How long the task can be read, for example 10m ({TAKES_TTL} only)."),
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="The same key again is the same task, so that a call can be repeated safely."),
     ] = None,
     no_task: Annotated[bool, typer.Option("--no-task", help="Never let the call become a task.")] = False,
     protocol: Annotated[
@@ -89,8 +94,9 @@ def command(
     \b
     Example:
       mcptasks call http://127.0.0.1:8000/mcp report --arg top=5
+      mcptasks call http://127.0.0.1:8000/mcp report --idempotency-key "$(uuidgen)"
     """
-    request = Request(tool, arg or (), json_text, _ttl(ttl))
+    request = Request(tool, arg or (), json_text, _ttl(ttl), idempotency_key)
     with as_cli_error(ClientError, exit_code=ExitCode.USAGE):
         client = Client(
             url, token=token, headers=_headers(header or ()), protocol=_protocol(protocol), tasks=not no_task
@@ -140,6 +146,7 @@ class Run:
                 self.arguments,
                 task=True,
                 ttl=self.request.ttl,
+                idempotency_key=self.request.idempotency_key,
                 on_progress=lambda report: self.view.show(name, report),
             )
         )

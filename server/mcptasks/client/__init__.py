@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from mcptasks.client.client import Client
 from mcptasks.client.observer import StatusCallback
+from mcptasks.client.options import CallOptions
 from mcptasks.client.results import PromptResult, ResourceResult, ToolError, ToolResult
 from mcptasks.client.sync import SyncClient, SyncTask
 from mcptasks.client.tasks import PromptTask, ResourceTask, Task, ToolTask
@@ -30,6 +31,7 @@ from mcptasks.wire.client_types import (
 from mcptasks.wire.versions import ProtocolChoice
 
 __all__ = [
+    "CallOptions",
     "Client",
     "ClientError",
     "ConnectionFailedError",

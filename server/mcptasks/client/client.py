@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias, TypeVar, overload
+from typing import Any, Literal, Self, TypeVar, Unpack, overload
 
 import httpx
 
 from mcptasks.client.observer import Observer
+from mcptasks.client.options import CallOptions, Milliseconds, milliseconds
 from mcptasks.client.results import PromptResult, ResourceResult, ToolResult
 from mcptasks.client.tasks import PromptTask, ResourceTask, Task, ToolTask
 from mcptasks.resources import JsonObject
@@ -30,6 +31,7 @@ from mcptasks.wire.client_types import (
     Dialect,
     Invocation,
     McpError,
+    Method,
     ProgressCallback,
     Seen,
     TaskState,
@@ -37,7 +39,6 @@ from mcptasks.wire.client_types import (
 )
 from mcptasks.wire.versions import ProtocolChoice
 
-Milliseconds: TypeAlias = int
 R = TypeVar("R")
 T = TypeVar("T", bound=Task[Any])
 
@@ -144,9 +145,8 @@ class Client:
         arguments: JsonObject | None = None,
         *,
         task: Literal[False] = False,
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
         raise_on_error: bool = False,
+        **options: Unpack[CallOptions],
     ) -> ToolResult: ...
 
     @overload
@@ -156,9 +156,8 @@ class Client:
         arguments: JsonObject | None = None,
         *,
         task: Literal[True],
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
         raise_on_error: bool = False,
+        **options: Unpack[CallOptions],
     ) -> ToolTask: ...
 
     async def call_tool(
@@ -167,9 +166,8 @@ class Client:
         arguments: JsonObject | None = None,
         *,
         task: bool = False,
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
         raise_on_error: bool = False,
+        **options: Unpack[CallOptions],
     ) -> ToolResult | ToolTask:
         """Call a tool, as a task wherever the server offers that.
 
@@ -179,23 +177,20 @@ class Client:
             name: the tool.
             arguments: its arguments.
             task: True gives the task as soon as it exists; False waits for its result. Whoever gives that wait up,
-                by cancelling it, cancels the task.
-            ttl: how long the task can be read, from its creation. The newer protocol version leaves that to the
-                server and takes no such wish.
-            on_progress: called with progress, while somebody waits.
+                by cancelling it, cancels the task, unless the call has an idempotency key.
             raise_on_error: raise ToolError where the tool reports an error, instead of returning that as its result.
+            options: `ttl`, `on_progress`, `idempotency_key`; see CallOptions.
 
         Raises:
             McpError: the server refuses the call, or (where waited for) the call ended with an error.
             ConnectionFailedError: the server cannot be reached.
         """
         params: JsonObject = {"name": name, "arguments": arguments or {}}
-        call = Invocation("tools/call", params, as_task=self.tasks, ttl_ms=_milliseconds(ttl))
-        handle = await self._invoke(ToolTask, call, on_progress)
+        handle = await self._invoke(ToolTask, "tools/call", params, self.tasks, **options)
         handle.raise_on_error = raise_on_error
         if task:
             return handle
-        return await self._hidden(handle)
+        return await self._hidden(handle, options.get("idempotency_key"))
 
     @overload
     async def get_prompt(
@@ -204,8 +199,7 @@ class Client:
         arguments: Mapping[str, Any] | None = None,
         *,
         task: Literal[False] = False,
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
+        **options: Unpack[CallOptions],
     ) -> PromptResult: ...
 
     @overload
@@ -215,8 +209,7 @@ class Client:
         arguments: Mapping[str, Any] | None = None,
         *,
         task: Literal[True],
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
+        **options: Unpack[CallOptions],
     ) -> PromptTask: ...
 
     async def get_prompt(
@@ -225,8 +218,7 @@ class Client:
         arguments: Mapping[str, Any] | None = None,
         *,
         task: bool = False,
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
+        **options: Unpack[CallOptions],
     ) -> PromptResult | PromptTask:
         """Render a prompt. As `call_tool`, but it becomes a task only where `task` asks for it or the prompt needs it.
 
@@ -235,46 +227,27 @@ class Client:
         """
         text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in (arguments or {}).items()}
         params: JsonObject = {"name": name, "arguments": text}
-        call = Invocation("prompts/get", params, as_task=task and self.tasks, ttl_ms=_milliseconds(ttl))
-        handle = await self._invoke(PromptTask, call, on_progress)
+        handle = await self._invoke(PromptTask, "prompts/get", params, task and self.tasks, **options)
         if task:
             return handle
-        return await self._hidden(handle)
+        return await self._hidden(handle, options.get("idempotency_key"))
 
     @overload
     async def read_resource(
-        self,
-        uri: str,
-        *,
-        task: Literal[False] = False,
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
+        self, uri: str, *, task: Literal[False] = False, **options: Unpack[CallOptions]
     ) -> ResourceResult: ...
 
     @overload
-    async def read_resource(
-        self,
-        uri: str,
-        *,
-        task: Literal[True],
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
-    ) -> ResourceTask: ...
+    async def read_resource(self, uri: str, *, task: Literal[True], **options: Unpack[CallOptions]) -> ResourceTask: ...
 
     async def read_resource(
-        self,
-        uri: str,
-        *,
-        task: bool = False,
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
+        self, uri: str, *, task: bool = False, **options: Unpack[CallOptions]
     ) -> ResourceResult | ResourceTask:
         """Read a resource. As `get_prompt`, it becomes a task only where that is asked for or the resource needs it."""
-        call = Invocation("resources/read", {"uri": uri}, as_task=task and self.tasks, ttl_ms=_milliseconds(ttl))
-        handle = await self._invoke(ResourceTask, call, on_progress)
+        handle = await self._invoke(ResourceTask, "resources/read", {"uri": uri}, task and self.tasks, **options)
         if task:
             return handle
-        return await self._hidden(handle)
+        return await self._hidden(handle, options.get("idempotency_key"))
 
     @overload
     def resume(self, task_id: str, *, on_progress: ProgressCallback | None = None) -> ToolTask: ...
@@ -319,7 +292,18 @@ class Client:
             self._kept.add(observer)
             observer.on_change(_ignore)
 
-    async def _invoke(self, kind: type[T], call: Invocation, on_progress: ProgressCallback | None) -> T:
+    async def _invoke(
+        self,
+        kind: type[T],
+        method: Method,
+        params: JsonObject,
+        as_task: bool,
+        *,
+        ttl: timedelta | Milliseconds | None = None,
+        on_progress: ProgressCallback | None = None,
+        idempotency_key: str | None = None,
+    ) -> T:
+        call = Invocation(method, params, as_task, milliseconds(ttl), idempotency_key)
         answer = await patiently(partial(self.dialect.invoke, call, on_progress), transient=was_not_begun)
         if isinstance(answer, TaskState):
             return self._handle(kind, answer.task_id, answer, on_progress)
@@ -337,12 +321,16 @@ class Client:
     async def _follow(self, task_id: str, known: TaskState | None, seen: Seen) -> TaskState:
         return await self.dialect.follow(task_id, known, seen)
 
-    async def _hidden(self, task: Task[R]) -> R:
-        """The result of a task that nobody has a handle of, so that it is pointless once nobody waits for it."""
+    async def _hidden(self, task: Task[R], idempotency_key: str | None) -> R:
+        """The result of a task that nobody has a handle of, so that it is pointless once nobody waits for it.
+
+        Unless the call has a key: then the caller may come back.
+        """
         try:
             return await task.result()
         except asyncio.CancelledError:
-            self._part(task.cancel())
+            if idempotency_key is None:
+                self._part(task.cancel())
             raise
 
     def _part(self, work: Coroutine[None, None, None]) -> None:
@@ -374,7 +362,3 @@ async def _quietly(work: Coroutine[None, None, None]) -> None:
 
 def _ignore(_state: TaskState) -> None:
     """A callback for those who only want the task to be followed."""
-
-
-def _milliseconds(ttl: timedelta | Milliseconds | None) -> int | None:
-    return round(ttl / timedelta(milliseconds=1)) if isinstance(ttl, timedelta) else ttl

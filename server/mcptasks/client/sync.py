@@ -12,19 +12,19 @@ from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import timedelta
 from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeVar, overload
+from typing import Any, Generic, Literal, Self, TypeVar, Unpack, overload
 
 import httpx
 
-from mcptasks.client.client import Client, Milliseconds
+from mcptasks.client.client import Client
 from mcptasks.client.observer import StatusCallback
+from mcptasks.client.options import CallOptions
 from mcptasks.client.results import PromptResult, ResourceResult, ToolResult
 from mcptasks.client.tasks import State, Task, ToolTask
 from mcptasks.resources import JsonObject
 from mcptasks.wire.client_input import ElicitationHandler
-from mcptasks.wire.client_types import ClientError, ProgressCallback, TaskState, Tool
+from mcptasks.wire.client_types import ClientError, TaskState, Tool
 from mcptasks.wire.versions import ProtocolChoice
 
 R = TypeVar("R")
@@ -167,9 +167,8 @@ class SyncClient:
         arguments: JsonObject | None = None,
         *,
         task: Literal[False] = False,
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
         raise_on_error: bool = False,
+        **options: Unpack[CallOptions],
     ) -> ToolResult: ...
 
     @overload
@@ -179,9 +178,8 @@ class SyncClient:
         arguments: JsonObject | None = None,
         *,
         task: Literal[True],
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
         raise_on_error: bool = False,
+        **options: Unpack[CallOptions],
     ) -> SyncTask[ToolResult]: ...
 
     def call_tool(
@@ -190,19 +188,14 @@ class SyncClient:
         arguments: JsonObject | None = None,
         *,
         task: bool = False,
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
         raise_on_error: bool = False,
+        **options: Unpack[CallOptions],
     ) -> ToolResult | SyncTask[ToolResult]:
         """Call a tool; see `Client.call_tool`."""
         if task:
-            call = self.client.call_tool(
-                name, arguments, task=True, ttl=ttl, on_progress=on_progress, raise_on_error=raise_on_error
-            )
-            return SyncTask(self._thread.run(call), self._thread)
-        return self._thread.run(
-            self.client.call_tool(name, arguments, ttl=ttl, on_progress=on_progress, raise_on_error=raise_on_error)
-        )
+            call = self.client.call_tool(name, arguments, task=True, raise_on_error=raise_on_error, **options)
+            return self._started(call)
+        return self._thread.run(self.client.call_tool(name, arguments, raise_on_error=raise_on_error, **options))
 
     @overload
     def get_prompt(
@@ -211,8 +204,7 @@ class SyncClient:
         arguments: Mapping[str, Any] | None = None,
         *,
         task: Literal[False] = False,
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
+        **options: Unpack[CallOptions],
     ) -> PromptResult: ...
 
     @overload
@@ -222,8 +214,7 @@ class SyncClient:
         arguments: Mapping[str, Any] | None = None,
         *,
         task: Literal[True],
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
+        **options: Unpack[CallOptions],
     ) -> SyncTask[PromptResult]: ...
 
     def get_prompt(
@@ -232,48 +223,30 @@ class SyncClient:
         arguments: Mapping[str, Any] | None = None,
         *,
         task: bool = False,
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
+        **options: Unpack[CallOptions],
     ) -> PromptResult | SyncTask[PromptResult]:
         """Render a prompt; see `Client.get_prompt`."""
         if task:
-            call = self.client.get_prompt(name, arguments, task=True, ttl=ttl, on_progress=on_progress)
-            return SyncTask(self._thread.run(call), self._thread)
-        return self._thread.run(self.client.get_prompt(name, arguments, ttl=ttl, on_progress=on_progress))
+            return self._started(self.client.get_prompt(name, arguments, task=True, **options))
+        return self._thread.run(self.client.get_prompt(name, arguments, **options))
 
     @overload
     def read_resource(
-        self,
-        uri: str,
-        *,
-        task: Literal[False] = False,
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
+        self, uri: str, *, task: Literal[False] = False, **options: Unpack[CallOptions]
     ) -> ResourceResult: ...
 
     @overload
     def read_resource(
-        self,
-        uri: str,
-        *,
-        task: Literal[True],
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
+        self, uri: str, *, task: Literal[True], **options: Unpack[CallOptions]
     ) -> SyncTask[ResourceResult]: ...
 
     def read_resource(
-        self,
-        uri: str,
-        *,
-        task: bool = False,
-        ttl: timedelta | Milliseconds | None = None,
-        on_progress: ProgressCallback | None = None,
+        self, uri: str, *, task: bool = False, **options: Unpack[CallOptions]
     ) -> ResourceResult | SyncTask[ResourceResult]:
         """Read a resource; see `Client.read_resource`."""
         if task:
-            call = self.client.read_resource(uri, task=True, ttl=ttl, on_progress=on_progress)
-            return SyncTask(self._thread.run(call), self._thread)
-        return self._thread.run(self.client.read_resource(uri, ttl=ttl, on_progress=on_progress))
+            return self._started(self.client.read_resource(uri, task=True, **options))
+        return self._thread.run(self.client.read_resource(uri, **options))
 
     @overload
     def resume(self, task_id: str) -> SyncTask[ToolResult]: ...
@@ -287,7 +260,10 @@ class SyncClient:
         async def handle() -> Task[Any]:
             return self.client.resume(task_id, kind)
 
-        return SyncTask(self._thread.run(handle()), self._thread)
+        return self._started(handle())
+
+    def _started(self, call: Coroutine[Any, Any, Task[R]]) -> SyncTask[R]:
+        return SyncTask(self._thread.run(call), self._thread)
 
 
 async def _call(function: Callable[[], T]) -> T:

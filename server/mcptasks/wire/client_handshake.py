@@ -121,9 +121,9 @@ class HandshakeDialect:
     async def _invoke(
         self, call: Invocation, as_task: bool, on_progress: ProgressCallback | None
     ) -> JsonObject | TaskState:
-        params = dict(call.params)
-        if on_progress is not None:
-            params["_meta"] = {"progressToken": uuid.uuid4().hex}
+        token = {} if on_progress is None else {"progressToken": uuid.uuid4().hex}
+        meta = {**call.meta, **token}
+        params = {**call.params, "_meta": meta} if meta else dict(call.params)
         if as_task:
             params["task"] = {} if call.ttl_ms is None else {"ttl": call.ttl_ms}
         result = (await self._request(call.method, params, on_progress)).result

@@ -92,7 +92,12 @@ class StatelessDialect:
         params = call.params
         for _ in range(MAX_ROUNDS):
             result = await self._request(
-                call.method, params, name=call.name, as_task=call.as_task, on_progress=on_progress
+                call.method,
+                params,
+                name=call.name,
+                as_task=call.as_task,
+                meta=call.meta,
+                on_progress=on_progress,
             )
             match result.get("resultType", "complete"):
                 case "complete":
@@ -196,13 +201,14 @@ class StatelessDialect:
         *,
         name: str | None = None,
         as_task: bool = True,
+        meta: JsonObject | None = None,
         on_progress: ProgressCallback | None = None,
         on_message: OnMessage | None = None,
     ) -> JsonObject:
         headers = {"MCP-Protocol-Version": VERSION, "Mcp-Method": method}
         if name is not None:
             headers["Mcp-Name"] = header_value(name)
-        meta = self._meta(as_task)
+        meta = {**(meta or {}), **self._meta(as_task)}
         if on_progress is not None:
             meta["progressToken"] = uuid.uuid4().hex
             on_message = _reporting(on_progress)

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
 from mcptasks.resources import JsonObject, Phase
+from mcptasks.wire.versions import IDEMPOTENCY_META, PROGRESS_META
 
 CLIENT_NAME = "mcptasks"
-PROGRESS_META = "mcptasks.dev/progress"
-"""Key in a task's `_meta` under which a mcptasks server gives progress in numbers; others give a message only."""
-
 DEFAULT_POLL_SECONDS = 1.0
 MIN_POLL_SECONDS = 0.01
 """A server that asks for polling without a pause gets this one."""
@@ -135,22 +133,32 @@ class TaskState:
         return self.status, self.message, self.progress
 
 
+Method: TypeAlias = Literal["tools/call", "prompts/get", "resources/read"]
+
+
 @dataclass(frozen=True)
 class Invocation:
     """A call of a tool, prompt or resource.
 
-    `as_task` lets it become a task where the server offers that; `ttl_ms` is asked for then.
+    `as_task` lets it become a task where the server offers that; `ttl_ms` is asked for then. Calls with the same
+    `idempotency_key` are one call, for servers that know such keys.
     """
 
-    method: Literal["tools/call", "prompts/get", "resources/read"]
+    method: Method
     params: JsonObject = field(default_factory=dict)
     as_task: bool = True
     ttl_ms: int | None = None
+    idempotency_key: str | None = None
 
     @property
     def name(self) -> str:
         """The tool's or prompt's name, or the resource's URI."""
         return str(self.params["uri" if self.method == "resources/read" else "name"])
+
+    @property
+    def meta(self) -> JsonObject:
+        """What goes into the request's `_meta`, in every protocol version."""
+        return {} if self.idempotency_key is None else {IDEMPOTENCY_META: self.idempotency_key}
 
 
 Seen: TypeAlias = Callable[[TaskState], Awaitable[None]]

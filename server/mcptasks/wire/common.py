@@ -31,6 +31,7 @@ from mcptasks.calls import (
 from mcptasks.lifecycle import timestamp
 from mcptasks.resources import JsonObject, Phase, Principal, Request, TraceContext
 from mcptasks.wire.catalogue import METHODS, ArgumentsError
+from mcptasks.wire.versions import IDEMPOTENCY_META, PROGRESS_META
 
 if TYPE_CHECKING:
     from mcptasks.service import TaskService
@@ -39,12 +40,6 @@ logger = logging.getLogger(__name__)
 
 Context = ServerRequestContext[Any, Any]
 Handler = Callable[[Context, Any], Awaitable[HandlerResult]]
-
-PROGRESS_META = "mcptasks.dev/progress"
-"""Not part of any protocol version: both have a message only."""
-
-IDEMPOTENCY_META = "mcptasks.dev/idempotency-key"
-"""Key in a request's `_meta`: calls with the same value are one call, and one task."""
 
 PROTOCOL_PREFIX = "io.modelcontextprotocol/"
 CLIENT_INFO_KEY = f"{PROTOCOL_PREFIX}clientInfo"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mcptasks.cli import main
+from mcptasks.wire.versions import IDEMPOTENCY_META
 from tests.unit.client.fake_server import NEW, OLD, TASK_ID, FakeServer, HttpFault, RpcFault, serving
 
 
@@ -59,6 +60,11 @@ def test_json_output_is_the_result_as_it_came(new: FakeServer, call: Call) -> No
     assert code == 0
     assert json.loads(out) == {"resultType": "complete", **new.result}
     assert "ü" in out
+
+
+def test_an_idempotency_key_goes_with_the_call(server: FakeServer, call: Call) -> None:
+    call(server.url, "work", "--idempotency-key", "nightly-2026-11-28")
+    assert server.last("tools/call").meta[IDEMPOTENCY_META] == "nightly-2026-11-28"
 
 
 def test_arguments_may_come_as_json(server: FakeServer, call: Call) -> None:

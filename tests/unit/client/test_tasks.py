@@ -24,7 +24,8 @@ from mcptasks.client import (
 from mcptasks.resources import JsonObject, Phase
 from mcptasks.wire.client_http import HttpTransport
 from mcptasks.wire.client_types import HttpRefusedError
-from tests.unit.client.fake_server import NEW, OLD, TASK_ID, FakeServer, HttpFault, RpcFault, serving
+from mcptasks.wire.versions import IDEMPOTENCY_META as KEY
+from tests.unit.client.fake_server import NEW, OLD, RESULT, TASK_ID, FakeServer, HttpFault, RpcFault, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -288,6 +289,37 @@ async def test_giving_up_a_hidden_call_cancels_its_task(server: FakeServer) -> N
     assert server.last("tasks/cancel").params["taskId"] == TASK_ID
 
 
+async def test_giving_up_a_call_with_a_key_leaves_its_task_to_the_call_that_repeats_it(server: FakeServer) -> None:
+    server.statuses = ["working"]
+    async with Client(server.url) as client:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await client.call_tool("work", idempotency_key="nightly")
+    assert server.last("tools/call").meta[KEY] == "nightly"
+    assert "tasks/cancel" not in server.methods()
+
+
+async def test_every_kind_of_call_takes_an_idempotency_key(server: FakeServer) -> None:
+    server.result = {**RESULT, **MESSAGES, **CONTENTS}
+    async with Client(server.url) as client:
+        await client.call_tool("quick", idempotency_key="a", on_progress=print)
+        await client.get_prompt("hello", idempotency_key="b")
+        await client.read_resource("a://b", idempotency_key="c")
+        await client.call_tool("quick")
+    methods = ("tools/call", "prompts/get", "resources/read", "tools/call")
+    sent = [request for request in server.received if request.method in methods]
+    assert [(request.method, request.meta.get(KEY)) for request in sent] == list(
+        zip(methods, ("a", "b", "c", None), strict=True)
+    )
+    assert sent[0].meta["progressToken"]
+
+
+async def test_an_option_that_does_not_exist_is_refused(server: FakeServer) -> None:
+    async with Client(server.url) as client:
+        with pytest.raises(TypeError, match="tll"):
+            await client.call_tool("quick", tll=5)  # type: ignore[call-overload]
+
+
 async def test_a_call_that_a_draining_server_has_not_begun_is_repeated(server: FakeServer) -> None:
     draining = RpcFault(-32603, "shutting down", {"reason": "Draining"})
     async with Client(server.url) as client:
@@ -379,9 +411,10 @@ def test_the_synchronous_client_needs_no_event_loop(server: FakeServer) -> None:
         assert task.wait(timeout=SECONDS).status is Phase.COMPLETED
         assert task.result().text == "done"
         assert client.resume(task.task_id).result().text == "done"
-        assert client.call_tool("quick").text == "done"
+        assert client.call_tool("quick", idempotency_key="key").text == "done"
         assert client.list_tools()
     assert seen == [Phase.COMPLETED]
+    assert server.last("tools/call").meta[KEY] == "key"
 
 
 def test_a_closed_synchronous_client_says_how_it_is_used() -> None:
