@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         TaskInfo,
         TokenClaim,
     )
+    from mcptasks.files import File
     from mcptasks.reports import progress
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "CurrentTask",
     "DeclarationError",
     "Depends",
+    "File",
     "Progress",
     "Shared",
     "TaskConfig",
@@ -48,6 +50,7 @@ _HOME = {
     "CurrentTask": "mcptasks.dependencies",
     "DeclarationError": "mcptasks.config",
     "Depends": "mcptasks.dependencies",
+    "File": "mcptasks.files",
     "Progress": "mcptasks.dependencies",
     "Shared": "mcptasks.dependencies",
     "TaskInfo": "mcptasks.dependencies",

@@ -11,10 +11,11 @@ import enum
 import math
 import uuid
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, TypedDict
 
 from mcp.server.mcpserver import Audio, Context, Image, MCPServer
@@ -33,7 +34,7 @@ from mcp_types import (
 )
 from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter
 
-from mcptasks import Depends, Progress, TaskConfig, TaskServer
+from mcptasks import Depends, File, Progress, TaskConfig, TaskServer
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -77,6 +78,18 @@ class Segment:
 @asynccontextmanager
 async def alive(_: MCPServer[Any]) -> AsyncIterator[str]:
     yield "alive"
+
+
+def a_folder() -> Iterator[Path]:
+    """A folder that is gone as soon as the call is over."""
+    with TemporaryDirectory(prefix="mcptasks-") as name:
+        yield Path(name)
+
+
+def written(path: Path) -> Path:
+    """The path, with some bytes in the file."""
+    path.write_bytes(PIXEL)
+    return path
 
 
 def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
@@ -247,17 +260,33 @@ def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
         return Image(data=PIXEL, format="png")
 
     @tool
-    def an_image_of_a_file(ctx: Context[Any, Any]) -> Image:
-        path = Path("/tmp") / f"mcptasks-{uuid.uuid4()}.png"
-        path.write_bytes(PIXEL)
-        try:
-            return Image(data=path.read_bytes(), format=path.suffix[1:])
-        finally:
-            path.unlink()
+    def an_image_of_a_file(folder: Path = Depends(a_folder)) -> Image:
+        return Image(path=written(folder / "pixel.png"))
 
     @tool
     def an_audio() -> Audio:
         return Audio(data=b"RIFF", format="wav")
+
+    @tool
+    def an_audio_of_a_file(folder: Path = Depends(a_folder)) -> Audio:
+        return Audio(path=written(folder / "beep.ogg"))
+
+    @tool
+    def a_file(folder: Path = Depends(a_folder)) -> File:
+        return File(path=written(folder / "pixel.bin"))
+
+    @tool
+    async def a_file_of_text() -> File:
+        return File(data="☃,1\n".encode(), format="csv")
+
+    @tool
+    def files(folder: Path = Depends(a_folder)) -> list[Image | Audio | File | str]:
+        path = written(folder / "pixel.png")
+        return [Image(path=path), Audio(path=path, format="wav"), "and", File(path=path, name="same.png")]
+
+    @tool
+    def a_missing_file(folder: Path = Depends(a_folder)) -> Image:
+        return Image(path=folder / "missing.png")
 
     @tool
     def text_content() -> TextContent:
@@ -286,7 +315,7 @@ def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
         return ResourceLink(type="resource_link", uri="file:///a.txt", name="a", size=1)
 
     @tool
-    def mixed() -> list[Any]:
+    def mixed() -> list[str | int | Image | TextContent | dict[str, None] | list[int]]:
         return ["x", 1, Image(data=PIXEL, format="png"), TextContent(type="text", text="y"), {"a": None}, [1]]
 
     @tool
@@ -365,8 +394,11 @@ def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
         return [UserMessage(f"{count} things about {topic}"), AssistantMessage("Which?")]
 
     @prompt
-    async def an_image_message() -> list[Any]:
-        return [Image(data=PIXEL, format="png"), {"role": "assistant", "content": {"type": "text", "text": "nice"}}]
+    async def an_image_message(folder: Path = Depends(a_folder)) -> list[Any]:
+        return [
+            UserMessage(Image(path=written(folder / "pixel.png"))),
+            {"role": "assistant", "content": {"type": "text", "text": "nice"}},
+        ]
 
     @prompt
     def a_failing_prompt() -> str:

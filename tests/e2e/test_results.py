@@ -21,6 +21,8 @@ CALLS: list[tuple[str, JsonObject]] = [
             "mixed",
             "a_whole_result",
             "a_binary_file",
+            "an_image_of_a_file",
+            "files",
             "asynchronous",
             "dependent",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -40,6 +41,28 @@ def calls() -> list[Any]:
 @pytest.mark.parametrize("call", calls())
 def test_a_task_has_the_bytes_of_an_inline_call(call: Call) -> None:
     assert in_job(IN_JOB, call) == inline(returns.mcp, call)
+
+
+MEANT_TO_FAIL = {
+    "a_tool_error",
+    "an_mcp_error",
+    "a_crash",
+    "a_validation_error",
+    "a_missing_file",
+    "not_what_it_promised",
+    "an_error_result",
+    "needs_an_int",
+    "a_failing_prompt",
+    "a_refusing_prompt",
+    "returns://crash",
+    "returns://refuse",
+}
+
+
+def test_only_those_fail_that_are_meant_to() -> None:
+    answers = {call.values[0].component.name: json.loads(inline(returns.mcp, call.values[0])) for call in calls()}
+    failed = {name for name, answer in answers.items() if "error" in answer or answer["result"].get("isError")}
+    assert failed == MEANT_TO_FAIL
 
 
 def test_nothing_secret_is_told() -> None:
