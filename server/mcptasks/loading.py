@@ -77,9 +77,14 @@ class Mounted:
         return f"{self.prefix}={self.path.absolute()}" if self.prefix else self.path.absolute()
 
 
+def named_in(text: str) -> list[Mounted]:
+    """The servers that the text names."""
+    return [Mounted.parse(part) for part in text.split(",")]
+
+
 def absolute(text: str) -> str:
     """The servers that the text names, as text that means the same from any directory."""
-    return ",".join(Mounted.parse(part).absolute() for part in text.split(","))
+    return ",".join(mounted.absolute() for mounted in named_in(text))
 
 
 def load_server(text: str) -> TaskServer[object]:
@@ -89,7 +94,7 @@ def load_server(text: str) -> TaskServer[object]:
         LoadError: there is no such file or module, importing it failed, it has no (or more than one) TaskServer, or
             two servers have components of the same name.
     """
-    first, *others = [Mounted.parse(part) for part in text.split(",")]
+    first, *others = named_in(text)
     if first.prefix:
         raise LoadError(f"{first.path.target} comes first, so it is the server itself and cannot have a prefix")
     server = _server(first.path, MODULE_NAME)

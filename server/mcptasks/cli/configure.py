@@ -10,6 +10,12 @@ from pydantic_core import ErrorDetails
 from mcptasks.cli.errors import CliError, usage_error
 from mcptasks.settings import PREFIX, Settings
 
+MODULES_HELP = (
+    "Your server: path/to/server.py[:name] or package.module[:name]. More are mounted on the first one, with a prefix "
+    "as in geo=maps.py."
+)
+"""Help for the argument of the commands that run a server."""
+
 
 def load_settings(**options: Any) -> Settings:
     """The settings; an option that is None leaves its setting to the environment.

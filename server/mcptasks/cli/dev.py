@@ -9,19 +9,17 @@ from typing import Annotated
 
 import typer
 
+from mcptasks.cli.configure import MODULES_HELP
 from mcptasks.cli.errors import ExitCode, as_cli_error
 from mcptasks.local.cluster import ClusterError
-from mcptasks.local.dev import DevError, DevLoop, Terminal, check_module
+from mcptasks.local.dev import DevError, DevLoop, Terminal, check_modules
 from mcptasks.local.stack import StackConfig, StackError
 from mcptasks.local.supervisor import ComponentError
 from mcptasks.settings import PREFIX
 
 
 def command(
-    module: Annotated[
-        str,
-        typer.Argument(metavar="PATH[:NAME]", help="Your server: path/to/server.py[:name] or package.module[:name]."),
-    ],
+    modules: Annotated[list[str], typer.Argument(metavar="MODULE...", help=MODULES_HELP)],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the MCP endpoint; 0 picks a free one.")] = 8000,
     host: Annotated[str, typer.Option(help="Address of the MCP endpoint.")] = "127.0.0.1",
 ) -> None:
@@ -33,12 +31,14 @@ def command(
     \b
     Example:
       mcptasks dev server.py --port 8000
+      mcptasks dev server.py geo=maps.py
     """
     with (
         as_cli_error(DevError, StackError, exit_code=ExitCode.USAGE),
         as_cli_error(ClusterError, ComponentError),
     ):
-        config = StackConfig(check_module(module).absolute(), host=host, port=port, settings=inherited_settings())
+        text = check_modules(",".join(modules))
+        config = StackConfig(text, host=host, port=port, settings=inherited_settings())
         asyncio.run(_run(DevLoop(config, Terminal(result=typer.echo, note=_note))))
 
 

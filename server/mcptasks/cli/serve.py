@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.configure import load_settings
+from mcptasks.cli.configure import MODULES_HELP, load_settings
 from mcptasks.http import serve
 from mcptasks.loading import absolute
 
@@ -15,11 +15,7 @@ from mcptasks.loading import absolute
 def command(
     modules: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[MODULE]...",
-            help="Your server: path/to/server.py[:name] or package.module[:name]. More are mounted on the first one, "
-            "with a prefix as in geo=maps.py.",
-        ),
+        typer.Argument(metavar="[MODULE]...", help=MODULES_HELP),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address of the MCP endpoint.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the MCP endpoint; 0 picks a free one.")] = None,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from mcptasks.kube.client import KubeClient
 from mcptasks.kube.errors import KubeError
 from mcptasks.kube.resources import MCP_TASKS
 from mcptasks.kube.tasks import parse_task
-from mcptasks.loading import ServerPath
+from mcptasks.loading import ServerPath, absolute, named_in
 from mcptasks.local.stack import LocalStack, StackConfig
 from mcptasks.local.supervisor import ComponentError
 from mcptasks.resources import McpTask
@@ -45,22 +45,27 @@ class Terminal:
     note: Say
 
 
-def check_module(text: str) -> ServerPath:
-    """The user's server as a path that means the same from any directory.
+def check_modules(text: str) -> str:
+    """The user's servers, as `mcptasks serve` takes them, so that they mean the same from any directory.
 
     Raises:
-        DevError: there is no such file.
+        DevError: one of the files does not exist.
     """
-    path = ServerPath.parse(text)
-    if path.is_file and not Path(path.target).is_file():
-        what = "is a directory" if Path(path.target).is_dir() else "does not exist"
-        raise DevError(f"{path.target} {what}; give the Python file that has your server")
-    return ServerPath.parse(path.absolute())
+    for path in paths_in(text):
+        if path.is_file and not Path(path.target).is_file():
+            what = "is a directory" if Path(path.target).is_dir() else "does not exist"
+            raise DevError(f"{path.target} {what}; give the Python file that has your server")
+    return absolute(text)
 
 
-def watched_directory(path: ServerPath) -> Path:
-    """Where changes matter: beside the file, or in the current directory for a module."""
-    return Path(path.target).parent if path.is_file else Path.cwd()
+def watched_directories(text: str) -> list[Path]:
+    """Where changes matter: beside each file, and in the current directory for modules."""
+    return sorted({Path(path.target).parent if path.is_file else Path.cwd() for path in paths_in(text)})
+
+
+def paths_in(text: str) -> list[ServerPath]:
+    """The paths of the servers that the text names."""
+    return [mounted.path for mounted in named_in(text)]
 
 
 @dataclass(eq=False)
@@ -107,17 +112,18 @@ class DevLoop:
             DevError: the module has no server or several, so that waiting for changes would be no help.
             StackError, ClusterError, ComponentError: something else cannot start.
         """
-        directory = watched_directory(ServerPath.parse(self.config.module))
+        directories = watched_directories(self.config.module)
         stack = LocalStack(replace(self.config, on_output=self._print_output))
         await asyncio.to_thread(stack.open, start=False)
         tail = LogTail(stack.supervisor.log_file(SERVER), self.terminal.note)
         try:
-            async with _changes(directory, self.stop) as changes:
+            async with _changes(directories, self.stop) as changes:
                 await self._start(stack, tail)
                 async with self._background(stack, tail):
                     self.terminal.result(f"endpoint: {stack.endpoint}")
                     self.terminal.result(f"kubeconfig: {stack.kubeconfig}")
-                    self.terminal.note(f"watching {directory} for changes; Ctrl-C ends everything")
+                    watched = ", ".join(str(directory) for directory in directories)
+                    self.terminal.note(f"watching {watched} for changes; Ctrl-C ends everything")
                     while names := await changes.get():
                         self.terminal.note(f"{', '.join(names)} changed: restarting the server")
                         await self._restart(stack, tail)
@@ -201,12 +207,12 @@ class DevLoop:
 
 
 @asynccontextmanager
-async def _changes(directory: Path, stop: asyncio.Event) -> AsyncIterator[asyncio.Queue[list[str]]]:
+async def _changes(directories: Sequence[Path], stop: asyncio.Event) -> AsyncIterator[asyncio.Queue[list[str]]]:
     """Names of changed Python files from now on; an empty list once `stop` is set."""
     queue: asyncio.Queue[list[str]] = asyncio.Queue()
 
     async def watch() -> None:
-        async for changes in awatch(directory, watch_filter=PythonFilter(), stop_event=stop):
+        async for changes in awatch(*directories, watch_filter=PythonFilter(), stop_event=stop):
             queue.put_nowait(sorted({Path(changed).name for _, changed in changes}))
         queue.put_nowait([])
 

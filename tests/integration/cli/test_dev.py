@@ -130,6 +130,39 @@ def test_the_name_behind_the_colon_chooses_among_servers(server: Path, cli: Cli)
         assert cli("call", endpoint, "version").stdout == "one\n"
 
 
+MAPS = """
+from mcptasks import TaskServer
+
+mcp = TaskServer("maps")
+
+
+@mcp.tool(task=True)
+def draw(place: str) -> str:
+    return f"A map of {place}"
+"""
+
+
+def test_several_modules_are_served_as_one_and_all_are_watched(
+    server: Path, cli: Cli, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    maps = tmp_path_factory.mktemp("elsewhere") / "maps.py"
+    maps.write_text(MAPS)
+    with running("dev", server.name, f"geo={maps}", "--port", "0", directory=server.parent) as dev:
+        endpoint, _ = started(dev)
+        assert cli("call", endpoint, "version").stdout == "one\n"
+        assert cli("call", endpoint, "geo_draw", "--arg", "place=Paris").stdout == "A map of Paris\n"
+        maps.write_text(MAPS.replace("A map", "A plan"))
+        dev.line("^maps.py changed: restarting the server$")
+        dev.line("^the server is ready$")
+        assert cli("call", endpoint, "geo_draw", "--arg", "place=Paris").stdout == "A plan of Paris\n"
+
+
+def test_each_of_several_modules_must_exist(server: Path, cli: Cli) -> None:
+    done = cli("dev", str(server), f"geo={server.with_name('maps.py')}", "--port", "0")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "maps.py does not exist; give the Python file that has your server" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
