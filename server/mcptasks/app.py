@@ -129,7 +129,7 @@ class TaskServer(MCPServer[LifespanResultT]):
         self._declarations = Declarations()
         self._declaring = False
         self._task_tools: list[str] = []
-        self._forwarded_headers: Sequence[str] | None = None
+        self._settings: Settings | None = None
         self._shared = SharedValues()
         self._call_sync: CallSync = call_here
         self.mounts = Mounts(self)
@@ -158,7 +158,7 @@ class TaskServer(MCPServer[LifespanResultT]):
             TaskConfigError: the service offers task tools, and the server has tools of the same names.
         """
         self._tasks.bind(service, observer)
-        self._forwarded_headers = None if service is None else service.settings.forward_headers
+        self._settings = None if service is None else service.settings
         for name in self._task_tools:
             self.remove_tool(name)
         self._task_tools = []
@@ -505,14 +505,18 @@ class TaskServer(MCPServer[LifespanResultT]):
         """Middleware around each call: its dependencies stay open until its result is serialised."""
         if ctx.method not in KINDS:
             return await call_next(ctx)
-        facts = CallFacts(principal=principal_of_caller(), headers=headers_of(ctx, self._forwarded()))
+        allowed = self._allowed()
+        facts = CallFacts(
+            principal=principal_of_caller(allowed.forward_claims), headers=headers_of(ctx, allowed.forward_headers)
+        )
         async with self.call_scope(facts):
             return await call_next(self._at_home(ctx))
 
-    def _forwarded(self) -> Sequence[str]:
-        if self._forwarded_headers is None:
-            self._forwarded_headers = Settings().forward_headers
-        return self._forwarded_headers
+    def _allowed(self) -> Settings:
+        """The settings that say what components may know of their callers."""
+        if self._settings is None:
+            self._settings = Settings()
+        return self._settings
 
     def _at_home(self, ctx: ServerRequestContext[Any, Any]) -> ServerRequestContext[Any, Any]:
         """The request as the component's own server would have it, where that one is mounted here."""

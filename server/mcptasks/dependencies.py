@@ -169,7 +169,10 @@ class Progress(Provider["Progress"]):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who called, from the claims of the access token; the token itself is nowhere to be had."""
+    """Who called, from the claims of the access token; the token itself is nowhere to be had.
+
+    `claims` has those besides that `MCPTASKS_FORWARD_CLAIMS` names.
+    """
 
     client_id: str | None = None
     issuer: str | None = None
@@ -209,7 +212,10 @@ class _TokenClaim(Provider[Any]):
         caller = _caller()
         claims = {} if caller is None else _claims(caller)
         if self._name not in claims:
-            raise _unauthenticated(f"a caller whose access token has the claim {self._name!r}")
+            raise _unauthenticated(
+                f"a caller whose access token has the claim {self._name!r}, and a server that passes it on "
+                "(MCPTASKS_FORWARD_CLAIMS)"
+            )
         return claims[self._name]
 
 
@@ -234,7 +240,10 @@ def CurrentAccessToken() -> Caller:
 
 
 def TokenClaim(name: str) -> Any:
-    """One claim of the caller's access token, such as `sub`. The call fails where there is none."""
+    """One claim of the caller's access token: `sub`, `iss`, `client_id`, or one that `MCPTASKS_FORWARD_CLAIMS` names.
+
+    The call fails where there is none.
+    """
     return _TokenClaim(name)
 
 

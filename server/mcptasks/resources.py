@@ -151,7 +151,9 @@ class Principal(Model):
     issuer: str | None = Field(None, description="Issuer of the access token.")
     subject: str | None = Field(None, description="Subject (user) of the access token.")
     scopes: list[str] | None = Field(None, description="Scopes of the access token.")
-    claims: JsonObject | None = Field(None, description="Claims of the access token. The token itself is not kept.")
+    claims: JsonObject | None = Field(
+        None, description="Claims of the access token that MCPTASKS_FORWARD_CLAIMS names."
+    )
 
 
 class TraceContext(Model):

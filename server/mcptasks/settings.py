@@ -21,6 +21,7 @@ GATEWAY_AUDIENCE = "mcptasks.dev/gateway"
 TOKEN_FILE = "/var/run/secrets/mcptasks.dev/token"
 
 
+SECRET_CLAIMS = frozenset({"access_token", "id_token", "refresh_token", "token"})
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
 
 
@@ -34,6 +35,7 @@ class Settings(BaseSettings):
         "allowed_hosts",
         "allowed_origins",
         "forward_headers",
+        "forward_claims",
         "auth_audience",
         "auth_required_scopes",
         mode="before",
@@ -49,6 +51,13 @@ class Settings(BaseSettings):
         if secret := sorted(SECRET_HEADERS.intersection(lowered)):
             raise ValueError(f"{', '.join(secret)} carries credentials, which never enter a task: leave it out")
         return lowered
+
+    @field_validator("forward_claims")
+    @classmethod
+    def _no_tokens(cls, names: list[str]) -> list[str]:
+        if secret := sorted(SECRET_CLAIMS.intersection(names)):
+            raise ValueError(f"{', '.join(secret)} is a token, and tokens never enter a task: leave it out")
+        return names
 
     @field_validator("runner_command", mode="before")
     @classmethod
@@ -105,6 +114,13 @@ class Settings(BaseSettings):
         description=(
             "HTTP headers of a call that its component may read, inline and in a Job, separated by commas. They are "
             "kept in the McpTask, so none that carries a secret is allowed."
+        ),
+    )
+    forward_claims: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description=(
+            "Claims of a caller's access token that components may read besides client id, issuer, subject and scopes, "
+            "inline and in a Job, separated by commas. They are kept in the McpTask."
         ),
     )
     max_body_bytes: int = Field(4 * MIB, ge=1, description="Largest request body; larger ones get HTTP 413.")

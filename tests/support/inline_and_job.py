@@ -30,6 +30,7 @@ from mcptasks.resources import Component, JsonObject, Principal, Request
 from mcptasks.running.loop_thread import LoopJob, LoopThread
 from mcptasks.running.main_thread import run_beside, run_here
 from mcptasks.running.signals import Termination
+from mcptasks.settings import Settings
 from mcptasks.wire.catalogue import METHODS, request_params
 from mcptasks.wire.common import INVALID_RESULT, principal_of_caller
 from mcptasks.wire.execution import TaskDispatchContext, execute, runs_in_main_thread
@@ -154,7 +155,7 @@ def outcome_in_job(server: TaskServer[Any], assignment: Assignment, heard: Heard
 def _principal(token: AccessToken | None) -> Principal | None:
     before = auth_context_var.set(None if token is None else AuthenticatedUser(token))
     try:
-        return principal_of_caller()
+        return principal_of_caller(Settings().forward_claims)
     finally:
         auth_context_var.reset(before)
 

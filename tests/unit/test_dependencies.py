@@ -363,7 +363,9 @@ class TestBehaviour:
         run(server_with(it), call(version="2026-07-28"), heard)
         assert heard.logged == [("info", "hello")]
 
-    def test_the_caller_is_known_and_the_token_is_not(self, run: Run) -> None:
+    def test_the_caller_is_known_and_the_token_is_not(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MCPTASKS_FORWARD_CLAIMS", "iss, team")
+
         def it(
             caller: Caller = CurrentAccessToken(), subject: str = TokenClaim("sub"), team: str = TokenClaim("team")
         ) -> str:
@@ -376,6 +378,18 @@ class TestBehaviour:
         claims = {"iss": "https://i", "team": "blue"}
         expected = Caller(client_id="app", issuer="https://i", subject="ann", scopes=("read",), claims=claims)
         assert text == f"{expected} ann blue"
+
+    def test_of_the_claims_only_identity_is_known_unless_the_server_passes_them_on(self, run: Run) -> None:
+        def it(caller: Caller = CurrentAccessToken(), subject: str = TokenClaim("sub")) -> str:
+            return f"{caller.claims} {subject}"
+
+        def needs_team(team: str = TokenClaim("team")) -> str:
+            return team
+
+        token = AccessToken(token="secret", client_id="app", scopes=[], subject="ann", claims={"team": "blue"})
+        assert text_of(run(server_with(it), call(token=token))) == "{} ann"
+        error = json.loads(run(server_with(needs_team), call(token=token)))["error"]
+        assert "the claim 'team', and a server that passes it on (MCPTASKS_FORWARD_CLAIMS)" in error["message"]
 
     @pytest.mark.parametrize(
         ("wanted", "message"), [(CurrentAccessToken(), "an authenticated caller"), (TokenClaim("team"), "claim 'team'")]

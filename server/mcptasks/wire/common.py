@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import principal_components
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Context = ServerRequestContext[Any, Any]
+T = TypeVar("T")
 Handler = Callable[[Context, Any], Awaitable[HandlerResult]]
 
 PROTOCOL_PREFIX = "io.modelcontextprotocol/"
@@ -139,8 +140,11 @@ def not_offered(method: str) -> MCPError:
     return MCPError(code=METHOD_NOT_FOUND, message="Method not found", data=method)
 
 
-def principal_of_caller() -> Principal | None:
-    """Who makes the current request: client, issuer and subject of its access token; None without a token."""
+def principal_of_caller(claims: Sequence[str] = ()) -> Principal | None:
+    """Who makes the current request: client, issuer and subject of its access token; None without a token.
+
+    Of its other claims only those of the given names are there.
+    """
     token = get_access_token()
     if token is None:
         return None
@@ -150,14 +154,17 @@ def principal_of_caller() -> Principal | None:
         issuer=issuer,
         subject=subject,
         scopes=token.scopes or None,
-        claims=to_jsonable_python(token.claims, fallback=str) or None,
+        claims=to_jsonable_python(_chosen(token.claims or {}, claims), fallback=str) or None,
     )
+
+
+def _chosen(found: Mapping[str, T], names: Sequence[str]) -> dict[str, T]:
+    return {name: found[name] for name in names if name in found}
 
 
 def headers_of(ctx: Context, forwarded: Sequence[str]) -> dict[str, str]:
     """Those of the HTTP request's headers that components may know."""
-    headers = ctx.request.headers if ctx.request is not None else {}
-    return {name: headers[name] for name in forwarded if name in headers}
+    return _chosen(ctx.request.headers if ctx.request is not None else {}, forwarded)
 
 
 def request_of(ctx: Context, forwarded: Sequence[str] = ()) -> Request:

@@ -229,7 +229,7 @@ class Protocol2025:
             arguments=arguments,
             config=target.config,
             ttl_ms=ttl_ms,
-            principal=principal_of_caller(),
+            principal=principal_of_caller(self.service.settings.forward_claims),
             request=self._request(ctx),
             trace_context=trace_context_of(ctx),
             idempotency_key=idempotency_key_of(ctx),

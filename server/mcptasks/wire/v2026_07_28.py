@@ -137,7 +137,7 @@ class Protocol2026:
             component=Component(kind=ComponentKind.TOOL, name=name),
             arguments=arguments,
             config=config,
-            principal=principal_of_caller(),
+            principal=principal_of_caller(self.service.settings.forward_claims),
             request=request_of(ctx, self.service.settings.forward_headers),
             trace_context=trace_context_of(ctx),
             idempotency_key=idempotency_key_of(ctx),

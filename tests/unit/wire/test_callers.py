@@ -121,8 +121,7 @@ def test_lists_are_announced_where_callers_can_be_told_apart(guarded: Endpoint) 
 
 def test_the_principal_is_in_the_task(guarded: Endpoint) -> None:
     spec = guarded.tasks.items[made_by(guarded, "bob")]["spec"]
-    claims = {"iss": "https://issuer"}
-    assert spec["principal"] == {"clientId": "app", "issuer": "https://issuer", "subject": "bob", "claims": claims}
+    assert spec["principal"] == {"clientId": "app", "issuer": "https://issuer", "subject": "bob"}
     assert "bob" not in str(spec["request"])
 
 

@@ -64,3 +64,8 @@ def test_a_caller_who_gives_one_gets_an_error_before_anything_exists(
 def test_headers_with_credentials_cannot_be_allowed(name: str) -> None:
     with pytest.raises(ValidationError, match="carries credentials, which never enter a task"):
         Settings(forward_headers=[name])
+
+
+def test_claims_that_are_tokens_cannot_be_allowed() -> None:
+    with pytest.raises(ValidationError, match="tokens never enter a task"):
+        Settings(forward_claims=["team", "id_token"])
