@@ -48,6 +48,7 @@ WITH_A_VALUE = frozenset(
         "path",
         "port",
         "redis_url",
+        "request_state_keys",
         "runner_image",
         "server_name",
         "single_user",

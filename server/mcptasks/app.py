@@ -28,6 +28,7 @@ from mcp_types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
     Annotations,
+    CallToolRequestParams,
     CallToolResult,
     GetPromptResult,
     Icon,
@@ -71,6 +72,7 @@ from mcptasks.injection import (
 )
 from mcptasks.mounting import Lifespan, Mounts
 from mcptasks.reports import LatestReport, listening
+from mcptasks.resolvers import ask, may_ask
 from mcptasks.resources import Component, ComponentKind, JsonObject
 from mcptasks.settings import Settings
 from mcptasks.wire.catalogue import KINDS, ArgumentsError, Target, requested
@@ -79,6 +81,7 @@ from mcptasks.wire.extension import TasksExtension
 from mcptasks.wire.guard import guard
 from mcptasks.wire.listing import listed
 from mcptasks.wire.observing import RequestObserver
+from mcptasks.wire.request_state import reseal, sealed_by
 from mcptasks.wire.task_tools import TaskTools
 
 if TYPE_CHECKING:
@@ -135,6 +138,7 @@ class TaskServer(MCPServer[LifespanResultT]):
         self.mounts = Mounts(self)
         self._own_lifespan: Lifespan[Any] = lifespan or _nothing_to_live_for
         self._tasks = TasksExtension(self)
+        self._seals_itself = options.get("request_state_security") is not None
         super().__init__(
             name,
             *args,
@@ -156,7 +160,10 @@ class TaskServer(MCPServer[LifespanResultT]):
 
         Raises:
             TaskConfigError: the service offers task tools, and the server has tools of the same names.
+            RequestStateKeyError: the service's settings have keys that cannot be used.
         """
+        if service is not None and not self._seals_itself:
+            reseal(self.middleware, sealed_by(service.settings, self.name))
         self._tasks.bind(service, observer)
         self._settings = None if service is None else service.settings
         for name in self._task_tools:
@@ -579,6 +586,22 @@ class TaskServer(MCPServer[LifespanResultT]):
         if tool is None:
             return kind is not ComponentKind.TOOL
         return bool(tool.context_kwarg or tool.resolved_params or returns_input_required(tool.fn))
+
+    async def ask_first(
+        self, params: CallToolRequestParams, ctx: ServerRequestContext[Any, Any]
+    ) -> InputRequiredResult | CallToolResult | None:
+        """What a tool's resolvers ask, or its error where an answer refuses; None where the tool can run.
+
+        Raises MCPError where the client cannot be asked.
+        """
+        tool = self._tool_manager.get_tool(params.name)
+        if tool is None or not may_ask(tool):
+            return None
+        context: Context[LifespanResultT, Any] = Context(
+            request_context=ctx, mcp_server=self, input_params=params, subscriptions=self._subscriptions
+        )
+        async with self._running(context) as context:
+            return await ask(tool, params.arguments or {}, context)
 
     @property
     def authenticates(self) -> bool:

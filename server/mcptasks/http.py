@@ -38,6 +38,7 @@ from mcptasks.results import Results, ResultStoreUnavailableError
 from mcptasks.service import TaskService, cached, unfinished_owner
 from mcptasks.settings import Settings
 from mcptasks.wire.exchange import HandshakeHttp
+from mcptasks.wire.request_state import RequestStateKeyError
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ async def _serve(settings: Settings) -> int:
         try:
             server.serve_tasks(service, metrics)
             app = endpoint_app(server, service, settings, authentication)
-        except TaskConfigError as error:
+        except (TaskConfigError, RequestStateKeyError) as error:
             raise StartError(str(error)) from error
         gateway = Gateway(kube, tasks, results, settings, on_written=cache.add, cache=cache)
         stack.push_async_callback(gateway.aclose)

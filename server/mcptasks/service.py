@@ -235,11 +235,10 @@ class TaskService:
     def _task_body(self, call: Call) -> JsonObject:
         config = call.config
         arguments_text = json.dumps(call.arguments, ensure_ascii=False, separators=(",", ":"))
-        size, limit = len(arguments_text.encode()), self.settings.max_arguments_bytes
-        if size > limit:
-            raise InvalidCallError(
-                f"Arguments are {size} bytes of JSON, the limit is {limit}: pass a reference instead"
-            )
+        self._check_size("Arguments", arguments_text)
+        if call.request is not None and call.request.input_responses is not None:
+            rounds = {"answers": call.request.input_responses, "state": call.request.request_state}
+            self._check_size("Answers", json.dumps(rounds, ensure_ascii=False))
         idempotent = config.idempotent if config.idempotent is not None else call.idempotent_hint
         spec = McpTaskSpec(
             server=self.settings.server_name,
@@ -278,6 +277,11 @@ class TaskService:
             # The arguments are put in as they came: a JSON null in them is a value, not an absent field.
             "spec": spec.dump() | {"arguments": call.arguments},
         }
+
+    def _check_size(self, what: str, text: str) -> None:
+        size, limit = len(text.encode()), self.settings.max_arguments_bytes
+        if size > limit:
+            raise InvalidCallError(f"{what} are {size} bytes of JSON, the limit is {limit}: pass a reference instead")
 
     def _task_name(self, call: Call) -> str:
         name, key = call.component.name, call.idempotency_key

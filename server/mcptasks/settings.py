@@ -157,6 +157,12 @@ class Settings(BaseSettings):
         description="Offer task_status, task_result and task_cancel as tools, and answer calls of clients without "
         "tasks with the id of a task, as text. `TaskConfig(without_tasks=...)` of a tool goes first.",
     )
+    request_state_keys: SecretStr | None = Field(
+        None,
+        description="Keys of 32 characters or more, the same for all replicas, separated by commas, with which a call "
+        "that is asked something before its task exists can be continued at any replica. The first seals, all open. "
+        "Without any, only the process that has asked can continue the call.",
+    )
     drain_seconds: float = Field(
         5.0, ge=0, description="How long a stopping server lets calls end before they get an error that says so."
     )

@@ -261,6 +261,18 @@ class TestRedis:
         assert "use one of them" in message
 
 
+class TestRequestState:
+    def test_replicas_make_their_own_keys_by_default(self) -> None:
+        assert "MCPTASKS_REQUEST_STATE_KEYS" not in environment(server(render()))
+
+    def test_keys_are_from_the_existing_secret(self) -> None:
+        rendered = render({"server": {"requestState": {"existingSecret": "mine", "existingSecretKey": "keys"}}})
+        variables = {one["name"]: one for one in container(server(rendered))["env"]}
+        source = {"secretKeyRef": {"name": "mine", "key": "keys"}}
+        assert variables["MCPTASKS_REQUEST_STATE_KEYS"]["valueFrom"] == source
+        assert rendered.all("Secret") == []
+
+
 class TestNamespaces:
     def test_all_need_cluster_scope(self) -> None:
         assert "needs rbac.scope=cluster" in refusal({"watchNamespaces": ["*"]})

@@ -69,9 +69,7 @@ OTHER_SCENARIOS = (
 offer (completions, log levels, resource subscriptions, skills, custom headers) and what needs a session (sampling and
 elicitation of the older version inline, resumable streams): the endpoint keeps none."""
 
-KNOWN_GAPS = {
-    "tasks-mrtr-composition": "a tool is asked to run before it can ask: there are no rounds of input before a task"
-}
+KNOWN_GAPS: dict[str, str] = {}
 """Scenarios that fail for a reason that docs/protocol.md tells. One that passes must leave this list."""
 
 SCENARIO_SECONDS = 120

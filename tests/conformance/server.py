@@ -6,22 +6,19 @@ import asyncio
 import base64
 import struct
 import zlib
-from typing import Any
+from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.prompts.base import UserMessage
+from mcp.server.mcpserver.resolve import Elicit, Resolve
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     MISSING_REQUIRED_CLIENT_CAPABILITY,
     AudioContent,
     CallToolResult,
-    ElicitRequest,
-    ElicitRequestFormParams,
-    ElicitResult,
     EmbeddedResource,
     ImageContent,
-    InputRequiredResult,
     TextContent,
     TextResourceContents,
 )
@@ -84,17 +81,14 @@ async def multi_input(ctx: Context[Any, Any]) -> str:
     return ", ".join(answer.action for answer in answers)
 
 
+def ask_name() -> Elicit[Name]:
+    return Elicit("What is your name?", Name)
+
+
 @mcp.tool(task=TASK_ONLY)
-async def test_tool_with_task(ctx: Context[Any, Any]) -> str | InputRequiredResult:
+def test_tool_with_task(name: Annotated[Name, Resolve(ask_name)]) -> str:
     """Asks before it becomes a task."""
-    answer = (ctx.input_responses or {}).get("user_name")
-    if not isinstance(answer, ElicitResult):
-        question = ElicitRequestFormParams(
-            message="What is your name?",
-            requested_schema={"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
-        )
-        return InputRequiredResult(input_requests={"user_name": ElicitRequest(params=question)})
-    return f"Hello, {(answer.content or {}).get('name')}!"
+    return f"Hello, {name.name}!"
 
 
 # What the scenarios without tasks ask for: these tools may run as tasks, but their client asks for none.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("tools.md", "dependencies.md")
+PAGES = ("tools.md", "dependencies.md", "input.md")
 
 
 def snippets() -> list[object]:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import errno
+import secrets
 import shlex
 import socket
 import sys
@@ -81,6 +82,7 @@ class LocalStack:
         self._exit = ExitStack()
         self._supervisor: Supervisor | None = None
         self._ports: dict[str, Ports] = {}
+        self._request_state_key = secrets.token_hex()
 
     def __enter__(self) -> Self:
         self.open()
@@ -227,6 +229,7 @@ class LocalStack:
             path=PATH,
             gateway_port=ports.gateway,
             single_user="true",
+            request_state_keys=self._request_state_key,
         )
         host = LOOPBACK if self.config.host in ("0.0.0.0", "::") else self.config.host
         ready = f"http://{f'[{host}]' if ':' in host else host}:{ports.endpoint}/readyz"

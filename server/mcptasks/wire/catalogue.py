@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from mcp.server.context import ServerRequestContext
+from mcp_types import CallToolRequestParams, CallToolResult, InputRequiredResult
+
 from mcptasks.config import TaskConfig
 from mcptasks.resources import Component, ComponentKind, JsonObject
 
@@ -43,6 +46,15 @@ class Catalogue(Protocol):
 
     def can_ask(self, kind: ComponentKind, name: str) -> bool:
         """Whether the component has a way to ask its caller for input while it runs."""
+        ...
+
+    async def ask_first(
+        self, params: CallToolRequestParams, ctx: ServerRequestContext[Any, Any]
+    ) -> InputRequiredResult | CallToolResult | None:
+        """What a tool asks before it runs, or its error where an answer refuses; None where it can run.
+
+        Raises MCPError where the client cannot be asked.
+        """
         ...
 
     @property

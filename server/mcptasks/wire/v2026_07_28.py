@@ -121,6 +121,10 @@ class Protocol2026:
         except ArgumentsError:
             # The tool refuses them itself, before its body runs, with the very result that an inline call has.
             return await call_next(ctx)
+        # What it takes to start is asked for before there is a task (SHOULD).
+        first = await self.catalogue.ask_first(params, ctx)
+        if first is not None:
+            return first
         try:
             call = self._call(params.name, arguments, config, ctx)
             if not tasks:
@@ -133,12 +137,15 @@ class Protocol2026:
         return {"resultType": "complete", **answer}
 
     def _call(self, name: str, arguments: JsonObject, config: TaskConfig, ctx: Context) -> Call:
+        params = ctx.params or {}
+        rounds = {"input_responses": params.get("inputResponses"), "request_state": params.get("requestState")}
+        request = request_of(ctx, self.service.settings.forward_headers).model_copy(update=rounds)
         return Call(
             component=Component(kind=ComponentKind.TOOL, name=name),
             arguments=arguments,
             config=config,
             principal=principal_of_caller(self.service.settings.forward_claims),
-            request=request_of(ctx, self.service.settings.forward_headers),
+            request=request,
             trace_context=trace_context_of(ctx),
             idempotency_key=idempotency_key_of(ctx),
             idempotent_hint=self.catalogue.is_idempotent(ComponentKind.TOOL, name),

@@ -18,11 +18,13 @@ from mcptasks.client import Client
 from mcptasks.local.stack import LocalStack, StackConfig
 from mcptasks.resources import JsonObject
 from tests.support.kubectl import Kubectl, eventually
-from tests.support.mcp import Answer, RawClient
+from tests.support.mcp import EXTENSION, Answer, RawClient
 
 KEY = "mcptasks.dev/idempotency-key"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 RELATED = "io.modelcontextprotocol/related-task"
+ABLE: JsonObject = {"io.modelcontextprotocol/clientCapabilities": {"extensions": {EXTENSION: {}}, "elicitation": {}}}
+"""`_meta` of a client that can be asked."""
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +97,49 @@ def test_our_client_listens_where_polling_would_be_too_rare_also_through_a_resta
             return (await waiting).text
 
     assert asyncio.run(asyncio.wait_for(call(), 120)) == "10 steps done"
+
+
+def test_a_call_that_is_asked_first_goes_on_at_the_other_replica(
+    stack: LocalStack, one: RawClient, two: RawClient
+) -> None:
+    params: JsonObject = {"name": "greet", "arguments": {}, "_meta": ABLE}
+    asked = one.new("tools/call", params).result
+    answers = {key: {"action": "accept", "content": {"name": "Ada"}} for key in asked["inputRequests"]}
+    stack.restart("server-2")
+    again = {**params, "inputResponses": answers, "requestState": asked["requestState"]}
+    created = two.new("tools/call", again).result
+    assert created["resultType"] == "task"
+    text = one.result(created["taskId"])["content"][0]["text"]
+    assert text.startswith("Hello, Ada, from process ")
+
+
+def test_answers_reach_a_task_through_any_replica_and_through_a_restart(
+    stack: LocalStack, one: RawClient, two: RawClient
+) -> None:
+    def get(client: RawClient) -> JsonObject:
+        return client.new("tasks/get", {"taskId": task_id, "_meta": ABLE}).result
+
+    def update(client: RawClient, answers: JsonObject) -> None:
+        params = {"taskId": task_id, "inputResponses": answers, "_meta": ABLE}
+        assert client.new("tasks/update", params).result["resultType"] == "complete"
+
+    task_id = new_task(one, "asks_twice", {}, **ABLE)
+    eventually("both are asked", lambda: len(get(two).get("inputRequests", {})) == 2)
+    keys = {request["params"]["message"]: key for key, request in get(two)["inputRequests"].items()}
+    accepted = {"action": "accept", "content": {"ok": True}}
+    # Partial, with one that nobody asked; the other replica sees it at once.
+    update(one, {keys["Second?"]: {"action": "decline"}, "9-9": accepted})
+    assert list(get(one)["inputRequests"]) == [keys["First?"]]
+    eventually("the other one knows", lambda: list(get(two)["inputRequests"]) == [keys["First?"]])
+    stack.restart("server-2")
+    # Repeated: the first answer counts, also for a server that has never seen it.
+    update(two, {keys["Second?"]: accepted})
+    assert list(get(two)["inputRequests"]) == [keys["First?"]]
+    update(two, {keys["First?"]: accepted})
+    assert one.result(task_id)["content"][0]["text"] == "accept and decline"
+    # Late.
+    update(two, {keys["First?"]: {"action": "decline"}})
+    assert get(two)["result"]["content"][0]["text"] == "accept and decline"
 
 
 def test_cancelling_at_one_replica_ends_the_wait_at_the_other(

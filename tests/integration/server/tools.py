@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any
+from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.resolve import Elicit, Resolve
+from pydantic import BaseModel
 
 from mcptasks import TaskConfig, TaskServer, progress
 
@@ -43,6 +45,31 @@ def quick() -> int:
 async def rarely_polled(count: int) -> str:
     """Who does not listen hears of it too late."""
     return await steps(count)
+
+
+class Name(BaseModel):
+    name: str
+
+
+def who() -> Elicit[Name]:
+    return Elicit("Who?", Name)
+
+
+@mcp.tool()
+def greet(name: Annotated[Name, Resolve(who)]) -> str:
+    """Asks before it becomes a task."""
+    return f"Hello, {name.name}, from process {os.getpid()}!"
+
+
+class Sure(BaseModel):
+    ok: bool
+
+
+@mcp.tool()
+async def asks_twice(ctx: Context[Any, Any]) -> str:
+    """Two questions at once while it runs."""
+    first, second = await asyncio.gather(ctx.elicit("First?", Sure), ctx.elicit("Second?", Sure))
+    return f"{first.action} and {second.action}"
 
 
 @mcp.tool()
