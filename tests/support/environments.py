@@ -17,7 +17,10 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"
 
 NODE_MAJOR = 22
-INSTALL_SECONDS = 300
+INSTALL_SECONDS = 900
+"""For slow machines and slow registries; what is installed once stays."""
+
+ATTEMPTS = 2
 
 
 class InstallError(Exception):
@@ -29,10 +32,10 @@ def virtual_environment(folder: Path, requirements: Sequence[str]) -> Path:
     python = folder / "bin" / "python"
 
     def install() -> None:
-        _run([sys.executable, "-m", "venv", str(folder)])
-        _run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements])
+        run([sys.executable, "-m", "venv", str(folder)])
+        run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements])
 
-    _once(folder, requirements, install)
+    once(folder, requirements, install)
     return python
 
 
@@ -44,9 +47,9 @@ def npm_packages(folder: Path, packages: Sequence[str]) -> Path:
         npm = shutil.which("npm")
         if npm is None:
             raise InstallError("npm is not on the PATH: install Node.js with npm")
-        _run([npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), *packages])
+        run([npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), *packages])
 
-    _once(folder, packages, install)
+    once(folder, packages, install)
     return folder / "node_modules"
 
 
@@ -62,24 +65,40 @@ def node() -> Path:
 
 
 def _major(program: str) -> int:
-    version = re.match(r"v(\d+)", _run([program, "--version"]))
+    version = re.match(r"v(\d+)", run([program, "--version"]))
     return int(version.group(1)) if version else 0
 
 
-def _once(folder: Path, packages: Sequence[str], install: Callable[[], None]) -> None:
+def once(folder: Path, packages: Sequence[str], install: Callable[[], None]) -> None:
     """Install unless the very same list was installed before; a broken installation is made anew."""
     stamp = folder / ".installed"
     wanted = "\n".join([platform.python_version(), *packages])
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    install()
+    for attempt in range(1, ATTEMPTS + 1):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            install()
+            break
+        except InstallError as error:
+            if attempt == ATTEMPTS:
+                raise
+            print(f"{error}\ntrying once more", file=sys.stderr)
     stamp.write_text(wanted)
 
 
-def _run(command: list[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_SECONDS)
+def run(command: list[str], seconds: float = INSTALL_SECONDS) -> str:
+    """What the command prints. Raises InstallError, with all that it printed, where it fails or takes too long."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+    except subprocess.TimeoutExpired as error:
+        said = "".join(_text(part) for part in (error.stdout, error.stderr))
+        raise InstallError(f"{' '.join(command)} was not done within {seconds:.0f} s:\n{said}") from None
     if done.returncode:
         raise InstallError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+def _text(output: bytes | str | None) -> str:
+    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
