@@ -122,6 +122,7 @@ def test_no_part_of_the_schema_accepts_unknown_keys() -> None:
 
 OPTIONAL = {
     "allowedOrigins": ["*"],
+    "requestState": {"existingSecret": "s"},
     "auth": {
         "issuer": "https://issuer.example",
         "audience": ["tools"],
