@@ -77,6 +77,17 @@ class DrainingError(ServiceError):
         self.data = {"reason": "Draining"}
 
 
+class InterruptedCallError(ServiceError):
+    """This replica is shutting down and has ended a call in the middle."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server is shutting down and has ended the call before it was over: "
+            "send it again if it may run a second time"
+        )
+        self.data = {"reason": "Interrupted"}
+
+
 def principal_key(principal: Principal) -> tuple[str, str, str]:
     """The components that make two principals the same."""
     return principal.client_id or "", principal.issuer or "", principal.subject or ""

@@ -45,6 +45,12 @@ logger = logging.getLogger(__name__)
 KEEP_ALIVE_SECONDS = 75
 """Longer than the 60 seconds of common proxies, so that the proxy closes idle connections and not we."""
 
+WRITE_SECONDS = 0.2
+"""How long the last answers take to be written."""
+
+CLOSING_SECONDS = 2
+"""How long a stopping server waits for its last errors to be written before it cuts the connections."""
+
 STALE_SECONDS = 60
 """How long the API server may be out of reach before other replicas should get the calls."""
 
@@ -259,7 +265,7 @@ def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
+        timeout_graceful_shutdown=round(settings.drain_seconds + CLOSING_SECONDS),
     )
     return _Server(config)
 
@@ -279,7 +285,10 @@ async def _background(cache: WatchCache) -> AsyncIterator[None]:
 async def _stop_on_signals(
     service: TaskService, servers: list[uvicorn.Server], settings: Settings
 ) -> AsyncIterator[None]:
-    """Drain, then stop: blocked calls end with an error that says so before their connections are closed."""
+    """Drain, then stop: blocked calls end with an error that says so before their connections are closed.
+
+    Those that another replica can go on with end at once, all others when the time to drain is over.
+    """
     loop = asyncio.get_running_loop()
     stopping: list[asyncio.Task[None]] = []
 
@@ -287,9 +296,15 @@ async def _stop_on_signals(
         logger.info("%s: draining, then stopping", number.name)
         service.draining.set()
         # Long enough for the errors to be written; uvicorn itself waits for the connections to become idle.
-        await asyncio.sleep(min(0.2, settings.drain_seconds))
+        await asyncio.sleep(min(WRITE_SECONDS, settings.drain_seconds))
         for server in servers:
-            server.handle_exit(number, None)
+            server.should_exit = True
+        await asyncio.sleep(settings.drain_seconds)
+        service.closing.set()
+        await asyncio.sleep(WRITE_SECONDS)
+        for server in servers:
+            # sse-starlette takes this call as its sign to cut all streams, so it must not come before.
+            server.handle_exit(signal.SIGTERM, None)
 
     def on_signal(number: signal.Signals) -> None:
         if not stopping:
@@ -302,7 +317,9 @@ async def _stop_on_signals(
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
-        await asyncio.gather(*stopping)
+        for task in stopping:
+            task.cancel()
+        await asyncio.gather(*stopping, return_exceptions=True)
 
 
 @dataclass(eq=False)

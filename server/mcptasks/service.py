@@ -126,6 +126,11 @@ class TaskService:
     results: Results
     now: Callable[[], datetime] = utc_now
     draining: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when this replica begins to shut down: what other replicas can go on with ends here."""
+
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when its time to do so is over: what only this replica can go on with ends as well."""
+
     _creating: Counter[Owner | None] = field(default_factory=Counter)
     """Tasks of each owner that are being created at this moment."""
 
@@ -360,13 +365,18 @@ class TaskService:
             logger.error("cannot read task: %s", error, extra={"task": task_id})
             raise UnavailableServiceError("The task cannot be read at the moment. Try again.") from error
 
-    async def follow(self, task_id: str, principal: Principal | None) -> AsyncGenerator[TaskView]:
+    async def follow(
+        self, task_id: str, principal: Principal | None, stop: asyncio.Event | None = None
+    ) -> AsyncGenerator[TaskView]:
         """The task now and after each change that its caller can see, up to the state in which it ends.
+
+        `stop` is what ends it before: `draining` unless given.
 
         Raises:
             TaskNotFoundError: there is no such task, or it was deleted meanwhile.
             DrainingError: this replica is shutting down.
         """
+        stop = stop or self.draining
         shown: tuple[object, ...] | None = None
         async with self.cache.changes(self.namespace, task_id) as changed:
             fresh = False
@@ -380,13 +390,13 @@ class TaskService:
                     yield view
                 if view.phase.terminal:
                     return
-                if self.draining.is_set():
+                if stop.is_set():
                     raise DrainingError
-                fresh = not await self._changed_or_draining(changed)
+                fresh = not await self._either(changed, stop)
 
-    async def _changed_or_draining(self, changed: asyncio.Event) -> bool:
-        """Wait for either, for RECHECK_SECONDS at most; False if neither came."""
-        waiting = [asyncio.ensure_future(event.wait()) for event in (changed, self.draining)]
+    async def _either(self, *events: asyncio.Event) -> bool:
+        """Wait for one of them, for RECHECK_SECONDS at most; False if none came."""
+        waiting = [asyncio.ensure_future(event.wait()) for event in events]
         try:
             done, _ = await asyncio.wait(waiting, timeout=RECHECK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             return bool(done)

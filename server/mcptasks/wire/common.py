@@ -18,6 +18,7 @@ from pydantic_core import to_jsonable_python
 
 from mcptasks.calls import (
     DrainingError,
+    InterruptedCallError,
     InvalidCallError,
     RefusedError,
     ServiceError,
@@ -56,6 +57,7 @@ _CODES: dict[type[Exception], int] = {
     RefusedError: INTERNAL_ERROR,
     UnavailableServiceError: INTERNAL_ERROR,
     DrainingError: INTERNAL_ERROR,
+    InterruptedCallError: INTERNAL_ERROR,
 }
 
 

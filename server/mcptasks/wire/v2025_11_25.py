@@ -17,6 +17,7 @@ from mcp_types import methods as mcp_methods
 from mcptasks.calls import Call, TaskNotFoundError, TaskView
 from mcptasks.resources import ComponentKind, JsonObject, Request
 from mcptasks.wire.catalogue import KINDS, NOUNS, ArgumentsError, Catalogue, Target, requested
+from mcptasks.wire.closing import until_closing
 from mcptasks.wire.common import (
     AnswerParams,
     Context,
@@ -172,7 +173,7 @@ class Protocol2025:
             answer = await self._answer_if_task(kind, ctx)
         except Exception as error:
             raise as_mcp_error(error) from error
-        return await call_next(ctx) if answer is None else answer
+        return await until_closing(self.service.closing, call_next, ctx) if answer is None else answer
 
     def _announce(self, result: HandlerResult) -> HandlerResult:
         if isinstance(result, dict) and result.get("protocolVersion") == VERSION:

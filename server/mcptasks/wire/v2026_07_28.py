@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mcp.server.context import CallNext, HandlerResult
@@ -22,6 +23,7 @@ from mcptasks.inputs import Answer
 from mcptasks.resources import Component, ComponentKind, InputRequest, JsonObject, Phase
 from mcptasks.wire.asking import answer_text, missing_capability, params_of
 from mcptasks.wire.catalogue import ArgumentsError, Catalogue
+from mcptasks.wire.closing import until_closing
 from mcptasks.wire.common import (
     Context,
     TaskIdParams,
@@ -104,23 +106,23 @@ class Protocol2026:
 
     async def call_tool(self, params: CallToolRequestParams, ctx: Context, call_next: CallNext) -> HandlerResult:
         """tools/call: a task where the tool allows it and the request declares the extension."""
-        waiting = WaitingCalls(self.service)
+        waiting, inline = WaitingCalls(self.service), partial(until_closing, self.service.closing, call_next)
         target = self.catalogue.find(ComponentKind.TOOL, params.name)
         if target is None or not target.config.runs_as_task:
-            return await call_next(ctx)
+            return await inline(ctx)
         config = target.config
         tasks = _declares_extension(ctx)
         how = config.plain_call(task_tools=self.service.settings.task_tools)
         if not tasks and how == "refuse":
             require_client_extension(ctx, EXTENSION)
         if not tasks and how == "inline":
-            return await call_next(ctx)
+            return await inline(ctx)
         arguments = params.arguments or {}
         try:
             self.catalogue.check_arguments(ComponentKind.TOOL, params.name, arguments)
         except ArgumentsError:
             # The tool refuses them itself, before its body runs, with the very result that an inline call has.
-            return await call_next(ctx)
+            return await inline(ctx)
         # What it takes to start is asked for before there is a task (SHOULD).
         first = await self.catalogue.ask_first(params, ctx)
         if first is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from mcp_types import ProgressNotification
 
-from mcptasks.calls import Call, DrainingError, ServiceError, TaskView
+from mcptasks.calls import Call, DrainingError, InterruptedCallError, ServiceError, TaskView
 from mcptasks.config import PlainCall
 from mcptasks.resources import JsonObject
 from mcptasks.wire.common import Context, shaped_result, task_failure
@@ -52,14 +53,15 @@ class WaitingCalls:
         """The ended task; None where it is not over in time, or asks its caller something."""
         async with self._abandoned_with_the_call(call, view):
             if seconds is None:
-                return await self._end(ctx, call, view)
+                # Nobody else could answer this call: it has all the time that the server has left.
+                return await self._end(ctx, call, view, self.service.closing)
             # A replica that shuts down answers with the task, as it would when the time is over.
             with anyio.move_on_after(seconds), suppress(DrainingError):
-                return await self._end(ctx, call, view)
+                return await self._end(ctx, call, view, self.service.draining)
         return None
 
-    async def _end(self, ctx: Context, call: Call, view: TaskView) -> TaskView | None:
-        async for now in self.service.follow(view.task_id, call.principal):
+    async def _end(self, ctx: Context, call: Call, view: TaskView, stop: asyncio.Event) -> TaskView | None:
+        async for now in self.service.follow(view.task_id, call.principal, stop):
             if now.phase.terminal:
                 return now
             if now.input_requests:
@@ -75,10 +77,12 @@ class WaitingCalls:
         """
         try:
             yield
-        except (anyio.get_cancelled_exc_class(), ServiceError):
+        except (anyio.get_cancelled_exc_class(), ServiceError) as error:
             if call.idempotency_key is None:
                 with anyio.CancelScope(shield=True), anyio.move_on_after(CANCEL_SECONDS):
                     await self._cancel(view, call)
+                if isinstance(error, DrainingError):
+                    raise InterruptedCallError from error
             raise
 
     async def _cancel(self, view: TaskView, call: Call) -> None:

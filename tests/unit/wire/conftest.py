@@ -69,6 +69,10 @@ class Endpoint(RawClient):
         """Shut down, as far as callers can see it."""
         self.loop.call_soon_threadsafe(self.service.draining.set)
 
+    def close_down(self) -> None:
+        """The time to shut down is over."""
+        self.loop.call_soon_threadsafe(self.service.closing.set)
+
     def fail(self, task_id: str, reason: Reason, message: str, error: TaskError | None = None) -> None:
         self.change(task_id, Ending(Phase.FAILED, reason, message, error=error))
 
