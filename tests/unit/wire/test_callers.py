@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import Context
-from pydantic import AnyHttpUrl
+from mcp.server.mcpserver.resolve import Elicit, Resolve
+from pydantic import AnyHttpUrl, BaseModel
 
 from mcptasks import TaskServer
 from mcptasks.resources import JsonObject
 from mcptasks.settings import Settings
-from tests.support.mcp import Answer
+from tests.support.mcp import EXTENSION, Answer
 from tests.unit.wire.conftest import Endpoint, Sure, serving
 
 CALL: JsonObject = {"name": "add", "arguments": {"a": 1, "b": 2}}
@@ -26,6 +27,14 @@ CALLERS = {
 }
 STRANGERS = ("alice-elsewhere", "bob")
 UNKNOWN_ID = "add-aaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+
+class Name(BaseModel):
+    name: str
+
+
+def who() -> Elicit[Name]:
+    return Elicit("Who?", Name)
 
 
 class Verifier:
@@ -54,6 +63,10 @@ def guarded_server() -> TaskServer[Any]:
     @mcp.tool()
     async def ask(ctx: Context[Any]) -> str:
         return (await ctx.elicit("sure?", Sure)).action
+
+    @mcp.tool()
+    def greet(name: Annotated[Name, Resolve(who)]) -> str:
+        return name.name
 
     return mcp
 
@@ -160,3 +173,16 @@ def test_a_stranger_is_told_nothing_of_a_task(guarded: Endpoint, caller: str) ->
         with guarded.stream("subscriptions/listen", wanted, authorization=f"Bearer {who}") as stream:
             told[who] = stream.next()["params"]["notifications"]["taskIds"]
     assert told == {caller: [], "alice": [task_id]}
+
+
+@pytest.mark.parametrize("caller", STRANGERS)
+def test_a_stranger_cannot_go_on_with_a_call_that_was_asked_something(guarded: Endpoint, caller: str) -> None:
+    able: JsonObject = {
+        "io.modelcontextprotocol/clientCapabilities": {"extensions": {EXTENSION: {}}, "elicitation": {}}
+    }
+    call: JsonObject = {"name": "greet", "arguments": {}, "_meta": able}
+    asked = ask(guarded, "new", "alice", "tools/call", call).result
+    answers = {key: {"action": "accept", "content": {"name": "Ada"}} for key in asked["inputRequests"]}
+    again = {**call, "inputResponses": answers, "requestState": asked["requestState"]}
+    assert ask(guarded, "new", caller, "tools/call", again).error["data"] == {"reason": "invalid_request_state"}
+    assert ask(guarded, "new", "alice", "tools/call", again).result["resultType"] == "task"
