@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-import httpx
 import pytest
 
 from mcptasks.client import Client, Elicitation, SyncClient, TaskCancelledError, TaskState
-from mcptasks.local.supervisor import free_ports
 from mcptasks.resources import JsonObject, Phase
 from tests.clients.__main__ import ENVIRONMENTS, PROGRAMS, PROGRAMS_FOLDER
+from tests.clients.fastmcp_servers.serving import serving
 from tests.support.environments import virtual_environment
-from tests.support.kubectl import eventually
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
 
-START_SECONDS = 90
 SECONDS = 60
 
 
@@ -45,29 +38,6 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     script = PROGRAMS_FOLDER / f"server_{program.script}"
     with serving([str(python), str(script)], tmp_path_factory.mktemp(request.param)) as url:
         yield Server(url, program.version)
-
-
-@contextmanager
-def serving(command: list[str], folder: Path) -> Iterator[str]:
-    """The URL of the server, while it runs."""
-    port = free_ports(1)[0]
-    url, log = f"http://127.0.0.1:{port}/mcp", folder / "log"
-    with log.open("w") as output:
-        process = subprocess.Popen([*command, str(port)], cwd=folder, env={**os.environ}, stdout=output, stderr=output)
-
-    def answers() -> bool:
-        assert process.poll() is None, log.read_text()
-        try:
-            return httpx.get(url, timeout=2).status_code < 500
-        except httpx.TransportError:
-            return False
-
-    try:
-        eventually(f"{url} answers", answers, START_SECONDS)
-        yield url
-    finally:
-        process.kill()
-        process.wait()
 
 
 async def test_the_version_is_agreed_on(server: Server) -> None:

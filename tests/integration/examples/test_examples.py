@@ -78,7 +78,9 @@ def test_a_script_needs_no_event_loop(url: str) -> None:
         assert client.call_tool("largest_gap", {"limit": 100}).data == {"below": 89, "above": 97, "size": 8}
 
 
-async def test_a_tool_asks_in_the_middle_and_does_what_the_user_says(url: str, tmp_path: Path) -> None:
+async def test_a_tool_asks_in_the_middle_and_does_what_the_user_says(
+    url: str, protocol: ProtocolChoice, tmp_path: Path
+) -> None:
     for number, name in enumerate(("old.txt", "copy.txt", "below/again.txt", "other.txt", "short")):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -90,7 +92,7 @@ async def test_a_tool_asks_in_the_middle_and_does_what_the_user_says(url: str, t
         asked.append(question)
         return {"delete": True, "keep": "oldest"}
 
-    async with Client(url, on_elicitation=decide) as client:
+    async with Client(url, protocol=protocol, on_elicitation=decide) as client:
         task = await client.call_tool("remove_duplicates", {"folder": str(tmp_path)}, task=True)
         result = await task.result(timeout=SECONDS)
     assert [question.message for question in asked] == ["2 copies of 1 files waste 18 bytes. Delete them?"]
@@ -132,6 +134,9 @@ async def test_prompts_and_resources_are_tasks_where_the_version_has_that(url: s
 
 
 @pytest.mark.parametrize("name", USES)
-async def test_a_program_that_came_from_fastmcp_answers_as_before(url: str, tmp_path: Path, name: str) -> None:
-    async with Client(url, on_elicitation=answer) as client:
+async def test_a_program_that_came_from_fastmcp_answers_as_before(
+    url: str, folder: Path, tmp_path: Path, name: str, protocol: ProtocolChoice
+) -> None:
+    (folder / "from_fastmcp" / "inventory" / "inventory.db").unlink(missing_ok=True)
+    async with Client(url, protocol=protocol, on_elicitation=answer) as client:
         assert await USES[name](client, tmp_path) == ANSWERS[name]
