@@ -32,6 +32,12 @@ def helm(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run([helm_path(), *arguments], input=stdin, capture_output=True, text=True, timeout=60)
 
 
+def take_over() -> tuple[str, ...]:
+    """Options with which a release takes over CRDs that somebody else applied, whatever version they are of."""
+    version = helm("version", "--template={{.Version}}").stdout
+    return ("--take-ownership",) if version.startswith("v3.") else ("--take-ownership", "--force-conflicts")
+
+
 @dataclass(frozen=True)
 class Rendered:
     """What helm would send to the API server."""

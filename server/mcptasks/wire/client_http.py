@@ -140,7 +140,8 @@ async def _messages(response: httpx.Response) -> AsyncIterator[JsonObject]:
         return
     body = await response.aread()
     parsed = _object(body)
-    if parsed is not None and ("result" in parsed or "error" in parsed):
+    # What refuses access has an `error` of its own, which is a word (RFC 6750).
+    if parsed is not None and ("result" in parsed or isinstance(parsed.get("error"), dict)):
         yield parsed
     elif response.status_code >= 400:
         raise _refused(response, body)
@@ -152,6 +153,8 @@ def _refused(response: httpx.Response, body: bytes) -> ClientError:
     status = response.status_code
     if status in (401, 403):
         hint = "give a valid one with --token" if "authorization" in response.request.headers else "it wants a token"
+        if status == 403 and (described := (_object(body) or {}).get("error_description")):
+            hint = str(described)
         return HttpRefusedError(status, f"{response.url} refuses access (HTTP {status}): {hint}")
     if status >= 500 or status in BUSY:
         return ConnectionFailedError(f"{response.url} answers HTTP {status}: {_excerpt(body)}")

@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from mcptasks.resources import JsonObject
-from tests.chart.helm import CHART, helm_path
+from tests.chart.helm import CHART, helm_path, take_over
 from tests.support.kubectl import Kubectl, eventually
 from tests.support.mcp import RawClient
 
@@ -59,7 +59,7 @@ class Release:
             "server": {"allowedHosts": ["*"], "podAnnotations": pod_annotations},
             "operator": {"podAnnotations": pod_annotations},
         }
-        options = ("--install", "--take-ownership", "--wait", "--timeout=5m", "--values=-")
+        options = ("--install", *take_over(), "--wait", "--timeout=5m", "--values=-")
         self.helm("upgrade", "mcptasks", str(chart), *options, values=values)
 
     def client(self) -> RawClient:

@@ -146,6 +146,8 @@ def test_wrong_usage_ends_with_2_and_one_line(new: FakeServer, call: Call, words
         (HttpFault(404, "nothing here"), "answers HTTP 404: nothing here; is the path right?"),
         (HttpFault(503, "busy"), "answers HTTP 503: busy"),
         (HttpFault(403), "refuses access (HTTP 403)"),
+        (HttpFault(401, '{"error": "invalid_token", "error_description": "Authentication required"}'), "wants a token"),
+        (HttpFault(403, '{"error": "insufficient_scope", "error_description": "Required scope: x"}'), "scope: x"),
     ],
 )
 def test_a_server_that_refuses_ends_with_1(new: FakeServer, call: Call, fault: HttpFault, message: str) -> None:
