@@ -17,12 +17,12 @@ import yaml
 
 from mcptasks.crds import custom_resource_definitions
 from mcptasks.resources import JsonObject
+from tests.chart.helm import CHART, helm_path, take_over
 from tests.e2e.machine import ClusterTool, container_pids, kill_all, program
 from tests.e2e.templates import templates
 from tests.support.kubectl import Kubectl, eventually
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-CHART = Path(__file__).parents[2] / "charts" / "mcptasks"
 IMAGE = os.environ.get("MCPTASKS_E2E_IMAGE", "mcptasks-e2e:dev")
 MODULE = "/app/tools.py,/app/returns.py"
 REDIS_URL = "redis://mcptasks-redis:6379/0"
@@ -261,7 +261,7 @@ class ChartDeployment(ClusterDeployment):
     def install(self) -> None:
         self.kubectl.apply(*self._namespace(), *redis(self.namespace))
         values = yaml.safe_dump(self._values())
-        options = ("--take-ownership", "--values=-", "--wait", "--timeout=5m")
+        options = (*take_over(), "--values=-", "--wait", "--timeout=5m")
         self._helm("install", "mcptasks", str(CHART), *options, stdin=values)
         self.kubectl.apply(*templates(self.namespace, IMAGE))
         self.kubectl.run("rollout", "status", "deployment/mcptasks-redis", "--timeout=180s", seconds=200)
@@ -284,7 +284,7 @@ class ChartDeployment(ClusterDeployment):
         }
 
     def _helm(self, *arguments: str, stdin: str = "") -> None:
-        command = ["helm", *arguments, f"--namespace={self.namespace}", f"--kubeconfig={self.kubeconfig}"]
+        command = [helm_path(), *arguments, f"--namespace={self.namespace}", f"--kubeconfig={self.kubeconfig}"]
         done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=400)
         assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
 
