@@ -333,6 +333,21 @@ class TestNetworkPolicies:
         assert self.policy({"networkPolicy": {"tasks": {"egress": [rule]}}}, "tasks")["egress"][-1] == rule
         assert self.policy({"networkPolicy": {"tasks": {"allowAllEgress": True}}}, "tasks")["egress"] == [{}]
 
+    def test_task_pods_of_watched_namespaces_are_bounded_where_that_is_asked_for(self) -> None:
+        def bounded(**tasks: bool) -> dict[str, JsonObject]:
+            rendered = render({"watchNamespaces": ["team-a"], "networkPolicy": {"tasks": tasks}})
+            return {item["metadata"]["namespace"]: item["spec"] for item in rendered.all("NetworkPolicy", "task")}
+
+        assert set(bounded()) == {"mcptasks"}
+        asked = bounded(inWatchedNamespaces=True)
+        assert set(asked) == {"mcptasks", "team-a"}
+        gateway, away = (asked[name]["egress"][0]["to"][0] for name in ("mcptasks", "team-a"))
+        assert "namespaceSelector" not in gateway
+        assert away == gateway | {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "mcptasks"}},
+        }
+        assert asked["team-a"]["podSelector"] == asked["mcptasks"]["podSelector"]
+
     def test_nothing_but_scrapes_gets_in_at_the_operator(self) -> None:
         assert self.policy({}, "operator")["ingress"] == [{"ports": [{"port": 9090, "protocol": "TCP"}]}]
         assert self.policy({"metrics": {"enabled": False}}, "operator")["ingress"] == []
