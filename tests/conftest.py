@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure() -> None:
     """Give the run a folder for temporary files of its own, so that what is left there is this run's."""
+    # What a shell runs in the background ignores SIGINT, and so would all commands that the tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = tempfile.mkdtemp(prefix="mcptasks-tests-")
     os.environ["TMPDIR"] = tempfile.tempdir = folder
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import math
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -183,13 +182,13 @@ class CallScope:
         failure = self._failure
         if isinstance(failure, asyncio.CancelledError):
             self.facts.task.cancelled.set()
-        cancelled = failure is not None and not isinstance(failure, Exception)
         try:
-            with anyio.CancelScope(
-                deadline=anyio.current_time() + CLEAN_UP_SECONDS if cancelled else math.inf
-            ) as scope:
-                scope.shield = cancelled
+            if failure is None or isinstance(failure, Exception):
+                # No scope around it: a task group that a dependency has opened must be the innermost one.
                 await self._close_dependencies(failure)
+            else:
+                with anyio.move_on_after(CLEAN_UP_SECONDS, shield=True):
+                    await self._close_dependencies(failure)
         finally:
             if self._thread is not None:
                 self._thread.close()

@@ -49,7 +49,9 @@ class KeyPair:
         headers = {} if self.key_id is None else {"kid": self.key_id}
         headers |= claims.pop("headers", {})
         algorithm = claims.pop("algorithm", self.algorithm)
-        standard = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "client_id": "app", "iat": now, "exp": now + 600}
+        standard = {"iss": ISSUER, "aud": AUDIENCE, "sub": subject, "client_id": "app", "iat": now}
+        # Longer than the longest run of the tests, which make some of their tokens at its start.
+        standard["exp"] = now + 24 * 3600
         payload = {name: value for name, value in (standard | claims).items() if value is not None}
         return jwt.encode(payload, self.private, algorithm, headers)
 

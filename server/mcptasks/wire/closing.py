@@ -14,6 +14,9 @@ from mcptasks.wire.common import Context, as_mcp_error
 async def until_closing(closing: asyncio.Event, call_next: CallNext, ctx: Context) -> HandlerResult:
     """The answer to the request, if it is there before `closing` is set.
 
+    All of the call is in one asyncio task of its own, its dependencies too: what they open has to be closed where it
+    was opened.
+
     Raises:
         MCPError: it is not. The call is cancelled, and not waited for: it may be in a thread that nothing can stop.
     """

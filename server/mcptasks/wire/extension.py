@@ -19,7 +19,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSI
 
 from mcptasks.resources import ComponentKind
 from mcptasks.wire import v2025_11_25, v2026_07_28
-from mcptasks.wire.catalogue import KINDS, Catalogue, requested
+from mcptasks.wire.catalogue import Catalogue, requested
 from mcptasks.wire.closing import until_closing
 from mcptasks.wire.common import AnswerParams, Context, ListParams, TaskIdParams, UpdateParams, mapped, not_offered
 from mcptasks.wire.exchange import ANSWER
@@ -106,9 +106,9 @@ class TasksExtension(Extension):
             return self._without_extension(ctx, await call_next(ctx))
         if ctx.protocol_version in MODERN:
             self._refuse_required(ctx)
-            if KINDS.get(ctx.method, ComponentKind.TOOL) is ComponentKind.TOOL:
-                return await call_next(ctx)
-            return await until_closing(self._bound.modern.service.closing, call_next, ctx)
+            if self._bound.modern.runs_inline(ctx):
+                return await until_closing(self._bound.modern.service.closing, call_next, ctx)
+            return await call_next(ctx)
         return await self._bound.legacy.middleware(ctx, call_next)
 
     def _refuse_required(self, ctx: Context) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mcp.server.context import CallNext, HandlerResult
@@ -22,8 +21,7 @@ from mcptasks.config import TaskConfig
 from mcptasks.inputs import Answer
 from mcptasks.resources import Component, ComponentKind, InputRequest, JsonObject, Phase
 from mcptasks.wire.asking import answer_text, missing_capability, params_of
-from mcptasks.wire.catalogue import ArgumentsError, Catalogue
-from mcptasks.wire.closing import until_closing
+from mcptasks.wire.catalogue import ArgumentsError, Catalogue, Target, requested
 from mcptasks.wire.common import (
     Context,
     TaskIdParams,
@@ -104,25 +102,35 @@ class Protocol2026:
             await self.service.answer(params.task_id, principal, given)
         return {"resultType": "complete"}
 
+    def runs_inline(self, ctx: Context) -> bool:
+        """Whether the request runs a component in this process, so that no other replica can go on with it."""
+        name = requested(ctx.method, ctx.params)
+        return name is not None and self._runs_inline(self.catalogue.find(*name), ctx)
+
+    def _runs_inline(self, target: Target | None, ctx: Context) -> bool:
+        """This version has no tasks but those of tools."""
+        if target is None or target.component.kind is not ComponentKind.TOOL or not target.config.runs_as_task:
+            return True
+        how = target.config.plain_call(task_tools=self.service.settings.task_tools)
+        return how == "inline" and not _declares_extension(ctx)
+
     async def call_tool(self, params: CallToolRequestParams, ctx: Context, call_next: CallNext) -> HandlerResult:
         """tools/call: a task where the tool allows it and the request declares the extension."""
-        waiting, inline = WaitingCalls(self.service), partial(until_closing, self.service.closing, call_next)
+        waiting = WaitingCalls(self.service)
         target = self.catalogue.find(ComponentKind.TOOL, params.name)
-        if target is None or not target.config.runs_as_task:
-            return await inline(ctx)
+        if target is None or self._runs_inline(target, ctx):
+            return await call_next(ctx)
         config = target.config
         tasks = _declares_extension(ctx)
         how = config.plain_call(task_tools=self.service.settings.task_tools)
         if not tasks and how == "refuse":
             require_client_extension(ctx, EXTENSION)
-        if not tasks and how == "inline":
-            return await inline(ctx)
         arguments = params.arguments or {}
         try:
             self.catalogue.check_arguments(ComponentKind.TOOL, params.name, arguments)
         except ArgumentsError:
             # The tool refuses them itself, before its body runs, with the very result that an inline call has.
-            return await inline(ctx)
+            return await call_next(ctx)
         # What it takes to start is asked for before there is a task (SHOULD).
         first = await self.catalogue.ask_first(params, ctx)
         if first is not None:

@@ -152,9 +152,10 @@ def test_get_of_named_tasks_prints_those_and_says_which_are_missing(on_stack: Cl
     assert done.stderr == "Error: there is no task 'nope' in namespace default; see `mcptasks get -A`\n"
 
 
-def test_get_watches_until_it_is_interrupted(stack: LocalStack, kubectl: Kubectl) -> None:
+def test_get_watches_until_it_is_interrupted(stack: LocalStack, kubectl: Kubectl, added: str) -> None:
     words = ("get", "-w", "--kubeconfig", str(stack.kubeconfig), "--field-selector", "spec.component.name=add")
     with running(*words) as watch:
+        watch.line(rf"^{added} ")
         name = applied(kubectl, "watched", "add", a=1)
         watch.line(rf"^{name} .* working .* Running")
         watch.line(rf"^{name} .* completed .* Completed")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import pytest
+from anyio.abc import TaskGroup
 from pydantic import ValidationError
 
 from mcptasks import CurrentHeaders, Depends, TaskServer
@@ -21,6 +24,16 @@ def endpoint() -> Iterator[Endpoint]:
     @mcp.tool()
     def tenant(headers: dict[str, str] = CurrentHeaders(), db: str = Depends(lambda: "db")) -> str:  # type: ignore[assignment]
         return f"{db}: {headers}"
+
+    @asynccontextmanager
+    async def workers() -> AsyncIterator[TaskGroup]:
+        async with anyio.create_task_group() as group:
+            yield group
+
+    @mcp.tool()
+    async def concurrent(group: TaskGroup = Depends(workers)) -> str:
+        group.start_soon(anyio.sleep, 0)
+        return "done"
 
     @mcp.prompt()
     def ask(db: str = Depends(lambda: "db")) -> str:
@@ -38,6 +51,13 @@ def test_allowed_headers_are_kept_in_the_task_and_no_others(endpoint: Endpoint) 
     assert "secret" not in str(stored)
     inline = endpoint.old("tools/call", {"name": "tenant"}, **headers).result
     assert inline["content"][0]["text"] == "db: {'x-tenant': 'blue'}"
+
+
+def test_what_is_opened_for_an_inline_call_is_closed_in_the_same_place(endpoint: Endpoint) -> None:
+    """A task group of anyio's insists on that, and so do context variables."""
+    call: JsonObject = {"name": "concurrent", "arguments": {}}
+    for answer in (endpoint.old("tools/call", call), endpoint.new("tools/call", call, extension=False)):
+        assert answer.result["content"][0]["text"] == "done"
 
 
 @pytest.mark.parametrize(
