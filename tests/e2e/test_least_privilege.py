@@ -28,8 +28,10 @@ ALLOWED = [
     (SERVER, "create", "tokenreviews.authentication.k8s.io"),
     (OPERATOR, "create", "jobs.batch"),
     (OPERATOR, "delete", "mcptasks.mcptasks.dev"),
-    (OPERATOR, "update", "leases.coordination.k8s.io"),
+    (OPERATOR, "update", "leases.coordination.k8s.io:mcptasks-operator"),
 ]
+"""Account, verb, and kind, with `/` and a subresource or `:` and an object's name."""
+
 FORBIDDEN = [
     *((SERVER, verb, "jobs.batch") for verb in ("create", "delete", "patch", "get")),
     *((SERVER, verb, "pods") for verb in ("create", "delete", "list")),
@@ -69,7 +71,7 @@ def can(kubectl: Kubectl, account: str, verb: str, kind: str, namespace: str | N
 
 def _resource(kind: str) -> list[str]:
     plain, _, subresource = kind.partition("/")
-    return [plain, f"--subresource={subresource}"] if subresource else [plain]
+    return [plain, f"--subresource={subresource}"] if subresource else [plain.replace(":", "/")]
 
 
 @pytest.mark.usefixtures("accounts")
