@@ -80,6 +80,9 @@ RECHECK_SECONDS = 15.0
 ECHO_SECONDS = 1.0
 """How long a cancel waits at most for its own write to come back by the watch."""
 
+LATEST_SECONDS = 2.0
+"""How long a call waits for the API server before it is answered with what the cache has, where that may be old."""
+
 CREATE_ATTEMPTS = 5
 CREATE_PAUSE_SECONDS = 0.3
 
@@ -352,9 +355,21 @@ class TaskService:
             raise TaskNotFoundError
         known = self.cache.get(self.namespace, task_id)
         # One that has passed may have been replaced meanwhile, by another replica, under the same idempotency key.
-        if known is not None and not self._passed(known):
+        if known is None or self._passed(known):
+            return await self._fresh_item(task_id)
+        return await self._latest(known) if self.cache.lagging and not _has_ended(known) else known
+
+    async def _latest(self, known: JsonObject) -> JsonObject:
+        """The object from the API server while the watch is away, as far as it answers soon.
+
+        A caller that another replica has told of a task's end must not hear from this one that it still works.
+        """
+        try:
+            async with asyncio.timeout(LATEST_SECONDS):
+                self.cache.add(await self._fresh_item(known["metadata"]["name"]))
+        except (UnavailableServiceError, TimeoutError):
             return known
-        return await self._fresh_item(task_id)
+        return self.cache.get(self.namespace, known["metadata"]["name"]) or known
 
     async def _fresh_item(self, task_id: str) -> JsonObject:
         try:
@@ -557,6 +572,11 @@ def _owner(item: JsonObject) -> Owner | None:
 
 def _server(item: JsonObject) -> str:
     return str(item["spec"].get("server", DEFAULT_SERVER))
+
+
+def _has_ended(item: JsonObject) -> bool:
+    phase = (item.get("status") or {}).get("phase")
+    return phase is not None and Phase(phase).terminal
 
 
 def cached(item: JsonObject) -> JsonObject:

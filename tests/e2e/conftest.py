@@ -41,14 +41,23 @@ def _nothing_is_left_in_the_cluster(deployment: Deployment) -> Iterator[None]:
     """Fails the run when something outlives the tasks: McpTasks, Jobs, Pods, Secrets."""
     yield
     deployment.kubectl.run("delete", "mcptasks", "--all", "--timeout=120s", seconds=150)
-    eventually("nothing is left of any task", lambda: not leftovers(deployment.kubectl), 90, every=1)
+    left: list[str] = []
+
+    def nothing() -> bool:
+        left[:] = leftovers(deployment.kubectl)
+        return not left
+
+    try:
+        eventually("nothing is left of any task", nothing, 90, every=1)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {', '.join(left)}") from None
 
 
 def leftovers(kubectl: Kubectl) -> list[str]:
-    """What tasks have left in the namespace."""
+    """What tasks have left in the namespace. Helm keeps its releases in Secrets of a type of its own."""
     kinds = [("mcptasks", None), ("jobs", None), ("pods", "mcptasks.dev/task"), ("secrets", None)]
-    found = [(kind, kubectl.list(kind, selector)) for kind, selector in kinds]
-    return [f"{kind} {item['metadata']['name']}" for kind, items in found for item in items]
+    found = [(kind, item) for kind, selector in kinds for item in kubectl.list(kind, selector)]
+    return [f"{kind} {item['metadata']['name']}" for kind, item in found if item.get("type") != "helm.sh/release.v1"]
 
 
 class Look:
