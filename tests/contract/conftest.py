@@ -20,6 +20,9 @@ from tests.contract.widgets import RULES, widget_crd
 
 Json = dict[str, Any]
 
+TASKS = "contracttasks"
+"""Not the plural of the definition that the cluster may have: kubectl would take one for the other."""
+
 
 @pytest.fixture(scope="session")
 def kubeconfig(request: pytest.FixtureRequest) -> Iterator[Path]:
@@ -97,7 +100,7 @@ class Tasks:
         return f"{self.group}/{VERSION}"
 
     def path(self, name: str = "", sub: str = "") -> str:
-        return self.space.path("mcptasks", name, sub, self.api_version)
+        return self.space.path(TASKS, name, sub, self.api_version)
 
     def body(self, name: str, **spec: Any) -> Json:
         spec = {"server": "s", "component": {"name": "t"}, **spec}
@@ -109,9 +112,9 @@ def task_group(api: Api) -> Iterator[str]:
     """The definition of McpTask under another group, beside the one that the cluster may have installed."""
     [crd] = [crd for crd in custom_resource_definitions() if crd["spec"]["names"]["kind"] == "McpTask"]
     group = f"{GROUP_PREFIX}{secrets.token_hex(3)}.tasks.mcptasks.dev"
-    names = {"plural": "mcptasks", "singular": "mcptask", "kind": "McpTask"}
+    names = {"plural": TASKS, "singular": "contracttask", "kind": "McpTask"}
     spec = {**crd["spec"], "group": group, "names": names}
-    with temporary_definition(api, {**crd, "metadata": {"name": f"mcptasks.{group}"}, "spec": spec}):
+    with temporary_definition(api, {**crd, "metadata": {"name": f"{TASKS}.{group}"}, "spec": spec}):
         yield group
 
 
