@@ -179,6 +179,7 @@ async def watch(
         after_start()
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        # kopf's own roots end what they have started, where it has not lost its cancellation.
         await _end(set(tasks))
         await _end_all_but(existing)
     for task in done:
@@ -191,7 +192,7 @@ class WatchEndedError(Exception):
 
 
 async def _end(tasks: set[asyncio.Task[Any]]) -> None:
-    """Cancel kopf's own roots first: they end what they have started, where it has not lost its cancellation."""
+    """Cancel the tasks and wait for them, for a while."""
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks, timeout=END_SECONDS)
@@ -203,7 +204,5 @@ async def _end_all_but(existing: set[asyncio.Task[Any]]) -> None:
         left = asyncio.all_tasks() - existing
         if not left:
             return
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left, timeout=END_SECONDS)
+        await _end(left)
     logger.warning("%d of kopf's tasks do not end", len(asyncio.all_tasks() - existing))

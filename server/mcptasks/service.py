@@ -366,7 +366,7 @@ class TaskService:
         """
         try:
             async with asyncio.timeout(LATEST_SECONDS):
-                self.cache.add(await self._fresh_item(known["metadata"]["name"]))
+                await self._refresh(known["metadata"]["name"])
         except (UnavailableServiceError, TimeoutError):
             return known
         return self.cache.get(self.namespace, known["metadata"]["name"]) or known
@@ -398,7 +398,7 @@ class TaskService:
             while True:
                 changed.clear()
                 if fresh:
-                    self.cache.add(await self._fresh_item(task_id))
+                    await self._refresh(task_id)
                 view = self.view(await self._find(task_id, principal))
                 if (state := _visible(view)) != shown:
                     shown = state
@@ -557,9 +557,7 @@ def _same_principal(owner: Principal | None, caller: Principal | None) -> bool:
 
 def unfinished_owner(item: JsonObject) -> tuple[str, Owner | None] | None:
     """Whose task it is, and of which server, while it has not ended: what the limit for one caller counts."""
-    if (item.get("status") or {}).get("phase") in TERMINAL_PHASES:
-        return None
-    return _server(item), _owner(item)
+    return None if _has_ended(item) else (_server(item), _owner(item))
 
 
 def _owner(item: JsonObject) -> Owner | None:
@@ -575,8 +573,7 @@ def _server(item: JsonObject) -> str:
 
 
 def _has_ended(item: JsonObject) -> bool:
-    phase = (item.get("status") or {}).get("phase")
-    return phase is not None and Phase(phase).terminal
+    return (item.get("status") or {}).get("phase") in TERMINAL_PHASES
 
 
 def cached(item: JsonObject) -> JsonObject:

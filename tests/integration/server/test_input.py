@@ -21,16 +21,6 @@ def stack() -> Iterator[LocalStack]:
         yield running
 
 
-@pytest.fixture
-def one(stack: LocalStack) -> RawClient:
-    return RawClient(stack.endpoint_of("server"))
-
-
-@pytest.fixture
-def two(stack: LocalStack) -> RawClient:
-    return RawClient(stack.endpoint_of("server-2"))
-
-
 def create(client: RawClient, **headers: str) -> str:
     call = {"name": "ask", "arguments": {}, "task": {}}
     return str(client.old("tools/call", call, **headers).result["task"]["taskId"])

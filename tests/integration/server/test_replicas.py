@@ -34,16 +34,6 @@ def stack() -> Iterator[LocalStack]:
 
 
 @pytest.fixture
-def one(stack: LocalStack) -> RawClient:
-    return RawClient(stack.endpoint_of("server"))
-
-
-@pytest.fixture
-def two(stack: LocalStack) -> RawClient:
-    return RawClient(stack.endpoint_of("server-2"))
-
-
-@pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(8) as threads:
         yield threads
