@@ -29,8 +29,9 @@ from mcptasks.calls import (
     TooManyTasksError,
     UnavailableServiceError,
 )
+from mcptasks.inputs import Answer
 from mcptasks.lifecycle import timestamp
-from mcptasks.resources import JsonObject, Phase, Principal, Request, TraceContext
+from mcptasks.resources import InputRequest, JsonObject, Phase, Principal, Request, TraceContext
 from mcptasks.wire.catalogue import METHODS, ArgumentsError
 from mcptasks.wire.versions import IDEMPOTENCY_META, PROGRESS_META
 
@@ -207,6 +208,27 @@ def _meta(ctx: Context) -> dict[str, Any]:
 
 def _object(value: object) -> JsonObject | None:
     return value if isinstance(value, dict) else None
+
+
+async def give_answers(
+    service: TaskService, task_id: str, responses: Mapping[str, T], read: Callable[[InputRequest, T], Answer]
+) -> None:
+    """Give the caller's task those of the responses, by key, that answer what it asks now; the others are dropped.
+
+    Args:
+        read: the answer in a response to the request; may raise MCPError where it is none.
+
+    Raises TaskNotFoundError, UnavailableServiceError.
+    """
+    principal = principal_of_caller()
+    view = await service.get(task_id, principal, fresh=True)
+    given = {
+        request.key: read(request, responses[request.key])
+        for request in view.input_requests
+        if request.key in responses
+    }
+    if given:
+        await service.answer(task_id, principal, given)
 
 
 INVALID_RESULT = "Handler returned an invalid result"

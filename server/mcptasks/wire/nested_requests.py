@@ -72,7 +72,7 @@ def request_message(task_id: str, request: InputRequest) -> JsonObject:
     return {"jsonrpc": "2.0", "id": asked.request_id, "method": request.method, "params": params}
 
 
-def answer_in(response: Mapping[str, object], request: InputRequest) -> Answer:
+def answer_in(request: InputRequest, response: Mapping[str, object]) -> Answer:
     """The answer in a JSON-RPC response. One that does not fit is an error for the tool: no second one will come."""
     error = response.get("error")
     if error is not None:

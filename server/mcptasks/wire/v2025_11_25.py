@@ -24,6 +24,7 @@ from mcptasks.wire.common import (
     ListParams,
     TaskIdParams,
     as_mcp_error,
+    give_answers,
     idempotency_key_of,
     not_offered,
     principal_of_caller,
@@ -147,16 +148,9 @@ class Protocol2025:
         asked = asked_with(params.id)
         if exchange is None or not exchange.is_response or asked is None:
             raise not_offered(ANSWER)
-        principal = principal_of_caller()
+        response = {asked.key: params.model_extra or {}}
         try:
-            view = await self.service.get(asked.task_id, principal, fresh=True)
-            given = {
-                request.key: answer_in(params.model_extra or {}, request)
-                for request in view.input_requests
-                if request.key == asked.key
-            }
-            if given:
-                await self.service.answer(asked.task_id, principal, given)
+            await give_answers(self.service, asked.task_id, response, answer_in)
         except TaskNotFoundError:
             logger.info("a response to a question of an unknown task was dropped", extra={"task": asked.task_id})
         return {}

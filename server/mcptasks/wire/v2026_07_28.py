@@ -27,6 +27,7 @@ from mcptasks.wire.common import (
     TaskIdParams,
     UpdateParams,
     as_mcp_error,
+    give_answers,
     idempotency_key_of,
     principal_of_caller,
     progress_meta,
@@ -91,15 +92,7 @@ class Protocol2026:
     async def update(self, ctx: Context, params: UpdateParams) -> HandlerResult:
         """tasks/update: an empty acknowledgement; answers to questions that nobody asked are ignored (SHOULD)."""
         self._check(ctx, params)
-        principal = principal_of_caller()
-        view = await self.service.get(params.task_id, principal, fresh=True)
-        given = {
-            request.key: Answer(answer_text(request, params.input_responses[request.key]))
-            for request in view.input_requests
-            if request.key in params.input_responses
-        }
-        if given:
-            await self.service.answer(params.task_id, principal, given)
+        await give_answers(self.service, params.task_id, params.input_responses, _answer)
         return {"resultType": "complete"}
 
     def runs_inline(self, ctx: Context) -> bool:
@@ -170,6 +163,10 @@ class Protocol2026:
             raise MCPError(
                 code=HEADER_MISMATCH, message="Header mismatch: Mcp-Name does not name the task in params.taskId"
             )
+
+
+def _answer(request: InputRequest, response: JsonObject) -> Answer:
+    return Answer(answer_text(request, response))
 
 
 def _declares_extension(ctx: Context) -> bool:
