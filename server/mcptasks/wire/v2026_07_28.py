@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mcp.server.context import CallNext, HandlerResult
 from mcp.server.mcpserver.server import require_client_extension
@@ -17,7 +17,7 @@ from mcp.shared.inbound import decode_header_value
 from mcp_types import HEADER_MISMATCH, CallToolRequestParams, ClientCapabilities
 
 from mcptasks.calls import Call, TaskEndedError, TaskView
-from mcptasks.config import TaskConfig
+from mcptasks.config import PlainCall, TaskConfig
 from mcptasks.inputs import Answer
 from mcptasks.resources import Component, ComponentKind, InputRequest, JsonObject, Phase
 from mcptasks.wire.asking import answer_text, missing_capability, params_of
@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
 VERSION = "2026-07-28"
 EXTENSION = "io.modelcontextprotocol/tasks"
+
+How: TypeAlias = PlainCall | Literal["task"]
+"""How a call is served: as a task, or as one whose client knows no tasks."""
 
 
 def render(view: TaskView) -> JsonObject:
@@ -98,25 +101,24 @@ class Protocol2026:
     def runs_inline(self, ctx: Context) -> bool:
         """Whether the request runs a component in this process, so that no other replica can go on with it."""
         name = requested(ctx.method, ctx.params)
-        return name is not None and self._runs_inline(self.catalogue.find(*name), ctx)
+        return name is not None and self._how(self.catalogue.find(*name), ctx) == "inline"
 
-    def _runs_inline(self, target: Target | None, ctx: Context) -> bool:
-        """This version has no tasks but those of tools."""
+    def _how(self, target: Target | None, ctx: Context) -> How:
+        """How the request is served. This version has no tasks but those of tools."""
         if target is None or target.component.kind is not ComponentKind.TOOL or not target.config.runs_as_task:
-            return True
-        how = target.config.plain_call(task_tools=self.service.settings.task_tools)
-        return how == "inline" and not _declares_extension(ctx)
+            return "inline"
+        if _declares_extension(ctx):
+            return "task"
+        return target.config.plain_call(task_tools=self.service.settings.task_tools)
 
     async def call_tool(self, params: CallToolRequestParams, ctx: Context, call_next: CallNext) -> HandlerResult:
         """tools/call: a task where the tool allows it and the request declares the extension."""
         waiting = WaitingCalls(self.service)
         target = self.catalogue.find(ComponentKind.TOOL, params.name)
-        if target is None or self._runs_inline(target, ctx):
+        how = self._how(target, ctx)
+        if target is None or how == "inline":
             return await call_next(ctx)
-        config = target.config
-        tasks = _declares_extension(ctx)
-        how = config.plain_call(task_tools=self.service.settings.task_tools)
-        if not tasks and how == "refuse":
+        if how == "refuse":
             require_client_extension(ctx, EXTENSION)
         arguments = params.arguments or {}
         try:
@@ -129,8 +131,8 @@ class Protocol2026:
         if first is not None:
             return first
         try:
-            call = self._call(params.name, arguments, config, ctx)
-            if not tasks:
+            call = self._call(params.name, arguments, target.config, ctx)
+            if how != "task":
                 return {"resultType": "complete", **await waiting.plain(ctx, call, how)}
             answer = await waiting.within(ctx, call)
         except Exception as error:
