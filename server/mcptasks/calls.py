@@ -60,6 +60,16 @@ class TooManyPollsError(ServiceError):
         self.data = {"reason": "TooManyPolls", "retryAfterMs": poll_interval_ms}
 
 
+class TooManySubscriptionsError(ServiceError):
+    """The caller has as many subscriptions open as it may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"You have {limit} subscriptions open here, the most allowed: end one, or ask for several tasks in one"
+        )
+        self.data = {"reason": "TooManySubscriptions", "limit": limit}
+
+
 class UnavailableServiceError(ServiceError):
     """The cluster or the result store cannot be reached at the moment."""
 

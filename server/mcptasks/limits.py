@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Hashable
+from collections import Counter, OrderedDict
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 MAX_REMEMBERED = 10_000
@@ -41,3 +42,25 @@ class RateLimit:
             return False
         bucket.tokens -= 1
         return True
+
+
+@dataclass(eq=False)
+class UnderWay:
+    """How many things of each key are under way at this moment."""
+
+    _counts: Counter[Hashable] = field(default_factory=Counter)
+
+    def count(self, key: Hashable) -> int:
+        """Those of the key."""
+        return self._counts[key]
+
+    @contextmanager
+    def one_more(self, key: Hashable) -> Iterator[None]:
+        """One of the key is under way until the context ends."""
+        self._counts[key] += 1
+        try:
+            yield
+        finally:
+            self._counts[key] -= 1
+            if not self._counts[key]:
+                del self._counts[key]

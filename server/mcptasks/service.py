@@ -8,8 +8,8 @@ import binascii
 import json
 import logging
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -27,6 +27,7 @@ from mcptasks.calls import (
     TaskNotFoundError,
     TaskView,
     TooManyPollsError,
+    TooManySubscriptionsError,
     TooManyTasksError,
     UnavailableServiceError,
     principal_key,
@@ -44,7 +45,7 @@ from mcptasks.kube.errors import (
 )
 from mcptasks.kube.tasks import TaskClient, parse_task
 from mcptasks.lifecycle import Ending, Retention, created_at, end, reported_ttl_ms, utc_now
-from mcptasks.limits import RateLimit
+from mcptasks.limits import RateLimit, UnderWay
 from mcptasks.resources import (
     API_VERSION,
     DEFAULT_TEMPLATE,
@@ -134,8 +135,11 @@ class TaskService:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when its time to do so is over: what only this replica can go on with ends as well."""
 
-    _creating: Counter[Owner | None] = field(default_factory=Counter)
-    """Tasks of each owner that are being created at this moment."""
+    _creating: UnderWay = field(default_factory=UnderWay)
+    """Tasks of each owner that are being created."""
+
+    _subscriptions: UnderWay = field(default_factory=UnderWay)
+    """Subscriptions of each caller that are open."""
 
     def __post_init__(self) -> None:
         self._polls = RateLimit(self.settings.max_polls_per_second)
@@ -174,18 +178,13 @@ class TaskService:
     async def _store_within_limits(self, call: Call, body: JsonObject) -> JsonObject:
         """Create the object unless the caller has too many tasks; a repeated call makes no new one."""
         limit, owner = self.settings.max_tasks_per_caller, _owner(body)
-        if limit and self.cache.count((self.settings.server_name, owner)) + self._creating[owner] >= limit:
+        if limit and self.cache.count((self.settings.server_name, owner)) + self._creating.count(owner) >= limit:
             repeated = await self._repeated(call, body)
             if repeated is None:
                 raise TooManyTasksError(limit)
             return repeated
-        self._creating[owner] += 1
-        try:
+        with self._creating.one_more(owner):
             return await (self._store(body) if call.idempotency_key is None else self._store_keyed(body))
-        finally:
-            self._creating[owner] -= 1
-            if not self._creating[owner]:
-                del self._creating[owner]
 
     async def _repeated(self, call: Call, body: JsonObject) -> JsonObject | None:
         """The task that an earlier call with the same idempotency key made, if it is still there."""
@@ -324,10 +323,21 @@ class TaskService:
     async def poll(self, task_id: str, principal: Principal | None) -> TaskView:
         """`get` for a caller that asks again and again. Raises TooManyPollsError where that is too often."""
         view = await self.get(task_id, principal)
-        who = None if principal is None else principal_key(principal)
-        if not self._polls.allows((who, task_id), time.monotonic()):
+        if not self._polls.allows((_caller(principal), task_id), time.monotonic()):
             raise TooManyPollsError(view.poll_interval_ms)
         return view
+
+    @contextmanager
+    def subscribed(self, principal: Principal | None) -> Iterator[None]:
+        """A subscription of the caller's, for as long as it is open.
+
+        Raises TooManySubscriptionsError where it would be one too many.
+        """
+        limit, caller = self.settings.max_subscriptions_per_caller, _caller(principal)
+        if limit and self._subscriptions.count(caller) >= limit:
+            raise TooManySubscriptionsError(limit)
+        with self._subscriptions.one_more(caller):
+            yield
 
     async def _refresh(self, task_id: str) -> None:
         if names.is_task_name(task_id):
@@ -518,7 +528,7 @@ class TaskService:
     def _newest_first(
         self, principal: Principal | None, after: _Position | None
     ) -> Sequence[tuple[_Position, JsonObject]]:
-        owner = None if principal is None else principal_key(principal)
+        owner = _caller(principal)
         server = self.settings.server_name
         mine = (item for item in self.cache.values() if _server(item) == server and _owner(item) == owner)
         placed = ((_Position.of(item), item) for item in mine)
@@ -553,6 +563,11 @@ def _same_principal(owner: Principal | None, caller: Principal | None) -> bool:
     if owner is None or caller is None:
         return owner is caller
     return principal_key(owner) == principal_key(caller)
+
+
+def _caller(principal: Principal | None) -> Owner | None:
+    """Who is one caller. Those without a token are one, too."""
+    return None if principal is None else principal_key(principal)
 
 
 def unfinished_owner(item: JsonObject) -> tuple[str, Owner | None] | None:

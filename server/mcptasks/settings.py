@@ -139,6 +139,12 @@ class Settings(BaseSettings):
         description="How often a second one caller may ask one replica for one task, bursts of twice as many "
         "included; more often is refused. 0 is no limit.",
     )
+    max_subscriptions_per_caller: int = Field(
+        1000,
+        ge=0,
+        description="Subscriptions to changes that one caller may have open at one replica; further ones are refused. "
+        "Callers without a token count as one. 0 is no limit.",
+    )
     default_timeout_seconds: int = Field(3600, ge=1, description="Run time of an attempt where nobody says otherwise.")
     default_input_timeout_seconds: int = Field(
         3600,

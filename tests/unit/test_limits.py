@@ -1,11 +1,13 @@
-"""The rate limit, with a clock of its own."""
+"""The rate limit, with a clock of its own, and what is under way."""
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcptasks.limits import BURST_SECONDS, MAX_REMEMBERED, RateLimit
+from mcptasks.limits import BURST_SECONDS, MAX_REMEMBERED, RateLimit, UnderWay
 
 
 def test_a_burst_is_allowed_then_the_rate() -> None:
@@ -43,3 +45,13 @@ def test_never_more_than_the_rate_and_one_burst(rate: float, pauses: list[float]
         now += pause
         allowed += limit.allows("k", now)
     assert allowed <= max(1.0, rate * BURST_SECONDS) + rate * now + 1e-6
+
+
+def test_what_has_ended_or_failed_is_under_way_no_more() -> None:
+    calls = UnderWay()
+    with calls.one_more("a"), suppress(ValueError), calls.one_more("a"):
+        assert (calls.count("a"), calls.count("b")) == (2, 0)
+        raise ValueError
+    with calls.one_more("a"):
+        assert calls.count("a") == 1
+    assert calls.count("a") == 0

@@ -26,6 +26,7 @@ from mcptasks.calls import (
     TaskNotFoundError,
     TaskView,
     TooManyPollsError,
+    TooManySubscriptionsError,
     TooManyTasksError,
     UnavailableServiceError,
 )
@@ -55,6 +56,7 @@ _CODES: dict[type[Exception], int] = {
     ArgumentsError: INVALID_PARAMS,
     TooManyTasksError: INTERNAL_ERROR,
     TooManyPollsError: INTERNAL_ERROR,
+    TooManySubscriptionsError: INTERNAL_ERROR,
     RefusedError: INTERNAL_ERROR,
     UnavailableServiceError: INTERNAL_ERROR,
     DrainingError: INTERNAL_ERROR,

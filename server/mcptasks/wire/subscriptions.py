@@ -62,12 +62,19 @@ class TaskSubscriptions:
 
         Raises:
             DrainingError: this replica is shutting down. A stream that is open then ends with its result.
+            TooManySubscriptionsError: the caller has as many of them open as it may have.
         """
         asked = _asked(params.notifications)
         if asked is not None:
             require_client_extension(ctx, EXTENSION)
         if self.protocol.service.draining.is_set():
             raise DrainingError
+        with self.protocol.service.subscribed(principal_of_caller()):
+            return await self._stream(ctx, params, asked)
+
+    async def _stream(
+        self, ctx: Context, params: SubscriptionsListenRequestParams, asked: list[str] | None
+    ) -> HandlerResult:
         accepted = None if asked is None else await self._accepted(asked)
         session = _Acknowledging(ctx.session, accepted)
         ctx = replace(ctx, session=cast(ServerSession, session))

@@ -156,6 +156,19 @@ def test_the_limit_is_each_callers_own(guarded: Endpoint) -> None:
     assert ask(guarded, "new", "alice", "tools/call", CALL).result["status"] == "working"
 
 
+def test_the_limit_of_subscriptions_is_each_callers_own() -> None:
+    wanted = {"notifications": {"toolsListChanged": True}}
+    listen = "subscriptions/listen"
+    with (
+        serving(Settings(max_subscriptions_per_caller=1), guarded_server()) as served,
+        served.stream(listen, wanted, authorization="Bearer bob") as stream,
+    ):
+        stream.next()
+        assert ask(served, "new", "bob", listen, wanted).error["data"]["reason"] == "TooManySubscriptions"
+        with served.stream(listen, wanted, authorization="Bearer alice") as other:
+            assert other.next()["method"] == "notifications/subscriptions/acknowledged"
+
+
 @pytest.mark.parametrize("version", ["old", "new"])
 @pytest.mark.parametrize("token", [None, "mallory"])
 def test_without_a_valid_token_nothing_is_answered(guarded: Endpoint, version: str, token: str | None) -> None:

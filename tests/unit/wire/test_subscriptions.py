@@ -147,6 +147,35 @@ def test_a_client_that_goes_away_leaves_nothing_behind(endpoint: Endpoint) -> No
     eventually("nobody follows any more", lambda: endpoint.service.cache.waiting == before)
 
 
+def test_one_caller_has_only_so_many_subscriptions() -> None:
+    with serving(Settings(max_subscriptions_per_caller=2)) as endpoint:
+        task_id = endpoint.make()
+        wanted = {"notifications": {"toolsListChanged": True}}
+        with listening(endpoint, task_id) as stream, endpoint.stream(LISTEN, wanted) as other:
+            stream.next()
+            other.next()
+            error = endpoint.new(LISTEN, wanted).error
+            assert error["code"] == -32603
+            assert "2 subscriptions" in error["message"]
+            assert error["data"] == {"reason": "TooManySubscriptions", "limit": 2}
+            endpoint.complete(task_id)
+            stream.rest()
+            with listening(endpoint, task_id) as again:
+                assert again.next()["method"] == ACKNOWLEDGED
+
+
+def test_a_stream_whose_client_has_gone_away_is_not_counted() -> None:
+    with serving(Settings(max_subscriptions_per_caller=1)) as endpoint:
+        task_id = endpoint.make()
+
+        def accepted() -> bool:
+            with listening(endpoint, task_id) as stream:
+                return stream.next().get("method") == ACKNOWLEDGED
+
+        assert accepted()
+        eventually("its place is free", accepted)
+
+
 def test_the_servers_own_changes_can_be_told_on_the_same_stream() -> None:
     mcp: TaskServer[Any] = TaskServer("test", tasks=True)
 
