@@ -1,42 +1,18 @@
 """A FastMCP 4 server with tasks: python server_fastmcp_4.py PORT."""
 
-import asyncio
 import sys
-from datetime import timedelta
 
 from fastmcp import Context, FastMCP
-from fastmcp.dependencies import Progress
-from fastmcp.exceptions import ToolError
-from fastmcp.utilities.tasks import TaskConfig
 from fastmcp_tasks import TasksExtension
+from fastmcp_tools import QUICK, add_tools
 from mcp_types import ElicitRequest, ElicitRequestFormParams, InputRequiredResult
 
 mcp = FastMCP("four")
 mcp.add_extension(TasksExtension())
-quick = TaskConfig(mode="optional", poll_interval=timedelta(milliseconds=100))
+add_tools(mcp)
 
 
-@mcp.tool(task=quick)
-async def add(a: int, b: int) -> int:
-    return a + b
-
-
-@mcp.tool(task=quick)
-async def steps(count: int, progress: Progress = Progress()) -> str:
-    await progress.set_total(count)
-    for number in range(1, count + 1):
-        await progress.set_message(f"step {number}")
-        await progress.increment()
-        await asyncio.sleep(0.3)
-    return f"{count} steps done"
-
-
-@mcp.tool(task=quick)
-async def fails() -> str:
-    raise ToolError("no disk")
-
-
-@mcp.tool(task=quick)
+@mcp.tool(task=QUICK)
 async def confirm(ctx: Context) -> str | InputRequiredResult:
     answers = ctx.input_responses
     if not answers:
@@ -45,11 +21,6 @@ async def confirm(ctx: Context) -> str | InputRequiredResult:
         return InputRequiredResult(input_requests={"sure": ElicitRequest(params=params)})
     answer = answers["sure"]
     return f"{answer.action} {(answer.content or {}).get('value')}"
-
-
-@mcp.tool
-async def inline(word: str) -> str:
-    return word
 
 
 @mcp.prompt
