@@ -598,6 +598,10 @@ class TestHelmTest:
     def test_sample_is_called_and_cancelled(self) -> None:
         assert self.pods({}) == {"health", "completes", "cancelled"}
 
+    def test_every_script_is_beside_those_that_import_it(self) -> None:
+        scripts = {path.name: path.read_text() for path in (CHART / "files" / "tests").glob("*.py")}
+        assert render({}).find("ConfigMap", "mcptasks-test")["data"] == scripts
+
     def test_own_server_is_called_where_its_tools_are_named(self) -> None:
         module: dict[str, Any] = {"server": {"module": "/app/server.py"}}
         assert self.pods(module) == {"health"}
