@@ -15,12 +15,13 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mcptasks.local.stack import PATH, LocalStack, StackConfig
 from tests.clients.proxy import round_robin
+from tests.support.checked import FAILURE, SUCCESS, Check, Checked, write_summary
 from tests.support.environments import CACHE, ROOT, InstallError, node, npm_packages, virtual_environment
 
 FOLDER = Path(__file__).parent
@@ -106,46 +107,34 @@ PROGRAMS = (
 
 
 @dataclass(frozen=True)
-class Check:
-    """One check of a client program, as it prints it."""
-
-    check: str
-    ok: bool
-    detail: str = ""
-
-
-@dataclass(frozen=True)
 class Run:
-    """What came of one program against one target. `error` says why it ended before its last check."""
+    """What came of one program against one target."""
 
     client: str
     target: str
-    checks: tuple[Check, ...]
-    error: str = ""
-
-    @property
-    def passed(self) -> bool:
-        return not self.error and bool(self.checks) and all(check.ok for check in self.checks)
+    outcome: Checked
 
     @property
     def score(self) -> str:
-        return f"{sum(check.ok for check in self.checks)} of {len(self.checks)}"
+        return f"{self.outcome.count(SUCCESS)} of {len(self.outcome.checks)}"
 
 
-def run(command: Sequence[str], client: str, target: str) -> Run:
+def run(command: Sequence[str]) -> Checked:
     """Run one program to its end."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PROGRAM_SECONDS)
     except subprocess.TimeoutExpired as expired:
         output = expired.stdout.decode() if isinstance(expired.stdout, bytes) else expired.stdout or ""
-        return Run(client, target, _checks(output), f"not done within {PROGRAM_SECONDS} s")
-    checks = _checks(done.stdout)
-    crashed = done.returncode != 0 and all(check.ok for check in checks)
-    return Run(client, target, checks, (done.stderr.strip()[-2000:] or f"exit {done.returncode}") if crashed else "")
+        return Checked(_checks(output), f"not done within {PROGRAM_SECONDS} s")
+    found = Checked(_checks(done.stdout))
+    if found.failures or (found.checks and not done.returncode):
+        return found
+    return replace(found, error=done.stderr.strip()[-2000:] or f"exit {done.returncode}")
 
 
 def _checks(output: str) -> tuple[Check, ...]:
-    return tuple(Check(**json.loads(line)) for line in output.splitlines() if line.startswith('{"check"'))
+    lines = (json.loads(line) for line in output.splitlines() if line.startswith('{"check"'))
+    return tuple(Check(line["check"], SUCCESS if line["ok"] else FAILURE, line["detail"]) for line in lines)
 
 
 def run_all(programs: Sequence[Program]) -> list[Run]:
@@ -156,11 +145,11 @@ def run_all(programs: Sequence[Program]) -> list[Run]:
         endpoints = [stack.endpoint_of(name) for name in stack.server_names]
         with round_robin(endpoints, PATH) as both, ThreadPoolExecutor(AT_ONCE) as pool:
             jobs = [
-                pool.submit(run, program.command(url), program.name, target)
+                (program.name, target, pool.submit(run, program.command(url)))
                 for target, url in zip(TARGETS, (stack.endpoint, both), strict=True)
                 for program in programs
             ]
-            return [job.result() for job in jobs]
+            return [Run(client, target, job.result()) for client, target, job in jobs]
 
 
 def table(programs: Sequence[Program], runs: Sequence[Run]) -> str:
@@ -177,8 +166,8 @@ def checks_by_client(programs: Sequence[Program], runs: Sequence[Run]) -> str:
     """What is checked with each client, as Markdown."""
     lines = []
     for program in programs:
-        checks = next(result.checks for result in runs if result.client == program.name)
-        lines.append(f"- **{program.title}**, {program.version}: " + "; ".join(check.check for check in checks) + ".")
+        checks = next(result.outcome.checks for result in runs if result.client == program.name)
+        lines.append(f"- **{program.title}**, {program.version}: " + "; ".join(check.id for check in checks) + ".")
     return "\n".join(lines) + "\n"
 
 
@@ -186,10 +175,10 @@ def failures(runs: Sequence[Run]) -> str:
     """All that went wrong, for people."""
     lines = []
     for result in runs:
-        wrong = [f"  {check.check}: {check.detail}" for check in result.checks if not check.ok]
-        if result.error:
-            wrong.append(f"  ended early: {result.error}")
-        if wrong or not result.checks:
+        wrong = [f"  {check.id}: {check.message}" for check in result.outcome.failures]
+        if result.outcome.error:
+            wrong.append(f"  ended early: {result.outcome.error}")
+        if wrong:
             lines += [f"{result.client}, {result.target}:", *wrong]
     return "\n".join(lines)
 
@@ -204,7 +193,10 @@ def write_document(text: str) -> None:
 
 def summary(runs: Sequence[Run]) -> dict[str, Any]:
     """The outcome for programs."""
-    return {"passed": all(result.passed for result in runs), "runs": [asdict(result) for result in runs]}
+    return {
+        "passed": all(result.outcome.passed for result in runs),
+        "runs": [{"client": result.client, "target": result.target, **asdict(result.outcome)} for result in runs],
+    }
 
 
 def main() -> int:
@@ -219,12 +211,11 @@ def main() -> int:
     except InstallError as error:
         print(error, file=sys.stderr)
         return 2
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(summary(runs), indent=2) + "\n")
+    write_summary(arguments.output, summary(runs))
     print(table(programs, runs), failures(runs), sep="\n")
     if not arguments.client:
         write_document(f"{table(programs, runs)}\nWhat is checked with each:\n\n{checks_by_client(programs, runs)}")
-    return 0 if all(result.passed for result in runs) else 1
+    return 0 if all(result.outcome.passed for result in runs) else 1
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mcptasks.local.stack import LocalStack, StackConfig
+from tests.support.checked import FAILURE, SUCCESS, Check, Checked, write_summary
 from tests.support.environments import CACHE, InstallError, node, npm_packages
 
 PACKAGE = "@modelcontextprotocol/conformance"
@@ -73,33 +74,18 @@ KNOWN_GAPS: dict[str, str] = {}
 """Scenarios that fail for a reason that docs/protocol.md tells. One that passes must leave this list."""
 
 SCENARIO_SECONDS = 120
-SUCCESS = "SUCCESS"
-FAILURE = "FAILURE"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check of a scenario, as the suite reports it."""
-
-    id: str
-    status: str
-    message: str = ""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What came of one scenario. `error` says why there are no checks."""
+    """What came of one scenario."""
 
     name: str
-    checks: tuple[Check, ...]
-    error: str = ""
-
-    def count(self, status: str) -> int:
-        return sum(check.status == status for check in self.checks)
+    outcome: Checked
 
     @property
     def passed(self) -> bool:
-        return not self.error and not self.count(FAILURE)
+        return self.outcome.passed
 
     @property
     def as_known(self) -> bool:
@@ -114,18 +100,18 @@ class Suite:
     node: Path
     program: Path
 
-    def run(self, name: str, url: str) -> Scenario:
+    def run(self, name: str, url: str) -> Checked:
         """Run one scenario against the server."""
         with tempfile.TemporaryDirectory(prefix="mcptasks-conformance-") as folder:
             command = [str(self.node), str(self.program), "server", "--url", url, "--scenario", name, "-o", folder]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=SCENARIO_SECONDS)
             except subprocess.TimeoutExpired:
-                return Scenario(name, (), f"not done within {SCENARIO_SECONDS} s")
+                return Checked((), f"not done within {SCENARIO_SECONDS} s")
             reports = sorted(Path(folder).glob("*/checks.json"))
             if not reports:
-                return Scenario(name, (), (done.stderr or done.stdout).strip()[-2000:] or "no report")
-            return Scenario(name, tuple(_check(item) for item in json.loads(reports[-1].read_text())))
+                return Checked((), (done.stderr or done.stdout).strip()[-2000:] or "no report")
+            return Checked(tuple(_check(item) for item in json.loads(reports[-1].read_text())))
 
 
 def _check(item: dict[str, Any]) -> Check:
@@ -143,11 +129,12 @@ def table(scenarios: Sequence[Scenario]) -> str:
     width = max(len(scenario.name) for scenario in scenarios)
     lines = [f"{'scenario':{width}}  passed  failed  skipped"]
     for scenario in scenarios:
-        counts = (scenario.count(SUCCESS), scenario.count(FAILURE), scenario.count("SKIPPED"))
+        outcome = scenario.outcome
+        counts = [outcome.count(status) for status in (SUCCESS, FAILURE, "SKIPPED")]
         lines.append(f"{scenario.name:{width}}  {counts[0]:6}  {counts[1]:6}  {counts[2]:7}")
-        if scenario.error:
-            lines.append(f"    no result: {scenario.error}")
-        lines += [f"    {check.id}: {check.message}" for check in scenario.checks if check.status == FAILURE]
+        if outcome.error:
+            lines.append(f"    no result: {outcome.error}")
+        lines += [f"    {check.id}: {check.message}" for check in outcome.failures]
         if scenario.name in KNOWN_GAPS:
             found = "passes now, take it out of KNOWN_GAPS" if scenario.passed else "known"
             lines.append(f"    {found}: {KNOWN_GAPS[scenario.name]}")
@@ -159,7 +146,9 @@ def summary(scenarios: Sequence[Scenario]) -> dict[str, Any]:
     return {
         "suite": f"{PACKAGE}@{VERSION}",
         "passed": all(scenario.passed for scenario in scenarios),
-        "scenarios": [asdict(scenario) | {"passed": scenario.passed} for scenario in scenarios],
+        "scenarios": [
+            {"name": scenario.name, **asdict(scenario.outcome), "passed": scenario.passed} for scenario in scenarios
+        ],
     }
 
 
@@ -167,7 +156,7 @@ def run(names: Sequence[str]) -> list[Scenario]:
     """Run the scenarios one after the other on one embedded cluster. Raises InstallError."""
     suite = installed_suite()
     with LocalStack(StackConfig(str(SERVER))) as stack:
-        return [suite.run(name, stack.endpoint) for name in names]
+        return [Scenario(name, suite.run(name, stack.endpoint)) for name in names]
 
 
 def main() -> int:
@@ -183,8 +172,7 @@ def main() -> int:
     except InstallError as error:
         print(error, file=sys.stderr)
         return 2
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps(summary(scenarios), indent=2) + "\n")
+    write_summary(arguments.output, summary(scenarios))
     print(table(scenarios))
     return 0 if all(scenario.as_known for scenario in scenarios) else 1
 
