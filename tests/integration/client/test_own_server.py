@@ -22,7 +22,7 @@ from mcptasks.client import (
 )
 from mcptasks.local.stack import LocalStack, StackConfig
 from mcptasks.resources import JsonObject, Phase
-from mcptasks.wire.versions import PROTOCOLS, ProtocolChoice
+from mcptasks.wire.versions import ProtocolChoice
 
 pytestmark = pytest.mark.anyio
 
@@ -35,12 +35,6 @@ NEW: ProtocolChoice = "2026-07-28"
 def url() -> Iterator[str]:
     with LocalStack(StackConfig(str(Path(__file__).with_name("tools.py")))) as stack:
         yield stack.endpoint
-
-
-@pytest.fixture(params=PROTOCOLS)
-def protocol(request: pytest.FixtureRequest) -> ProtocolChoice:
-    choice: ProtocolChoice = request.param
-    return choice
 
 
 # --- questions ------------------------------------------------------------------------------------------------------

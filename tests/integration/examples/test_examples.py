@@ -13,7 +13,7 @@ import pytest
 from mcptasks.client import Client, Elicitation, Progress, SyncClient, TaskCancelledError, TaskState
 from mcptasks.local.stack import LocalStack, StackConfig
 from mcptasks.resources import JsonObject, Phase
-from mcptasks.wire.versions import PROTOCOLS, ProtocolChoice
+from mcptasks.wire.versions import ProtocolChoice
 from tests.support.moved_programs import ANSWERS, EXAMPLES, USES, answer
 
 pytestmark = pytest.mark.anyio
@@ -33,12 +33,6 @@ def url(folder: Path) -> Iterator[str]:
     modules = [*folder.glob("*.py"), *folder.glob("from_fastmcp/*/after.py")]
     with LocalStack(StackConfig(",".join(str(path) for path in sorted(modules)))) as stack:
         yield stack.endpoint
-
-
-@pytest.fixture(params=PROTOCOLS)
-def protocol(request: pytest.FixtureRequest) -> ProtocolChoice:
-    choice: ProtocolChoice = request.param
-    return choice
 
 
 async def test_a_cpu_bound_tool_reports_progress_and_a_result(url: str, protocol: ProtocolChoice) -> None:
