@@ -8,26 +8,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from mcptasks.cli import main
 from mcptasks.wire.versions import IDEMPOTENCY_META
-from tests.unit.client.fake_server import NEW, OLD, TASK_ID, FakeServer, HttpFault, RpcFault, serving
-
-
-@pytest.fixture(params=[OLD, NEW])
-def server(request: pytest.FixtureRequest) -> Iterator[FakeServer]:
-    with serving(FakeServer(request.param)) as fake:
-        yield fake
-
-
-@pytest.fixture
-def new() -> Iterator[FakeServer]:
-    with serving(FakeServer(NEW)) as fake:
-        yield fake
-
+from tests.unit.client.fake_server import OLD, TASK_ID, FakeServer, HttpFault, RpcFault, serving
 
 Call = Callable[..., tuple[int, str, str]]
 

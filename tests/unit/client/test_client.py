@@ -21,27 +21,9 @@ from mcptasks.client import (
     TaskCancelledError,
 )
 from mcptasks.resources import Phase
-from tests.unit.client.fake_server import NEW, OLD, RESULT, TASK_ID, FakeServer, HttpFault, RpcFault, serving
+from tests.unit.client.fake_server import NEW, OLD, RESULT, TASK_ID, FakeServer, HttpFault, RpcFault
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def new() -> Iterator[FakeServer]:
-    with serving(FakeServer(NEW)) as server:
-        yield server
-
-
-@pytest.fixture
-def old() -> Iterator[FakeServer]:
-    with serving(FakeServer(OLD)) as server:
-        yield server
-
-
-@pytest.fixture(params=[OLD, NEW])
-def server(request: pytest.FixtureRequest) -> Iterator[FakeServer]:
-    with serving(FakeServer(request.param)) as fake:
-        yield fake
 
 
 def free_port() -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -25,7 +24,7 @@ from mcptasks.resources import JsonObject, Phase
 from mcptasks.wire.client_http import HttpTransport
 from mcptasks.wire.client_types import HttpRefusedError
 from mcptasks.wire.versions import IDEMPOTENCY_META as KEY
-from tests.unit.client.fake_server import NEW, OLD, RESULT, TASK_ID, FakeServer, HttpFault, RpcFault, serving
+from tests.unit.client.fake_server import NEW, OLD, RESULT, TASK_ID, FakeServer, HttpFault, RpcFault
 
 pytestmark = pytest.mark.anyio
 
@@ -38,24 +37,6 @@ QUESTION: JsonObject = {
 }
 MESSAGES: JsonObject = {"messages": [{"role": "user", "content": {"type": "text", "text": "hello"}}]}
 CONTENTS: JsonObject = {"contents": [{"uri": "a://b", "text": "hi"}, {"uri": "a://c", "blob": "AAE="}]}
-
-
-@pytest.fixture(params=[OLD, NEW])
-def server(request: pytest.FixtureRequest) -> Iterator[FakeServer]:
-    with serving(FakeServer(request.param)) as fake:
-        yield fake
-
-
-@pytest.fixture
-def new() -> Iterator[FakeServer]:
-    with serving(FakeServer(NEW)) as fake:
-        yield fake
-
-
-@pytest.fixture
-def old() -> Iterator[FakeServer]:
-    with serving(FakeServer(OLD)) as fake:
-        yield fake
 
 
 # --- questions ------------------------------------------------------------------------------------------------------
