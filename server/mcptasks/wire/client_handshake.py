@@ -12,6 +12,7 @@ from mcptasks.resources import JsonObject, Phase
 from mcptasks.wire.client_following import Following, Hints
 from mcptasks.wire.client_http import Answer, HttpTransport, progress_in, report
 from mcptasks.wire.client_input import Asker
+from mcptasks.wire.client_paging import all_pages
 from mcptasks.wire.client_patience import may_pass, patiently, pauses
 from mcptasks.wire.client_server_requests import ServerRequests, related_task
 from mcptasks.wire.client_types import (
@@ -97,15 +98,9 @@ class HandshakeDialect:
             self._session = None
 
     async def list_tools(self) -> list[Tool]:
-        tools: list[Tool] = []
-        params: JsonObject = {}
-        while True:
-            page = (await self._request("tools/list", params)).result
-            tools += [Tool.parse(item) for item in page.get("tools") or ()]
-            if not page.get("nextCursor"):
-                self._tools = {tool.name: tool for tool in tools}
-                return tools
-            params = {"cursor": page["nextCursor"]}
+        tools = [Tool.parse(item) for item in await self._all("tools/list", "tools")]
+        self._tools = {tool.name: tool for tool in tools}
+        return tools
 
     async def invoke(self, call: Invocation, on_progress: ProgressCallback | None) -> JsonObject | TaskState:
         offered = self._offers_tasks(call.method)
@@ -175,14 +170,13 @@ class HandshakeDialect:
     async def list_tasks(self) -> list[TaskState] | None:
         if (self._capabilities.get("tasks") or {}).get("list") is None or self.version != VERSION:
             return None
-        tasks: list[TaskState] = []
-        params: JsonObject = {}
-        while True:
-            page = (await self._request("tasks/list", params)).result
-            tasks += [_state(item) for item in page.get("tasks") or ()]
-            if not page.get("nextCursor"):
-                return tasks
-            params = {"cursor": page["nextCursor"]}
+        return [_state(item) for item in await self._all("tasks/list", "tasks")]
+
+    async def _all(self, method: str, key: str) -> list[JsonObject]:
+        async def page(params: JsonObject) -> JsonObject:
+            return (await self._request(method, params)).result
+
+        return await all_pages(page, key)
 
     def _offers_tasks(self, method: str) -> bool:
         kind, verb = _CAPABILITY[method]

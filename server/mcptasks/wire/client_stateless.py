@@ -13,6 +13,7 @@ from mcptasks.resources import JsonObject, Phase
 from mcptasks.wire.client_following import Following, Hints
 from mcptasks.wire.client_http import HttpTransport, OnMessage, progress_in, report
 from mcptasks.wire.client_input import Asker, InputRequiredError
+from mcptasks.wire.client_paging import all_pages
 from mcptasks.wire.client_patience import patiently
 from mcptasks.wire.client_types import (
     CLIENT_NAME,
@@ -79,14 +80,7 @@ class StatelessDialect:
         """Nothing to end: there are no sessions."""
 
     async def list_tools(self) -> list[Tool]:
-        tools: list[Tool] = []
-        params: JsonObject = {}
-        while True:
-            page = await self._request("tools/list", params)
-            tools += [Tool.parse(item) for item in page.get("tools") or ()]
-            if not page.get("nextCursor"):
-                return tools
-            params = {"cursor": page["nextCursor"]}
+        return [Tool.parse(item) for item in await all_pages(partial(self._request, "tools/list"), "tools")]
 
     async def invoke(self, call: Invocation, on_progress: ProgressCallback | None) -> JsonObject | TaskState:
         params = call.params
