@@ -43,7 +43,7 @@ from mcptasks.kube.errors import (
     NotFoundError,
     UnavailableError,
 )
-from mcptasks.kube.tasks import TaskClient, parse_task
+from mcptasks.kube.tasks import StatusChange, TaskClient, parse_task
 from mcptasks.lifecycle import Ending, Retention, created_at, end, reported_ttl_ms, utc_now
 from mcptasks.limits import RateLimit, UnderWay
 from mcptasks.resources import (
@@ -464,14 +464,7 @@ class TaskService:
         await self._refresh(task_id)
         item = await self._item(task_id)
         self._shown_to(principal, item)
-        try:
-            written = await self.tasks.update_status(item, lambda task: answered(task, given, self.now()))
-        except NotFoundError:
-            raise TaskNotFoundError from None
-        except KubeError as error:
-            logger.error("cannot store an answer: %s", error, extra={"task": task_id})
-            raise UnavailableServiceError("The answer could not be stored at the moment. Try again.") from error
-        self.cache.add(written)
+        await self._change(item, lambda task: answered(task, given, self.now()), "The answer could not be stored")
 
     async def cancel(self, task_id: str, principal: Principal | None) -> TaskView:
         """Make the task cancelled; the operator then ends its process.
@@ -489,14 +482,7 @@ class TaskService:
         def change(task: McpTask) -> JsonObject | None:
             return None if task.terminal else end(task, ending, self.now(), self.retention)
 
-        try:
-            written = await self.tasks.update_status(item, change)
-        except NotFoundError:
-            raise TaskNotFoundError from None
-        except KubeError as error:
-            logger.error("cannot cancel: %s", error, extra={"task": task_id})
-            raise UnavailableServiceError("The task could not be cancelled at the moment. Try again.") from error
-        self.cache.add(written)
+        written = await self._change(item, change, "The task could not be cancelled")
         task = parse_task(written)
         if task.phase is not Phase.CANCELLED:
             raise TaskEndedError(task.phase)
@@ -504,6 +490,21 @@ class TaskService:
         # The caller may ask another replica next, which must not say that the task still works.
         await self.cache.echoed(written, ECHO_SECONDS)
         return self.view(task)
+
+    async def _change(self, item: JsonObject, change: StatusChange, failure: str) -> JsonObject:
+        """The object after the change of its status; `failure` says to the caller what could not be done.
+
+        Raises TaskNotFoundError, UnavailableServiceError.
+        """
+        try:
+            written = await self.tasks.update_status(item, change)
+        except NotFoundError:
+            raise TaskNotFoundError from None
+        except KubeError as error:
+            logger.error("%s: %s", failure, error, extra={"task": item["metadata"]["name"]})
+            raise UnavailableServiceError(f"{failure} at the moment. Try again.") from error
+        self.cache.add(written)
+        return written
 
     def list(self, principal: Principal | None, cursor: str | None = None) -> Page:
         """A page of the principal's tasks, newest first. Raises InvalidCallError for a cursor that is not ours."""
