@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -14,7 +14,7 @@ from mcptasks.cli.cluster import (
     ContextOption,
     KubeconfigOption,
     NamespaceOption,
-    on_cluster,
+    on_each_task,
 )
 from mcptasks.cli.durations import parse_duration
 from mcptasks.cli.errors import CliError, ExitCode, as_cli_error
@@ -43,23 +43,10 @@ def command(
     with as_cli_error(ValueError, exit_code=ExitCode.USAGE):
         seconds = parse_duration(timeout).total_seconds()
     options = ClusterOptions(kubeconfig, context, namespace)
-    if not on_cluster(options, lambda cluster: _cancel(cluster, names, seconds if wait else None)):
-        raise typer.Exit(1)
+    on_each_task(options, names, partial(_cancel, wait_seconds=seconds if wait else None))
 
 
-async def _cancel(cluster: Cluster, names: Sequence[str], wait_seconds: float | None) -> bool:
-    """Whether all could be cancelled."""
-    complete = True
-    for name in names:
-        try:
-            await _cancel_one(cluster, name, wait_seconds)
-        except CliError as error:
-            typer.echo(f"Error: {error}", err=True)
-            complete = False
-    return complete
-
-
-async def _cancel_one(cluster: Cluster, name: str, wait_seconds: float | None) -> None:
+async def _cancel(cluster: Cluster, name: str, wait_seconds: float | None) -> None:
     task = await cluster.task(name)
     if task.terminal:
         raise CliError(f"task {name} has ended already ({task.phase}): there is nothing to cancel")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +73,28 @@ async def open_cluster(options: ClusterOptions) -> AsyncIterator[Cluster]:
     access = ClusterAccess(settings.kubeconfig, settings.context)
     async with await access.connect("mcptasks-cli") as kube:
         yield Cluster(kube, settings.namespace or access.namespace())
+
+
+def on_each_task(
+    options: ClusterOptions, names: Sequence[str], work: Callable[[Cluster, str], Awaitable[None]]
+) -> None:
+    """Do the work for one task after the other, and say of which it cannot be done.
+
+    Raises typer.Exit where there were such.
+    """
+
+    async def run(cluster: Cluster) -> bool:
+        complete = True
+        for name in names:
+            try:
+                await work(cluster, name)
+            except CliError as error:
+                typer.echo(f"Error: {error}", err=True)
+                complete = False
+        return complete
+
+    if not on_cluster(options, run):
+        raise typer.Exit(1)
 
 
 def on_cluster(options: ClusterOptions, work: Callable[[Cluster], Awaitable[T]]) -> T:

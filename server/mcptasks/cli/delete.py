@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ from mcptasks.cli.cluster import (
     ContextOption,
     KubeconfigOption,
     NamespaceOption,
-    on_cluster,
+    on_each_task,
 )
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.resources import MCP_TASKS
@@ -33,19 +32,12 @@ def command(
       mcptasks delete report-x5b2c7
     """
     options = ClusterOptions(kubeconfig, context, namespace)
-    if not on_cluster(options, lambda cluster: _delete(cluster, names)):
-        raise typer.Exit(1)
+    on_each_task(options, names, _delete)
 
 
-async def _delete(cluster: Cluster, names: Sequence[str]) -> bool:
-    """Whether all were there to be deleted."""
-    complete = True
-    for name in names:
-        try:
-            await cluster.kube.delete(MCP_TASKS, name, cluster.namespace)
-        except NotFoundError as error:
-            typer.echo(f"Error: {await cluster.explain_missing(error, name)}", err=True)
-            complete = False
-        else:
-            typer.echo(f'mcptask.{GROUP} "{name}" deleted from {cluster.namespace} namespace')
-    return complete
+async def _delete(cluster: Cluster, name: str) -> None:
+    try:
+        await cluster.kube.delete(MCP_TASKS, name, cluster.namespace)
+    except NotFoundError as error:
+        raise await cluster.explain_missing(error, name) from error
+    typer.echo(f'mcptask.{GROUP} "{name}" deleted from {cluster.namespace} namespace')

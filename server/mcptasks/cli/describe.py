@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import chain, repeat
 from typing import Annotated
 
 import typer
@@ -13,10 +13,9 @@ from mcptasks.cli.cluster import (
     ContextOption,
     KubeconfigOption,
     NamespaceOption,
-    on_cluster,
+    on_each_task,
 )
 from mcptasks.cli.describe_text import TaskFacts, describe
-from mcptasks.cli.errors import CliError
 from mcptasks.cli.pods import Attempt, attempts_of, log_of
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.resources import EVENTS, JOBS
@@ -39,24 +38,13 @@ def command(
       mcptasks describe report-x5b2c7
     """
     options = ClusterOptions(kubeconfig, context, namespace)
-    if not on_cluster(options, lambda cluster: _describe(cluster, names)):
-        raise typer.Exit(1)
+    separators = chain([""], repeat("\n\n"))
+    on_each_task(options, names, lambda cluster, name: _describe(cluster, name, next(separators)))
 
 
-async def _describe(cluster: Cluster, names: Sequence[str]) -> bool:
-    """Whether all were there to be described."""
-    complete = True
-    for number, name in enumerate(names):
-        try:
-            facts = await gather(cluster, name)
-        except CliError as error:
-            typer.echo(f"Error: {error}", err=True)
-            complete = False
-            continue
-        if number:
-            typer.echo("\n")
-        typer.echo(describe(facts))
-    return complete
+async def _describe(cluster: Cluster, name: str, separator: str) -> None:
+    facts = await gather(cluster, name)
+    typer.echo(f"{separator}{describe(facts)}")
 
 
 async def gather(cluster: Cluster, name: str) -> TaskFacts:
