@@ -139,7 +139,7 @@ _ADMISSION_REASONS = frozenset(
 
 def _by_pod_status(pod: PodFacts, limit: Limit) -> Diagnosis | None:
     if pod.reason == "DeadlineExceeded":
-        return deadline_exceeded(limit)
+        return _never_reached_the_gateway(pod) or deadline_exceeded(limit)
     if pod.reason in _NODE_REASONS:
         reason, what = _NODE_REASONS[pod.reason]
         return Diagnosis(reason, f"Pod {pod.name} {what}{_on(pod)}: {pod.message or pod.reason}", _RETRY_HINT)
@@ -150,6 +150,12 @@ def _by_pod_status(pod: PodFacts, limit: Limit) -> Diagnosis | None:
             "Call the tool again; if it happens again, the template asks for what the node cannot give",
         )
     return None
+
+
+def _never_reached_the_gateway(pod: PodFacts) -> Diagnosis | None:
+    state = pod.runner.state
+    waited = isinstance(state, Terminated) and state.exit_code == EXIT_GATEWAY_UNREACHABLE
+    return _gateway_unreachable() if waited else None
 
 
 _CANNOT_RUN = frozenset({"StartError", "ContainerCannotRun", "RunContainerError"})
@@ -226,14 +232,19 @@ def _exit_code(state: Terminated) -> Diagnosis:
             code,
         )
     if code == EXIT_GATEWAY_UNREACHABLE:
-        return Diagnosis(
-            Reason.GATEWAY_UNREACHABLE,
-            f"the process could not reach the server's gateway to deliver the outcome (exit code {code})",
-            "Check MCPTASKS_GATEWAY_URL of the operator and that Pods may connect to it",
-            code,
-        )
+        return _gateway_unreachable()
     return Diagnosis(
         Reason.EXIT_CODE, f"the process ended with exit code {code} and delivered no result", exit_code=code
+    )
+
+
+def _gateway_unreachable() -> Diagnosis:
+    return Diagnosis(
+        Reason.GATEWAY_UNREACHABLE,
+        "the process could not reach the server's gateway for as long as it was allowed to run "
+        f"(exit code {EXIT_GATEWAY_UNREACHABLE})",
+        "Check that the server is there, MCPTASKS_GATEWAY_URL of the operator, and that Pods may connect to it",
+        EXIT_GATEWAY_UNREACHABLE,
     )
 
 

@@ -71,11 +71,12 @@ class Pace:
 
 
 class GatewayClient:
-    """Calls the gateway. Use on one loop."""
+    """Calls the gateway. Use on one loop. `trouble`: why the call that is being repeated came to nothing so far."""
 
     def __init__(self, url: str, token_file: Path, pace: Pace | None = None) -> None:
         self._token_file = token_file
         self._pace = pace or Pace()
+        self.trouble: str | None = None
         self._http = httpx2.AsyncClient(
             base_url=url,
             timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
@@ -151,8 +152,11 @@ class GatewayClient:
         unauthorized_since: float | None = None
         while True:
             try:
-                return await self._request(method, path, body)
+                answer = await self._request(method, path, body)
+                self.trouble = None
+                return answer
             except _TryAgainError as error:
+                self.trouble = str(error)
                 now = time.monotonic()
                 unauthorized_since = (unauthorized_since or now) if error.unauthorized else None
                 last = (

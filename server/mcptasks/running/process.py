@@ -16,7 +16,7 @@ from mcptasks.inputs import Answer
 from mcptasks.loading import LoadError, load_server
 from mcptasks.logs import bind_task
 from mcptasks.resources import Reason
-from mcptasks.running.gateway_client import GatewayClient, RejectedError, TaskOverError
+from mcptasks.running.gateway_client import GatewayClient, GatewayUnreachableError, RejectedError, TaskOverError
 from mcptasks.running.loop_thread import LoopJob, LoopThread
 from mcptasks.running.main_thread import run_beside, run_here
 from mcptasks.running.outcomes import encoded, exit_code, not_serializable, within_limit
@@ -84,10 +84,19 @@ class TaskProcess:
             GatewayUnreachableError, RejectedError: no assignment, or the outcome could not be delivered.
             Terminated: a signal has ended the work; whatever else the component ended the process with.
         """
-        assignment = self.loop_thread.run(self.client.assignment(self.started + ASSIGNMENT_SECONDS))
+        assignment = self._assignment()
         with bind_task(assignment.task_id):
             logger.info("attempt %s: %s %s", assignment.attempt, assignment.component.kind, assignment.component.name)
             return self._run(assignment)
+
+    def _assignment(self) -> Assignment:
+        try:
+            return self.loop_thread.run(self.client.assignment(self.started + ASSIGNMENT_SECONDS))
+        except Terminated:
+            # The kubelet ends the Pod at its deadline: what kept it from running says more than that.
+            if self.client.trouble is None:
+                raise
+            raise GatewayUnreachableError(f"ended without an assignment: {self.client.trouble}") from None
 
     def _run(self, assignment: Assignment) -> int:
         talk = self.loop_thread.run(self._start_talking(assignment))

@@ -41,6 +41,7 @@ def pod_with(state: Terminated, **facts: object) -> PodFacts:
         (pod_with(exited(127, "ContainerCannotRun")), Reason.CONTAINER_CANNOT_RUN, "cannot be started"),
         (pod_with(exited(137, "ContainerStatusUnknown"), node="n1"), Reason.NODE_LOST, "n1"),
         (pod_with(exited(137), reason="DeadlineExceeded"), Reason.DEADLINE_EXCEEDED, "longer than 3600 s"),
+        (pod_with(exited(75), reason="DeadlineExceeded"), Reason.GATEWAY_UNREACHABLE, "could not reach"),
         (pod_with(exited(137), reason="Evicted", message="low on memory"), Reason.EVICTED, "low on memory"),
         (make_pod(reason="NodeLost", phase="Failed"), Reason.NODE_LOST, "lost with its node"),
         (make_pod(reason="Terminated", phase="Failed"), Reason.EVICTED, "shuts down"),

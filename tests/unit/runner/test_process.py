@@ -488,12 +488,17 @@ class TestEnding:
         assert ended(process).code == 143
         assert not gateway.requests(OUTCOME_PATH)
 
-    def test_a_runner_that_waits_for_its_assignment_ends_at_once(self, runner: Runner, gateway: FakeGateway) -> None:
+    def test_a_runner_that_cannot_get_its_assignment_ends_at_once_and_says_why(
+        self, runner: Runner, gateway: FakeGateway
+    ) -> None:
         gateway.will(ASSIGNMENT_PATH, *[Answer(503)] * 1000)
         process = runner.start()
-        gateway.wait_for(lambda: bool(gateway.received))
+        gateway.wait_for(lambda: len(gateway.received) > 1)
         process.send_signal(signal.SIGTERM)
-        assert ended(process).code == 143
+        result = ended(process)
+        assert result.code == 75
+        assert "ended without an assignment" in result.err, result.err
+        assert "503" in result.err, result.err
 
     def test_an_outcome_that_is_on_its_way_is_still_delivered(self, runner: Runner, gateway: FakeGateway) -> None:
         runner.module("@mcp.tool()\ndef f() -> dict[str, int]:\n    return dict(n=1)")
