@@ -350,6 +350,36 @@ def test_quota_refuses_jobs(api: Api, space: Space) -> None:
     assert "exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0" in event["message"]
 
 
+def test_quota_counts_what_pods_request(api: Api, space: Space) -> None:
+    hard = {"requests.ephemeral-storage": "1Gi", "limits.memory": "512Mi"}
+    api.post(space.path("resourcequotas"), {"metadata": {"name": "q"}, "spec": {"hard": hard}}).ok(201)
+
+    def in_use() -> Json:
+        used: Json = (api.get(space.path("resourcequotas", "q")).ok().get("status") or {}).get("used") or {}
+        return used
+
+    def pod(name: str, requests: Json, limits: Json) -> Json:
+        container = {"name": "main", "image": "x", "resources": {"requests": requests, "limits": limits}}
+        # No node has it: the Pods only wait.
+        return {"metadata": {"name": name}, "spec": {"nodeSelector": {"no": "node"}, "containers": [container]}}
+
+    eventually(lambda: in_use() == {"requests.ephemeral-storage": "0", "limits.memory": "0"})
+    api.post(space.path("pods"), pod("a", {"ephemeral-storage": "768Mi"}, {"memory": "256Mi"})).ok(201)
+    eventually(lambda: in_use() == {"requests.ephemeral-storage": "768Mi", "limits.memory": "256Mi"})
+    api.post(space.path("pods"), pod("b", {}, {"memory": "128Mi"})).ok(201)
+    eventually(lambda: in_use()["limits.memory"] == "384Mi")
+    reply = api.post(space.path("pods"), pod("c", {"ephemeral-storage": "512Mi"}, {"memory": "256Mi"}))
+    assert (reply.code, reply.reason) == (403, "Forbidden")
+    assert reply.message == (
+        'pods "c" is forbidden: exceeded quota: q, '
+        "requested: limits.memory=256Mi,requests.ephemeral-storage=512Mi, "
+        "used: limits.memory=384Mi,requests.ephemeral-storage=768Mi, "
+        "limited: limits.memory=512Mi,requests.ephemeral-storage=1Gi"
+    )
+    reply = api.post(space.path("pods"), pod("d", {"ephemeral-storage": "1Mi"}, {}))
+    assert reply.message == 'pods "d" is forbidden: failed quota: q: must specify limits.memory for: main'
+
+
 def test_eviction(api: Api, space: Space, image: str) -> None:
     ignore = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     body = job("a", "exec sleep 60", image, podFailurePolicy={"rules": [ignore]})

@@ -1,28 +1,37 @@
-"""ResourceQuota for object counts: `pods` and `count/<resource>`. Compute resources are not counted.
+"""ResourceQuota: object counts (`pods`, `count/<resource>`), and the requests and limits of Pods that have not ended.
 
-https://kubernetes.io/docs/concepts/policy/resource-quotas/#quota-on-object-count
+Scopes and storage classes are not known here.
+
+https://kubernetes.io/docs/concepts/policy/resource-quotas/
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 from mcptasks.local import errors
 from mcptasks.local.controller import Controller, itself
 from mcptasks.local.kinds import Kind
-from mcptasks.local.quantity import parse_quantity
+from mcptasks.local.podamounts import Part, amounts_of
+from mcptasks.local.quantity import format_quantity, parse_quantity
 from mcptasks.local.rest import Rest
 from mcptasks.local.store import Change, Ref, Resource, Store
 
 Json = dict[str, Any]
+Amounts = dict[str, Decimal]
 
 QUOTAS = Resource("", "resourcequotas")
 PODS = Resource("", "pods")
 
+_PLAIN_REQUESTS = frozenset({"cpu", "memory", "ephemeral-storage"})
+_BYTES = frozenset({"memory", "ephemeral-storage"})
+_MUST_SPECIFY = frozenset({"cpu", "memory"})
+
 
 def _counted(name: str) -> Resource | None:
-    """The resource that an entry of `spec.hard` is about; None when it is not counted here."""
+    """The resource whose objects an entry of `spec.hard` counts; None where it counts something else."""
     if name == "pods":
         return PODS
     if not name.startswith("count/"):
@@ -31,15 +40,47 @@ def _counted(name: str) -> Resource | None:
     return Resource(group, plural)
 
 
-def used(store: Store, namespace: str, name: str) -> int:
-    resource = _counted(name)
-    if resource is None:
-        return 0
-    return sum(name != "pods" or _is_running(entry.obj) for entry in store.entries(resource, namespace))
+def _amount_name(name: str) -> tuple[Part, str] | None:
+    """What of a Pod an entry of `spec.hard` adds up: its requests or its limits, and of what."""
+    if name in _PLAIN_REQUESTS:
+        return "requests", name
+    part, _, resource = name.partition(".")
+    if resource and part == "requests":
+        return "requests", resource
+    return ("limits", resource) if resource and part == "limits" else None
 
 
-def _is_running(pod: Json) -> bool:
-    return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+def _asked(resource: Resource, obj: Json, hard: Iterable[str]) -> Amounts:
+    """What an object takes of the entries of `spec.hard`; those that it has no part in are left out."""
+    asked = {name: Decimal(1) for name in hard if _counted(name) == resource}
+    if resource == PODS:
+        for name in hard:
+            if (wanted := _amount_name(name)) and (amount := amounts_of(obj["spec"], wanted[0]).get(wanted[1])):
+                asked[name] = amount
+    return asked
+
+
+def used(store: Store, namespace: str, hard: Iterable[str]) -> Amounts:
+    """What the namespace's objects take of the entries of `spec.hard`."""
+    total = dict.fromkeys(hard, Decimal(0))
+    for resource in {resource for name in total if (resource := _counted(name))} | {PODS}:
+        for entry in store.entries(resource, namespace):
+            for name, amount in _asked(resource, entry.obj, total).items():
+                total[name] += amount if name.startswith("count/") or _holds(resource, entry.obj) else 0
+    return total
+
+
+def _holds(resource: Resource, obj: Json) -> bool:
+    return resource != PODS or (obj.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+
+
+def _text(name: str, amount: Decimal) -> str:
+    wanted = _amount_name(name)
+    return format_quantity(amount, binary=wanted is not None and wanted[1] in _BYTES)
+
+
+def _listed(amounts: Amounts) -> str:
+    return ",".join(f"{name}={_text(name, amount)}" for name, amount in sorted(amounts.items()))
 
 
 class Quota:
@@ -52,16 +93,37 @@ class Quota:
         if not kind.namespaced:
             return
         for quota in self._store.entries(QUOTAS, namespace):
-            hard = (quota.obj.get("spec") or {}).get("hard") or {}
-            for name in sorted(hard):
-                if _counted(name) == kind.storage:
-                    self._check(kind, obj, quota.ref, name, parse_quantity(hard[name]))
+            hard = {n: parse_quantity(a) for n, a in ((quota.obj.get("spec") or {}).get("hard") or {}).items()}
+            if why := _unspecified(kind.storage, obj, hard) or self._exceeded(kind.storage, obj, namespace, hard):
+                verb, detail = why
+                raise errors.forbidden(kind, obj["metadata"]["name"], f"{verb} quota: {quota.ref.name}{detail}")
 
-    def _check(self, kind: Kind, obj: Json, quota: Ref, name: str, limit: Decimal) -> None:
-        present = used(self._store, quota.namespace, name)
-        if present + 1 > limit:
-            why = f"exceeded quota: {quota.name}, requested: {name}=1, used: {name}={present}, limited: {name}={limit}"
-            raise errors.forbidden(kind, obj["metadata"]["name"], why)
+    def _exceeded(self, resource: Resource, obj: Json, namespace: str, hard: Amounts) -> tuple[str, str] | None:
+        asked = _asked(resource, obj, hard)
+        present = used(self._store, namespace, asked) if asked else {}
+        over = [name for name, amount in asked.items() if present[name] + amount > hard[name]]
+        if not over:
+            return None
+        requested, taken, limited = (_listed({n: amounts[n] for n in over}) for amounts in (asked, present, hard))
+        return "exceeded", f", requested: {requested}, used: {taken}, limited: {limited}"
+
+
+def _unspecified(resource: Resource, obj: Json, hard: Iterable[str]) -> tuple[str, str] | None:
+    """Where a quota limits CPU or memory, each container must say how much of it."""
+    if resource != PODS:
+        return None
+    missing: list[str] = []
+    for name in sorted(hard):
+        wanted = _amount_name(name)
+        if wanted is not None and wanted[1] in _MUST_SPECIFY:
+            part, what = wanted
+            silent = [c["name"] for c in _containers(obj) if what not in ((c.get("resources") or {}).get(part) or {})]
+            missing += [f"{name} for: {','.join(sorted(silent))}"] if silent else []
+    return ("failed", f": must specify {'; '.join(missing)}") if missing else None
+
+
+def _containers(pod: Json) -> list[Json]:
+    return [*(pod["spec"].get("containers") or ()), *(pod["spec"].get("initContainers") or ())]
 
 
 class QuotaController(Controller):
@@ -82,6 +144,6 @@ class QuotaController(Controller):
         entry = self._store.get(key)
         if entry is not None:
             hard = (entry.obj.get("spec") or {}).get("hard") or {}
-            amounts = {name: str(used(self._store, key.namespace, name)) for name in hard}
+            amounts = {name: _text(name, amount) for name, amount in used(self._store, key.namespace, hard).items()}
             self._rest.set_status(self._kind, entry, {"hard": hard, "used": amounts})
         return None

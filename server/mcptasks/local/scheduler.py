@@ -12,6 +12,7 @@ from mcptasks.local.controller import Controller
 from mcptasks.local.errors import ApiError
 from mcptasks.local.events import Recorder
 from mcptasks.local.options import DeleteOptions, Patch
+from mcptasks.local.podamounts import amounts_of
 from mcptasks.local.quantity import parse_quantity
 from mcptasks.local.rest import Rest
 from mcptasks.local.selectors import label_selector_matches
@@ -21,23 +22,6 @@ Json = dict[str, Any]
 
 PODS = Resource("", "pods")
 NODES = Resource("", "nodes")
-
-
-def requests_of(spec: Json) -> dict[str, Decimal]:
-    """The sum of the containers' requests, or an init container's where that is larger."""
-    total: dict[str, Decimal] = {}
-    for container in spec.get("containers") or ():
-        for name, amount in _requests(container).items():
-            total[name] = total.get(name, Decimal(0)) + amount
-    for container in spec.get("initContainers") or ():
-        for name, amount in _requests(container).items():
-            total[name] = max(total.get(name, Decimal(0)), amount)
-    return total
-
-
-def _requests(container: Json) -> dict[str, Decimal]:
-    asked = (container.get("resources") or {}).get("requests") or {}
-    return {name: parse_quantity(amount) for name, amount in asked.items()}
 
 
 def holds_node(pod: Json) -> bool:
@@ -57,7 +41,7 @@ class Usage:
 
     def add(self, ref: Ref, pod: Json) -> None:
         if ref not in self._pods:
-            self._pods[ref] = requests_of(pod["spec"])
+            self._pods[ref] = amounts_of(pod["spec"], "requests")
             for name, amount in self._pods[ref].items():
                 self.amounts[name] = self.amounts.get(name, Decimal(0)) + amount
 
@@ -80,7 +64,7 @@ def misfits(pod: Json, node: Json, usage: Usage) -> list[str]:
     reasons = []
     if usage.pods + 1 > allocatable["pods"]:
         reasons.append("Too many pods")
-    for name, amount in requests_of(pod["spec"]).items():
+    for name, amount in amounts_of(pod["spec"], "requests").items():
         if amount and usage.amounts.get(name, Decimal(0)) + amount > allocatable.get(name, Decimal(0)):
             reasons.append(f"Insufficient {name}")
     return reasons

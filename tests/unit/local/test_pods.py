@@ -12,9 +12,10 @@ import pytest
 from mcptasks.local.api_types import ApiTypes
 from mcptasks.local.errors import ApiError
 from mcptasks.local.logs import LINE_LIMIT, ContainerLog, LogOptions
+from mcptasks.local.podamounts import amounts_of
 from mcptasks.local.podenv import ConfigError, EnvSources, Mounts, container_argv, container_env, expand
 from mcptasks.local.protobuf import Decoder
-from mcptasks.local.scheduler import Usage, misfits, requests_of, unschedulable_message
+from mcptasks.local.scheduler import Usage, misfits, unschedulable_message
 from mcptasks.local.store import Ref, Resource
 
 Json = dict[str, Any]
@@ -125,7 +126,7 @@ def test_a_full_node() -> None:
 def test_init_containers_take_turns() -> None:
     spec = pod({"cpu": "1"})["spec"]
     spec["initContainers"] = [{"resources": {"requests": {"cpu": "3"}}}, {"resources": {"requests": {"cpu": "2"}}}]
-    assert requests_of(spec) == {"cpu": Decimal(3)}
+    assert amounts_of(spec, "requests") == {"cpu": Decimal(3)}
 
 
 def test_log_keeps_the_newest_output(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcptasks.local import jsonvalues, times
-from mcptasks.local.quantity import parse_quantity
+from mcptasks.local.quantity import format_quantity, parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,23 @@ def test_true_is_not_one() -> None:
 )
 def test_quantities(text: str | int, value: str) -> None:
     assert parse_quantity(text) == Decimal(value)
+
+
+@pytest.mark.parametrize(
+    ("amount", "binary", "text"),
+    [
+        ("0", True, "0"),
+        ("2", False, "2"),
+        ("1000", False, "1k"),
+        ("1500", False, "1500"),
+        ("0.5", False, "500m"),
+        ("1024", True, "1Ki"),
+        ("1610612736", True, "1536Mi"),
+        ("1000", True, "1000"),
+    ],
+)
+def test_canonical_quantities(amount: str, binary: bool, text: str) -> None:
+    assert format_quantity(Decimal(amount), binary=binary) == text
 
 
 @pytest.mark.parametrize("text", ["", "x", "1x", "1 Gi"])
