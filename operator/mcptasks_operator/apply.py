@@ -118,6 +118,7 @@ class Reconciler:
             evidence = replace(evidence, template=TemplateState.UNKNOWN)
         if evidence.template is TemplateState.MISSING and is_default_template(task):
             evidence = replace(evidence, template=TemplateState.FOUND)
+        evidence = replace(evidence, last_turn=self.cache.last_turn(task.namespace, task.spec.template_ref.name))
         now = self.now()
         policy = policy_of(task, template, self.settings)
         decision = decide(task, seen.job, seen.pods, now, policy, evidence)

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Generic, TypeAlias, TypeVar
 
 from mcptasks.kube.cache import Key, key_of, version_of
+from mcptasks.kube.names import label_value
 from mcptasks.lifecycle import utc_now
 from mcptasks.resources import JsonObject, McpTaskTemplateSpec
 from mcptasks_operator.facts import JobFacts, PodFacts, job_facts, pod_facts, task_key
@@ -143,6 +144,7 @@ class Cache:
     pods: Store[PodFacts] = field(default_factory=Store)
     _gone_jobs: Tombstones[JobFacts] = field(default_factory=dict)
     _gone_pods: Tombstones[PodFacts] = field(default_factory=dict)
+    _turns: dict[Key, datetime] = field(default_factory=dict)
 
     def seen(self, key: Key) -> Seen | None:
         """What is known of a task; None where there is no such task."""
@@ -161,6 +163,10 @@ class Cache:
         """The template, if it is known."""
         found = self.templates.of((namespace, name))
         return found[-1] if found else None
+
+    def last_turn(self, namespace: str, template: str) -> datetime | None:
+        """When a Pod of the template last got a node, if one was seen to."""
+        return self._turns.get((namespace, label_value(template)))
 
     def put(self, kind: WatchedKind, item: JsonObject, asked_after: int = 0) -> Key | None:
         """Take in an object; returns the key of the task it is about if there was anything new.
@@ -184,8 +190,15 @@ class Cache:
             case WatchedKind.JOB:
                 changed = self.jobs.put(Entry(key, uid, version, job_facts(item)), asked_after)
             case WatchedKind.POD:
-                changed = self.pods.put(Entry(key, uid, version, pod_facts(item)))
+                pod = pod_facts(item)
+                changed = self.pods.put(Entry(key, uid, version, pod))
+                self._take_turn(key[0], pod)
         return key if changed else None
+
+    def _take_turn(self, namespace: str, pod: PodFacts) -> None:
+        if pod.scheduled_at is not None:
+            key = namespace, pod.template
+            self._turns[key] = max(pod.scheduled_at, self._turns.get(key, pod.scheduled_at))
 
     def remove(self, kind: WatchedKind, item: JsonObject) -> Key | None:
         """Take note that an object is gone; `item` is its last state. Returns the key of the task it was about."""

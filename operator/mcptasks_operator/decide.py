@@ -87,7 +87,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was found out on demand. `fresh`: task, Job and Pods have just been read from the API server."""
+    """What was found out besides.
+
+    `fresh`: task, Job and Pods have just been read from the API server. `last_turn`: when a Pod of the task's template
+    last got a node.
+    """
 
     fresh: bool = False
     template: TemplateState = TemplateState.FOUND
@@ -96,6 +100,7 @@ class Evidence:
     log: tuple[str, ...] | None = None
     warnings: tuple[WarningEvent, ...] | None = None
     watching_since: datetime | None = None
+    last_turn: datetime | None = None
 
 
 # --- Steps ---
@@ -219,6 +224,10 @@ class _View:
         """Seconds from now to the moment; a little more than none where it has passed."""
         return max((moment - self.now).total_seconds(), 0.05)
 
+    def turn(self, waiting_since: datetime) -> datetime:
+        """From when the start deadline counts while there is no node: others of the template may be before it."""
+        return max(waiting_since, self.evidence.last_turn or waiting_since)
+
     def since(self, moment: datetime) -> float:
         return (self.now - moment).total_seconds()
 
@@ -294,7 +303,7 @@ def _refused(view: _View, refusal: Refusal) -> Decision:
         return _end(view, Phase.FAILED, cause, terminated="no process was started")
     cause = diagnose.refused(refusal.message)
     since = created_at(view.task)
-    deadline = since + seconds(view.policy.start.seconds)
+    deadline = view.turn(since) + seconds(view.policy.start.seconds)
     if view.now >= deadline:
         late = diagnose.start_deadline(view.policy.start, cause)
         return _end(view, Phase.FAILED, late, terminated="no process was started")
@@ -381,7 +390,9 @@ def _starting(view: _View, job: JobFacts, pod: PodFacts) -> Decision:
 
 
 def _not_started(view: _View, pod: PodFacts | None, anchor: datetime) -> Decision:
-    deadline = anchor + seconds(view.policy.start.seconds)
+    """The Pod is not there, has no node or has not started on it: each of these may take the start deadline."""
+    placed = pod.scheduled_at if pod is not None else None
+    deadline = (placed or view.turn(anchor)) + seconds(view.policy.start.seconds)
     waited = view.since(anchor)
     if waited < NOTABLE_SECONDS and view.now < deadline:
         return Decision(requeue_after=min(NOTABLE_SECONDS - waited, view.until(deadline)))

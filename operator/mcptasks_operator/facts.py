@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from mcptasks.resources import LABEL_TASK, LABEL_TASK_UID, JsonObject
+from mcptasks.resources import LABEL_TASK, LABEL_TASK_UID, LABEL_TEMPLATE, JsonObject
 
 RUNNER = "runner"
 """Name of the container that runs the tool; without one of this name it is the Pod's first."""
@@ -113,17 +113,23 @@ class Disruption:
 
 @dataclass(frozen=True, slots=True)
 class PodFacts:
-    """A Pod of a task: one attempt. `deletion_due` is when a Pod that is being deleted should be gone."""
+    """A Pod of a task: one attempt.
+
+    `template` is the template's name as a label value. `scheduled_at` is when the Pod got a node. `deletion_due` is
+    when a Pod that is being deleted should be gone.
+    """
 
     name: str
     uid: str
     created_at: datetime
     task_uid: str = ""
+    template: str = ""
     phase: str = "Pending"
     reason: str = ""
     message: str = ""
     node: str | None = None
     started_at: datetime | None = None
+    scheduled_at: datetime | None = None
     unschedulable: str | None = None
     disruption: Disruption | None = None
     runner: ContainerFacts = ContainerFacts(RUNNER)
@@ -229,11 +235,13 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         uid=metadata["uid"],
         created_at=moment(metadata.get("creationTimestamp")) or NEVER,
         task_uid=task_uid(pod),
+        template=str((metadata.get("labels") or {}).get(LABEL_TEMPLATE, "")),
         phase=status.get("phase", "Pending"),
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         node=spec.get("nodeName"),
         started_at=moment(status.get("startTime")),
+        scheduled_at=_scheduled_at(conditions),
         unschedulable=_unschedulable(conditions),
         disruption=_disruption(conditions),
         runner=runner,
@@ -242,6 +250,11 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         grace_seconds=spec.get("terminationGracePeriodSeconds") or 30,
         deletion_due=moment(metadata.get("deletionTimestamp")),
     )
+
+
+def _scheduled_at(conditions: dict[str, JsonObject]) -> datetime | None:
+    scheduled = conditions.get("PodScheduled") or {}
+    return moment(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None
 
 
 def _unschedulable(conditions: dict[str, JsonObject]) -> str | None:

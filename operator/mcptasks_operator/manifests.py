@@ -21,6 +21,7 @@ from mcptasks.resources import (
     LABEL_SERVER,
     LABEL_TASK,
     LABEL_TASK_UID,
+    LABEL_TEMPLATE,
     DisruptionPolicy,
     JsonObject,
     McpTask,
@@ -96,6 +97,7 @@ def task_labels(task: McpTask) -> dict[str, str]:
         LABEL_TASK_UID: task.uid,
         LABEL_SERVER: label_value(task.spec.server),
         LABEL_COMPONENT: label_value(task.spec.component.name),
+        LABEL_TEMPLATE: label_value(task.spec.template_ref.name),
     }
     if principal := task.metadata.labels.get(LABEL_PRINCIPAL):
         labels[LABEL_PRINCIPAL] = principal

@@ -26,6 +26,7 @@ LABEL_TASK = f"{GROUP}/task"
 LABEL_TASK_UID = f"{GROUP}/task-uid"
 LABEL_SERVER = f"{GROUP}/server"
 LABEL_COMPONENT = f"{GROUP}/component"
+LABEL_TEMPLATE = f"{GROUP}/template"
 LABEL_PRINCIPAL = f"{GROUP}/principal"
 """Label with a hash of the principal, so that one caller's tasks can be selected. The principal is in the spec."""
 
@@ -434,7 +435,12 @@ class McpTaskTemplateSpec(Model):
     )
     executor: Executor = Field(Executor.JOB, description="How the process comes to run; Job is a Pod of its own.")
     start_deadline_seconds: int | None = Field(
-        None, ge=1, description="Seconds that a task may wait for its Pod to start before it fails."
+        None,
+        ge=1,
+        description=(
+            "Seconds that a task may wait for its Pod to start before it fails. A task whose Pod has no node yet waits "
+            "its turn: they count anew whenever a Pod of the template gets a node."
+        ),
     )
     timeout_seconds: int | None = Field(
         None, ge=1, description="Seconds that an attempt may run, where neither tool nor call says so."

@@ -28,13 +28,14 @@ def templates(namespace: str, image: str) -> list[JsonObject]:
     """`default`, one for bursts, and one for each way in which a Pod cannot start or survive."""
     small = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
     tiny = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "160Mi"}}
-    # So few at a time that they do not starve each other, the server and the node; the others wait for their turn.
+    # So few at a time that they do not starve each other, the server and the node. The others wait for their turn, for
+    # longer than the start deadline.
     fair = {"requests": {"cpu": "150m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
     secret = {"name": "secret", "secret": {"secretName": "does-not-exist"}}
     return [
         _template(namespace, "default", {"image": image, "resources": small}),
         _template(namespace, "small", {"image": image, "resources": tiny}),
-        _template(namespace, "burst", {"image": image, "resources": fair}, startDeadlineSeconds=900),
+        _template(namespace, "burst", {"image": image, "resources": fair}),
         _template(namespace, "unstartable", {"image": image, "command": ["/no/such/program"]}),
         _template(namespace, "unpullable", {"image": "unpullable.invalid/nothing:1"}, startDeadlineSeconds=25),
         _template(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from typing import Any
 
 import psutil
@@ -16,6 +17,7 @@ from tests.integration.operator.harness import SLEEPER, World, eventually, pytho
 pytestmark = pytest.mark.anyio
 
 RESOURCE_QUOTAS = Resource("", "v1", "resourcequotas")
+NODES = Resource("", "v1", "nodes", namespaced=False)
 STUBBORN = (
     "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('ready', flush=True)\ntime.sleep(600)"
 )
@@ -301,6 +303,18 @@ async def test_a_request_that_no_node_can_meet_fails_the_task(world: World) -> N
         task = await fail(world, spec)
         assert task.status.reason == "Unschedulable"
         assert "Insufficient cpu" in message_of(task)
+
+
+async def test_tasks_that_wait_for_others_of_their_template_wait_longer_than_the_start_deadline(world: World) -> None:
+    """The node has room for one at a time: the last gets it only after the deadline has passed once over."""
+    node = (await world.kube.list(NODES)).items[0]
+    room = {"requests": {"cpu": f"{int(600 * int(node['status']['allocatable']['cpu']))}m"}}
+    async with world.operator():
+        nap = [sys.executable, "-c", "import time; time.sleep(6)"]
+        await world.template(template_spec(command=nap, resources=room, startDeadlineSeconds=14))
+        names = [await world.submit() for _ in range(4)]
+        ended = [await world.ended(name) for name in names]
+    assert [task.status.reason for task in ended] == ["ResultMissing"] * 4
 
 
 async def test_a_missing_secret_volume_fails_the_task(world: World) -> None:

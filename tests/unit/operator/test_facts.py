@@ -139,6 +139,9 @@ def test_init_containers_are_marked() -> None:
 def test_pod_conditions() -> None:
     unschedulable = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1"}
     assert pod_facts(pod({"conditions": [unschedulable]})).unschedulable == "0/1"
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-22T12:00:05Z"}
+    assert pod_facts(pod({"conditions": [scheduled]})).scheduled_at == at(5)
+    assert pod_facts(pod({"conditions": [unschedulable | {"lastTransitionTime": STAMP}]})).scheduled_at is None
     gated = {**unschedulable, "reason": "SchedulingGated"}
     assert pod_facts(pod({"conditions": [gated]})).unschedulable is None
     target = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI", "message": "m"}

@@ -63,6 +63,7 @@ def test_job_and_pod_carry_the_labels_by_which_they_are_found() -> None:
         "mcptasks.dev/task-uid": UID,
         "mcptasks.dev/server": "default",
         "mcptasks.dev/component": "report",
+        "mcptasks.dev/template": "default",
     }
     assert made["metadata"]["labels"] == expected
     assert made["spec"]["template"]["metadata"]["labels"] == {"team": "ml", **expected}
