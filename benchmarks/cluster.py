@@ -88,7 +88,7 @@ class Benchmark:
         """All tasks at once, followed for `limit` seconds at most; those that are left then are cancelled."""
         mark = self._mark()
         start = time.perf_counter()
-        made = submit(self.client, tasks)
+        made = submit(self.client, tasks, "add_in_turn")
         submitted = time.perf_counter() - start
         say(f"{tasks} tasks submitted in {submitted:.1f} s")
         ended = self._ended(made, start, limit)
@@ -97,6 +97,7 @@ class Benchmark:
         report: dict[str, object] = {
             "tasks": tasks,
             "ended": len(ended),
+            "outcomes": self.observer.outcomes(made),
             "pods_terminated_written": len(written),
             "jobs_per_task": {str(count): tasks for count, tasks in sorted(jobs.items())},
             "submit_seconds": round(submitted, 2),

@@ -45,9 +45,9 @@ class KeptClient(RawClient):
         """The trivial tool, inline."""
         return self.old("tools/call", {"name": "add", "arguments": ADD}).result
 
-    def create_add(self) -> str:
+    def create_add(self, tool: str = "add") -> str:
         """The trivial tool as a task that can be read for an hour; its id."""
-        return self.create("add", ADD, ttl=3_600_000)
+        return self.create(tool, ADD, ttl=3_600_000)
 
 
 def say(text: str) -> None:
@@ -89,10 +89,10 @@ def summary(samples: Iterable[float]) -> dict[str, float]:
     }
 
 
-def submit(client: KeptClient, tasks: int) -> list[str]:
+def submit(client: KeptClient, tasks: int, tool: str = "add") -> list[str]:
     """All tasks at once, over `CLIENTS` connections; their ids."""
     with ThreadPoolExecutor(CLIENTS) as pool:
-        return list(pool.map(lambda _: client.create_add(), range(tasks)))
+        return list(pool.map(lambda _: client.create_add(tool), range(tasks)))
 
 
 def machine() -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,6 +44,7 @@ class Observer:
     _seen: dict[str, dict[Moment, float]] = field(default_factory=lambda: defaultdict(dict))
     _news: threading.Condition = field(default_factory=threading.Condition)
     _jobs: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    _outcomes: dict[str, str] = field(default_factory=dict)
 
     def when(self, task_id: str, moment: Moment) -> float | None:
         """The time of the moment, or None where it was not seen."""
@@ -69,6 +70,11 @@ class Observer:
     def jobs_of(self, task_id: str) -> int:
         """How many Jobs the task has had."""
         return len(self._jobs[task_id])
+
+    def outcomes(self, tasks: list[str]) -> dict[str, int]:
+        """How many of the tasks ended in which phase, for which reason."""
+        with self._news:
+            return dict(Counter(self._outcomes[task] for task in tasks if task in self._outcomes).most_common())
 
     @contextmanager
     def watching(self) -> Iterator[Observer]:
@@ -130,6 +136,7 @@ class Observer:
             self._note(name, Moment.CLAIMED, now)
         if status.get("phase") in TERMINAL_PHASES:
             self._note(name, Moment.ENDED, now)
+            self._outcomes[name] = f"{status['phase']} {status.get('reason')}"
         conditions = {c["type"]: c["status"] for c in status.get("conditions") or ()}
         if conditions.get("PodsTerminated") == "True":
             self._note(name, Moment.TERMINATED, now)
