@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import ssl
 import tempfile
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -46,17 +47,35 @@ class ClusterApi:
     def tasks(self) -> dict[str, JsonObject]:
         return {item["metadata"]["name"]: item for item in self._items("apis/mcptasks.dev/v1alpha1", "mcptasks")}
 
-    def jobs(self) -> list[JsonObject]:
-        return self._items("apis/batch/v1", "jobs")
+    def task(self, name: str) -> JsonObject | None:
+        """The task, or None where there is none."""
+        response = self._http.get(f"/apis/mcptasks.dev/v1alpha1/namespaces/{self.namespace}/mcptasks/{name}")
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        response.raise_for_status()
+        found: JsonObject = response.json()
+        return found
 
-    def pods(self) -> list[JsonObject]:
-        return self._items("api/v1", "pods")
+    def jobs(self, task_id: str | None = None) -> list[JsonObject]:
+        """All Jobs, or the task's."""
+        return self._items("apis/batch/v1", "jobs", task_id)
+
+    def pods(self, task_id: str | None = None) -> list[JsonObject]:
+        """All Pods, or the task's."""
+        return self._items("api/v1", "pods", task_id)
+
+    def log(self, pod: str) -> str:
+        """What the Pod's container has printed so far."""
+        response = self._http.get(f"/api/v1/namespaces/{self.namespace}/pods/{pod}/log")
+        response.raise_for_status()
+        return response.text
 
     def lease(self, name: str) -> JsonObject:
         return self.get(f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/{name}")
 
-    def _items(self, group: str, plural: str) -> list[JsonObject]:
-        items: list[JsonObject] = self.get(f"/{group}/namespaces/{self.namespace}/{plural}")["items"]
+    def _items(self, group: str, plural: str, task_id: str | None = None) -> list[JsonObject]:
+        selector = f"?labelSelector=mcptasks.dev/task%3D{task_id}" if task_id else ""
+        items: list[JsonObject] = self.get(f"/{group}/namespaces/{self.namespace}/{plural}{selector}")["items"]
         return items
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from mcptasks.resources import JsonObject
+from tests.e2e.api import ClusterApi
 from tests.e2e.cluster import ClusterDeployment, installed
 from tests.e2e.embedded import EmbeddedDeployment, embedded, embedded_settings
 from tests.support.kubectl import Kubectl, eventually
@@ -61,23 +62,31 @@ def leftovers(kubectl: Kubectl) -> list[str]:
 
 
 class Look:
-    """Looks at a task in the cluster itself."""
+    """Looks at a task in the cluster itself, without a process for each look."""
 
-    def __init__(self, kubectl: Kubectl) -> None:
-        self.kubectl = kubectl
+    def __init__(self, api: ClusterApi) -> None:
+        self._api = api
+
+    def find(self, task_id: str) -> JsonObject | None:
+        return self._api.task(task_id)
 
     def task(self, task_id: str) -> JsonObject:
-        return self.kubectl.get("mcptask", task_id)
+        found = self.find(task_id)
+        assert found is not None, f"there is no McpTask {task_id}"
+        return found
 
     def status(self, task_id: str) -> JsonObject:
         status: JsonObject = self.task(task_id).get("status") or {}
         return status
 
     def jobs(self, task_id: str) -> list[JsonObject]:
-        return self.kubectl.list("jobs", f"mcptasks.dev/task={task_id}")
+        return self._api.jobs(task_id)
 
     def pods(self, task_id: str) -> list[JsonObject]:
-        return self.kubectl.list("pods", f"mcptasks.dev/task={task_id}")
+        return self._api.pods(task_id)
+
+    def log(self, pod: str) -> str:
+        return self._api.log(pod)
 
     def condition(self, task_id: str, kind: str) -> JsonObject:
         conditions: list[JsonObject] = self.status(task_id).get("conditions") or []
@@ -117,11 +126,12 @@ class Look:
         """Wait until nothing of the task is left."""
 
         def left() -> bool:
-            return not (self.kubectl.find("mcptask", task_id) or self.jobs(task_id) or self.pods(task_id))
+            return not (self.find(task_id) or self.jobs(task_id) or self.pods(task_id))
 
         eventually(f"{task_id} is gone", left, seconds)
 
 
 @pytest.fixture(scope="session")
-def look(kubectl: Kubectl) -> Look:
-    return Look(kubectl)
+def look(deployment: Deployment) -> Iterator[Look]:
+    with ClusterApi(deployment.kubeconfig, deployment.namespace) as api:
+        yield Look(api)

@@ -250,6 +250,15 @@ def until(moment: float, size: int = 6) -> str:
     return "x" * size
 
 
+@mcp.tool()
+def countdown(seconds: float) -> str:
+    """Say when it will end, in seconds since the epoch, and end then."""
+    end = time.time() + seconds
+    progress(0, message=f"ends at {end:.3f}")
+    time.sleep(max(0.0, end - time.time()))
+    return "done"
+
+
 @mcp.tool(task=TaskConfig(retries=1))
 def die_late(seconds: float) -> str:
     """Die after a while, each time."""
