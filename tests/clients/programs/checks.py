@@ -37,3 +37,13 @@ def expect(condition: object, seen: object = None) -> None:
     """An assertion that says what was seen."""
     if not condition:
         raise AssertionError(f"seen: {seen!r}")
+
+
+async def raises(kind: type[Exception], text: str, call: Awaitable[object]) -> None:
+    """Expect that the call fails with an error of the kind that has the text in its message."""
+    try:
+        result = await call
+    except kind as error:
+        expect(text in str(error), error)
+    else:
+        raise AssertionError(f"no error but {result!r}")

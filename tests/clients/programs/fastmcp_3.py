@@ -1,8 +1,6 @@
 """The FastMCP 3 client, `task=True`."""
 
-from typing import Any
-
-from checks import Checks, expect, main
+from checks import Checks, expect, main, raises
 from fastmcp import Client
 from fastmcp.exceptions import ToolError
 from mcp.shared.exceptions import McpError
@@ -34,14 +32,6 @@ async def program(url: str, checks: Checks) -> None:
             task = await client.call_tool("steps", {"count": 600}, task=True)
             await task.cancel()
             expect((await task.status()).status == "cancelled")
-
-        async def raises(kind: type[Exception], text: str, call: Any) -> None:
-            try:
-                result = await call
-            except kind as error:
-                expect(text in str(error), error)
-            else:
-                raise AssertionError(f"no error but {result!r}")
 
         async def tool_error() -> None:
             task = await client.call_tool("refuse", {"message": "no such year"}, task=True)

@@ -1,10 +1,8 @@
 """The FastMCP 4 client with fastmcp-tasks."""
 
-from typing import Any
-
 # Imported first: a client that is made before does not opt in to tasks.
 import fastmcp_tasks  # noqa: F401
-from checks import Checks, expect, main
+from checks import Checks, expect, main, raises
 from fastmcp import Client
 from fastmcp.exceptions import ToolError
 from fastmcp_tasks.client import call_tool_task
@@ -34,21 +32,13 @@ async def program(url: str, checks: Checks) -> None:
             await task.cancel()
             expect((await task.wait(timeout=50)).status == "cancelled")
 
-        async def raises(text: str, call: Any) -> None:
-            try:
-                result = await call
-            except ToolError as error:
-                expect(text in str(error), error)
-            else:
-                raise AssertionError(f"no error but {result!r}")
-
         async def tool_error() -> None:
             task = await call_tool_task(client, "refuse", {"message": "no such year"})
             expect((await task.wait(timeout=50)).status == "completed")
-            await raises("no such year", task.result())
+            await raises(ToolError, "no such year", task.result())
 
         async def rpc_error() -> None:
-            await raises("not like this", client.call_tool("protocol_error", {}))
+            await raises(ToolError, "not like this", client.call_tool("protocol_error", {}))
 
         await checks("a call is a task and looks like none", transparent)
         await checks("a task is waited for", handle)
