@@ -17,8 +17,7 @@ from mcptasks.config import TaskConfigError
 from mcptasks.resources import JsonObject
 from mcptasks.settings import Settings
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer, KeyPair, issuing
-from tests.support.mcp import Answer
-from tests.unit.wire.conftest import Endpoint, make_server, serving
+from tests.unit.wire.conftest import Endpoint, ask, make_server, serving
 
 METADATA_URL = "https://tools.example/.well-known/oauth-protected-resource/mcp"
 CALL: JsonObject = {"name": "add", "arguments": {"a": 1, "b": 2}}
@@ -47,13 +46,6 @@ def guarded(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     settings = configured(issuer.url, auth_tokens=tokens)
     with serving(settings, authentication=Authentication.from_settings(settings)) as served:
         yield served
-
-
-def ask(endpoint: Endpoint, version: str, token: str, method: str, params: JsonObject) -> Answer:
-    authorization = f"Bearer {token}"
-    if version == "old":
-        return endpoint.old(method, params, authorization=authorization)
-    return endpoint.new(method, params, authorization=authorization)
 
 
 def raw(endpoint: Endpoint, **headers: str) -> httpx.Response:

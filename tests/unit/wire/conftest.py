@@ -30,7 +30,7 @@ from mcptasks.results import Results
 from mcptasks.service import TaskService, cached, unfinished_owner
 from mcptasks.settings import Settings
 from tests.support.doubles import MemoryTasks
-from tests.support.mcp import RawClient
+from tests.support.mcp import Answer, RawClient
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -75,6 +75,14 @@ class Endpoint(RawClient):
 
     def fail(self, task_id: str, reason: Reason, message: str, error: TaskError | None = None) -> None:
         self.change(task_id, Ending(Phase.FAILED, reason, message, error=error))
+
+
+def ask(endpoint: Endpoint, version: str, token: str, method: str, params: JsonObject) -> Answer:
+    """A request with an access token, `old` or `new` by its protocol version."""
+    authorization = f"Bearer {token}"
+    if version == "old":
+        return endpoint.old(method, params, authorization=authorization)
+    return endpoint.new(method, params, authorization=authorization)
 
 
 class Sure(BaseModel):

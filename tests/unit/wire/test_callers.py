@@ -16,8 +16,8 @@ from pydantic import AnyHttpUrl, BaseModel
 from mcptasks import TaskServer
 from mcptasks.resources import JsonObject
 from mcptasks.settings import Settings
-from tests.support.mcp import EXTENSION, Answer
-from tests.unit.wire.conftest import Endpoint, Sure, serving
+from tests.support.mcp import EXTENSION
+from tests.unit.wire.conftest import Endpoint, Sure, ask, serving
 
 CALL: JsonObject = {"name": "add", "arguments": {"a": 1, "b": 2}}
 CALLERS = {
@@ -75,13 +75,6 @@ def guarded_server() -> TaskServer[Any]:
 def guarded() -> Iterator[Endpoint]:
     with serving(Settings(max_tasks_per_caller=50), guarded_server()) as served:
         yield served
-
-
-def ask(endpoint: Endpoint, version: str, caller: str, method: str, params: JsonObject) -> Answer:
-    token = f"Bearer {caller}"
-    if version == "old":
-        return endpoint.old(method, params, authorization=token)
-    return endpoint.new(method, params, authorization=token)
 
 
 def made_by(endpoint: Endpoint, caller: str, **meta: Any) -> str:
