@@ -47,7 +47,7 @@ from mcptasks_operator.decide import (
 )
 from mcptasks_operator.executor import Executors
 from mcptasks_operator.gather import Gatherer
-from mcptasks_operator.manifests import InvalidTemplateError
+from mcptasks_operator.manifests import InvalidTemplateError, template_hash
 from mcptasks_operator.metrics import OperatorMetrics
 from mcptasks_operator.notices import EventPoster
 from mcptasks_operator.policy import Policy, is_default_template, policy_of
@@ -118,11 +118,13 @@ class Reconciler:
             evidence = replace(evidence, template=TemplateState.UNKNOWN)
         if evidence.template is TemplateState.MISSING and is_default_template(task):
             evidence = replace(evidence, template=TemplateState.FOUND)
-        evidence = replace(evidence, last_turn=self.cache.last_turn(task.namespace, task.spec.template_ref.name))
+        spec = template or McpTaskTemplateSpec()
+        turn = seen.job.template_hash if seen.job is not None else template_hash(spec)
+        evidence = replace(evidence, last_turn=self.cache.last_turn(task.namespace, turn))
         now = self.now()
         policy = policy_of(task, template, self.settings)
         decision = decide(task, seen.job, seen.pods, now, policy, evidence)
-        return Situation(key, seen, task, template or McpTaskTemplateSpec(), policy, now, evidence, decision)
+        return Situation(key, seen, task, spec, policy, now, evidence, decision)
 
     async def _do(self, at: Situation, step: Step) -> Done:
         """Carry out the step."""

@@ -16,7 +16,6 @@ from enum import StrEnum
 from typing import Generic, TypeAlias, TypeVar
 
 from mcptasks.kube.cache import Key, key_of, version_of
-from mcptasks.kube.names import label_value
 from mcptasks.lifecycle import utc_now
 from mcptasks.resources import JsonObject, McpTaskTemplateSpec
 from mcptasks_operator.facts import JobFacts, PodFacts, job_facts, pod_facts, task_key
@@ -164,9 +163,9 @@ class Cache:
         found = self.templates.of((namespace, name))
         return found[-1] if found else None
 
-    def last_turn(self, namespace: str, template: str) -> datetime | None:
-        """When a Pod of the template last got a node, if one was seen to."""
-        return self._turns.get((namespace, label_value(template)))
+    def last_turn(self, namespace: str, template_hash: str) -> datetime | None:
+        """When a Pod from this Pod template last got a node, if one was seen to."""
+        return self._turns.get((namespace, template_hash))
 
     def put(self, kind: WatchedKind, item: JsonObject, asked_after: int = 0) -> Key | None:
         """Take in an object; returns the key of the task it is about if there was anything new.
@@ -196,8 +195,8 @@ class Cache:
         return key if changed else None
 
     def _take_turn(self, namespace: str, pod: PodFacts) -> None:
-        if pod.scheduled_at is not None:
-            key = namespace, pod.template
+        if pod.scheduled_at is not None and pod.template_hash:
+            key = namespace, pod.template_hash
             self._turns[key] = max(pod.scheduled_at, self._turns.get(key, pod.scheduled_at))
 
     def remove(self, kind: WatchedKind, item: JsonObject) -> Key | None:

@@ -89,8 +89,8 @@ class Refusal:
 class Evidence:
     """What was found out besides.
 
-    `fresh`: task, Job and Pods have just been read from the API server. `last_turn`: when a Pod of the task's template
-    last got a node.
+    `fresh`: task, Job and Pods have just been read from the API server. `last_turn`: when a Pod from the
+    same Pod template last got a node.
     """
 
     fresh: bool = False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from mcptasks.resources import LABEL_TASK, LABEL_TASK_UID, LABEL_TEMPLATE, JsonObject
+from mcptasks.resources import LABEL_TASK, LABEL_TASK_UID, LABEL_TEMPLATE_HASH, JsonObject
 
 RUNNER = "runner"
 """Name of the container that runs the tool; without one of this name it is the Pod's first."""
@@ -50,6 +50,7 @@ class JobFacts:
     timeout_seconds: int | None = None
     queue: str | None = None
     ttl_seconds: int | None = None
+    template_hash: str = ""
     deleting: bool = False
     gone_at: datetime | None = None
 
@@ -115,15 +116,14 @@ class Disruption:
 class PodFacts:
     """A Pod of a task: one attempt.
 
-    `template` is the template's name as a label value. `scheduled_at` is when the Pod got a node. `deletion_due` is
-    when a Pod that is being deleted should be gone.
+    `scheduled_at` is when the Pod got a node. `deletion_due` is when a Pod that is being deleted should be gone.
     """
 
     name: str
     uid: str
     created_at: datetime
     task_uid: str = ""
-    template: str = ""
+    template_hash: str = ""
     phase: str = "Pending"
     reason: str = ""
     message: str = ""
@@ -209,8 +209,13 @@ def job_facts(job: JsonObject) -> JobFacts:
         timeout_seconds=pod_spec.get("activeDeadlineSeconds"),
         queue=(metadata.get("labels") or {}).get("kueue.x-k8s.io/queue-name"),
         ttl_seconds=spec.get("ttlSecondsAfterFinished"),
+        template_hash=_template_hash(metadata),
         deleting=bool(metadata.get("deletionTimestamp")),
     )
+
+
+def _template_hash(metadata: JsonObject) -> str:
+    return str((metadata.get("labels") or {}).get(LABEL_TEMPLATE_HASH, ""))
 
 
 def _controller(metadata: JsonObject) -> Owner | None:
@@ -235,7 +240,7 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         uid=metadata["uid"],
         created_at=moment(metadata.get("creationTimestamp")) or NEVER,
         task_uid=task_uid(pod),
-        template=str((metadata.get("labels") or {}).get(LABEL_TEMPLATE, "")),
+        template_hash=_template_hash(metadata),
         phase=status.get("phase", "Pending"),
         reason=status.get("reason", ""),
         message=status.get("message", ""),

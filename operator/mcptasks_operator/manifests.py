@@ -8,6 +8,8 @@ manifest except names, made safe for labels: no argument can become a command, a
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
@@ -22,6 +24,7 @@ from mcptasks.resources import (
     LABEL_TASK,
     LABEL_TASK_UID,
     LABEL_TEMPLATE,
+    LABEL_TEMPLATE_HASH,
     DisruptionPolicy,
     JsonObject,
     McpTask,
@@ -90,7 +93,13 @@ def owner_reference(task: McpTask) -> JsonObject:
     }
 
 
-def task_labels(task: McpTask) -> dict[str, str]:
+def template_hash(template: McpTaskTemplateSpec) -> str:
+    """A label value that is the same for all Pods that are made from the same Pod template."""
+    text = json.dumps(template.pod_template, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def task_labels(task: McpTask, template: McpTaskTemplateSpec) -> dict[str, str]:
     """Labels by which a task's Job and Pods are found."""
     labels = {
         LABEL_TASK: task.name,
@@ -98,6 +107,7 @@ def task_labels(task: McpTask) -> dict[str, str]:
         LABEL_SERVER: label_value(task.spec.server),
         LABEL_COMPONENT: label_value(task.spec.component.name),
         LABEL_TEMPLATE: label_value(task.spec.template_ref.name),
+        LABEL_TEMPLATE_HASH: template_hash(template),
     }
     if principal := task.metadata.labels.get(LABEL_PRINCIPAL):
         labels[LABEL_PRINCIPAL] = principal
@@ -107,7 +117,7 @@ def task_labels(task: McpTask) -> dict[str, str]:
 def job_labels(task: McpTask, template: McpTaskTemplateSpec) -> dict[str, str]:
     """Labels of the Job: the task's, and Kueue's where the template names a queue."""
     queue = {QUEUE_LABEL: template.queue_name} if template.queue_name else {}
-    return task_labels(task) | queue
+    return task_labels(task, template) | queue
 
 
 def pod_failure_policy(task: McpTask, template: McpTaskTemplateSpec, runner: str) -> JsonObject:
@@ -138,7 +148,7 @@ def make_pod_template(task: McpTask, template: McpTaskTemplateSpec, settings: Se
     """
     pod = copy.deepcopy(template.pod_template or {})
     metadata = _object(pod, "metadata", "podTemplate")
-    metadata["labels"] = _object(metadata, "labels", "podTemplate.metadata") | task_labels(task)
+    metadata["labels"] = _object(metadata, "labels", "podTemplate.metadata") | task_labels(task, template)
     annotations = _object(metadata, "annotations", "podTemplate.metadata")
     metadata["annotations"] = annotations | {ANNOTATION_COMPONENT: task.spec.component.name}
     spec = _object(pod, "spec", "podTemplate")

@@ -27,6 +27,7 @@ LABEL_TASK_UID = f"{GROUP}/task-uid"
 LABEL_SERVER = f"{GROUP}/server"
 LABEL_COMPONENT = f"{GROUP}/component"
 LABEL_TEMPLATE = f"{GROUP}/template"
+LABEL_TEMPLATE_HASH = f"{GROUP}/template-hash"
 LABEL_PRINCIPAL = f"{GROUP}/principal"
 """Label with a hash of the principal, so that one caller's tasks can be selected. The principal is in the spec."""
 
@@ -439,7 +440,7 @@ class McpTaskTemplateSpec(Model):
         ge=1,
         description=(
             "Seconds that a task may wait for its Pod to start before it fails. A task whose Pod has no node yet waits "
-            "its turn: they count anew whenever a Pod of the template gets a node."
+            "its turn: they count anew whenever a Pod of the same template, unchanged, gets a node."
         ),
     )
     timeout_seconds: int | None = Field(

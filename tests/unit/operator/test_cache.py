@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from mcptasks.kube.names import label_value
 from mcptasks.resources import JsonObject
 from mcptasks_operator.cache import Cache, WatchedKind, trimmed
 from tests.unit.operator.builders import JOB_UID, TASK, UID, at, task_item
@@ -245,16 +244,15 @@ def test_large_parts_of_a_task_are_not_kept() -> None:
     assert item["spec"]["arguments"], "the object itself is not changed"
 
 
-def placed(second: int, template: str, uid: str = "pod-1", version: int = 9) -> JsonObject:
+def placed(second: int, template_hash: str, uid: str = "pod-1", version: int = 9) -> JsonObject:
     item = pod(version, uid)
-    item["metadata"]["labels"]["mcptasks.dev/template"] = template
+    item["metadata"]["labels"]["mcptasks.dev/template-hash"] = template_hash
     stamp = f"2026-11-22T12:00:{second:02}Z"
     item["status"] = {"conditions": [{"type": "PodScheduled", "status": "True", "lastTransitionTime": stamp}]}
     return item
 
 
-def test_the_last_turn_of_a_template_is_when_a_pod_of_it_last_got_a_node(cache: Cache) -> None:
-    assert cache.last_turn("default", "gpu") is None
+def test_the_last_turn_is_when_a_pod_from_the_same_pod_template_last_got_a_node(cache: Cache) -> None:
     cache.put(WatchedKind.POD, pod())
     assert cache.last_turn("default", "gpu") is None
     cache.put(WatchedKind.POD, placed(20, "gpu", "pod-2"))
@@ -264,9 +262,13 @@ def test_the_last_turn_of_a_template_is_when_a_pod_of_it_last_got_a_node(cache: 
     assert cache.last_turn("elsewhere", "gpu") is None
 
 
-def test_the_last_turn_outlives_its_pod_and_a_template_name_may_be_longer_than_a_label(cache: Cache) -> None:
-    name = "gpu." + "x" * 80
-    item = placed(20, label_value(name))
+def test_the_last_turn_outlives_its_pod(cache: Cache) -> None:
+    item = placed(20, "gpu")
     cache.put(WatchedKind.POD, item)
     cache.remove(WatchedKind.POD, item)
-    assert cache.last_turn("default", name) == at(20)
+    assert cache.last_turn("default", "gpu") == at(20)
+
+
+def test_pods_that_tell_no_template_give_nobody_a_turn(cache: Cache) -> None:
+    cache.put(WatchedKind.POD, placed(20, ""))
+    assert cache.last_turn("default", "") is None

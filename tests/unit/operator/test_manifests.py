@@ -64,6 +64,7 @@ def test_job_and_pod_carry_the_labels_by_which_they_are_found() -> None:
         "mcptasks.dev/server": "default",
         "mcptasks.dev/component": "report",
         "mcptasks.dev/template": "default",
+        "mcptasks.dev/template-hash": made["metadata"]["labels"]["mcptasks.dev/template-hash"],
     }
     assert made["metadata"]["labels"] == expected
     assert made["spec"]["template"]["metadata"]["labels"] == {"team": "ml", **expected}
@@ -344,3 +345,16 @@ def test_nothing_that_a_caller_sends_reaches_the_manifest() -> None:
 def test_a_pod_template_that_is_none_is_refused_with_the_place(pod: JsonObject, says: str) -> None:
     with pytest.raises(InvalidTemplateError, match=says):
         job(pod)
+
+
+def test_pods_of_a_changed_template_are_told_from_those_before() -> None:
+    def label(pod: JsonObject | None, **spec: Any) -> str:
+        made = make_job(make_task(), McpTaskTemplateSpec(pod_template=pod, **spec), Settings())
+        found: str = made["spec"]["template"]["metadata"]["labels"]["mcptasks.dev/template-hash"]
+        assert made["metadata"]["labels"]["mcptasks.dev/template-hash"] == found
+        return found
+
+    small, large = ({"spec": {"priority": 1, "containers": [{"name": n, "image": "i"}]}} for n in ("a", "b"))
+    reordered = {"spec": dict(reversed(small["spec"].items()))}
+    assert label(small) == label(reordered) == label(small, start_deadline_seconds=5)
+    assert len({label(small), label(large), label(None)}) == 3
