@@ -181,6 +181,16 @@ async def test_what_the_server_tells_needs_no_polling(server: FakeServer) -> Non
     assert server.methods().count("tasks/get") <= 3
 
 
+async def test_a_client_that_has_too_many_subscriptions_asks_for_one_again_later(new: FakeServer) -> None:
+    new.poll_ms = MINUTE_MS
+    new.statuses = ["working"]
+    new.tells = ["working", "completed"]
+    new.faults["subscriptions/listen"] = [RpcFault(-32603, "You have 1 subscriptions open here")]
+    async with Client(new.url) as client, asyncio.timeout(SECONDS):
+        assert (await client.call_tool("work")).text == "done"
+    assert new.methods().count("subscriptions/listen") == 2
+
+
 async def test_a_server_without_notifications_is_not_asked_for_them_twice(new: FakeServer) -> None:
     async with Client(new.url) as client:
         await client.call_tool("work")
