@@ -31,6 +31,7 @@ RIVAL_LEASE = "mcptasks-rival"
 
 # Only what is not the container's first process can be killed from within.
 KILL_REDIS = 'for p in /proc/[0-9]*; do [ "$(cat $p/comm)" = redis-server ] && kill -9 ${p#/proc/}; done; true'
+LIST_REDIS = "import redis; print(*redis.Redis(decode_responses=True).scan_iter(), sep='\\n')"
 REDIS = (
     "while :; do redis-server --save '' --appendonly yes --appendfsync always --dir /data"
     " --bind 0.0.0.0 --protected-mode no; sleep 0.2; done"
@@ -187,6 +188,11 @@ class ClusterDeployment:
     def _kill_redis(self, pods: list[str]) -> None:
         for pod in pods:
             self.kubectl.run("exec", pod, "--", "sh", "-c", KILL_REDIS)
+
+    def stored(self) -> list[str]:
+        """Names of what Redis holds."""
+        (pod,) = self.pods("redis")
+        return self.kubectl.run("exec", pod, "--", "/opt/mcptasks/bin/python", "-c", LIST_REDIS).splitlines()
 
     def leader(self) -> str:
         """Identity of the operator that holds the Lease."""

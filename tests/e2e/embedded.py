@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from mcptasks.local.supervisor import free_ports
 from tests.e2e.cluster import LIMITS, RIVAL_LEASE
 from tests.e2e.templates import templates
 from tests.support.kubectl import Kubectl
-from tests.support.redis import RedisServer
+from tests.support.redis import RedisServer, redis_server
 
 TOOLS = Path(__file__).with_name("tools.py")
 RETURNS = Path(__file__).with_name("returns.py")
@@ -131,6 +132,12 @@ class EmbeddedDeployment:
 
     def ready(self, component: str) -> None:
         """Components are ready when `kill` returns."""
+
+    def stored(self) -> list[str]:
+        """Names of what Redis holds."""
+        cli = redis_server().with_name("redis-cli")
+        command = [str(cli), "-u", self.redis.url, "--scan"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
 
     def logs(self, component: str) -> str:
         return "".join(self.stack.log(name) for name in self.names(component))

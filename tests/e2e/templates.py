@@ -31,6 +31,9 @@ def templates(namespace: str, image: str) -> list[JsonObject]:
     # So few at a time that they do not starve each other, the server and the node. The others wait for their turn, for
     # longer than the start deadline.
     fair = {"requests": {"cpu": "150m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
+    variable = {"name": "SECRET", "valueFrom": {"secretKeyRef": {"name": "does-not-exist", "key": "x"}}}
+    counted = {"requests": {"ephemeral-storage": "1Mi"}}
+    nowhere = {"name": "MCPTASKS_GATEWAY_URL", "value": "http://127.0.0.1:1"}
     secret = {"name": "secret", "secret": {"secretName": "does-not-exist"}}
     return [
         _template(namespace, "default", {"image": image, "resources": small}),
@@ -50,5 +53,36 @@ def templates(namespace: str, image: str) -> list[JsonObject]:
             {"image": image, "volumeMounts": [{"name": "secret", "mountPath": "/secret"}]},
             {"volumes": [secret]},
             startDeadlineSeconds=8,
+        ),
+        _template(namespace, "no-variable", {"image": image, "env": [variable]}, startDeadlineSeconds=15),
+        _template(namespace, "beyond-quota", {"image": image, "resources": counted}, startDeadlineSeconds=20),
+        _template(namespace, "cut-off", {"image": image, "env": [nowhere], "resources": small}, timeoutSeconds=30),
+    ]
+
+
+def node_templates(namespace: str, image: str, node: str) -> list[JsonObject]:
+    """`other-node`, whose Pods run on that node, and `other-node-first`, whose Pods do while it is there.
+
+    Their Pods leave a node that does not answer soon after the cluster has noticed.
+    """
+    small = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
+    hostname = "kubernetes.io/hostname"
+    there = {"matchExpressions": [{"key": hostname, "operator": "In", "values": [node]}]}
+    preferred = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 100, "preference": there}]}
+    leaving = {
+        "tolerations": [
+            {"key": f"node.kubernetes.io/{taint}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 2}
+            for taint in ("not-ready", "unreachable")
+        ]
+    }
+    runner = {"image": image, "resources": small}
+    return [
+        _template(namespace, "other-node", runner, {"nodeSelector": {hostname: node}, **leaving}, timeoutSeconds=900),
+        _template(
+            namespace,
+            "other-node-first",
+            runner,
+            {"affinity": {"nodeAffinity": preferred}, **leaving},
+            timeoutSeconds=900,
         ),
     ]

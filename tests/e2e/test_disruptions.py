@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from mcptasks.resources import JsonObject
 from tests.e2e.cluster import ClusterDeployment
 from tests.e2e.conftest import Deployment, Look
+from tests.e2e.explained import explained
 from tests.support.kubectl import Kubectl, eventually
 from tests.support.mcp import RawClient
 
@@ -27,9 +30,8 @@ def evict(kubectl: Kubectl, pod: str) -> None:
 def test_an_evicted_task_fails_and_says_so(client: RawClient, look: Look, kubectl: Kubectl) -> None:
     task_id = client.create("nap", {"seconds": 120})
     evict(kubectl, look.running(task_id))
-    task = client.wait(task_id, seconds=60)
-    status = look.status(task_id)
-    assert (task["status"], status["reason"], status["attempts"]) == ("failed", "Evicted", 1), status
+    status = explained(client, look, kubectl, task_id, "Evicted", "was evicted")
+    assert status["attempts"] == 1
     look.terminated(task_id)
     look.no_running_pods(task_id)
     assert len(look.jobs(task_id)) == 1
@@ -43,6 +45,50 @@ def test_an_evicted_task_whose_tool_is_idempotent_runs_again(client: RawClient, 
     status = look.status(task_id)
     assert (task["status"], status["attempts"]) == ("completed", 2), status
     assert status["podName"] != first
+    assert client.result(task_id)["content"][0]["text"] == "rested"
+    look.terminated(task_id)
+    assert len(look.jobs(task_id)) == 1
+
+
+@contextmanager
+def drained(kubectl: Kubectl, node: str, task_id: str) -> Iterator[None]:
+    """The node takes no more Pods, and the task's Pod has to leave it."""
+    options = [f"--pod-selector=mcptasks.dev/task={task_id}", "--delete-emptydir-data", "--timeout=90s"]
+    try:
+        kubectl.run("drain", node, *options, seconds=120)
+        yield
+    finally:
+        kubectl.run("uncordon", node)
+
+
+def test_a_task_whose_node_is_drained_fails_and_says_so(client: RawClient, look: Look, kubectl: Kubectl) -> None:
+    task_id = client.create("nap", {"seconds": 120})
+    pod = look.running(task_id)
+    with drained(kubectl, look.status(task_id)["nodeName"], task_id):
+        status = explained(client, look, kubectl, task_id, "Evicted", pod, "drained", "call it again")
+    assert (status["attempts"], status["podName"]) == (1, pod)
+    look.terminated(task_id)
+    look.no_running_pods(task_id)
+    assert len(look.jobs(task_id)) == 1
+
+
+def test_an_idempotent_task_whose_node_is_drained_runs_again_where_there_is_room(
+    client: RawClient, look: Look, kubectl: Kubectl
+) -> None:
+    task_id = client.create("nap_idempotent", {"seconds": 8})
+    first = look.running(task_id)
+    node = look.status(task_id)["nodeName"]
+
+    def next_pods() -> list[JsonObject]:
+        return [pod for pod in look.pods(task_id) if pod["metadata"]["name"] != first]
+
+    with drained(kubectl, node, task_id):
+        (pod,) = eventually("the next attempt's Pod", next_pods)
+        assert pod["spec"].get("nodeName") != node
+        assert client.get(task_id)["status"] in ("working", "completed")
+    assert client.wait(task_id, seconds=120)["status"] == "completed"
+    status = look.status(task_id)
+    assert (status["attempts"], status["podName"]) == (2, pod["metadata"]["name"])
     assert client.result(task_id)["content"][0]["text"] == "rested"
     look.terminated(task_id)
     assert len(look.jobs(task_id)) == 1

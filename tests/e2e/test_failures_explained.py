@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from mcptasks.resources import JsonObject
 from tests.e2e.conftest import Look
+from tests.e2e.explained import explained
 from tests.support.kubectl import Kubectl, eventually
 from tests.support.mcp import RawClient
 
@@ -20,6 +23,8 @@ CASES: list[tuple[str, JsonObject, str, list[str]]] = [
     ("unpullable", {}, "ImagePullBackOff", ["unpullable.invalid/nothing:1"]),
     ("unschedulable", {}, "Unschedulable", ["cpu"]),
     ("without_secret", {}, "VolumeMountFailed", ["does-not-exist"]),
+    ("without_variable", {}, "ContainerConfigError", ["does-not-exist"]),
+    ("cut_off", {}, "GatewayUnreachable", ["gateway", "http://127.0.0.1:1"]),
 ]
 
 
@@ -28,21 +33,49 @@ def test_a_failure_is_explained(
     client: RawClient, look: Look, kubectl: Kubectl, tool: str, arguments: JsonObject, reason: str, parts: list[str]
 ) -> None:
     task_id = client.create(tool, arguments)
-    task = client.wait(task_id, seconds=90)
-    status = look.status(task_id)
-    assert (task["status"], status["reason"]) == ("failed", reason), status
-    for part in parts:
-        assert part in status["message"], status["message"]
-    assert task["statusMessage"] == status["message"]
-    error = client.old("tasks/result", {"taskId": task_id}).error
-    assert (error["code"], error["data"]) == (-32603, {"reason": reason})
-    assert reason in kubectl.run("get", "mcptask", task_id)
-
-    def event() -> bool:
-        events = kubectl.list("events")
-        return any(e["involvedObject"]["name"] == task_id and e["reason"] == reason for e in events)
-
-    eventually("the event", event)
+    explained(client, look, kubectl, task_id, reason, *parts)
     look.terminated(task_id, 90)
-    running = [pod for pod in look.pods(task_id) if pod["status"]["phase"] in ("Running", "Pending")]
-    assert running == []
+    look.no_running_pods(task_id)
+
+
+@pytest.fixture
+def used_up(kubectl: Kubectl) -> Iterator[str]:
+    """A quota that refuses the Pods of one template only: no other asks for what it counts. Gives its name."""
+    name, counted = "used-up", "requests.ephemeral-storage"
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": name}, "spec": {"hard": {counted: "0"}}}
+    kubectl.apply(quota)
+
+    def counts() -> bool:
+        status = kubectl.get("resourcequota", name).get("status") or {}
+        return counted in (status.get("used") or {})
+
+    try:
+        eventually("the quota counts", counts)
+        yield name
+    finally:
+        kubectl.run("delete", "resourcequota", name)
+
+
+def test_a_pod_that_the_quota_denies_is_waited_for_until_the_start_deadline(
+    client: RawClient, look: Look, kubectl: Kubectl, used_up: str
+) -> None:
+    task_id = client.create("beyond_quota")
+
+    def says_why() -> bool:
+        return "exceeded quota" in client.get(task_id).get("statusMessage", "")
+
+    eventually("the task says what it waits for", says_why, 60)
+    limits = "requested: requests.ephemeral-storage=1Mi", "limited: requests.ephemeral-storage=0"
+    explained(
+        client,
+        look,
+        kubectl,
+        task_id,
+        "QuotaExceeded",
+        "not started within 20 s",
+        f"exceeded quota: {used_up}",
+        *limits,
+    )
+    look.terminated(task_id, 90)
+    assert look.pods(task_id) == []
+    assert look.jobs(task_id) == []

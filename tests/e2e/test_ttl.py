@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 
+from mcptasks.settings import Settings
 from tests.e2e.conftest import Deployment, Look
 from tests.support.kubectl import Kubectl, eventually
 from tests.support.mcp import RawClient
@@ -59,6 +60,34 @@ def test_the_jobs_ttl_is_set_only_after_the_outcome(client: RawClient, look: Loo
     assert 0 < eventually("the Job's ttl", ttl) <= 60
 
 
+@pytest.mark.parametrize(
+    ("asked", "seconds"),
+    [
+        (None, Settings().default_ttl_seconds),
+        (3_600_000 * 24, 3600 * 24),
+        (10**12, Settings().max_ttl_seconds),
+    ],
+    ids=["null", "long", "beyond the limit"],
+)
+def test_a_long_ttl_is_what_is_reported_and_the_jobs_as_well(
+    client: RawClient, look: Look, asked: int | None, seconds: int
+) -> None:
+    task_id = client.create("add", {"a": 1, "b": 2}, ttl=asked)
+    task = client.wait(task_id)
+    assert task["ttl"] == seconds * 1000
+    expires = datetime.fromisoformat(look.status(task_id)["expiresAt"]).timestamp()
+    assert abs(expires - expires_at(task)) < 1
+    look.terminated(task_id)
+
+    def kept_for() -> int:
+        (job,) = look.jobs(task_id)
+        return int(job["spec"].get("ttlSecondsAfterFinished") or 0)
+
+    # The Job's counts from its end: it has run for a while.
+    assert seconds - 120 < eventually("the Job's ttl", kept_for) <= seconds
+    assert client.result(task_id)["structuredContent"]["total"] == 3
+
+
 @pytest.mark.parametrize("how", ["cancelled", "failed", "job deleted"])
 def test_tasks_that_did_not_complete_expire_as_well(client: RawClient, look: Look, kubectl: Kubectl, how: str) -> None:
     task_id = client.create(
@@ -74,11 +103,14 @@ def test_tasks_that_did_not_complete_expire_as_well(client: RawClient, look: Loo
     look.gone(task_id, 60)
 
 
-def test_a_stored_payload_goes_with_its_task(client: RawClient, look: Look) -> None:
-    task_id = client.create("big", {"size": 500_000}, ttl=1_000)
+def test_a_stored_payload_goes_with_its_task(client: RawClient, look: Look, deployment: Deployment) -> None:
+    task_id = client.create("big", {"size": 500_000}, ttl=20_000)
     client.wait(task_id)
+    uid = look.task(task_id)["metadata"]["uid"]
     assert look.status(task_id)["result"]["ref"]
+    assert [entry for entry in deployment.stored() if uid in entry] != []
     look.gone(task_id, 60)
+    assert [entry for entry in deployment.stored() if uid in entry] == []
     assert client.old("tasks/result", {"taskId": task_id}).error["code"] == -32602
 
 

@@ -20,7 +20,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import ToolAnnotations
 from pydantic import BaseModel, Field
 
-from mcptasks import TaskConfig, TaskServer, progress
+from mcptasks import CurrentTask, TaskConfig, TaskInfo, TaskServer, progress
 
 
 class Unspeakable:
@@ -86,6 +86,14 @@ def retried(exit_code: int = 3) -> str:
     """Die each time."""
     print("dying again", flush=True)
     os._exit(exit_code)
+
+
+@mcp.tool(task=TaskConfig(retries=1))
+def second_time_lucky(task: TaskInfo = CurrentTask()) -> int:
+    """Die the first time; then give the number of the attempt."""
+    if task.attempt == 1:
+        os._exit(3)
+    return task.attempt
 
 
 @mcp.tool(task=TaskConfig(mode="required"))
@@ -230,6 +238,33 @@ def unschedulable() -> str:
 @mcp.tool(task=TaskConfig(template="no-secret"))
 def without_secret() -> str:
     return "never"
+
+
+@mcp.tool(task=TaskConfig(template="no-variable"))
+def without_variable() -> str:
+    return "never"
+
+
+@mcp.tool(task=TaskConfig(template="beyond-quota"))
+def beyond_quota() -> str:
+    return "never"
+
+
+@mcp.tool(task=TaskConfig(template="cut-off"))
+def cut_off() -> str:
+    return "never"
+
+
+@mcp.tool(task=TaskConfig(template="other-node"))
+def nap_there(seconds: float) -> str:
+    """A nap on the node that the tests take away."""
+    return nap(seconds)
+
+
+@mcp.tool(task=TaskConfig(template="other-node-first", idempotent=True))
+def nap_there_first(seconds: float) -> str:
+    """A nap on that node, or on another one where it is not there any more."""
+    return nap(seconds)
 
 
 @mcp.tool(task=TaskConfig(template="small"))
