@@ -26,7 +26,8 @@ def _tool_path() -> Path:
 class ClusterTool:
     """The program that runs the cluster's components on this machine; $MCPTASKS_CLUSTER_TOOL names it.
 
-    It knows `kill NAME` and `start NAME`.
+    It knows `kill NAME` and `start NAME`. The kubelet and containerd of a further node have its name as a suffix:
+    `kubelet-node1`.
     """
 
     path: Path = field(default_factory=_tool_path)
@@ -34,6 +35,10 @@ class ClusterTool:
     @property
     def there(self) -> bool:
         return self.path.exists()
+
+    def knows(self, component: str) -> bool:
+        """Whether there is such a component; it is started if it is not running."""
+        return self._call("start", component).returncode == 0
 
     def kill(self, component: str) -> None:
         """SIGKILL to the component's process."""
@@ -57,9 +62,12 @@ class ClusterTool:
 
     def _run(self, verb: str, component: str) -> str:
         """What the program prints: the component's process id."""
-        done = subprocess.run([self.path, verb, component], capture_output=True, text=True, timeout=60, check=False)
+        done = self._call(verb, component)
         assert done.returncode == 0, f"{verb} {component}\n{done.stdout}{done.stderr}"
         return done.stdout
+
+    def _call(self, verb: str, component: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([self.path, verb, component], capture_output=True, text=True, timeout=60, check=False)
 
 
 def kill_all(pids: list[int]) -> None:
