@@ -144,7 +144,7 @@ class WatchCache:
     async def echoed(self, item: JsonObject, seconds: float) -> None:
         """Wait until the watch has brought this state of an object that its writer has put in, or a later one.
 
-        Other processes' watches bring it at the same moment. Returns after `seconds` at the latest, at once where
+        Other processes' watches bring it at about the same moment. Returns after `seconds` at the latest, at once where
         nothing watches.
         """
         if not self._watched:
