@@ -18,6 +18,8 @@ from tests.support.mcp import RawClient
 
 RACES = 200
 AT_ONCE = 12
+LONG_ENOUGH_MS = 1_200_000
+"""Longer than all races take, and not so long that they all have to be removed when all tests have ended."""
 
 
 def start(client: RawClient, look: Look, tool: str, **arguments: object) -> str:
@@ -146,8 +148,8 @@ def test_a_cancelled_task_stays_cancelled_whatever_the_tool_does_in_the_same_ins
     """Hundreds of races between a cancel and the tool's end; each has one outcome, and it never changes."""
 
     def race(number: int) -> Race:
-        task_id = client.create("countdown", {"seconds": 3.0}, ttl=3_600_000)
-        end = eventually("the tool has begun", lambda: end_of(client.get(task_id)), 120, every=0.5)
+        task_id = client.create("countdown", {"seconds": 4.0}, ttl=LONG_ENOUGH_MS)
+        end = eventually("the tool has begun", lambda: end_of(client.get(task_id)), 120, every=1)
         # From just before the end to some time after the result has arrived, most of them close to the end.
         time.sleep(max(0.0, end - 0.1 + 0.005 * (number % 20) ** 2 - time.time()))
         answer = client.old("tasks/cancel", {"taskId": task_id}).message

@@ -71,12 +71,17 @@ class Stream:
             yield json.loads(pending)
 
 
+def _unconnected() -> httpx.Client:
+    return httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
+
+
 @dataclass(frozen=True)
 class RawClient:
-    """Talks to one MCP endpoint."""
+    """Talks to one MCP endpoint, over a new connection for each request: any replica may get it."""
 
     url: str
     timeout: float = 60
+    http: httpx.Client = field(default_factory=_unconnected, repr=False, compare=False)
 
     def old(self, method: str, params: JsonObject | None = None, **headers: str) -> Answer:
         """A request of protocol version 2025-11-25, without a session."""
@@ -127,9 +132,7 @@ class RawClient:
         return self._send(body, {"mcp-protocol-version": OLD, **headers})
 
     def _send(self, body: JsonObject, headers: dict[str, str]) -> httpx.Response:
-        # Loading certificates for each request costs more than the request.
-        verify = self.url.startswith("https")
-        return httpx.post(self.url, json=body, headers=ACCEPT | headers, timeout=self.timeout, verify=verify)
+        return self.http.post(self.url, json=body, headers=ACCEPT | headers, timeout=self.timeout)
 
     def create(self, tool: str, arguments: JsonObject | None = None, **task: Any) -> str:
         """Call a tool as a task and give the task's id."""
