@@ -56,14 +56,19 @@ class Resync:
     done: Callable[[], None]
     interval: float
 
-    async def once(self) -> None:
-        """List everything and queue all tasks. Raises KubeError where the API server does not answer."""
+    async def once(self, *, only_changed: bool = False) -> None:
+        """List everything and queue all tasks, or only those of which the list tells anything new.
+
+        Raises:
+            KubeError: the API server does not answer.
+        """
+        changed: set[Key] = set()
         for namespace in self.namespaces:
             for watched in WATCHED:
                 listed = await self.kube.list(watched.resource, namespace, label_selector=watched.selector)
                 version = int(listed.resource_version or 0)
-                self.cache.replace(watched.kind, listed.items, namespace, version)
-        for key in self.cache.tasks:
+                changed |= self.cache.replace(watched.kind, listed.items, namespace, version)
+        for key in changed if only_changed else self.cache.tasks:
             self.enqueue(key)
         self.done()
 
@@ -72,10 +77,12 @@ class Resync:
         early = iter(EARLY_SECONDS)
         failed = False
         while True:
-            pause = min(RETRY_SECONDS if failed else next(early, math.inf), self.interval * random.uniform(0.9, 1.1))
-            await asyncio.sleep(pause)
+            soon = RETRY_SECONDS if failed else next(early, math.inf)
+            full = self.interval * random.uniform(0.9, 1.1)
+            await asyncio.sleep(min(soon, full))
             try:
-                await self.once()
+                # The first looks have just been taken at all tasks.
+                await self.once(only_changed=soon < full and not failed)
                 failed = False
             except KubeError as error:
                 failed = True
