@@ -18,13 +18,13 @@ NAMED = re.compile(r"`([\w/]+\.py)::([\w:]+)`")
 def defined(path: Path) -> frozenset[str]:
     """All tests of a file, `test_name` or `TestClass::test_name`."""
     tree = ast.parse(path.read_text())
-    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     methods = [
         f"{node.name}::{inner.name}"
         for node in tree.body
         if isinstance(node, ast.ClassDef)
         for inner in node.body
-        if isinstance(inner, ast.FunctionDef)
+        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
     return frozenset([*functions, *methods])
 
