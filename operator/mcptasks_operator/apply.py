@@ -119,8 +119,9 @@ class Reconciler:
         if evidence.template is TemplateState.MISSING and is_default_template(task):
             evidence = replace(evidence, template=TemplateState.FOUND)
         spec = template or McpTaskTemplateSpec()
-        turn = seen.job.template_hash if seen.job is not None else template_hash(spec)
-        evidence = replace(evidence, last_turn=self.cache.last_turn(task.namespace, turn))
+        if not task.terminal:
+            turn = seen.job.template_hash if seen.job is not None else template_hash(spec)
+            evidence = replace(evidence, last_turn=self.cache.last_turn(task.namespace, turn))
         now = self.now()
         policy = policy_of(task, template, self.settings)
         decision = decide(task, seen.job, seen.pods, now, policy, evidence)
