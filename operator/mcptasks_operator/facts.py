@@ -183,7 +183,11 @@ def task_key(item: JsonObject) -> tuple[str, str] | None:
 
 def task_uid(item: JsonObject) -> str:
     """Uid of the task that an object's labels name."""
-    return str((item["metadata"].get("labels") or {}).get(LABEL_TASK_UID, ""))
+    return _label(item["metadata"], LABEL_TASK_UID)
+
+
+def _label(metadata: JsonObject, name: str) -> str:
+    return str((metadata.get("labels") or {}).get(name, ""))
 
 
 def job_facts(job: JsonObject) -> JobFacts:
@@ -209,13 +213,9 @@ def job_facts(job: JsonObject) -> JobFacts:
         timeout_seconds=pod_spec.get("activeDeadlineSeconds"),
         queue=(metadata.get("labels") or {}).get("kueue.x-k8s.io/queue-name"),
         ttl_seconds=spec.get("ttlSecondsAfterFinished"),
-        template_hash=_template_hash(metadata),
+        template_hash=_label(metadata, LABEL_TEMPLATE_HASH),
         deleting=bool(metadata.get("deletionTimestamp")),
     )
-
-
-def _template_hash(metadata: JsonObject) -> str:
-    return str((metadata.get("labels") or {}).get(LABEL_TEMPLATE_HASH, ""))
 
 
 def _controller(metadata: JsonObject) -> Owner | None:
@@ -240,7 +240,7 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         uid=metadata["uid"],
         created_at=moment(metadata.get("creationTimestamp")) or NEVER,
         task_uid=task_uid(pod),
-        template_hash=_template_hash(metadata),
+        template_hash=_label(metadata, LABEL_TEMPLATE_HASH),
         phase=status.get("phase", "Pending"),
         reason=status.get("reason", ""),
         message=status.get("message", ""),
