@@ -19,7 +19,7 @@ import httpx
 import psutil
 
 from mcptasks.resources import JsonObject
-from tests.support.mcp import Answer, RawClient
+from tests.support.mcp import RawClient
 
 ADD = {"a": 1, "b": 2}
 CLIENTS = 32
@@ -29,17 +29,10 @@ CLIENTS = 32
 class KeptClient(RawClient):
     """A raw client that keeps its connections, as real clients do: a new one costs more than a call."""
 
+    timeout: float = 600
     http: httpx.Client = field(
-        default_factory=lambda: httpx.Client(timeout=600, limits=httpx.Limits(max_connections=256))
+        default_factory=lambda: httpx.Client(limits=httpx.Limits(max_connections=256)), repr=False, compare=False
     )
-
-    def post(self, method: str, params: JsonObject | None, headers: dict[str, str]) -> Answer:
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}
-        accept = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
-        response = self.http.post(self.url, json=body, headers=accept | headers)
-        lines = [line[5:].strip() for line in response.text.splitlines() if line.startswith("data:")]
-        texts = [line for line in lines if line] or [response.text]
-        return Answer(response.status_code, [json.loads(text) for text in texts])
 
     def add(self) -> JsonObject:
         """The trivial tool, inline."""
