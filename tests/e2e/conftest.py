@@ -15,6 +15,9 @@ from tests.e2e.embedded import EmbeddedDeployment, embedded, embedded_settings
 from tests.support.kubectl import Kubectl, eventually
 from tests.support.mcp import RawClient
 
+LONG_ENOUGH_MS = 1_200_000
+"""A ttl that is longer than any test takes, and not so long that all has to be removed when all tests have ended."""
+
 Deployment: TypeAlias = ClusterDeployment | EmbeddedDeployment
 
 

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 import pytest
 
 from mcptasks.resources import JsonObject
-from tests.e2e.conftest import Deployment, Look
+from tests.e2e.conftest import LONG_ENOUGH_MS, Deployment, Look
 from tests.support.kubectl import Kubectl, eventually
 from tests.support.mcp import RawClient
 
 RACES = 200
 AT_ONCE = 12
-LONG_ENOUGH_MS = 1_200_000
-"""Longer than all races take, and not so long that they all have to be removed when all tests have ended."""
 
 
 def start(client: RawClient, look: Look, tool: str, **arguments: object) -> str:

@@ -9,14 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.e2e.api import ClusterApi
-from tests.e2e.conftest import Deployment, Look
+from tests.e2e.conftest import LONG_ENOUGH_MS, Deployment, Look
 from tests.e2e.faults.patience import PatientClient
 from tests.e2e.observer import Observer
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
-
-LONG_ENOUGH_MS = 1_200_000
-"""Longer than each of these tests takes, and not so long that all has to be removed when all tests have ended."""
 
 
 @pytest.mark.timeout(1200)
