@@ -32,8 +32,9 @@ async def world(cluster: LocalClusterThread) -> AsyncIterator[World]:
         namespace=namespace,
         resync_seconds=60,
         liveness_port=0,
-        lease_seconds=3,
-        lease_renew_seconds=2,
+        # An operator in a thread of a busy machine may hear nothing for seconds.
+        lease_seconds=20,
+        lease_renew_seconds=15,
         lease_retry_seconds=0.5,
         start_deadline_seconds=20,
         result_floor_seconds=2,

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+
 from mcptasks.kube.client import KubeClient
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.names import task_name
@@ -34,7 +36,7 @@ from mcptasks_operator.app import Stop, operate
 
 T = TypeVar("T")
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 90.0
 SLEEPER = "import time; print('at work', flush=True); time.sleep(600)"
 
 
@@ -197,6 +199,12 @@ class World:
     async def pods(self, name: str) -> list[JsonObject]:
         listed = await self.kube.list(PODS, self.namespace, label_selector=f"{LABEL_TASK}={name}")
         return sorted(listed.items, key=lambda pod: int(pod["metadata"]["resourceVersion"]))
+
+    async def process(self, name: str) -> psutil.Process:
+        """The process in the task's only Pod."""
+        (pod,) = await self.pods(name)
+        processes = self.cluster.call(self.cluster.cluster.processes)
+        return psutil.Process(processes[f"{pod['metadata']['uid']}/runner"])
 
     async def events(self, name: str) -> list[JsonObject]:
         listed = await self.kube.list(EVENTS, self.namespace, field_selector=f"involvedObject.name={name}")

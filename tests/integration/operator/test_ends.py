@@ -310,8 +310,8 @@ async def test_tasks_that_wait_for_others_of_their_template_wait_longer_than_the
     node = (await world.kube.list(NODES)).items[0]
     room = {"requests": {"cpu": f"{int(600 * int(node['status']['allocatable']['cpu']))}m"}}
     async with world.operator():
-        nap = [sys.executable, "-c", "import time; time.sleep(6)"]
-        await world.template(template_spec(command=nap, resources=room, startDeadlineSeconds=14))
+        nap = [sys.executable, "-c", "import time; time.sleep(8)"]
+        await world.template(template_spec(command=nap, resources=room, startDeadlineSeconds=20))
         names = [await world.submit() for _ in range(4)]
         ended = [await world.ended(name) for name in names]
     assert [task.status.reason for task in ended] == ["ResultMissing"] * 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,17 +17,25 @@ from tests.integration.operator.proxy import proxied
 pytestmark = pytest.mark.anyio
 
 SHORT = "import time; time.sleep(0.5)"
+UNTIL_TOLD = """
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+print("at work", flush=True)
+signal.sigwait({signal.SIGUSR1})
+"""
 
 
 async def test_a_normal_task_costs_one_job_one_status_write_and_one_job_patch(world: World, tmp_path: Path) -> None:
-    await world.template(python(SHORT))
+    await world.template(python(UNTIL_TOLD))
     async with proxied(world.cluster) as proxy:
         kubeconfig = kubeconfig_for(proxy.url, tmp_path / "kubeconfig")
         async with world.operator(kubeconfig=kubeconfig):
             name = await world.submit()
             await world.running(name)
+            await world.says(name, "at work")
             await world.claim(name)
             await world.finish(name)
+            (await world.process(name)).send_signal(signal.SIGUSR1)
             await world.terminated(name)
 
             async def has_ttl() -> bool:

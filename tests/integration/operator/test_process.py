@@ -138,8 +138,8 @@ async def test_sigkill_loses_nothing(world: World, tmp_path: Path) -> None:
     settings = {
         "kubeconfig": world.cluster.kubeconfig,
         "namespace": world.namespace,
-        "lease_seconds": 3,
-        "lease_renew_seconds": 2,
+        "lease_seconds": 8,
+        "lease_renew_seconds": 6,
         "lease_retry_seconds": 0.5,
     }
     async with process(tmp_path, **settings) as operator:

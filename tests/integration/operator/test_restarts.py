@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import psutil
 import pytest
 from aiohttp import web
 
@@ -41,9 +40,7 @@ async def finish(world: World, name: str) -> object:
 
 
 async def kill(world: World, name: str) -> object:
-    (pod,) = await world.pods(name)
-    processes = world.cluster.call(world.cluster.cluster.processes)
-    psutil.Process(processes[f"{pod['metadata']['uid']}/runner"]).kill()
+    (await world.process(name)).kill()
     return await eventually(lambda: has_finished_job(world, name), "the Job has finished")
 
 
@@ -177,7 +174,7 @@ async def test_an_operator_that_cannot_renew_its_lease_ends_so_that_it_is_restar
 ) -> None:
     async with proxied(world.cluster) as proxy:
         kubeconfig = kubeconfig_for(proxy.url, tmp_path / "kubeconfig")
-        async with world.operator(kubeconfig=kubeconfig) as operator:
+        async with world.operator(kubeconfig=kubeconfig, lease_seconds=3, lease_renew_seconds=2) as operator:
             proxy.fault = lambda _call: web.json_response({"kind": "Status", "message": "away"}, status=503)
             assert await asyncio.to_thread(operator.join) == 1
 
