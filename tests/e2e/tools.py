@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
+import httpx2
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.exceptions import MCPError
@@ -356,11 +356,11 @@ class HttpAnswer(BaseModel):
 def send(requests: list[HttpRequest]) -> list[HttpAnswer]:
     """Send requests as the task's Pod could, with its own token, and tell the answers."""
     token = Path(os.environ["MCPTASKS_TOKEN_FILE"]).read_text().strip()
-    with httpx.Client(base_url=os.environ["MCPTASKS_GATEWAY_URL"], verify=False, timeout=20, trust_env=False) as http:
+    with httpx2.Client(base_url=os.environ["MCPTASKS_GATEWAY_URL"], verify=False, timeout=20, trust_env=False) as http:
         return [_send(http, request, token) for request in requests]
 
 
-def _send(http: httpx.Client, request: HttpRequest, own: str) -> HttpAnswer:
+def _send(http: httpx2.Client, request: HttpRequest, own: str) -> HttpAnswer:
     token = {"own": own, "none": ""}.get(request.token, request.token)
     headers = request.headers | ({"Authorization": f"Bearer {token}"} if token else {})
     answer = http.request(request.method, request.url, json=request.body, headers=headers)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from mcptasks.local.stack import LocalStack, StackConfig
+from tests.integration.conftest import ROOT, Demonstration
 from tests.support.kubectl import Kubectl, eventually
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 
@@ -28,9 +27,9 @@ def shape(line: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"\d+(\.\d+)?", "N", line)).strip()
 
 
-def test_make_demo_prints_what_the_readme_shows() -> None:
+def test_make_demo_prints_what_the_readme_shows(demonstration: Demonstration) -> None:
     assert "make demo\n" in blocks("sh")
-    done = subprocess.run(["make", "demo"], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    done = demonstration.done
     assert done.returncode == 0, done.stdout + done.stderr
     (expected,) = [block for block in blocks("") if "== A task cancelled" in block]
     printed = {shape(line) for line in done.stdout.splitlines()}

@@ -6,10 +6,12 @@ runner starts with `mcptasks run` in every task's Pod, and must not wait for wha
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib
 import importlib.metadata
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -28,8 +30,20 @@ class Entry:
 
     def load(self) -> Callable[..., Any]:
         """Import the command's function, which is named `command`."""
-        function: Callable[..., Any] = importlib.import_module(f"mcptasks.cli.{self.module}").command
+        with _nothing_to_collect():
+            function: Callable[..., Any] = importlib.import_module(f"mcptasks.cli.{self.module}").command
         return function
+
+
+@contextlib.contextmanager
+def _nothing_to_collect() -> Iterator[None]:
+    """What imports make stays: looking through it for garbage, again and again, takes a fifth of their time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 COMMANDS = (

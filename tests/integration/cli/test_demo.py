@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import psutil
@@ -14,16 +12,14 @@ import pytest
 
 from tests.integration.cli.background import gone, running
 from tests.integration.cli.conftest import Cli
+from tests.integration.conftest import Demonstration
 
 
-def test_the_demonstration_shows_its_claims_with_proof_and_leaves_nothing(tmp_path: Path) -> None:
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, "-m", "mcptasks", "demo"], capture_output=True, text=True, env=environment, timeout=280
-    )
+def test_the_demonstration_shows_its_claims_with_proof_and_leaves_nothing(demonstration: Demonstration) -> None:
+    done = demonstration.done
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
-    assert list(tmp_path.iterdir()) == []
+    assert demonstration.left == []
     text = done.stdout
     for version in ("2025-11-25", "2026-07-28"):
         assert re.search(rf"^report, MCP {version}: \d+% \(\d+/\d+\) parsing \S+$", text, re.MULTILINE)
