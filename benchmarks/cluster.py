@@ -180,12 +180,15 @@ class Benchmark:
         }
 
     def _restart(self, component: str) -> dict[str, object]:
-        """All of the component's Pods anew: what reading everything costs."""
+        """All of the component's Pods anew: what reading everything costs, and what a task waits that comes meanwhile."""
         old = set(self.deployment.pods(component))
         self.deployment.kill(component)
         eventually("new Pods", lambda: not old & set(self.deployment.pods(component)), 60)
         self.deployment.ready(component)
-        return self._takes_in(component)
+        if component == "operator":
+            eventually("an operator leads", self._leads, 60)
+        waited = seconds(lambda: self.client.result(self.client.create_add()))
+        return {"next_task_seconds": round(waited, 2), **self._takes_in(component)}
 
     def _takes_in(self, component: str) -> dict[str, object]:
         """Until new Pods, of operators the one that leads, have read what there is: CPU and memory of each."""
