@@ -180,7 +180,7 @@ class Benchmark:
         }
 
     def _restart(self, component: str) -> dict[str, object]:
-        """All of the component's Pods anew: what reading everything costs, and what a task waits that comes meanwhile."""
+        """All of the component's Pods anew: what reading everything costs, and how long the next task takes."""
         old = set(self.deployment.pods(component))
         self.deployment.kill(component)
         eventually("new Pods", lambda: not old & set(self.deployment.pods(component)), 60)
