@@ -58,7 +58,7 @@ WITH_A_VALUE = frozenset(
 )
 """Settings that the chart sets from values of their own."""
 
-NOT_IN_A_CLUSTER = frozenset(["context", "kubeconfig", "lease_namespace", "token_file"])
+NOT_IN_A_CLUSTER = frozenset(["context", "kubeconfig", "lease_namespace", "token_file", "grace_seconds"])
 """Settings that the chart's roles and Pods leave no choice for."""
 
 NOT_FREE = WITH_A_VALUE | NOT_IN_A_CLUSTER

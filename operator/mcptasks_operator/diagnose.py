@@ -139,7 +139,7 @@ _ADMISSION_REASONS = frozenset(
 
 def _by_pod_status(pod: PodFacts, limit: Limit) -> Diagnosis | None:
     if pod.reason == "DeadlineExceeded":
-        return _never_reached_the_gateway(pod) or deadline_exceeded(limit)
+        return _gave_up_on_the_gateway(pod) or deadline_exceeded(limit)
     if pod.reason in _NODE_REASONS:
         reason, what = _NODE_REASONS[pod.reason]
         return Diagnosis(reason, f"Pod {pod.name} {what}{_on(pod)}: {pod.message or pod.reason}", _RETRY_HINT)
@@ -152,10 +152,10 @@ def _by_pod_status(pod: PodFacts, limit: Limit) -> Diagnosis | None:
     return None
 
 
-def _never_reached_the_gateway(pod: PodFacts) -> Diagnosis | None:
+def _gave_up_on_the_gateway(pod: PodFacts) -> Diagnosis | None:
     state = pod.runner.state
-    waited = isinstance(state, Terminated) and state.exit_code == EXIT_GATEWAY_UNREACHABLE
-    return _gateway_unreachable() if waited else None
+    gave_up = isinstance(state, Terminated) and state.exit_code == EXIT_GATEWAY_UNREACHABLE
+    return _gateway_unreachable() if gave_up else None
 
 
 _CANNOT_RUN = frozenset({"StartError", "ContainerCannotRun", "RunContainerError"})

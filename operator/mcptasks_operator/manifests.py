@@ -197,17 +197,22 @@ def _fill_runner(spec: JsonObject, task: McpTask, settings: Settings) -> None:
         runner["command"] = list(settings.runner_command)
     runner.setdefault("terminationMessagePolicy", "FallbackToLogsOnError")
     runner["securityContext"].setdefault("readOnlyRootFilesystem", True)
-    runner["env"] = _environment(runner, task, settings)
+    runner["env"] = _environment(runner, task, _grace_seconds(spec), settings)
 
 
-def _environment(runner: JsonObject, task: McpTask, settings: Settings) -> list[JsonObject]:
+def _grace_seconds(spec: JsonObject) -> int:
+    grace = spec["terminationGracePeriodSeconds"]
+    return grace if isinstance(grace, int) and grace >= 0 else GRACE_SECONDS
+
+
+def _environment(runner: JsonObject, task: McpTask, grace: int, settings: Settings) -> list[JsonObject]:
     """The template's variables, then ours. The template may set its own gateway or log format, never another task."""
     own = {
         "MCPTASKS_GATEWAY_URL": settings.gateway_url,
         "MCPTASKS_TOKEN_FILE": TOKEN_FILE,
         "MCPTASKS_LOG_FORMAT": settings.log_format,
     }
-    forced = {"MCPTASKS_TASK_ID": task.name} | _trace(task)
+    forced = {"MCPTASKS_TASK_ID": task.name, "MCPTASKS_GRACE_SECONDS": str(grace)} | _trace(task)
     given = [entry for entry in _objects(runner, "env") if entry["name"] not in forced]
     names = {entry["name"] for entry in given}
     added = {name: value for name, value in own.items() if name not in names} | forced

@@ -245,6 +245,9 @@ class Settings(BaseSettings):
 
     # Runner
     token_file: Path = Field(Path(TOKEN_FILE), description="The Pod's token for the gateway.")
+    grace_seconds: float = Field(
+        30.0, ge=0, description="Time from SIGTERM to SIGKILL; the operator tells it from the Pod's grace period."
+    )
     progress_interval_seconds: float = Field(
         1.0, ge=0.05, description="Least time between two progress reports of a task."
     )

@@ -8,6 +8,8 @@ import time
 import pytest
 
 from tests.e2e.conftest import Deployment, Look
+from tests.e2e.explained import explained
+from tests.support.kubectl import Kubectl, eventually
 from tests.support.mcp import RawClient
 
 
@@ -37,6 +39,19 @@ def test_a_result_delivered_while_the_gateway_is_away_arrives(
     deployment.scale("server", 1)
     assert client.wait(task_id, seconds=120)["status"] == "completed"
     assert look.status(task_id)["attempts"] == 1
+
+
+def test_a_result_that_the_gateway_cannot_take_before_the_deadline_is_explained(
+    client: RawClient, look: Look, kubectl: Kubectl, deployment: Deployment
+) -> None:
+    task_id = client.create("nap_in_time", {"seconds": 12})
+    look.running(task_id)
+    deployment.scale("server", 0)
+    try:
+        eventually(f"{task_id} has failed", lambda: look.status(task_id)["phase"] == "failed", 120)
+    finally:
+        deployment.scale("server", 1)
+    explained(client, look, kubectl, task_id, "GatewayUnreachable", "gave up on POST /v1/outcome")
 
 
 def test_a_draining_server_tells_waiting_callers_to_ask_again(

@@ -215,6 +215,12 @@ def too_slow() -> str:
     return "done"
 
 
+@mcp.tool(task=TaskConfig(timeout=30))
+def nap_in_time(seconds: float) -> str:
+    """A nap that ends before its deadline, if its Pod starts soon enough."""
+    return nap(seconds)
+
+
 @mcp.tool(task=TaskConfig(template="no-such-template"))
 def untemplated() -> str:
     return "never"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 60.0
+
+LOOK_SECONDS = 0.5
+"""How soon a pause notices that there is less time than it thought."""
 
 _OVER = frozenset({RefusalCode.SUPERSEDED, RefusalCode.TASK_ENDED, RefusalCode.TASK_GONE})
 _UNAUTHORIZED = frozenset({RefusalCode.UNAUTHENTICATED, RefusalCode.NOT_A_TASK_POD})
@@ -71,12 +75,17 @@ class Pace:
 
 
 class GatewayClient:
-    """Calls the gateway. Use on one loop. `trouble`: why the call that is being repeated came to nothing so far."""
+    """Calls the gateway. Use on one loop.
+
+    `trouble`: why the call that is being repeated came to nothing so far. `latest`: until when anything is repeated at
+    most, by `time.monotonic()`; may be set at any time, from any thread.
+    """
 
     def __init__(self, url: str, token_file: Path, pace: Pace | None = None) -> None:
         self._token_file = token_file
         self._pace = pace or Pace()
         self.trouble: str | None = None
+        self.latest = math.inf
         self._http = httpx2.AsyncClient(
             base_url=url,
             timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
@@ -164,12 +173,16 @@ class GatewayClient:
                     if unauthorized_since is None
                     else min(deadline, unauthorized_since + self._pace.unauthorized)
                 )
-                if now >= last:
+                if now >= min(last, self.latest):
                     raise GatewayUnreachableError(f"gave up on {method} {path}: {error}") from error
                 level = logging.WARNING if attempt in (0, 3) or attempt % 12 == 0 else logging.DEBUG
                 logger.log(level, "%s %s has to be repeated: %s", method, path, error)
-                await asyncio.sleep(min(self._pace.delay(attempt), max(0.0, last - now)))
+                await self._pause(min(now + self._pace.delay(attempt), last))
                 attempt += 1
+
+    async def _pause(self, end: float) -> None:
+        while (left := min(end, self.latest) - time.monotonic()) > 0:  # noqa: ASYNC110 (signal handlers set `latest`)
+            await asyncio.sleep(min(left, LOOK_SECONDS))
 
     async def _request(self, method: str, path: str, body: bytes | None) -> httpx2.Response:
         """One request. Raises _TryAgainError, TaskOverError, RejectedError."""

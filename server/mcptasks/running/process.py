@@ -22,7 +22,7 @@ from mcptasks.running.main_thread import run_beside, run_here
 from mcptasks.running.outcomes import encoded, exit_code, not_serializable, within_limit
 from mcptasks.running.questions import Questions
 from mcptasks.running.reporter import Reporter
-from mcptasks.running.signals import Terminated, Termination, carry_on
+from mcptasks.running.signals import Terminated, Termination
 from mcptasks.settings import Settings
 from mcptasks.wire.execution import execute, runs_in_main_thread
 
@@ -33,6 +33,9 @@ ASSIGNMENT_SECONDS = 3600.0
 
 LEAST_DELIVERY_SECONDS = 30.0
 """How long delivery is tried for where the deadline has passed; the kubelet ends it sooner if it wants to."""
+
+FAREWELL_SECONDS = 5.0
+"""How much of the grace period is left for the process to say that it could not deliver: killed, it can not."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ class TaskProcess:
     def _run(self, assignment: Assignment) -> int:
         talk = self.loop_thread.run(self._start_talking(assignment))
         outcome = self._outcome(assignment, talk.channel)
-        with self.termination.reacting(carry_on):
+        with self.termination.reacting(self._hurry):
             self._leave_if_terminated()
             limited = within_limit(outcome, assignment.max_result_bytes)
             code, body = exit_code(limited), encoded(limited)
@@ -173,6 +176,11 @@ class TaskProcess:
         except RejectedError as error:
             logger.error("the gateway does not take the outcome: %s", error)
             await self.client.deliver(encoded(not_serializable(str(error))), deadline)
+
+    def _hurry(self) -> None:
+        """Asked to end while the outcome is on its way: go on for most of the grace period."""
+        grace = self.settings.grace_seconds
+        self.client.latest = time.monotonic() + grace - min(FAREWELL_SECONDS, grace / 2)
 
     def _deadline(self, assignment: Assignment) -> float:
         return self.started + (assignment.timeout_seconds or self.settings.default_timeout_seconds)

@@ -159,7 +159,14 @@ def test_the_runner_is_told_where_the_gateway_is_and_which_task_it_runs() -> Non
         "MCPTASKS_TOKEN_FILE": "/var/run/secrets/mcptasks.dev/token",
         "MCPTASKS_LOG_FORMAT": "human",
         "MCPTASKS_TASK_ID": TASK,
+        "MCPTASKS_GRACE_SECONDS": "30",
     }
+
+
+@pytest.mark.parametrize(("grace", "told"), [(5, "5"), (0, "0"), (None, "30")])
+def test_the_runner_is_told_how_long_it_has_to_end(grace: int | None, told: str) -> None:
+    pod = {"spec": {"terminationGracePeriodSeconds": grace}}
+    assert env(runner(pod_spec(pod)))["MCPTASKS_GRACE_SECONDS"] == told
 
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

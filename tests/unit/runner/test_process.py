@@ -510,6 +510,22 @@ class TestEnding:
         assert ended(process).code == 0
         assert len(gateway.requests(OUTCOME_PATH)) == 2
 
+    def test_an_outcome_that_nobody_takes_within_the_grace_period_is_given_up(
+        self, runner: Runner, gateway: FakeGateway
+    ) -> None:
+        """Killed at the end of it, the process could not say what was wrong."""
+        runner.module("@mcp.tool()\ndef f() -> dict[str, int]:\n    return dict(n=1)")
+        runner.environment["MCPTASKS_GRACE_SECONDS"] = "1"
+        gateway.assignment = an_assignment("f", timeout_seconds=600)
+        gateway.will(OUTCOME_PATH, *[refusal(503, RefusalCode.UNAVAILABLE, "no store")] * 10_000)
+        process = runner.start()
+        gateway.wait_for(lambda: bool(gateway.requests(OUTCOME_PATH)))
+        process.send_signal(signal.SIGTERM)
+        result = ended(process)
+        assert result.code == 75
+        assert "gave up on POST" in result.err, result.err
+        assert "no store" in result.err, result.err
+
     def test_an_interrupt_from_the_keyboard_ends_it_with_130(self, runner: Runner, gateway: FakeGateway) -> None:
         runner.module("@mcp.tool()\ndef wait() -> None:\n    progress(1)\n    time.sleep(60)")
         assert self.terminated(runner, gateway, signal.SIGINT).code == 130
