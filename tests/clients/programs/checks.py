@@ -39,6 +39,15 @@ def expect(condition: object, seen: object = None) -> None:
         raise AssertionError(f"seen: {seen!r}")
 
 
+async def eventually(look: Callable[[], Awaitable[object]]) -> None:
+    """Expect that it becomes true: what one replica has done, another one lists a moment later."""
+    for _ in range(50):
+        if await look():
+            return
+        await asyncio.sleep(0.2)
+    expect(await look())
+
+
 async def raises(kind: type[Exception], text: str, call: Awaitable[object]) -> None:
     """Expect that the call fails with an error of the kind that has the text in its message."""
     try:

@@ -1,6 +1,6 @@
 """The FastMCP 3 client, `task=True`."""
 
-from checks import Checks, expect, main, raises
+from checks import Checks, eventually, expect, main, raises
 from fastmcp import Client
 from fastmcp.exceptions import ToolError
 from mcp.shared.exceptions import McpError
@@ -25,8 +25,11 @@ async def program(url: str, checks: Checks) -> None:
 
         async def lists() -> None:
             task = await client.call_tool("add", {"a": 1, "b": 2}, task=True)
-            listed = await client.list_tasks()
-            expect(task.task_id in [item["taskId"] for item in listed["tasks"]], listed)
+
+            async def listed() -> bool:
+                return task.task_id in [item["taskId"] for item in (await client.list_tasks())["tasks"]]
+
+            await eventually(listed)
 
         async def cancels() -> None:
             task = await client.call_tool("steps", {"count": 600}, task=True)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from checks import Checks, expect, main
+from checks import Checks, eventually, expect, main
 from mcp import ClientSession, types
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import McpError
@@ -75,7 +75,11 @@ async def program(url: str, checks: Checks) -> None:
 
         async def lists() -> None:
             created = await tasks.call_tool_as_task("add", {"a": 1, "b": 2})
-            expect(created.task.taskId in [task.taskId for task in (await tasks.list_tasks()).tasks])
+
+            async def listed() -> bool:
+                return created.task.taskId in [task.taskId for task in (await tasks.list_tasks()).tasks]
+
+            await eventually(listed)
 
         async def cancels() -> None:
             created = await tasks.call_tool_as_task("steps", {"count": 600})

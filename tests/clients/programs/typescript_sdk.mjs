@@ -53,7 +53,10 @@ await check("tasks are listed and cancelled, once", async () => {
     taskId = message.task.taskId;
     break;
   }
-  expect((await tasks.listTasks()).tasks.some((task) => task.taskId === taskId), taskId);
+  const listed = async () => (await tasks.listTasks()).tasks.some((task) => task.taskId === taskId);
+  // What one replica has made, another one lists a moment later.
+  for (let n = 0; n < 50 && !(await listed()); n++) await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(await listed(), taskId);
   equal((await tasks.cancelTask(taskId)).status, "cancelled");
   await rejects("already in terminal status", tasks.cancelTask(taskId));
 });
