@@ -37,7 +37,7 @@ class Entry:
 
 @contextlib.contextmanager
 def _nothing_to_collect() -> Iterator[None]:
-    """What imports make stays: looking through it for garbage, again and again, takes a fifth of their time."""
+    """What imports make stays: looking through it for garbage, again and again, takes a quarter of their time."""
     gc.disable()
     try:
         yield
