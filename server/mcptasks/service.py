@@ -367,10 +367,10 @@ class TaskService:
         # One that has passed may have been replaced meanwhile, by another replica, under the same idempotency key.
         if known is None or self._passed(known):
             return await self._fresh_item(task_id)
-        return await self._latest(known) if self.cache.lagging and not _has_ended(known) else known
+        return known if _has_ended(known) else await self._latest(known)
 
     async def _latest(self, known: JsonObject) -> JsonObject:
-        """The object from the API server while the watch is away, as far as it answers soon.
+        """The object from the API server, as far as it answers soon: the watch is always a moment behind.
 
         A caller that another replica has told of a task's end must not hear from this one that it still works.
         """

@@ -77,11 +77,6 @@ class WatchCache:
     _failing_since: float | None = None
 
     @property
-    def lagging(self) -> bool:
-        """Whether objects may have changed without this cache having heard of it: nothing watches at the moment."""
-        return self._failing_since is not None
-
-    @property
     def unreachable_seconds(self) -> float:
         """For how long listing and watching have failed; 0 while they work."""
         return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
