@@ -316,9 +316,8 @@ class TaskService:
 
         Raises TaskNotFoundError, UnavailableServiceError.
         """
-        if fresh:
-            await self._refresh(task_id)
-        return self.view(await self._find(task_id, principal))
+        item = await (self._anew(task_id) if fresh else self._latest(task_id))
+        return self.view(self._shown_to(principal, item))
 
     async def poll(self, task_id: str, principal: Principal | None) -> TaskView:
         """`get` for a caller that asks again and again. Raises TooManyPollsError where that is too often."""
@@ -343,8 +342,10 @@ class TaskService:
         if names.is_task_name(task_id):
             self.cache.add(await self._fresh_item(task_id))
 
-    async def _find(self, task_id: str, principal: Principal | None) -> McpTask:
-        return self._shown_to(principal, await self._item(task_id))
+    async def _anew(self, task_id: str) -> JsonObject:
+        """The object as the API server has it, or as this replica has seen it since."""
+        await self._refresh(task_id)
+        return await self._item(task_id)
 
     def _shown_to(self, principal: Principal | None, item: JsonObject) -> McpTask:
         """The object's task. Raises TaskNotFoundError where the principal may not see it, or it has expired."""
@@ -367,19 +368,22 @@ class TaskService:
         # One that has passed may have been replaced meanwhile, by another replica, under the same idempotency key.
         if known is None or self._passed(known):
             return await self._fresh_item(task_id)
-        return known if _has_ended(known) else await self._latest(known)
+        return known
 
-    async def _latest(self, known: JsonObject) -> JsonObject:
-        """The object from the API server, as far as it answers soon: the watch is always a moment behind.
+    async def _latest(self, task_id: str) -> JsonObject:
+        """The object; of a task that goes on, anew, as far as the API server answers soon: a watch is a moment behind.
 
         A caller that another replica has told of a task's end must not hear from this one that it still works.
         """
+        known = self.cache.get(self.namespace, task_id)
+        if known is None or self._passed(known) or _has_ended(known):
+            return await self._item(task_id)
         try:
             async with asyncio.timeout(LATEST_SECONDS):
-                await self._refresh(known["metadata"]["name"])
+                await self._refresh(task_id)
         except (UnavailableServiceError, TimeoutError):
             return known
-        return self.cache.get(self.namespace, known["metadata"]["name"]) or known
+        return self.cache.get(self.namespace, task_id) or known
 
     async def _fresh_item(self, task_id: str) -> JsonObject:
         try:
@@ -404,12 +408,10 @@ class TaskService:
         stop = stop or self.draining
         shown: tuple[object, ...] | None = None
         async with self.cache.changes(self.namespace, task_id) as changed:
-            fresh = False
+            look = self._latest
             while True:
                 changed.clear()
-                if fresh:
-                    await self._refresh(task_id)
-                view = self.view(await self._find(task_id, principal))
+                view = self.view(self._shown_to(principal, await look(task_id)))
                 if (state := _visible(view)) != shown:
                     shown = state
                     yield view
@@ -417,7 +419,8 @@ class TaskService:
                     return
                 if stop.is_set():
                     raise DrainingError
-                fresh = not await self._either(changed, stop)
+                # What has changed, the watch has brought.
+                look = self._item if await self._either(changed, stop) else self._anew
 
     async def _either(self, *events: asyncio.Event) -> bool:
         """Wait for one of them, for RECHECK_SECONDS at most; False if none came."""
@@ -461,8 +464,7 @@ class TaskService:
         Raises TaskNotFoundError, UnavailableServiceError.
         """
         # What the cache has may be older than the questions that the caller has read from another replica.
-        await self._refresh(task_id)
-        item = await self._item(task_id)
+        item = await self._anew(task_id)
         self._shown_to(principal, item)
         await self._change(item, lambda task: answered(task, given, self.now()), "The answer could not be stored")
 
