@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -28,6 +29,11 @@ def condition(obj: Json, kind: str) -> Json | None:
 def pods_of(api: Api, space: Space, name: str) -> list[Json]:
     items: list[Json] = api.get(space.path("pods"), labelSelector=f"batch.kubernetes.io/job-name={name}").ok()["items"]
     return items
+
+
+def running(api: Api, space: Space, name: str) -> list[str]:
+    """Names of the Job's Pods that run."""
+    return [pod["metadata"]["name"] for pod in pods_of(api, space, name) if pod["status"].get("phase") == "Running"]
 
 
 def finished(api: Api, space: Space, name: str) -> Json:
@@ -236,6 +242,33 @@ def test_suspend_and_resume(api: Api, space: Space, image: str) -> None:
     assert not pods_of(api, space, "a")
     api.patch(space.jobs("a"), {"spec": {"suspend": False}}).ok()
     assert condition(finished(api, space, "a"), "Complete") is not None
+
+
+def test_a_job_that_is_suspended_loses_its_pod_which_counts_for_nothing(api: Api, space: Space, image: str) -> None:
+    script = "trap 'exit 1' TERM; sleep 60 & wait"
+    api.post(space.jobs(), job("a", script, image)).ok(201)
+    eventually(lambda: running(api, space, "a"), 60)
+    api.patch(space.jobs("a"), {"spec": {"suspend": True}}).ok()
+    eventually(lambda: condition(api.get(space.jobs("a")).ok(), "Suspended"))
+    eventually(lambda: not pods_of(api, space, "a"), 60)
+    assert "failed" not in api.get(space.jobs("a")).ok()["status"]
+    api.patch(space.jobs("a"), {"spec": {"suspend": False}}).ok()
+    eventually(lambda: running(api, space, "a"), 60)
+    assert condition(api.get(space.jobs("a")).ok(), "Failed") is None
+
+
+def test_of_pods_too_many_the_youngest_goes_and_counts_for_nothing(api: Api, space: Space, image: str) -> None:
+    script = "trap 'exit 1' TERM; sleep 60 & wait"
+    api.post(space.jobs(), job("a", script, image, parallelism=1, completions=2)).ok(201)
+    [first] = eventually(lambda: running(api, space, "a"), 60)
+    time.sleep(1.1)  # Creation times have whole seconds.
+    api.patch(space.jobs("a"), {"spec": {"parallelism": 2}}).ok()
+    eventually(lambda: len(running(api, space, "a")) == 2, 60)
+    api.patch(space.jobs("a"), {"spec": {"parallelism": 1}}).ok()
+    eventually(lambda: len(pods_of(api, space, "a")) == 1, 60)
+    assert running(api, space, "a") == [first]
+    status = api.get(space.jobs("a")).ok()["status"]
+    assert ("failed" in status, status["active"]) == (False, 1)
 
 
 def test_managed_by_another_controller(api: Api, space: Space) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from mcptasks.resources import JsonObject
 from tests.e2e.api import ClusterApi
+from tests.e2e.cluster import ClusterDeployment
 from tests.e2e.conftest import LONG_ENOUGH_MS, Deployment, Look
 from tests.e2e.faults.patience import PatientClient
 from tests.e2e.observer import Observer
-from tests.support.kubectl import Kubectl
+from tests.support.kubectl import Kubectl, eventually
 from tests.support.mcp import RawClient
 
 
@@ -62,6 +65,52 @@ def many_tasks_once(
     assert sorted(jobs) == sorted(tasks)
     attempts = [item["status"]["attempts"] for item in kubectl.list("mcptasks") if item["metadata"]["name"] in known]
     assert attempts == [1] * count
+
+
+def test_a_pod_too_many_does_not_run_the_tool(client: RawClient, kubectl: Kubectl, look: Look) -> None:
+    """The Job controller makes one where the API server dies while it makes the first."""
+    task_id = client.create("nap", {"seconds": 8})
+    pod = look.running(task_id)
+    kubectl.apply(twin_of(kubectl.get("pod", pod)))
+    completed_in(pod, task_id, client, look)
+
+
+@pytest.mark.timeout(240)
+def test_a_pod_too_many_that_has_started_waits_until_it_is_deleted(
+    client: RawClient, kubectl: Kubectl, look: Look, deployment: Deployment
+) -> None:
+    """Who would delete it at once is away for some seconds."""
+    if not (isinstance(deployment, ClusterDeployment) and deployment.has_machine):
+        pytest.skip("needs a controller manager on this machine that can be killed: set MCPTASKS_CLUSTER_TOOL")
+    task_id = client.create("nap", {"seconds": 16})
+    pod = look.running(task_id)
+    twin = twin_of(kubectl.get("pod", pod))
+    name = twin["metadata"]["name"]
+    with ThreadPoolExecutor(1) as pool:
+        away = pool.submit(deployment.kill_machine, "kube-controller-manager", seconds=8)
+        time.sleep(1)
+        kubectl.apply(twin)
+        eventually("it waits", lambda: "still runs the task" in kubectl.run("logs", name, check=False), 30)
+        away.result()
+    eventually("it is deleted", lambda: kubectl.find("pod", name) is None, 60)
+    completed_in(pod, task_id, client, look)
+
+
+def completed_in(pod: str, task_id: str, client: RawClient, look: Look) -> None:
+    """The task completes in its only attempt, in that Pod."""
+    assert client.wait(task_id)["status"] == "completed"
+    status = look.status(task_id)
+    assert (status["attempts"], status["podName"]) == (1, pod)
+    look.terminated(task_id)
+    look.no_running_pods(task_id)
+
+
+def twin_of(pod: JsonObject) -> JsonObject:
+    """The same Pod once more, for the same Job, as it was made."""
+    metadata = {key: pod["metadata"][key] for key in ("namespace", "labels", "ownerReferences", "finalizers")}
+    metadata["name"] = f"{pod['metadata']['name']}x"
+    spec = {key: value for key, value in pod["spec"].items() if key != "nodeName"}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
 def test_two_operators_that_both_lead_make_one_job_per_task(

@@ -1,7 +1,8 @@
 """Which Pod runs a task, and what it is told: pure decisions about one version of a task.
 
 Each attempt of a task is one Pod. The Pod that fetches the assignment claims the attempt: its uid goes into the
-status, and from then on no other Pod's reports count. Only a newer Pod can take the task over.
+status, and from then on no other Pod's reports count. Another one takes the task over when that one is finished or
+gone.
 """
 
 from __future__ import annotations
@@ -77,22 +78,23 @@ def claim(task: McpTask, pod: TaskPod, rival: Rival | None, now: datetime) -> Js
     if holder is not None:
         if rival is None or rival.uid != holder:
             raise RivalChangedError
-        _refuse_older(pod, rival.pod)
+        _refuse_beside(pod, rival.pod)
     return {"status": _claimed(task, pod, now)}
 
 
-def _refuse_older(pod: TaskPod, rival: TaskPod | None) -> None:
-    """A Pod takes over from an older one, and from one that is finished or gone.
+def _refuse_beside(pod: TaskPod, rival: TaskPod | None) -> None:
+    """A Pod takes over from one that is finished or gone, and never from a newer one.
 
-    Creation times have whole seconds. Two Pods of one second that both seem to run cannot be told apart yet: one of
-    them is about to finish or to go.
+    The Job controller makes a Pod only when the one before is finished (podReplacementPolicy, KEP-3939). Where it has
+    lost count, as when the API server dies while it makes one, there are two until it deletes the newer: that one has
+    to wait, or the tool would run twice.
     """
-    if rival is None or pod.created_at > rival.created_at:
+    if rival is None:
         return
     if pod.created_at < rival.created_at:
         raise RefusedError(RefusalCode.SUPERSEDED, f"the newer Pod {rival.name} has taken over from Pod {pod.name}")
     if not rival.finished:
-        raise unavailable(f"Pod {rival.name}, as old as Pod {pod.name}, still runs the task")
+        raise unavailable(f"Pod {rival.name} still runs the task")
 
 
 def _claimed(task: McpTask, pod: TaskPod, now: datetime) -> JsonObject:

@@ -92,6 +92,13 @@ def is_ready(pod: Json) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
+def worth(pod: Json) -> tuple[bool, bool, bool, float]:
+    """Sorts Pods by how much is lost with them: those that have come furthest last, the oldest of these at the end."""
+    placed = bool((pod.get("spec") or {}).get("nodeName"))
+    created = pod["metadata"].get("creationTimestamp")
+    return placed, phase(pod) == "Running", is_ready(pod), -times.parse(created).timestamp() if created else 0.0
+
+
 def finished_at(pod: Json, now: datetime) -> datetime:
     stamps = [
         state["terminated"]["finishedAt"]
@@ -308,7 +315,7 @@ class Decision:
         if self._spec.get("podReplacementPolicy") == "Failed":
             occupied += sum(is_terminating(pod) for pod in self._pods)
         if len(active) > wanted:
-            self._plan.delete += sorted(active, key=is_ready)[: len(active) - max(wanted, 0)]
+            self._delete_uncounted(sorted(active, key=worth)[: len(active) - max(wanted, 0)])
         elif wanted > occupied and not self._deleting:
             wait = self._backoff_left()
             if wait > 0:
@@ -325,9 +332,17 @@ class Decision:
             return 0.0
         return self._backoff.delay(len(failed)) - (self._now - max(failed)).total_seconds()
 
+    def _delete_uncounted(self, pods: list[Json]) -> None:
+        """Delete Pods that are not wanted any more: their end is neither a success nor a failure."""
+        self._plan.delete += pods
+        self._plan.untrack += [pod for pod in pods if is_tracked(pod)]
+
     def _stop_pods(self) -> None:
-        if self._is_decided() or self._is_suspended():
-            self._plan.delete += [pod for pod in self._pods if is_active(pod)]
+        active = [pod for pod in self._pods if is_active(pod)]
+        if self._is_decided():
+            self._plan.delete += active
+        elif self._is_suspended():
+            self._delete_uncounted(active)
 
     def _numbers(self) -> None:
         status, plan = self._plan.status, self._plan

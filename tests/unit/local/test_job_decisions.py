@@ -28,6 +28,8 @@ def pod(name: str, phase: str, code: int = 0, ended: float = 0, **options: Any) 
     metadata: Json = {"name": name, "namespace": "ns", "uid": name}
     if options.get("tracked", True):
         metadata["finalizers"] = [TRACKING]
+    if "age" in options:
+        metadata["creationTimestamp"] = stamp(NOW - timedelta(seconds=options["age"]))
     if options.get("deleting"):
         metadata["deletionTimestamp"] = stamp(NOW)
     status: Json = {"phase": phase, "conditions": list(options.get("conditions", ()))}
@@ -151,8 +153,9 @@ def test_replacement_policy() -> None:
 
 
 def test_suspended() -> None:
-    made = plan(job({"startTime": stamp(NOW)}, suspend=True), pod("p", "Running"))
-    assert [item["metadata"]["name"] for item in made.delete] == ["p"]
+    running = pod("p", "Running")
+    made = plan(job({"startTime": stamp(NOW)}, suspend=True), running)
+    assert (made.delete, made.untrack) == ([running], [running])
     assert kinds(made.status) == ["Suspended"]
     assert "startTime" not in made.status
     resumed = plan(job(made.status))
@@ -171,9 +174,22 @@ def test_a_finished_job_only_lets_its_pods_go() -> None:
     assert made.status == done
 
 
-def test_surplus_pods_go() -> None:
-    made = plan(job(), pod("a", "Running"), pod("b", "Pending"))
-    assert len(made.delete) == 1
+READY = {"type": "Ready", "status": "True"}
+
+
+@pytest.mark.parametrize(
+    ("kept", "deleted"),
+    [
+        (pod("a", "Running"), pod("b", "Pending")),
+        (pod("a", "Running", conditions=[READY]), pod("b", "Running")),
+        (pod("a", "Running", age=3), pod("b", "Running", age=2)),
+    ],
+    ids=["the one that does not run", "the one that is not ready", "the youngest"],
+)
+def test_a_pod_too_many_goes_and_counts_for_nothing(kept: Json, deleted: Json) -> None:
+    for pods in ([kept, deleted], [deleted, kept]):
+        made = plan(job(), *pods)
+        assert (made.delete, made.untrack) == ([deleted], [deleted])
 
 
 def test_work_queue_completes_when_all_have_ended() -> None:
