@@ -15,25 +15,32 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.finished import Finished  # noqa: E402
-from benchmarks.measure import KeptClient, machine, printed, say, seconds, submit, summary  # noqa: E402
+from benchmarks.measure import CLIENTS, KeptClient, machine, printed, say, seconds, submit, summary  # noqa: E402
 from benchmarks.observer import Moment, Observer  # noqa: E402
-from benchmarks.usage import Usage, cpu_between, node_cpu, rss, usage_of  # noqa: E402
+from benchmarks.usage import Usage, cpu_between, node_cpu, node_cpu_per, rss, usage_of  # noqa: E402
 from benchmarks.writes import AuditLog, per_task, writes_per_task  # noqa: E402
 from tests.e2e.cluster import ClusterDeployment, installed  # noqa: E402
 from tests.support.kubectl import eventually  # noqa: E402
 
-SECTIONS = ("latency", "cancel", "burst", "finished")
+SECTIONS = ("latency", "cancel", "polls", "burst", "finished")
 COMPONENTS = ("server", "operator")
 READS = 200
 LISTS = 20
+POLLS = 1000
+POLLED = 8
+"""So many tasks in turn: what one caller may ask of one task has a limit."""
+
+POLL_ROUNDS = 2
 IDLE_SECONDS = 180.0
 """Longer than `MCPTASKS_RESYNC_SECONDS`, so that what is done from time to time is in it."""
 
@@ -88,6 +95,37 @@ class Benchmark:
             "answered": summary(answered),
             "container_gone": summary(gone),
             "pods_terminated_written": summary(written),
+        }
+
+    def polls(self) -> dict[str, object]:
+        """`tasks/get` of tasks that work, which each poll reads anew, and of tasks that have ended."""
+        nap = {"seconds": 3600, "steps": 1}
+        tasks = {
+            "working": [self.client.create("nap", nap, ttl=3_600_000) for _ in range(POLLED)],
+            "ended": [self.client.create_add() for _ in range(POLLED)],
+        }
+        for task_id in tasks["working"]:
+            self.observer.wait(task_id, Moment.CLAIMED)
+        for task_id in tasks["ended"]:
+            self.observer.wait(task_id, Moment.TERMINATED)
+        rounds = [{name: self._polled(name, polled) for name, polled in tasks.items()} for _ in range(POLL_ROUNDS)]
+        self._cancel(tasks["working"])
+        return {"rounds": rounds}
+
+    def _polled(self, name: str, tasks: list[str]) -> dict[str, object]:
+        """One at a time, and as many at once as there are connections; the cost is that of both together."""
+        say(f"{POLLS} polls of tasks that are {name}, one at a time and at once")
+        polls = tasks * (POLLS // len(tasks))
+        servers, node = usage_of(self.deployment, "server"), node_cpu()
+        alone = [seconds(partial(self.client.get, task_id)) for task_id in polls]
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            together = seconds(lambda: list(pool.map(self.client.get, polls)))
+        used = cpu_between(servers, usage_of(self.deployment, "server"))
+        return {
+            "one_at_a_time": summary(alone),
+            "at_once_per_second": round(len(polls) / together, 1),
+            "server_cpu_ms": round(1000 * used / (2 * len(polls)), 2),
+            "node_cpu_ms": node_cpu_per(node, 2 * len(polls), digits=2),
         }
 
     def burst(self, tasks: int, limit: float) -> dict[str, object]:
@@ -221,8 +259,7 @@ class Benchmark:
                 "cpu_ms_per_task": round(1000 * cpu_between(before, after) / tasks, 1),
                 "rss_mib": rss(after),
             }
-        node = node_cpu()
-        report["node_cpu_ms_per_task"] = {name: round(1000 * (node[name] - mark.node[name]) / tasks) for name in node}
+        report["node_cpu_ms_per_task"] = node_cpu_per(mark.node, tasks)
         if self.audit is not None:
             time.sleep(1)
             found = self.audit.requests(mark.position, self.deployment.namespace)

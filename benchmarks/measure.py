@@ -29,7 +29,7 @@ CLIENTS = 32
 class KeptClient(RawClient):
     """A raw client that keeps its connections, as real clients do: a new one costs more than a call."""
 
-    timeout: float = 600
+    timeout: float | httpx.Timeout = 600
     http: httpx.Client = field(
         default_factory=lambda: httpx.Client(limits=httpx.Limits(max_connections=256)), repr=False, compare=False
     )

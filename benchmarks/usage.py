@@ -66,3 +66,9 @@ def node_cpu() -> dict[str, float]:
     times = psutil.cpu_times()
     found["whole machine"] = sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
     return dict(found)
+
+
+def node_cpu_per(before: dict[str, float], count: int, digits: int | None = None) -> dict[str, float]:
+    """Milliseconds of CPU of the node's processes since then, for each of so many."""
+    now = node_cpu()
+    return {name: round(1000 * (now[name] - before[name]) / count, digits) for name in now}

@@ -1,9 +1,10 @@
-"""Writes down every task, and every Job and Pod that it ever has, also those that are gone when the task has ended."""
+"""Writes down every task, and what it ever runs in, also Jobs and Pods that are gone when the task has ended."""
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,7 @@ from mcptasks.resources import JsonObject
 from tests.e2e.api import ClusterApi, task_of
 
 EVERY_SECONDS = 0.5
+NEVER = "1970-01-01T00:00:00Z"
 
 
 class Observer:
@@ -42,7 +44,10 @@ class Observer:
         return len(self._jobs.get(task_id, ()))
 
     def pods(self, task_id: str) -> int:
-        """How many Pods the task has had."""
+        """In how many Pods the task's container has started.
+
+        The Job controller may make a Pod too many when the API server dies meanwhile; it deletes that one again.
+        """
         return len(self._pods.get(task_id, ()))
 
     def task(self, task_id: str) -> JsonObject:
@@ -54,10 +59,16 @@ class Observer:
             with suppress(httpx.HTTPError):
                 self._tasks |= self._api.tasks()
                 _note(self._jobs, self._api.jobs())
-                _note(self._pods, self._api.pods())
+                _note(self._pods, filter(_has_started, self._api.pods()))
 
 
-def _note(seen: defaultdict[str, set[str]], items: list[JsonObject]) -> None:
+def _has_started(pod: JsonObject) -> bool:
+    states = [container.get("state") or {} for container in pod["status"].get("containerStatuses") or ()]
+    # A container that could not be started is said to have started then.
+    return any("running" in state or state.get("terminated", {}).get("startedAt", NEVER) != NEVER for state in states)
+
+
+def _note(seen: defaultdict[str, set[str]], items: Iterable[JsonObject]) -> None:
     for item in items:
         if task_id := task_of(item):
             seen[task_id].add(str(item["metadata"]["uid"]))

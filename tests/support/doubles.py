@@ -13,11 +13,15 @@ from mcptasks.resources import JsonObject
 
 @dataclass
 class MemoryTasks:
-    """Stands in for `TaskClient`: objects get uid, resource version and creation time, patches are conditional."""
+    """Stands in for `TaskClient`: objects get uid, resource version and creation time, patches are conditional.
+
+    `reads` counts those of callers; the one in each update is its own.
+    """
 
     items: dict[str, JsonObject] = field(default_factory=dict)
     version: int = 1
     writes: int = 0
+    reads: int = 0
     fail_with: Exception | None = None
 
     async def create(self, namespace: str, body: JsonObject) -> JsonObject:
@@ -30,13 +34,11 @@ class MemoryTasks:
         return self._store(item)
 
     async def get(self, namespace: str, name: str) -> JsonObject:
-        self._maybe_fail()
-        if name not in self.items:
-            raise NotFoundError(404, "NotFound", f"{name} not found")
-        return self.items[name]
+        self.reads += 1
+        return self._item(name)
 
     async def update_status(self, known: JsonObject, change: StatusChange) -> JsonObject:
-        item = await self.get("default", known["metadata"]["name"])
+        item = self._item(known["metadata"]["name"])
         patch = change(parse_task(item))
         if patch is None:
             return item
@@ -45,6 +47,12 @@ class MemoryTasks:
         status.update(patch["status"])
         changed["status"] = {key: value for key, value in status.items() if value is not None}
         return self._store(changed)
+
+    def _item(self, name: str) -> JsonObject:
+        self._maybe_fail()
+        if name not in self.items:
+            raise NotFoundError(404, "NotFound", f"{name} not found")
+        return self.items[name]
 
     def _store(self, item: JsonObject) -> JsonObject:
         self.version += 1

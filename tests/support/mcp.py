@@ -80,7 +80,7 @@ class RawClient:
     """Talks to one MCP endpoint, over a new connection for each request: any replica may get it."""
 
     url: str
-    timeout: float = 60
+    timeout: float | httpx.Timeout = 60
     http: httpx.Client = field(default_factory=_unconnected, repr=False, compare=False)
 
     def old(self, method: str, params: JsonObject | None = None, **headers: str) -> Answer:

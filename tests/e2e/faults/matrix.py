@@ -8,6 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+import httpx
+
 from tests.e2e.api import ClusterApi
 from tests.e2e.cluster import ClusterDeployment
 from tests.e2e.embedded import EmbeddedDeployment
@@ -20,6 +22,9 @@ from tests.e2e.observer import Observer
 from tests.support.mcp import RawClient
 
 WATCHERS = 160
+TIMEOUT = httpx.Timeout(15, connect=3)
+"""A connection to a replica that was killed a moment ago, and is not off its Service yet, never comes about."""
+
 EMBEDDED_PACE = Pace(lead=8.0, young=0.45, last=0.15, kept=45.0, finished_kept=20.0)
 REAL_PACE = Pace(lead=13.0, young=1.5, last=0.3, kept=60.0, finished_kept=30.0)
 """Containers take longer to start."""
@@ -82,7 +87,7 @@ def matrix(
     with ExitStack() as stack:
         api = stack.enter_context(ClusterApi(deployment.kubeconfig, deployment.namespace))
         observer = stack.enter_context(Observer(api))
-        client = PatientClient(RawClient(deployment.endpoint, timeout=15))
+        client = PatientClient(RawClient(deployment.endpoint, timeout=TIMEOUT))
         stage = Stage(api, client, EMBEDDED_PACE if deployment.embedded else REAL_PACE, copies)
         pool = stack.enter_context(ThreadPoolExecutor(WATCHERS))
         yield Matrix(stage, Checks(api, client, observer), pool, tell)

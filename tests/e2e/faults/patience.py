@@ -23,9 +23,16 @@ class TaskUnknownError(Exception):
     """The server says that there is no such task."""
 
 
+class NoAnswerError(Exception):
+    """Nothing but failures for as long as was to be insisted; the last one, and how many there were."""
+
+
 @dataclass(frozen=True)
 class PatientClient:
-    """Asks again after every failure of the transport and every answer that says that something is down."""
+    """Asks again after every failure of the transport and every answer that says that something is down.
+
+    Raises NoAnswerError where that has gone on for too long.
+    """
 
     client: RawClient
 
@@ -58,11 +65,12 @@ class PatientClient:
 
 
 def _insist(ask: Callable[[], T], seconds: float) -> T:
-    deadline = time.monotonic() + seconds
+    start, times = time.monotonic(), 0
     while True:
+        times += 1
         try:
             return ask()
-        except (httpx.HTTPError, json.JSONDecodeError, AssertionError):
-            if time.monotonic() > deadline:
-                raise
+        except (httpx.HTTPError, json.JSONDecodeError, AssertionError) as error:
+            if (waited := time.monotonic() - start) > seconds:
+                raise NoAnswerError(f"{error} ({times} times in {waited:.1f} s)") from error
         time.sleep(EVERY_SECONDS)
