@@ -40,7 +40,9 @@ POLLS = 1000
 POLLED = 8
 """So many tasks in turn: what one caller may ask of one task has a limit."""
 
-POLL_ROUNDS = 2
+FRESH_READS = (0, 100)
+"""No limit, and the default."""
+
 IDLE_SECONDS = 180.0
 """Longer than `MCPTASKS_RESYNC_SECONDS`, so that what is done from time to time is in it."""
 
@@ -98,7 +100,7 @@ class Benchmark:
         }
 
     def polls(self) -> dict[str, object]:
-        """`tasks/get` of tasks that work, which each poll reads anew, and of tasks that have ended."""
+        """`tasks/get` of tasks that work, which is read anew within a limit, and of tasks that have ended."""
         nap = {"seconds": 3600, "steps": 1}
         tasks = {
             "working": [self.client.create("nap", nap, ttl=3_600_000) for _ in range(POLLED)],
@@ -108,9 +110,13 @@ class Benchmark:
             self.observer.wait(task_id, Moment.CLAIMED)
         for task_id in tasks["ended"]:
             self.observer.wait(task_id, Moment.TERMINATED)
-        rounds = [{name: self._polled(name, polled) for name, polled in tasks.items()} for _ in range(POLL_ROUNDS)]
+        report: dict[str, object] = {}
+        for limit in FRESH_READS:
+            self.deployment.set_env("server", "MCPTASKS_MAX_FRESH_READS_PER_SECOND", str(limit))
+            found = {name: self._polled(name, polled) for name, polled in tasks.items()}
+            report[f"{limit or 'all'} fresh reads per second"] = found
         self._cancel(tasks["working"])
-        return {"rounds": rounds}
+        return report
 
     def _polled(self, name: str, tasks: list[str]) -> dict[str, object]:
         """One at a time, and as many at once as there are connections; the cost is that of both together."""
@@ -310,9 +316,13 @@ def section(benchmark: Benchmark, name: str, arguments: argparse.Namespace) -> d
             return benchmark.latency(arguments.samples)
         case "cancel":
             return benchmark.cancel(arguments.samples)
+        case "polls":
+            return benchmark.polls()
         case "burst":
             return benchmark.burst(arguments.tasks, arguments.seconds)
-    return benchmark.finished(arguments.finished, arguments.tasks_among)
+        case "finished":
+            return benchmark.finished(arguments.finished, arguments.tasks_among)
+    raise AssertionError(f"no section {name}")
 
 
 def main() -> None:

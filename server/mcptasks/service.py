@@ -143,6 +143,7 @@ class TaskService:
 
     def __post_init__(self) -> None:
         self._polls = RateLimit(self.settings.max_polls_per_second)
+        self._fresh_reads = RateLimit(self.settings.max_fresh_reads_per_second)
 
     @property
     def retention(self) -> Retention:
@@ -373,11 +374,14 @@ class TaskService:
     async def _latest(self, task_id: str) -> JsonObject:
         """The object; of a task that goes on, anew, as far as the API server answers soon: a watch is a moment behind.
 
-        A caller that another replica has told of a task's end must not hear from this one that it still works.
+        A caller that another replica has told of a task's end must not hear from this one that it still works. The
+        API server is not asked more often than `max_fresh_reads_per_second`, however many poll.
         """
         known = self.cache.get(self.namespace, task_id)
         if known is None or self._passed(known) or _has_ended(known):
             return await self._item(task_id)
+        if not self._fresh_reads.allows(self.namespace, time.monotonic()):
+            return known
         try:
             async with asyncio.timeout(LATEST_SECONDS):
                 await self._refresh(task_id)

@@ -139,6 +139,13 @@ class Settings(BaseSettings):
         description="How often a second one caller may ask one replica for one task, bursts of twice as many "
         "included; more often is refused. 0 is no limit.",
     )
+    max_fresh_reads_per_second: float = Field(
+        100.0,
+        ge=0,
+        description="How many polls a second of tasks that have not ended one replica answers with what the API server "
+        "says, bursts of twice as many included; more are answered with what its watch has brought, which may be a "
+        "moment old. 0 is no limit.",
+    )
     max_subscriptions_per_caller: int = Field(
         1000,
         ge=0,

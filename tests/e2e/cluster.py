@@ -243,6 +243,11 @@ class ClusterDeployment:
         else:
             eventually(f"no {component}", lambda: not self.pods(component), 90)
 
+    def set_env(self, component: str, name: str, value: str) -> None:
+        """Give the component an environment variable; returns when it has been rolled out."""
+        self.kubectl.run("set", "env", f"deployment/mcptasks-{component}", f"{name}={value}")
+        self.ready(component)
+
     def ready(self, component: str) -> None:
         """Wait until the component works, and, for the server, until its Service leads there."""
         self.kubectl.run("rollout", "status", f"deployment/mcptasks-{component}", "--timeout=180s", seconds=200)

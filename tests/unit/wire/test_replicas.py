@@ -49,6 +49,17 @@ def test_an_end_that_it_knows_needs_no_asking(replicas: tuple[Endpoint, Endpoint
     assert one.get(task_id)["status"] == "completed"
 
 
+def test_many_polls_share_what_the_api_server_is_asked() -> None:
+    tasks, sparing = MemoryTasks(), Settings(max_fresh_reads_per_second=0.01)
+    with serving(sparing, tasks=tasks) as one, serving(Settings(), tasks=tasks) as two:
+        task_id = one.make()
+        assert one.get(task_id)["status"] == "working"
+        two.get(task_id)
+        two.complete(task_id)
+        assert reads(one, lambda: [one.get(task_id) for _ in range(5)]) == 0
+        assert one.get(task_id)["status"] == "working"
+
+
 @pytest.fixture
 def alone() -> Iterator[Endpoint]:
     with serving(Settings()) as endpoint:
