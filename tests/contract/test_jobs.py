@@ -12,6 +12,8 @@ from tests.contract.client import STRATEGIC, Api, eventually
 
 Json = dict[str, Any]
 
+FAILS_WHEN_STOPPED = "trap 'exit 1' TERM; sleep 60 & wait"
+
 
 def job(name: str, script: str = "true", image: str = "x", pod: Json | None = None, **spec: Any) -> Json:
     container = {"name": "main", "image": image, "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", script]}
@@ -245,8 +247,7 @@ def test_suspend_and_resume(api: Api, space: Space, image: str) -> None:
 
 
 def test_a_job_that_is_suspended_loses_its_pod_which_counts_for_nothing(api: Api, space: Space, image: str) -> None:
-    script = "trap 'exit 1' TERM; sleep 60 & wait"
-    api.post(space.jobs(), job("a", script, image)).ok(201)
+    api.post(space.jobs(), job("a", FAILS_WHEN_STOPPED, image)).ok(201)
     eventually(lambda: running(api, space, "a"), 60)
     api.patch(space.jobs("a"), {"spec": {"suspend": True}}).ok()
     eventually(lambda: condition(api.get(space.jobs("a")).ok(), "Suspended"))
@@ -258,8 +259,7 @@ def test_a_job_that_is_suspended_loses_its_pod_which_counts_for_nothing(api: Api
 
 
 def test_of_pods_too_many_the_youngest_goes_and_counts_for_nothing(api: Api, space: Space, image: str) -> None:
-    script = "trap 'exit 1' TERM; sleep 60 & wait"
-    api.post(space.jobs(), job("a", script, image, parallelism=1, completions=2)).ok(201)
+    api.post(space.jobs(), job("a", FAILS_WHEN_STOPPED, image, parallelism=1, completions=2)).ok(201)
     [first] = eventually(lambda: running(api, space, "a"), 60)
     time.sleep(1.1)  # Creation times have whole seconds.
     api.patch(space.jobs("a"), {"spec": {"parallelism": 2}}).ok()
@@ -417,12 +417,7 @@ def test_eviction(api: Api, space: Space, image: str) -> None:
     ignore = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     body = job("a", "exec sleep 60", image, podFailurePolicy={"rules": [ignore]})
     api.post(space.jobs(), body).ok(201)
-
-    def running() -> list[Json]:
-        return [pod for pod in pods_of(api, space, "a") if pod["status"].get("phase") == "Running"]
-
-    [pod] = eventually(running, 60)
-    name = pod["metadata"]["name"]
+    [name] = eventually(lambda: running(api, space, "a"), 60)
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
     api.post(space.path("pods", name, "eviction"), eviction).ok(201)
     seen = api.get(space.path("pods", name)).body
@@ -430,7 +425,7 @@ def test_eviction(api: Api, space: Space, image: str) -> None:
         assert (condition(seen, "DisruptionTarget") or {})["reason"] == "EvictionByEvictionAPI"
 
     def replaced() -> bool:
-        return any(other["metadata"]["name"] != name for other in running())
+        return any(other != name for other in running(api, space, "a"))
 
     eventually(replaced, 60)
     status = api.get(space.jobs("a")).ok()["status"]

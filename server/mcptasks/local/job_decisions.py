@@ -94,9 +94,8 @@ def is_ready(pod: Json) -> bool:
 
 def worth(pod: Json) -> tuple[bool, bool, bool, float]:
     """Sorts Pods by how much is lost with them: those that have come furthest last, the oldest of these at the end."""
-    placed = bool((pod.get("spec") or {}).get("nodeName"))
-    created = pod["metadata"].get("creationTimestamp")
-    return placed, phase(pod) == "Running", is_ready(pod), -times.parse(created).timestamp() if created else 0.0
+    created = times.parse(pod["metadata"]["creationTimestamp"])
+    return bool(pod["spec"].get("nodeName")), phase(pod) == "Running", is_ready(pod), -created.timestamp()
 
 
 def finished_at(pod: Json, now: datetime) -> datetime:

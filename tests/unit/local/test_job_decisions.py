@@ -25,11 +25,10 @@ def job(status: Json | None = None, deleting: bool = False, **spec: Any) -> Json
 
 
 def pod(name: str, phase: str, code: int = 0, ended: float = 0, **options: Any) -> Json:
-    metadata: Json = {"name": name, "namespace": "ns", "uid": name}
+    created = stamp(NOW - timedelta(seconds=options.get("age", 0)))
+    metadata: Json = {"name": name, "namespace": "ns", "uid": name, "creationTimestamp": created}
     if options.get("tracked", True):
         metadata["finalizers"] = [TRACKING]
-    if "age" in options:
-        metadata["creationTimestamp"] = stamp(NOW - timedelta(seconds=options["age"]))
     if options.get("deleting"):
         metadata["deletionTimestamp"] = stamp(NOW)
     status: Json = {"phase": phase, "conditions": list(options.get("conditions", ()))}
