@@ -12,6 +12,7 @@ RUN /opt/mcptasks/bin/python -c "import tomllib; project = tomllib.load(open('py
 COPY README.md LICENSE ./
 COPY examples examples
 COPY server server
+COPY embedded embedded
 COPY operator operator
 RUN /opt/mcptasks/bin/pip install --no-cache-dir --no-deps . \
     && find /opt/mcptasks -name __pycache__ -prune -exec rm -rf {} + \

@@ -61,10 +61,10 @@ types: $(VENV)/.installed-dev
 
 layers: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/unit/test_boundaries.py
+	$(BIN)/python -m pytest -q tests/unit/repository/test_boundaries.py
 
 generated: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q tests/unit/test_generated.py
+	$(BIN)/python -m pytest -q tests/unit/repository/test_generated.py
 	$(BIN)/python charts/generate.py --check
 
 generate: $(VENV)/.installed-dev ## Write crds/, the chart's copies and the references in docs/ anew

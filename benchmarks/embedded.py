@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.measure import CLIENTS, KeptClient, machine, printed, say, seconds, submit, summary  # noqa: E402
-from mcptasks.local.stack import LocalStack, StackConfig  # noqa: E402
+from mcptasks.dev.stack import LocalStack, StackConfig  # noqa: E402
 
 TOOLS = ROOT / "tests" / "e2e" / "tools.py"
 BURST_SECONDS = 1800

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from mcptasks.kube import names
 from mcptasks.kube.access import ClusterAccess
-from mcptasks.kube.client import KubeClient
-from mcptasks.kube.resources import MCP_TASKS
-from mcptasks.kube.tasks import parse_task
-from mcptasks.lifecycle import PODS_TERMINATED, Ending, Retention, conditions, end, utc_now
-from mcptasks.resources import (
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.kinds import MCP_TASKS
+from mcptasks.kube.task_objects import parse_task
+from mcptasks.model import names
+from mcptasks.model.lifecycle import PODS_TERMINATED, Ending, Retention, conditions, end, utc_now
+from mcptasks.model.task import (
     API_VERSION,
     LABEL_COMPONENT,
     LABEL_SERVER,

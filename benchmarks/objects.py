@@ -26,15 +26,15 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.finished import Finished, finished_status  # noqa: E402
 from benchmarks.measure import machine, printed  # noqa: E402
-from mcptasks.kube.cache import WatchCache  # noqa: E402
-from mcptasks.kube.client import KubeClient  # noqa: E402
-from mcptasks.kube.resources import MCP_TASKS  # noqa: E402
-from mcptasks.kube.tasks import TaskClient, parse_task  # noqa: E402
-from mcptasks.lifecycle import timestamp, utc_now  # noqa: E402
-from mcptasks.resources import JsonObject, McpTaskTemplateSpec  # noqa: E402
-from mcptasks.results import Results  # noqa: E402
-from mcptasks.service import TaskService, cached  # noqa: E402
+from mcptasks.kube.api_client import KubeClient  # noqa: E402
+from mcptasks.kube.kinds import MCP_TASKS  # noqa: E402
+from mcptasks.kube.task_objects import TaskClient, parse_task  # noqa: E402
+from mcptasks.kube.watch_cache import WatchCache  # noqa: E402
+from mcptasks.model.lifecycle import timestamp, utc_now  # noqa: E402
+from mcptasks.model.task import JsonObject, McpTaskTemplateSpec  # noqa: E402
 from mcptasks.settings import Settings  # noqa: E402
+from mcptasks.tasks.results import Results  # noqa: E402
+from mcptasks.tasks.service import TaskService, cached  # noqa: E402
 from mcptasks_operator.apply import Reconciler  # noqa: E402
 from mcptasks_operator.cache import Cache, WatchedKind  # noqa: E402
 from mcptasks_operator.executor import Executors, JobExecutor  # noqa: E402

@@ -13,10 +13,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from mcptasks.kube.access import ClusterAccess
-from mcptasks.kube.client import KubeClient
+from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeError
-from mcptasks.kube.resources import JOBS, MCP_TASKS, PODS, Resource
-from mcptasks.resources import LABEL_TASK, TERMINAL_PHASES, JsonObject
+from mcptasks.kube.kinds import JOBS, MCP_TASKS, PODS, Resource
+from mcptasks.model.task import LABEL_TASK, TERMINAL_PHASES, JsonObject
 
 WATCH_SECONDS = 3600
 

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.measure import machine, printed, say, summary  # noqa: E402
 
-MODULE = "from mcptasks.loading import load_server; load_server({module!r})"
+MODULE = "from mcptasks.authoring.loader import load_server; load_server({module!r})"
 SIDES = {
     "command": f"from mcptasks.cli import application; application(['run']); {MODULE}",
     "plain": f"import mcptasks.cli.run; mcptasks.cli.application([]); {MODULE}",

@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcptasks.kube.access import ClusterAccess
-from mcptasks.kube.cache import Key
-from mcptasks.kube.client import KubeClient
+from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeConfigError, KubeError
-from mcptasks.lifecycle import utc_now
+from mcptasks.kube.watch_cache import Key
 from mcptasks.logs import configure_logging
 from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
+from mcptasks.model.lifecycle import utc_now
 from mcptasks.settings import Settings
 from mcptasks_operator.apply import Reconciler
 from mcptasks_operator.cache import Cache

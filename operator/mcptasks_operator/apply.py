@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
 
-from mcptasks.kube.cache import Key
-from mcptasks.kube.client import KubeClient
+from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import (
     AlreadyExistsError,
     ConflictError,
@@ -19,11 +18,12 @@ from mcptasks.kube.errors import (
     KubeError,
     NotFoundError,
 )
-from mcptasks.kube.resources import JOBS, PODS
-from mcptasks.kube.tasks import TaskClient, parse_task
-from mcptasks.lifecycle import utc_now
+from mcptasks.kube.kinds import JOBS, PODS
+from mcptasks.kube.task_objects import TaskClient, parse_task
+from mcptasks.kube.watch_cache import Key
 from mcptasks.logs import bind_task
-from mcptasks.resources import JsonObject, McpTask, McpTaskTemplateSpec
+from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.task import JsonObject, McpTask, McpTaskTemplateSpec
 from mcptasks.settings import Settings
 from mcptasks_operator.cache import Cache, Seen, WatchedKind
 from mcptasks_operator.decide import (

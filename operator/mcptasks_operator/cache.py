@@ -15,9 +15,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Generic, TypeAlias, TypeVar
 
-from mcptasks.kube.cache import Key, key_of, version_of
-from mcptasks.lifecycle import utc_now
-from mcptasks.resources import JsonObject, McpTaskTemplateSpec
+from mcptasks.kube.watch_cache import Key, key_of, version_of
+from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.task import JsonObject, McpTaskTemplateSpec
 from mcptasks_operator.facts import JobFacts, PodFacts, job_facts, pod_facts, task_key
 
 logger = logging.getLogger(__name__)

@@ -18,9 +18,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from mcptasks.inputs import answers_due, timed_out, waited
-from mcptasks.lifecycle import PODS_TERMINATED, SCHEDULED, Ending, created_at, expiry
-from mcptasks.resources import McpTask, Phase, Reason
+from mcptasks.model.lifecycle import PODS_TERMINATED, SCHEDULED, Ending, created_at, expiry
+from mcptasks.model.questions import answers_due, timed_out, waited
+from mcptasks.model.task import McpTask, Phase, Reason
 from mcptasks_operator import diagnose
 from mcptasks_operator.diagnose import Diagnosis
 from mcptasks_operator.facts import JobFacts, PodFacts, Running, Terminated, WarningEvent, seconds

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from mcptasks.resources import Reason
+from mcptasks.model.task import Reason
 from mcptasks_operator.facts import (
     ContainerFacts,
     JobFacts,

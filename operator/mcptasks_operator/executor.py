@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from mcptasks.kube.client import KubeClient
-from mcptasks.kube.resources import JOBS
-from mcptasks.resources import Executor as ExecutorName
-from mcptasks.resources import JsonObject, McpTask, McpTaskTemplateSpec
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.kinds import JOBS
+from mcptasks.model.task import Executor as ExecutorName
+from mcptasks.model.task import JsonObject, McpTask, McpTaskTemplateSpec
 from mcptasks.settings import Settings
 from mcptasks_operator.manifests import make_job
 

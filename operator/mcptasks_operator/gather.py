@@ -10,12 +10,12 @@ from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from mcptasks.kube.cache import Key
-from mcptasks.kube.client import KubeClient, LogOptions
+from mcptasks.kube.api_client import KubeClient, LogOptions
 from mcptasks.kube.errors import ForbiddenError, KubeError, NotFoundError
-from mcptasks.kube.resources import EVENTS, JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, PODS
-from mcptasks.kube.tasks import parse_task
-from mcptasks.resources import LABEL_TASK_UID, JsonObject
+from mcptasks.kube.kinds import EVENTS, JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, PODS
+from mcptasks.kube.task_objects import parse_task
+from mcptasks.kube.watch_cache import Key
+from mcptasks.model.task import LABEL_TASK_UID, JsonObject
 from mcptasks_operator.cache import Cache, Seen, WatchedKind
 from mcptasks_operator.decide import Evidence, Need, Refusal, RefusalKind, TemplateState
 from mcptasks_operator.diagnose import MAX_LOG_LINE

@@ -16,8 +16,8 @@ from typing import Any, cast
 import aiohttp
 import kopf
 
-from mcptasks.kube.cache import Key
-from mcptasks.kube.client import KubeClient
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.watch_cache import Key
 from mcptasks_operator.cache import Cache, WatchedKind
 from mcptasks_operator.resync import WATCHED, Watched
 

@@ -26,9 +26,9 @@ from datetime import datetime
 from typing import Protocol
 
 from mcptasks.kube.errors import AlreadyExistsError, ConflictError, ForbiddenError, KubeError, NotFoundError
-from mcptasks.kube.resources import LEASES, Resource
-from mcptasks.lifecycle import utc_now
-from mcptasks.resources import JsonObject
+from mcptasks.kube.kinds import LEASES, Resource
+from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.task import JsonObject
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from mcptasks.kube.names import label_value
-from mcptasks.resources import (
+from mcptasks.model.names import label_value
+from mcptasks.model.task import (
     API_VERSION,
     GROUP,
     LABEL_COMPONENT,

@@ -13,11 +13,11 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mcptasks.kube.client import KubeClient
+from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import AlreadyExistsError, KubeError
-from mcptasks.kube.resources import EVENTS
-from mcptasks.lifecycle import timestamp, utc_now
-from mcptasks.resources import API_VERSION, JsonObject, McpTask
+from mcptasks.kube.kinds import EVENTS
+from mcptasks.model.lifecycle import timestamp, utc_now
+from mcptasks.model.task import API_VERSION, JsonObject, McpTask
 from mcptasks_operator.decide import Notice
 
 logger = logging.getLogger(__name__)

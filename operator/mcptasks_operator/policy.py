@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mcptasks.lifecycle import Retention
-from mcptasks.resources import DEFAULT_TEMPLATE, McpTask, McpTaskTemplateSpec, Phase
+from mcptasks.model.lifecycle import Retention
+from mcptasks.model.task import DEFAULT_TEMPLATE, McpTask, McpTaskTemplateSpec, Phase
 from mcptasks.settings import Settings
 
 

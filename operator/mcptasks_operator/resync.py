@@ -12,11 +12,11 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mcptasks.kube.cache import Key
-from mcptasks.kube.client import KubeClient
+from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeError
-from mcptasks.kube.resources import JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, PODS, Resource
-from mcptasks.resources import LABEL_TASK
+from mcptasks.kube.kinds import JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, PODS, Resource
+from mcptasks.kube.watch_cache import Key
+from mcptasks.model.task import LABEL_TASK
 from mcptasks_operator.cache import Cache, WatchedKind
 
 logger = logging.getLogger(__name__)

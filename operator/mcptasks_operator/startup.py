@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from mcptasks.kube.client import KubeClient
+from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeError, UnauthorizedError
-from mcptasks.kube.resources import MCP_TASK_TEMPLATES, MCP_TASKS, Resource
+from mcptasks.kube.kinds import MCP_TASK_TEMPLATES, MCP_TASKS, Resource
 
 logger = logging.getLogger(__name__)
 

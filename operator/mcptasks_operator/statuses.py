@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mcptasks.lifecycle import PODS_TERMINATED, SCHEDULED, conditions, end, timestamp
-from mcptasks.resources import Condition, JsonObject, McpTask, Phase
+from mcptasks.model.lifecycle import PODS_TERMINATED, SCHEDULED, conditions, end, timestamp
+from mcptasks.model.task import Condition, JsonObject, McpTask, Phase
 from mcptasks_operator.decide import End, MarkTerminated, Note, StatusWrite
 from mcptasks_operator.policy import Policy
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from mcptasks.kube.cache import Key
 from mcptasks.kube.errors import KubeError
+from mcptasks.kube.watch_cache import Key
 from mcptasks.logs import bind_task
 from mcptasks_operator.metrics import OperatorMetrics
 from mcptasks_operator.workqueue import WorkQueue

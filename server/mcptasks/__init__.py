@@ -6,9 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mcptasks.app import TaskServer
-    from mcptasks.config import DeclarationError, TaskConfig, TaskConfigError
-    from mcptasks.dependencies import (
+    from mcptasks.authoring.dependencies import (
         Caller,
         CurrentAccessToken,
         CurrentContext,
@@ -20,8 +18,10 @@ if TYPE_CHECKING:
         TaskInfo,
         TokenClaim,
     )
-    from mcptasks.files import File
-    from mcptasks.reports import progress
+    from mcptasks.authoring.files import File
+    from mcptasks.authoring.progress import progress
+    from mcptasks.authoring.task_server import TaskServer
+    from mcptasks.model.task_config import DeclarationError, TaskConfig, TaskConfigError
 
 __all__ = [
     "Caller",
@@ -43,22 +43,22 @@ __all__ = [
 ]
 
 _HOME = {
-    "Caller": "mcptasks.dependencies",
-    "CurrentAccessToken": "mcptasks.dependencies",
-    "CurrentContext": "mcptasks.dependencies",
-    "CurrentHeaders": "mcptasks.dependencies",
-    "CurrentTask": "mcptasks.dependencies",
-    "DeclarationError": "mcptasks.config",
-    "Depends": "mcptasks.dependencies",
-    "File": "mcptasks.files",
-    "Progress": "mcptasks.dependencies",
-    "Shared": "mcptasks.dependencies",
-    "TaskInfo": "mcptasks.dependencies",
-    "TokenClaim": "mcptasks.dependencies",
-    "TaskConfig": "mcptasks.config",
-    "TaskConfigError": "mcptasks.config",
-    "TaskServer": "mcptasks.app",
-    "progress": "mcptasks.reports",
+    "Caller": "mcptasks.authoring.dependencies",
+    "CurrentAccessToken": "mcptasks.authoring.dependencies",
+    "CurrentContext": "mcptasks.authoring.dependencies",
+    "CurrentHeaders": "mcptasks.authoring.dependencies",
+    "CurrentTask": "mcptasks.authoring.dependencies",
+    "DeclarationError": "mcptasks.model.task_config",
+    "Depends": "mcptasks.authoring.dependencies",
+    "File": "mcptasks.authoring.files",
+    "Progress": "mcptasks.authoring.dependencies",
+    "Shared": "mcptasks.authoring.dependencies",
+    "TaskInfo": "mcptasks.authoring.dependencies",
+    "TokenClaim": "mcptasks.authoring.dependencies",
+    "TaskConfig": "mcptasks.model.task_config",
+    "TaskConfigError": "mcptasks.model.task_config",
+    "TaskServer": "mcptasks.authoring.task_server",
+    "progress": "mcptasks.authoring.progress",
 }
 
 

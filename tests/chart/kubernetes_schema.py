@@ -7,7 +7,7 @@ from typing import Any
 
 from kubernetes.aio import client
 
-from mcptasks.resources import JsonObject
+from mcptasks.model.task import JsonObject
 
 MODELS = {
     "ClusterRole": "V1ClusterRole",

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mcptasks.auth import Authentication
-from mcptasks.resources import JsonObject
+from mcptasks.model.task import JsonObject
+from mcptasks.server.auth import Authentication
 from mcptasks.settings import PREFIX, Settings
 from tests.chart.helm import CHART, Rendered, container, environment, helm, refusal, render
 

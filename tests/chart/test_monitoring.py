@@ -8,8 +8,8 @@ from itertools import combinations
 
 import pytest
 
-from mcptasks.resources import JsonObject, Phase, Reason
-from mcptasks.wire.observing import Outcome
+from mcptasks.model.task import JsonObject, Phase, Reason
+from mcptasks.protocol.request_observer import Outcome
 from tests.chart.helm import render
 from tests.chart.promql import Query, known_series
 

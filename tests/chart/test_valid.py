@@ -9,7 +9,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from mcptasks.resources import JsonObject, McpTask, McpTaskTemplate
+from mcptasks.model.task import JsonObject, McpTask, McpTaskTemplate
 from mcptasks.settings import Settings
 from mcptasks_operator.manifests import make_job
 from tests.chart.helm import CHART, CI_VALUES, ROOT, Rendered, helm, render

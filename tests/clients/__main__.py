@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from mcptasks.local.stack import PATH, LocalStack, StackConfig
+from mcptasks.dev.stack import PATH, LocalStack, StackConfig
 from tests.clients.proxy import round_robin
 from tests.support.checked import FAILURE, SUCCESS, Check, Checked, write_summary
 from tests.support.environments import CACHE, ROOT, InstallError, node, npm_packages, virtual_environment

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mcptasks.local.stack import LocalStack, StackConfig
+from mcptasks.dev.stack import LocalStack, StackConfig
 from tests.support.checked import FAILURE, SUCCESS, Check, Checked, write_summary
 from tests.support.environments import CACHE, InstallError, node, npm_packages
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from mcptasks.crds import custom_resource_definitions
-from mcptasks.local import ClusterConfig, LocalClusterThread
-from mcptasks.resources import CEL_RULES, VERSION
+from mcptasks.model.crds import custom_resource_definitions
+from mcptasks.model.task import CEL_RULES, VERSION
+from mcptasks_embedded import ClusterConfig, LocalClusterThread
 from tests.contract.cleanup import GROUP_PREFIX, Space, temporary_definition, temporary_space
 from tests.contract.client import Api, eventually
 from tests.contract.widgets import RULES, widget_crd

@@ -13,7 +13,7 @@ from typing import Any, Self
 import httpx
 import yaml
 
-from mcptasks.resources import JsonObject
+from mcptasks.model.task import JsonObject
 
 
 class ClusterApi:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mcptasks.local.stack import LocalStack, StackConfig
-from mcptasks.local.supervisor import free_ports
+from mcptasks.dev.stack import LocalStack, StackConfig
+from mcptasks.dev.supervisor import free_ports
 from tests.e2e.cluster import LIMITS, RIVAL_LEASE
 from tests.e2e.templates import templates
 from tests.support.kubectl import Kubectl

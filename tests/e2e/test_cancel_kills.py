@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from mcptasks.resources import JsonObject
+from mcptasks.model.task import JsonObject
 from tests.e2e.conftest import LONG_ENOUGH_MS, Deployment, Look
 from tests.support.kubectl import Kubectl, eventually
 from tests.support.mcp import RawClient

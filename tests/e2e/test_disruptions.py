@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from mcptasks.resources import JsonObject
+from mcptasks.model.task import JsonObject
 from tests.e2e.cluster import ClusterDeployment
 from tests.e2e.conftest import Deployment, Look
 from tests.e2e.explained import explained

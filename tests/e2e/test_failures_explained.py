@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mcptasks.resources import JsonObject
+from mcptasks.model.task import JsonObject
 from tests.e2e.conftest import Look
 from tests.e2e.explained import explained
 from tests.support.kubectl import Kubectl, eventually

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcptasks.resources import JsonObject
+from mcptasks.model.task import JsonObject
 from tests.e2e.cluster import ClusterDeployment
 from tests.e2e.conftest import Deployment, Look
 from tests.support.kubectl import Kubectl

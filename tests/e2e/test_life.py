@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.resources import JsonObject
+from mcptasks.model.task import JsonObject
 from tests.e2e.conftest import Deployment, Look
 from tests.support.kubectl import Kubectl, eventually
 from tests.support.mcp import RawClient

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mcptasks.resources import JsonObject
+from mcptasks.model.task import JsonObject
 from tests.support.mcp import RawClient
 
 RELATED = "io.modelcontextprotocol/related-task"

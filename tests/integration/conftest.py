@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mcptasks.wire.versions import PROTOCOLS, ProtocolChoice
+from mcptasks.protocol.versions import PROTOCOLS, ProtocolChoice
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from mcptasks.local.stack import LocalStack, StackConfig
+from mcptasks.dev.stack import LocalStack, StackConfig
 from tests.integration.conftest import ROOT, Demonstration
 from tests.support.kubectl import Kubectl, eventually
 

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass, field
 
 from mcptasks.kube.errors import AlreadyExistsError, NotFoundError
-from mcptasks.kube.tasks import StatusChange, parse_task
-from mcptasks.lifecycle import utc_now
-from mcptasks.resources import JsonObject
+from mcptasks.kube.task_objects import StatusChange, parse_task
+from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.task import JsonObject
 
 
 @dataclass

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from mcptasks.assignment import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PATH, Assignment, Refusal, RefusalCode
-from mcptasks.resources import Component
+from mcptasks.gateway.contract import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PATH, Assignment, Refusal, RefusalCode
+from mcptasks.model.task import Component
 
 WAIT_SECONDS = 20.0
 

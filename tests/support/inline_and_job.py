@@ -23,17 +23,17 @@ from pydantic import ValidationError
 from starlette.requests import Request as HttpRequest
 
 from mcptasks import TaskServer
-from mcptasks.assignment import Assignment, ErrorOutcome, Outcome, ResultOutcome
-from mcptasks.injection import CallSync, call_here
-from mcptasks.inputs import Answer, QuestionError
-from mcptasks.resources import Component, JsonObject, Principal, Request
-from mcptasks.running.loop_thread import LoopJob, LoopThread
-from mcptasks.running.main_thread import run_beside, run_here
-from mcptasks.running.signals import Termination
+from mcptasks.authoring.injection import CallSync, call_here
+from mcptasks.gateway.contract import Assignment, ErrorOutcome, Outcome, ResultOutcome
+from mcptasks.model.questions import Answer, QuestionError
+from mcptasks.model.task import Component, JsonObject, Principal, Request
+from mcptasks.protocol.catalogue import METHODS, request_params
+from mcptasks.protocol.requests import INVALID_RESULT, principal_of_caller
+from mcptasks.runner.execution import TaskDispatchContext, execute, runs_in_main_thread
+from mcptasks.runner.loop_thread import LoopJob, LoopThread
+from mcptasks.runner.main_thread import run_beside, run_here
+from mcptasks.runner.signals import Termination
 from mcptasks.settings import Settings
-from mcptasks.wire.catalogue import METHODS, request_params
-from mcptasks.wire.common import INVALID_RESULT, principal_of_caller
-from mcptasks.wire.execution import TaskDispatchContext, execute, runs_in_main_thread
 from tests.support.fake_gateway import an_assignment
 
 OLD = "2025-11-25"

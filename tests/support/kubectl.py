@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from mcptasks.resources import JsonObject
+from mcptasks.model.task import JsonObject
 
 T = TypeVar("T")
 

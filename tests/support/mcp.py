@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import httpx
 
-from mcptasks.resources import JsonObject
+from mcptasks.model.task import JsonObject
 
 OLD = "2025-11-25"
 NEW = "2026-07-28"

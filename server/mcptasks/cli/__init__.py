@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mcptasks.cli.errors import CliError
+from mcptasks.cli.command_errors import CliError
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,15 @@ COMMANDS = (
     Entry("call", "Call a tool of an MCP server, with progress; Ctrl-C cancels.", "call"),
     Entry("get", "List tasks, as kubectl does.", "get"),
     Entry("describe", "Show all about a task: spec, status, Job, Pod, events, last log lines.", "describe"),
-    Entry("logs", "Print what a task's tool printed.", "logs"),
+    Entry("logs", "Print what a task's tool printed.", "task_logs"),
     Entry("cancel", "Cancel tasks: their processes end, their records stay.", "cancel"),
     Entry("delete", "Delete tasks with all that belongs to them.", "delete"),
     Entry("serve", "Serve the MCP endpoint and the gateway.", "serve"),
     Entry("operator", "Run the operator, which turns tasks into Jobs.", "operate"),
     Entry("run", "Run one task inside its Pod.", "run"),
-    Entry("crds", "Print the custom resource definitions.", "crds"),
-    Entry("settings", "Print all settings, with their environment variables.", "settings"),
-    Entry("metrics", "Print all metrics, with their labels.", "metrics"),
+    Entry("crds", "Print the custom resource definitions.", "print_crds"),
+    Entry("settings", "Print all settings, with their environment variables.", "settings_reference"),
+    Entry("metrics", "Print all metrics, with their labels.", "metrics_reference"),
 )
 
 EPILOG = "Start with `mcptasks demo`, then run your own server with `mcptasks dev server.py`."

@@ -14,9 +14,9 @@ from typing import Annotated, TypeVar, get_args
 
 import typer
 
-from mcptasks.cli.arguments import ArgumentError, parse_arguments
+from mcptasks.cli.argument_values import ArgumentError, parse_arguments
+from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error, usage_error
 from mcptasks.cli.durations import parse_duration
-from mcptasks.cli.errors import CliError, ExitCode, as_cli_error, usage_error
 from mcptasks.cli.progress_view import ProgressView, progress_view
 from mcptasks.client import (
     Client,
@@ -27,8 +27,8 @@ from mcptasks.client import (
     ToolResult,
     ToolTask,
 )
-from mcptasks.resources import JsonObject
-from mcptasks.wire.versions import TAKES_TTL, ProtocolChoice
+from mcptasks.model.task import JsonObject
+from mcptasks.protocol.versions import TAKES_TTL, ProtocolChoice
 
 CANCEL_SECONDS = 10.0
 START_SECONDS = 3.0

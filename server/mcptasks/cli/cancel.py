@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.cluster import (
+from mcptasks.cli.cluster_options import (
     Cluster,
     ClusterOptions,
     ContextOption,
@@ -16,12 +16,12 @@ from mcptasks.cli.cluster import (
     NamespaceOption,
     on_each_task,
 )
+from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error
 from mcptasks.cli.durations import parse_duration
-from mcptasks.cli.errors import CliError, ExitCode, as_cli_error
-from mcptasks.cli.following import follow_task
-from mcptasks.kube.resources import MCP_TASKS
-from mcptasks.lifecycle import PODS_TERMINATED
-from mcptasks.resources import GROUP, McpTask
+from mcptasks.cli.follow import follow_task
+from mcptasks.kube.kinds import MCP_TASKS
+from mcptasks.model.lifecycle import PODS_TERMINATED
+from mcptasks.model.task import GROUP, McpTask
 
 
 def command(

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from mcptasks.cli.errors import CliError, usage_error
+from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.settings import PREFIX, Settings
 
 MODULES_HELP = (

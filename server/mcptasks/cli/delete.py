@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.cluster import (
+from mcptasks.cli.cluster_options import (
     Cluster,
     ClusterOptions,
     ContextOption,
@@ -15,8 +15,8 @@ from mcptasks.cli.cluster import (
     on_each_task,
 )
 from mcptasks.kube.errors import NotFoundError
-from mcptasks.kube.resources import MCP_TASKS
-from mcptasks.resources import GROUP
+from mcptasks.kube.kinds import MCP_TASKS
+from mcptasks.model.task import GROUP
 
 
 def command(

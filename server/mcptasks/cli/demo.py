@@ -12,14 +12,14 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.errors import as_cli_error
+from mcptasks.cli.command_errors import as_cli_error
 from mcptasks.cli.progress_view import ProgressView, progress_view
 from mcptasks.client import ClientError, Progress
+from mcptasks.dev.stack import LocalStack, StackConfig, StackError
+from mcptasks.dev.supervisor import ComponentError
+from mcptasks.dev.tour import Demo, DemoError, example_file
 from mcptasks.kube.errors import KubeError
-from mcptasks.local.cluster import ClusterError
-from mcptasks.local.demo import Demo, DemoError, example_file
-from mcptasks.local.stack import LocalStack, StackConfig, StackError
-from mcptasks.local.supervisor import ComponentError
+from mcptasks_embedded.cluster import ClusterError
 
 
 def command(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.cluster import (
+from mcptasks.cli.cluster_options import (
     Cluster,
     ClusterOptions,
     ContextOption,
@@ -16,11 +16,11 @@ from mcptasks.cli.cluster import (
     on_each_task,
 )
 from mcptasks.cli.describe_text import TaskFacts, describe
-from mcptasks.cli.pods import Attempt, attempts_of, log_of
+from mcptasks.cli.task_pods import Attempt, attempts_of, log_of
 from mcptasks.kube.errors import NotFoundError
-from mcptasks.kube.resources import EVENTS, JOBS
-from mcptasks.lifecycle import utc_now
-from mcptasks.resources import JsonObject
+from mcptasks.kube.kinds import EVENTS, JOBS
+from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.task import JsonObject
 
 LOG_LINES = 10
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mcptasks.cli.pods import Attempt
-from mcptasks.resources import Condition, InputRequest, JsonObject, McpTask, McpTaskSpec, McpTaskStatus
+from mcptasks.cli.task_pods import Attempt
+from mcptasks.model.task import Condition, InputRequest, JsonObject, McpTask, McpTaskSpec, McpTaskStatus
 
 INDENT = "  "
 GAP = 2

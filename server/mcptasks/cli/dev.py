@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
+from mcptasks.cli.command_errors import ExitCode, as_cli_error
 from mcptasks.cli.configure import MODULES_HELP
-from mcptasks.cli.errors import ExitCode, as_cli_error
-from mcptasks.local.cluster import ClusterError
-from mcptasks.local.dev import DevError, DevLoop, Terminal, check_modules
-from mcptasks.local.stack import StackConfig, StackError
-from mcptasks.local.supervisor import ComponentError
+from mcptasks.dev.reload import DevError, DevLoop, Terminal, check_modules
+from mcptasks.dev.stack import StackConfig, StackError
+from mcptasks.dev.supervisor import ComponentError
 from mcptasks.settings import PREFIX
+from mcptasks_embedded.cluster import ClusterError
 
 
 def command(

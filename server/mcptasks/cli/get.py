@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 import yaml
 
-from mcptasks.cli.cluster import (
+from mcptasks.cli.cluster_options import (
     Cluster,
     ClusterOptions,
     ContextOption,
@@ -19,11 +19,11 @@ from mcptasks.cli.cluster import (
     NamespaceOption,
     on_cluster,
 )
-from mcptasks.cli.errors import CliError, usage_error
+from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.cli.tables import TablePrinter
 from mcptasks.kube.errors import GoneError, NotFoundError
-from mcptasks.kube.resources import MCP_TASKS
-from mcptasks.resources import GROUP, JsonObject
+from mcptasks.kube.kinds import MCP_TASKS
+from mcptasks.model.task import GROUP, JsonObject
 
 
 class Output(StrEnum):

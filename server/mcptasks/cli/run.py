@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mcptasks.cli.configure import load_settings
-from mcptasks.runner import leave, run
+from mcptasks.runner.main import leave, run
 
 
 def command(

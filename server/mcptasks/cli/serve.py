@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from mcptasks.authoring.loader import absolute
 from mcptasks.cli.configure import MODULES_HELP, load_settings
-from mcptasks.http import serve
-from mcptasks.loading import absolute
+from mcptasks.server.app import serve
 
 
 def command(

@@ -9,14 +9,11 @@ async with Client("http://127.0.0.1:8000/mcp") as client:
 
 from __future__ import annotations
 
+from mcptasks.client.call_results import PromptResult, ResourceResult, ToolError, ToolResult
 from mcptasks.client.client import Client
-from mcptasks.client.observer import StatusCallback
+from mcptasks.client.handles import PromptTask, ResourceTask, Task, ToolTask
 from mcptasks.client.options import CallOptions
-from mcptasks.client.results import PromptResult, ResourceResult, ToolError, ToolResult
-from mcptasks.client.sync import SyncClient, SyncTask
-from mcptasks.client.tasks import PromptTask, ResourceTask, Task, ToolTask
-from mcptasks.wire.client_input import Elicitation, ElicitationHandler, InputRequiredError, Reply
-from mcptasks.wire.client_types import (
+from mcptasks.client.protocol.dialect import (
     ClientError,
     ConnectionFailedError,
     HttpRefusedError,
@@ -28,7 +25,10 @@ from mcptasks.wire.client_types import (
     TaskState,
     Tool,
 )
-from mcptasks.wire.versions import ProtocolChoice
+from mcptasks.client.protocol.user_input import Elicitation, ElicitationHandler, InputRequiredError, Reply
+from mcptasks.client.sync import SyncClient, SyncTask
+from mcptasks.client.task_observer import StatusCallback
+from mcptasks.protocol.versions import ProtocolChoice
 
 __all__ = [
     "CallOptions",

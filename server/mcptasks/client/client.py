@@ -17,16 +17,10 @@ from typing import Any, Literal, Self, TypeVar, Unpack, overload
 
 import httpx
 
-from mcptasks.client.observer import Observer
+from mcptasks.client.call_results import PromptResult, ResourceResult, ToolResult
+from mcptasks.client.handles import PromptTask, ResourceTask, Task, ToolTask
 from mcptasks.client.options import CallOptions, Milliseconds, milliseconds
-from mcptasks.client.results import PromptResult, ResourceResult, ToolResult
-from mcptasks.client.tasks import PromptTask, ResourceTask, Task, ToolTask
-from mcptasks.resources import JsonObject
-from mcptasks.wire.client_http import HttpTransport
-from mcptasks.wire.client_input import Asker, ElicitationHandler
-from mcptasks.wire.client_negotiation import check_choice, negotiate
-from mcptasks.wire.client_patience import patiently, was_not_begun
-from mcptasks.wire.client_types import (
+from mcptasks.client.protocol.dialect import (
     ClientError,
     Dialect,
     Invocation,
@@ -37,7 +31,13 @@ from mcptasks.wire.client_types import (
     TaskState,
     Tool,
 )
-from mcptasks.wire.versions import ProtocolChoice
+from mcptasks.client.protocol.negotiation import check_choice, negotiate
+from mcptasks.client.protocol.retry import patiently, was_not_begun
+from mcptasks.client.protocol.streamable_http import HttpTransport
+from mcptasks.client.protocol.user_input import Asker, ElicitationHandler
+from mcptasks.client.task_observer import Observer
+from mcptasks.model.task import JsonObject
+from mcptasks.protocol.versions import ProtocolChoice
 
 R = TypeVar("R")
 T = TypeVar("T", bound=Task[Any])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TypeAlias, TypedDict
 
-from mcptasks.wire.client_types import ProgressCallback
+from mcptasks.client.protocol.dialect import ProgressCallback
 
 Milliseconds: TypeAlias = int
 

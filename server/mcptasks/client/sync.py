@@ -17,15 +17,15 @@ from typing import Any, Generic, Literal, Self, TypeVar, Unpack, overload
 
 import httpx
 
+from mcptasks.client.call_results import PromptResult, ResourceResult, ToolResult
 from mcptasks.client.client import Client
-from mcptasks.client.observer import StatusCallback
+from mcptasks.client.handles import State, Task, ToolTask
 from mcptasks.client.options import CallOptions
-from mcptasks.client.results import PromptResult, ResourceResult, ToolResult
-from mcptasks.client.tasks import State, Task, ToolTask
-from mcptasks.resources import JsonObject
-from mcptasks.wire.client_input import ElicitationHandler
-from mcptasks.wire.client_types import ClientError, TaskState, Tool
-from mcptasks.wire.versions import ProtocolChoice
+from mcptasks.client.protocol.dialect import ClientError, TaskState, Tool
+from mcptasks.client.protocol.user_input import ElicitationHandler
+from mcptasks.client.task_observer import StatusCallback
+from mcptasks.model.task import JsonObject
+from mcptasks.protocol.versions import ProtocolChoice
 
 R = TypeVar("R")
 T = TypeVar("T")

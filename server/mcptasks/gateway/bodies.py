@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 from starlette.requests import ClientDisconnect, Request
 
-from mcptasks.assignment import RefusalCode
+from mcptasks.gateway.contract import RefusalCode
 from mcptasks.gateway.refusals import RefusedError, unavailable
 
 BODY_SECONDS = 120.0

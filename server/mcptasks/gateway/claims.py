@@ -11,11 +11,11 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from mcptasks.assignment import Assignment, RefusalCode
+from mcptasks.gateway.contract import Assignment, RefusalCode
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError, unavailable
-from mcptasks.lifecycle import SCHEDULED, SUCCEEDED, conditions, timestamp
-from mcptasks.resources import Condition, JsonObject, McpTask, Phase, Reason, Request
+from mcptasks.model.lifecycle import SCHEDULED, SUCCEEDED, conditions, timestamp
+from mcptasks.model.task import Condition, JsonObject, McpTask, Phase, Reason, Request
 
 
 class RivalChangedError(Exception):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from mcptasks.assignment import ErrorOutcome, FailureOutcome, Outcome, RefusalCode, ResultOutcome
+from mcptasks.gateway.contract import ErrorOutcome, FailureOutcome, Outcome, RefusalCode, ResultOutcome
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError
-from mcptasks.lifecycle import MAX_MESSAGE, Ending
-from mcptasks.resources import McpTask, Phase, Reason, ResultRecord, TaskError
-from mcptasks.results import ResultTooLargeError
+from mcptasks.model.lifecycle import MAX_MESSAGE, Ending
+from mcptasks.model.task import McpTask, Phase, Reason, ResultRecord, TaskError
 from mcptasks.settings import KIB
+from mcptasks.tasks.results import ResultTooLargeError
 
 COMPLETED_MESSAGE = "The task completed"
 TOOL_ERROR_MESSAGE = "The tool reported an error"

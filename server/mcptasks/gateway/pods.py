@@ -7,9 +7,9 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from mcptasks.assignment import RefusalCode
+from mcptasks.gateway.contract import RefusalCode
 from mcptasks.gateway.refusals import RefusedError
-from mcptasks.resources import LABEL_TASK_UID, JsonObject, ObjectMeta, OwnerReference
+from mcptasks.model.task import LABEL_TASK_UID, JsonObject, ObjectMeta, OwnerReference
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcptasks.assignment import Refusal, RefusalCode
+from mcptasks.gateway.contract import Refusal, RefusalCode
 
 STATUS_OF = {
     RefusalCode.UNAUTHENTICATED: 401,

@@ -10,7 +10,7 @@ import yaml
 from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import Configuration
 
-from mcptasks.kube.client import KubeClient
+from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeConfigError
 
 

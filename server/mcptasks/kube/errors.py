@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcptasks.resources import JsonObject
+from mcptasks.model.task import JsonObject
 
 
 class KubeError(Exception):

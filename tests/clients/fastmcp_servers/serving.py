@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from mcptasks.local.supervisor import free_ports
+from mcptasks.dev.supervisor import free_ports
 from tests.support.kubectl import eventually
 
 START_SECONDS = 90

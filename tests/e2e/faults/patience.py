@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import httpx
 
-from mcptasks.resources import JsonObject
+from mcptasks.model.task import JsonObject
 from tests.support.mcp import TERMINAL, RawClient
 
 T = TypeVar("T")

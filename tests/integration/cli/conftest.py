@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import pytest
 
-from mcptasks.local.stack import LocalStack, StackConfig
+from mcptasks.dev.stack import LocalStack, StackConfig
 from tests.support.kubectl import Kubectl
 
 TOOLS = Path(__file__).with_name("tools.py")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mcptasks.local.stack import LocalStack
+from mcptasks.dev.stack import LocalStack
 from tests.integration.cli.background import running
 from tests.integration.cli.conftest import Cli
 from tests.support.kubectl import Kubectl, eventually

@@ -13,8 +13,8 @@ import httpx
 import psutil
 import pytest
 
-from mcptasks.local.stack import LocalStack, StackConfig, StackError
-from mcptasks.local.supervisor import ComponentError
+from mcptasks.dev.stack import LocalStack, StackConfig, StackError
+from mcptasks.dev.supervisor import ComponentError
 from tests.integration.cli.background import gone
 from tests.integration.cli.conftest import TOOLS, Cli
 from tests.support.kubectl import eventually
@@ -73,7 +73,7 @@ def test_closing_leaves_no_process_and_no_file() -> None:
 def test_nothing_survives_a_kill_of_the_process_that_has_the_stack() -> None:
     program = (
         "import sys, time\n"
-        "from mcptasks.local.stack import LocalStack, StackConfig\n"
+        "from mcptasks.dev.stack import LocalStack, StackConfig\n"
         f"with LocalStack(StackConfig({str(TOOLS)!r})) as stack:\n"
         "    print(stack.directory, flush=True)\n"
         "    time.sleep(600)\n"

@@ -20,9 +20,9 @@ from mcptasks.client import (
     ResourceTask,
     SyncClient,
 )
-from mcptasks.local.stack import LocalStack, StackConfig
-from mcptasks.resources import JsonObject, Phase
-from mcptasks.wire.versions import ProtocolChoice
+from mcptasks.dev.stack import LocalStack, StackConfig
+from mcptasks.model.task import JsonObject, Phase
+from mcptasks.protocol.versions import ProtocolChoice
 
 pytestmark = pytest.mark.anyio
 

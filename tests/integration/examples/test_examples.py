@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from mcptasks.client import Client, Elicitation, Progress, SyncClient, TaskCancelledError, TaskState
-from mcptasks.local.stack import LocalStack, StackConfig
-from mcptasks.resources import JsonObject, Phase
-from mcptasks.wire.versions import ProtocolChoice
+from mcptasks.dev.stack import LocalStack, StackConfig
+from mcptasks.model.task import JsonObject, Phase
+from mcptasks.protocol.versions import ProtocolChoice
 from tests.support.moved_programs import ANSWERS, EXAMPLES, USES, answer
 
 pytestmark = pytest.mark.anyio

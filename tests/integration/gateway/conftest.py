@@ -7,11 +7,11 @@ from uuid import uuid4
 
 import pytest
 
-from mcptasks.crds import custom_resource_definitions
 from mcptasks.kube.access import ClusterAccess
-from mcptasks.kube.resources import NAMESPACES
-from mcptasks.local.cluster import ClusterConfig, LocalClusterThread
-from mcptasks.resources import CEL_RULES
+from mcptasks.kube.kinds import NAMESPACES
+from mcptasks.model.crds import custom_resource_definitions
+from mcptasks.model.task import CEL_RULES
+from mcptasks_embedded.cluster import ClusterConfig, LocalClusterThread
 from tests.integration.gateway.harness import World
 
 

@@ -13,16 +13,17 @@ import anyio
 import httpx2
 import uvicorn
 
-from mcptasks.assignment import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PATH
-from mcptasks.gateway import Gateway, gateway_app
-from mcptasks.kube.client import KubeClient
-from mcptasks.kube.resources import JOBS, MCP_TASKS, PODS, Resource
-from mcptasks.kube.tasks import TaskClient, parse_task
-from mcptasks.lifecycle import Ending, Retention, end, utc_now
-from mcptasks.local.cluster import LocalClusterThread
-from mcptasks.resources import API_VERSION, LABEL_TASK_UID, JsonObject, McpTask, Phase, Reason
-from mcptasks.results import Results
+from mcptasks.gateway.contract import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PATH
+from mcptasks.gateway.gateway import Gateway
+from mcptasks.gateway.routes import gateway_app
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.kinds import JOBS, MCP_TASKS, PODS, Resource
+from mcptasks.kube.task_objects import TaskClient, parse_task
+from mcptasks.model.lifecycle import Ending, Retention, end, utc_now
+from mcptasks.model.task import API_VERSION, LABEL_TASK_UID, JsonObject, McpTask, Phase, Reason
 from mcptasks.settings import GATEWAY_AUDIENCE, Settings
+from mcptasks.tasks.results import Results
+from mcptasks_embedded.cluster import LocalClusterThread
 
 NOBODYS_JOB = "tests.mcptasks.dev/nobody"
 """Controller of the tests' Jobs: they stay as they are, and the tests make their Pods."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from mcptasks.assignment import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PATH
-from mcptasks.kube.client import KubeClient
-from mcptasks.kube.resources import MCP_TASKS, PODS, SERVICE_ACCOUNTS, TOKEN_REVIEWS, Resource
-from mcptasks.kube.tasks import TaskClient
-from mcptasks.resources import LABEL_TASK_UID, JsonObject, Phase
+from mcptasks.gateway.contract import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PATH
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.kinds import MCP_TASKS, PODS, SERVICE_ACCOUNTS, TOKEN_REVIEWS, Resource
+from mcptasks.kube.task_objects import TaskClient
+from mcptasks.model.task import LABEL_TASK_UID, JsonObject, Phase
 from tests.integration.gateway.harness import World, code, owner, result
 
 pytestmark = pytest.mark.anyio

@@ -8,8 +8,8 @@ from typing import Any
 import anyio
 import pytest
 
-from mcptasks.kube.resources import MCP_TASKS, PODS
-from mcptasks.resources import JsonObject, Phase, Reason
+from mcptasks.kube.kinds import MCP_TASKS, PODS
+from mcptasks.model.task import JsonObject, Phase, Reason
 from tests.integration.gateway.harness import Runner, World, code, result
 
 pytestmark = pytest.mark.anyio

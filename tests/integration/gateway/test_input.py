@@ -10,10 +10,10 @@ from typing import Any
 import anyio
 import pytest
 
-from mcptasks.inputs import Answer, answered
-from mcptasks.kube.tasks import TaskClient
-from mcptasks.lifecycle import utc_now
-from mcptasks.resources import JsonObject, McpTask, Phase, Reason, TaskError
+from mcptasks.kube.task_objects import TaskClient
+from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.questions import Answer, answered
+from mcptasks.model.task import JsonObject, McpTask, Phase, Reason, TaskError
 from mcptasks.settings import Settings
 from tests.integration.gateway.harness import World
 from tests.integration.gateway.test_runner import Files, ended, running

@@ -14,15 +14,15 @@ import httpx2
 import pytest
 from redis.asyncio import Redis
 
-from mcptasks.assignment import OUTCOME_PATH, ResultOutcome
-from mcptasks.kube.client import KubeClient
+from mcptasks.gateway.contract import OUTCOME_PATH, ResultOutcome
+from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import UnavailableError
-from mcptasks.kube.tasks import StatusChange, TaskClient
-from mcptasks.resources import JsonObject, McpTask, Phase
-from mcptasks.results import Results
-from mcptasks.running.gateway_client import GatewayClient, Pace
-from mcptasks.running.outcomes import encoded
+from mcptasks.kube.task_objects import StatusChange, TaskClient
+from mcptasks.model.task import JsonObject, McpTask, Phase
+from mcptasks.runner.delivery import encoded
+from mcptasks.runner.gateway_client import GatewayClient, Pace
 from mcptasks.settings import KIB, MIB, Settings
+from mcptasks.tasks.results import Results
 from tests.integration.gateway.harness import Runner, World, code, result
 from tests.support.redis import running_redis
 

@@ -15,7 +15,7 @@ import anyio
 import anyio.abc
 import pytest
 
-from mcptasks.resources import JsonObject, McpTask, Phase
+from mcptasks.model.task import JsonObject, McpTask, Phase
 from mcptasks.settings import Settings
 from tests.integration.gateway.harness import World
 from tests.support.redis import free_port

@@ -7,13 +7,13 @@ from uuid import uuid4
 
 import pytest
 
-from mcptasks.crds import custom_resource_definitions
 from mcptasks.kube.access import ClusterAccess
-from mcptasks.kube.resources import NAMESPACES
-from mcptasks.local.cluster import ClusterConfig, LocalClusterThread
-from mcptasks.local.job_decisions import Backoff
-from mcptasks.resources import CEL_RULES
+from mcptasks.kube.kinds import NAMESPACES
+from mcptasks.model.crds import custom_resource_definitions
+from mcptasks.model.task import CEL_RULES
 from mcptasks.settings import Settings
+from mcptasks_embedded.cluster import ClusterConfig, LocalClusterThread
+from mcptasks_embedded.job_decisions import Backoff
 from tests.integration.operator.harness import World
 
 

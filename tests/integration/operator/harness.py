@@ -14,14 +14,13 @@ from typing import Any, TypeVar
 
 import psutil
 
-from mcptasks.kube.client import KubeClient
+from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import NotFoundError
-from mcptasks.kube.names import task_name
-from mcptasks.kube.resources import EVENTS, JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, PODS, Resource
-from mcptasks.kube.tasks import TaskClient, parse_task
-from mcptasks.lifecycle import SCHEDULED, Ending, Retention, conditions, end, timestamp, utc_now
-from mcptasks.local.cluster import LocalClusterThread
-from mcptasks.resources import (
+from mcptasks.kube.kinds import EVENTS, JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, PODS, Resource
+from mcptasks.kube.task_objects import TaskClient, parse_task
+from mcptasks.model.lifecycle import SCHEDULED, Ending, Retention, conditions, end, timestamp, utc_now
+from mcptasks.model.names import task_name
+from mcptasks.model.task import (
     API_VERSION,
     LABEL_TASK,
     Condition,
@@ -32,6 +31,7 @@ from mcptasks.resources import (
     ResultRecord,
 )
 from mcptasks.settings import Settings
+from mcptasks_embedded.cluster import LocalClusterThread
 from mcptasks_operator.app import Stop, operate
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import aiohttp
 from aiohttp import web
 
-from mcptasks.local.cluster import LocalClusterThread
+from mcptasks_embedded.cluster import LocalClusterThread
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 

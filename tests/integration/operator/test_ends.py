@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
-from mcptasks.kube.resources import JOBS, MCP_TASKS, PODS, Resource
-from mcptasks.resources import JsonObject, McpTask
+from mcptasks.kube.kinds import JOBS, MCP_TASKS, PODS, Resource
+from mcptasks.model.task import JsonObject, McpTask
 from tests.integration.operator.harness import SLEEPER, World, eventually, python, template_spec
 
 pytestmark = pytest.mark.anyio

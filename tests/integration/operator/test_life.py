@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from mcptasks.kube.resources import JOBS, MCP_TASKS
-from mcptasks.lifecycle import Ending
-from mcptasks.resources import Phase, Reason
+from mcptasks.kube.kinds import JOBS, MCP_TASKS
+from mcptasks.model.lifecycle import Ending
+from mcptasks.model.task import Phase, Reason
 from tests.integration.operator.harness import SLEEPER, World, eventually, kubeconfig_for, python
 from tests.integration.operator.proxy import proxied
 

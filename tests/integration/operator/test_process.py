@@ -14,11 +14,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mcptasks.crds import custom_resource_definitions
 from mcptasks.kube.access import ClusterAccess
-from mcptasks.kube.resources import CRDS
-from mcptasks.local.cluster import ClusterConfig, LocalClusterThread
-from mcptasks.resources import CEL_RULES
+from mcptasks.kube.kinds import CRDS
+from mcptasks.model.crds import custom_resource_definitions
+from mcptasks.model.task import CEL_RULES
+from mcptasks_embedded.cluster import ClusterConfig, LocalClusterThread
 from tests.integration.operator.harness import SLEEPER, World, eventually, python
 
 pytestmark = pytest.mark.anyio

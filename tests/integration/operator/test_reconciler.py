@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from mcptasks.kube.resources import JOBS, MCP_TASKS, NAMESPACES
-from mcptasks.lifecycle import utc_now
+from mcptasks.kube.kinds import JOBS, MCP_TASKS, NAMESPACES
+from mcptasks.model.lifecycle import utc_now
 from mcptasks_operator.apply import Reconciler
 from mcptasks_operator.cache import Cache, WatchedKind
 from mcptasks_operator.executor import Executors, JobExecutor

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from mcptasks.kube.resources import JOBS, LEASES, MCP_TASKS
+from mcptasks.kube.kinds import JOBS, LEASES, MCP_TASKS
 from tests.integration.operator.harness import SLEEPER, OperatorThread, World, eventually, kubeconfig_for, python
 from tests.integration.operator.proxy import Call, proxied
 

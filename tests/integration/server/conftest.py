@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcptasks.local.stack import LocalStack
+from mcptasks.dev.stack import LocalStack
 from tests.support.mcp import RawClient
 
 

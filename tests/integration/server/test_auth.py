@@ -13,8 +13,8 @@ from typing import cast
 import pytest
 
 from mcptasks.client import Client, ClientError
-from mcptasks.local.stack import LocalStack, StackConfig
-from mcptasks.wire.versions import ProtocolChoice
+from mcptasks.dev.stack import LocalStack, StackConfig
+from mcptasks.protocol.versions import ProtocolChoice
 from tests.support.issuer import AUDIENCE, ISSUER, KeyPair, issuing
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import NEW, OLD
@@ -24,7 +24,7 @@ BOT = "robot-token-0123456789"
 
 SERVER = """
 from mcptasks import TaskConfig, TaskServer
-from mcptasks.dependencies import CurrentAccessToken, TokenClaim
+from mcptasks.authoring.dependencies import CurrentAccessToken, TokenClaim
 
 mcp = TaskServer("whoami", tasks=TaskConfig(poll_interval=0.2))
 

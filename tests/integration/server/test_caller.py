@@ -10,7 +10,7 @@ import pytest
 
 from mcptasks import Caller
 from mcptasks.client import Client, McpError
-from mcptasks.local.stack import LocalStack, StackConfig
+from mcptasks.dev.stack import LocalStack, StackConfig
 from tests.integration.server.caller_tools import ISSUER
 from tests.support.kubectl import Kubectl
 

@@ -7,8 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from mcptasks.local.stack import LocalStack, StackConfig
-from mcptasks.resources import JsonObject
+from mcptasks.dev.stack import LocalStack, StackConfig
+from mcptasks.model.task import JsonObject
 from tests.support.kubectl import Kubectl, eventually
 from tests.support.mcp import Answer, RawClient
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mcptasks.client import Client, Elicitation, Reply
-from mcptasks.local.stack import LocalStack, StackConfig
-from mcptasks.resources import JsonObject
+from mcptasks.dev.stack import LocalStack, StackConfig
+from mcptasks.model.task import JsonObject
 from tests.support.mcp import RawClient, Stream
 
 ABLE: JsonObject = {"elicitation": {}}

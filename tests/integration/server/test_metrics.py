@@ -9,7 +9,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from mcptasks.local.stack import LocalStack, StackConfig
+from mcptasks.dev.stack import LocalStack, StackConfig
 from tests.support.kubectl import eventually
 from tests.support.mcp import NEW, OLD, RawClient
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from mcptasks.dev.stack import LocalStack, StackConfig
 from mcptasks.kube.access import ClusterAccess
-from mcptasks.kube.client import KubeClient
-from mcptasks.kube.resources import MCP_TASKS
-from mcptasks.kube.tasks import parse_task
-from mcptasks.local.stack import LocalStack, StackConfig
-from mcptasks.resources import McpTask
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.kinds import MCP_TASKS
+from mcptasks.kube.task_objects import parse_task
+from mcptasks.model.task import McpTask
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import Answer, RawClient
 

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from mcptasks.client import Client
-from mcptasks.local.stack import LocalStack, StackConfig
-from mcptasks.resources import JsonObject
+from mcptasks.dev.stack import LocalStack, StackConfig
+from mcptasks.model.task import JsonObject
 from tests.support.kubectl import Kubectl, eventually
 from tests.support.mcp import EXTENSION, Answer, RawClient
 

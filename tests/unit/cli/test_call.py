@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from mcptasks.cli import main
-from mcptasks.wire.versions import IDEMPOTENCY_META
+from mcptasks.protocol.versions import IDEMPOTENCY_META
 from tests.unit.client.fake_server import OLD, TASK_ID, FakeServer, HttpFault, RpcFault, serving
 
 Call = Callable[..., tuple[int, str, str]]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mcptasks.cli.command_errors import CliError, ExitCode
 from mcptasks.cli.configure import load_settings
-from mcptasks.cli.errors import CliError, ExitCode
 
 
 def test_options_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from mcptasks.cli.describe_text import TaskFacts, ago, describe
-from mcptasks.cli.pods import Attempt
-from mcptasks.resources import JsonObject, McpTask
+from mcptasks.cli.task_pods import Attempt
+from mcptasks.model.task import JsonObject, McpTask
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 

@@ -61,7 +61,7 @@ LOADED = """
 import sys
 from mcptasks.cli import application
 application(sys.argv[1:])
-heavy = ("mcp", "kopf", "kubernetes", "rich", "watchfiles", "uvicorn", "mcptasks.local", "mcptasks_operator")
+heavy = ("mcp", "kopf", "kubernetes", "rich", "watchfiles", "uvicorn", "mcptasks_embedded", "mcptasks_operator")
 print(*(name for name in heavy if name in sys.modules))
 """
 
@@ -69,12 +69,12 @@ print(*(name for name in heavy if name in sys.modules))
 @pytest.mark.parametrize(
     ("command", "unwanted"),
     [
-        ("--help", {"mcp", "kopf", "kubernetes", "watchfiles", "uvicorn", "mcptasks.local"}),
-        ("crds", {"mcp", "kopf", "kubernetes", "watchfiles", "uvicorn", "mcptasks.local"}),
-        ("get", {"mcp", "kopf", "watchfiles", "uvicorn", "mcptasks.local"}),
-        ("call", {"mcp", "kopf", "kubernetes", "watchfiles", "uvicorn", "mcptasks.local"}),
-        ("run", {"kopf", "kubernetes", "mcptasks.local", "mcptasks_operator"}),
-        ("operator", {"mcp", "watchfiles", "uvicorn", "mcptasks.local"}),
+        ("--help", {"mcp", "kopf", "kubernetes", "watchfiles", "uvicorn", "mcptasks_embedded"}),
+        ("crds", {"mcp", "kopf", "kubernetes", "watchfiles", "uvicorn", "mcptasks_embedded"}),
+        ("get", {"mcp", "kopf", "watchfiles", "uvicorn", "mcptasks_embedded"}),
+        ("call", {"mcp", "kopf", "kubernetes", "watchfiles", "uvicorn", "mcptasks_embedded"}),
+        ("run", {"kopf", "kubernetes", "mcptasks_embedded", "mcptasks_operator"}),
+        ("operator", {"mcp", "watchfiles", "uvicorn", "mcptasks_embedded"}),
     ],
 )
 def test_a_command_loads_only_what_it_needs(command: str, unwanted: set[str]) -> None:

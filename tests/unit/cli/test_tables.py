@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcptasks.cli.tables import TablePrinter
-from mcptasks.resources import JsonObject
+from mcptasks.model.task import JsonObject
 
 COLUMNS = [
     {"name": "Name", "priority": 0},

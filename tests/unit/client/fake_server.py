@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from mcptasks.resources import JsonObject
+from mcptasks.model.task import JsonObject
 
 OLD = "2025-11-25"
 NEW = "2026-07-28"

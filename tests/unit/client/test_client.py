@@ -20,7 +20,7 @@ from mcptasks.client import (
     Progress,
     TaskCancelledError,
 )
-from mcptasks.resources import Phase
+from mcptasks.model.task import Phase
 from tests.unit.client.fake_server import NEW, OLD, RESULT, TASK_ID, FakeServer, HttpFault, RpcFault
 
 pytestmark = pytest.mark.anyio

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from mcp.shared.exceptions import MCPError
 
-from mcptasks.calls import DrainingError, UnavailableServiceError
-from mcptasks.wire.client_patience import was_not_begun
-from mcptasks.wire.client_types import error_of
-from mcptasks.wire.common import as_mcp_error
+from mcptasks.client.protocol.dialect import error_of
+from mcptasks.client.protocol.retry import was_not_begun
+from mcptasks.protocol.requests import as_mcp_error
+from mcptasks.tasks.calls import DrainingError, UnavailableServiceError
 
 
 def as_the_client_has_it(error: Exception) -> bool:

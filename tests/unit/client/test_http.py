@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp.shared.inbound import decode_header_value
 
-from mcptasks.wire.client_http import sse_data
-from mcptasks.wire.client_stateless import header_value
+from mcptasks.client.protocol.dialect_2026_07_28 import header_value
+from mcptasks.client.protocol.streamable_http import sse_data
 
 pytestmark = pytest.mark.anyio
 

@@ -20,10 +20,10 @@ from mcptasks.client import (
     TaskState,
     ToolError,
 )
-from mcptasks.resources import JsonObject, Phase
-from mcptasks.wire.client_http import HttpTransport
-from mcptasks.wire.client_types import HttpRefusedError
-from mcptasks.wire.versions import IDEMPOTENCY_META as KEY
+from mcptasks.client.protocol.dialect import HttpRefusedError
+from mcptasks.client.protocol.streamable_http import HttpTransport
+from mcptasks.model.task import JsonObject, Phase
+from mcptasks.protocol.versions import IDEMPOTENCY_META as KEY
 from tests.unit.client.fake_server import NEW, OLD, RESULT, TASK_ID, FakeServer, HttpFault, RpcFault
 
 pytestmark = pytest.mark.anyio

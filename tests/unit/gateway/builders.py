@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from mcptasks.gateway.pods import PodIdentity, TaskPod
-from mcptasks.resources import McpTask
+from mcptasks.model.task import McpTask
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from mcptasks.assignment import RefusalCode
 from mcptasks.gateway.claims import (
     InvalidArgumentsError,
     Rival,
@@ -21,8 +20,9 @@ from mcptasks.gateway.claims import (
     refuse_others,
     same_json,
 )
+from mcptasks.gateway.contract import RefusalCode
 from mcptasks.gateway.refusals import RefusedError
-from mcptasks.lifecycle import timestamp
+from mcptasks.model.lifecycle import timestamp
 from tests.unit.gateway.builders import NOW, a_pod, a_task
 
 TERMS = Terms(module="tools.py", timeout_seconds=3600, progress_interval_seconds=2, max_result_bytes=1000)

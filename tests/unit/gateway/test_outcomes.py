@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.assignment import ErrorOutcome, FailureOutcome, Outcome, RefusalCode, ResultOutcome
+from mcptasks.gateway.contract import ErrorOutcome, FailureOutcome, Outcome, RefusalCode, ResultOutcome
 from mcptasks.gateway.outcomes import (
     ended_so,
     error_ending,
@@ -16,9 +16,9 @@ from mcptasks.gateway.outcomes import (
     too_large_ending,
 )
 from mcptasks.gateway.refusals import RefusedError
-from mcptasks.lifecycle import Ending
-from mcptasks.resources import Phase, Reason, ResultRecord, TaskError
-from mcptasks.result_errors import ResultTooLargeError
+from mcptasks.model.lifecycle import Ending
+from mcptasks.model.task import Phase, Reason, ResultRecord, TaskError
+from mcptasks.tasks.result_errors import ResultTooLargeError
 from tests.unit.gateway.builders import a_pod, a_task
 
 RECORD = ResultRecord(text="{}", size_bytes=2, sha256="44136f")

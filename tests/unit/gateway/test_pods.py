@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mcptasks.assignment import RefusalCode
-from mcptasks.gateway.auth import reviewed_pod
+from mcptasks.gateway.contract import RefusalCode
+from mcptasks.gateway.pod_tokens import reviewed_pod
 from mcptasks.gateway.pods import PodIdentity, task_pod
 from mcptasks.gateway.refusals import RefusedError
 

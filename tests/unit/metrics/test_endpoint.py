@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
-from mcptasks.metrics.server import ServerMetrics, ServerState
+from mcptasks.metrics.server_metrics import ServerMetrics, ServerState
 from mcptasks_operator.metrics import OperatorMetrics
 
 pytestmark = pytest.mark.anyio

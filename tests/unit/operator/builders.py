@@ -7,8 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mcptasks.lifecycle import Retention, timestamp
-from mcptasks.resources import API_VERSION, JsonObject, McpTask
+from mcptasks.model.lifecycle import Retention, timestamp
+from mcptasks.model.task import API_VERSION, JsonObject, McpTask
 from mcptasks_operator.facts import (
     ContainerFacts,
     ContainerState,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.resources import JsonObject
+from mcptasks.model.task import JsonObject
 from mcptasks_operator.cache import Cache, WatchedKind, trimmed
 from tests.unit.operator.builders import JOB_UID, TASK, UID, at, task_item
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.resources import McpTask, Phase, Reason
+from mcptasks.model.task import McpTask, Phase, Reason
 from mcptasks_operator.decide import (
     CreateJob,
     Decision,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from mcptasks.resources import Reason
+from mcptasks.model.task import Reason
 from mcptasks_operator import diagnose
 from mcptasks_operator.diagnose import Diagnosis, failure, message, of_events, waiting
 from mcptasks_operator.facts import ContainerFacts, Disruption, PodFacts, Running, Terminated, Waiting, WarningEvent

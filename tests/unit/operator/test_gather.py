@@ -8,10 +8,10 @@ from typing import cast
 
 import pytest
 
-from mcptasks.kube.client import KubeClient, ObjectList
+from mcptasks.kube.api_client import KubeClient, ObjectList
 from mcptasks.kube.errors import ForbiddenError
-from mcptasks.kube.resources import EVENTS, Resource
-from mcptasks.resources import JsonObject
+from mcptasks.kube.kinds import EVENTS, Resource
+from mcptasks.model.task import JsonObject
 from mcptasks_operator import decide
 from mcptasks_operator.cache import Cache, Seen
 from mcptasks_operator.decide import Evidence, Need

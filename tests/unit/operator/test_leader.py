@@ -16,8 +16,8 @@ from mcptasks.kube.errors import (
     NotFoundError,
     UnavailableError,
 )
-from mcptasks.kube.resources import Resource
-from mcptasks.resources import JsonObject
+from mcptasks.kube.kinds import Resource
+from mcptasks.model.task import JsonObject
 from mcptasks_operator.leader import LeaseConfigError, LeaseElection, LeaseLostError, LeaseTimes, new_identity
 from tests.unit.operator.builders import until
 

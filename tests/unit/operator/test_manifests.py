@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.resources import JsonObject, McpTask, McpTaskTemplateSpec
+from mcptasks.model.task import JsonObject, McpTask, McpTaskTemplateSpec
 from mcptasks.settings import Settings
 from mcptasks_operator.facts import job_facts
 from mcptasks_operator.manifests import InvalidTemplateError, make_job

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from mcptasks.kube.cache import Key
-from mcptasks.resources import JsonObject, McpTask
+from mcptasks.kube.watch_cache import Key
+from mcptasks.model.task import JsonObject, McpTask
 from mcptasks_operator.cache import Cache, WatchedKind
 from mcptasks_operator.metrics import OperatorMetrics, State, Work
 from mcptasks_operator.workqueue import WorkQueue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcptasks.resources import McpTaskTemplateSpec, Phase
+from mcptasks.model.task import McpTaskTemplateSpec, Phase
 from mcptasks.settings import Settings
 from mcptasks_operator.policy import Limit, policy_of
 from tests.unit.operator.builders import make_task

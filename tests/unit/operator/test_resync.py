@@ -7,9 +7,9 @@ from typing import cast
 
 import pytest
 
-from mcptasks.kube.client import KubeClient, ObjectList
-from mcptasks.kube.resources import MCP_TASKS, Resource
-from mcptasks.resources import JsonObject
+from mcptasks.kube.api_client import KubeClient, ObjectList
+from mcptasks.kube.kinds import MCP_TASKS, Resource
+from mcptasks.model.task import JsonObject
 from mcptasks_operator.cache import Cache
 from mcptasks_operator.resync import Resync
 from tests.unit.operator.builders import task_item

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
-from mcptasks.kube.client import KubeClient
+from mcptasks.kube.api_client import KubeClient
 from mcptasks_operator.startup import UnreachableError, wait_for_api_server, wait_for_crds
 
 pytestmark = pytest.mark.anyio

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mcptasks.lifecycle import Ending
-from mcptasks.resources import Phase, Reason
+from mcptasks.model.lifecycle import Ending
+from mcptasks.model.task import Phase, Reason
 from mcptasks_operator.decide import End, MarkTerminated, Note
 from mcptasks_operator.statuses import patch_for
 from tests.unit.operator.builders import POLICY, at, condition, ended_status, make_task

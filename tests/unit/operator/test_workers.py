@@ -7,8 +7,8 @@ import logging
 
 import pytest
 
-from mcptasks.kube.cache import Key
 from mcptasks.kube.errors import UnavailableError
+from mcptasks.kube.watch_cache import Key
 from mcptasks_operator.metrics import OperatorMetrics
 from mcptasks_operator.workers import Workers
 from mcptasks_operator.workqueue import WorkQueue

@@ -17,8 +17,8 @@ from tests.support.fake_gateway import FakeGateway
 
 SCRIPT = """
 import sys
-from mcptasks.runner import leave, run
-from mcptasks.running.gateway_client import Pace
+from mcptasks.runner.main import leave, run
+from mcptasks.runner.gateway_client import Pace
 from mcptasks.settings import Settings
 
 leave(run(Settings(), Pace(first=0.01, longest=0.05, unauthorized=0.3)))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mcptasks.assignment import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PATH, ProgressReport, RefusalCode
-from mcptasks.running.gateway_client import (
+from mcptasks.gateway.contract import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PATH, ProgressReport, RefusalCode
+from mcptasks.runner.gateway_client import (
     GatewayClient,
     GatewayUnreachableError,
     Pace,

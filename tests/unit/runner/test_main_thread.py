@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from mcptasks.injection import CallSync, call_here
-from mcptasks.running.loop_thread import LoopThread
-from mcptasks.running.main_thread import CallEndedError, run_beside, run_here
-from mcptasks.running.signals import Terminated, Termination, carry_on
+from mcptasks.authoring.injection import CallSync, call_here
+from mcptasks.runner.loop_thread import LoopThread
+from mcptasks.runner.main_thread import CallEndedError, run_beside, run_here
+from mcptasks.runner.signals import Terminated, Termination, carry_on
 
 Job = Callable[[CallSync], Coroutine[Any, Any, Any]]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mcptasks.assignment import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PATH, RefusalCode
-from mcptasks.resources import Component, ComponentKind
+from mcptasks.gateway.contract import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PATH, RefusalCode
+from mcptasks.model.task import Component, ComponentKind
 from tests.support.fake_gateway import Answer, FakeGateway, an_assignment, refusal
 from tests.unit.runner.conftest import Ended, Runner, ended
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import anyio
 import pytest
 
-from mcptasks.assignment import PROGRESS_PATH, RefusalCode
-from mcptasks.running.gateway_client import GatewayClient, Pace, TaskOverError
-from mcptasks.running.reporter import Reporter
+from mcptasks.gateway.contract import PROGRESS_PATH, RefusalCode
+from mcptasks.runner.gateway_client import GatewayClient, Pace, TaskOverError
+from mcptasks.runner.reporter import Reporter
 from tests.support.fake_gateway import Answer, FakeGateway, refusal
 
 pytestmark = pytest.mark.anyio

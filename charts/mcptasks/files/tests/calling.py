@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from mcptasks.client import Client, ToolTask
 from mcptasks.kube.access import ClusterAccess
-from mcptasks.kube.client import KubeClient
-from mcptasks.kube.resources import MCP_TASKS
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.kinds import MCP_TASKS
 
 NAMESPACE = os.environ["NAMESPACE"]
 TOOL = os.environ["TOOL"]

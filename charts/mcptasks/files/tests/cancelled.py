@@ -8,8 +8,8 @@ from typing import Any
 
 from calling import NAMESPACE, called, expect_phase
 
-from mcptasks.kube.client import KubeClient
-from mcptasks.kube.resources import PODS
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.kinds import PODS
 
 
 async def phases(kube: KubeClient, task_id: str) -> list[str]:

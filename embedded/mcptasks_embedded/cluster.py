@@ -1,0 +1,361 @@
+"""The embedded cluster: API server on loopback, controllers and kubelet, in one event loop, without any set-up."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import concurrent.futures
+import errno
+import json
+import logging
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from uuid import uuid4
+
+from aiohttp import web
+
+from mcptasks_embedded import crds as crd_rules
+from mcptasks_embedded.admission import NamespaceLifecycle, ServiceAccountExists
+from mcptasks_embedded.api import Api
+from mcptasks_embedded.auth import Tokens
+from mcptasks_embedded.containersetup import OnOutput
+from mcptasks_embedded.controller import Controller
+from mcptasks_embedded.events import EventExpiry
+from mcptasks_embedded.gc import CRDS, CrdController, GarbageCollector, NamespaceController, TtlController
+from mcptasks_embedded.job_decisions import Backoff
+from mcptasks_embedded.jobs import JobController
+from mcptasks_embedded.kinds import Registry
+from mcptasks_embedded.kubelet import NODE_NAME, Kubelet, KubeletConfig
+from mcptasks_embedded.processes import MARKER
+from mcptasks_embedded.quota import Quota, QuotaController
+from mcptasks_embedded.rbac import GROUP, Authorizer
+from mcptasks_embedded.rest import Rest
+from mcptasks_embedded.scheduler import Scheduler
+from mcptasks_embedded.schema import Rules
+from mcptasks_embedded.store import Entry, Store
+from mcptasks_embedded.tls import make_server_tls
+
+Json = dict[str, Any]
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+_SHUTDOWN_SECONDS = 0.2
+_START_SECONDS = 30.0
+_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+
+class ClusterError(RuntimeError):
+    """The cluster cannot be started; the text names the cause and the way out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterConfig:
+    """How to set up an embedded cluster.
+
+    `data_dir` gets kubeconfig, CA and the Pods' files (a temporary directory, removed at the end, when None).
+    `rules` are the equivalents of the CRDs' validation rules, by their CEL text. `entrypoint` runs in containers
+    without a `command`. `backoff` is the Job controller's, `history_limit` the watch history's, in events.
+    `on_output(pod, container, line)` is called in the cluster's event loop for every line that a container prints.
+    """
+
+    data_dir: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 0
+    crds: Sequence[Json] = ()
+    rules: Rules = field(default_factory=dict)
+    entrypoint: Sequence[str] = ()
+    on_output: OnOutput | None = None
+    backoff: Backoff = field(default_factory=Backoff)
+    history_limit: int = 20_000
+
+
+class LocalCluster:
+    """An embedded cluster: `async with LocalCluster(config) as cluster: ...`."""
+
+    def __init__(self, config: ClusterConfig | None = None) -> None:
+        self.config = config or ClusterConfig()
+        self.url = ""
+        self.kubeconfig = Path()
+        self.client_ca = Path()
+        self.data_dir = Path()
+        self.admin_token = ""
+        self._id = uuid4().hex
+        self._port = self.config.port
+        self._runner: web.AppRunner | None = None
+        self._watchdog: subprocess.Popen[bytes] | None = None
+        self._controllers: list[Controller] = []
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    # --- start and stop ---
+
+    async def start(self) -> None:
+        """Raises ClusterError when the port is taken or a CRD is refused."""
+        self._make_directory()
+        try:
+            self._tls = await asyncio.to_thread(make_server_tls, self.data_dir, self.config.host)
+            self._build()
+            await self.start_api()
+            self._write_files()
+            self._start_watchdog()
+            self._seed()
+            for controller in self._controllers:
+                controller.start()
+            self.kubelet.start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    def _make_directory(self) -> None:
+        if self.config.data_dir is None:
+            self.data_dir = Path(tempfile.mkdtemp(prefix="mcptasks-cluster-"))
+        else:
+            self.data_dir = self.config.data_dir.absolute()
+            self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def _build(self) -> None:
+        config = self.config
+        self.store = Store(config.history_limit)
+        self.registry = Registry()
+        self.rest = Rest(self.store, self.registry, config.rules)
+        self.rest.add_strategy(CRDS, crd_rules.strategy(config.rules))
+        self.rest.after_write[CRDS] = self._serve_crd
+        self.tokens = Tokens(self.store)
+        self.admin_token = self.tokens.admin
+        entrypoint = list(config.entrypoint) or [sys.executable, "-m", "mcptasks"]
+        kubelet = KubeletConfig(self.data_dir / "pods", self._id, entrypoint, config.on_output)
+        self.kubelet = Kubelet(self.rest, self.tokens, kubelet)
+        self._api = Api(self.rest, self.tokens, Authorizer(self.store), self.kubelet)
+        self._collector = GarbageCollector(self.rest)
+        namespaces = NamespaceController(self.rest)
+        self.rest.admissions += [
+            NamespaceLifecycle(self.store),
+            ServiceAccountExists(self.store, namespaces.furnish),
+            Quota(self.store),
+        ]
+        self._jobs = JobController(self.rest, config.backoff)
+        scheduler = Scheduler(self.rest, NODE_NAME)
+        others = [
+            EventExpiry(self.rest),
+            TtlController(self.rest),
+            CrdController(self.rest),
+            QuotaController(self.rest),
+            scheduler,
+        ]
+        self._controllers = [self._collector, namespaces, self._jobs, *others]
+
+    def _serve_crd(self, entry: Entry) -> None:
+        if "deletionTimestamp" not in entry.obj["metadata"]:
+            self.registry.set_crd(entry.obj)
+            self._collector.watch_all()
+
+    def _seed(self) -> None:
+        namespaces = self.rest.kind("v1", "Namespace")
+        for name in _NAMESPACES:
+            self.rest.create(namespaces, "", {"metadata": {"name": name}})
+        self.kubelet.register()
+        everything = [
+            {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
+            {"nonResourceURLs": ["*"], "verbs": ["*"]},
+        ]
+        role = self.rest.kind(f"{GROUP}/v1", "ClusterRole")
+        self.rest.create(role, "", {"metadata": {"name": "cluster-admin"}, "rules": everything})
+        definitions = self.rest.kind("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+        for crd in self.config.crds:
+            self.rest.create(definitions, "", crd)
+
+    def _write_files(self) -> None:
+        self.client_ca = self.data_dir / "ca.crt"
+        self.client_ca.write_bytes(self._tls.ca)
+        self.kubeconfig = self.data_dir / "kubeconfig"
+        self.kubeconfig.touch(mode=0o600)
+        self.kubeconfig.write_text(json.dumps(self.kubeconfig_data(), indent=2) + "\n")
+
+    def kubeconfig_data(self) -> Json:
+        """The admin's kubeconfig as a dict."""
+        authority = base64.b64encode(self._tls.ca).decode()
+        name = "mcptasks-local"
+        context = {"cluster": name, "user": "admin", "namespace": "default"}
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": name, "cluster": {"server": self.url, "certificate-authority-data": authority}}],
+            "users": [{"name": "admin", "user": {"token": self.admin_token}}],
+            "contexts": [{"name": name, "context": context}],
+            "current-context": name,
+        }
+
+    def _start_watchdog(self) -> None:
+        directory = "" if self.config.data_dir else str(self.data_dir)
+        script = str(Path(__file__).with_name("watchdog.py"))
+        argv = [sys.executable, "-I", script, MARKER, f"{self._id}/", directory]
+        self._watchdog = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+
+    async def stop(self) -> None:
+        """Kill all Pods' processes, close everything, remove the files."""
+        if hasattr(self, "kubelet"):
+            await self.kubelet.stop()
+            for controller in self._controllers:
+                await controller.stop()
+            await self.stop_api()
+        if self._watchdog is not None:
+            self._watchdog.communicate()
+            self._watchdog = None
+        if self.config.data_dir is None:
+            await asyncio.to_thread(shutil.rmtree, self.data_dir, ignore_errors=True)
+        else:
+            await asyncio.to_thread(self._remove_own_files)
+
+    def _remove_own_files(self) -> None:
+        shutil.rmtree(self.data_dir / "pods", ignore_errors=True)
+        for path in (self.kubeconfig, self.client_ca):
+            if path != Path():
+                path.unlink(missing_ok=True)
+
+    # --- the API, and what may go wrong with it ---
+
+    async def start_api(self) -> None:
+        """Serve (again), on the same port as before. Raises ClusterError when it is taken."""
+        sock = self._bind()
+        runner = web.AppRunner(self._api.application(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+        await runner.setup()
+        self._runner = runner
+        await web.SockSite(runner, sock, ssl_context=self._tls.context).start()
+        self._port = sock.getsockname()[1]
+        host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
+        self.url = f"https://{host}:{self._port}"
+
+    def _bind(self) -> socket.socket:
+        host = self.config.host
+        try:
+            return socket.create_server((host, self._port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                message = f"port {self._port} on {host} is in use: stop what listens there or choose another port"
+                raise ClusterError(message) from None
+            raise ClusterError(f"cannot listen on {host}:{self._port}: {error.strerror or error}") from None
+
+    async def stop_api(self) -> None:
+        """Refuse connections and cut those that are open; objects, controllers and Pods stay."""
+        self._api.drop_watches()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def drop_watches(self) -> None:
+        """End all watch requests."""
+        self._api.drop_watches()
+
+    def compact(self) -> None:
+        """Forget the watch history: resuming from an older resourceVersion answers 410."""
+        self.store.compact()
+
+    def pause_jobs(self) -> None:
+        """Stop the Job controller from acting until `resume_jobs`."""
+        self._jobs.queue.pause()
+
+    def resume_jobs(self) -> None:
+        self._jobs.queue.resume()
+
+    def processes(self) -> dict[str, int]:
+        """The main processes of running containers: "<pod uid>/<container>" -> pid."""
+        return {marker.partition("/")[2]: pid for marker, pid in self.kubelet.processes().items()}
+
+
+class LocalClusterThread:
+    """An embedded cluster in a thread and event loop of its own, for callers without one."""
+
+    def __init__(self, config: ClusterConfig | None = None) -> None:
+        self.cluster = LocalCluster(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        return self.cluster.url
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.cluster.kubeconfig
+
+    @property
+    def admin_token(self) -> str:
+        return self.cluster.admin_token
+
+    @property
+    def client_ca(self) -> Path:
+        return self.cluster.client_ca
+
+    def start(self) -> Self:
+        """Raises ClusterError."""
+        ready: concurrent.futures.Future[asyncio.AbstractEventLoop] = concurrent.futures.Future()
+        self._thread = threading.Thread(target=self._main, args=(ready,), name="mcptasks-cluster", daemon=True)
+        self._thread.start()
+        self._loop = ready.result()
+        try:
+            self.run(self.cluster.start())
+        except BaseException:
+            self._end_loop()
+            raise
+        return self
+
+    def _main(self, ready: concurrent.futures.Future[asyncio.AbstractEventLoop]) -> None:
+        async def serve() -> None:
+            self._stopped = asyncio.Event()
+            ready.set_result(asyncio.get_running_loop())
+            await self._stopped.wait()
+
+        asyncio.run(serve())
+
+    def run(self, what: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the cluster's loop and wait for its result."""
+        if self._loop is None:
+            raise RuntimeError("the cluster is not running")
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result()
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a plain function (a fault hook, for example) in the cluster's loop and wait for its result."""
+
+        async def invoke() -> T:
+            return function(*args)
+
+        return self.run(invoke())
+
+    def stop(self) -> None:
+        if self._loop is not None:
+            try:
+                self.run(self.cluster.stop())
+            finally:
+                self._end_loop()
+
+    def _end_loop(self) -> None:
+        if self._loop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._stopped.set)
+            self._thread.join()
+            self._loop = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()

@@ -1,0 +1,93 @@
+"""Arguments of a call, checked as the component itself would check them, before anything exists or runs.
+
+What the server fills in (the SDK's `Context` and `Resolve` parameters, dependencies) is no caller's to give: naming one
+is an error everywhere, not something to be ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from mcp.server.mcpserver.prompts import Prompt
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.context_injection import find_context_parameter
+from mcp.server.mcpserver.utilities.func_metadata import func_metadata
+from mcp.shared.uri_template import UriTemplate
+from pydantic import BaseModel, ValidationError
+
+from mcptasks.authoring.declarations import Declared
+from mcptasks.model.task import JsonObject
+from mcptasks.model.task_config import DeclarationError
+from mcptasks.protocol.catalogue import ArgumentsError
+
+
+def arguments_model(fn: Callable[..., Any]) -> type[BaseModel]:
+    """A model of what callers may give to a prompt's or resource template's function."""
+    context = find_context_parameter(fn)
+    return func_metadata(fn, skip_names=[context] if context else [], structured_output=False).arg_model
+
+
+def injected_into_tool(tool: Tool, declared: Declared) -> frozenset[str]:
+    """The tool's parameters that no caller may give."""
+    context = {tool.context_kwarg} if tool.context_kwarg else set()
+    return declared.injected | context | set(tool.resolved_params)
+
+
+def check_tool_arguments(tool: Tool, declared: Declared, arguments: JsonObject) -> None:
+    """Raises ArgumentsError for arguments that the tool does not take."""
+    refuse_injected(declared.label, injected_into_tool(tool, declared), arguments)
+    try:
+        tool.fn_metadata.validate_arguments(arguments)
+    except ValidationError as error:
+        raise ArgumentsError(f"Invalid arguments for tool {tool.name}: {error}") from error
+
+
+def check_prompt_arguments(prompt: Prompt, declared: Declared, arguments: JsonObject) -> None:
+    """Raises ArgumentsError for arguments that the prompt does not take."""
+    context = {prompt.context_kwarg} if prompt.context_kwarg else set()
+    refuse_injected(declared.label, declared.injected | context, arguments)
+    known = {argument.name: argument.required for argument in prompt.arguments or ()}
+    if unknown := sorted(arguments.keys() - known.keys()):
+        raise ArgumentsError(f"{_sentence(declared.label)} has no {_listed(unknown)}: it takes {_listed(known)}")
+    if missing := sorted(name for name, required in known.items() if required and name not in arguments):
+        raise ArgumentsError(f"{_sentence(declared.label)} needs {_listed(missing)}")
+    _validate(declared, arguments)
+
+
+def check_template_arguments(declared: Declared, values: Mapping[str, Any]) -> None:
+    """Raises ArgumentsError for a URI with values that the resource template's function does not take."""
+    _validate(declared, values)
+
+
+def refuse_injected(label: str, injected: frozenset[str], arguments: JsonObject) -> None:
+    """Raises ArgumentsError where the caller names what the server fills in."""
+    if given := sorted(injected & arguments.keys()):
+        verb = "is" if len(given) == 1 else "are"
+        raise ArgumentsError(f"{_listed(given)} of {label} {verb} filled in by the server and cannot be given")
+
+
+def refuse_injected_in_uri(uri: str, injected: frozenset[str]) -> None:
+    """Raises DeclarationError for a URI template with a variable that is a dependency of its function."""
+    if taken := sorted(injected.intersection(UriTemplate.parse(uri).variable_names)):
+        raise DeclarationError(
+            f"resource template {uri!r}: {_listed(taken)} is filled in by the server, so no URI can have it: "
+            "rename the parameter or the variable"
+        )
+
+
+def _validate(declared: Declared, arguments: Mapping[str, Any]) -> None:
+    if declared.model is None:
+        return
+    try:
+        declared.model.model_validate(arguments)
+    except ValidationError as error:
+        raise ArgumentsError(f"Invalid arguments for {declared.label}: {error}") from error
+
+
+def _sentence(label: str) -> str:
+    return label[:1].upper() + label[1:]
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names) or "no arguments"

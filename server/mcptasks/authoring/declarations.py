@@ -1,0 +1,117 @@
+"""What a server declares: its tools, prompts and resources, how each runs as a task and where it was written."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from mcptasks.model.task import ComponentKind
+from mcptasks.model.task_config import DeclarationError, TaskConfig
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Repeat: TypeAlias = Callable[[Any, str], None]
+"""Declares a component once more, on another server, its name after the given prefix."""
+
+LABELS = {
+    ComponentKind.TOOL: "tool",
+    ComponentKind.PROMPT: "prompt",
+    ComponentKind.RESOURCE: "resource",
+    ComponentKind.RESOURCE_TEMPLATE: "resource template",
+}
+"""What people call each kind of component."""
+
+_NOT_THE_AUTHORS = (os.path.dirname(__file__), contextlib.__file__)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One component of a server, as its author declared it.
+
+    Args:
+        name: of a tool or prompt, URI of a resource, URI template of a resource template.
+        place: file and line.
+        is_async: whether the author's function is a coroutine function; True where there is no function.
+        injected: parameters of the function that are dependencies.
+        model: what callers may give to a prompt or resource template; None where only the SDK knows.
+        home: the server that it was declared on first; another one than it is on where that one was mounted.
+    """
+
+    kind: ComponentKind
+    name: str
+    config: TaskConfig
+    place: str
+    is_async: bool
+    injected: frozenset[str]
+    model: type[BaseModel] | None
+    home: object
+    repeat: Repeat
+
+    @property
+    def label(self) -> str:
+        """The component as errors name it."""
+        return f"{LABELS[self.kind]} {self.name!r}"
+
+
+@dataclass
+class Declarations:
+    """The components of one server; no two of a kind have the same name."""
+
+    _declared: dict[tuple[ComponentKind, str], Declared] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Declared]:
+        return iter(list(self._declared.values()))
+
+    def get(self, kind: ComponentKind, name: str) -> Declared | None:
+        """The component, if there is one."""
+        return self._declared.get((kind, name))
+
+    def refuse_second(self, kind: ComponentKind, name: str, place: str) -> None:
+        """Raises DeclarationError where the name is taken."""
+        first = self.get(kind, name)
+        if first is not None:
+            raise DeclarationError(
+                f"{first.label} is declared twice: at {first.place} and at {place}. "
+                "Rename one of them, or mount its server with a prefix."
+            )
+
+    def add(self, declared: Declared) -> None:
+        """Add a component whose name is not taken."""
+        self._declared[declared.kind, declared.name] = declared
+
+    def remove(self, kind: ComponentKind, name: str) -> None:
+        """Forget a component; harmless where there is none."""
+        self._declared.pop((kind, name), None)
+
+
+def function_name(fn: Callable[..., Any]) -> str:
+    """The name that a component has where its author gives none."""
+    return str(getattr(fn, "__name__", type(fn).__name__))
+
+
+def place_of(fn: Callable[..., Any] | None = None) -> str:
+    """File and line of the function, or of whoever called into this package where there is none."""
+    code = getattr(inspect.unwrap(fn), "__code__", None) if fn is not None else None
+    if code is not None:
+        return f"{code.co_filename}:{code.co_firstlineno}"
+    frame: FrameType | None = inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename.startswith(_NOT_THE_AUTHORS):
+        frame = frame.f_back
+    return "an unknown place" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def prefixed_name(prefix: str, name: str) -> str:
+    """The name of a mounted tool or prompt: `prefix_name`."""
+    return f"{prefix}_{name}" if prefix else name
+
+
+def prefixed_uri(prefix: str, uri: str) -> str:
+    """The URI of a mounted resource: `scheme://prefix/rest`."""
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}{separator}{prefix}/{rest}" if prefix and separator else uri

@@ -1,0 +1,285 @@
+"""Dependencies: parameters that the server fills in, the same inline and in a Job. Built on `uncalled-for`.
+
+```python
+@mcp.tool(task=True)
+def report(year: int, db: Database = Depends(open_database), progress: Progress = Progress()) -> str: ...
+```
+
+No caller sees them in a schema, and none can give them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+
+import uncalled_for
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_REQUEST
+from uncalled_for import Dependency, Provider, get_dependency_parameters
+
+from mcptasks.authoring.injection import Factory, TaskInfo, current_scope
+from mcptasks.authoring.progress import ProgressListener, current_listener
+from mcptasks.model.task import JsonObject
+from mcptasks.model.task_config import DeclarationError
+
+if TYPE_CHECKING:
+    from mcp.server.mcpserver import Context
+
+R = TypeVar("R")
+
+
+@overload
+def Depends(factory: Callable[..., AbstractAsyncContextManager[R]], **bindings: Any) -> R: ...
+@overload
+def Depends(factory: Callable[..., AbstractContextManager[R]], **bindings: Any) -> R: ...
+@overload
+def Depends(factory: Callable[..., AsyncIterator[R]], **bindings: Any) -> R: ...
+@overload
+def Depends(factory: Callable[..., Iterator[R]], **bindings: Any) -> R: ...
+@overload
+def Depends(factory: Callable[..., Awaitable[R]], **bindings: Any) -> R: ...
+@overload
+def Depends(factory: Callable[..., R], **bindings: Any) -> R: ...
+def Depends(factory: Callable[..., Any], **bindings: Any) -> Any:
+    """A value that the factory makes for each call, before the function runs; one and the same within a call.
+
+    Args:
+        factory: a function, a generator function (what follows its `yield` is clean-up), or one that returns a context
+            manager; synchronous or asynchronous. Its own parameters may be dependencies.
+        bindings: arguments of the factory that are given here.
+    """
+    return uncalled_for.Depends(_factory("Depends", factory), **bindings)
+
+
+@overload
+def Shared(factory: Callable[..., AbstractAsyncContextManager[R]]) -> R: ...
+@overload
+def Shared(factory: Callable[..., AbstractContextManager[R]]) -> R: ...
+@overload
+def Shared(factory: Callable[..., AsyncIterator[R]]) -> R: ...
+@overload
+def Shared(factory: Callable[..., Iterator[R]]) -> R: ...
+@overload
+def Shared(factory: Callable[..., Awaitable[R]]) -> R: ...
+@overload
+def Shared(factory: Callable[..., R]) -> R: ...
+def Shared(factory: Callable[..., Any]) -> Any:
+    """A value that the factory makes once, for all calls until the server stops; in a Job for its one call.
+
+    Use it for what may be used from several threads at a time.
+
+    Raises:
+        DeclarationError: the factory depends on something that belongs to one call.
+    """
+    made = _factory("Shared", factory)
+    for name, dependency in get_dependency_parameters(made).items():
+        if not isinstance(dependency, type(uncalled_for.Shared(_nothing))):
+            raise DeclarationError(
+                f"Shared({_name(factory)}) outlives the call, so its parameter {name!r} can only be Shared(...) as well"
+            )
+    return uncalled_for.Shared(made)
+
+
+def _nothing() -> None: ...
+
+
+def _factory(kind: str, factory: object) -> Factory:
+    if not callable(factory):
+        raise DeclarationError(
+            f"{kind}({factory!r}) takes the function itself, without calling it: {kind}(get_db), not {kind}(get_db())"
+        )
+    return Factory(factory)
+
+
+def _name(fn: Callable[..., Any]) -> str:
+    return str(getattr(fn, "__name__", type(fn).__name__))
+
+
+class _Done(Awaitable[None]):
+    """What has been done already. Awaiting it lets others run; nobody has to."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+_DONE = _Done()
+
+
+class Progress(Provider["Progress"]):
+    """How far the call is; declare it as `progress: Progress = Progress()`.
+
+    In a task it reaches `status.progress` and the task's status message, at most once a second; in an inline call it
+    becomes progress notifications. All methods work at once, in synchronous and asynchronous code: awaiting what they
+    give is allowed and not necessary. They may be called from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._listener: ProgressListener | None = None
+        self._current: float = 0
+        self._total: float | None = None
+        self._message: str | None = None
+
+    async def __aenter__(self) -> Progress:
+        fresh = type(self)()
+        fresh._listener = current_listener()
+        return fresh
+
+    @property
+    def current(self) -> float:
+        """How much is done."""
+        return self._current
+
+    @property
+    def total(self) -> float | None:
+        """How much there is to do, if known."""
+        return self._total
+
+    @property
+    def message(self) -> str | None:
+        """What is being done."""
+        return self._message
+
+    def set_total(self, total: float) -> Awaitable[None]:
+        """Say how much there is to do. Raises ValueError unless it is more than 0."""
+        if total <= 0:
+            raise ValueError(f"set_total({total!r}): use a number above 0")
+        self._total = total
+        return self._report()
+
+    def increment(self, amount: float = 1) -> Awaitable[None]:
+        """Say that so much more is done. Raises ValueError unless it is more than 0."""
+        if amount <= 0:
+            raise ValueError(f"increment({amount!r}): use a number above 0")
+        self._current += amount
+        return self._report()
+
+    def set_message(self, message: str | None) -> Awaitable[None]:
+        """Say what is being done; None for nothing in particular."""
+        self._message = message
+        return self._report()
+
+    def _report(self) -> Awaitable[None]:
+        if self._listener is not None:
+            self._listener(self._current, self._total, self._message)
+        return _DONE
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who called, from the claims of the access token; the token itself is nowhere to be had.
+
+    `claims` has those besides that `MCPTASKS_FORWARD_CLAIMS` names.
+    """
+
+    client_id: str | None = None
+    issuer: str | None = None
+    subject: str | None = None
+    scopes: tuple[str, ...] = ()
+    claims: JsonObject = field(default_factory=dict)
+
+
+class _CurrentContext(Provider[Any]):
+    async def __aenter__(self) -> Any:
+        return current_scope().context
+
+
+class _CurrentTask(Provider[TaskInfo]):
+    async def __aenter__(self) -> TaskInfo:
+        return current_scope().facts.task
+
+
+class _CurrentHeaders(Provider["dict[str, str]"]):
+    async def __aenter__(self) -> dict[str, str]:
+        return dict(current_scope().facts.headers)
+
+
+class _CurrentAccessToken(Provider[Caller]):
+    async def __aenter__(self) -> Caller:
+        caller = _caller()
+        if caller is None:
+            raise _unauthenticated("an authenticated caller")
+        return caller
+
+
+class _TokenClaim(Provider[Any]):
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    async def __aenter__(self) -> Any:
+        caller = _caller()
+        claims = {} if caller is None else _claims(caller)
+        if self._name not in claims:
+            raise _unauthenticated(
+                f"a caller whose access token has the claim {self._name!r}, and a server that passes it on "
+                "(MCPTASKS_FORWARD_CLAIMS)"
+            )
+        return claims[self._name]
+
+
+def CurrentContext() -> Context[Any, Any]:
+    """The SDK's `Context` of the call, for factories and wherever a parameter of that type is not to be had."""
+    return cast("Context[Any, Any]", _CurrentContext())
+
+
+def CurrentTask() -> TaskInfo:
+    """The task that the function runs for: id, attempt, deadline, cancel event and log."""
+    return cast("TaskInfo", _CurrentTask())
+
+
+def CurrentHeaders() -> Mapping[str, str]:
+    """The request's headers, in lower case, that `MCPTASKS_FORWARD_HEADERS` names; no others, inline and in a Job."""
+    return cast("Mapping[str, str]", _CurrentHeaders())
+
+
+def CurrentAccessToken() -> Caller:
+    """Who called. The call fails where nobody was authenticated."""
+    return cast("Caller", _CurrentAccessToken())
+
+
+def TokenClaim(name: str) -> Any:
+    """One claim of the caller's access token: `sub`, `iss`, `client_id`, or one that `MCPTASKS_FORWARD_CLAIMS` names.
+
+    The call fails where there is none.
+    """
+    return _TokenClaim(name)
+
+
+def _caller() -> Caller | None:
+    principal = current_scope().facts.principal
+    if principal is None:
+        return None
+    return Caller(
+        client_id=principal.client_id,
+        issuer=principal.issuer,
+        subject=principal.subject,
+        scopes=tuple(principal.scopes or ()),
+        claims=dict(principal.claims or {}),
+    )
+
+
+def _claims(caller: Caller) -> JsonObject:
+    """The token's claims, with those that verifiers hand over as fields of their own."""
+    known = {"client_id": caller.client_id, "iss": caller.issuer, "sub": caller.subject}
+    return {name: value for name, value in known.items() if value is not None} | caller.claims
+
+
+def _unauthenticated(what: str) -> Exception:
+    return MCPError(code=INVALID_REQUEST, message=f"This call needs {what}")
+
+
+__all__ = [
+    "Caller",
+    "CurrentAccessToken",
+    "CurrentContext",
+    "CurrentHeaders",
+    "CurrentTask",
+    "Dependency",
+    "Depends",
+    "Progress",
+    "Shared",
+    "TaskInfo",
+    "TokenClaim",
+]

@@ -1,0 +1,89 @@
+"""The Pods of a task: which there are, how they fared, what they printed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from mcptasks.cli.cluster_options import Cluster
+from mcptasks.kube.api_client import LogOptions
+from mcptasks.kube.errors import KubeError, NotFoundError
+from mcptasks.kube.kinds import PODS
+from mcptasks.model.task import LABEL_TASK, JsonObject
+
+RUNNER = "runner"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One Pod of a task."""
+
+    pod: JsonObject
+
+    @property
+    def name(self) -> str:
+        return str(self.pod["metadata"]["name"])
+
+    @property
+    def container(self) -> str:
+        """The container that runs the tool: the one named `runner`, or the first."""
+        names = [container["name"] for container in self.pod["spec"]["containers"]]
+        return RUNNER if RUNNER in names else str(names[0])
+
+    @property
+    def state(self) -> JsonObject:
+        """State of the tool's container: `{"waiting": ...}`, `{"running": ...}`, `{"terminated": ...}` or nothing."""
+        for status in self.pod.get("status", {}).get("containerStatuses") or ():
+            if status["name"] == self.container:
+                return dict(status.get("state") or {})
+        return {}
+
+    @property
+    def started(self) -> bool:
+        """Whether there can be a log."""
+        return "running" in self.state or "terminated" in self.state
+
+    @property
+    def ended(self) -> bool:
+        return "terminated" in self.state or self.pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+
+    def outcome(self) -> str:
+        """How the attempt stands, in a few words."""
+        match self.state:
+            case {"terminated": terminated}:
+                signal = terminated.get("signal")
+                how = f"signal {signal}" if signal else f"exit code {terminated.get('exitCode')}"
+                return f"{terminated.get('reason', 'Terminated')} ({how})"
+            case {"running": running}:
+                return f"Running since {running.get('startedAt', 'now')}"
+            case {"waiting": waiting}:
+                return str(waiting.get("reason", "Waiting"))
+            case _:
+                return str(self.pod.get("status", {}).get("phase", "Unknown"))
+
+
+async def attempts_of(cluster: Cluster, task: str) -> list[Attempt]:
+    """The task's Pods, oldest first."""
+    listed = await cluster.kube.list(PODS, cluster.namespace, label_selector=f"{LABEL_TASK}={task}")
+    return [Attempt(pod) for pod in sorted(listed.items, key=_age)]
+
+
+def _age(pod: JsonObject) -> tuple[str, str]:
+    metadata = pod["metadata"]
+    return metadata.get("creationTimestamp") or "", metadata["name"]
+
+
+async def log_of(
+    cluster: Cluster, attempt: Attempt, *, follow: bool = False, tail: int | None = None
+) -> AsyncIterator[str]:
+    """Lines that the tool's container printed; nothing where it never started or is gone."""
+    options = LogOptions(container=attempt.container, follow=follow, tail_lines=tail)
+    try:
+        async for line in cluster.kube.log_lines(attempt.name, cluster.namespace, options):
+            yield line
+    except NotFoundError:
+        return
+    except KubeError as error:
+        # HTTP 400: the container has not started.
+        if error.status != 400:
+            raise

@@ -1,0 +1,110 @@
+"""What calls return: thin views of the JSON that the server sent."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+from mcptasks.client.protocol.dialect import ClientError
+from mcptasks.model.task import JsonObject
+
+WRAPPED = "result"
+"""Key under which servers put structured output that is no object by itself."""
+
+
+class ToolError(ClientError):
+    """A tool reported an error and the caller had asked for an exception. `result` is what it returned."""
+
+    def __init__(self, result: ToolResult) -> None:
+        super().__init__(result.text or "the tool gave no reason")
+        self.result = result
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What a tool returned. `raw` is the result exactly as the server sent it."""
+
+    raw: JsonObject
+
+    @property
+    def content(self) -> list[JsonObject]:
+        """The content blocks."""
+        return list(self.raw.get("content") or ())
+
+    @property
+    def structured_content(self) -> Any:
+        """The structured output; None where the tool has none."""
+        return self.raw.get("structuredContent")
+
+    @property
+    def data(self) -> Any:
+        """The structured output as the tool returned it: a value that is no object comes as `{"result": value}`."""
+        structured = self.structured_content
+        if isinstance(structured, dict) and structured.keys() == {WRAPPED}:
+            return structured[WRAPPED]
+        return structured
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the tool itself reported an error."""
+        return bool(self.raw.get("isError"))
+
+    @property
+    def text(self) -> str:
+        """All text blocks, a line break between them."""
+        return "\n".join(block.get("text", "") for block in self.content if block.get("type") == "text")
+
+    def or_raise(self) -> ToolResult:
+        """This result. Raises ToolError where it is an error."""
+        if self.is_error:
+            raise ToolError(self)
+        return self
+
+
+@dataclass(frozen=True)
+class PromptResult:
+    """The messages of a prompt. `raw` is the result exactly as the server sent it."""
+
+    raw: JsonObject
+
+    @property
+    def description(self) -> str | None:
+        return self.raw.get("description")
+
+    @property
+    def messages(self) -> list[JsonObject]:
+        """The messages: `role` and `content`, as MCP has them."""
+        return list(self.raw.get("messages") or ())
+
+    @property
+    def text(self) -> str:
+        """The text of all messages, a line break between them."""
+        contents = [message.get("content") or {} for message in self.messages]
+        return "\n".join(content.get("text", "") for content in contents if content.get("type") == "text")
+
+
+@dataclass(frozen=True)
+class ResourceResult:
+    """The contents of a resource. `raw` is the result exactly as the server sent it."""
+
+    raw: JsonObject
+
+    @property
+    def contents(self) -> list[JsonObject]:
+        """The contents: `uri`, `mimeType`, and `text` or `blob` (Base64), as MCP has them."""
+        return list(self.raw.get("contents") or ())
+
+    @property
+    def text(self) -> str:
+        """All text contents, a line break between them."""
+        return "\n".join(item["text"] for item in self.contents if "text" in item)
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of all contents: text in UTF-8, binary contents decoded."""
+        return b"".join(_bytes_of(item) for item in self.contents)
+
+
+def _bytes_of(item: JsonObject) -> bytes:
+    return item["text"].encode() if "text" in item else base64.b64decode(item.get("blob", ""))

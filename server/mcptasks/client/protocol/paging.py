@@ -1,0 +1,19 @@
+"""Lists that a server gives in pages, the same in both protocol versions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from mcptasks.model.task import JsonObject
+
+
+async def all_pages(page: Callable[[JsonObject], Awaitable[JsonObject]], key: str) -> list[JsonObject]:
+    """What all pages have under the key; `page` asks for the one that the params name."""
+    items: list[JsonObject] = []
+    params: JsonObject = {}
+    while True:
+        result = await page(params)
+        items += result.get(key) or ()
+        if not result.get("nextCursor"):
+            return items
+        params = {"cursor": result["nextCursor"]}

@@ -1,0 +1,237 @@
+"""Streamable HTTP from the client's side: one JSON-RPC message out, a JSON or SSE answer back."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import httpx
+
+from mcptasks.client.protocol.dialect import (
+    ClientError,
+    ConnectionFailedError,
+    HttpRefusedError,
+    NotSentError,
+    Progress,
+    ProgressCallback,
+    error_of,
+)
+from mcptasks.model.task import JsonObject
+
+EXCERPT_CHARACTERS = 200
+EVENT_STREAM = "text/event-stream"
+BUSY = frozenset({408, 425, 429})
+"""Refusals that pass by themselves, besides the server's own failures."""
+
+BASE_HEADERS = {"Accept": f"application/json, {EVENT_STREAM}", "Content-Type": "application/json"}
+
+OnMessage = Callable[[JsonObject], Awaitable[None]]
+"""Takes a request or notification that the server sends before its answer. What it raises ends the exchange."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The result of a request and the HTTP headers that it came with."""
+
+    result: JsonObject
+    headers: Mapping[str, str]
+
+
+@dataclass
+class HttpTransport:
+    """Sends JSON-RPC messages to one MCP endpoint."""
+
+    url: str
+    http: httpx.AsyncClient
+    _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    async def request(
+        self,
+        method: str,
+        params: JsonObject,
+        headers: Mapping[str, str],
+        on_message: OnMessage | None = None,
+    ) -> Answer:
+        """Send a request and wait for its answer; what else comes on its stream goes to `on_message`.
+
+        Raises:
+            McpError: the answer is a JSON-RPC error.
+            HttpRefusedError: the answer is an HTTP error and no JSON-RPC message.
+            ConnectionFailedError: there is no answer.
+        """
+        request_id = next(self._ids)
+        message = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
+        async with aclosing(self._exchange("POST", message, headers)) as exchange:
+            async for response, received in exchange:
+                if received.get("id") == request_id and "method" not in received:
+                    return Answer(_result(received), response.headers)
+                # Some servers refuse a request under an id of their own.
+                if "error" in received and (received.get("id") is None or response.status_code >= 400):
+                    raise error_of(received["error"])
+                if on_message is not None and "method" in received:
+                    await on_message(received)
+        raise ConnectionFailedError(f"{self.url} closed the connection before it answered {method}")
+
+    async def notify(self, method: str, headers: Mapping[str, str]) -> None:
+        """Send a notification."""
+        await self.send({"method": method}, headers)
+
+    async def send(self, message: JsonObject, headers: Mapping[str, str]) -> None:
+        """Send a message that has no answer: a notification, or the response to a request of the server's.
+
+        Raises:
+            McpError: the server refuses it with a JSON-RPC error.
+            HttpRefusedError: it does so without one.
+            ConnectionFailedError: the server could not be reached.
+        """
+        async with aclosing(self._exchange("POST", {"jsonrpc": "2.0", **message}, headers)) as exchange:
+            async for response, received in exchange:
+                if response.status_code >= 400 and "error" in received:
+                    raise error_of(received["error"])
+
+    async def listen(self, headers: Mapping[str, str], on_message: OnMessage) -> None:
+        """Read what the server sends on a stream of its own (GET), until it ends it.
+
+        Raises:
+            HttpRefusedError: the server has no such stream.
+        """
+        async with aclosing(self._exchange("GET", None, headers)) as exchange:
+            async for response, received in exchange:
+                if response.status_code >= 400:
+                    raise _refused(response, json.dumps(received).encode())
+                if "method" in received:
+                    await on_message(received)
+
+    async def delete(self, headers: Mapping[str, str]) -> None:
+        """End the session that the headers name, if the server can still be reached."""
+        try:
+            await self.http.delete(self.url, headers=dict(headers))
+        except httpx.HTTPError:
+            return
+
+    async def _exchange(
+        self, verb: str, message: JsonObject | None, headers: Mapping[str, str]
+    ) -> AsyncGenerator[tuple[httpx.Response, JsonObject]]:
+        body = None if message is None else json.dumps(message, ensure_ascii=False).encode()
+        try:
+            async with self.http.stream(verb, self.url, content=body, headers={**BASE_HEADERS, **headers}) as response:
+                async for received in _messages(response):
+                    yield response, received
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise NotSentError(f"cannot reach {self.url}: {error or type(error).__name__}") from error
+        except httpx.TimeoutException as error:
+            raise ConnectionFailedError(f"{self.url} does not answer (timeout)") from error
+        except httpx.InvalidURL as error:
+            raise ClientError(f"{self.url!r} is not a URL: {error}") from error
+        except httpx.UnsupportedProtocol as error:
+            raise ClientError(f"{self.url!r} is not an HTTP URL; give one like http://127.0.0.1:8000/mcp") from error
+        except httpx.TransportError as error:
+            raise ConnectionFailedError(f"cannot reach {self.url}: {error or type(error).__name__}") from error
+
+
+async def _messages(response: httpx.Response) -> AsyncIterator[JsonObject]:
+    if response.headers.get("content-type", "").startswith(EVENT_STREAM):
+        async for data in sse_data(response.aiter_bytes()):
+            yield _parsed(data)
+        return
+    body = await response.aread()
+    parsed = _object(body)
+    # What refuses access has an `error` of its own, which is a word (RFC 6750).
+    if parsed is not None and ("result" in parsed or isinstance(parsed.get("error"), dict)):
+        yield parsed
+    elif response.status_code >= 400:
+        raise _refused(response, body)
+    elif body.strip():
+        raise ClientError(f"{response.url} does not answer in MCP: {_excerpt(body)!r}")
+
+
+def _refused(response: httpx.Response, body: bytes) -> ClientError:
+    status = response.status_code
+    if status in (401, 403):
+        hint = "give a valid one with --token" if "authorization" in response.request.headers else "it wants a token"
+        if status == 403 and (described := (_object(body) or {}).get("error_description")):
+            hint = str(described)
+        return HttpRefusedError(status, f"{response.url} refuses access (HTTP {status}): {hint}")
+    if status >= 500 or status in BUSY:
+        return ConnectionFailedError(f"{response.url} answers HTTP {status}: {_excerpt(body)}")
+    hint = "; is the path right? It is /mcp by default" if status == 404 else ""
+    return HttpRefusedError(status, f"{response.url} answers HTTP {status}: {_excerpt(body)}{hint}")
+
+
+def _excerpt(body: bytes) -> str:
+    text = body.decode("utf-8", "replace").strip()
+    return text[:EXCERPT_CHARACTERS] or "(no body)"
+
+
+def _object(body: bytes) -> JsonObject | None:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _parsed(data: str) -> JsonObject:
+    value = _object(data.encode())
+    if value is None:
+        raise ClientError(f"the server sent an event that is no JSON-RPC message: {data[:EXCERPT_CHARACTERS]!r}")
+    return value
+
+
+def _result(message: JsonObject) -> JsonObject:
+    if "error" in message:
+        raise error_of(message["error"])
+    result = message.get("result")
+    if not isinstance(result, dict):
+        raise ClientError(f"the server's answer has no result: {str(message)[:EXCERPT_CHARACTERS]}")
+    return result
+
+
+def progress_in(message: JsonObject) -> Progress | None:
+    """The progress that a notification reports, if it is one of that."""
+    if message.get("method") != "notifications/progress":
+        return None
+    params = message.get("params") or {}
+    return Progress(params.get("progress"), params.get("total"), params.get("message"))
+
+
+async def report(on_progress: ProgressCallback | None, progress: Progress) -> None:
+    """Call a progress callback, be it synchronous or asynchronous."""
+    if on_progress is not None:
+        outcome = on_progress(progress)
+        if inspect.isawaitable(outcome):
+            await outcome
+
+
+async def sse_data(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    """The data of each server-sent event (WHATWG HTML, section 9.2).
+
+    Lines end with CR, LF or both and with nothing else: JSON may hold other characters that Python takes for line ends.
+    """
+    data: list[str] = []
+    async for line in _lines(chunks):
+        if not line:
+            if data:
+                yield "\n".join(data)
+            data = []
+        elif line.startswith("data:"):
+            data.append(line.removeprefix("data:").removeprefix(" "))
+
+
+async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
+    pending = b""
+    async for chunk in chunks:
+        pending += chunk
+        # A CR at the end may be the first half of a CR LF.
+        held = b"\r" if pending.endswith(b"\r") else b""
+        complete = pending[: len(pending) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        *lines, rest = complete.split(b"\n")
+        for line in lines:
+            yield line.decode("utf-8", "replace")
+        pending = rest + held
+    if pending.endswith(b"\r"):
+        yield pending[:-1].decode("utf-8", "replace")

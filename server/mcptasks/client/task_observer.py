@@ -1,0 +1,150 @@
+"""One follower for all who want to know what becomes of a task."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from mcptasks.client.protocol.dialect import ClientError, Progress, ProgressCallback, Seen, TaskState
+from mcptasks.client.protocol.streamable_http import report
+
+logger = logging.getLogger(__name__)
+
+StatusCallback: TypeAlias = Callable[[TaskState], Awaitable[None] | None]
+Follow: TypeAlias = Callable[[TaskState | None, Seen], Awaitable[TaskState]]
+
+DELIVERY_SECONDS = 5.0
+"""How long a closing client waits for callbacks that still have something to be told."""
+
+
+@dataclass(eq=False)
+class Observer:
+    """Follows a task while somebody waits for it or has a callback for its changes; keeps what it saw last.
+
+    Args:
+        follow: stays with the task until it has ended.
+        latest: the task as it was last seen.
+    """
+
+    follow: Follow
+    latest: TaskState | None = None
+    _waiting: int = 0
+    _callbacks: list[StatusCallback] = field(default_factory=list)
+    _progress_callbacks: list[ProgressCallback] = field(default_factory=list)
+    _following: asyncio.Task[TaskState] | None = None
+    _delivering: asyncio.Task[None] | None = None
+    _undelivered: asyncio.Queue[tuple[StatusCallback, TaskState]] = field(default_factory=asyncio.Queue)
+    _reported: Progress | None = None
+    _closed: bool = False
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def until(self, enough: Callable[[TaskState], bool]) -> TaskState:
+        """The first state from now on that is enough. Raises what ends the following."""
+        self._waiting += 1
+        try:
+            while self.latest is None or not enough(self.latest):
+                changed = self._changed
+                following = self.start()
+                await changed.wait()
+                if following.done():
+                    self._raise_failure(following)
+            return self.latest
+        finally:
+            self._waiting -= 1
+            self._stop_if_nobody_cares()
+
+    def start(self) -> asyncio.Task[TaskState]:
+        """Follow the task, unless that goes on already."""
+        if self._following is None or self._following.done():
+            self._closed = False
+            self._following = asyncio.create_task(self._run())
+            self._following.add_done_callback(self._ended)
+        return self._following
+
+    def on_change(self, callback: StatusCallback) -> Callable[[], None]:
+        """Call back at each change from now on; gives a function that ends that."""
+        self._callbacks.append(callback)
+        if self.latest is None or not self.latest.status.terminal:
+            self.start()
+
+        def remove() -> None:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
+            self._stop_if_nobody_cares()
+
+        return remove
+
+    def on_progress(self, callback: ProgressCallback) -> None:
+        """Report progress while the task is followed."""
+        self._progress_callbacks.append(callback)
+
+    async def see(self, state: TaskState) -> None:
+        """Take in a state, whoever asked for it. A task that has ended stays as it is."""
+        before = self.latest
+        if before is not None and before.status.terminal:
+            return
+        self.latest = state
+        if before is None or state.visible != before.visible:
+            for callback in self._callbacks:
+                self._undelivered.put_nowait((callback, state))
+            if self._callbacks and (self._delivering is None or self._delivering.done()):
+                self._delivering = asyncio.create_task(self._deliver())
+        if not state.status.terminal:
+            await self._report(state.progress)
+        self._wake()
+
+    async def close(self) -> None:
+        """Stop following; callbacks are told what was seen already."""
+        self._closed = True
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+        if self._delivering is not None and self._delivering is not asyncio.current_task():
+            await asyncio.wait({self._delivering}, timeout=DELIVERY_SECONDS)
+            self._delivering.cancel()
+
+    async def _run(self) -> TaskState:
+        ended = await self.follow(self.latest, self.see)
+        self.latest = ended
+        return ended
+
+    async def _report(self, progress: Progress | None) -> None:
+        if progress is None or progress == self._reported:
+            return
+        self._reported = progress
+        for callback in self._progress_callbacks:
+            await report(callback, progress)
+
+    async def _deliver(self) -> None:
+        """Call the callbacks, in order, beside the following: they may themselves wait for the task."""
+        while not self._undelivered.empty():
+            callback, state = self._undelivered.get_nowait()
+            try:
+                outcome = callback(state)
+                if inspect.isawaitable(outcome):
+                    await outcome
+            except Exception:
+                logger.exception("a callback for changes of task %s failed", state.task_id)
+
+    def _ended(self, following: asyncio.Task[TaskState]) -> None:
+        if not following.cancelled() and (error := following.exception()) is not None and not self._waiting:
+            logger.warning("task is not followed any more: %s", error)
+        self._wake()
+
+    def _raise_failure(self, following: asyncio.Task[TaskState]) -> None:
+        if not following.cancelled():
+            following.result()
+        elif self._closed:
+            raise ClientError("the client was closed while somebody waited for the task, which runs on")
+
+    def _wake(self) -> None:
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _stop_if_nobody_cares(self) -> None:
+        if self._following is not None and not self._waiting and not self._callbacks:
+            self._following.cancel()

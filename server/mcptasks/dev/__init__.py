@@ -1,0 +1,1 @@
+"""`mcptasks dev` and `mcptasks demo`: an embedded cluster, the operator and the server on one machine."""

@@ -1,0 +1,231 @@
+"""The inner loop of a server's author: everything on this machine, the server restarted whenever a file changes.
+
+Tasks run in processes of their own and reach the server again after its restart: a change interrupts none of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from watchfiles import PythonFilter, awatch
+
+from mcptasks.authoring.loader import ServerPath, absolute, named_in
+from mcptasks.dev.stack import LocalStack, StackConfig
+from mcptasks.dev.supervisor import ComponentError
+from mcptasks.kube.access import ClusterAccess
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.errors import KubeError
+from mcptasks.kube.kinds import MCP_TASKS
+from mcptasks.kube.task_objects import parse_task
+from mcptasks.model.task import McpTask
+
+SERVER = "server"
+EXIT_CONFIG = 2
+LOG_POLL_SECONDS = 0.2
+CHECK_SECONDS = 0.5
+RETRY_SECONDS = 1.0
+
+Say = Callable[[str], None]
+
+
+class DevError(Exception):
+    """There is nothing to run: no such file, no server in it or several. The message says what to do."""
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """Where the loop speaks: `result` is for what programs may read, `note` for people."""
+
+    result: Say
+    note: Say
+
+
+def check_modules(text: str) -> str:
+    """The user's servers, as `mcptasks serve` takes them, so that they mean the same from any directory.
+
+    Raises:
+        DevError: one of the files does not exist.
+    """
+    for path in paths_in(text):
+        if path.is_file and not Path(path.target).is_file():
+            what = "is a directory" if Path(path.target).is_dir() else "does not exist"
+            raise DevError(f"{path.target} {what}; give the Python file that has your server")
+    return absolute(text)
+
+
+def watched_directories(text: str) -> list[Path]:
+    """Where changes matter: beside each file, and in the current directory for modules."""
+    return sorted({Path(path.target).parent if path.is_file else Path.cwd() for path in paths_in(text)})
+
+
+def paths_in(text: str) -> list[ServerPath]:
+    """The paths of the servers that the text names."""
+    return [mounted.path for mounted in named_in(text)]
+
+
+@dataclass(eq=False)
+class LogTail:
+    """Says what is appended to a file."""
+
+    file: Path
+    say: Say
+    _position: int = 0
+
+    def drain(self) -> None:
+        """Say all complete lines that are new."""
+        if not self.file.exists():
+            return
+        with self.file.open("rb") as log:
+            log.seek(self._position)
+            new = log.read()
+        complete = new[: new.rfind(b"\n") + 1]
+        self._position += len(complete)
+        for line in complete.decode(errors="replace").splitlines():
+            self.say(line)
+
+    async def run(self) -> None:
+        """Go on until cancelled."""
+        while True:
+            self.drain()
+            await asyncio.sleep(LOG_POLL_SECONDS)
+
+
+@dataclass(eq=False)
+class DevLoop:
+    """Runs until `stop` is set."""
+
+    config: StackConfig
+    terminal: Terminal
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _restarting: bool = field(default=False, init=False)
+    _said_down: bool = field(default=False, init=False)
+
+    async def run(self) -> None:
+        """Start everything, restart the server on changes, end everything.
+
+        Raises:
+            DevError: the module has no server or several, so that waiting for changes would be no help.
+            StackError, ClusterError, ComponentError: something else cannot start.
+        """
+        directories = watched_directories(self.config.module)
+        stack = LocalStack(replace(self.config, on_output=self._print_output))
+        await asyncio.to_thread(stack.open, start=False)
+        tail = LogTail(stack.supervisor.log_file(SERVER), self.terminal.note)
+        try:
+            async with _changes(directories, self.stop) as changes:
+                await self._start(stack, tail)
+                async with self._background(stack, tail):
+                    self.terminal.result(f"endpoint: {stack.endpoint}")
+                    self.terminal.result(f"kubeconfig: {stack.kubeconfig}")
+                    watched = ", ".join(str(directory) for directory in directories)
+                    self.terminal.note(f"watching {watched} for changes; Ctrl-C ends everything")
+                    while names := await changes.get():
+                        self.terminal.note(f"{', '.join(names)} changed: restarting the server")
+                        await self._restart(stack, tail)
+        finally:
+            await asyncio.to_thread(stack.close)
+
+    async def _start(self, stack: LocalStack, tail: LogTail) -> None:
+        await asyncio.to_thread(stack.start, "operator", ready_seconds=None)
+        try:
+            await asyncio.to_thread(stack.start, SERVER)
+        except ComponentError as error:
+            if error.exit_code is None:
+                raise
+            if error.exit_code == EXIT_CONFIG:
+                raise DevError(_last_line(stack.log(SERVER))) from error
+            tail.drain()
+            self._said_down = True
+            self.terminal.note("the server did not start; it is started again when a file changes")
+        await asyncio.to_thread(stack.supervisor.wait_ready, "operator")
+
+    async def _restart(self, stack: LocalStack, tail: LogTail) -> None:
+        self._restarting = True
+        try:
+            await asyncio.to_thread(stack.restart, SERVER)
+        except ComponentError as error:
+            tail.drain()
+            self._said_down = error.exit_code is not None
+            why = "ended" if error.exit_code is not None else "is not ready"
+            self.terminal.note(f"the server {why}; it is started again when a file changes")
+        else:
+            self.terminal.note("the server is ready")
+        finally:
+            self._restarting = False
+
+    @asynccontextmanager
+    async def _background(self, stack: LocalStack, tail: LogTail) -> AsyncIterator[None]:
+        access = ClusterAccess(stack.kubeconfig)
+        async with await access.connect("mcptasks-dev") as kube, asyncio.TaskGroup() as group:
+            running = [
+                group.create_task(tail.run()),
+                group.create_task(self._print_phases(kube, stack.namespace)),
+                group.create_task(self._print_crashes(stack, tail)),
+            ]
+            try:
+                yield
+            finally:
+                for task in running:
+                    task.cancel()
+
+    def _print_output(self, task_id: str, line: str) -> None:
+        self.terminal.result(f"[{task_id}] {line}")
+
+    async def _print_crashes(self, stack: LocalStack, tail: LogTail) -> None:
+        """Say when the server ends on its own."""
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            code = None if self._restarting else stack.supervisor.exit_code(SERVER)
+            if code is not None and not self._said_down:
+                tail.drain()
+                self.terminal.note(f"the server ended with exit code {code}; it is started again when a file changes")
+            self._said_down = code is not None
+
+    async def _print_phases(self, kube: KubeClient, namespace: str) -> None:
+        """Say how each task stands whenever that changes."""
+        seen: dict[str, str] = {}
+        while True:
+            with contextlib.suppress(KubeError):
+                listed = await kube.list(MCP_TASKS, namespace)
+                async for event in kube.watch(MCP_TASKS, namespace, resource_version=listed.resource_version):
+                    if event.type in ("ADDED", "MODIFIED"):
+                        self._print_phase(parse_task(event.object), seen)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _print_phase(self, task: McpTask, seen: dict[str, str]) -> None:
+        phase = f"{task.phase} ({task.status.reason})" if task.status.reason else str(task.phase)
+        if seen.get(task.name) == phase:
+            return
+        seen[task.name] = phase
+        why = f": {task.status.message}" if task.terminal and task.status.message else ""
+        self.terminal.note(f"[{task.name}] is {phase}{why}")
+
+
+@asynccontextmanager
+async def _changes(directories: Sequence[Path], stop: asyncio.Event) -> AsyncIterator[asyncio.Queue[list[str]]]:
+    """Names of changed Python files from now on; an empty list once `stop` is set."""
+    queue: asyncio.Queue[list[str]] = asyncio.Queue()
+
+    async def watch() -> None:
+        async for changes in awatch(*directories, watch_filter=PythonFilter(), stop_event=stop):
+            queue.put_nowait(sorted({Path(changed).name for _, changed in changes}))
+        queue.put_nowait([])
+
+    watching = asyncio.create_task(watch())
+    # The watch is set up in the task's first step.
+    await asyncio.sleep(0)
+    try:
+        yield queue
+    finally:
+        stop.set()
+        await watching
+
+
+def _last_line(log: str) -> str:
+    lines = log.strip().splitlines() or ["the server gave no reason"]
+    return lines[-1].removeprefix("mcptasks serve: ")

@@ -1,0 +1,299 @@
+"""Everything on this machine: an embedded cluster in this process, with the operator and the server beside it.
+
+    with LocalStack(StackConfig("server.py")) as stack:
+        ... stack.endpoint, stack.kubeconfig ...
+
+`mcptasks demo`, `mcptasks dev` and the integration tests all run on this. Leaving it leaves no process and no file.
+"""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import shlex
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mcptasks.dev.supervisor import READY_SECONDS, Component, Supervisor, free_ports
+from mcptasks.model.crds import custom_resource_definitions
+from mcptasks.model.task import API_VERSION, CEL_RULES, DEFAULT_TEMPLATE, JsonObject
+from mcptasks.settings import PREFIX
+from mcptasks_embedded.cluster import ClusterConfig, LocalClusterThread
+
+LOOPBACK = "127.0.0.1"
+GRACE_SECONDS = 10
+PATH = "/mcp"
+
+TaskOutput = Callable[[str, str], None]
+"""Takes a task's id and a line that it printed; called in the cluster's thread, must not block."""
+
+
+class StackError(Exception):
+    """The stack cannot start as asked; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class StackConfig:
+    """What to run.
+
+    Args:
+        module: the user's server, as `mcptasks serve` takes it.
+        host: address of the MCP endpoint.
+        port: port of the MCP endpoint (of the first server); 0 picks a free one.
+        namespace: namespace of the tasks.
+        servers: how many servers; they are named `server`, `server-2`, ...
+        operators: how many operators; they are named `operator`, `operator-2`, ...
+        settings: further settings of all components, by environment variable.
+        on_output: gets what tasks print.
+    """
+
+    module: str
+    host: str = LOOPBACK
+    port: int = 0
+    namespace: str = "default"
+    servers: int = 1
+    operators: int = 1
+    settings: Mapping[str, str] = field(default_factory=dict)
+    on_output: TaskOutput | None = None
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports of one server."""
+
+    endpoint: int
+    gateway: int
+
+
+class LocalStack:
+    """A cluster with operators and servers. Use as a context manager, or `open` and `close`."""
+
+    def __init__(self, config: StackConfig) -> None:
+        self.config = config
+        self.cluster = LocalClusterThread(
+            ClusterConfig(crds=custom_resource_definitions(), rules=CEL_RULES, on_output=_by_task(config.on_output))
+        )
+        self._exit = ExitStack()
+        self._supervisor: Supervisor | None = None
+        self._ports: dict[str, Ports] = {}
+        self._request_state_key = secrets.token_hex()
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open(self, *, start: bool = True) -> None:
+        """Start the cluster and, unless `start` is false, all components; returns when they are ready.
+
+        Raises:
+            StackError: the port is taken.
+            ClusterError: the cluster cannot start.
+            ComponentError: a component ended or did not become ready; the message has its last log lines.
+        """
+        with ExitStack() as stack:
+            self._ports = self._choose_ports()
+            stack.enter_context(self.cluster)
+            logs = self.directory / "components"
+            logs.mkdir(exist_ok=True)
+            self._supervisor = stack.enter_context(Supervisor(logs))
+            for component in self._components():
+                self._supervisor.add(component)
+            self._furnish()
+            if start:
+                self.start_all()
+            self._exit = stack.pop_all()
+
+    def close(self) -> None:
+        """End all processes and remove all files."""
+        self._exit.close()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all components."""
+        return [*self.operator_names, *self.server_names]
+
+    @property
+    def server_names(self) -> list[str]:
+        return _names("server", self.config.servers)
+
+    @property
+    def operator_names(self) -> list[str]:
+        return _names("operator", self.config.operators)
+
+    @property
+    def endpoint(self) -> str:
+        """URL of the (first) server's MCP endpoint."""
+        return self.endpoint_of("server")
+
+    def endpoint_of(self, name: str) -> str:
+        """URL of a server's MCP endpoint."""
+        host = LOOPBACK if self.config.host in ("0.0.0.0", "::") else self.config.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._ports[name].endpoint}{PATH}"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Kubeconfig of the embedded cluster's administrator."""
+        return self.cluster.kubeconfig
+
+    @property
+    def namespace(self) -> str:
+        return self.config.namespace
+
+    @property
+    def directory(self) -> Path:
+        """Where the stack keeps its files while it runs."""
+        return self.cluster.cluster.data_dir
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """The processes of the components. Raises StackError where the stack is not open."""
+        if self._supervisor is None:
+            raise StackError("the stack is not open; use it as a context manager")
+        return self._supervisor
+
+    def start_all(self) -> None:
+        """Start all components at once and wait until they are ready. Raises ComponentError."""
+        for name in self.names:
+            self.supervisor.start(name, ready_seconds=None)
+        for name in self.names:
+            self.supervisor.wait_ready(name)
+
+    def start(self, name: str, *, ready_seconds: float | None = READY_SECONDS) -> None:
+        """Start a component, by default wait until it is ready. Raises ComponentError."""
+        self.supervisor.start(name, ready_seconds=ready_seconds)
+
+    def stop(self, name: str) -> None:
+        """End a component as Kubernetes does: SIGTERM, then SIGKILL."""
+        self.supervisor.stop(name)
+
+    def kill(self, name: str) -> None:
+        """End a component with SIGKILL."""
+        self.supervisor.kill(name)
+
+    def restart(self, name: str) -> None:
+        """Stop a component, start it and wait until it is ready. Raises ComponentError."""
+        self.supervisor.restart(name)
+
+    def pid(self, name: str) -> int:
+        """Process id of a running component."""
+        return self.supervisor.pid(name)
+
+    def log(self, name: str) -> str:
+        """All that a component has logged so far."""
+        return self.supervisor.log_file(name).read_text(errors="replace")
+
+    def task_pids(self) -> dict[str, int]:
+        """Process ids of the containers that run, by `<pod uid>/<container>`."""
+        return self.cluster.call(self.cluster.cluster.processes)
+
+    def _choose_ports(self) -> dict[str, Ports]:
+        if self.config.port:
+            _check_free(self.config.host, self.config.port)
+        free = free_ports(2 * self.config.servers)
+        ports = {name: Ports(free[2 * i], free[2 * i + 1]) for i, name in enumerate(self.server_names)}
+        if self.config.port:
+            ports["server"] = Ports(self.config.port, ports["server"].gateway)
+        return ports
+
+    def _components(self) -> list[Component]:
+        liveness = dict(zip(self.operator_names, free_ports(self.config.operators), strict=True))
+        return [
+            *(self._operator(name, port) for name, port in liveness.items()),
+            *(self._server(name, ports) for name, ports in self._ports.items()),
+        ]
+
+    def _operator(self, name: str, liveness_port: int) -> Component:
+        environment = self._environment(
+            liveness_port=liveness_port,
+            runner_command=shlex.join([sys.executable, "-m", "mcptasks", "run"]),
+        )
+        ready = f"http://{LOOPBACK}:{liveness_port}/readyz"
+        return Component(name, ("mcptasks", "operator"), environment, ready, kept=True)
+
+    def _server(self, name: str, ports: Ports) -> Component:
+        environment = self._environment(
+            module=self.config.module,
+            host=self.config.host,
+            port=ports.endpoint,
+            path=PATH,
+            gateway_port=ports.gateway,
+            single_user="true",
+            request_state_keys=self._request_state_key,
+        )
+        host = LOOPBACK if self.config.host in ("0.0.0.0", "::") else self.config.host
+        ready = f"http://{f'[{host}]' if ':' in host else host}:{ports.endpoint}/readyz"
+        return Component(name, ("mcptasks", "serve"), environment, ready)
+
+    def _environment(self, **settings: object) -> dict[str, str]:
+        own = {
+            "kubeconfig": self.kubeconfig,
+            "context": "mcptasks-local",
+            "namespace": self.namespace,
+            "gateway_host": LOOPBACK,
+            "gateway_url": f"http://{LOOPBACK}:{self._ports['server'].gateway}",
+            "liveness_host": LOOPBACK,
+            **settings,
+        }
+        return {**self.config.settings, **{f"{PREFIX}{name.upper()}": str(value) for name, value in own.items()}}
+
+    def _furnish(self) -> None:
+        """What an installation brings besides the CRDs: the namespace and the default template."""
+        if self.namespace != "default":
+            self._create("v1", "Namespace", "", {"metadata": {"name": self.namespace}})
+        self._create(API_VERSION, "McpTaskTemplate", self.namespace, default_template())
+
+    def _create(self, api_version: str, kind: str, namespace: str, body: JsonObject) -> None:
+        rest = self.cluster.cluster.rest
+        self.cluster.call(lambda: rest.create(rest.kind(api_version, kind), namespace, body))
+
+
+def default_template() -> JsonObject:
+    """The template that tasks use which name none: a plain process of this interpreter."""
+    runner = {"name": "runner", "image": "local", "env": [{"name": "PYTHONUNBUFFERED", "value": "1"}]}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "McpTaskTemplate",
+        "metadata": {"name": DEFAULT_TEMPLATE},
+        "spec": {
+            "podTemplate": {"spec": {"terminationGracePeriodSeconds": GRACE_SECONDS, "containers": [runner]}},
+        },
+    }
+
+
+def _names(prefix: str, count: int) -> list[str]:
+    return [prefix if number == 1 else f"{prefix}-{number}" for number in range(1, count + 1)]
+
+
+def _by_task(on_output: TaskOutput | None) -> Callable[[str, str, str], None] | None:
+    if on_output is None:
+        return None
+
+    def pass_on(pod: str, _container: str, line: str) -> None:
+        # A Job's Pods are named after it with a dash and five characters, and the Job is named as its task.
+        on_output(pod.rpartition("-")[0], line)
+
+    return pass_on
+
+
+def _check_free(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind((host, port))
+        except OSError as error:
+            why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+            raise StackError(
+                f"port {port} on {host} {why}; choose another one with --port (0 is any free one)"
+            ) from None

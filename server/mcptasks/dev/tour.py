@@ -1,0 +1,299 @@
+"""The demonstration: real calls, over HTTP, on everything that `mcptasks dev` runs; each claim comes with its proof."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from mcptasks.client import Client, McpError, Progress, ToolResult, ToolTask
+from mcptasks.dev.stack import LocalStack
+from mcptasks.kube.access import ClusterAccess
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.errors import NotFoundError
+from mcptasks.kube.kinds import JOBS, MCP_TASKS
+from mcptasks.kube.task_objects import parse_task
+from mcptasks.model.lifecycle import PODS_TERMINATED
+from mcptasks.model.task import JsonObject, McpTask
+from mcptasks.protocol.versions import ENVELOPE, PROTOCOLS, ProtocolChoice
+
+EXAMPLE = "stdlib_report.py"
+
+STEPS = 24
+STEP_SECONDS = 0.25
+TOP = 3
+STEP_TIMEOUT_SECONDS = 120.0
+POLL_SECONDS = 0.1
+
+
+class DemoError(Exception):
+    """Something did not happen as it must; the message says what."""
+
+
+class DemoView(Protocol):
+    """Shows what happens."""
+
+    def step(self, title: str) -> None:
+        """A new part begins."""
+        ...
+
+    def say(self, text: str) -> None:
+        """A line for people."""
+        ...
+
+    def show(self, name: str, report: Progress) -> None:
+        """How far a call is."""
+        ...
+
+    def done(self, name: str, outcome: str) -> None:
+        """A call has ended."""
+        ...
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes of a task: its runner's and those that the tool started."""
+
+    runner: int
+    children: tuple[int, ...]
+
+    def alive(self) -> list[int]:
+        """Those that still run."""
+        return [pid for pid in (self.runner, *self.children) if _runs(pid)]
+
+
+def example_file() -> Path:
+    """The example server, in the installed package or in a checkout. Raises DemoError where it is missing."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "examples", package.parents[1] / "examples"):
+        if (folder / EXAMPLE).is_file():
+            return folder / EXAMPLE
+    raise DemoError(f"the example {EXAMPLE} is not part of this installation; install mcptasks anew")
+
+
+@dataclass(eq=False)
+class Demo:
+    """The demonstration on a stack that runs the example."""
+
+    stack: LocalStack
+    view: DemoView
+    _started: float = field(default_factory=time.monotonic)
+
+    async def run(self) -> None:
+        """All parts, one after the other. Raises DemoError where one does not end as it must."""
+        async with asyncio.timeout(STEP_TIMEOUT_SECONDS), self._cluster() as cluster:
+            await self._report_twice()
+            await self._cancel(cluster)
+            await self._fail(cluster)
+        self._list()
+
+    @asynccontextmanager
+    async def _cluster(self) -> AsyncIterator[Cluster]:
+        async with await ClusterAccess(self.stack.kubeconfig).connect("mcptasks-demo") as kube:
+            yield Cluster(kube, self.stack.namespace)
+
+    async def _report_twice(self) -> None:
+        self.view.step("The same work for two clients at once: parse every module of the standard library")
+        results = await asyncio.gather(*(self._report(protocol) for protocol in PROTOCOLS))
+        texts = {canonical(result) for result in results}
+        if len(texts) != 1:
+            raise DemoError("the two protocol versions gave different results")
+        text = texts.pop()
+        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+        self.view.say(f"The same result in both protocol versions: {len(text.encode())} bytes, sha256 {digest}...")
+        for line in summary(results[0].structured_content):
+            self.view.say(f"  {line}")
+
+    async def _report(self, protocol: ProtocolChoice) -> ToolResult:
+        name = f"report, MCP {protocol}"
+        started = time.monotonic()
+        async with Client(self.stack.endpoint, protocol=protocol) as client:
+            task = await client.call_tool(
+                "report", {"top": TOP}, task=True, on_progress=lambda report: self.view.show(name, report)
+            )
+            result = await task.result()
+            if result.is_error:
+                raise DemoError(f"the report failed: {result.text}")
+            self.view.done(name, f"completed in {time.monotonic() - started:.1f} s")
+            return result
+
+    async def _cancel(self, cluster: Cluster) -> None:
+        self.view.step("A task cancelled half-way")
+        name = "count_slowly"
+        half_way = asyncio.Event()
+
+        def on_progress(report: Progress) -> None:
+            self.view.show(name, report)
+            if report.current is not None and report.total and report.current >= report.total / 2:
+                half_way.set()
+
+        async with Client(self.stack.endpoint) as client:
+            arguments = {"steps": STEPS, "delay": STEP_SECONDS, "with_child": True}
+            task = await client.call_tool(name, arguments, task=True, on_progress=on_progress)
+            waiting = asyncio.create_task(task.wait())
+            try:
+                await _first(waiting, half_way)
+                if waiting.done():
+                    raise DemoError(f"{name} ended before it could be cancelled: {waiting.result().status}")
+                processes = await self._processes(cluster, task)
+                self.view.say(
+                    f"Its process has id {processes.runner}, the child that the tool started {_ids(processes)}"
+                )
+                await task.cancel()
+                await self._prove_gone(cluster, task, processes)
+                self.view.done(name, "cancelled")
+            finally:
+                waiting.cancel()
+
+    async def _processes(self, cluster: Cluster, task: ToolTask) -> Processes:
+        pod_uid = (await cluster.task(task.task_id)).status.pod_uid
+        pids = await asyncio.to_thread(self.stack.task_pids)
+        for container, pid in pids.items():
+            if container.startswith(f"{pod_uid}/"):
+                return Processes(pid, tuple(child.pid for child in psutil.Process(pid).children(recursive=True)))
+        raise DemoError(f"task {task.task_id} runs, but has no process")
+
+    async def _prove_gone(self, cluster: Cluster, task: ToolTask, processes: Processes) -> None:
+        state = await task.wait()
+        self.view.say(f"tasks/get says: {state.status}")
+        record = await cluster.until_terminated(task.task_id)
+        alive = processes.alive()
+        if alive:
+            raise DemoError(f"processes {alive} of a cancelled task still run")
+        everything = ", ".join(map(str, (processes.runner, *processes.children)))
+        self.view.say(f"Processes gone: {everything}")
+        await cluster.until_no_job(task.task_id)
+        self.view.say(f"Job gone: {task.task_id}")
+        self.view.say(f"PodsTerminated: True, {seconds_to_terminate(record):.2f} s after the cancellation")
+
+    async def _fail(self, cluster: Cluster) -> None:
+        self.view.step("Two tasks that fail: by the tool's own error, and by a crash of its process")
+        async with Client(self.stack.endpoint) as client:
+            tasks = [
+                await client.call_tool("fail", {"message": "the disk is full"}, task=True),
+                await client.call_tool("fail", {"message": "the disk is full", "exit_code": 3}, task=True),
+            ]
+            for task in tasks:
+                said = await _failure(task)
+                record = await cluster.task(task.task_id)
+                self.view.say(f"{task.task_id} is {record.phase}, reason {record.status.reason}")
+                self.view.say("  the client is told:")
+                for line in said.splitlines():
+                    self.view.say(f"    {line}")
+
+    def _list(self) -> None:
+        has_kubectl = shutil.which("kubectl") is not None
+        command = ["kubectl", "get", "mcptasks"] if has_kubectl else ["mcptasks", "get"]
+        self.view.step(f"All of it as Kubernetes objects: {' '.join(command)}")
+        real = command if has_kubectl else [sys.executable, "-m", *command]
+        listed = subprocess.run(
+            [*real, "--kubeconfig", str(self.stack.kubeconfig), "-n", self.stack.namespace],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if listed.returncode:
+            raise DemoError(f"{' '.join(command)} failed: {listed.stderr.strip()}")
+        for line in listed.stdout.splitlines():
+            self.view.say(line)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What the demonstration looks up in the cluster itself, past the server."""
+
+    kube: KubeClient
+    namespace: str
+
+    async def task(self, name: str) -> McpTask:
+        """The task's object."""
+        return parse_task(await self.kube.get(MCP_TASKS, name, self.namespace))
+
+    async def until_terminated(self, name: str) -> McpTask:
+        """The task, once its Pods are known to be gone."""
+        while True:
+            task = await self.task(name)
+            condition = task.status.condition(PODS_TERMINATED)
+            if condition is not None and condition.status == "True":
+                return task
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def until_no_job(self, name: str) -> None:
+        """Returns when the Job is gone."""
+        while True:
+            try:
+                await self.kube.get(JOBS, name, self.namespace)
+            except NotFoundError:
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def canonical(result: ToolResult) -> str:
+    """The tool's result as text, without what belongs to the protocol version."""
+    own: JsonObject = {key: value for key, value in result.raw.items() if key not in ENVELOPE}
+    return json.dumps(own, ensure_ascii=False)
+
+
+def summary(report: JsonObject) -> list[str]:
+    """The report in a few lines."""
+    modules = ", ".join(f"{module['name']} ({module['lines']} lines)" for module in report["largest_modules"])
+    functions = ", ".join(f"{f['module']}.{f['name']} ({f['lines']} lines)" for f in report["longest_functions"])
+    edges = ", ".join(f"{e['importer']} -> {e['imported']} ({e['modules']})" for e in report["import_edges"])
+    return [
+        f"{report['files']} files, {report['lines']} lines, "
+        f"{report['functions']} functions, {report['classes']} classes",
+        f"largest modules: {modules}",
+        f"longest functions: {functions}",
+        f"most frequent imports: {edges}",
+    ]
+
+
+def seconds_to_terminate(task: McpTask) -> float:
+    """Seconds from the task's end until its last process was gone."""
+    condition = task.status.condition(PODS_TERMINATED)
+    gone = None if condition is None else condition.last_transition_time
+    if gone is None or task.status.finished_at is None:
+        return 0.0
+    return max(0.0, (gone - task.status.finished_at).total_seconds())
+
+
+async def _failure(task: ToolTask) -> str:
+    """What a client learns of a task that must fail."""
+    try:
+        result = await task.result()
+    except McpError as error:
+        return error.message
+    if not result.is_error:
+        raise DemoError(f"task {task.task_id} was to fail, and did not")
+    return result.text
+
+
+async def _first(waiting: asyncio.Task[object], event: asyncio.Event) -> None:
+    """Returns when the task has ended or the event is set."""
+    signalled = asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait({waiting, signalled}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        signalled.cancel()
+
+
+def _ids(processes: Processes) -> str:
+    return ", ".join(map(str, processes.children)) or "none"
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,138 @@
+"""What the gateway and a runner tell each other, as JSON over HTTP.
+
+| call | answer |
+|---|---|
+| `GET /v1/assignment` | `Assignment`; claims the attempt for the calling Pod |
+| `POST /v1/progress` `ProgressReport` | 204 |
+| `POST /v1/input` `InputReport` | `InputAnswers`; from now on these, and no others, are the task's questions |
+| `GET /v1/input?seconds=20` | `InputAnswers`, as soon as there is one, at the latest after so many seconds |
+| `POST /v1/outcome` `Outcome` | 204; may be repeated |
+
+The bearer token is the Pod's projected ServiceAccount token. Refusals carry a `Refusal`: 401 for a token that is not
+valid, 403 for one that belongs to no task's Pod, 409 where a newer attempt has taken over, 410 where the task has ended
+or is gone. Anything else is worth trying again.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mcptasks.model.task import Component, Model, Principal, Reason, Request, TaskError, TraceContext
+
+ASSIGNMENT_PATH = "/v1/assignment"
+PROGRESS_PATH = "/v1/progress"
+OUTCOME_PATH = "/v1/outcome"
+INPUT_PATH = "/v1/input"
+
+
+class Assignment(Model):
+    """All that a runner needs to know of its task."""
+
+    task_id: str
+    namespace: str
+    uid: str
+    attempt: int
+    server: str
+    component: Component
+    arguments_text: str = "{}"
+    request: Request = Field(default_factory=Request)
+    principal: Principal | None = None
+    trace_context: TraceContext | None = None
+    module: str | None = None
+    timeout_seconds: int | None = None
+    progress_interval_seconds: float = 1.0
+    max_result_bytes: int
+
+
+class ProgressReport(Model):
+    """How far the tool is."""
+
+    current: float = 0
+    total: float | None = None
+    message: str | None = None
+
+
+class Question(Model):
+    """Something that the tool asks the caller: an MCP request, its params as JSON text.
+
+    `key` is unique for the task's whole life; `message` says for people what is being asked.
+    """
+
+    key: str = Field(min_length=1, max_length=64, pattern=r"^[a-z0-9-]+$")
+    method: str = Field(min_length=1, max_length=128)
+    params_text: str = "{}"
+    message: str | None = Field(None, max_length=1024)
+
+
+class InputReport(Model):
+    """All questions that the tool waits for at the moment."""
+
+    questions: list[Question] = Field(default_factory=list)
+
+
+class InputAnswer(Model):
+    """The caller's answer: a result as JSON text, or a JSON-RPC error."""
+
+    key: str
+    text: str | None = None
+    error: TaskError | None = None
+
+
+class InputAnswers(Model):
+    """The answers that are there."""
+
+    answers: list[InputAnswer] = Field(default_factory=list)
+
+
+class ResultOutcome(Model):
+    """The component answered. `text` is the result as JSON text, without the shape of any protocol version.
+
+    `is_error` marks a tool's own error; `message` is its text, for the status.
+    """
+
+    kind: Literal["result"] = "result"
+    text: str
+    is_error: bool = False
+    message: str | None = None
+
+
+class ErrorOutcome(Model):
+    """The call ended with a JSON-RPC error."""
+
+    kind: Literal["error"] = "error"
+    code: int
+    message: str
+    data_text: str | None = None
+
+
+class FailureOutcome(Model):
+    """The runner could not run the component, or could not bring its result home."""
+
+    kind: Literal["failure"] = "failure"
+    reason: Reason
+    message: str
+
+
+Outcome = Annotated[ResultOutcome | ErrorOutcome | FailureOutcome, Field(discriminator="kind")]
+
+
+class RefusalCode(StrEnum):
+    """Why the gateway refused a call."""
+
+    UNAUTHENTICATED = "Unauthenticated"
+    NOT_A_TASK_POD = "NotATaskPod"
+    SUPERSEDED = "Superseded"
+    TASK_ENDED = "TaskEnded"
+    TASK_GONE = "TaskGone"
+    INVALID = "Invalid"
+    UNAVAILABLE = "Unavailable"
+
+
+class Refusal(Model):
+    """The body of a refused call."""
+
+    code: RefusalCode
+    message: str

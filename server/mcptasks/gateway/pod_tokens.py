@@ -1,0 +1,105 @@
+"""Who calls: the Pod that a bearer token is bound to, as the API server's TokenReview says.
+
+https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/#bound-service-account-tokens
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mcptasks.gateway.contract import RefusalCode
+from mcptasks.gateway.pods import PodIdentity
+from mcptasks.gateway.refusals import RefusedError
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.kinds import TOKEN_REVIEWS
+from mcptasks.model.task import JsonObject
+
+CACHE_SECONDS = 60.0
+CACHE_SIZE = 4096
+
+POD_NAME = "authentication.kubernetes.io/pod-name"
+POD_UID = "authentication.kubernetes.io/pod-uid"
+ACCOUNT_PREFIX = "system:serviceaccount:"
+
+
+@dataclass(frozen=True)
+class _Known:
+    identity: PodIdentity
+    until: float
+
+
+class TokenReviewer:
+    """Asks the API server whose token it is. Only a yes is remembered, for at most a minute and the token's life."""
+
+    def __init__(self, kube: KubeClient, audience: str, clock: Callable[[], float] = time.time) -> None:
+        self._kube = kube
+        self._audience = audience
+        self._clock = clock
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+
+    async def identify(self, token: str) -> PodIdentity:
+        """The Pod that the token is bound to.
+
+        Raises:
+            RefusedError: the token is not valid for the gateway, or is bound to no Pod.
+            KubeError: the API server cannot be asked.
+        """
+        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+        now = self._clock()
+        known = self._known.get(digest)
+        if known is not None and now < known.until:
+            return known.identity
+        body = {
+            "apiVersion": TOKEN_REVIEWS.api_version,
+            "kind": "TokenReview",
+            "spec": {"token": token, "audiences": [self._audience]},
+        }
+        review = await self._kube.create(TOKEN_REVIEWS, body)
+        identity = reviewed_pod(review.get("status") or {}, self._audience)
+        self._remember(digest, _Known(identity, min(now + CACHE_SECONDS, _expiry(token))))
+        return identity
+
+    def _remember(self, digest: bytes, known: _Known) -> None:
+        self._known[digest] = known
+        self._known.move_to_end(digest)
+        while len(self._known) > CACHE_SIZE:
+            self._known.popitem(last=False)
+
+
+def reviewed_pod(status: JsonObject, audience: str) -> PodIdentity:
+    """The Pod in a TokenReview's status. Raises RefusedError."""
+    if not status.get("authenticated") or audience not in (status.get("audiences") or ()):
+        raise RefusedError(
+            RefusalCode.UNAUTHENTICATED,
+            f"the token is not valid: it must be a Pod's own, not expired, with the audience {audience}",
+        )
+    user = status.get("user") or {}
+    extra = user.get("extra") or {}
+    username = str(user.get("username", ""))
+    name, uid = _only(extra.get(POD_NAME)), _only(extra.get(POD_UID))
+    parts = username.removeprefix(ACCOUNT_PREFIX).split(":")
+    if not username.startswith(ACCOUNT_PREFIX) or len(parts) != 2 or name is None or uid is None:
+        raise RefusedError(
+            RefusalCode.NOT_A_TASK_POD, "the token is valid, but it is not bound to a Pod; use a projected token"
+        )
+    return PodIdentity(parts[0], name, uid)
+
+
+def _only(values: object) -> str | None:
+    return str(values[0]) if isinstance(values, list) and len(values) == 1 else None
+
+
+def _expiry(token: str) -> float:
+    """When a JWT that has been found valid expires; for ever where it does not say."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return float(claims["exp"])
+    except (IndexError, KeyError, TypeError, ValueError):
+        return float("inf")

@@ -1,0 +1,198 @@
+"""The gateway over HTTP: `mcptasks.gateway.contract` as an ASGI application."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from mcptasks.gateway.bodies import BodyBudget, declared_size, discard_body, read_body
+from mcptasks.gateway.contract import (
+    ASSIGNMENT_PATH,
+    INPUT_PATH,
+    OUTCOME_PATH,
+    PROGRESS_PATH,
+    InputReport,
+    Outcome,
+    ProgressReport,
+    Refusal,
+    RefusalCode,
+)
+from mcptasks.gateway.gateway import Gateway
+from mcptasks.gateway.pods import TaskPod
+from mcptasks.gateway.refusals import RefusedError
+from mcptasks.logs import bind_task
+from mcptasks.settings import KIB, MIB
+
+logger = logging.getLogger(__name__)
+
+HEALTH_PATH = "/healthz"
+MAX_PROGRESS_BODY = 64 * KIB
+MAX_INPUT_BODY = 5 * MIB
+"""Room for as many questions as a task may have, each of the largest size and escaped."""
+
+MAX_POLL_SECONDS = 30.0
+OUTCOME_OVERHEAD = MIB
+"""Room for what an outcome's body has besides the result."""
+
+BODIES_AT_ONCE = 2
+LEAST_BUDGET = 64 * MIB
+
+_OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
+_PROGRESS = TypeAdapter(ProgressReport)
+_INPUT = TypeAdapter(InputReport)
+
+Handler = Callable[[Request], Awaitable[Response]]
+T = TypeVar("T")
+
+
+class CallObserver(Protocol):
+    """Is told of every call that was answered."""
+
+    def served(self, call: str, code: int, seconds: float) -> None:
+        """`call` is one of assignment, progress, ask, answers and outcome."""
+        ...
+
+
+def gateway_app(gateway: Gateway, observer: CallObserver | None = None) -> Starlette:
+    """The ASGI application. Its lifespan closes the gateway."""
+    endpoints = _Endpoints.of(gateway)
+    discarded = max(endpoints.max_outcome_body, LEAST_BUDGET)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await gateway.aclose()
+
+    def served(path: str, call: str, handler: Handler, method: str) -> Route:
+        return Route(path, _told(observer, call, _guarded(handler, discarded)), methods=[method])
+
+    return Starlette(
+        routes=[
+            served(ASSIGNMENT_PATH, "assignment", endpoints.assignment, "GET"),
+            served(PROGRESS_PATH, "progress", endpoints.progress, "POST"),
+            served(INPUT_PATH, "ask", endpoints.ask, "POST"),
+            served(INPUT_PATH, "answers", endpoints.answers, "GET"),
+            served(OUTCOME_PATH, "outcome", endpoints.outcome, "POST"),
+            Route(HEALTH_PATH, _healthy, methods=["GET"]),
+        ],
+        lifespan=lifespan,
+    )
+
+
+@dataclass(frozen=True)
+class _Endpoints:
+    gateway: Gateway
+    max_outcome_body: int
+    budget: BodyBudget
+
+    @classmethod
+    def of(cls, gateway: Gateway) -> _Endpoints:
+        # A result is JSON text inside a JSON string: each of its bytes takes at most two there.
+        largest = 2 * gateway.max_result_bytes + OUTCOME_OVERHEAD
+        return cls(gateway, largest, BodyBudget(max(BODIES_AT_ONCE * largest, LEAST_BUDGET)))
+
+    async def assignment(self, request: Request) -> Response:
+        pod = await self._caller(request)
+        with bind_task(pod.task_name):
+            assignment = await self.gateway.assignment(pod)
+        return JSONResponse(assignment.dump())
+
+    async def progress(self, request: Request) -> Response:
+        pod = await self._caller(request)
+        report = _parsed(_PROGRESS, await read_body(request, declared_size(request, MAX_PROGRESS_BODY)))
+        with bind_task(pod.task_name):
+            await self.gateway.progress(pod, report)
+        return Response(status_code=204)
+
+    async def ask(self, request: Request) -> Response:
+        pod = await self._caller(request)
+        report = _parsed(_INPUT, await read_body(request, declared_size(request, MAX_INPUT_BODY)))
+        with bind_task(pod.task_name):
+            return JSONResponse((await self.gateway.ask(pod, report)).dump())
+
+    async def answers(self, request: Request) -> Response:
+        pod = await self._caller(request)
+        with bind_task(pod.task_name):
+            return JSONResponse((await self.gateway.answers(pod, _poll_seconds(request))).dump())
+
+    async def outcome(self, request: Request) -> Response:
+        pod = await self._caller(request)
+        size = declared_size(request, self.max_outcome_body)
+        with self.budget.reserve(size), bind_task(pod.task_name):
+            await self.gateway.outcome(pod, _parsed(_OUTCOME, await read_body(request, size)))
+        return Response(status_code=204)
+
+    async def _caller(self, request: Request) -> TaskPod:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise RefusedError(RefusalCode.UNAUTHENTICATED, "send the Pod's token as Authorization: Bearer")
+        return await self.gateway.identify(token.strip())
+
+
+def _poll_seconds(request: Request) -> float:
+    text = request.query_params.get("seconds", "0")
+    if not (text.isascii() and text.isdigit()):
+        raise RefusedError(RefusalCode.INVALID, f"seconds: {text!r} is no whole number")
+    return min(float(text), MAX_POLL_SECONDS)
+
+
+def _parsed(adapter: TypeAdapter[T], body: bytearray) -> T:
+    try:
+        return adapter.validate_json(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in found["loc"]) or "the body"
+        raise RefusedError(RefusalCode.INVALID, f"{where}: {found['msg']}") from error
+
+
+def _told(observer: CallObserver | None, call: str, handler: Handler) -> Handler:
+    """The handler, with the observer told of its answers."""
+    if observer is None:
+        return handler
+
+    async def told(request: Request) -> Response:
+        started = time.monotonic()
+        answer = await handler(request)
+        observer.served(call, answer.status_code, time.monotonic() - started)
+        return answer
+
+    return told
+
+
+def _guarded(handler: Handler, max_discarded: int) -> Handler:
+    """The handler with every failure as a `Refusal`. What nobody foresaw goes to the log, never to the runner."""
+
+    async def guarded(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except RefusedError as error:
+            logger.info("refused %s %s: %s", request.method, request.url.path, error)
+            await discard_body(request, max_discarded)
+            return _refusal(error.status, error.refusal)
+        except ClientDisconnect:
+            return _refusal(400, Refusal(code=RefusalCode.INVALID, message="the connection was closed"))
+        except Exception:
+            logger.exception("failed %s %s", request.method, request.url.path)
+            message = "the gateway failed on this call; see its log"
+            return _refusal(500, Refusal(code=RefusalCode.UNAVAILABLE, message=message))
+
+    return guarded
+
+
+def _refusal(status: int, refusal: Refusal) -> JSONResponse:
+    headers: dict[str, Any] = {"Connection": "close"} if status == 413 else {}
+    return JSONResponse(refusal.dump(), status_code=status, headers=headers)
+
+
+async def _healthy(_: Request) -> Response:
+    return PlainTextResponse("ok\n")

@@ -1,0 +1,227 @@
+"""A watch cache: the objects of one kind, kept up to date, that can be waited on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from mcptasks.kube.api_client import KubeClient, WatchEvent
+from mcptasks.kube.errors import GoneError, KubeError, NotFoundError
+from mcptasks.kube.kinds import Resource
+from mcptasks.model.task import JsonObject
+
+logger = logging.getLogger(__name__)
+
+BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 3.0, 5.0)
+RELIST_SECONDS = 300
+"""How long one watch lasts before everything is listed anew: a watch is not trusted to tell all."""
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+Key = tuple[str, str]
+
+
+def key_of(item: JsonObject) -> Key:
+    """Namespace and name of an object."""
+    metadata = item["metadata"]
+    return metadata.get("namespace", ""), metadata["name"]
+
+
+def version_of(item: JsonObject) -> int:
+    """The object's resource version; comparing them is official since Kubernetes 1.35 (KEP-5504)."""
+    try:
+        return int(item["metadata"].get("resourceVersion") or 0)
+    except ValueError:
+        return 0
+
+
+def without_bookkeeping(item: JsonObject) -> JsonObject:
+    """The object without what only appliers read: the managed fields and kubectl's copy of the whole object.
+
+    They are half of a small object's size.
+    """
+    metadata = {key: value for key, value in item["metadata"].items() if key != "managedFields"}
+    annotations = {k: v for k, v in (metadata.pop("annotations", None) or {}).items() if k != LAST_APPLIED}
+    if annotations:
+        metadata["annotations"] = annotations
+    return {**item, "metadata": metadata}
+
+
+@dataclass(eq=False)
+class WatchCache:
+    """Objects of one kind in one namespace (all where None), kept up to date by list and watch.
+
+    `add` and `discard` let a writer put its own writes in at once (read-your-writes). `on_deleted` is called with the
+    last known state of an object that is gone. `trim` gives the part of an object that is kept: a new object that
+    shares no more than unchanged parts with the one given. `group` puts objects into groups that `count` counts.
+    """
+
+    client: KubeClient
+    resource: Resource
+    namespace: str | None = None
+    label_selector: str | None = None
+    on_deleted: Callable[[JsonObject], None] = lambda _item: None
+    trim: Callable[[JsonObject], JsonObject] = without_bookkeeping
+    group: Callable[[JsonObject], Hashable | None] = lambda _item: None
+    synced: asyncio.Event = field(default_factory=asyncio.Event)
+    _items: dict[Key, JsonObject] = field(default_factory=dict)
+    _counts: Counter[Hashable] = field(default_factory=Counter)
+    _waiters: dict[Key, set[asyncio.Event]] = field(default_factory=dict)
+    _watched: int = 0
+    _failing_since: float | None = None
+
+    @property
+    def unreachable_seconds(self) -> float:
+        """For how long listing and watching have failed; 0 while they work."""
+        return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
+
+    def get(self, namespace: str, name: str) -> JsonObject | None:
+        """The object as last seen, or None."""
+        return self._items.get((namespace, name))
+
+    def values(self) -> list[JsonObject]:
+        """All objects."""
+        return list(self._items.values())
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def count(self, group: Hashable) -> int:
+        """How many objects `group` puts into the given group."""
+        return self._counts[group]
+
+    def _recount(self, before: JsonObject | None, after: JsonObject | None) -> None:
+        for item, step in ((before, -1), (after, 1)):
+            group = None if item is None else self.group(item)
+            if group is not None:
+                self._counts[group] += step
+                if not self._counts[group]:
+                    del self._counts[group]
+
+    def add(self, item: JsonObject) -> None:
+        """Take in an object unless a newer state of it is known."""
+        key = key_of(item)
+        known = self._items.get(key)
+        if known is not None and _is_older(item, known):
+            return
+        self._items[key] = self.trim(item)
+        self._recount(known, self._items[key])
+        self._wake(key)
+
+    def discard(self, namespace: str, name: str) -> None:
+        """Forget an object that is known to be gone."""
+        key = (namespace, name)
+        item = self._items.pop(key, None)
+        self._recount(item, None)
+        if item is not None:
+            self.on_deleted(item)
+        self._wake(key)
+
+    @asynccontextmanager
+    async def changes(self, namespace: str, name: str) -> AsyncIterator[asyncio.Event]:
+        """An event that is set whenever the object changes or goes; clear it before looking at the object."""
+        key, event = (namespace, name), asyncio.Event()
+        self._waiters.setdefault(key, set()).add(event)
+        try:
+            yield event
+        finally:
+            waiting = self._waiters[key]
+            waiting.discard(event)
+            if not waiting:
+                del self._waiters[key]
+
+    async def echoed(self, item: JsonObject, seconds: float) -> None:
+        """Wait until the watch has brought this state of an object that its writer has put in, or a later one.
+
+        Other processes' watches bring it at about the same moment. Returns after `seconds` at the latest, at once where
+        nothing watches.
+        """
+        if not self._watched:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), self.changes(*key_of(item)) as changed:
+                while self._watched < version_of(item):
+                    changed.clear()
+                    await changed.wait()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for changes."""
+        return sum(len(events) for events in self._waiters.values())
+
+    def _wake(self, key: Key) -> None:
+        for event in self._waiters.get(key, ()):
+            event.set()
+
+    async def run(self) -> None:
+        """List and watch until cancelled; API errors are logged and tried again."""
+        failures = 0
+        while True:
+            try:
+                await self._list_and_watch()
+                failures = 0
+            except GoneError:
+                failures = 0
+            except NotFoundError:
+                failures = await self._pause(
+                    failures, "it is not served: install it, `mcptasks crds | kubectl apply -f -`"
+                )
+            except KubeError as error:
+                failures = await self._pause(failures, str(error))
+
+    async def _pause(self, failures: int, why: str) -> int:
+        if self._failing_since is None:
+            self._failing_since = time.monotonic()
+        pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)] * random.uniform(0.8, 1.2)
+        logger.warning("watch of %s: %s; trying again in %.1f s", self.resource.plural, why, pause)
+        await asyncio.sleep(pause)
+        return failures + 1
+
+    async def _list_and_watch(self) -> None:
+        listed = await self.client.list(self.resource, self.namespace, label_selector=self.label_selector)
+        self._replace(listed.items, int(listed.resource_version or 0))
+        self.synced.set()
+        self._failing_since = None
+        version = listed.resource_version
+        loop = asyncio.get_running_loop()
+        relist_at = loop.time() + RELIST_SECONDS * random.uniform(0.9, 1.1)
+        while (left := relist_at - loop.time()) > 0:
+            async for event in self.client.watch(
+                self.resource,
+                self.namespace,
+                resource_version=version,
+                label_selector=self.label_selector,
+                timeout_seconds=max(1, int(left)),
+            ):
+                version = event.object["metadata"]["resourceVersion"]
+                self._apply(event)
+
+    def _apply(self, event: WatchEvent) -> None:
+        self._watched = max(self._watched, version_of(event.object))
+        if event.type == "DELETED":
+            known = self._items.get(key_of(event.object))
+            if known is None or known["metadata"].get("uid") == event.object["metadata"].get("uid"):
+                self.discard(*key_of(event.object))
+        elif event.type != "BOOKMARK":
+            self.add(event.object)
+
+    def _replace(self, items: list[JsonObject], version: int) -> None:
+        self._watched = max(self._watched, version)
+        listed = {key_of(item) for item in items}
+        for item in items:
+            self.add(item)
+        # An object that was put in by its writer after the list was made is not in the list, and not gone either.
+        for key, item in list(self._items.items()):
+            if key not in listed and version_of(item) <= version:
+                self.discard(*key)
+
+
+def _is_older(item: JsonObject, known: JsonObject) -> bool:
+    """Versions of different objects can be compared too: what is known may be a new object of an old one's name."""
+    return version_of(item) < version_of(known)

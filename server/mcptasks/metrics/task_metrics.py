@@ -1,0 +1,94 @@
+"""What becomes of tasks, counted by whoever writes it: the server and the operator both have these metrics.
+
+Every status write is conditional, so that each change of a task is counted by one process only; sums over all processes
+are right. A write whose answer was lost is not counted.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mcptasks.metrics.instruments import OTHER, Instruments, LabelBudget
+from mcptasks.model.task import JsonObject, Phase, Reason
+
+KIB = 1024
+MIB = 1024 * KIB
+
+DELAY_BUCKETS = (0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
+RUN_BUCKETS = (1, 2, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 21600, 86400)
+SIZE_BUCKETS = (KIB, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 4 * MIB, 16 * MIB, 64 * MIB)
+
+_TERMINAL = frozenset(phase.value for phase in Phase if phase.terminal)
+_REASONS = frozenset(reason.value for reason in Reason)
+
+
+class TaskMetrics:
+    """Observes the writes of a `TaskClient`."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._tools, self._templates = LabelBudget(), LabelBudget()
+        self._created = instruments.counter(
+            "mcptasks_tasks_created_total", "Tasks that were stored for a caller.", ["tool"]
+        )
+        self._attempts = instruments.counter(
+            "mcptasks_task_attempts_total", "Attempts that began to run: a Pod took the task over.", ["tool"]
+        )
+        self._ended = instruments.counter(
+            "mcptasks_tasks_ended_total",
+            "Tasks that ended, by phase and by the reasons of docs/failures.md.",
+            ["tool", "phase", "reason"],
+        )
+        self._start = instruments.histogram(
+            "mcptasks_task_start_seconds",
+            "From a task's creation until its first Pod began to run it: queue, scheduling, image pull, start.",
+            DELAY_BUCKETS,
+            ["template"],
+        )
+        self._run = instruments.histogram(
+            "mcptasks_task_run_seconds",
+            "From the start of a task's last attempt to the task's end.",
+            RUN_BUCKETS,
+            ["tool"],
+        )
+        self._result = instruments.histogram(
+            "mcptasks_result_bytes", "Sizes of recorded results, by where they are kept.", SIZE_BUCKETS, ["store"]
+        )
+
+    def created(self, item: JsonObject) -> None:
+        """A task was stored."""
+        self._created.labels(self._tool(item)).inc()
+
+    def written(self, patch: JsonObject, item: JsonObject) -> None:
+        """The patch was written to a task's status, which is the item now."""
+        changed = patch.get("status") or {}
+        if changed.get("startedAt"):
+            self._started(item)
+        if changed.get("phase") in _TERMINAL:
+            self._finished(item)
+
+    def template(self, item: JsonObject) -> str:
+        """Label of the task's template."""
+        return self._templates.of(str((item["spec"].get("templateRef") or {}).get("name", "default")))
+
+    def _tool(self, item: JsonObject) -> str:
+        return self._tools.of(str(item["spec"]["component"]["name"]))
+
+    def _started(self, item: JsonObject) -> None:
+        self._attempts.labels(self._tool(item)).inc()
+        if item["status"].get("attempts", 1) == 1:
+            delay = _between(item["metadata"]["creationTimestamp"], item["status"]["startedAt"])
+            self._start.labels(self.template(item)).observe(delay)
+
+    def _finished(self, item: JsonObject) -> None:
+        status, tool = item["status"], self._tool(item)
+        reason = status.get("reason")
+        self._ended.labels(tool, status["phase"], reason if reason in _REASONS else OTHER).inc()
+        if status.get("startedAt") and status.get("finishedAt"):
+            self._run.labels(tool).observe(_between(status["startedAt"], status["finishedAt"]))
+        if result := status.get("result"):
+            self._result.labels("redis" if result.get("ref") else "inline").observe(result.get("sizeBytes") or 0)
+
+
+def _between(start: str, end: str) -> float:
+    """Seconds between two timestamps of the API, never less than none: their clocks may differ."""
+    return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())

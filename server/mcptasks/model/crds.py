@@ -1,0 +1,238 @@
+"""Custom resource definitions made from the models in `mcptasks.model.task`.
+
+`mcptasks crds` prints them, `crds/` keeps them, the chart installs them and the embedded cluster serves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from mcptasks.model.task import (
+    GROUP,
+    SPEC_RULES,
+    TASK_RULES,
+    VERSION,
+    JsonObject,
+    McpTask,
+    McpTaskTemplate,
+    Rule,
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of `kubectl get`. Priority 1 columns show with `-o wide` only."""
+
+    name: str
+    json_path: str
+    type: str = "string"
+    priority: int = 0
+    description: str = ""
+
+    def manifest(self) -> JsonObject:
+        column: JsonObject = {"name": self.name, "type": self.type, "jsonPath": self.json_path}
+        if self.description:
+            column["description"] = self.description
+        if self.priority:
+            column["priority"] = self.priority
+        return column
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a CRD says besides the schema of its model."""
+
+    model: type[BaseModel]
+    plural: str
+    short_name: str
+    columns: tuple[Column, ...]
+    selectable: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    spec_rules: tuple[Rule, ...] = ()
+    status: bool = True
+
+    @property
+    def kind(self) -> str:
+        return self.model.__name__
+
+    @property
+    def crd_name(self) -> str:
+        return f"{self.plural}.{GROUP}"
+
+
+AGE = Column("Age", ".metadata.creationTimestamp", "date")
+
+KINDS = (
+    Kind(
+        model=McpTask,
+        plural="mcptasks",
+        short_name="mct",
+        columns=(
+            Column("Component", ".spec.component.name"),
+            Column("Phase", ".status.phase"),
+            Column("Progress", ".status.progress.display"),
+            Column("Reason", ".status.reason"),
+            AGE,
+            Column("Server", ".spec.server", priority=1),
+            Column("Job", ".status.jobName", priority=1),
+            Column("Principal", ".spec.principal.subject", priority=1),
+            Column("Attempts", ".status.attempts", "integer", priority=1),
+            Column("Message", ".status.message", priority=1),
+        ),
+        selectable=(".spec.component.name", ".spec.component.kind", ".spec.server", ".status.phase"),
+        rules=TASK_RULES,
+        spec_rules=SPEC_RULES,
+    ),
+    Kind(
+        model=McpTaskTemplate,
+        plural="mcptasktemplates",
+        short_name="mctt",
+        columns=(
+            Column("Executor", ".spec.executor"),
+            Column("Image", ".spec.podTemplate.spec.containers[0].image"),
+            Column("Timeout", ".spec.timeoutSeconds", "integer"),
+            Column("Queue", ".spec.queueName", priority=1),
+            AGE,
+        ),
+        status=False,
+    ),
+)
+
+
+def custom_resource_definitions() -> list[JsonObject]:
+    """The CRDs of all kinds, ready for the API server."""
+    return [custom_resource_definition(kind) for kind in KINDS]
+
+
+def custom_resource_definition(kind: Kind) -> JsonObject:
+    """The CRD of one kind: structural schema, CEL rules, printer columns, selectable fields."""
+    version: JsonObject = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": _root_schema(kind)},
+        "additionalPrinterColumns": [column.manifest() for column in kind.columns],
+    }
+    if kind.status:
+        version["subresources"] = {"status": {}}
+    if kind.selectable:
+        version["selectableFields"] = [{"jsonPath": path} for path in kind.selectable]
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": kind.crd_name},
+        "spec": {
+            "group": GROUP,
+            "names": {
+                "kind": kind.kind,
+                "listKind": f"{kind.kind}List",
+                "plural": kind.plural,
+                "singular": kind.kind.lower(),
+                "shortNames": [kind.short_name],
+                "categories": ["mcp"],
+            },
+            "scope": "Namespaced",
+            "versions": [version],
+        },
+    }
+
+
+def as_yaml(crd: JsonObject) -> str:
+    """The CRD as it is kept under `crds/`."""
+    header = "# Generated from mcptasks.model.task by `make generate`; change the models instead.\n"
+    return header + yaml.safe_dump(crd, sort_keys=False, width=120)
+
+
+def _root_schema(kind: Kind) -> JsonObject:
+    schema = structural_schema(kind.model)
+    properties = schema["properties"]
+    # The API server owns the schema of these three and refuses anything more than their type.
+    properties.update({"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}})
+    schema["required"] = ["spec"]
+    _add_rules(schema, kind.rules)
+    _add_rules(properties["spec"], kind.spec_rules)
+    for part in ("spec", "status"):
+        properties.get(part, {}).pop("default", None)
+    return schema
+
+
+def _add_rules(schema: JsonObject, rules: Sequence[Rule]) -> None:
+    if rules:
+        schema["x-kubernetes-validations"] = [{"rule": rule.cel, "message": rule.message} for rule in rules]
+
+
+def structural_schema(model: type[BaseModel]) -> JsonObject:
+    """The model as an OpenAPI v3 structural schema, the dialect that a CRD allows.
+
+    Raises:
+        ValueError: the model uses something that a structural schema cannot say, such as a union of types.
+    """
+    schema = model.model_json_schema(by_alias=True)
+    return _structural(schema, schema.get("$defs", {}))
+
+
+_KEPT = (
+    "type",
+    "description",
+    "enum",
+    "format",
+    "default",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "required",
+    "x-kubernetes-list-type",
+    "x-kubernetes-list-map-keys",
+)
+
+
+def _structural(node: JsonObject, definitions: JsonObject) -> JsonObject:
+    node = _inlined(node, definitions)
+    result = {key: node[key] for key in _KEPT if key in node}
+    if result.get("default", ...) is None:
+        del result["default"]
+    if "const" in node:
+        result["enum"] = [node["const"]]
+    if "properties" in node:
+        result["properties"] = {key: _structural(value, definitions) for key, value in node["properties"].items()}
+    elif isinstance(node.get("additionalProperties"), dict):
+        result["additionalProperties"] = _structural(node["additionalProperties"], definitions)
+    elif node.get("type") == "object" or "type" not in node:
+        # Without a type: the API server's equality of untyped values is the sound one (see resources.py).
+        result.pop("type", None)
+        result["x-kubernetes-preserve-unknown-fields"] = True
+    if "items" in node:
+        result["items"] = _structural(node["items"], definitions)
+    return result
+
+
+def _inlined(node: JsonObject, definitions: JsonObject) -> JsonObject:
+    """The node with references and optionals replaced by what they stand for."""
+    while True:
+        if "$ref" in node:
+            target = definitions[node["$ref"].rsplit("/", 1)[-1]]
+            node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+        elif "anyOf" in node:
+            options = [option for option in node["anyOf"] if option.get("type") != "null"]
+            if len(options) != 1:
+                raise ValueError(f"a structural schema has no unions: {node['anyOf']}")
+            node = {**options[0], **{key: value for key, value in node.items() if key != "anyOf"}}
+        else:
+            return node
+
+
+def write(directory: Any) -> list[str]:
+    """Write one YAML file a kind into the directory; returns the file names."""
+    names = []
+    for kind in KINDS:
+        name = f"{kind.plural}.yaml"
+        (directory / name).write_text(as_yaml(custom_resource_definition(kind)))
+        names.append(name)
+    return names

@@ -1,0 +1,145 @@
+"""The rules of a task's life as pure functions: how it ends, when it expires, what its conditions say.
+
+Server, gateway and operator all write statuses with these, so that a task looks the same whoever ended it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from mcptasks.model.task import (
+    Condition,
+    JsonObject,
+    McpTask,
+    Phase,
+    Reason,
+    ResultRecord,
+    TaskError,
+)
+
+SUCCEEDED = "Succeeded"
+SCHEDULED = "Scheduled"
+RESULT_RECORDED = "ResultRecorded"
+PODS_TERMINATED = "PodsTerminated"
+
+MAX_MESSAGE = 32_768
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long tasks can be read, in milliseconds and seconds.
+
+    `ttl_ms` counts from creation and holds where the task's spec has none; `floor_seconds` counts from the end and
+    holds where the task outlived its ttl.
+    """
+
+    ttl_ms: int
+    floor_seconds: float
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a task ends."""
+
+    phase: Phase
+    reason: Reason
+    message: str
+    result: ResultRecord | None = None
+    error: TaskError | None = None
+    exit_code: int | None = None
+
+
+def utc_now() -> datetime:
+    """The current time, in UTC."""
+    return datetime.now(UTC)
+
+
+def created_at(task: McpTask) -> datetime:
+    """When the API server stored the task."""
+    if task.metadata.creation_timestamp is None:
+        raise ValueError(f"task {task.name} was never stored: it has no creationTimestamp")
+    return task.metadata.creation_timestamp
+
+
+def expiry(task: McpTask, finished: datetime, retention: Retention) -> datetime:
+    """When a task that ended at `finished` is removed: at its ttl, but never before the floor has passed."""
+    ttl_ms = retention.ttl_ms if task.spec.ttl_ms is None else task.spec.ttl_ms
+    return max(created_at(task) + timedelta(milliseconds=ttl_ms), finished + timedelta(seconds=retention.floor_seconds))
+
+
+def reported_ttl_ms(task: McpTask, now: datetime, retention: Retention) -> int:
+    """The ttl that is true at this moment, in milliseconds from creation.
+
+    A task that has ended has its final one. One that still runs has what was agreed, or, where it has outlived that,
+    what it would have if it ended now.
+    """
+    expires = task.status.expires_at or expiry(task, task.status.finished_at or now, retention)
+    if not task.terminal:
+        agreed = retention.ttl_ms if task.spec.ttl_ms is None else task.spec.ttl_ms
+        if created_at(task) + timedelta(milliseconds=agreed) > now:
+            return agreed
+    return round((expires - created_at(task)) / timedelta(milliseconds=1))
+
+
+def end(task: McpTask, ending: Ending, now: datetime, retention: Retention) -> JsonObject:
+    """The status patch (JSON merge patch) that ends the task. Only valid against the version of the task given."""
+    succeeded: Literal["True", "False"] = "True" if ending.phase is Phase.COMPLETED else "False"
+    recorded: Literal["True", "False"] = "True" if ending.result or ending.error else "False"
+    message = ending.message[:MAX_MESSAGE]
+    status: JsonObject = {
+        "phase": ending.phase.value,
+        "reason": ending.reason.value,
+        "message": message,
+        "lastUpdatedAt": timestamp(now),
+        "finishedAt": timestamp(now),
+        "expiresAt": timestamp(expiry(task, now, retention)),
+        "inputRequests": None,
+        "inputSince": None,
+        "conditions": conditions(
+            task,
+            now,
+            Condition(type=SUCCEEDED, status=succeeded, reason=ending.reason.value, message=message[:1024]),
+            Condition(type=RESULT_RECORDED, status=recorded, reason=ending.reason.value),
+        ),
+    }
+    if ending.result is not None:
+        status["result"] = ending.result.dump()
+    if ending.error is not None:
+        status["error"] = ending.error.dump()
+    if ending.exit_code is not None:
+        status["exitCode"] = ending.exit_code
+    return {"status": status}
+
+
+def conditions(task: McpTask, now: datetime, *changed: Condition) -> list[JsonObject]:
+    """All conditions of the task with the given ones set; the transition time moves only with the status."""
+    by_type = {condition.type: condition for condition in task.status.conditions or ()}
+    for condition in changed:
+        before = by_type.get(condition.type)
+        since = before.last_transition_time if before and before.status == condition.status else now
+        by_type[condition.type] = condition.model_copy(
+            update={"last_transition_time": since or now, "observed_generation": task.metadata.generation}
+        )
+    return [_condition(condition) for condition in _in_order(by_type.values())]
+
+
+_ORDER = (SUCCEEDED, SCHEDULED, RESULT_RECORDED, PODS_TERMINATED)
+
+
+def _in_order(items: Iterable[Condition]) -> list[Condition]:
+    return sorted(items, key=lambda c: _ORDER.index(c.type) if c.type in _ORDER else len(_ORDER))
+
+
+def _condition(condition: Condition) -> JsonObject:
+    dumped = condition.dump()
+    if condition.last_transition_time is not None:
+        dumped["lastTransitionTime"] = timestamp(condition.last_transition_time)
+    return dumped
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds, as every status has it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

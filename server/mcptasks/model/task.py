@@ -1,0 +1,575 @@
+"""McpTask and McpTaskTemplate: the single source of the custom resource definitions under `crds/`.
+
+Every model here is what one part of a resource looks like; `mcptasks.model.crds` turns the models into CRDs, the
+server and the operator read and write them, and the embedded cluster enforces the same rules. Field descriptions are
+what `kubectl explain` prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+GROUP = "mcptasks.dev"
+VERSION = "v1alpha1"
+API_VERSION: Literal["mcptasks.dev/v1alpha1"] = "mcptasks.dev/v1alpha1"
+
+DEFAULT_TEMPLATE = "default"
+
+LABEL_TASK = f"{GROUP}/task"
+LABEL_TASK_UID = f"{GROUP}/task-uid"
+LABEL_SERVER = f"{GROUP}/server"
+LABEL_COMPONENT = f"{GROUP}/component"
+LABEL_TEMPLATE = f"{GROUP}/template"
+LABEL_TEMPLATE_HASH = f"{GROUP}/template-hash"
+LABEL_PRINCIPAL = f"{GROUP}/principal"
+"""Label with a hash of the principal, so that one caller's tasks can be selected. The principal is in the spec."""
+
+JsonObject: TypeAlias = dict[str, Any]
+
+
+class Phase(StrEnum):
+    """Where a task is in its life, in the protocol's own words."""
+
+    WORKING = "working"
+    INPUT_REQUIRED = "input_required"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        return self in TERMINAL_PHASES
+
+
+TERMINAL_PHASES = frozenset({Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED})
+
+
+class Reason(StrEnum):
+    """Why a task is in its phase. A stable set: programs may depend on these words."""
+
+    # working
+    PENDING = "Pending"
+    RUNNING = "Running"
+    RETRYING = "Retrying"
+    # input_required
+    INPUT_REQUIRED = "InputRequired"
+    # completed
+    COMPLETED = "Completed"
+    # failed, by the tool's own word
+    TOOL_ERROR = "ToolError"
+    REQUEST_ERROR = "RequestError"
+    INPUT_TIMEOUT = "InputTimeout"
+    # failed, while bringing the outcome home
+    RESULT_MISSING = "ResultMissing"
+    RESULT_TOO_LARGE = "ResultTooLarge"
+    RESULT_NOT_SERIALIZABLE = "ResultNotSerializable"
+    RESULT_STORE_UNAVAILABLE = "ResultStoreUnavailable"
+    GATEWAY_UNREACHABLE = "GatewayUnreachable"
+    # failed, because the tool could not be run as asked
+    TEMPLATE_NOT_FOUND = "TemplateNotFound"
+    INVALID_TEMPLATE = "InvalidTemplate"
+    MODULE_NOT_LOADABLE = "ModuleNotLoadable"
+    COMPONENT_NOT_FOUND = "ComponentNotFound"
+    INVALID_ARGUMENTS = "InvalidArguments"
+    NAME_CONFLICT = "NameConflict"
+    # failed, from Pod facts
+    IMAGE_PULL_BACK_OFF = "ImagePullBackOff"
+    CONTAINER_CONFIG_ERROR = "ContainerConfigError"
+    CONTAINER_CANNOT_RUN = "ContainerCannotRun"
+    UNSCHEDULABLE = "Unschedulable"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    POD_REJECTED = "PodRejected"
+    VOLUME_MOUNT_FAILED = "VolumeMountFailed"
+    START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    OOM_KILLED = "OOMKilled"
+    EXIT_CODE = "ExitCode"
+    KILLED_BY_SIGNAL = "KilledBySignal"
+    EVICTED = "Evicted"
+    NODE_LOST = "NodeLost"
+    # cancelled
+    CANCELLED_BY_CALLER = "CancelledByCaller"
+    CANCELLED_BY_SPEC = "CancelledBySpec"
+    JOB_DELETED = "JobDeleted"
+
+
+class ComponentKind(StrEnum):
+    """What kind of MCP component a task runs."""
+
+    TOOL = "tool"
+    PROMPT = "prompt"
+    RESOURCE = "resource"
+    RESOURCE_TEMPLATE = "resourceTemplate"
+
+
+def _in_utc(value: datetime) -> datetime:
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Model(BaseModel):
+    """Base of all parts: camelCase on the wire, unknown fields kept out, immutable in Python."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+    def dump(self) -> JsonObject:
+        """The part as JSON values, camelCase keys, without fields that are unset or None."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+Timestamp = Annotated[datetime, AfterValidator(_in_utc)]
+"""RFC 3339 time in UTC; fractions of a second are kept."""
+
+
+class Component(Model):
+    """The MCP component that the task runs."""
+
+    kind: ComponentKind = Field(
+        ComponentKind.TOOL, description="Kind of component: tool, prompt, resource or resourceTemplate."
+    )
+    name: str = Field(
+        min_length=1,
+        max_length=1024,
+        description="Name of the tool or prompt, or the URI of the resource.",
+    )
+
+
+class TemplateRef(Model):
+    """Names the McpTaskTemplate, in the task's own namespace, that says how the task runs."""
+
+    name: str = Field(min_length=1, max_length=253, description="Name of the McpTaskTemplate.")
+
+
+class Principal(Model):
+    """Who called. Only this principal sees the task through MCP."""
+
+    client_id: str | None = Field(None, description="OAuth client that the call came from.")
+    issuer: str | None = Field(None, description="Issuer of the access token.")
+    subject: str | None = Field(None, description="Subject (user) of the access token.")
+    scopes: list[str] | None = Field(None, description="Scopes of the access token.")
+    claims: JsonObject | None = Field(
+        None, description="Claims of the access token that MCPTASKS_FORWARD_CLAIMS names."
+    )
+
+
+class TraceContext(Model):
+    """W3C Trace Context of the call, carried on to the Pod."""
+
+    traceparent: str | None = Field(None, max_length=256, description="W3C traceparent header.")
+    tracestate: str | None = Field(None, max_length=1024, description="W3C tracestate header.")
+    baggage: str | None = Field(None, max_length=8192, description="W3C baggage header.")
+
+
+class Request(Model):
+    """What the component may know of the MCP request besides its arguments."""
+
+    protocol_version: str | None = Field(
+        None, description="MCP protocol version of the call; decides the shape of messages to the caller."
+    )
+    meta: JsonObject | None = Field(None, description="The request's _meta, without the protocol's own envelope keys.")
+    client_info: JsonObject | None = Field(None, description="Name and version of the calling MCP client.")
+    client_capabilities: JsonObject | None = Field(None, description="Capabilities that the calling client declared.")
+    headers: dict[str, str] | None = Field(
+        None, description="Headers of the HTTP request that MCPTASKS_FORWARD_HEADERS names."
+    )
+    input_responses: JsonObject | None = Field(
+        None, description="Answers to what was asked before the task was made, by key."
+    )
+    request_state: str | None = Field(None, description="What the component remembers of the rounds before the task.")
+
+
+class McpTaskSpec(Model):
+    """What to run, for whom and within which limits. Immutable, except that `cancel` may become true."""
+
+    server: str = Field(
+        "default", min_length=1, max_length=63, description="Name of the MCP server that serves this task."
+    )
+    component: Component = Field(description="The tool, prompt or resource to run.")
+    arguments: JsonObject | None = Field(
+        default_factory=dict, description="Arguments of the call, a JSON object. Admission policies may read it."
+    )
+    arguments_text: str | None = Field(
+        None,
+        description=(
+            "The arguments as exact JSON text. Set by the server only where the object above cannot carry them "
+            "(integers beyond 64 bits, floats without a fraction); both must agree."
+        ),
+    )
+    template_ref: TemplateRef = Field(
+        default_factory=lambda: TemplateRef(name=DEFAULT_TEMPLATE),
+        description="The McpTaskTemplate that says how the task runs; `default` where unset.",
+    )
+    ttl_ms: int | None = Field(
+        None,
+        ge=0,
+        le=31_622_400_000,
+        description=(
+            "Milliseconds from creation for which the task can be read. Never ends running work: a task that "
+            "finishes later stays readable for a short time. The template's retention applies where unset."
+        ),
+    )
+    timeout_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=31_622_400,
+        description="Seconds that each attempt may run before it is killed; the template's value where unset.",
+    )
+    input_timeout_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=31_622_400,
+        description=(
+            "Seconds, in all, that an attempt may wait for answers of its caller. The run time stands still while it "
+            "waits. A task without this cannot ask anything."
+        ),
+    )
+    retries: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="How often the process is started again after it crashed. The tool's own errors are never retried.",
+    )
+    idempotent: bool = Field(
+        False,
+        description="True if the tool may run twice without harm; then disruptions (eviction, node loss) are retried.",
+    )
+    poll_interval_ms: int | None = Field(
+        None, ge=1, le=3_600_000, description="Milliseconds that clients are asked to wait between polls."
+    )
+    principal: Principal | None = Field(None, description="Who called; absent for tasks made with kubectl.")
+    request: Request | None = Field(None, description="The MCP request that made this task.")
+    trace_context: TraceContext | None = Field(None, description="W3C Trace Context of the call.")
+    idempotency_key: str | None = Field(
+        None, max_length=256, description="Hash of the caller's idempotency key; a repeated call is the same task."
+    )
+    cancel: bool = Field(False, description="Set to true to cancel the task: its Job is deleted. Cannot be undone.")
+
+
+class Progress(Model):
+    """How far the tool says it is."""
+
+    current: float = Field(0, description="Progress made so far, in the tool's own unit.")
+    total: float | None = Field(None, description="Where progress ends, in the same unit, if known.")
+    message: str | None = Field(None, max_length=4096, description="What the tool is doing.")
+    display: str | None = Field(None, max_length=128, description="The same for people, for example `45% (9/20)`.")
+
+
+class ResultRecord(Model):
+    """The result as JSON text, so that no number changes on its way, or where to find it."""
+
+    text: str | None = Field(None, description="The result as JSON text, where it is small enough to be kept here.")
+    ref: str | None = Field(None, description="Key of the result in the result store, where it is not kept here.")
+    size_bytes: int = Field(0, description="Size of the JSON text in bytes (UTF-8).")
+    sha256: str | None = Field(None, description="SHA-256 of the JSON text, in hex.")
+
+
+class TaskError(Model):
+    """The JSON-RPC error that the call ended with."""
+
+    code: int = Field(description="JSON-RPC error code.")
+    message: str = Field(description="What went wrong.")
+    data_text: str | None = Field(None, description="The error's data as JSON text.")
+
+
+class InputRequest(Model):
+    """A question that the running tool has put to the caller."""
+
+    key: str = Field(description="Unique for the task's whole life.")
+    method: str = Field(description="MCP method of the request, for example elicitation/create.")
+    params_text: str = Field("{}", description="Params of the request as JSON text.")
+    message: str | None = Field(None, description="What is being asked, for people.")
+    created_at: Timestamp | None = Field(None, description="When the tool asked.")
+    response_text: str | None = Field(None, description="The answer as JSON text, once it is there.")
+    error: TaskError | None = Field(None, description="The JSON-RPC error that the caller answered with instead.")
+
+    @property
+    def answered(self) -> bool:
+        """Whether the caller has answered."""
+        return self.response_text is not None or self.error is not None
+
+
+class Condition(Model):
+    """A Kubernetes condition."""
+
+    type: str = Field(description="Succeeded, Scheduled, ResultRecorded or PodsTerminated.")
+    status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
+    reason: str = Field("", description="Machine-readable reason of the last change, CamelCase.")
+    message: str = Field("", description="Reason of the last change, for people.")
+    last_transition_time: Timestamp | None = Field(None, description="When the status last changed.")
+    observed_generation: int | None = Field(None, description="Generation of the spec that this is about.")
+
+
+class McpTaskStatus(Model):
+    """What has become of the task. A terminal phase never changes."""
+
+    phase: Phase | None = Field(
+        None, description="working, input_required, completed, failed or cancelled; none means working."
+    )
+    reason: str | None = Field(None, description="Why, in one stable CamelCase word.")
+    message: str | None = Field(None, max_length=32768, description="Why, for people and models.")
+    progress: Progress | None = Field(None, description="How far the tool says it is.")
+    last_updated_at: Timestamp | None = Field(None, description="When what a client can see last changed.")
+    started_at: Timestamp | None = Field(None, description="When the current attempt began to run.")
+    finished_at: Timestamp | None = Field(None, description="When the phase became terminal.")
+    expires_at: Timestamp | None = Field(None, description="When the task and its result are removed.")
+    job_name: str | None = Field(None, description="Name of the task's Job.")
+    pod_name: str | None = Field(None, description="Name of the current attempt's Pod.")
+    pod_uid: str | None = Field(None, description="Uid of the current attempt's Pod; reports of others are refused.")
+    node_name: str | None = Field(None, description="Node of the current attempt's Pod.")
+    attempts: int | None = Field(None, ge=0, description="How many times the process was started.")
+    exit_code: int | None = Field(None, description="Exit code of the last attempt's container, if it failed.")
+    result: ResultRecord | None = Field(None, description="The result, once there is one.")
+    error: TaskError | None = Field(None, description="The JSON-RPC error, if the call ended with one.")
+    input_requests: list[InputRequest] | None = Field(
+        None, description="Questions of the running tool; each stays until the tool has its answer."
+    )
+    input_since: Timestamp | None = Field(None, description="Since when the task has been waiting for answers.")
+    input_wait_ms: int | None = Field(
+        None, ge=0, description="Milliseconds that the attempt has waited for answers before that, in all."
+    )
+    observed_generation: int | None = Field(None, description="Generation of the spec that the operator last saw.")
+    conditions: list[Condition] | None = Field(
+        None,
+        description="Succeeded (the summary), Scheduled, ResultRecorded, PodsTerminated.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of the given type, if it is there."""
+        return next((c for c in self.conditions or () if c.type == kind), None)
+
+
+class OwnerReference(Model):
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+    controller: bool | None = None
+    block_owner_deletion: bool | None = None
+
+
+class ObjectMeta(Model):
+    """The part of Kubernetes' ObjectMeta that mcptasks reads."""
+
+    name: str = ""
+    namespace: str = "default"
+    uid: str = ""
+    resource_version: str | None = None
+    generation: int | None = None
+    creation_timestamp: Timestamp | None = None
+    deletion_timestamp: Timestamp | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    owner_references: list[OwnerReference] = Field(default_factory=list)
+
+
+class McpTask(Model):
+    """One MCP call that runs as one Kubernetes Job."""
+
+    api_version: Literal["mcptasks.dev/v1alpha1"] = API_VERSION
+    kind: Literal["McpTask"] = "McpTask"
+    metadata: ObjectMeta
+    spec: McpTaskSpec = Field(description="What to run. Immutable, except that `cancel` may become true.")
+    status: McpTaskStatus = Field(default_factory=McpTaskStatus, description="What has become of it.")
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+    @property
+    def namespace(self) -> str:
+        return self.metadata.namespace
+
+    @property
+    def uid(self) -> str:
+        return self.metadata.uid
+
+    @property
+    def phase(self) -> Phase:
+        """The phase; a task without one is working."""
+        return self.status.phase or Phase.WORKING
+
+    @property
+    def terminal(self) -> bool:
+        return self.phase.terminal
+
+
+class DisruptionPolicy(StrEnum):
+    """What happens when the Pod is lost to the cluster (eviction, preemption, node loss), not to the tool."""
+
+    RETRY_IDEMPOTENT = "RetryIdempotent"
+    FAIL = "Fail"
+
+
+class Executor(StrEnum):
+    """How the task's process comes to run."""
+
+    JOB = "Job"
+
+
+class Retention(Model):
+    """How long tasks stay readable where the call does not say so."""
+
+    completed_seconds: int | None = Field(
+        None, ge=0, description="Seconds from creation that a completed task stays readable."
+    )
+    failed_seconds: int | None = Field(
+        None, ge=0, description="Seconds from creation that a failed or cancelled task stays readable."
+    )
+
+
+class McpTaskTemplateSpec(Model):
+    """How tasks run: owned by administrators, named by tools, out of reach of callers."""
+
+    pod_template: JsonObject | None = Field(
+        None,
+        description=(
+            "PodTemplateSpec of the task's Job. The container named `runner` (or the first one) runs the tool; what "
+            "it leaves out (image, command, token volume, security context) is filled in by the operator."
+        ),
+    )
+    executor: Executor = Field(Executor.JOB, description="How the process comes to run; Job is a Pod of its own.")
+    start_deadline_seconds: int | None = Field(
+        None,
+        ge=1,
+        description=(
+            "Seconds that a task may wait for its Pod to start before it fails. A task whose Pod has no node yet waits "
+            "its turn: they count anew whenever a Pod of the same template, unchanged, gets a node."
+        ),
+    )
+    timeout_seconds: int | None = Field(
+        None, ge=1, description="Seconds that an attempt may run, where neither tool nor call says so."
+    )
+    disruption_policy: DisruptionPolicy = Field(
+        DisruptionPolicy.RETRY_IDEMPOTENT,
+        description="RetryIdempotent runs idempotent tools again after an eviction or node loss; Fail never does.",
+    )
+    queue_name: str | None = Field(None, description="Kueue LocalQueue for the Job (kueue.x-k8s.io/queue-name).")
+    retention: Retention | None = Field(None, description="How long tasks stay readable where the call does not say.")
+
+
+class McpTaskTemplate(Model):
+    """A way for tasks to run, named by tools: image, resources, deadlines, retention."""
+
+    api_version: Literal["mcptasks.dev/v1alpha1"] = API_VERSION
+    kind: Literal["McpTaskTemplate"] = "McpTaskTemplate"
+    metadata: ObjectMeta
+    spec: McpTaskTemplateSpec = Field(default_factory=McpTaskTemplateSpec, description="How tasks run.")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A CEL validation rule with its meaning in Python, which the embedded cluster evaluates in CEL's place.
+
+    `check(self, old_self)` gets JSON values; `old_self` is None where there is no earlier value.
+    """
+
+    cel: str
+    message: str
+    check: Callable[[Any, Any], bool]
+
+
+_MUTABLE_SPEC_FIELDS = frozenset({"cancel"})
+_FREE_FORM_SPEC_FIELDS = frozenset({"arguments", "request"})
+_COMPARABLE_SPEC_FIELDS = tuple(
+    field.alias or name
+    for name, field in McpTaskSpec.model_fields.items()
+    if (field.alias or name) not in _MUTABLE_SPEC_FIELDS | _FREE_FORM_SPEC_FIELDS
+)
+"""The immutable fields that CEL can compare one by one.
+
+Free-form JSON has no schema, and a rule cannot name it; a rule on the whole spec compares it rightly. (Given a schema
+of `type: object`, the API server's equality looks only at keys that both sides have, so that a renamed key would pass:
+seen on Kubernetes 1.36.) So everything is compared as a whole, except in the one update that sets `cancel`.
+"""
+
+
+def _unchanged(field: str) -> str:
+    """CEL for "this field is as it was"."""
+    return f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equality of JSON values as CEL has it.
+
+    Unlike with Python's `==`, true is not 1 and false is not 0. Numbers are equal by value: 1 is 1.0. (In free-form
+    JSON a real API server also refuses 1.0 in place of 1, although it would store it as 1.)
+    """
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(value, right[name]) for name, value in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(same, left, right))
+    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
+
+
+def _spec_is_frozen(new: Any, old: Any) -> bool:
+    if old is None:
+        return True
+    if same(new.get("cancel"), old.get("cancel")):
+        return same(new, old)
+    return all(same(new.get(field), old.get(field)) for field in _COMPARABLE_SPEC_FIELDS)
+
+
+def _cancel_is_one_way(new: Any, old: Any) -> bool:
+    return old is None or not old.get("cancel") or bool(new.get("cancel"))
+
+
+def _status(resource: Any) -> JsonObject:
+    return (resource or {}).get("status") or {}
+
+
+def _phase_is_sticky(new: Any, old: Any) -> bool:
+    phase = _status(old).get("phase")
+    return phase not in TERMINAL_PHASES or _status(new).get("phase") == phase
+
+
+def _result_is_sticky(new: Any, old: Any) -> bool:
+    phase = _status(old).get("phase")
+    return phase not in TERMINAL_PHASES or same(_status(new).get("result"), _status(old).get("result"))
+
+
+_WAS_TERMINAL = (
+    "has(oldSelf.status) && has(oldSelf.status.phase) && oldSelf.status.phase in ['completed', 'failed', 'cancelled']"
+)
+
+SPEC_RULES = (
+    Rule(
+        cel="self.cancel == oldSelf.cancel ? self == oldSelf : "
+        + " && ".join(f"({_unchanged(field)})" for field in _COMPARABLE_SPEC_FIELDS),
+        message="spec is immutable, except that cancel may become true; make a new task instead",
+        check=_spec_is_frozen,
+    ),
+    Rule(
+        cel="!(has(oldSelf.cancel) && oldSelf.cancel) || (has(self.cancel) && self.cancel)",
+        message="a cancelled task cannot be revived: spec.cancel stays true",
+        check=_cancel_is_one_way,
+    ),
+)
+
+TASK_RULES = (
+    Rule(
+        cel=(
+            f"!({_WAS_TERMINAL}) || "
+            "(has(self.status) && has(self.status.phase) && self.status.phase == oldSelf.status.phase)"
+        ),
+        message="the task has ended: a terminal phase never changes",
+        check=_phase_is_sticky,
+    ),
+    Rule(
+        cel=(
+            f"!({_WAS_TERMINAL}) || (has(self.status) && has(self.status.result) == has(oldSelf.status.result)"
+            " && (!has(self.status.result) || self.status.result == oldSelf.status.result))"
+        ),
+        message="the task has ended: its result never changes",
+        check=_result_is_sticky,
+    ),
+)
+
+CEL_RULES: Mapping[str, Callable[[Any, Any], bool]] = {rule.cel: rule.check for rule in (*SPEC_RULES, *TASK_RULES)}
+"""Python equivalent of every CEL rule in the CRDs, by the rule's text."""

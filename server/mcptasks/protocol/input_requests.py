@@ -1,0 +1,127 @@
+"""What a running task may ask its client, in all protocol versions, and what answers it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    INVALID_PARAMS,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    ClientCapabilities,
+    CreateMessageResult,
+    CreateMessageResultWithTools,
+    ElicitationCapability,
+    ElicitResult,
+    FormElicitationCapability,
+    ListRootsResult,
+    MissingRequiredClientCapabilityErrorData,
+    RootsCapability,
+    SamplingCapability,
+    SamplingToolsCapability,
+    UrlElicitationCapability,
+)
+from pydantic import TypeAdapter, ValidationError
+
+from mcptasks.model.questions import MAX_ANSWER_BYTES
+from mcptasks.model.task import InputRequest, JsonObject
+
+ELICIT = "elicitation/create"
+SAMPLE = "sampling/createMessage"
+LIST_ROOTS = "roots/list"
+
+_RESULTS: dict[str, TypeAdapter[Any]] = {
+    ELICIT: TypeAdapter(ElicitResult),
+    SAMPLE: TypeAdapter(CreateMessageResult | CreateMessageResultWithTools),
+    LIST_ROOTS: TypeAdapter(ListRootsResult),
+}
+
+KINDS = frozenset(_RESULTS)
+"""Methods that a task may ask with."""
+
+
+def summary(method: str, params: Mapping[str, Any]) -> str:
+    """What is being asked, for people."""
+    if method == ELICIT:
+        text = str(params.get("message") or "some input")
+        return f"{text} ({params['url']})" if params.get("mode") == "url" and "url" in params else text
+    return "an answer of the client's model" if method == SAMPLE else "the client's roots"
+
+
+def missing_capability(
+    declared: ClientCapabilities | None, method: str, params: Mapping[str, Any]
+) -> ClientCapabilities | None:
+    """What a client would have to declare for being asked this; None where it has declared it."""
+    if method == ELICIT:
+        return _missing_elicitation(declared, params.get("mode", "form") == "url")
+    if method == SAMPLE:
+        wants_tools = bool(params.get("tools") or params.get("toolChoice"))
+        sampling = declared.sampling if declared else None
+        if sampling is not None and (sampling.tools is not None or not wants_tools):
+            return None
+        return ClientCapabilities(
+            sampling=SamplingCapability(tools=SamplingToolsCapability()) if wants_tools else SamplingCapability()
+        )
+    return None if declared and declared.roots is not None else ClientCapabilities(roots=RootsCapability())
+
+
+def _missing_elicitation(declared: ClientCapabilities | None, url: bool) -> ClientCapabilities | None:
+    elicitation = declared.elicitation if declared else None
+    if elicitation is not None and (
+        elicitation.url is not None if url else elicitation.form is not None or elicitation.url is None
+    ):
+        return None
+    wanted = (
+        ElicitationCapability(url=UrlElicitationCapability())
+        if url
+        else ElicitationCapability(form=FormElicitationCapability())
+    )
+    return ClientCapabilities(elicitation=wanted)
+
+
+def require_capability(declared: ClientCapabilities | None, method: str, params: Mapping[str, Any]) -> None:
+    """Raises MCPError where the client has not declared that it can be asked this."""
+    missing = missing_capability(declared, method, params)
+    if missing is None:
+        return
+    data = MissingRequiredClientCapabilityErrorData(required_capabilities=missing)
+    kind = next(iter(missing.model_dump(exclude_none=True)))
+    raise MCPError(
+        code=MISSING_REQUIRED_CLIENT_CAPABILITY,
+        message=f"The tool needs to ask the client ({method}), and the client did not declare {kind}",
+        data=data.model_dump(by_alias=True, mode="json", exclude_none=True),
+    )
+
+
+def params_of(request: InputRequest) -> JsonObject:
+    """Params of the request."""
+    params: JsonObject = json.loads(request.params_text)
+    return params
+
+
+def answer_text(request: InputRequest, value: object) -> str:
+    """An answer as JSON text. Raises MCPError where it is none to this request."""
+    adapter = _RESULTS.get(request.method)
+    try:
+        result = None if adapter is None else adapter.validate_python(value, by_name=False)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in found["loc"])
+        raise _invalid(request, f"{where}: {found['msg']}" if where else str(found["msg"])) from error
+    if isinstance(result, ElicitResult) and result.action == "accept" and result.content is None and _is_form(request):
+        raise _invalid(request, "an accepted form has content")
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size > MAX_ANSWER_BYTES:
+        raise _invalid(request, f"it is {size} bytes of JSON, the limit is {MAX_ANSWER_BYTES}")
+    return text
+
+
+def _is_form(request: InputRequest) -> bool:
+    return bool(params_of(request).get("mode", "form") == "form")
+
+
+def _invalid(request: InputRequest, why: str) -> MCPError:
+    return MCPError(code=INVALID_PARAMS, message=f"Invalid answer to {request.key} ({request.method}): {why}")

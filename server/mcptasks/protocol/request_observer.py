@@ -1,0 +1,70 @@
+"""Tells how requests are answered: which method, by which protocol version, with what outcome, how fast."""
+
+from __future__ import annotations
+
+import time
+from enum import StrEnum
+from typing import Protocol
+
+from mcp.server.context import CallNext, HandlerResult
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, CallToolResult
+from mcp_types.methods import SPEC_CLIENT_METHODS
+from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
+
+from mcptasks.protocol.requests import Context
+
+OTHER = "other"
+METHODS = SPEC_CLIENT_METHODS | {"tasks/get", "tasks/cancel", "tasks/result", "tasks/list", "tasks/update"}
+
+
+class Outcome(StrEnum):
+    """How a request was answered."""
+
+    OK = "ok"
+    TOOL_ERROR = "tool_error"
+    REFUSED = "refused"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class RequestObserver(Protocol):
+    """Is told of every request that was answered."""
+
+    def answered(self, method: str, era: str, outcome: str, seconds: float) -> None:
+        """`method` and `era` (the protocol version) are from bounded sets; `other` stands for all else."""
+        ...
+
+
+async def observed(observer: RequestObserver, ctx: Context, call_next: CallNext) -> HandlerResult:
+    """Answer the request, and tell the observer."""
+    started = time.monotonic()
+    outcome = Outcome.CANCELLED
+    try:
+        result = await call_next(ctx)
+        outcome = _outcome(result)
+        return result
+    except Exception as error:
+        outcome = _of_error(error)
+        raise
+    finally:
+        method = ctx.method if ctx.method in METHODS else OTHER
+        era = ctx.protocol_version if ctx.protocol_version in KNOWN_PROTOCOL_VERSIONS else OTHER
+        observer.answered(method, era, outcome.value, time.monotonic() - started)
+
+
+def _outcome(result: HandlerResult) -> Outcome:
+    failed = (
+        result.is_error if isinstance(result, CallToolResult) else isinstance(result, dict) and result.get("isError")
+    )
+    return Outcome.TOOL_ERROR if failed else Outcome.OK
+
+
+def _of_error(error: Exception) -> Outcome:
+    """Callers' mistakes are known by their codes; whatever else is raised is ours."""
+    if isinstance(error, ValidationError):
+        return Outcome.REFUSED
+    if isinstance(error, MCPError):
+        return Outcome.FAILED if error.error.code == INTERNAL_ERROR else Outcome.REFUSED
+    return Outcome.FAILED

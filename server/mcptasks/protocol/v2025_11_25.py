@@ -1,0 +1,274 @@
+"""Tasks as protocol version 2025-11-25 has them (SEP-1686): the caller asks, with `params.task`.
+
+https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/tasks
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mcp.server.context import CallNext, HandlerResult
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, ClientCapabilities, TaskStatusNotification
+from mcp_types import methods as mcp_methods
+
+from mcptasks.model.task import ComponentKind, JsonObject, Request
+from mcptasks.protocol.catalogue import KINDS, NOUNS, ArgumentsError, Catalogue, Target, requested
+from mcptasks.protocol.inline_calls import until_closing
+from mcptasks.protocol.requests import (
+    AnswerParams,
+    Context,
+    ListParams,
+    TaskIdParams,
+    as_mcp_error,
+    give_answers,
+    idempotency_key_of,
+    not_offered,
+    principal_of_caller,
+    progress_meta,
+    request_of,
+    shaped_result,
+    task_failure,
+    task_fields,
+    trace_context_of,
+)
+from mcptasks.protocol.v2025_11_25_http import ANSWER, exchange_of
+from mcptasks.protocol.v2025_11_25_questions import answer_in, asked_with, can_be_asked, related_task, request_message
+from mcptasks.protocol.v2025_11_25_sessions import HEADER as SESSION_HEADER
+from mcptasks.protocol.v2025_11_25_sessions import declared_by
+from mcptasks.protocol.waits import WaitingCalls, send_progress
+from mcptasks.tasks.calls import Call, TaskNotFoundError, TaskView
+
+if TYPE_CHECKING:
+    from mcptasks.tasks.service import TaskService
+
+logger = logging.getLogger(__name__)
+
+VERSION = "2025-11-25"
+
+IMMEDIATE_RESPONSE_KEY = "io.modelcontextprotocol/model-immediate-response"
+"""`_meta` of CreateTaskResult: what a host may tell the model as the call's immediate answer."""
+
+
+def render(view: TaskView) -> JsonObject:
+    """The task as this version's `Task` object."""
+    return task_fields(view, view.phase) | {"ttl": view.ttl_ms, "pollInterval": view.poll_interval_ms}
+
+
+@dataclass(frozen=True)
+class Protocol2025:
+    """Serves this version's requests about tasks."""
+
+    service: TaskService
+    catalogue: Catalogue
+
+    @property
+    def offers_list(self) -> bool:
+        """tasks/list is offered only where callers can be told apart, or are all one user (spec: SHOULD)."""
+        return self.catalogue.authenticates or self.service.settings.single_user
+
+    def capabilities(self) -> JsonObject:
+        """`ServerCapabilities.tasks`.
+
+        The version knows `tools/call` only. The two other leaves are those that FastMCP 2 and 3 have made common, and
+        are there only where something stands behind them.
+        """
+        requests: JsonObject = {"tools": {"call": {}}}
+        if self._offers(ComponentKind.PROMPT):
+            requests["prompts"] = {"get": {}}
+        if self._offers(ComponentKind.RESOURCE):
+            requests["resources"] = {"read": {}}
+        offered: JsonObject = {"cancel": {}, "requests": requests}
+        return {"list": {}, **offered} if self.offers_list else offered
+
+    def _offers(self, kind: ComponentKind) -> bool:
+        kinds = {kind, ComponentKind.RESOURCE_TEMPLATE} if kind is ComponentKind.RESOURCE else {kind}
+        return kind is ComponentKind.TOOL or any(self.catalogue.has_tasks(each) for each in kinds)
+
+    async def get(self, _ctx: Context, params: TaskIdParams) -> HandlerResult:
+        """tasks/get: the task."""
+        view = await self.service.poll(params.task_id, principal_of_caller())
+        return render(view) | progress_meta(view)
+
+    async def cancel(self, _ctx: Context, params: TaskIdParams) -> HandlerResult:
+        """tasks/cancel: the task, cancelled before the answer; an ended one is an error (MUST)."""
+        return render(await self.service.cancel(params.task_id, principal_of_caller()))
+
+    async def list(self, _ctx: Context, params: ListParams) -> HandlerResult:
+        """tasks/list: the caller's tasks, a page at a time."""
+        if not self.offers_list:
+            raise not_offered("tasks/list")
+        page = self.service.list(principal_of_caller(), params.cursor)
+        result: JsonObject = {"tasks": [render(view) for view in page.tasks]}
+        return result if page.next_cursor is None else result | {"nextCursor": page.next_cursor}
+
+    async def result(self, ctx: Context, params: TaskIdParams) -> HandlerResult:
+        """tasks/result: waits for the end, asking what the task asks; then answers as the call itself would have."""
+        first = True
+        asked: set[str] = set()
+        async for view in self.service.follow(params.task_id, principal_of_caller()):
+            if view.phase.terminal:
+                return await self._outcome(view)
+            if not first:
+                await self._notify(ctx, view)
+            await self._ask(ctx, view, asked)
+            first = False
+        raise AssertionError("follow ends only with a terminal task")
+
+    async def _outcome(self, view: TaskView) -> JsonObject:
+        if view.result is None:
+            raise task_failure(view)
+        result = await shaped_result(self.service, view, VERSION)
+        result["_meta"] = {**result.get("_meta", {}), **related_task(view.task_id)}
+        return result
+
+    async def _notify(self, ctx: Context, view: TaskView) -> None:
+        """Tell the waiting caller of a change, on the stream of its own request."""
+        status = TaskStatusNotification.model_validate({"params": render(view)})
+        await ctx.session.send_notification(status, related_request_id=ctx.request_id)  # type: ignore[arg-type]
+        await send_progress(ctx, view, related_task(view.task_id))
+
+    async def _ask(self, ctx: Context, view: TaskView, asked: set[str]) -> None:
+        """Put the task's questions on the stream, each once. Only what the client has declared is asked (MUST)."""
+        exchange = exchange_of(ctx)
+        declared = _declared(ctx)
+        if exchange is None or declared is None:
+            return
+        capabilities = ClientCapabilities.model_validate(declared)
+        for request in view.input_requests:
+            if request.key not in asked and can_be_asked(capabilities, request, VERSION):
+                asked.add(request.key)
+                await exchange.write(request_message(view.task_id, request))
+
+    async def answer(self, ctx: Context, params: AnswerParams) -> HandlerResult:
+        """The client's response to such a request. What answers nothing, or nothing any more, is dropped."""
+        exchange = exchange_of(ctx)
+        asked = asked_with(params.id)
+        if exchange is None or not exchange.is_response or asked is None:
+            raise not_offered(ANSWER)
+        response = {asked.key: params.model_extra or {}}
+        try:
+            await give_answers(self.service, asked.task_id, response, answer_in)
+        except TaskNotFoundError:
+            logger.info("a response to a question of an unknown task was dropped", extra={"task": asked.task_id})
+        return {}
+
+    async def middleware(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        """Announces tasks at `initialize` and answers augmented requests; all else goes on."""
+        if ctx.method == "initialize":
+            return self._announce(await call_next(ctx))
+        kind = KINDS.get(ctx.method)
+        if kind is None or ctx.request_id is None or not self._offers(kind):
+            # What is not offered is served as if nobody had asked for it (spec: MUST).
+            return await call_next(ctx)
+        try:
+            answer = await self._answer_if_task(kind, ctx)
+        except Exception as error:
+            raise as_mcp_error(error) from error
+        return await until_closing(self.service.closing, call_next, ctx) if answer is None else answer
+
+    def _announce(self, result: HandlerResult) -> HandlerResult:
+        if isinstance(result, dict) and result.get("protocolVersion") == VERSION:
+            result["capabilities"]["tasks"] = self.capabilities()
+        return result
+
+    async def _answer_if_task(self, kind: ComponentKind, ctx: Context) -> JsonObject | None:
+        """The answer to a request that becomes a task; None where it is to run inline."""
+        params = dict(ctx.params or {})
+        name = requested(ctx.method, params)
+        target = None if name is None else self.catalogue.find(*name)
+        task = params.get("task") if ctx.protocol_version == VERSION else None
+        if target is None:
+            if task is not None:
+                raise _unknown(kind, None if name is None else name[1])
+            return None
+        if task is None:
+            return await self._plain(target, ctx)
+        if not target.config.runs_as_task:
+            raise MCPError(
+                code=METHOD_NOT_FOUND,
+                message=f"{_named(target)} does not run as a task: send the request without params.task",
+            )
+        ttl_ms = _asked_ttl(task)
+        mcp_methods.validate_client_request(ctx.method, ctx.protocol_version, params)
+        created: JsonObject = {"task": render(await self.service.create(self._call(target, ttl_ms, ctx)))}
+        if target.config.immediate_response is not None:
+            created["_meta"] = {IMMEDIATE_RESPONSE_KEY: target.config.immediate_response}
+        return created
+
+    async def _plain(self, target: Target, ctx: Context) -> JsonObject | None:
+        """The answer to a request without `params.task`; None where it is to run inline."""
+        tools = self.service.settings.task_tools and target.component.kind is ComponentKind.TOOL
+        how = target.config.plain_call(task_tools=tools)
+        if not target.config.runs_as_task or how == "inline":
+            return None
+        if how == "refuse":
+            raise only_as_task(target)
+        mcp_methods.validate_client_request(ctx.method, ctx.protocol_version, ctx.params)
+        try:
+            call = self._call(target, None, ctx)
+        except ArgumentsError:
+            # The component refuses them itself, before its body runs.
+            return None
+        return await WaitingCalls(self.service).plain(ctx, call, how)
+
+    def _call(self, target: Target, ttl_ms: int | None, ctx: Context) -> Call:
+        """The call that the request makes. Raises ArgumentsError."""
+        component = target.component
+        arguments = (ctx.params or {}).get("arguments") or {} if ctx.method in _WITH_ARGUMENTS else {}
+        self.catalogue.check_arguments(component.kind, component.name, arguments)
+        return Call(
+            component=component,
+            arguments=arguments,
+            config=target.config,
+            ttl_ms=ttl_ms,
+            principal=principal_of_caller(self.service.settings.forward_claims),
+            request=self._request(ctx),
+            trace_context=trace_context_of(ctx),
+            idempotency_key=idempotency_key_of(ctx),
+            idempotent_hint=self.catalogue.is_idempotent(component.kind, component.name),
+            can_ask=self.catalogue.can_ask(component.kind, component.name),
+        )
+
+    def _request(self, ctx: Context) -> Request:
+        """What the component may know of the request. The client's capabilities are those of its handshake."""
+        request = request_of(ctx, self.service.settings.forward_headers)
+        return request.model_copy(update={"client_capabilities": _declared(ctx)})
+
+
+_WITH_ARGUMENTS = frozenset({"tools/call", "prompts/get"})
+
+
+def _declared(ctx: Context) -> JsonObject | None:
+    return declared_by(ctx.request.headers.get(SESSION_HEADER)) if ctx.request is not None else None
+
+
+def only_as_task(target: Target) -> MCPError:
+    """The error for a request that wants inline what its author allows as a task only."""
+    return MCPError(
+        code=METHOD_NOT_FOUND,
+        message=f"{_named(target)} runs only as a task: send params.task with protocol version {VERSION}",
+    )
+
+
+def _named(target: Target) -> str:
+    return f"{NOUNS[target.component.kind]} {target.component.name!r}"
+
+
+def _unknown(kind: ComponentKind, name: object) -> MCPError:
+    data = {"uri": name} if kind is ComponentKind.RESOURCE else None
+    return MCPError(code=INVALID_PARAMS, message=f"Unknown {NOUNS[kind].lower()}: {name}", data=data)
+
+
+def _asked_ttl(task: object) -> int | None:
+    """`params.task.ttl` in milliseconds, checked strictly: "60000" and 1.5 are no integers."""
+    ttl = task.get("ttl") if isinstance(task, dict) else None
+    if ttl is None:
+        return None
+    if isinstance(ttl, bool) or not isinstance(ttl, int):
+        raise MCPError(
+            code=INVALID_PARAMS, message=f"Invalid ttl {ttl!r}: use milliseconds as an integer, for example 60000"
+        )
+    return ttl

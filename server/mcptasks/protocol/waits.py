@@ -1,0 +1,125 @@
+"""Calls that wait for their task: those of clients that know no tasks, and those that may answer at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from mcp_types import ProgressNotification
+
+from mcptasks.model.task import JsonObject
+from mcptasks.model.task_config import PlainCall
+from mcptasks.protocol.requests import Context, shaped_result, task_failure
+from mcptasks.tasks.calls import Call, DrainingError, InterruptedCallError, ServiceError, TaskView
+
+if TYPE_CHECKING:
+    from mcptasks.tasks.service import TaskService
+
+CANCEL_SECONDS = 5.0
+
+Tell = Callable[[TaskView], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class WaitingCalls:
+    """Makes tasks of calls and waits for them."""
+
+    service: TaskService
+
+    async def plain(self, ctx: Context, call: Call, how: PlainCall) -> JsonObject:
+        """The answer to a call whose client knows no tasks.
+
+        `wait` answers as the component itself would have, however long that takes; `submit` does so if it ends soon,
+        and gives the task's id as text otherwise.
+        """
+        # Who knows no tasks cannot answer what one asks.
+        view = await self.service.create(replace(call, can_ask=False))
+        seconds = None if how == "wait" else call.config.answer_within_seconds
+        ended = await self._ended(ctx, call, view, seconds)
+        return submitted(view) if ended is None else await self._answer(ended, ctx.protocol_version)
+
+    async def within(self, ctx: Context, call: Call) -> TaskView | JsonObject:
+        """The task, or the plain answer if it ends within the time that its component's configuration gives it."""
+        view = await self.service.create(call)
+        seconds = call.config.answer_within_seconds
+        ended = await self._ended(ctx, call, view, seconds) if seconds else None
+        return view if ended is None else await self._answer(ended, ctx.protocol_version)
+
+    async def _ended(self, ctx: Context, call: Call, view: TaskView, seconds: float | None) -> TaskView | None:
+        """The ended task; None where it is not over in time, or asks its caller something."""
+        async with self._abandoned_with_the_call(call, view):
+            if seconds is None:
+                # Nobody else could answer this call: it has all the time that the server has left.
+                return await self._end(ctx, call, view, self.service.closing)
+            # A replica that shuts down answers with the task, as it would when the time is over.
+            with anyio.move_on_after(seconds), suppress(DrainingError):
+                return await self._end(ctx, call, view, self.service.draining)
+        return None
+
+    async def _end(self, ctx: Context, call: Call, view: TaskView, stop: asyncio.Event) -> TaskView | None:
+        async for now in self.service.follow(view.task_id, call.principal, stop):
+            if now.phase.terminal:
+                return now
+            if now.input_requests:
+                return None
+            await send_progress(ctx, now)
+        raise AssertionError("follow ends only with a terminal task")
+
+    @asynccontextmanager
+    async def _abandoned_with_the_call(self, call: Call, view: TaskView) -> AsyncIterator[None]:
+        """Cancel the task if the call ends before its caller got anything: nobody could ever ask for the task.
+
+        With an idempotency key the caller can: the same call again is the same task.
+        """
+        try:
+            yield
+        except (anyio.get_cancelled_exc_class(), ServiceError) as error:
+            if call.idempotency_key is None:
+                with anyio.CancelScope(shield=True), anyio.move_on_after(CANCEL_SECONDS):
+                    await self._cancel(view, call)
+                if isinstance(error, DrainingError):
+                    raise InterruptedCallError from error
+            raise
+
+    async def _cancel(self, view: TaskView, call: Call) -> None:
+        try:
+            await self.service.cancel(view.task_id, call.principal)
+        except ServiceError:
+            # It has ended or is gone, or the cluster is away and its ttl will remove it.
+            return
+
+    async def _answer(self, view: TaskView, version: str) -> JsonObject:
+        if view.result is None:
+            raise task_failure(view)
+        return await shaped_result(self.service, view, version)
+
+
+async def send_progress(ctx: Context, view: TaskView, meta: JsonObject | None = None) -> None:
+    """Progress of the task on the stream of the current request, if its task was asked to report any."""
+    token = (view.request.meta or {}).get("progressToken")
+    if token is None or view.progress is None:
+        return
+    progress: dict[str, Any] = {"progressToken": token, "progress": view.progress}
+    if meta:
+        progress["_meta"] = meta
+    if view.progress_total is not None:
+        progress["total"] = view.progress_total
+    if view.message:
+        progress["message"] = view.message
+    notification = ProgressNotification.model_validate({"params": progress})
+    await ctx.session.send_notification(notification, related_request_id=ctx.request_id)
+
+
+def submitted(view: TaskView) -> JsonObject:
+    """A tool's result that says, in text, where its result will be."""
+    text = (
+        f"{view.component.name} runs in the background as task {view.task_id}. "
+        f'Call task_result with task_id "{view.task_id}" for its result, task_status to see how far it is, '
+        "task_cancel to stop it."
+    )
+    structured = {"taskId": view.task_id, "status": view.phase.value}
+    return {"content": [{"type": "text", "text": text}], "structuredContent": structured, "isError": False}

@@ -1,0 +1,58 @@
+"""What becomes of an outcome before it leaves the process: pure."""
+
+from __future__ import annotations
+
+from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
+
+from mcptasks.gateway.contract import ErrorOutcome, FailureOutcome, Outcome, ResultOutcome
+from mcptasks.model.lifecycle import MAX_MESSAGE
+from mcptasks.model.task import Reason
+from mcptasks.tasks.result_errors import ResultTooLargeError
+
+EXIT_OK = 0
+EXIT_CRASHED = 1
+EXIT_FAILURE_RECORDED = 65
+EXIT_NOT_DELIVERED = 75
+
+_OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
+
+
+def within_limit(outcome: Outcome, max_result_bytes: int) -> Outcome:
+    """The outcome, or a failure in its place where its result is too large."""
+    if not isinstance(outcome, ResultOutcome):
+        return outcome
+    size = utf8_size(outcome.text)
+    if size <= max_result_bytes:
+        return outcome
+    error = ResultTooLargeError(size, max_result_bytes, "the server's MCPTASKS_MAX_RESULT_BYTES (MCPTASKS_REDIS_URL)")
+    return FailureOutcome(reason=Reason.RESULT_TOO_LARGE, message=str(error))
+
+
+def encoded(outcome: Outcome) -> bytes:
+    """The outcome as JSON; a failure in its place where it is no text that UTF-8 can carry."""
+    try:
+        return _OUTCOME.dump_json(_with_short_message(outcome), by_alias=True, exclude_none=True)
+    except (PydanticSerializationError, UnicodeEncodeError):
+        return encoded(not_serializable("the result has characters that are not Unicode (lone surrogates)"))
+
+
+def not_serializable(why: str) -> FailureOutcome:
+    """The failure of a result that the gateway cannot take."""
+    return FailureOutcome(reason=Reason.RESULT_NOT_SERIALIZABLE, message=f"The result cannot be recorded: {why}")
+
+
+def exit_code(outcome: Outcome) -> int:
+    """The process's exit code once the outcome is recorded."""
+    return EXIT_FAILURE_RECORDED if isinstance(outcome, FailureOutcome) else EXIT_OK
+
+
+def utf8_size(text: str) -> int:
+    """Bytes of the text in UTF-8; lone surrogates, which it does not have, count as three."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def _with_short_message(outcome: Outcome) -> Outcome:
+    if isinstance(outcome, ErrorOutcome) or outcome.message is None or len(outcome.message) <= MAX_MESSAGE:
+        return outcome
+    return outcome.model_copy(update={"message": outcome.message[:MAX_MESSAGE]})

@@ -1,0 +1,112 @@
+"""The runner: the process in a task's Pod. It runs one component once, hands the outcome to the gateway, and exits.
+
+Exit codes: 0, the outcome is recorded, or the task was over already; 65, the runner could not run the component and
+has recorded why; 75, the gateway could not be reached in time; 128 + n, ended by signal n; otherwise what the component
+itself ended the process with, 1 for a crash.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import io
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import NoReturn
+
+from mcptasks.logs import configure_logging
+from mcptasks.runner.delivery import EXIT_CRASHED, EXIT_NOT_DELIVERED, EXIT_OK
+from mcptasks.runner.gateway_client import GatewayClient, GatewayUnreachableError, Pace, RejectedError, TaskOverError
+from mcptasks.runner.loop_thread import LoopThread
+from mcptasks.runner.process import TaskProcess
+from mcptasks.runner.signals import Terminated, Termination, carry_on
+from mcptasks.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+EXIT_INTERRUPTED = 130
+CLOSE_SECONDS = 1.0
+AT_EXIT_SECONDS = 1.0
+"""How long handlers registered with `atexit` may take, for example to send the last traces."""
+
+
+def run(settings: Settings, pace: Pace | None = None) -> int:
+    """Run the Pod's task; gives the exit code. Only in the main thread.
+
+    The process should end with `leave`: what the component has left running must not keep the Pod.
+    """
+    started = time.monotonic()
+    configure_logging(settings.log_format, settings.log_level)
+    _write_lines_at_once()
+    with Termination.installed() as termination:
+        try:
+            with _process(settings, termination, started, pace) as process:
+                return process.run()
+        except TaskOverError as error:
+            logger.warning("nothing left to do: %s", error)
+            return EXIT_OK
+        except (GatewayUnreachableError, RejectedError) as error:
+            logger.error("%s", error)
+            return EXIT_NOT_DELIVERED
+        except Terminated:
+            return _terminated(termination)
+        except KeyboardInterrupt:
+            logger.error("the tool ended the process with KeyboardInterrupt")
+            return EXIT_INTERRUPTED
+        except SystemExit as error:
+            return _exited(error)
+        except BaseException:
+            logger.exception("the runner crashed")
+            return EXIT_CRASHED
+
+
+@contextlib.contextmanager
+def _process(settings: Settings, termination: Termination, started: float, pace: Pace | None) -> Iterator[TaskProcess]:
+    with LoopThread() as loop_thread:
+        client = GatewayClient(settings.gateway_url, settings.token_file, pace)
+        try:
+            yield TaskProcess(settings, client, loop_thread, termination, started)
+        finally:
+            with termination.reacting(carry_on), contextlib.suppress(TimeoutError):
+                loop_thread.submit(client.aclose()).future.result(CLOSE_SECONDS)
+
+
+def _terminated(termination: Termination) -> int:
+    if termination.task_is_over:
+        logger.warning("the tool was ended, because the task is over")
+    elif termination.signal is not None:
+        logger.warning("ended by %s", termination.signal.name)
+    return termination.exit_code
+
+
+def _exited(error: SystemExit) -> int:
+    """The exit code of a component that ended the process, as Python has it."""
+    if error.code is None or isinstance(error.code, int):
+        code = error.code or 0
+    else:
+        logger.error("%s", error.code)
+        code = EXIT_CRASHED
+    logger.error("the tool ended the process with exit code %s and has given no result", code)
+    return code
+
+
+def _write_lines_at_once() -> None:
+    """What a tool prints is in the Pod's log at once, as with PYTHONUNBUFFERED."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process now, whatever threads and child processes the component has left running."""
+    last_words = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
+    last_words.start()
+    last_words.join(AT_EXIT_SECONDS)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code & 0xFF)

@@ -1,0 +1,173 @@
+"""Running a component in the process's main thread, as a program of its own would.
+
+A synchronous tool may install signal handlers, start processes, use libraries that insist on the main thread, and can
+be ended by a signal: so its function runs there, while everything that is asynchronous runs on a loop beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from mcptasks.authoring.injection import CallSync
+from mcptasks.runner.loop_thread import LoopJob
+from mcptasks.runner.signals import Terminated, Termination, terminate
+
+T = TypeVar("T")
+
+CLEAN_UP_SECONDS = 5.0
+"""How long tasks that an asynchronous tool has left behind may take to end once they are cancelled."""
+
+
+class CallEndedError(BaseException):
+    """The function ended by something that is no `Exception`, such as SystemExit, and with it the process will.
+
+    It stands for that on the loop, which SystemExit itself would stop.
+    """
+
+
+@dataclass(eq=False)
+class _Call:
+    fn: Callable[[], Any]
+    loop: asyncio.AbstractEventLoop
+    answer: asyncio.Future[Any]
+    closing: bool
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
+
+    def settle(self, value: Any, error: BaseException | None) -> None:
+        self.loop.call_soon_threadsafe(self._settle, value, error)
+
+    def _settle(self, value: Any, error: BaseException | None) -> None:
+        if self.answer.done():
+            return
+        if error is None:
+            self.answer.set_result(value)
+        else:
+            self.answer.set_exception(error)
+
+
+class MainThreadCalls:
+    """Functions that coroutines of another thread's loop want called in the main thread.
+
+    `ending` is the BaseException by which one of them, or a signal, has asked the process to end.
+    """
+
+    def __init__(self) -> None:
+        self.ending: BaseException | None = None
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._calling = False
+        self._job: LoopJob[Any] | None = None
+
+    async def call(self, fn: Callable[[], T], *, closing: bool = False) -> T:
+        """Call the function in the main thread, in the caller's context, and give what it returns or raises.
+
+        One that is `closing` something is called even when the process has been asked to end.
+        """
+        loop = asyncio.get_running_loop()
+        call = _Call(fn, loop, loop.create_future(), closing)
+        self._calls.put(call)
+        answer: T = await call.answer
+        return answer
+
+    def serve(self, job: LoopJob[Any]) -> None:
+        """In the main thread: make the calls until the job is done. Never raises; see `ending`."""
+        self._job = job
+        job.future.add_done_callback(lambda _: self._calls.put(None))
+        if self.ending is not None:
+            job.cancel()
+        while not job.future.done():
+            call = self._calls.get()
+            if call is not None and not call.answer.cancelled():
+                self._make(call)
+
+    def interrupt(self) -> None:
+        """From a signal handler: end the function that is being called, or else the job."""
+        if self._calling:
+            raise Terminated
+        self.ending = self.ending or Terminated()
+        if self._job is not None:
+            self._job.cancel()
+
+    def _make(self, call: _Call) -> None:
+        try:
+            value = self._called(call)
+        except StopIteration as stop:
+            error = RuntimeError("the function raised StopIteration")
+            error.__cause__ = stop
+            call.settle(None, error)
+        except Exception as error:  # noqa: BLE001 (it goes to the caller)
+            call.settle(None, error)
+        except BaseException as ending:  # noqa: BLE001 (it goes to the caller, and ends the process later)
+            self.ending = self.ending or ending
+            call.settle(None, CallEndedError(f"ended by {type(ending).__name__}"))
+        else:
+            call.settle(value, None)
+
+    def _called(self, call: _Call) -> Any:
+        self._calling = True
+        try:
+            # A signal that came just before found no call to end.
+            if self.ending is not None and not call.closing:
+                terminate()
+            return call.context.run(call.fn)
+        finally:
+            self._calling = False
+
+
+def run_beside(start: Callable[[CallSync], LoopJob[T]], termination: Termination) -> T:
+    """Run a job on the loop beside the main thread; what it wants called is called here.
+
+    `start` gets the function with which the job's coroutine has functions called, and starts it.
+
+    Raises whatever the job raises, and, once it has ended, the BaseException that has asked the process to end.
+    """
+    calls = MainThreadCalls()
+    with termination.reacting(calls.interrupt):
+        job = start(calls.call)
+        calls.serve(job)
+    if calls.ending is not None:
+        raise calls.ending
+    return job.future.result()
+
+
+def run_here(work: Coroutine[Any, Any, T], termination: Termination) -> T:
+    """Run the coroutine on a loop in the main thread.
+
+    Raises whatever it raises; Terminated where a signal has cancelled it.
+    """
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    task = loop.create_task(work)
+    try:
+        with termination.reacting(lambda: _cancel(loop, task)):
+            return loop.run_until_complete(task)
+    except asyncio.CancelledError:
+        if termination.requested:
+            terminate()
+        raise
+    finally:
+        if task.done() and not task.cancelled():
+            task.exception()  # Asyncio logs what nobody has asked for, and SystemExit leaves by another way.
+        _close(loop)
+
+
+def _cancel(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+    loop.call_soon_threadsafe(task.cancel)
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """Cancel what the component has left on the loop. Threads of its executor are not waited for."""
+    try:
+        rest = asyncio.all_tasks(loop)
+        for task in rest:
+            task.cancel()
+        if rest:
+            loop.run_until_complete(asyncio.wait(rest, timeout=CLEAN_UP_SECONDS))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()

@@ -1,0 +1,317 @@
+"""Where results live: in the McpTask itself where they are small, in Redis where they are not.
+
+A result is JSON text and is kept as it is. Size and SHA-256 go into the task's status, and every read checks them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol, Self
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import RedisError
+
+from mcptasks.model.task import ResultRecord
+from mcptasks.settings import MIB, Settings
+from mcptasks.tasks.result_errors import (
+    ResultLostError,
+    ResultStoreUnavailableError,
+    ResultTooLargeError,
+    readable_size,
+)
+
+__all__ = [
+    "Payload",
+    "ResultLostError",
+    "ResultStore",
+    "ResultStoreUnavailableError",
+    "ResultTooLargeError",
+    "Results",
+    "stored_size",
+]
+
+logger = logging.getLogger(__name__)
+
+EXPIRY_SLACK = timedelta(minutes=5)
+"""How much longer than its task a payload is kept, so that it never goes first."""
+
+MAX_OBJECT_BYTES = 1_500_000
+"""Largest object that we ask the API server to store: etcd refuses requests of 1.5 MiB (`--max-request-bytes`)."""
+
+REDIS_CONNECTIONS = 20
+REDIS_POOL_WAIT_SECONDS = 10.0
+REDIS_SOCKET_SECONDS = 10.0
+REDIS_CONNECT_SECONDS = 2.0
+REDIS_RETRIES = 2
+
+_LARGE = MIB
+
+
+@dataclass(frozen=True)
+class ResultKey:
+    """Whose result it is: one attempt of one task."""
+
+    namespace: str
+    uid: str
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A result as it is stored."""
+
+    text: str
+    data: bytes
+    sha256: str
+
+    @classmethod
+    async def of(cls, text: str) -> Payload:
+        """Encode and hash the text; a large one in a thread, so that other calls go on."""
+        return await asyncio.to_thread(cls._of, text) if len(text) > _LARGE else cls._of(text)
+
+    @classmethod
+    def _of(cls, text: str) -> Payload:
+        data = text.encode()
+        return cls(text, data, hashlib.sha256(data).hexdigest())
+
+    @property
+    def size(self) -> int:
+        return len(self.data)
+
+    def size_in_object(self) -> int:
+        """Bytes that the text takes as a string in the API server's store, at most.
+
+        Go escapes quotes and backslashes with one more byte, and control characters, `<`, `>` and `&` with five.
+        """
+        return self.size + _count(self.data, b'"\\') + 5 * _count(self.data, _LONG_ESCAPES)
+
+    def matches(self, record: ResultRecord) -> bool:
+        return self.size == record.size_bytes and self.sha256 == record.sha256
+
+
+_LONG_ESCAPES = bytes(range(0x20)) + b"<>&"
+
+
+def _count(data: bytes, characters: bytes) -> int:
+    return len(data) - len(data.translate(None, characters))
+
+
+class ResultStore(Protocol):
+    """A place for results."""
+
+    async def put(self, key: ResultKey, payload: Payload, expires_in: timedelta) -> ResultRecord:
+        """Store the payload. Raises ResultStoreUnavailableError."""
+
+    async def get(self, record: ResultRecord) -> str:
+        """The stored text. Raises ResultLostError, ResultStoreUnavailableError."""
+
+    async def delete(self, record: ResultRecord) -> None:
+        """Remove the payload, if it is there. Raises ResultStoreUnavailableError."""
+
+
+class InlineStore:
+    """Keeps results in the record itself, hence in the McpTask's status."""
+
+    async def put(self, key: ResultKey, payload: Payload, expires_in: timedelta) -> ResultRecord:
+        return ResultRecord(text=payload.text, size_bytes=payload.size, sha256=payload.sha256)
+
+    async def get(self, record: ResultRecord) -> str:
+        if record.text is None:
+            raise ResultLostError("the task's record says that there is a result, but holds neither text nor ref")
+        return record.text
+
+    async def delete(self, record: ResultRecord) -> None:
+        """Nothing to do: the text goes with the record."""
+
+
+@dataclass(frozen=True)
+class RedisStore:
+    """Keeps results in Redis under `{prefix}:result:{namespace}:{uid}:{attempt}`, always with an expiry."""
+
+    redis: Redis
+    prefix: str
+
+    @classmethod
+    def connect(cls, url: str, prefix: str) -> RedisStore:
+        """A store on the Redis at `url`. Nothing is sent yet.
+
+        Raises:
+            ValueError: the URL is none that Redis knows.
+        """
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=REDIS_CONNECTIONS,
+            timeout=REDIS_POOL_WAIT_SECONDS,
+            socket_timeout=REDIS_SOCKET_SECONDS,
+            socket_connect_timeout=REDIS_CONNECT_SECONDS,
+            retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), REDIS_RETRIES),
+            health_check_interval=30,
+        )
+        return cls(Redis.from_pool(pool), prefix)
+
+    async def aclose(self) -> None:
+        await self.redis.aclose()
+
+    def key(self, key: ResultKey) -> str:
+        return f"{self.prefix}:result:{key.namespace}:{key.uid}:{key.attempt}"
+
+    async def put(self, key: ResultKey, payload: Payload, expires_in: timedelta) -> ResultRecord:
+        name = self.key(key)
+        milliseconds = max(1000, round((expires_in + EXPIRY_SLACK) / timedelta(milliseconds=1)))
+        async with _store_errors("store a result"):
+            await self.redis.set(name, payload.data, px=milliseconds)
+        return ResultRecord(ref=name, size_bytes=payload.size, sha256=payload.sha256)
+
+    async def get(self, record: ResultRecord) -> str:
+        async with _store_errors("read a result"):
+            data = await self.redis.get(str(record.ref))
+        if not isinstance(data, bytes):
+            raise ResultLostError(
+                f"the result is no longer in Redis ({record.ref}): Redis lost or evicted it; give it persistence and "
+                "maxmemory-policy noeviction, and call the tool again"
+            )
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            raise ResultLostError(f"what Redis holds as {record.ref} is not the recorded result") from error
+
+    async def delete(self, record: ResultRecord) -> None:
+        async with _store_errors("remove a result"):
+            await self.redis.delete(str(record.ref))
+
+
+@asynccontextmanager
+async def _store_errors(action: str) -> AsyncIterator[None]:
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as error:
+        raise ResultStoreUnavailableError(f"cannot {action}: Redis: {error or type(error).__name__}") from error
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Largest results in bytes: in the object, and at all, with the setting that raises the latter."""
+
+    inline: int
+    total: int
+    setting: str
+
+
+class Results:
+    """All results of the tasks, wherever they are kept."""
+
+    def __init__(self, limits: Limits, redis: RedisStore | None = None) -> None:
+        self._limits = limits
+        self._inline = InlineStore()
+        self._redis = redis
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Results:
+        """The stores that the settings ask for.
+
+        Raises:
+            ValueError: MCPTASKS_REDIS_URL is no URL of a Redis.
+        """
+        if settings.redis_url is None:
+            limit = settings.max_result_bytes_without_redis
+            return cls(Limits(limit, limit, "MCPTASKS_REDIS_URL or MCPTASKS_MAX_RESULT_BYTES_WITHOUT_REDIS"))
+        try:
+            redis = RedisStore.connect(settings.redis_url.get_secret_value(), settings.redis_prefix)
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                "MCPTASKS_REDIS_URL is not the URL of a Redis; it looks like redis://:password@host:6379/0"
+            ) from error
+        limits = Limits(settings.inline_result_bytes, settings.max_result_bytes, "MCPTASKS_MAX_RESULT_BYTES")
+        return cls(limits, redis)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._redis is not None:
+            await self._redis.aclose()
+
+    @property
+    def max_bytes(self) -> int:
+        """Size of the largest result that is taken, in bytes of UTF-8."""
+        return self._limits.total
+
+    async def put(
+        self,
+        namespace: str,
+        uid: str,
+        attempt: int,
+        text: str,
+        expires_in: timedelta,
+        *,
+        object_bytes: int = 0,
+    ) -> ResultRecord:
+        """Store the result of one attempt. Storing it again is harmless.
+
+        Args:
+            expires_in: time until the task expires; payloads outside the object live a little longer.
+            object_bytes: size of the task's object without the result, which shares the API server's limit with it.
+
+        Raises:
+            ResultTooLargeError: no store takes a result of this size.
+            ResultStoreUnavailableError: the store cannot be asked; try again.
+        """
+        payload = await Payload.of(text)
+        if payload.size > self._limits.total:
+            raise ResultTooLargeError(payload.size, self._limits.total, self._limits.setting)
+        key = ResultKey(namespace, uid, attempt)
+        return await self._store_for(payload, object_bytes).put(key, payload, expires_in)
+
+    def _store_for(self, payload: Payload, object_bytes: int) -> ResultStore:
+        room = MAX_OBJECT_BYTES - object_bytes
+        inside = payload.size_in_object()
+        if payload.size <= self._limits.inline and inside <= room:
+            return self._inline
+        if self._redis is None:
+            detail = f" for what the task's object has left, where it takes {readable_size(inside)} with its escapes"
+            raise ResultTooLargeError(payload.size, max(0, room), "MCPTASKS_REDIS_URL", detail)
+        return self._redis
+
+    async def get(self, record: ResultRecord) -> str:
+        """The recorded result, as JSON text.
+
+        Raises:
+            ResultLostError: it is gone, or is not what was recorded.
+            ResultStoreUnavailableError: the store cannot be asked; try again.
+        """
+        text = await self._store_of(record).get(record)
+        if not (await Payload.of(text)).matches(record):
+            where = record.ref or "the task's status"
+            raise ResultLostError(f"the result in {where} is not the recorded one: its size or SHA-256 differs")
+        return text
+
+    async def delete(self, record: ResultRecord) -> None:
+        """Remove the result, if it is there. Raises ResultStoreUnavailableError."""
+        await self._store_of(record).delete(record)
+
+    def _store_of(self, record: ResultRecord) -> ResultStore:
+        if record.ref is None:
+            return self._inline
+        if self._redis is None:
+            raise ResultLostError(
+                f"the result is in Redis ({record.ref}), but this server has none; set MCPTASKS_REDIS_URL"
+            )
+        return self._redis
+
+
+def stored_size(value: object) -> int:
+    """Bytes of a JSON value as the API server stores it."""
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())

@@ -1,0 +1,153 @@
+"""Progress on its way from the tool, in whatever thread, to the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from mcptasks.authoring.progress import PACE_SECONDS, LatestReport, listening, progress
+
+pytestmark = pytest.mark.anyio
+
+Report = tuple[float, float | None, str | None]
+
+
+class Receiver:
+    """Keeps what it gets; can hold each delivery up, or fail it."""
+
+    def __init__(self) -> None:
+        self.got: list[Report] = []
+        self.arrived = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self.let_go.set()
+        self.fails = False
+
+    async def __call__(self, current: float, total: float | None, message: str | None) -> None:
+        self.got.append((current, total, message))
+        self.arrived.set()
+        await self.let_go.wait()
+        if self.fails:
+            raise ConnectionError("the caller has gone")
+
+    async def next(self) -> Report:
+        async with asyncio.timeout(10):
+            await self.arrived.wait()
+        self.arrived.clear()
+        return self.got[-1]
+
+
+async def in_thread(work: Callable[[], None]) -> None:
+    await asyncio.to_thread(work)
+
+
+async def in_loop(work: Callable[[], None]) -> None:
+    work()
+
+
+@pytest.mark.parametrize("run", [in_thread, in_loop])
+async def test_a_report_is_passed_on_at_once(run: Callable[[Callable[[], None]], Awaitable[None]]) -> None:
+    receiver = Receiver()
+    with listening(LatestReport(receiver)):
+        await run(lambda: progress(1, 2, "half way"))
+        assert await receiver.next() == (1, 2, "half way")
+
+
+async def test_of_a_tight_loop_few_reports_are_passed_on_and_the_last_one_always() -> None:
+    receiver = Receiver()
+    reports = LatestReport(receiver)
+
+    def count() -> None:
+        for number in range(50_000):
+            progress(number, 50_000)
+
+    start = time.monotonic()
+    with listening(reports):
+        await asyncio.to_thread(count)
+        await reports.aclose()
+    assert receiver.got[-1] == (49_999, 50_000, None)
+    assert len(receiver.got) <= (time.monotonic() - start) / PACE_SECONDS + 2
+
+
+class CountingLoop(asyncio.SelectorEventLoop):
+    """Counts how often another thread could have woken it."""
+
+    wakeups = 0
+
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:  # type: ignore[override]
+        self.wakeups += 1
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+
+def test_the_loop_is_woken_once_for_all_reports_that_it_has_not_seen() -> None:
+    async def report(loop: CountingLoop) -> None:
+        reports = LatestReport(Receiver())
+        for number in range(1000):
+            reports(number, None, None)
+        assert loop.wakeups == 1
+        await reports.aclose()
+
+    loop = CountingLoop()
+    try:
+        loop.run_until_complete(report(loop))
+    finally:
+        loop.close()
+
+
+async def test_reports_that_come_while_one_is_passed_on_are_not_lost() -> None:
+    receiver = Receiver()
+    receiver.let_go.clear()
+    reports = LatestReport(receiver)
+    reports(1, None, None)
+    assert await receiver.next() == (1, None, None)
+    reports(2, None, None)
+    reports(3, None, None)
+    receiver.let_go.set()
+    assert await receiver.next() == (3, None, None)
+    assert [current for current, _, _ in receiver.got] == [1, 3]
+
+
+async def test_every_pause_ends_with_the_last_report_of_it() -> None:
+    receiver = Receiver()
+    reports = LatestReport(receiver)
+    for number in range(5):
+        reports(number, None, None)
+        assert await receiver.next() == (number, None, None)
+
+
+async def test_the_end_waits_for_the_report_that_is_on_its_way_and_passes_on_the_last() -> None:
+    receiver = Receiver()
+    receiver.let_go.clear()
+    reports = LatestReport(receiver)
+    reports(1, None, None)
+    await receiver.next()
+    reports(2, None, None)
+    closing = asyncio.create_task(reports.aclose())
+    receiver.let_go.set()
+    await closing
+    assert [current for current, _, _ in receiver.got] == [1, 2]
+
+
+async def test_an_error_concerns_one_report_only() -> None:
+    receiver = Receiver()
+    receiver.fails = True
+    reports = LatestReport(receiver)
+    for number in (1, 2):
+        reports(number, None, None)
+        assert await receiver.next() == (number, None, None)
+    await reports.aclose()
+
+
+async def test_reports_after_the_end_are_dropped() -> None:
+    receiver = Receiver()
+    reports = LatestReport(receiver)
+    await reports.aclose()
+    thread = threading.Thread(target=reports, args=(1, None, None))
+    thread.start()
+    await asyncio.to_thread(thread.join)
+    await asyncio.sleep(0)
+    assert receiver.got == []

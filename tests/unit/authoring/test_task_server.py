@@ -1,0 +1,200 @@
+"""TaskServer is an MCPServer, plus `task=`."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.resources import TextResource
+from mcp.server.mcpserver.tools import Tool
+from mcp_types import TextContent, ToolAnnotations
+
+from mcptasks import TaskConfig, TaskConfigError, TaskServer, progress
+from mcptasks.model.task import ComponentKind
+from mcptasks.model.task_config import DeclarationError
+
+pytestmark = pytest.mark.anyio
+
+TOOL = ComponentKind.TOOL
+
+
+def program(kind: type[MCPServer[Any]]) -> MCPServer[Any]:
+    """A program written for MCPServer."""
+    mcp = kind("greeter", "The greeter", instructions="Greet.", version="1.2")
+
+    @mcp.tool(title="Greeting", annotations=ToolAnnotations(read_only_hint=True))
+    def greet(name: str) -> str:
+        """Say hello."""
+        return f"Hello, {name}"
+
+    @mcp.tool()
+    async def shout(name: str, ctx: Context[Any, Any]) -> str:
+        await ctx.report_progress(1, 2, "inhaling")
+        return f"HELLO, {name}"
+
+    @mcp.resource("greeting://{name}")
+    def greeting(name: str) -> str:
+        return f"Hello, {name}"
+
+    @mcp.prompt()
+    def ask(name: str) -> str:
+        return f"Greet {name}"
+
+    return mcp
+
+
+async def test_an_mcpserver_program_moves_over_by_changing_the_class() -> None:
+    async with Client(program(MCPServer)) as before, Client(program(TaskServer)) as after:
+        assert await before.list_tools() == await after.list_tools()
+        assert await before.list_prompts() == await after.list_prompts()
+        assert await before.list_resource_templates() == await after.list_resource_templates()
+        for tool in ("greet", "shout"):
+            assert await before.call_tool(tool, {"name": "x"}) == await after.call_tool(tool, {"name": "x"})
+
+
+async def test_a_server_without_a_cluster_offers_no_tasks_and_runs_everything_inline() -> None:
+    mcp: TaskServer[Any] = TaskServer("inline", tasks=True)
+
+    @mcp.tool(task=TaskConfig(mode="required"))
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    async with Client(mcp) as client:
+        (tool,) = (await client.list_tools()).tools
+        assert tool.execution is None
+        result = await client.call_tool("add", {"a": 1, "b": 2})
+        assert result.structured_content == {"result": 3}
+
+
+def test_the_decorators_option_wins_over_the_servers() -> None:
+    mcp: TaskServer[Any] = TaskServer("s", tasks=TaskConfig(retries=1))
+
+    @mcp.tool()
+    def inherits() -> None: ...
+
+    @mcp.tool(task=False)
+    def never() -> None: ...
+
+    @mcp.tool(name="named", task=TaskConfig(mode="required"))
+    def other() -> None: ...
+
+    assert mcp.task_config(TOOL, "inherits") == TaskConfig(retries=1)
+    assert mcp.task_config(TOOL, "never") == TaskConfig(mode="forbidden")
+    assert mcp.task_config(TOOL, "named") == TaskConfig(mode="required")
+    assert mcp.task_config(TOOL, "other") is None
+    mcp.remove_tool("named")
+    assert mcp.task_config(TOOL, "named") is None
+
+
+def test_tools_do_not_run_as_tasks_unless_somebody_says_so() -> None:
+    mcp: TaskServer[Any] = TaskServer("s")
+    mcp.add_tool(lambda: None, name="quiet")
+    assert mcp.task_config(TOOL, "quiet") == TaskConfig(mode="forbidden")
+
+
+def test_a_wrong_option_names_the_tool() -> None:
+    mcp: TaskServer[Any] = TaskServer("s")
+    with pytest.raises(TaskConfigError, match="tool 'wrong': task='yes': use True, False or TaskConfig"):
+
+        @mcp.tool(task="yes")  # type: ignore[arg-type]
+        def wrong() -> None: ...
+
+
+def test_a_decorator_without_parentheses_is_explained() -> None:
+    mcp: TaskServer[Any] = TaskServer("s")
+    with pytest.raises(TypeError, match=r"write @mcp\.tool\(\)"):
+        mcp.tool(lambda: None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"write @mcp\.prompt\(\)"):
+        mcp.prompt(lambda: None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"write @mcp\.resource\('scheme://path'\)"):
+        mcp.resource(lambda: None)  # type: ignore[arg-type]
+
+
+def test_two_components_of_a_name_are_refused_with_both_places() -> None:
+    mcp: TaskServer[Any] = TaskServer("s")
+
+    @mcp.tool()
+    def same() -> None: ...
+
+    here = rf"{__file__}:\d+"
+    with pytest.raises(DeclarationError, match=rf"tool 'same' is declared twice: at {here} and at {here}\. Rename"):
+        mcp.add_tool(lambda: None, name="same")
+    text = TextResource(uri="a://text", text="x")
+    mcp.add_resource(text)
+    with pytest.raises(DeclarationError, match=rf"resource 'a://text' is declared twice: at {here} and at {here}\."):
+        mcp.resource("a://text", name="text")(lambda: "y")
+    mcp.prompt("ask")(lambda: "x")
+    mcp.remove_prompt("ask")
+    mcp.prompt("ask")(lambda: "y")
+
+
+def test_every_kind_of_component_inherits_the_servers_default() -> None:
+    text = TextResource(uri="a://given", text="x")
+    mcp: TaskServer[Any] = TaskServer("s", tasks=True, resources=[text], tools=[Tool.from_function(lambda: 1, "given")])
+    mcp.prompt("asked")(lambda: "x")
+    mcp.resource("a://{name}/read", name="read")(lambda name: "x")
+    mcp.resource("a://never", name="never", task=False)(lambda: "x")
+    configured = {
+        (kind.value, name): mcp.task_config(kind, name)
+        for kind, name in [
+            (TOOL, "given"),
+            (ComponentKind.PROMPT, "asked"),
+            (ComponentKind.RESOURCE, "a://given"),
+            (ComponentKind.RESOURCE, "a://x/read"),
+            (ComponentKind.RESOURCE, "a://never"),
+        ]
+    }
+    assert list(configured.values()) == [TaskConfig()] * 4 + [TaskConfig(mode="forbidden")]
+
+
+def test_a_wrong_default_names_the_argument() -> None:
+    with pytest.raises(TaskConfigError, match="TaskServer: tasks='all': use True, False or TaskConfig"):
+        TaskServer("s", tasks="all")  # type: ignore[arg-type]
+
+
+def test_the_decorators_take_all_that_mcpservers_take() -> None:
+    for name in ("tool", "add_tool", "prompt", "add_prompt", "resource", "add_resource"):
+        ours = inspect.signature(getattr(TaskServer, name)).parameters
+        theirs = inspect.signature(getattr(MCPServer, name)).parameters
+        assert list(theirs) == [parameter for parameter in ours if parameter != "task"]
+
+
+def test_an_idempotent_hint_is_known() -> None:
+    mcp: TaskServer[Any] = TaskServer("s")
+    mcp.add_tool(lambda: None, name="twice", annotations=ToolAnnotations(idempotent_hint=True))
+    mcp.add_tool(lambda: None, name="once")
+    assert mcp.is_idempotent(TOOL, "twice")
+    assert not mcp.is_idempotent(TOOL, "once")
+
+
+@pytest.mark.parametrize("synchronous", [True, False])
+async def test_progress_of_an_inline_call_reaches_its_caller(synchronous: bool) -> None:
+    mcp: TaskServer[Any] = TaskServer("s")
+
+    @mcp.tool()
+    def count() -> str:
+        progress(1, 2, "one of two")
+        return "done"
+
+    @mcp.tool()
+    async def count_async() -> str:
+        progress(1, 2, "one of two")
+        return "done"
+
+    heard: list[tuple[float, float | None, str | None]] = []
+
+    async def listen(progress: float, total: float | None, message: str | None) -> None:
+        heard.append((progress, total, message))
+
+    async with Client(mcp) as client:
+        tool = "count" if synchronous else "count_async"
+        result = await client.call_tool(tool, {}, progress_callback=listen)
+    assert result.content == [TextContent(type="text", text="done")]
+    assert heard == [(1, 2, "one of two")]
+
+
+def test_progress_outside_of_a_call_does_nothing() -> None:
+    progress(1, 2, "nobody listens")

@@ -1,0 +1,94 @@
+"""Stopping a Pod: its processes first, whatever else goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from mcptasks_embedded.containers import ContainerRun
+from mcptasks_embedded.containersetup import Node
+from mcptasks_embedded.podworker import PodWorker, Stop
+
+POD: dict[str, Any] = {
+    "metadata": {"name": "a", "namespace": "default", "uid": "1"},
+    "spec": {"containers": [{"name": "one", "image": "i"}, {"name": "two", "image": "i"}]},
+}
+
+
+@dataclass
+class Events:
+    """Notes what happens, in its order, or fails."""
+
+    happened: list[str]
+    broken: bool = False
+
+    def normal(self, _: object, reason: str, message: str) -> None:
+        if self.broken:
+            raise OSError("no space left on device")
+        self.happened.append(f"{reason}: {message}")
+
+
+@dataclass
+class Run:
+    """A running container."""
+
+    name: str
+    happened: list[str]
+
+    def terminate(self, grace: float) -> None:
+        self.happened.append(f"{self.name} has {grace:g} s")
+
+
+class Rest:
+    """No objects at all."""
+
+    store = None
+
+    def kind(self, _: str, name: str) -> str:
+        return name
+
+
+@dataclass
+class KubeletDouble:
+    """What the worker asks for before it runs anything."""
+
+    events: Events
+    rest: Rest = field(default_factory=Rest)
+    tokens: None = None
+
+
+def running(directory: Path, *, broken: bool = False) -> tuple[PodWorker, list[str]]:
+    happened: list[str] = []
+    worker = PodWorker(cast(Node, KubeletDouble(Events(happened, broken))), POD, directory)
+    for name in ("one", "two"):
+        worker.runs[name] = cast(ContainerRun, Run(name, happened))
+    return worker, happened
+
+
+def test_processes_are_signalled_before_anything_is_reported(tmp_path: Path) -> None:
+    worker, happened = running(tmp_path)
+    worker.stop(Stop(30))
+    assert happened == [
+        "one has 30 s",
+        "two has 30 s",
+        "Killing: Stopping container one",
+        "Killing: Stopping container two",
+    ]
+
+
+def test_an_event_that_cannot_be_written_keeps_no_process_running(tmp_path: Path) -> None:
+    worker, happened = running(tmp_path, broken=True)
+    with pytest.raises(OSError, match="no space left"):
+        worker.stop(Stop(30))
+    assert happened == ["one has 30 s", "two has 30 s"]
+
+
+def test_a_pod_that_is_stopped_again_only_gets_less_time(tmp_path: Path) -> None:
+    worker, happened = running(tmp_path)
+    worker.stop(Stop(30))
+    happened.clear()
+    worker.stop(Stop(0))
+    assert happened == ["one has 0 s", "two has 0 s"]

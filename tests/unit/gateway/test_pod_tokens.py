@@ -1,0 +1,102 @@
+"""What is remembered of token reviews, and for how long."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from kubernetes.aio.client import Configuration
+
+from mcptasks.gateway.pod_tokens import TokenReviewer
+from mcptasks.gateway.refusals import RefusedError
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.kinds import Resource
+from mcptasks.model.task import JsonObject
+
+pytestmark = pytest.mark.anyio
+
+NOW = 1_000_000.0
+
+
+class Reviews(KubeClient):
+    """An API server that reviews tokens: a token is valid if it contains `good`."""
+
+    def __init__(self) -> None:
+        super().__init__(Configuration())
+        self.asked: list[JsonObject] = []
+
+    async def create(self, resource: Resource, body: JsonObject, namespace: str | None = None) -> JsonObject:
+        self.asked.append(body["spec"])
+        if "good" not in body["spec"]["token"]:
+            return {"status": {"authenticated": False, "error": "no"}}
+        pod = {"authentication.kubernetes.io/pod-name": ["pod"], "authentication.kubernetes.io/pod-uid": ["uid"]}
+        user = {"username": "system:serviceaccount:ns:default", "extra": pod}
+        return {"status": {"authenticated": True, "audiences": ["gateway"], "user": user}}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def jwt(payload: Any) -> str:
+    text = json.dumps(payload).encode()
+    return "good." + base64.urlsafe_b64encode(text).decode().rstrip("=") + ".signature"
+
+
+@pytest.mark.parametrize(
+    ("token", "seconds"),
+    [
+        (jwt({"exp": NOW + 3600}), 60),
+        (jwt({"exp": NOW + 20}), 20),
+        (jwt({"exp": "soon"}), 60),
+        (jwt([]), 60),
+        ("good.###.x", 60),
+        ("good", 60),
+    ],
+)
+async def test_a_yes_is_remembered_for_a_minute_and_never_beyond_the_tokens_end(token: str, seconds: float) -> None:
+    kube, clock = Reviews(), Clock()
+    reviewer = TokenReviewer(kube, "gateway", clock)
+    assert (await reviewer.identify(token)).uid == "uid"
+    clock.now += seconds - 0.1
+    await reviewer.identify(token)
+    assert kube.asked == [{"token": token, "audiences": ["gateway"]}]
+    clock.now += 0.1
+    await reviewer.identify(token)
+    assert len(kube.asked) == 2
+
+
+async def test_a_no_is_asked_again_each_time() -> None:
+    kube = Reviews()
+    reviewer = TokenReviewer(kube, "gateway", Clock())
+    for _ in range(2):
+        with pytest.raises(RefusedError):
+            await reviewer.identify("bad")
+    assert len(kube.asked) == 2
+
+
+async def test_tokens_are_told_apart() -> None:
+    kube = Reviews()
+    reviewer = TokenReviewer(kube, "gateway", Clock())
+    await reviewer.identify("good-1")
+    with pytest.raises(RefusedError):
+        await reviewer.identify("bad")
+    await reviewer.identify("good-2")
+    assert [spec["token"] for spec in kube.asked] == ["good-1", "bad", "good-2"]
+
+
+async def test_what_is_remembered_has_a_limit() -> None:
+    kube = Reviews()
+    reviewer = TokenReviewer(kube, "gateway", Clock())
+    for number in range(5000):
+        await reviewer.identify(f"good-{number}")
+    await reviewer.identify("good-4999")
+    assert len(kube.asked) == 5000
+    await reviewer.identify("good-0")
+    assert len(kube.asked) == 5001

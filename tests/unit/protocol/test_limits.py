@@ -1,0 +1,65 @@
+"""What one caller may ask of a server, over raw HTTP: each refusal says what to do."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from mcptasks.settings import Settings
+from tests.unit.protocol.conftest import serving
+
+CALL = {"name": "add", "arguments": {"a": 1, "b": 2}}
+
+
+def test_one_caller_has_only_so_many_unfinished_tasks() -> None:
+    with serving(Settings(max_tasks_per_caller=2)) as endpoint:
+        first, _ = endpoint.make(), endpoint.make()
+        for answer in (endpoint.old("tools/call", {**CALL, "task": {}}), endpoint.new("tools/call", CALL)):
+            assert answer.error["code"] == -32603
+            assert "2 unfinished tasks" in answer.error["message"]
+            assert "cancel one" in answer.error["message"]
+            assert answer.error["data"] == {"reason": "TooManyTasks", "limit": 2}
+        endpoint.complete(first)
+        endpoint.make()
+
+
+def test_a_repeated_call_makes_no_task_and_is_not_counted() -> None:
+    with serving(Settings(max_tasks_per_caller=1)) as endpoint:
+        keyed = {**CALL, "task": {}, "_meta": {"mcptasks.dev/idempotency-key": str(uuid.uuid4())}}
+        task_id = endpoint.old("tools/call", keyed).result["task"]["taskId"]
+        assert endpoint.old("tools/call", keyed).result["task"]["taskId"] == task_id
+        other = {**keyed, "arguments": {"a": 5, "b": 5}}
+        assert endpoint.old("tools/call", other).error["code"] == -32602
+
+
+@pytest.mark.parametrize("version", ["old", "new"])
+def test_a_caller_that_polls_too_often_is_told_how_long_to_wait(version: str) -> None:
+    with serving(Settings(max_polls_per_second=0.5)) as endpoint:
+        task_id = endpoint.make()
+        poll = getattr(endpoint, version)
+        assert poll("tasks/get", {"taskId": task_id}).result["status"] == "working"
+        error = poll("tasks/get", {"taskId": task_id}).error
+        assert error["code"] == -32603
+        assert "wait 1000 ms" in error["message"]
+        assert error["data"] == {"reason": "TooManyPolls", "retryAfterMs": 1000}
+        assert poll("tasks/get", {"taskId": endpoint.make()}).result["status"] == "working", "another task"
+
+
+@pytest.mark.parametrize("version", ["old", "new"])
+def test_a_body_that_is_too_large_is_refused_with_413(version: str) -> None:
+    with serving(Settings(max_body_bytes=10_000)) as small:
+        call = {"name": "add", "arguments": {"a": 1, "b": 2, "padding": "x" * 20_000}}
+        answer = getattr(small, version)("tools/call", call)
+        assert answer.status == 413
+        assert answer.error["code"] == -32600
+        assert "larger than 10000 bytes" in answer.error["message"]
+
+
+def test_arguments_that_are_too_large_for_a_task_are_refused_before_anything_exists() -> None:
+    with serving(Settings(max_arguments_bytes=100)) as endpoint:
+        call = {"name": "add", "arguments": {"a": 1, "b": int("9" * 120)}, "task": {}}
+        error = endpoint.old("tools/call", call).error
+        assert error["code"] == -32602
+        assert "the limit is 100" in error["message"]
+        assert endpoint.tasks.writes == 0

@@ -1,0 +1,213 @@
+"""Tasks over protocol version 2025-11-25, as raw HTTP."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from mcptasks.model.task import Reason, TaskError
+from tests.unit.protocol.conftest import Endpoint
+
+RELATED = "io.modelcontextprotocol/related-task"
+CALL = {"name": "add", "arguments": {"a": 1, "b": 2}}
+
+
+def test_initialize_announces_tasks_without_list_where_callers_cannot_be_told_apart(
+    endpoint: Endpoint, single_user_endpoint: Endpoint
+) -> None:
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    offered: dict[str, Any] = {"cancel": {}, "requests": {"tools": {"call": {}}}}
+    assert endpoint.old("initialize", hello).result["capabilities"]["tasks"] == offered
+    listing = single_user_endpoint.old("initialize", hello).result["capabilities"]["tasks"]
+    assert listing == {"list": {}, **offered}
+
+
+@pytest.mark.parametrize("version", ["2025-06-18", "2025-03-26", "2024-11-05"])
+def test_older_versions_never_hear_of_tasks(endpoint: Endpoint, version: str) -> None:
+    hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    result = endpoint.post("initialize", hello, {}).result
+    assert result["protocolVersion"] == version
+    assert "tasks" not in result["capabilities"]
+    inline = endpoint.post("tools/call", {**CALL, "task": {}}, {"mcp-protocol-version": version})
+    assert inline.result["content"][0]["text"] == "3"
+
+
+def test_tools_say_whether_they_run_as_tasks(endpoint: Endpoint) -> None:
+    tools = {tool["name"]: tool.get("execution") for tool in endpoint.old("tools/list").result["tools"]}
+    assert tools == {
+        "add": {"taskSupport": "optional"},
+        "ask": {"taskSupport": "optional"},
+        "must": {"taskSupport": "required"},
+        "never": None,
+    }
+
+
+def test_a_call_without_task_runs_inline(endpoint: Endpoint) -> None:
+    writes = endpoint.tasks.writes
+    assert endpoint.old("tools/call", CALL).result["structuredContent"] == {"result": 3}
+    assert endpoint.tasks.writes == writes
+
+
+def test_an_augmented_call_is_a_working_task(endpoint: Endpoint) -> None:
+    task = endpoint.old("tools/call", {**CALL, "task": {"ttl": 60_000}}).result["task"]
+    assert (task["status"], task["ttl"], task["pollInterval"]) == ("working", 60_000, 1000)
+    assert endpoint.old("tasks/get", {"taskId": task["taskId"]}).result == task
+    stored = endpoint.tasks.items[task["taskId"]]
+    assert stored["spec"]["arguments"] == {"a": 1, "b": 2}
+    assert stored["spec"]["request"]["protocolVersion"] == "2025-11-25"
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"), [({}, 3_600_000), ({"ttl": None}, 3_600_000), ({"ttl": 10**12}, 604_800_000)]
+)
+def test_the_server_decides_the_ttl(endpoint: Endpoint, asked: dict[str, Any], given: int) -> None:
+    assert endpoint.old("tools/call", {**CALL, "task": asked}).result["task"]["ttl"] == given
+
+
+def test_a_ttl_of_zero_still_leaves_time_to_read_the_result(endpoint: Endpoint) -> None:
+    assert endpoint.old("tools/call", {**CALL, "task": {"ttl": 0}}).result["task"]["ttl"] >= 30_000
+
+
+def test_the_tools_own_ttl_and_poll_interval_are_used(endpoint: Endpoint) -> None:
+    task = endpoint.old("tools/call", {"name": "must", "arguments": {"a": 1}, "task": {}}).result["task"]
+    assert (task["ttl"], task["pollInterval"]) == (90_000, 500)
+
+
+@pytest.mark.parametrize("ttl", ["60000", 1.5, -1, True, [], {}])
+def test_a_ttl_that_is_none_is_refused_before_anything_exists(endpoint: Endpoint, ttl: Any) -> None:
+    writes = endpoint.tasks.writes
+    error = endpoint.old("tools/call", {**CALL, "task": {"ttl": ttl}}).error
+    assert error["code"] == -32602
+    assert "ttl" in error["message"]
+    assert "milliseconds" in error["message"]
+    assert endpoint.tasks.writes == writes
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "text"),
+    [
+        ({"name": "never", "arguments": {"a": 1}, "task": {}}, -32601, "does not run as a task"),
+        ({"name": "must", "arguments": {"a": 1}}, -32601, "runs only as a task"),
+        ({"name": "nothing", "arguments": {}, "task": {}}, -32602, "Unknown tool: nothing"),
+        ({"name": "add", "arguments": {"a": "x"}, "task": {}}, -32602, "Invalid arguments for tool add"),
+        ({"name": "add", "arguments": {"a": 1, "b": 2, "c": "x" * 300_000}, "task": {}}, -32602, "the limit is 262144"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_anything_exists(
+    endpoint: Endpoint, params: dict[str, Any], code: int, text: str
+) -> None:
+    writes = endpoint.tasks.writes
+    error = endpoint.old("tools/call", params).error
+    assert error["code"] == code
+    assert text in error["message"]
+    assert endpoint.tasks.writes == writes
+
+
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/result", "tasks/cancel"])
+@pytest.mark.parametrize("task_id", ["unknown", "", "../secrets/x", "A B", "x" * 400, "é"])
+def test_unknown_ids_give_one_and_the_same_error(endpoint: Endpoint, method: str, task_id: str) -> None:
+    error = endpoint.old(method, {"taskId": task_id}).error
+    assert error == {"code": -32602, "message": "Task not found: the id is unknown or the task has expired"}
+
+
+@pytest.mark.parametrize("method", ["tasks/get", "tasks/result", "tasks/cancel"])
+@pytest.mark.parametrize("params", [{}, {"taskId": None}, {"taskId": 5}, {"taskId": ["x"]}])
+def test_a_missing_id_is_an_invalid_parameter(endpoint: Endpoint, method: str, params: dict[str, Any]) -> None:
+    assert endpoint.old(method, params).error["code"] == -32602
+
+
+def test_the_result_waits_for_the_end_and_tells_of_changes(endpoint: Endpoint) -> None:
+    task_id = endpoint.make()
+    answers = []
+    waiter = threading.Thread(target=lambda: answers.append(endpoint.old("tasks/result", {"taskId": task_id})))
+    waiter.start()
+    while not endpoint.service.cache._waiters:
+        pass
+    endpoint.change(task_id, lambda _task: {"status": {"message": "half way"}})
+    endpoint.complete(task_id)
+    waiter.join(10)
+    (answer,) = answers
+    assert answer.result["content"] == [{"type": "text", "text": "3"}]
+    assert answer.result["_meta"][RELATED] == {"taskId": task_id}
+    notified = [message["method"] for message in answer.messages[:-1]]
+    assert set(notified) <= {"notifications/tasks/status"}
+
+
+def test_a_tools_own_error_is_a_failed_task_whose_result_can_be_read(endpoint: Endpoint) -> None:
+    task_id = endpoint.make()
+    endpoint.complete(task_id, {"content": [{"type": "text", "text": "it broke"}], "isError": True}, is_error=True)
+    task = endpoint.old("tasks/get", {"taskId": task_id}).result
+    assert (task["status"], task["statusMessage"]) == ("failed", "it broke")
+    assert endpoint.old("tasks/result", {"taskId": task_id}).result["isError"] is True
+
+
+def test_a_json_rpc_error_comes_back_as_it_was(endpoint: Endpoint) -> None:
+    task_id = endpoint.make()
+    own = TaskError(code=-32042, message="open this", data_text='{"url": "https://example.org"}')
+    endpoint.fail(task_id, Reason.REQUEST_ERROR, "open this", own)
+    error = endpoint.old("tasks/result", {"taskId": task_id}).error
+    assert error == {"code": -32042, "message": "open this", "data": {"url": "https://example.org"}}
+
+
+def test_a_failure_of_the_cluster_names_its_reason(endpoint: Endpoint) -> None:
+    task_id = endpoint.make()
+    endpoint.fail(task_id, Reason.OOM_KILLED, "The process used more memory than its limit of 64Mi")
+    error = endpoint.old("tasks/result", {"taskId": task_id}).error
+    assert error["code"] == -32603
+    assert error["data"] == {"reason": "OOMKilled"}
+    assert "more memory" in error["message"]
+
+
+def test_cancel_answers_with_the_cancelled_task_and_only_once(endpoint: Endpoint) -> None:
+    task_id = endpoint.make()
+    assert endpoint.old("tasks/cancel", {"taskId": task_id}).result["status"] == "cancelled"
+    error = endpoint.old("tasks/cancel", {"taskId": task_id}).error
+    assert error["code"] == -32602
+    assert "already in terminal status 'cancelled'" in error["message"]
+    assert endpoint.old("tasks/get", {"taskId": task_id}).result["status"] == "cancelled"
+    assert endpoint.old("tasks/result", {"taskId": task_id}).error["data"] == {"reason": "CancelledByCaller"}
+
+
+def test_last_updated_moves_only_with_the_task(endpoint: Endpoint) -> None:
+    task_id = endpoint.make()
+    endpoint.complete(task_id)
+    first = endpoint.old("tasks/get", {"taskId": task_id}).result
+    assert endpoint.old("tasks/get", {"taskId": task_id}).result == first
+
+
+def test_list_is_refused_without_authentication(endpoint: Endpoint) -> None:
+    assert endpoint.old("tasks/list").error["code"] == -32601
+
+
+def test_list_gives_every_task_once_page_by_page(single_user_endpoint: Endpoint) -> None:
+    made = {single_user_endpoint.make() for _ in range(205)}
+    listed: list[str] = []
+    cursor: dict[str, Any] = {}
+    while True:
+        page = single_user_endpoint.old("tasks/list", cursor).result
+        listed += [task["taskId"] for task in page["tasks"]]
+        if "nextCursor" not in page:
+            break
+        cursor = {"cursor": page["nextCursor"]}
+    assert len(listed) == len(set(listed))
+    assert made <= set(listed)
+
+
+@pytest.mark.parametrize("cursor", ["x", "", "bm9uc2Vuc2U=", "WzEsMl0="])
+def test_a_foreign_cursor_is_an_invalid_parameter(single_user_endpoint: Endpoint, cursor: str) -> None:
+    assert single_user_endpoint.old("tasks/list", {"cursor": cursor}).error["code"] == -32602
+
+
+def test_the_cluster_away_is_an_error_that_says_so(endpoint: Endpoint) -> None:
+    from mcptasks.kube.errors import UnavailableError
+
+    endpoint.tasks.fail_with = UnavailableError(0, "Unavailable", "secret-host:6443 refused")
+    try:
+        error = endpoint.old("tools/call", {**CALL, "task": {}}).error
+    finally:
+        endpoint.tasks.fail_with = None
+    assert error["code"] == -32603
+    assert "cluster is unavailable" in error["message"]
+    assert "secret-host" not in error["message"]

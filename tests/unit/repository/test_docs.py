@@ -1,0 +1,24 @@
+"""Python in the documentation runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[3] / "docs"
+PAGES = ("tools.md", "dependencies.md", "input.md")
+
+
+def snippets() -> list[object]:
+    return [
+        pytest.param(code, id=f"{page}-{number}")
+        for page in PAGES
+        for number, code in enumerate(re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL))
+    ]
+
+
+@pytest.mark.parametrize("code", snippets())
+def test_a_snippet_runs(code: str) -> None:
+    exec(compile(code, "snippet", "exec"), {"__name__": "snippet"})

@@ -1,0 +1,80 @@
+"""The server's sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import cast
+
+import pytest
+
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.errors import UnavailableError
+from mcptasks.kube.kinds import MCP_TASKS
+from mcptasks.kube.task_objects import TaskClient
+from mcptasks.kube.watch_cache import WatchCache
+from mcptasks.server.app import StartError, bind, unreadiness
+from mcptasks.settings import Settings
+from mcptasks.tasks.results import Results
+from mcptasks.tasks.service import TaskService
+from tests.unit.operator.builders import until
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_answers_are_sent_at_once() -> None:
+    """Nagle's algorithm and delayed acknowledgements make 40 ms of each answer that is written in two pieces."""
+    delayed: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def look(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        delayed.set_result(not writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    async with await asyncio.start_server(look, sock=bind("127.0.0.1", 0, "the port")) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
+        assert await delayed is False
+        writer.close()
+        await writer.wait_closed()
+
+
+def test_a_port_that_is_taken_is_named_with_the_setting() -> None:
+    with bind("127.0.0.1", 0, "the port") as taken, pytest.raises(StartError, match="choose another one with --port"):
+        bind("127.0.0.1", taken.getsockname()[1], "--port")
+
+
+class TestReadiness:
+    """A server gets calls where it can answer them as well as any other."""
+
+    @pytest.fixture
+    def service(self) -> TaskService:
+        cache = WatchCache(cast(KubeClient, None), MCP_TASKS, "ns")
+        settings = Settings()
+        return TaskService(settings, "ns", cast(TaskClient, None), cache, Results.from_settings(settings))
+
+    def test_not_before_the_first_list(self, service: TaskService) -> None:
+        assert unreadiness(service) == "waiting for the Kubernetes API"
+        service.cache.synced.set()
+        assert unreadiness(service) is None
+
+    def test_not_once_it_drains(self, service: TaskService) -> None:
+        service.cache.synced.set()
+        service.draining.set()
+        assert unreadiness(service) == "draining"
+
+    async def test_not_once_it_has_lost_the_api_server_for_long(self) -> None:
+        class Away:
+            async def list(self, *_: object, **__: object) -> None:
+                raise UnavailableError(0, "Unavailable", "cannot reach it")
+
+        cache = WatchCache(cast(KubeClient, Away()), MCP_TASKS, "ns")
+        cache.synced.set()
+        settings = Settings()
+        service = TaskService(settings, "ns", cast(TaskClient, None), cache, Results.from_settings(settings))
+        running = asyncio.create_task(cache.run())
+        try:
+            await until(lambda: cache.unreachable_seconds > 0)
+            assert unreadiness(service) is None
+            assert "out of sync" in (unreadiness(service, stale_seconds=0.0) or "")
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
