@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 #: The Kubernetes release whose behaviour is imitated.
 MAJOR, MINOR, PATCH = "1", "36", "0"
-GIT_VERSION = f"v{MAJOR}.{MINOR}.{PATCH}+mcptasks_embedded"
+GIT_VERSION = f"v{MAJOR}.{MINOR}.{PATCH}+mcptasks.local"
 
 
 def version() -> Json:
