@@ -18,6 +18,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from mcptasks.gateway.contract import RunnerExitCode
 from mcptasks.model.lifecycle import PODS_TERMINATED, SCHEDULED, Ending, created_at, expiry
 from mcptasks.model.questions import answers_due, timed_out, waited
 from mcptasks.model.task import McpTask, Phase, Reason
@@ -476,7 +477,7 @@ def _comes_again(view: _View, job: JobFacts, pod: PodFacts) -> bool:
     if pod.disruption is not None:
         return job.retries_disruptions
     state = pod.runner.state
-    if isinstance(state, Terminated) and state.exit_code == diagnose.EXIT_NO_RETRY:
+    if isinstance(state, Terminated) and state.exit_code == RunnerExitCode.FAILURE_RECORDED:
         return False
     return sum(1 for p in view.pods if p.disruption is None) <= job.backoff_limit
 

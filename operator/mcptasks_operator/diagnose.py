@@ -10,6 +10,7 @@ import signal
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from mcptasks.gateway.contract import RunnerExitCode
 from mcptasks.model.task import Reason
 from mcptasks_operator.facts import (
     ContainerFacts,
@@ -22,9 +23,6 @@ from mcptasks_operator.facts import (
 )
 from mcptasks_operator.policy import Limit, Policy
 
-EXIT_OUTCOME_RECORDED = 0
-EXIT_NO_RETRY = 65
-EXIT_GATEWAY_UNREACHABLE = 75
 SIGNAL_OFFSET = 128
 
 MAX_LOG_CHARACTERS = 8_000
@@ -154,7 +152,7 @@ def _by_pod_status(pod: PodFacts, limit: Limit) -> Diagnosis | None:
 
 def _gave_up_on_the_gateway(pod: PodFacts) -> Diagnosis | None:
     state = pod.runner.state
-    gave_up = isinstance(state, Terminated) and state.exit_code == EXIT_GATEWAY_UNREACHABLE
+    gave_up = isinstance(state, Terminated) and state.exit_code == RunnerExitCode.GATEWAY_UNREACHABLE
     return _gateway_unreachable() if gave_up else None
 
 
@@ -224,14 +222,14 @@ def _signal(pod: PodFacts, state: Terminated) -> Diagnosis | None:
 
 def _exit_code(state: Terminated) -> Diagnosis:
     code = state.exit_code
-    if code == EXIT_OUTCOME_RECORDED:
+    if code == RunnerExitCode.OUTCOME_RECORDED:
         return Diagnosis(
             Reason.RESULT_MISSING,
             "the process ended with exit code 0 but delivered no result",
             "A tool must return its result; it must not end the process itself (sys.exit, os._exit)",
             code,
         )
-    if code == EXIT_GATEWAY_UNREACHABLE:
+    if code == RunnerExitCode.GATEWAY_UNREACHABLE:
         return _gateway_unreachable()
     return Diagnosis(
         Reason.EXIT_CODE, f"the process ended with exit code {code} and delivered no result", exit_code=code
@@ -239,12 +237,12 @@ def _exit_code(state: Terminated) -> Diagnosis:
 
 
 def _gateway_unreachable() -> Diagnosis:
+    code = RunnerExitCode.GATEWAY_UNREACHABLE.value
     return Diagnosis(
         Reason.GATEWAY_UNREACHABLE,
-        "the process could not reach the server's gateway for as long as it was allowed to run "
-        f"(exit code {EXIT_GATEWAY_UNREACHABLE})",
+        f"the process could not reach the server's gateway for as long as it was allowed to run (exit code {code})",
         "Check that the server is there, MCPTASKS_GATEWAY_URL of the operator, and that Pods may connect to it",
-        EXIT_GATEWAY_UNREACHABLE,
+        code,
     )
 
 

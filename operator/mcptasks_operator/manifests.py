@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from mcptasks.gateway.contract import RunnerExitCode
 from mcptasks.model.names import label_value
 from mcptasks.model.task import (
     API_VERSION,
@@ -31,7 +32,6 @@ from mcptasks.model.task import (
     McpTaskTemplateSpec,
 )
 from mcptasks.settings import TOKEN_FILE, Settings
-from mcptasks_operator.diagnose import EXIT_NO_RETRY
 from mcptasks_operator.facts import RUNNER
 from mcptasks_operator.policy import pod_deadline_seconds
 
@@ -121,16 +121,17 @@ def job_labels(task: McpTask, template: McpTaskTemplateSpec) -> dict[str, str]:
 
 
 def pod_failure_policy(task: McpTask, template: McpTaskTemplateSpec, runner: str) -> JsonObject:
-    """Which ends of a Pod are worth another attempt; the first rule that fits counts.
+    """Which ends of a Pod may be followed by another attempt; the first rule that fits counts.
 
     The exit code of a recorded failure never is. A disruption is for idempotent tools, and then uses up no retry.
     """
+    recorded = RunnerExitCode.FAILURE_RECORDED.value
     again = task.spec.idempotent and template.disruption_policy is DisruptionPolicy.RETRY_IDEMPOTENT
     return {
         "rules": [
             {
                 "action": "FailJob",
-                "onExitCodes": {"containerName": runner, "operator": "In", "values": [EXIT_NO_RETRY]},
+                "onExitCodes": {"containerName": runner, "operator": "In", "values": [recorded]},
             },
             {
                 "action": "Ignore" if again else "FailJob",

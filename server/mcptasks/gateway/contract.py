@@ -10,12 +10,15 @@
 
 The bearer token is the Pod's projected ServiceAccount token. Refusals carry a `Refusal`: 401 for a token that is not
 valid, 403 for one that belongs to no task's Pod, 409 where a newer attempt has taken over, 410 where the task has ended
-or is gone. Anything else is worth trying again.
+or is gone. Anything else may be tried again.
+
+The runner's exit codes, `RunnerExitCode`, stand here too: by them the operator knows a runner that could not reach the
+gateway, and the Job controller a failure that is recorded already.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -26,6 +29,26 @@ ASSIGNMENT_PATH = "/v1/assignment"
 PROGRESS_PATH = "/v1/progress"
 OUTCOME_PATH = "/v1/outcome"
 INPUT_PATH = "/v1/input"
+
+
+class RunnerExitCode(IntEnum):
+    """How the runner's own process ends. Other codes are 128 + n for signal n, and those that a component ends it with.
+
+    65 and 75 are EX_DATAERR and EX_TEMPFAIL of `sysexits.h`.
+    """
+
+    OUTCOME_RECORDED = 0
+    """The outcome is recorded, or the task was over already."""
+
+    CRASHED = 1
+
+    FAILURE_RECORDED = 65
+    """The runner could not run the component and has recorded why: another attempt would change nothing."""
+
+    GATEWAY_UNREACHABLE = 75
+    """The outcome could not be delivered in the time that the Pod had."""
+
+    INTERRUPTED = 130
 
 
 class Assignment(Model):

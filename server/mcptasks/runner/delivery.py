@@ -5,15 +5,10 @@ from __future__ import annotations
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
-from mcptasks.gateway.contract import ErrorOutcome, FailureOutcome, Outcome, ResultOutcome
+from mcptasks.gateway.contract import ErrorOutcome, FailureOutcome, Outcome, ResultOutcome, RunnerExitCode
 from mcptasks.model.lifecycle import MAX_MESSAGE
 from mcptasks.model.task import Reason
 from mcptasks.tasks.result_errors import ResultTooLargeError
-
-EXIT_OK = 0
-EXIT_CRASHED = 1
-EXIT_FAILURE_RECORDED = 65
-EXIT_NOT_DELIVERED = 75
 
 _OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 
@@ -42,9 +37,11 @@ def not_serializable(why: str) -> FailureOutcome:
     return FailureOutcome(reason=Reason.RESULT_NOT_SERIALIZABLE, message=f"The result cannot be recorded: {why}")
 
 
-def exit_code(outcome: Outcome) -> int:
+def exit_code(outcome: Outcome) -> RunnerExitCode:
     """The process's exit code once the outcome is recorded."""
-    return EXIT_FAILURE_RECORDED if isinstance(outcome, FailureOutcome) else EXIT_OK
+    if isinstance(outcome, FailureOutcome):
+        return RunnerExitCode.FAILURE_RECORDED
+    return RunnerExitCode.OUTCOME_RECORDED
 
 
 def utf8_size(text: str) -> int:

@@ -1,8 +1,7 @@
 """The runner: the process in a task's Pod. It runs one component once, hands the outcome to the gateway, and exits.
 
-Exit codes: 0, the outcome is recorded, or the task was over already; 65, the runner could not run the component and
-has recorded why; 75, the gateway could not be reached in time; 128 + n, ended by signal n; otherwise what the component
-itself ended the process with, 1 for a crash.
+Its exit codes are `gateway.contract.RunnerExitCode`; 128 + n, ended by signal n; otherwise what the component itself
+ended the process with.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ import time
 from collections.abc import Iterator
 from typing import NoReturn
 
+from mcptasks.gateway.contract import RunnerExitCode
 from mcptasks.logs import configure_logging
-from mcptasks.runner.delivery import EXIT_CRASHED, EXIT_NOT_DELIVERED, EXIT_OK
 from mcptasks.runner.gateway_client import GatewayClient, GatewayUnreachableError, Pace, RejectedError, TaskOverError
 from mcptasks.runner.loop_thread import LoopThread
 from mcptasks.runner.process import TaskProcess
@@ -28,7 +27,6 @@ from mcptasks.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-EXIT_INTERRUPTED = 130
 CLOSE_SECONDS = 1.0
 AT_EXIT_SECONDS = 1.0
 """How long handlers registered with `atexit` may take, for example to send the last traces."""
@@ -48,20 +46,20 @@ def run(settings: Settings, pace: Pace | None = None) -> int:
                 return process.run()
         except TaskOverError as error:
             logger.warning("nothing left to do: %s", error)
-            return EXIT_OK
+            return RunnerExitCode.OUTCOME_RECORDED
         except (GatewayUnreachableError, RejectedError) as error:
             logger.error("%s", error)
-            return EXIT_NOT_DELIVERED
+            return RunnerExitCode.GATEWAY_UNREACHABLE
         except Terminated:
             return _terminated(termination)
         except KeyboardInterrupt:
             logger.error("the tool ended the process with KeyboardInterrupt")
-            return EXIT_INTERRUPTED
+            return RunnerExitCode.INTERRUPTED
         except SystemExit as error:
             return _exited(error)
         except BaseException:
             logger.exception("the runner crashed")
-            return EXIT_CRASHED
+            return RunnerExitCode.CRASHED
 
 
 @contextlib.contextmanager
@@ -89,7 +87,7 @@ def _exited(error: SystemExit) -> int:
         code = error.code or 0
     else:
         logger.error("%s", error.code)
-        code = EXIT_CRASHED
+        code = RunnerExitCode.CRASHED
     logger.error("the tool ended the process with exit code %s and has given no result", code)
     return code
 
