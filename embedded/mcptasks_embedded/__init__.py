@@ -5,6 +5,6 @@ objects live in memory, Pods are processes of the user that starts it.
 """
 
 from mcptasks_embedded.cluster import ClusterConfig, ClusterError, LocalCluster, LocalClusterThread
-from mcptasks_embedded.job_decisions import Backoff
+from mcptasks_embedded.controllers.job_decision import Backoff
 
 __all__ = ["Backoff", "ClusterConfig", "ClusterError", "LocalCluster", "LocalClusterThread"]

@@ -23,26 +23,33 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from mcptasks_embedded import crds as crd_rules
-from mcptasks_embedded.admission import NamespaceLifecycle, ServiceAccountExists
-from mcptasks_embedded.api import Api
-from mcptasks_embedded.auth import Tokens
-from mcptasks_embedded.containersetup import OnOutput
-from mcptasks_embedded.controller import Controller
-from mcptasks_embedded.events import EventExpiry
-from mcptasks_embedded.gc import CRDS, CrdController, GarbageCollector, NamespaceController, TtlController
-from mcptasks_embedded.job_decisions import Backoff
-from mcptasks_embedded.jobs import JobController
-from mcptasks_embedded.kinds import Registry
-from mcptasks_embedded.kubelet import NODE_NAME, Kubelet, KubeletConfig
-from mcptasks_embedded.processes import MARKER
-from mcptasks_embedded.quota import Quota, QuotaController
-from mcptasks_embedded.rbac import GROUP, Authorizer
-from mcptasks_embedded.rest import Rest
-from mcptasks_embedded.scheduler import Scheduler
-from mcptasks_embedded.schema import Rules
-from mcptasks_embedded.store import Entry, Store
-from mcptasks_embedded.tls import make_server_tls
+from mcptasks_embedded.api.rbac import GROUP, Authorizer
+from mcptasks_embedded.api.server import Api
+from mcptasks_embedded.api.tls import make_server_tls
+from mcptasks_embedded.api.tokens import Tokens
+from mcptasks_embedded.controllers.controller import Controller
+from mcptasks_embedded.controllers.garbage_collector import (
+    CRDS,
+    CrdController,
+    GarbageCollector,
+    NamespaceController,
+    TtlController,
+)
+from mcptasks_embedded.controllers.job_controller import JobController
+from mcptasks_embedded.controllers.job_decision import Backoff
+from mcptasks_embedded.controllers.scheduler import Scheduler
+from mcptasks_embedded.node import watchdog
+from mcptasks_embedded.node.kubelet import NODE_NAME, Kubelet, KubeletConfig
+from mcptasks_embedded.node.processes import MARKER
+from mcptasks_embedded.node.run_specs import OnOutput
+from mcptasks_embedded.objects import crd_strategy as crd_rules
+from mcptasks_embedded.objects.admission import NamespaceLifecycle, ServiceAccountExists
+from mcptasks_embedded.objects.event_recorder import EventExpiry
+from mcptasks_embedded.objects.operations import Rest
+from mcptasks_embedded.objects.quota import Quota, QuotaController
+from mcptasks_embedded.objects.schema_validation import Rules
+from mcptasks_embedded.store.memory import Entry, Store
+from mcptasks_embedded.values.kinds import Registry
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -203,7 +210,7 @@ class LocalCluster:
 
     def _start_watchdog(self) -> None:
         directory = "" if self.config.data_dir else str(self.data_dir)
-        script = str(Path(__file__).with_name("watchdog.py"))
+        script = str(Path(watchdog.__file__))
         argv = [sys.executable, "-I", script, MARKER, f"{self._id}/", directory]
         self._watchdog = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True

@@ -13,7 +13,7 @@ from mcptasks.model.crds import custom_resource_definitions
 from mcptasks.model.task import CEL_RULES
 from mcptasks.settings import Settings
 from mcptasks_embedded.cluster import ClusterConfig, LocalClusterThread
-from mcptasks_embedded.job_decisions import Backoff
+from mcptasks_embedded.controllers.job_decision import Backoff
 from tests.integration.operator.harness import World
 
 

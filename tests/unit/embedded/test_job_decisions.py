@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mcptasks_embedded.job_decisions import TRACKING, Backoff, Plan, condition, decide, failure_verdict
-from mcptasks_embedded.times import stamp
+from mcptasks_embedded.controllers.job_decision import TRACKING, Backoff, Plan, condition, decide, failure_verdict
+from mcptasks_embedded.values.times import stamp
 
 Json = dict[str, Any]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from mcptasks_embedded.apply import Applier, apply, minus, without
-from mcptasks_embedded.errors import ApiError
-from mcptasks_embedded.patch import json_patch, merge, strategic
+from mcptasks_embedded.objects.patches import json_patch, merge, strategic
+from mcptasks_embedded.objects.server_side_apply import Applier, apply, minus, without
+from mcptasks_embedded.values.errors import ApiError
 
 Json = dict[str, Any]
 

@@ -9,14 +9,14 @@ from uuid import uuid4
 
 import pytest
 
-from mcptasks_embedded.api_types import ApiTypes
-from mcptasks_embedded.errors import ApiError
-from mcptasks_embedded.logs import LINE_LIMIT, ContainerLog, LogOptions
-from mcptasks_embedded.podamounts import amounts_of
-from mcptasks_embedded.podenv import ConfigError, EnvSources, Mounts, container_argv, container_env, expand
-from mcptasks_embedded.protobuf import Decoder
-from mcptasks_embedded.scheduler import Usage, misfits, unschedulable_message
-from mcptasks_embedded.store import Ref, Resource
+from mcptasks_embedded.api.object_protobuf import Decoder
+from mcptasks_embedded.controllers.scheduler import Usage, misfits, unschedulable_message
+from mcptasks_embedded.node.container_env import ConfigError, EnvSources, Mounts, container_argv, container_env, expand
+from mcptasks_embedded.node.container_log import LINE_LIMIT, ContainerLog, LogOptions
+from mcptasks_embedded.objects.api_types import ApiTypes
+from mcptasks_embedded.objects.pod_amounts import amounts_of
+from mcptasks_embedded.store.memory import Ref, Resource
+from mcptasks_embedded.values.errors import ApiError
 
 Json = dict[str, Any]
 

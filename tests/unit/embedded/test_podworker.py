@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from mcptasks_embedded.containers import ContainerRun
-from mcptasks_embedded.containersetup import Node
-from mcptasks_embedded.podworker import PodWorker, Stop
+from mcptasks_embedded.node.container_runtime import ContainerRun
+from mcptasks_embedded.node.pod_worker import PodWorker, Stop
+from mcptasks_embedded.node.run_specs import Node
 
 POD: dict[str, Any] = {
     "metadata": {"name": "a", "namespace": "default", "uid": "1"},

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mcptasks_embedded.rbac import GROUP, Action, Authorizer, User, refusal, rule_allows, service_account_user
-from mcptasks_embedded.store import Ref, Resource, Store
+from mcptasks_embedded.api.rbac import GROUP, Action, Authorizer, User, refusal, rule_allows, service_account_user
+from mcptasks_embedded.store.memory import Ref, Resource, Store
 
 Json = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks_embedded.schema import Validation, default, prune, rules_of
+from mcptasks_embedded.objects.schema_validation import Validation, default, prune, rules_of
 
 Json = dict[str, Any]
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from mcptasks_embedded import jsonpath
-from mcptasks_embedded.errors import ApiError
-from mcptasks_embedded.kinds import Column, Kind, Registry
-from mcptasks_embedded.routes import resource_target
-from mcptasks_embedded.selectors import label_selector_matches, parse_fields, parse_labels, parse_selection
-from mcptasks_embedded.store import Change, Entry, Ref, Resource
-from mcptasks_embedded.table import heads, pod_status
-from mcptasks_embedded.times import now
-from mcptasks_embedded.watching import selected_event
+from mcptasks_embedded.api import json_path
+from mcptasks_embedded.api.routes import resource_target
+from mcptasks_embedded.api.tables import heads, pod_status
+from mcptasks_embedded.api.watch_requests import selected_event
+from mcptasks_embedded.objects.selectors import label_selector_matches, parse_fields, parse_labels, parse_selection
+from mcptasks_embedded.store.memory import Change, Entry, Ref, Resource
+from mcptasks_embedded.values.errors import ApiError
+from mcptasks_embedded.values.kinds import Column, Kind, Registry
+from mcptasks_embedded.values.times import now
 
 LABELS = {"env": "prod", "tier": "web", "empty": ""}
 
@@ -88,12 +88,12 @@ DOCUMENT: dict[str, Any] = {
     ],
 )
 def test_jsonpath(path: str, found: list[Any]) -> None:
-    assert jsonpath.find(DOCUMENT, path) == found
+    assert json_path.find(DOCUMENT, path) == found
 
 
 def test_jsonpath_that_is_not_understood() -> None:
     with pytest.raises(ValueError, match="not understood"):
-        jsonpath.find({}, ".a[(")
+        json_path.find({}, ".a[(")
 
 
 @pytest.mark.parametrize(

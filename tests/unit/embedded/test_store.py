@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mcptasks_embedded.errors import ApiError
-from mcptasks_embedded.store import Ref, Resource, Store
+from mcptasks_embedded.store.memory import Ref, Resource, Store
+from mcptasks_embedded.values.errors import ApiError
 
 MAPS = Resource("", "configmaps")
 

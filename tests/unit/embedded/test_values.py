@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcptasks_embedded import jsonvalues, times
-from mcptasks_embedded.quantity import format_quantity, parse_quantity
+from mcptasks_embedded.values import json_values, times
+from mcptasks_embedded.values.quantity import format_quantity, parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from mcptasks_embedded.quantity import format_quantity, parse_quantity
     ],
 )
 def test_numbers(text: str, expected: float) -> None:
-    value = jsonvalues.loads(text.encode())
+    value = json_values.loads(text.encode())
     assert value == expected
     assert type(value) is type(expected)
 
@@ -40,13 +40,13 @@ def test_numbers(text: str, expected: float) -> None:
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity", "1e999", "{", "[1,]", '{"a":1,}', "9" * 500])
 def test_refused(text: str) -> None:
     with pytest.raises(ValueError):
-        jsonvalues.loads(text.encode())
+        json_values.loads(text.encode())
 
 
 def test_what_cannot_be_encoded_is_replaced() -> None:
-    assert jsonvalues.loads(b'{"\\ud800": ["\\udfff x"]}') == {"\ufffd": ["\ufffd x"]}
-    assert jsonvalues.loads(b'"\\ud83e\\udd8a"') == "🦊"
-    assert jsonvalues.loads(b'"\xff"') == "\ufffd"
+    assert json_values.loads(b'{"\\ud800": ["\\udfff x"]}') == {"\ufffd": ["\ufffd x"]}
+    assert json_values.loads(b'"\\ud83e\\udd8a"') == "🦊"
+    assert json_values.loads(b'"\xff"') == "\ufffd"
 
 
 VALUES = st.recursive(
@@ -58,19 +58,19 @@ VALUES = st.recursive(
 
 @given(VALUES)
 def test_encoding_again_changes_nothing_more(value: Any) -> None:
-    once = jsonvalues.normalise(value)
-    assert jsonvalues.normalise(once) == once
-    assert jsonvalues.equal(jsonvalues.loads(jsonvalues.dumps(once)), once)
+    once = json_values.normalise(value)
+    assert json_values.normalise(once) == once
+    assert json_values.equal(json_values.loads(json_values.dumps(once)), once)
 
 
 @given(VALUES)
 def test_equality_is_that_of_json(value: Any) -> None:
-    assert jsonvalues.equal(value, json.loads(json.dumps(value)))
+    assert json_values.equal(value, json.loads(json.dumps(value)))
 
 
 def test_true_is_not_one() -> None:
-    assert not jsonvalues.equal({"a": True}, {"a": 1})
-    assert jsonvalues.equal({"a": 1, "b": 2}, {"b": 2, "a": 1})
+    assert not json_values.equal({"a": True}, {"a": 1})
+    assert json_values.equal({"a": 1, "b": 2}, {"b": 2, "a": 1})
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,100 @@
+"""What the API serves, told to clients: /api, /apis, resource lists, /version."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+from mcptasks_embedded.values.kinds import Kind, Registry
+
+Json = dict[str, Any]
+
+#: The Kubernetes release whose behaviour is imitated.
+MAJOR, MINOR, PATCH = "1", "36", "0"
+GIT_VERSION = f"v{MAJOR}.{MINOR}.{PATCH}+mcptasks.local"
+
+
+def version() -> Json:
+    return {
+        "major": MAJOR,
+        "minor": MINOR,
+        "gitVersion": GIT_VERSION,
+        "gitCommit": "",
+        "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": f"python{platform.python_version()}",
+        "platform": f"{platform.system().lower()}/{platform.machine()}",
+    }
+
+
+def api_versions() -> Json:
+    return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
+
+
+def group_list(registry: Registry) -> Json:
+    names = dict.fromkeys(kind.group for kind in registry.all() if kind.group)
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(registry, name) for name in names]}
+
+
+def _group(registry: Registry, name: str) -> Json:
+    versions = dict.fromkeys(kind.version for kind in registry.all() if kind.group == name)
+    listed = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
+    return {"name": name, "versions": listed, "preferredVersion": listed[0]}
+
+
+def group(registry: Registry, name: str) -> Json | None:
+    if not any(kind.group == name for kind in registry.all()):
+        return None
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(registry, name)}
+
+
+def resource_list(registry: Registry, group_name: str, version_name: str) -> Json | None:
+    kinds = [kind for kind in registry.all() if (kind.group, kind.version) == (group_name, version_name)]
+    if not kinds:
+        return None
+    resources = [item for kind in kinds for item in _resources(kind)]
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": kinds[0].api_version,
+        "resources": resources,
+    }
+
+
+def _resources(kind: Kind) -> list[Json]:
+    main: Json = {
+        "name": kind.plural,
+        "singularName": kind.singular,
+        "namespaced": kind.namespaced,
+        "kind": kind.kind,
+        "verbs": list(kind.verbs),
+    }
+    if kind.short_names:
+        main["shortNames"] = list(kind.short_names)
+    if kind.categories:
+        main["categories"] = list(kind.categories)
+    result = [main]
+    if kind.status:
+        result.append(_subresource(kind, "status", kind.kind, ["get", "patch", "update"]))
+    return result + [_subresource(kind, name, *_SUBRESOURCES[name]) for name in kind.subresources]
+
+
+_SUBRESOURCES: dict[str, tuple[str, list[str], str, str]] = {
+    "log": ("Pod", ["get"], "", ""),
+    "eviction": ("Eviction", ["create"], "policy", "v1"),
+    "token": ("TokenRequest", ["create"], "authentication.k8s.io", "v1"),
+}
+
+
+def _subresource(kind: Kind, name: str, result: str, verbs: list[str], group: str = "", version: str = "") -> Json:
+    entry: Json = {
+        "name": f"{kind.plural}/{name}",
+        "singularName": "",
+        "namespaced": kind.namespaced,
+        "kind": result,
+        "verbs": verbs,
+    }
+    if group:
+        entry |= {"group": group, "version": version}
+    return entry

@@ -1,0 +1,53 @@
+"""What all controllers have: a queue fed by watches of the store, and a task per loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from mcptasks_embedded.controllers.reconcile_queue import WorkQueue
+from mcptasks_embedded.store.memory import Change, Ref, Resource, Store, Watch
+
+Keys = Callable[[Change], Iterable[Ref]]
+
+
+class Controller:
+    """Subclasses watch resources in `__init__` and implement `reconcile`."""
+
+    def __init__(self, name: str, store: Store) -> None:
+        self._store = store
+        self.queue: WorkQueue[Ref] = WorkQueue(name, self.reconcile)
+        self._watched: list[tuple[Watch, Keys]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def reconcile(self, key: Ref) -> float | None:
+        """Bring one object nearer to where it should be; the result is when to come again, in seconds."""
+        raise NotImplementedError
+
+    def watch(self, resource: Resource, keys: Keys) -> None:
+        """Queue `keys(change)` for every change of `resource`."""
+        self._watched.append((self._store.watch(resource), keys))
+
+    def start(self) -> None:
+        for watch, keys in self._watched:
+            self._tasks.append(asyncio.create_task(self._follow(watch, keys)))
+        self._tasks.append(asyncio.create_task(self.queue.run()))
+
+    async def stop(self) -> None:
+        for watch, _ in self._watched:
+            watch.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+
+    async def _follow(self, watch: Watch, keys: Keys) -> None:
+        while not watch.closed:
+            for change in await watch.wait():
+                for key in keys(change):
+                    self.queue.add(key)
+
+
+def itself(change: Change) -> list[Ref]:
+    """The key of the changed object."""
+    return [change.entry.ref]

@@ -1,0 +1,129 @@
+"""The Job controller: carries out what `job_decision` decides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mcptasks_embedded.controllers.controller import Controller, itself
+from mcptasks_embedded.controllers.job_decision import CONTROLLER, TRACKING, Backoff, Plan, decide, is_tracked
+from mcptasks_embedded.objects import object_meta
+from mcptasks_embedded.objects.event_recorder import Recorder
+from mcptasks_embedded.objects.operations import Rest
+from mcptasks_embedded.objects.options import DeleteOptions
+from mcptasks_embedded.store.memory import Change, Entry, Ref, Resource
+from mcptasks_embedded.values import times
+from mcptasks_embedded.values.errors import ApiError
+
+Json = dict[str, Any]
+
+JOBS = Resource("batch", "jobs")
+PODS = Resource("", "pods")
+_REFUSED_RETRY = 2.0
+
+
+class JobController(Controller):
+    """Keys are Jobs, and Pods that were left behind by a Job with their tracking finalizer."""
+
+    def __init__(self, rest: Rest, backoff: Backoff) -> None:
+        super().__init__("job controller", rest.store)
+        self._rest = rest
+        self._backoff = backoff
+        self._jobs = rest.kind("batch/v1", "Job")
+        self._pods = rest.kind("v1", "Pod")
+        self._events = Recorder(rest, "job-controller")
+        self.watch(JOBS, self._job_keys)
+        self.watch(PODS, self._pod_keys)
+
+    def _job_keys(self, change: Change) -> list[Ref]:
+        if change.type != "DELETED":
+            return itself(change)
+        return [pod.ref for pod in self._store.owned_by(change.entry.obj["metadata"]["uid"])]
+
+    def _pod_keys(self, change: Change) -> list[Ref]:
+        pod = change.entry.obj
+        owner = object_meta.controller_of(pod)
+        job = self._store.find_uid(owner["uid"]) if owner else None
+        if job is not None and job.ref.resource == JOBS:
+            return [job.ref]
+        return [change.entry.ref] if is_tracked(pod) else []
+
+    def reconcile(self, key: Ref) -> float | None:
+        entry = self._store.get(key)
+        if entry is None:
+            return None
+        if key.resource == PODS:
+            if not self._pod_has_job(entry):
+                self._untrack(entry.obj)
+            return None
+        if entry.obj["spec"].get("managedBy", CONTROLLER) != CONTROLLER:
+            return None
+        return self._sync(entry)
+
+    def _pod_has_job(self, entry: Entry) -> bool:
+        owner = object_meta.controller_of(entry.obj)
+        return owner is not None and self._store.find_uid(owner["uid"]) is not None
+
+    def _sync(self, entry: Entry) -> float | None:
+        job = entry.obj
+        uid = job["metadata"]["uid"]
+        pods = [item.obj for item in self._store.owned_by(uid) if _controls(uid, item)]
+        plan = decide(job, pods, times.now(), self._backoff)
+        for pod in plan.delete:
+            self._delete(job, pod)
+        refused = self._create(job, plan)
+        for pod in plan.untrack:
+            self._untrack(pod)
+        self._rest.set_status(self._jobs, entry, plan.status)
+        for note in plan.notes:
+            record = self._events.normal if note.severity == "Normal" else self._events.warning
+            record(job, note.reason, note.message)
+        return _REFUSED_RETRY if refused else plan.again
+
+    def _create(self, job: Json, plan: Plan) -> bool:
+        """Whether a Pod was refused."""
+        for created in range(plan.create):
+            try:
+                pod = self._rest.create(self._pods, job["metadata"]["namespace"], pod_of(job))
+            except ApiError as error:
+                self._events.warning(job, "FailedCreate", f"Error creating: {error.message}")
+                _lower_active(plan, plan.create - created)
+                return True
+            self._events.normal(job, "SuccessfulCreate", f"Created pod: {pod.ref.name}")
+        return False
+
+    def _delete(self, job: Json, pod: Json) -> None:
+        metadata = pod["metadata"]
+        options = DeleteOptions(propagation="Background", uid=metadata["uid"])
+        self._rest.delete(self._pods, metadata["namespace"], metadata["name"], options)
+        self._events.normal(job, "SuccessfulDelete", f"Deleted pod: {metadata['name']}")
+
+    def _untrack(self, pod: Json) -> None:
+        entry = self._store.get(self._pods.ref(pod["metadata"]["namespace"], pod["metadata"]["name"]))
+        if entry is None:
+            return
+        kept = [item for item in entry.obj["metadata"].get("finalizers") or () if item != TRACKING]
+        self._rest.merge(self._pods, entry, {"metadata": {"finalizers": kept or None}})
+
+
+def _controls(uid: str, entry: Entry) -> bool:
+    owner = object_meta.controller_of(entry.obj)
+    return entry.ref.resource == PODS and owner is not None and owner["uid"] == uid
+
+
+def _lower_active(plan: Plan, by: int) -> None:
+    active = plan.status.get("active", 0) - by
+    if active > 0:
+        plan.status["active"] = active
+    else:
+        plan.status.pop("active", None)
+
+
+def pod_of(job: Json) -> Json:
+    """A new Pod of `job`, from its template."""
+    template = job["spec"]["template"]
+    metadata = dict(template.get("metadata") or {})
+    metadata.pop("name", None)
+    metadata["generateName"] = f"{job['metadata']['name']}-"
+    metadata["finalizers"] = [*(metadata.get("finalizers") or ()), TRACKING]
+    metadata["ownerReferences"] = [object_meta.owner_reference("batch/v1", "Job", job)]
+    return {"metadata": metadata, "spec": template["spec"]}

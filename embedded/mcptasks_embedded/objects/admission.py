@@ -1,0 +1,55 @@
+"""What is asked before an object is created: its namespace, a Pod's ServiceAccount."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from mcptasks_embedded.store.memory import Ref, Resource, Store
+from mcptasks_embedded.values import errors
+from mcptasks_embedded.values.kinds import Kind
+
+Json = dict[str, Any]
+
+NAMESPACES = Resource("", "namespaces")
+ACCOUNTS = Resource("", "serviceaccounts")
+
+
+class NamespaceLifecycle:
+    """Refuses objects in a namespace that is not there or is going away."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __call__(self, kind: Kind, namespace: str, obj: Json) -> None:
+        if not kind.namespaced:
+            return
+        entry = self._store.get(Ref(NAMESPACES, "", namespace))
+        if entry is None:
+            where = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
+            raise errors.not_found(where, namespace)
+        if "deletionTimestamp" in entry.obj["metadata"]:
+            why = f"unable to create new content in namespace {namespace} because it is being terminated"
+            error = errors.forbidden(kind, obj["metadata"]["name"], why)
+            cause = {"reason": "NamespaceTerminating", "field": "metadata.namespace"}
+            cause["message"] = f"namespace {namespace} is being terminated"
+            error.details["causes"] = [cause]
+            raise error
+
+
+class ServiceAccountExists:
+    """Refuses Pods whose ServiceAccount is missing."""
+
+    def __init__(self, store: Store, furnish: Callable[[str], None]) -> None:
+        self._store = store
+        self._furnish = furnish
+
+    def __call__(self, kind: Kind, namespace: str, obj: Json) -> None:
+        if (kind.group, kind.plural) != ("", "pods"):
+            return
+        name = obj["spec"]["serviceAccountName"]
+        if name == "default":
+            self._furnish(namespace)
+        if self._store.get(Ref(ACCOUNTS, namespace, name)) is None:
+            why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
+            raise errors.forbidden(kind, obj["metadata"]["name"], why)

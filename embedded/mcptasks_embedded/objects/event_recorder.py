@@ -1,0 +1,128 @@
+"""Events: the recorder of the controllers, and the two API forms of the same objects (core/v1 and events.k8s.io/v1)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from mcptasks_embedded.controllers.controller import Controller
+from mcptasks_embedded.store.memory import Ref, Resource
+from mcptasks_embedded.values import times
+from mcptasks_embedded.values.errors import ApiError
+
+if TYPE_CHECKING:
+    from mcptasks_embedded.objects.operations import Rest
+
+Json = dict[str, Any]
+EVENTS = Resource("", "events")
+#: How long an event is kept.
+EVENT_SECONDS = 3600.0
+_log = logging.getLogger(__name__)
+
+_TO_NEW = {
+    "involvedObject": "regarding",
+    "message": "note",
+    "firstTimestamp": "deprecatedFirstTimestamp",
+    "lastTimestamp": "deprecatedLastTimestamp",
+    "count": "deprecatedCount",
+    "source": "deprecatedSource",
+    "reportingComponent": "reportingController",
+}
+_TO_CORE = {new: core for core, new in _TO_NEW.items()}
+
+
+def to_new(event: Json) -> Json:
+    """core/v1 to events.k8s.io/v1."""
+    return {**{_TO_NEW.get(name, name): value for name, value in event.items()}, "apiVersion": "events.k8s.io/v1"}
+
+
+def to_core(event: Json) -> Json:
+    """events.k8s.io/v1 to core/v1."""
+    return {**{_TO_CORE.get(name, name): value for name, value in event.items()}, "apiVersion": "v1"}
+
+
+class EventExpiry(Controller):
+    """Deletes events an hour after they were last written, as the API server does."""
+
+    def __init__(self, rest: Rest) -> None:
+        super().__init__("event expiry", rest.store)
+        self.watch(EVENTS, lambda change: [] if change.type == "DELETED" else [change.entry.ref])
+
+    def reconcile(self, key: Ref) -> float | None:
+        entry = self._store.get(key)
+        if entry is None:
+            return None
+        left = times.parse(_last_written(entry.obj)).timestamp() + EVENT_SECONDS - time.time()
+        if left <= 0:
+            self._store.remove(key)
+            return None
+        return left
+
+
+def _last_written(event: Json) -> str:
+    return str(event.get("lastTimestamp") or event["metadata"]["creationTimestamp"])
+
+
+class Recorder:
+    """Writes events about objects; repeats of the same event raise its count instead of adding one."""
+
+    def __init__(self, rest: Rest, component: str) -> None:
+        self._rest = rest
+        self._component = component
+        self._kind = rest.kind("v1", "Event")
+        self._seen: dict[tuple[str, ...], str] = {}
+
+    def normal(self, obj: Json, reason: str, message: str) -> None:
+        self._record("Normal", obj, reason, message)
+
+    def warning(self, obj: Json, reason: str, message: str) -> None:
+        self._record("Warning", obj, reason, message)
+
+    def _record(self, severity: str, obj: Json, reason: str, message: str) -> None:
+        metadata = obj["metadata"]
+        key = (metadata["uid"], severity, reason, message)
+        namespace = metadata.get("namespace") or "default"
+        try:
+            if key in self._seen and self._repeat(namespace, self._seen[key]):
+                return
+            event = self._event(severity, obj, reason, message)
+            self._seen[key] = self._rest.create(self._kind, namespace, event).ref.name
+        except ApiError as error:
+            # The namespace may be going away; an event is never worth failing for.
+            _log.debug("event not recorded: %s", error)
+        if len(self._seen) > 4096:
+            self._seen.clear()
+
+    def _repeat(self, namespace: str, name: str) -> bool:
+        entry = self._rest.store.get(self._kind.ref(namespace, name))
+        if entry is None:
+            return False
+        body = {"count": entry.obj.get("count", 1) + 1, "lastTimestamp": times.stamp()}
+        self._rest.merge(self._kind, entry, body)
+        return True
+
+    def _event(self, severity: str, obj: Json, reason: str, message: str) -> Json:
+        metadata = obj["metadata"]
+        involved = {
+            "kind": obj["kind"],
+            "apiVersion": obj["apiVersion"],
+            "namespace": metadata.get("namespace", ""),
+            "name": metadata["name"],
+            "uid": metadata["uid"],
+            "resourceVersion": metadata.get("resourceVersion", ""),
+        }
+        stamp = times.stamp()
+        return {
+            "metadata": {"name": f"{metadata['name'][:230]}.{time.time_ns():x}"},
+            "involvedObject": {name: value for name, value in involved.items() if value},
+            "type": severity,
+            "reason": reason,
+            "message": message[:1024],
+            "source": {"component": self._component},
+            "reportingComponent": self._component,
+            "reportingInstance": "",
+            "firstTimestamp": stamp,
+            "lastTimestamp": stamp,
+            "count": 1,
+        }

@@ -1,0 +1,51 @@
+"""What a request to the API asks for, and what a list answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mcptasks_embedded.store.memory import Entry
+
+Propagation = Literal["Background", "Foreground", "Orphan"]
+
+
+@dataclass(slots=True)
+class WriteOptions:
+    """Options of a create, update or patch. `warnings` collects what goes into `Warning` headers."""
+
+    dry_run: bool = False
+    field_validation: str = "Ignore"
+    field_manager: str = ""
+    force: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class DeleteOptions:
+    """`metav1.DeleteOptions`. `grace` is in seconds."""
+
+    propagation: Propagation | None = None
+    grace: int | None = None
+    uid: str | None = None
+    resource_version: str | None = None
+    dry_run: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A PATCH body; `type` is merge, json, strategic or apply."""
+
+    type: str
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The answer to a list request."""
+
+    entries: list[Entry]
+    rv: int
+    token: str = ""
+    remaining: int | None = None

@@ -1,0 +1,247 @@
+"""Objects in memory, with one resourceVersion sequence and a watch history, as etcd keeps them.
+
+Stored objects are never changed in place: a write replaces the dict, so that readers may keep what they were given.
+All methods are synchronous and meant for one event loop; a write is therefore atomic.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from mcptasks_embedded.values import json_values
+from mcptasks_embedded.values.errors import expired
+
+Json = dict[str, Any]
+ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
+
+
+class Resource(NamedTuple):
+    """Where objects are stored: versions of one resource share it."""
+
+    group: str
+    plural: str
+
+
+class Ref(NamedTuple):
+    """One object's place in the store; `namespace` is empty for cluster-scoped objects."""
+
+    resource: Resource
+    namespace: str
+    name: str
+
+
+class Entry:
+    """A stored object and its JSON, encoded once however many watchers there are."""
+
+    __slots__ = ("_raw", "obj", "ref", "rv")
+
+    def __init__(self, ref: Ref, obj: Json, rv: int) -> None:
+        self.ref = ref
+        self.obj = obj
+        self.rv = rv
+        self._raw: bytes | None = None
+
+    @property
+    def raw(self) -> bytes:
+        if self._raw is None:
+            self._raw = json_values.dumps(self.obj)
+        return self._raw
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write. `previous` is what the write replaced; a DELETED change carries the last state in `entry`."""
+
+    type: ChangeType
+    rv: int
+    entry: Entry
+    previous: Entry | None
+
+
+class Watch:
+    """A queue of changes of one resource; iterate with `async for`, end it with `close()`."""
+
+    def __init__(self, bucket: Bucket, namespace: str) -> None:
+        self._bucket = bucket
+        self.namespace = namespace
+        self._queue: deque[Change] = deque()
+        self._wake = asyncio.Event()
+        self.closed = False
+
+    def offer(self, change: Change) -> None:
+        if not self.namespace or change.entry.ref.namespace == self.namespace:
+            self._queue.append(change)
+            self._wake.set()
+
+    def close(self) -> None:
+        self.closed = True
+        self._wake.set()
+        self._bucket.watches.discard(self)
+
+    def take(self) -> list[Change]:
+        """All changes that are waiting, without waiting for more."""
+        changes = list(self._queue)
+        self._queue.clear()
+        self._wake.clear()
+        return changes
+
+    async def wait(self, timeout: float | None = None) -> list[Change]:
+        """The next changes; an empty list after `timeout` seconds or when the watch was closed."""
+        if not self._queue and not self.closed:
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._wake.wait()
+            except TimeoutError:
+                return []
+        return self.take()
+
+
+@dataclass(slots=True)
+class Bucket:
+    """The objects of one resource."""
+
+    objects: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    history: deque[Change] = field(default_factory=deque)
+    compacted: int = 0
+    watches: set[Watch] = field(default_factory=set)
+
+
+class Store:
+    """All objects. `history_limit` bounds the watch history per resource; older versions answer 410."""
+
+    def __init__(self, history_limit: int = 20_000) -> None:
+        # Versions of an earlier cluster on the same address must look old, not current, to clients that reconnect.
+        self.rv = int(time.time())
+        self._first = self.rv
+        self._history_limit = history_limit
+        self._buckets: dict[Resource, Bucket] = {}
+        self._owned: dict[str, set[Ref]] = {}
+        self._by_uid: dict[str, Ref] = {}
+
+    def bucket(self, resource: Resource) -> Bucket:
+        bucket = self._buckets.get(resource)
+        if bucket is None:
+            bucket = self._buckets[resource] = Bucket(compacted=self._first)
+        return bucket
+
+    def resources(self) -> list[Resource]:
+        return list(self._buckets)
+
+    def get(self, ref: Ref) -> Entry | None:
+        return self.bucket(ref.resource).objects.get((ref.namespace, ref.name))
+
+    def find_uid(self, uid: str) -> Entry | None:
+        ref = self._by_uid.get(uid)
+        return self.get(ref) if ref else None
+
+    def entries(self, resource: Resource, namespace: str = "") -> Iterator[Entry]:
+        """Unsorted; do not write to the same resource while iterating."""
+        for (entry_namespace, _), entry in self.bucket(resource).objects.items():
+            if not namespace or entry_namespace == namespace:
+                yield entry
+
+    def sorted_entries(self, resource: Resource, namespace: str = "") -> list[Entry]:
+        """By namespace and name, as the API lists them."""
+        return sorted(self.entries(resource, namespace), key=lambda entry: entry.ref[1:])
+
+    def owned_by(self, uid: str) -> list[Entry]:
+        """Objects with an ownerReference to `uid`."""
+        found = (self.get(ref) for ref in tuple(self._owned.get(uid, ())))
+        return [entry for entry in found if entry is not None]
+
+    def put(self, ref: Ref, obj: Json) -> Entry:
+        """Store `obj` (create or replace) under a new resourceVersion and tell the watchers."""
+        bucket = self.bucket(ref.resource)
+        key = (ref.namespace, ref.name)
+        previous = bucket.objects.get(key)
+        entry = self._stamped(ref, obj)
+        bucket.objects[key] = entry
+        self._index(previous, entry)
+        self._publish(bucket, Change("MODIFIED" if previous else "ADDED", entry.rv, entry, previous))
+        return entry
+
+    def remove(self, ref: Ref, last: Json | None = None) -> Entry | None:
+        """Delete the object; `last` is the state to report in the DELETED event when it differs from the stored one."""
+        bucket = self.bucket(ref.resource)
+        previous = bucket.objects.pop((ref.namespace, ref.name), None)
+        if previous is None:
+            return None
+        entry = self._stamped(ref, last or previous.obj)
+        self._index(previous, None)
+        self._publish(bucket, Change("DELETED", entry.rv, entry, previous))
+        return entry
+
+    def _stamped(self, ref: Ref, obj: Json) -> Entry:
+        self.rv += 1
+        stamped = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.rv)}}
+        return Entry(ref, stamped, self.rv)
+
+    def _index(self, previous: Entry | None, entry: Entry | None) -> None:
+        before = _owner_uids(previous)
+        after = _owner_uids(entry)
+        some = entry or previous
+        if some is None:
+            return
+        for uid in before - after:
+            refs = self._owned[uid]
+            refs.discard(some.ref)
+            if not refs:
+                del self._owned[uid]
+        for uid in after - before:
+            self._owned.setdefault(uid, set()).add(some.ref)
+        uid = some.obj["metadata"]["uid"]
+        if entry is None:
+            self._by_uid.pop(uid, None)
+        elif previous is None:
+            self._by_uid[uid] = some.ref
+
+    def _publish(self, bucket: Bucket, change: Change) -> None:
+        bucket.history.append(change)
+        if len(bucket.history) > self._history_limit:
+            bucket.compacted = bucket.history.popleft().rv
+        for watch in tuple(bucket.watches):
+            watch.offer(change)
+
+    def watch(self, resource: Resource, namespace: str = "", since: int | None = None) -> Watch:
+        """Changes after version `since` (default: from now). Raises ApiError 410 when that is no longer known."""
+        bucket = self.bucket(resource)
+        watch = Watch(bucket, namespace)
+        if since is not None:
+            if since < bucket.compacted:
+                raise expired(f"too old resource version: {since} ({bucket.compacted})")
+            for change in _newer(bucket.history, since):
+                watch.offer(change)
+        bucket.watches.add(watch)
+        return watch
+
+    def compact(self) -> None:
+        """Forget the history: every older resourceVersion answers 410 from now on. A fault hook for tests."""
+        for bucket in self._buckets.values():
+            bucket.history.clear()
+            bucket.compacted = self.rv
+        self._first = self.rv
+
+    def close_watches(self) -> None:
+        for bucket in self._buckets.values():
+            for watch in tuple(bucket.watches):
+                watch.close()
+
+
+def _newer(history: deque[Change], since: int) -> list[Change]:
+    newest_first = []
+    for change in reversed(history):
+        if change.rv <= since:
+            break
+        newest_first.append(change)
+    return newest_first[::-1]
+
+
+def _owner_uids(entry: Entry | None) -> set[str]:
+    if entry is None:
+        return set()
+    return {owner["uid"] for owner in entry.obj["metadata"].get("ownerReferences") or ()}

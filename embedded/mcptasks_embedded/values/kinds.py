@@ -1,0 +1,222 @@
+"""The kinds that are served: the built-in ones and those that CustomResourceDefinitions add."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mcptasks_embedded.store.memory import Ref, Resource
+
+Json = dict[str, Any]
+
+ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A printer column of a CRD; `path` is its jsonPath, `type` one of integer, number, string, boolean, date."""
+
+    name: str
+    type: str
+    path: str
+    format: str = ""
+    description: str = ""
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One version of one resource, with all that the generic code has to know of it."""
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool = True
+    singular: str = ""
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = ALL_VERBS
+    status: bool = False
+    generation: bool = False
+    subresources: tuple[str, ...] = ()
+    custom: bool = False
+    schema: Mapping[str, Any] | None = None
+    columns: tuple[Column, ...] = ()
+    selectable: tuple[str, ...] = ()
+    stored_as: Resource | None = None
+    deprecated: bool = field(default=False)
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def resource(self) -> str:
+        """The name that error messages use: `jobs.batch`, `pods`."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def storage(self) -> Resource:
+        return self.stored_as or Resource(self.group, self.plural)
+
+    @property
+    def list_kind(self) -> str:
+        return f"{self.kind}List"
+
+    def ref(self, namespace: str, name: str) -> Ref:
+        return Ref(self.storage, namespace if self.namespaced else "", name)
+
+
+_REVIEW = ("create",)
+
+
+def builtin_kinds() -> list[Kind]:
+    """The built-in kinds, in the order of discovery."""
+    return [*_core(), *_apps_and_batch(), *_policies(), *_reviews()]
+
+
+def _core() -> Iterable[Kind]:
+    yield Kind("", "v1", "Namespace", "namespaces", namespaced=False, short_names=("ns",), status=True)
+    yield Kind("", "v1", "Node", "nodes", namespaced=False, short_names=("no",), status=True)
+    pod_parts = ("log", "eviction")
+    yield Kind(
+        "",
+        "v1",
+        "Pod",
+        "pods",
+        short_names=("po",),
+        categories=("all",),
+        status=True,
+        generation=True,
+        subresources=pod_parts,
+    )
+    yield Kind("", "v1", "Event", "events", short_names=("ev",))
+    yield Kind("", "v1", "Secret", "secrets")
+    yield Kind("", "v1", "ConfigMap", "configmaps", short_names=("cm",))
+    yield Kind("", "v1", "ServiceAccount", "serviceaccounts", short_names=("sa",), subresources=("token",))
+    yield Kind("", "v1", "Service", "services", short_names=("svc",), categories=("all",), status=True)
+    yield Kind("", "v1", "Endpoints", "endpoints", short_names=("ep",))
+    yield Kind("", "v1", "ResourceQuota", "resourcequotas", short_names=("quota",), status=True)
+
+
+def _apps_and_batch() -> Iterable[Kind]:
+    yield Kind("batch", "v1", "Job", "jobs", categories=("all",), status=True, generation=True)
+    yield Kind("coordination.k8s.io", "v1", "Lease", "leases")
+    events = Resource("", "events")
+    yield Kind("events.k8s.io", "v1", "Event", "events", short_names=("ev",), stored_as=events)
+    yield Kind(
+        "apiextensions.k8s.io",
+        "v1",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+        namespaced=False,
+        short_names=("crd", "crds"),
+        categories=("api-extensions",),
+        status=True,
+        generation=True,
+    )
+
+
+def _policies() -> Iterable[Kind]:
+    rbac = "rbac.authorization.k8s.io"
+    yield Kind(rbac, "v1", "Role", "roles")
+    yield Kind(rbac, "v1", "RoleBinding", "rolebindings")
+    yield Kind(rbac, "v1", "ClusterRole", "clusterroles", namespaced=False)
+    yield Kind(rbac, "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False)
+
+
+def _reviews() -> Iterable[Kind]:
+    authn, authz = "authentication.k8s.io", "authorization.k8s.io"
+    yield Kind(authn, "v1", "TokenReview", "tokenreviews", namespaced=False, verbs=_REVIEW)
+    yield Kind(authn, "v1", "SelfSubjectReview", "selfsubjectreviews", namespaced=False, verbs=_REVIEW)
+    yield Kind(authz, "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False, verbs=_REVIEW)
+    yield Kind(authz, "v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False, verbs=_REVIEW)
+    yield Kind(authz, "v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews", namespaced=False, verbs=_REVIEW)
+
+
+def kinds_of_crd(crd: Json) -> list[Kind]:
+    """The served versions of a CustomResourceDefinition."""
+    spec = crd["spec"]
+    return [_kind_of_version(spec, version) for version in spec["versions"] if version.get("served")]
+
+
+def _kind_of_version(spec: Json, version: Json) -> Kind:
+    names = spec["names"]
+    subresources = version.get("subresources") or {}
+    return Kind(
+        group=spec["group"],
+        version=version["name"],
+        kind=names["kind"],
+        plural=names["plural"],
+        namespaced=spec["scope"] == "Namespaced",
+        singular=names.get("singular") or names["kind"].lower(),
+        short_names=tuple(names.get("shortNames") or ()),
+        categories=tuple(names.get("categories") or ()),
+        status="status" in subresources,
+        generation=True,
+        custom=True,
+        schema=(version.get("schema") or {}).get("openAPIV3Schema"),
+        columns=tuple(_column(column) for column in version.get("additionalPrinterColumns") or ()),
+        selectable=tuple(item["jsonPath"] for item in version.get("selectableFields") or ()),
+    )
+
+
+def _column(column: Json) -> Column:
+    return Column(
+        name=column["name"],
+        type=column["type"],
+        path=column["jsonPath"],
+        format=column.get("format", ""),
+        description=column.get("description", ""),
+        priority=column.get("priority", 0),
+    )
+
+
+class Registry:
+    """Finds kinds by what a request or an object names."""
+
+    def __init__(self) -> None:
+        self._by_plural: dict[tuple[str, str, str], Kind] = {}
+        self._by_kind: dict[tuple[str, str], Kind] = {}
+        self._crds: dict[str, list[Kind]] = {}
+        for kind in builtin_kinds():
+            self._add(kind)
+
+    def _add(self, kind: Kind) -> None:
+        if not kind.singular:
+            kind = replace(kind, singular=kind.kind.lower())
+        self._by_plural[kind.group, kind.version, kind.plural] = kind
+        self._by_kind[kind.api_version, kind.kind] = kind
+
+    def find(self, group: str, version: str, plural: str) -> Kind | None:
+        return self._by_plural.get((group, version, plural))
+
+    def find_kind(self, api_version: str, kind: str) -> Kind | None:
+        return self._by_kind.get((api_version, kind))
+
+    def of(self, resource: Resource) -> Kind:
+        """Any served version of a stored resource. Raises KeyError when none is served."""
+        for kind in self._by_plural.values():
+            if kind.storage == resource:
+                return kind
+        raise KeyError(resource)
+
+    def all(self) -> list[Kind]:
+        return list(self._by_plural.values())
+
+    def set_crd(self, crd: Json) -> list[Kind]:
+        """Serve the versions of `crd` from now on, in place of what it defined before."""
+        name = crd["metadata"]["name"]
+        self.drop_crd(name)
+        kinds = kinds_of_crd(crd)
+        for kind in kinds:
+            self._add(kind)
+        self._crds[name] = kinds
+        return kinds
+
+    def drop_crd(self, name: str) -> None:
+        for kind in self._crds.pop(name, ()):
+            self._by_plural.pop((kind.group, kind.version, kind.plural), None)
+            self._by_kind.pop((kind.api_version, kind.kind), None)
