@@ -290,9 +290,8 @@ def _extensions(params: JsonObject) -> JsonObject:
 @contextmanager
 def serving(server: FakeServer) -> Iterator[FakeServer]:
     """Serve until the end of the block."""
-    loop = asyncio.new_event_loop()
     started = threading.Event()
-    stopping = asyncio.Event()
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def serve() -> None:
         app = web.Application()
@@ -304,16 +303,20 @@ def serving(server: FakeServer) -> Iterator[FakeServer]:
         assert site._server is not None
         port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
         server.url = f"http://127.0.0.1:{port}/mcp"
+        stopping = asyncio.Event()
+        running.append((asyncio.get_running_loop(), stopping))
         started.set()
         await stopping.wait()
         await runner.cleanup()
 
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+    # `asyncio.run` also ends what the site has just accepted: a client that gives up a request leaves connections
+    # that nobody serves yet, and whose sockets would stay open.
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
-        assert started.wait(10)
+        assert started.wait(30)
         yield server
     finally:
-        loop.call_soon_threadsafe(stopping.set)
+        for loop, stopping in running:
+            loop.call_soon_threadsafe(stopping.set)
         thread.join()
-        loop.close()
