@@ -65,15 +65,14 @@ class Protocol2026:
     async def get(self, ctx: Context, params: TaskIdParams) -> HandlerResult:
         """tasks/get: the task with its result, error or outstanding input requests inlined."""
         self._check(ctx, params)
-        await self.service.poll(params.task_id, principal_of_caller())
-        return {"resultType": "complete", **await self.detailed(params.task_id, ctx)}
-
-    async def detailed(self, task_id: str, ctx: Context) -> JsonObject:
-        """`DetailedTask`: the task and what its status brings along."""
-        return await self.detail(await self.service.get(task_id, principal_of_caller()), ctx)
+        view = await self.service.poll(params.task_id, principal_of_caller())
+        return {"resultType": "complete", **await self.detail(view, ctx)}
 
     async def detail(self, view: TaskView, ctx: Context) -> JsonObject:
-        """The same of a view. Only what the request's client has declared to be able to answer is asked (MUST)."""
+        """`DetailedTask`: the task and what its status brings along.
+
+        Only what the request's client has declared to be able to answer is asked (MUST).
+        """
         declared = ctx.session.client_capabilities
         task = render(view) | progress_meta(view)
         if view.result is not None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 
 import pytest
 
 from mcptasks.kube.errors import UnavailableError
-from mcptasks.model.task import JsonObject
 from mcptasks.settings import Settings
-from mcptasks.tasks.service import TaskService
 from tests.support.doubles import MemoryTasks
-from tests.support.kubectl import eventually
 from tests.unit.protocol.conftest import Endpoint, serving
+from tests.unit.protocol.costs import cost_of
 
 AWAY = UnavailableError(0, "Unavailable", "cannot reach it")
 
@@ -56,63 +52,5 @@ def test_many_polls_share_what_the_api_server_is_asked() -> None:
         assert one.get(task_id)["status"] == "working"
         two.get(task_id)
         two.complete(task_id)
-        assert reads(one, lambda: [one.get(task_id) for _ in range(5)]) == 0
+        assert cost_of(one, lambda: [one.get(task_id) for _ in range(5)]).reads == 0
         assert one.get(task_id)["status"] == "working"
-
-
-@pytest.fixture
-def alone() -> Iterator[Endpoint]:
-    with serving(Settings()) as endpoint:
-        yield endpoint
-
-
-def test_a_poll_costs_one_read_while_the_task_works_and_none_after_its_end(alone: Endpoint) -> None:
-    task_id = alone.make()
-    assert reads(alone, lambda: alone.get(task_id)) == 1
-    alone.complete(task_id)
-    assert reads(alone, lambda: alone.get(task_id)) == 0
-
-
-def test_one_who_waits_reads_once_and_hears_the_rest_from_the_watch(alone: Endpoint) -> None:
-    task_id = alone.make()
-
-    def wait() -> None:
-        with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(alone.result, task_id)
-            eventually("the call waits", lambda: alone.service.cache.waiting)
-            for seen in range(1, 5):
-                alone.change(task_id, progressed(seen))
-            alone.complete(task_id)
-            waiting.result(30)
-
-    assert reads(alone, wait) == 1
-
-
-@pytest.mark.parametrize(
-    "request_of",
-    [
-        pytest.param(lambda service, task_id: service.get(task_id, None, fresh=True), id="a get that must be fresh"),
-        pytest.param(lambda service, task_id: service.answer(task_id, None, {}), id="an answer"),
-    ],
-)
-def test_what_must_not_be_old_is_read_once(
-    alone: Endpoint, request_of: Callable[[TaskService, str], Awaitable[object]]
-) -> None:
-    task_id = alone.make()
-
-    async def asked() -> None:
-        await request_of(alone.service, task_id)
-
-    assert reads(alone, lambda: asyncio.run_coroutine_threadsafe(asked(), alone.loop).result(10)) == 1
-
-
-def progressed(to: int) -> Callable[[object], JsonObject]:
-    """A change of the task's status."""
-    return lambda _task: {"status": {"progress": {"current": to}}}
-
-
-def reads(endpoint: Endpoint, action: Callable[[], object]) -> int:
-    """How often the action has the API server read the task."""
-    before = endpoint.tasks.reads
-    action()
-    return endpoint.tasks.reads - before
