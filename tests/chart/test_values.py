@@ -110,23 +110,52 @@ class TestTaskTemplates:
         found = render().find("McpTaskTemplate", "default")
         assert "annotations" not in found["metadata"]
 
-    def test_come_after_the_crds_at_the_first_install_and_can_be_adopted_and_removed(self) -> None:
-        made, removed = render(known=False).all("McpTaskTemplate")
-        assert "post-install" in made["metadata"]["annotations"]["helm.sh/hook"]
-        assert made["metadata"]["annotations"]["meta.helm.sh/release-name"] == "mcptasks"
-        assert made["metadata"]["annotations"]["meta.helm.sh/release-namespace"] == "mcptasks"
-        assert made["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
-        assert removed["metadata"]["name"] == made["metadata"]["name"]
-        assert removed["metadata"]["annotations"] == {
-            "helm.sh/hook": "pre-delete",
-            "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded",
-        }
+    def test_are_rendered_once_and_without_hooks_for_others_than_helm_to_apply(self) -> None:
+        """Hooks are Helm's to run. How Helm itself installs is seen in `cluster/test_release.py`."""
+        (made,) = render(known=False).all("McpTaskTemplate")
+        assert not [key for key in made["metadata"]["annotations"] if key.startswith("helm.sh/")]
+        assert made["spec"]["podTemplate"]["spec"]["containers"]
+        # Argo CD looks all kinds up before it applies the CRDs.
+        wanted = made["metadata"]["annotations"]["argocd.argoproj.io/sync-options"]
+        assert wanted == "SkipDryRunOnMissingResource=true"
 
-    def test_take_what_they_do_not_say_from_default(self) -> None:
-        rendered = render({"taskTemplates": {"gpu": {"resources": {"limits": {"nvidia.com/gpu": 1}}}}})
-        assert runner(rendered, "gpu")["resources"] == {"limits": {"nvidia.com/gpu": 1}}
+    def test_every_object_is_rendered_once(self) -> None:
+        for known in (True, False):
+            keys = [
+                (item["apiVersion"], item["kind"], item["metadata"].get("namespace"), item["metadata"]["name"])
+                for item in render(files=[CHART / "ci" / "production-values.yaml"], known=known).objects
+            ]
+            assert len(keys) == len(set(keys))
+
+    def test_take_what_they_do_not_say_from_default_key_by_key(self) -> None:
+        default = {"nodeSelector": {"disk": "ssd"}, "resources": {"limits": {"cpu": 2}}}
+        gpu = {
+            "resources": {"limits": {"nvidia.com/gpu": 1}, "requests": {"memory": "8Gi"}},
+            "nodeSelector": {"gpu": "a"},
+        }
+        rendered = render({"taskTemplates": {"default": default, "gpu": gpu}})
+        assert runner(rendered, "gpu")["resources"] == {
+            "limits": {"cpu": 2, "memory": "512Mi", "nvidia.com/gpu": 1},
+            "requests": {"cpu": "50m", "memory": "8Gi"},
+        }
+        assert template(rendered, "gpu")["podTemplate"]["spec"]["nodeSelector"] == {"disk": "ssd", "gpu": "a"}
         assert runner(rendered, "gpu")["image"] == runner(rendered)["image"]
         assert template(rendered, "gpu")["timeoutSeconds"] == 3600
+
+    def test_take_away_with_null_what_default_says(self) -> None:
+        gpu = {"resources": {"limits": {"memory": None}, "requests": None}}
+        rendered = render({"taskTemplates": {"default": {"resources": {"limits": {"cpu": 2}}}, "gpu": gpu}})
+        assert runner(rendered, "gpu")["resources"] == {"limits": {"cpu": 2}}
+
+    def test_take_lists_and_what_is_false_or_empty_as_they_say(self) -> None:
+        default = {"env": [{"name": "A", "value": "1"}], "priorityClassName": "high", "timeoutSeconds": 60}
+        small = {"env": [{"name": "B", "value": "2"}], "priorityClassName": "", "terminationGracePeriodSeconds": 0}
+        rendered = render({"taskTemplates": {"default": default, "small": small}})
+        assert [entry["name"] for entry in runner(rendered, "small")["env"]] == ["MCPTASKS_GATEWAY_URL", "B"]
+        spec = template(rendered, "small")["podTemplate"]["spec"]
+        assert "priorityClassName" not in spec
+        assert spec["terminationGracePeriodSeconds"] == 0
+        assert template(rendered, "small")["timeoutSeconds"] == 60
 
     def test_of_another_name_are_made_without_default(self) -> None:
         rendered = render({"taskTemplates": {"default": {"enabled": False}, "gpu": {"timeoutSeconds": 2592000}}})
@@ -174,8 +203,33 @@ class TestImages:
     def test_of_a_user_need_a_version(self) -> None:
         assert "set server.image.tag or server.image.digest" in refusal({"server": {"image": {"repository": "x"}}})
 
-    def test_that_float_are_refused(self) -> None:
-        assert "/image/tag" in refusal({"image": {"tag": "latest"}})
+    @pytest.mark.parametrize(
+        ("values", "says"),
+        [
+            ({"image": {"tag": "latest"}}, 'image.tag: the tag "latest" names whatever was built last'),
+            ({"image": {"tag": "main"}}, 'image.tag: the tag "main"'),
+            ({"image": {"tag": "Nightly"}}, 'image.tag: the tag "Nightly"'),
+            ({"server": {"image": {"repository": "x", "tag": "edge"}}}, 'server.image.tag: the tag "edge"'),
+            ({"server": {"image": {"tag": "main"}}}, 'server.image.tag: the tag "main"'),
+            ({"redis": {"enabled": True, "image": {"tag": "latest"}}}, 'redis.image.tag: the tag "latest"'),
+            ({"taskTemplates": {"gpu": {"image": "host:5000/x:main"}}}, 'taskTemplates.gpu.image: the tag "main"'),
+            ({"taskTemplates": {"default": {"image": "host:5000/x"}}}, "taskTemplates.default.image"),
+        ],
+    )
+    def test_whose_tags_float_are_refused_with_the_way_out(self, values: JsonObject, says: str) -> None:
+        told = refusal(values)
+        assert says in told
+        assert "digest" in told or "add one" in told
+
+    def test_that_have_a_digest_may_have_any_tag(self) -> None:
+        rendered = render({"image": {"tag": "main", "digest": DIGEST}})
+        assert container(operator(rendered))["image"] == f"mcptasks@{DIGEST}"
+        assert (
+            runner(render({"taskTemplates": {"default": {"image": f"host/x@{DIGEST}"}}}))["image"] == f"host/x@{DIGEST}"
+        )
+
+    def test_whose_tags_only_begin_like_one_that_floats_are_taken(self) -> None:
+        assert container(operator(render({"image": {"tag": "main-4f2c"}})))["image"] == "mcptasks:main-4f2c"
 
 
 class TestInlineModule:

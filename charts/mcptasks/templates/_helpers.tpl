@@ -79,8 +79,34 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* Images */}}
+{{/* Not empty where Helm itself installs: only then has `lookup` a cluster to look into. The Secrets of the release's
+namespace are what Helm can read in any case, because it keeps its releases there. */}}
+{{- define "mcptasks.helmInstalls" -}}
+{{- if lookup "v1" "Secret" .Release.Namespace "" -}}true{{- end -}}
+{{- end }}
+
+{{/* Refuses a tag that names whatever was built last: the Pods of one release would run different code. Arguments: tag,
+digest, path (of the value). */}}
+{{- define "mcptasks.checkTag" -}}
+{{- if and (not .digest) (regexMatch "^(?i:latest|main|master|trunk|head|develop|edge|nightly|canary|stable|next|snapshot)$" .tag) -}}
+{{- fail (printf "%s: the tag %q names whatever was built last; set a tag that stays, such as a version, or a digest" .path .tag) -}}
+{{- end -}}
+{{- end }}
+
+{{/* The same for an image as one string. Arguments: image, path (of the value). */}}
+{{- define "mcptasks.checkImage" -}}
+{{- if not (contains "@" .image) -}}
+{{- $parts := splitList ":" (last (splitList "/" .image)) -}}
+{{- if eq (len $parts) 1 -}}
+{{- fail (printf "%s: %q has no tag and no digest, which means `latest`: whatever was built last; add one" .path .image) -}}
+{{- end -}}
+{{- include "mcptasks.checkTag" (dict "tag" (last $parts) "digest" "" "path" .path) -}}
+{{- end -}}
+{{- end }}
+
+{{/* Images. Arguments: root, image, path (of the value). */}}
 {{- define "mcptasks.imageRef" -}}
+{{- include "mcptasks.checkTag" (dict "tag" .image.tag "digest" .image.digest "path" (printf "%s.tag" .path)) -}}
 {{- $registry := .image.registry | default .root.Values.global.imageRegistry -}}
 {{- $name := ternary (printf "%s/%s" $registry .image.repository) .image.repository (ne $registry "") -}}
 {{- if .image.digest -}}
@@ -91,7 +117,7 @@ annotations:
 {{- end }}
 
 {{- define "mcptasks.operatorImage" -}}
-{{- include "mcptasks.imageRef" (dict "root" . "image" .Values.image) -}}
+{{- include "mcptasks.imageRef" (dict "root" . "image" .Values.image "path" "image") -}}
 {{- end }}
 
 {{- define "mcptasks.serverImage" -}}
@@ -100,13 +126,13 @@ annotations:
 {{- if not (or $own.tag $own.digest) -}}
 {{- fail "server.image.repository is set: set server.image.tag or server.image.digest too" -}}
 {{- end -}}
-{{- include "mcptasks.imageRef" (dict "root" . "image" $own) -}}
+{{- include "mcptasks.imageRef" (dict "root" . "image" $own "path" "server.image") -}}
 {{- else -}}
 {{- $image := deepCopy .Values.image -}}
 {{- range $key, $value := $own -}}
 {{- if $value -}}{{- $_ := set $image $key $value -}}{{- end -}}
 {{- end -}}
-{{- include "mcptasks.imageRef" (dict "root" . "image" $image) -}}
+{{- include "mcptasks.imageRef" (dict "root" . "image" $image "path" (ternary "server.image" "image" (ne $own.tag ""))) -}}
 {{- end -}}
 {{- end }}
 

@@ -3,12 +3,29 @@
 {{- $default := .Values.taskTemplates.default -}}
 {{- $result := dict -}}
 {{- range $name, $own := .Values.taskTemplates -}}
-{{- $whole := merge (dict) (deepCopy $default) -}}
-{{- range $key, $value := $own -}}{{- $_ := set $whole $key $value -}}{{- end -}}
-{{- if and (ne $name "default") (not (hasKey $own "enabled")) -}}{{- $_ := set $whole "enabled" true -}}{{- end -}}
+{{- $whole := $own -}}
+{{- if ne $name "default" -}}
+{{- $whole = include "mcptasks.keyByKey" (dict "under" $default "over" $own) | fromJson -}}
+{{- if not (hasKey $own "enabled") -}}{{- $_ := set $whole "enabled" true -}}{{- end -}}
+{{- end -}}
 {{- if $whole.enabled -}}{{- $_ := set $result $name $whole -}}{{- end -}}
 {{- end -}}
 {{- toJson $result -}}
+{{- end }}
+
+{{/* One object laid over another, as JSON: objects key by key at any depth, everything else as a whole, and null takes a
+key away. sprig's own `merge` takes false, 0 and "" for values that are not there. Arguments: under, over. */}}
+{{- define "mcptasks.keyByKey" -}}
+{{- $whole := deepCopy .under -}}
+{{- range $key, $value := .over -}}
+{{- $below := index $whole $key -}}
+{{- if and (kindIs "invalid" $value) (hasKey $whole $key) -}}{{- $_ := unset $whole $key -}}
+{{- else if and (kindIs "map" $value) (kindIs "map" $below) -}}
+{{- $_ := set $whole $key (include "mcptasks.keyByKey" (dict "under" $below "over" $value) | fromJson) -}}
+{{- else -}}{{- $_ := set $whole $key $value -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $whole -}}
 {{- end }}
 
 {{/* The spec of a McpTaskTemplate. Arguments: root, values. */}}

@@ -53,14 +53,12 @@ class Release:
 
     def install(self, chart: Path, **pod_annotations: str) -> None:
         """Install or upgrade, as a platform team does: in one command that waits."""
-        repository, _, tag = IMAGE.rpartition(":")
-        values: JsonObject = {
-            "image": {"repository": repository, "tag": tag},
-            "server": {"allowedHosts": ["*"], "podAnnotations": pod_annotations},
-            "operator": {"podAnnotations": pod_annotations},
-        }
         options = ("--install", *take_over(), "--wait", "--timeout=5m", "--values=-")
-        self.helm("upgrade", "mcptasks", str(chart), *options, values=values)
+        self.helm("upgrade", "mcptasks", str(chart), *options, values=_values(pod_annotations))
+
+    def rendered(self) -> str:
+        """The chart as text, for others to apply."""
+        return self.helm("template", "mcptasks", str(CHART), "--skip-tests", "--values=-", values=_values({}))
 
     def client(self) -> RawClient:
         """A caller through the endpoint's Service; through a forwarded port where its address cannot be reached."""
@@ -110,6 +108,15 @@ class Release:
             forward.communicate(timeout=10)
         self.helm("uninstall", "mcptasks", "--ignore-not-found", "--wait", "--timeout=3m", check=False)
         self.kubectl.run("delete", "namespace", self.namespace, "--timeout=180s", seconds=200)
+
+
+def _values(pod_annotations: dict[str, str]) -> JsonObject:
+    repository, _, tag = IMAGE.rpartition(":")
+    return {
+        "image": {"repository": repository, "tag": tag},
+        "server": {"allowedHosts": ["*"], "podAnnotations": pod_annotations},
+        "operator": {"podAnnotations": pod_annotations},
+    }
 
 
 @pytest.fixture(scope="module")
@@ -173,3 +180,34 @@ class TestRelease:
         for crd in CRDS:
             assert release.kubectl.find("crd", crd)
         assert release.kubectl.find("mcptask", task_id)
+
+
+class TestWithoutHelm:
+    """What is rendered and applied by others (`helm template | kubectl apply`, kustomize, Argo CD) works as well."""
+
+    def test_the_rendered_text_makes_a_working_installation(self, release: Release) -> None:
+        text = release.rendered()
+        apply = ("apply", "--server-side", "--force-conflicts", "-f", "-")
+        release.kubectl.run(*apply, stdin=text)
+        try:
+            for name in ("mcptasks-server", "mcptasks-operator"):
+                release.kubectl.run("rollout", "status", f"deployment/{name}", "--timeout=180s", seconds=200)
+            template = release.kubectl.get("mcptasktemplate", "default")
+            assert template["spec"]["podTemplate"]["spec"]["containers"][0]["image"] == IMAGE
+            task_id = release.client().create("count_slowly", {"steps": 2, "delay": 0})
+            eventually("it ends", lambda: release.status(task_id).get("finishedAt"), 120)
+            assert release.status(task_id)["phase"] == "completed", release.status(task_id)
+            # A second apply, as every sync of Argo CD is one, changes nothing.
+            release.kubectl.run(*apply, stdin=text)
+            again = release.kubectl.get("mcptasktemplate", "default")
+            assert again["metadata"]["generation"] == template["metadata"]["generation"]
+        finally:
+            release.kubectl.run(
+                "delete", "--ignore-not-found", "--wait", "-f", "-", stdin=without_crds(text), seconds=200
+            )
+
+
+def without_crds(text: str) -> str:
+    """Rendered text without what all tasks of a cluster hang on."""
+    objects = [item for item in yaml.safe_load_all(text) if item and item["kind"] != "CustomResourceDefinition"]
+    return yaml.safe_dump_all(objects)
