@@ -35,11 +35,11 @@ from mcptasks.model.task import JsonObject, McpTaskTemplateSpec  # noqa: E402
 from mcptasks.settings import Settings  # noqa: E402
 from mcptasks.tasks.results import Results  # noqa: E402
 from mcptasks.tasks.service import TaskService, cached  # noqa: E402
-from mcptasks_operator.apply import Reconciler  # noqa: E402
-from mcptasks_operator.cache import Cache, WatchedKind  # noqa: E402
-from mcptasks_operator.executor import Executors, JobExecutor  # noqa: E402
-from mcptasks_operator.gather import Gatherer, Warnings  # noqa: E402
-from mcptasks_operator.notices import EventPoster  # noqa: E402
+from mcptasks_operator.acting.events import EventPoster  # noqa: E402
+from mcptasks_operator.acting.executors import Executors, JobExecutor  # noqa: E402
+from mcptasks_operator.acting.gatherer import Gatherer, Warnings  # noqa: E402
+from mcptasks_operator.acting.reconciler import Reconciler  # noqa: E402
+from mcptasks_operator.watching.cache import Cache, WatchedKind  # noqa: E402
 
 NOBODY = cast(KubeClient, None)
 """Nothing here asks the API server for anything."""

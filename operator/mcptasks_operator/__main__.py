@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from mcptasks.settings import Settings
-from mcptasks_operator.app import run
+from mcptasks_operator.process.app import run
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ from mcptasks.metrics.process_metrics import process_metrics
 from mcptasks.metrics.task_metrics import DELAY_BUCKETS, TaskMetrics
 from mcptasks.model.lifecycle import created_at
 from mcptasks.model.task import McpTask, Phase
-from mcptasks_operator.cache import Cache
+from mcptasks_operator.watching.cache import Cache
 
 RECONCILE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 180)
 GONE_BUCKETS = (0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300)

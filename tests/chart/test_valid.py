@@ -11,7 +11,7 @@ import yaml
 
 from mcptasks.model.task import JsonObject, McpTask, McpTaskTemplate
 from mcptasks.settings import Settings
-from mcptasks_operator.manifests import make_job
+from mcptasks_operator.deciding.manifests import make_job
 from tests.chart.helm import CHART, CI_VALUES, ROOT, Rendered, helm, render
 from tests.chart.kubernetes_schema import MODELS, faults, faults_of_pod_template
 

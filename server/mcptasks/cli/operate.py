@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mcptasks.cli.configure import load_settings
-from mcptasks_operator.app import run
+from mcptasks_operator.process.app import run
 
 
 def command(

@@ -32,7 +32,7 @@ from mcptasks.model.task import (
 )
 from mcptasks.settings import Settings
 from mcptasks_embedded.cluster import LocalClusterThread
-from mcptasks_operator.app import Stop, operate
+from mcptasks_operator.process.app import Stop, operate
 
 T = TypeVar("T")
 

@@ -8,11 +8,11 @@ import pytest
 
 from mcptasks.kube.kinds import JOBS, MCP_TASKS, NAMESPACES
 from mcptasks.model.lifecycle import utc_now
-from mcptasks_operator.apply import Reconciler
-from mcptasks_operator.cache import Cache, WatchedKind
-from mcptasks_operator.executor import Executors, JobExecutor
-from mcptasks_operator.gather import Gatherer, Warnings
-from mcptasks_operator.notices import EventPoster
+from mcptasks_operator.acting.events import EventPoster
+from mcptasks_operator.acting.executors import Executors, JobExecutor
+from mcptasks_operator.acting.gatherer import Gatherer, Warnings
+from mcptasks_operator.acting.reconciler import Reconciler
+from mcptasks_operator.watching.cache import Cache, WatchedKind
 from tests.integration.operator.harness import SLEEPER, World, is_terminated, python
 
 pytestmark = pytest.mark.anyio

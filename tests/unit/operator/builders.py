@@ -9,7 +9,7 @@ from typing import Any
 
 from mcptasks.model.lifecycle import Retention, timestamp
 from mcptasks.model.task import API_VERSION, JsonObject, McpTask
-from mcptasks_operator.facts import (
+from mcptasks_operator.deciding.facts import (
     ContainerFacts,
     ContainerState,
     JobFacts,
@@ -20,7 +20,7 @@ from mcptasks_operator.facts import (
     Terminated,
     Waiting,
 )
-from mcptasks_operator.policy import Limit, Policy
+from mcptasks_operator.deciding.policy import Limit, Policy
 
 T0 = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 TASK = "report-abc"

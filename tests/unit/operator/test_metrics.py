@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from mcptasks.kube.watch_cache import Key
 from mcptasks.model.task import JsonObject, McpTask
-from mcptasks_operator.cache import Cache, WatchedKind
 from mcptasks_operator.metrics import OperatorMetrics, State, Work
-from mcptasks_operator.workqueue import WorkQueue
+from mcptasks_operator.watching.cache import Cache, WatchedKind
+from mcptasks_operator.watching.work_queue import WorkQueue
 
 
 class Clock:

@@ -1,0 +1,92 @@
+"""Kubernetes events about tasks, as `kubectl describe mcptask` shows them.
+
+Posting is best effort: it never holds up or fails a task. An event's name is made from the task and the reason, so that
+a second post of the same fact, by whichever operator, is refused by the API server as a duplicate.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.errors import AlreadyExistsError, KubeError
+from mcptasks.kube.kinds import EVENTS
+from mcptasks.model.lifecycle import timestamp, utc_now
+from mcptasks.model.task import API_VERSION, JsonObject, McpTask
+from mcptasks_operator.deciding.decide import Notice
+
+logger = logging.getLogger(__name__)
+
+COMPONENT = "mcptasks-operator"
+MAX_MESSAGE = 1024
+MAX_WAITING = 10_000
+REMEMBERED = 10_000
+
+
+def make_event(task: McpTask, notice: Notice, identity: str, now: datetime) -> JsonObject:
+    """The `v1` Event about the task."""
+    digest = hashlib.sha256(f"{task.uid}/{notice.reason}".encode()).hexdigest()[:16]
+    moment = timestamp(now)[:19] + "Z"
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{task.name}.{digest}", "namespace": task.namespace},
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": "McpTask",
+            "name": task.name,
+            "namespace": task.namespace,
+            "uid": task.uid,
+            "resourceVersion": task.metadata.resource_version or "",
+        },
+        "type": notice.type,
+        "reason": notice.reason,
+        "message": notice.message[:MAX_MESSAGE],
+        "firstTimestamp": moment,
+        "lastTimestamp": moment,
+        "count": 1,
+        "source": {"component": COMPONENT},
+        "reportingComponent": COMPONENT,
+        "reportingInstance": identity[:128],
+    }
+
+
+@dataclass(eq=False)
+class EventPoster:
+    """Posts events one after the other, in the background (`run`)."""
+
+    kube: KubeClient
+    identity: str = ""
+    _waiting: asyncio.Queue[JsonObject] = field(default_factory=lambda: asyncio.Queue(MAX_WAITING))
+    _posted: OrderedDict[str, None] = field(default_factory=OrderedDict)
+
+    def post(self, task: McpTask, notice: Notice) -> None:
+        """Have the event posted, unless it was already."""
+        event = make_event(task, notice, self.identity, utc_now())
+        if event["metadata"]["name"] in self._posted:
+            return
+        self._posted[event["metadata"]["name"]] = None
+        while len(self._posted) > REMEMBERED:
+            self._posted.popitem(last=False)
+        try:
+            self._waiting.put_nowait(event)
+        except asyncio.QueueFull:
+            logger.warning("too many events wait to be posted; dropped %s of %s", notice.reason, task.name)
+
+    async def run(self) -> None:
+        """Post until cancelled."""
+        while True:
+            await self._send(await self._waiting.get())
+
+    async def _send(self, event: JsonObject) -> None:
+        try:
+            await self.kube.create(EVENTS, event, event["metadata"]["namespace"])
+        except AlreadyExistsError:
+            pass
+        except KubeError as error:
+            logger.warning("event %s of %s not posted: %s", event["reason"], event["involvedObject"]["name"], error)

@@ -1,0 +1,62 @@
+"""How a task's process comes to run: one small interface, chosen by the template's `executor`.
+
+Whatever executes a task keeps a Job of the task's name: people, quotas, TTL and garbage collection work on Jobs. An
+executor with Pods of its own takes over such a Job with `spec.managedBy`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.kinds import JOBS
+from mcptasks.model.task import Executor as ExecutorName
+from mcptasks.model.task import JsonObject, McpTask, McpTaskTemplateSpec
+from mcptasks.settings import Settings
+from mcptasks_operator.deciding.manifests import make_job
+
+
+class Executor(Protocol):
+    """Starts and stops the processes of tasks."""
+
+    async def start(self, task: McpTask, template: McpTaskTemplateSpec) -> JsonObject:
+        """Create the task's Job and return it as the API server stored it.
+
+        Raises:
+            InvalidTemplateError: the template's Pod is not one.
+            KubeError: the API server refused it, or could not be asked.
+        """
+
+    async def stop(self, namespace: str, name: str, uid: str) -> JsonObject:
+        """Delete the Job with its Pods if its uid is this one; returns the API server's answer.
+
+        Raises:
+            KubeError: as NotFoundError where the Job is gone, ConflictError where it is another one.
+        """
+
+
+@dataclass(frozen=True)
+class JobExecutor:
+    """A Job of the stock Job controller: a Pod of its own for each attempt."""
+
+    kube: KubeClient
+    settings: Settings
+
+    async def start(self, task: McpTask, template: McpTaskTemplateSpec) -> JsonObject:
+        return await self.kube.create(JOBS, make_job(task, template, self.settings), task.namespace)
+
+    async def stop(self, namespace: str, name: str, uid: str) -> JsonObject:
+        return await self.kube.delete(JOBS, name, namespace, uid=uid, propagation="Background")
+
+
+@dataclass(frozen=True)
+class Executors:
+    """The executors by the name that templates give them."""
+
+    job: Executor
+
+    def of(self, template: McpTaskTemplateSpec) -> Executor:
+        match template.executor:
+            case ExecutorName.JOB:
+                return self.job

@@ -1,0 +1,158 @@
+"""Finds out, on demand, what a decision rests on besides the cache."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from mcptasks.kube.api_client import KubeClient, LogOptions
+from mcptasks.kube.errors import ForbiddenError, KubeError, NotFoundError
+from mcptasks.kube.kinds import EVENTS, JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, PODS
+from mcptasks.kube.task_objects import parse_task
+from mcptasks.kube.watch_cache import Key
+from mcptasks.model.task import LABEL_TASK_UID, JsonObject
+from mcptasks_operator.deciding.decide import Evidence, Need, Refusal, RefusalKind, TemplateState
+from mcptasks_operator.deciding.diagnose import MAX_LOG_LINE
+from mcptasks_operator.deciding.facts import PodFacts, Terminated, WarningEvent, warning_events
+from mcptasks_operator.watching.cache import Cache, Seen, WatchedKind
+
+logger = logging.getLogger(__name__)
+
+MAX_LOG_BYTES = 2**20
+"""How much of a log's last lines is read at most: a line may be endless."""
+
+LOG_SECONDS = 15.0
+"""How long the node has to hand out a log."""
+
+MAX_TEMPLATES_NAMED = 20
+
+WARNINGS_SECONDS = 2.0
+"""How old the list of warnings may be: much less than the time after which a reason is looked for."""
+
+
+@dataclass(eq=False)
+class Warnings:
+    """The warning events of each namespace, listed once in `WARNINGS_SECONDS` for all tasks that ask.
+
+    The API server has no index of events: whichever it is asked for, it reads all of a namespace. Hundreds of Pods
+    that wait for a node would have it do so hundreds of times over.
+    """
+
+    kube: KubeClient
+    clock: Callable[[], float] = time.monotonic
+    _listed: dict[str, tuple[float, list[JsonObject]]] = field(default_factory=dict)
+    _turns: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    async def of(self, namespace: str) -> list[JsonObject]:
+        """The namespace's warnings as they were at most `WARNINGS_SECONDS` ago. Raises KubeError."""
+        async with self._turns[namespace]:
+            now = self.clock()
+            at, events = self._listed.get(namespace, (-math.inf, []))
+            if now - at >= WARNINGS_SECONDS:
+                events = (await self.kube.list(EVENTS, namespace, field_selector="type=Warning")).items
+                self._listed[namespace] = now, events
+            return events
+
+
+@dataclass(frozen=True)
+class Gatherer:
+    """Reads from the API server and puts what it reads into the cache."""
+
+    kube: KubeClient
+    cache: Cache
+    log_lines: int
+    warnings: Warnings
+
+    async def gather(self, key: Key, seen: Seen, need: Need, evidence: Evidence) -> Evidence:
+        """The evidence with what was needed. Raises KubeError where the API server does not answer."""
+        match need:
+            case Need.FRESH:
+                await self._fresh(key, seen)
+                return replace(evidence, fresh=True)
+            case Need.TEMPLATE:
+                return await self._template(key, seen, evidence)
+            case Need.LOG:
+                return replace(evidence, log=await self._log(key, seen))
+            case Need.EVENTS:
+                return replace(evidence, warnings=await self._events(key, seen))
+
+    async def _fresh(self, key: Key, seen: Seen) -> None:
+        """Read task, Job and Pods, past the cache."""
+        namespace, name = key
+        uid = seen.task["metadata"]["uid"]
+        try:
+            self.cache.put(WatchedKind.TASK, await self.kube.get(MCP_TASKS, name, namespace))
+        except NotFoundError:
+            self.cache.forget_task(key, uid)
+            return
+        await self.read_job(key)
+        pods = await self.kube.list(PODS, namespace, label_selector=f"{LABEL_TASK_UID}={uid}")
+        self.cache.replace_pods_of(key, uid, pods.items, int(pods.resource_version or 0))
+
+    async def read_job(self, key: Key) -> None:
+        """Read the Job of the task's name."""
+        seen = self.cache.jobs.deletions
+        try:
+            self.cache.put(WatchedKind.JOB, await self.kube.get(JOBS, key[1], key[0]), asked_after=seen)
+        except NotFoundError:
+            for entry in self.cache.jobs.entries(key):
+                self.cache.remove_job(key, entry.uid)
+
+    async def _template(self, key: Key, seen: Seen, evidence: Evidence) -> Evidence:
+        """Read the template that the cache does not have: it may be new."""
+        namespace = key[0]
+        name = parse_task(seen.task).spec.template_ref.name
+        try:
+            template = await self.kube.get(MCP_TASK_TEMPLATES, name, namespace)
+        except NotFoundError:
+            return replace(evidence, template=TemplateState.MISSING, templates=self._templates(namespace))
+        try:
+            self.cache.put(WatchedKind.TEMPLATE, template)
+        except ValueError as error:
+            refusal = Refusal(RefusalKind.INVALID, f"this version of the operator does not understand it: {error}")
+            return replace(evidence, template=TemplateState.FOUND, refusal=refusal)
+        return replace(evidence, template=TemplateState.FOUND)
+
+    def _templates(self, namespace: str) -> tuple[str, ...]:
+        names = sorted(key[1] for key in self.cache.templates if key[0] == namespace)
+        return tuple(names[:MAX_TEMPLATES_NAMED])
+
+    async def _log(self, key: Key, seen: Seen) -> tuple[str, ...]:
+        """The last lines of the last attempt's log; what the Pod's status has of it where the log is gone."""
+        pods = sorted(seen.pods, key=lambda pod: (pod.created_at, pod.name))
+        if not pods or not self.log_lines:
+            return ()
+        pod = pods[-1]
+        options = LogOptions(container=pod.runner.name, tail_lines=self.log_lines, limit_bytes=MAX_LOG_BYTES)
+        lines: deque[str] = deque(maxlen=self.log_lines)
+        try:
+            async with asyncio.timeout(LOG_SECONDS):
+                async for line in self.kube.log_lines(pod.name, key[0], options):
+                    lines.append(line[:MAX_LOG_LINE])
+        except (KubeError, TimeoutError) as error:
+            logger.debug("log of Pod %s cannot be read: %s", pod.name, error)
+            return self._termination_message(pod)
+        return tuple(lines)
+
+    def _termination_message(self, pod: PodFacts) -> tuple[str, ...]:
+        """With `FallbackToLogsOnError` the kubelet keeps the log's end in the Pod's status."""
+        state = pod.runner.state
+        text = state.message if isinstance(state, Terminated) else ""
+        return tuple(text.splitlines()[-self.log_lines :])
+
+    async def _events(self, key: Key, seen: Seen) -> tuple[WarningEvent, ...]:
+        """Warnings about the Job and the Pods. They only explain: without the right to read them there are none."""
+        uids = {pod.uid for pod in seen.pods if not pod.ended}
+        if seen.job is not None:
+            uids.add(seen.job.uid)
+        try:
+            warnings = await self.warnings.of(key[0])
+        except ForbiddenError as error:
+            logger.warning("events cannot be read, so that reasons may be missing: %s", error)
+            return ()
+        return warning_events(event for event in warnings if event["involvedObject"].get("uid") in uids)

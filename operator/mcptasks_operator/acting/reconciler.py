@@ -1,0 +1,254 @@
+"""Carries out decisions: look, decide, do one step, look again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from http import HTTPStatus
+
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    KubeError,
+    NotFoundError,
+)
+from mcptasks.kube.kinds import JOBS, PODS
+from mcptasks.kube.task_objects import TaskClient, parse_task
+from mcptasks.kube.watch_cache import Key
+from mcptasks.logs import bind_task
+from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.task import JsonObject, McpTask, McpTaskTemplateSpec
+from mcptasks.settings import Settings
+from mcptasks_operator.acting.events import EventPoster
+from mcptasks_operator.acting.executors import Executors
+from mcptasks_operator.acting.gatherer import Gatherer
+from mcptasks_operator.deciding.decide import (
+    CreateJob,
+    Decision,
+    DeleteJob,
+    DeletePods,
+    DeleteTask,
+    End,
+    Evidence,
+    Gather,
+    MarkTerminated,
+    Note,
+    Refusal,
+    RefusalKind,
+    SetJobTtl,
+    StatusWrite,
+    Step,
+    TemplateState,
+    decide,
+)
+from mcptasks_operator.deciding.manifests import InvalidTemplateError, template_hash
+from mcptasks_operator.deciding.policy import Policy, is_default_template, policy_of
+from mcptasks_operator.deciding.statuses import patch_for
+from mcptasks_operator.metrics import OperatorMetrics
+from mcptasks_operator.watching.cache import Cache, Seen, WatchedKind
+
+logger = logging.getLogger(__name__)
+
+MAX_STEPS = 12
+"""Steps that a task may take in one go before the next task has its turn."""
+
+YIELD_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Reconciler:
+    """Brings one task at a time forward."""
+
+    kube: KubeClient
+    cache: Cache
+    executors: Executors
+    gatherer: Gatherer
+    events: EventPoster
+    settings: Settings
+    since: datetime
+    now: Callable[[], datetime] = utc_now
+    metrics: OperatorMetrics = field(default_factory=OperatorMetrics)
+
+    @property
+    def tasks(self) -> TaskClient:
+        return TaskClient(self.kube, observer=self.metrics.tasks)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Do all that there is to do for the task now; returns in how many seconds to look again, if at all.
+
+        Raises:
+            KubeError: the API server refused what it should not, or does not answer. Try again later.
+        """
+        with bind_task(key[1]):
+            return await self._reconcile(key)
+
+    async def _reconcile(self, key: Key) -> float | None:
+        evidence = self._evidence()
+        for _ in range(MAX_STEPS):
+            seen = self.cache.seen(key)
+            if seen is None:
+                return None
+            try:
+                task = parse_task(seen.task)
+            except InvalidError as error:
+                logger.error("%s", error)
+                return None
+            situation = self._situation(key, seen, task, evidence)
+            decision = situation.decision
+            if decision.step is None:
+                return decision.requeue_after
+            done = await self._do(situation, decision.step)
+            evidence = done.evidence
+            if decision.notice is not None and done.happened:
+                self.events.post(task, decision.notice)
+        return YIELD_SECONDS
+
+    def _evidence(self) -> Evidence:
+        return Evidence(watching_since=self.since)
+
+    def _situation(self, key: Key, seen: Seen, task: McpTask, evidence: Evidence) -> Situation:
+        template = self.cache.template(task.namespace, task.spec.template_ref.name)
+        if template is None and evidence.template is TemplateState.FOUND and evidence.refusal is None:
+            evidence = replace(evidence, template=TemplateState.UNKNOWN)
+        if evidence.template is TemplateState.MISSING and is_default_template(task):
+            evidence = replace(evidence, template=TemplateState.FOUND)
+        spec = template or McpTaskTemplateSpec()
+        if not task.terminal:
+            turn = seen.job.template_hash if seen.job is not None else template_hash(spec)
+            evidence = replace(evidence, last_turn=self.cache.last_turn(task.namespace, turn))
+        now = self.now()
+        policy = policy_of(task, template, self.settings)
+        decision = decide(task, seen.job, seen.pods, now, policy, evidence)
+        return Situation(key, seen, task, spec, policy, now, evidence, decision)
+
+    async def _do(self, at: Situation, step: Step) -> Done:
+        """Carry out the step."""
+        match step:
+            case Gather():
+                return Done(await self.gatherer.gather(at.key, at.seen, step.need, at.evidence))
+            case CreateJob():
+                return await self._create_job(at)
+            case Note():
+                return Done(at.evidence, await self._write_status(at, step))
+            case End() | MarkTerminated():
+                return Done(self._evidence(), await self._write_status(at, step))
+            case DeleteJob():
+                await self._delete_job(at, step)
+            case DeletePods():
+                await self._delete_pods(at, step)
+            case SetJobTtl():
+                await self._set_job_ttl(at, step)
+            case DeleteTask():
+                await self._delete_task(at)
+        return Done(self._evidence())
+
+    async def _create_job(self, at: Situation) -> Done:
+        try:
+            job = await self.executors.of(at.template).start(at.task, at.template)
+        except AlreadyExistsError:
+            # By this operator before its cache knew, by another one, or by somebody else: the owner will tell.
+            await self.gatherer.read_job(at.key)
+            return Done(replace(self._evidence(), fresh=True), happened=False)
+        except (InvalidTemplateError, InvalidError) as error:
+            return self._refused(at, RefusalKind.INVALID, error)
+        except ForbiddenError as error:
+            return self._refused(at, RefusalKind.FORBIDDEN, error)
+        except KubeError as error:
+            if error.status != HTTPStatus.BAD_REQUEST:
+                raise
+            return self._refused(at, RefusalKind.INVALID, error)
+        self.cache.put(WatchedKind.JOB, job)
+        self.metrics.job_created(at.task, self.now())
+        logger.info("created Job %s", at.task.name)
+        return Done(self._evidence())
+
+    def _refused(self, at: Situation, kind: RefusalKind, error: Exception) -> Done:
+        return Done(replace(at.evidence, refusal=Refusal(kind, str(error))), happened=False)
+
+    async def _write_status(self, at: Situation, write: StatusWrite) -> bool:
+        """Write what was decided against the very version it was decided on; a newer one is decided on anew.
+
+        Returns whether it was written.
+        """
+        written = False
+
+        def change(task: McpTask) -> JsonObject | None:
+            nonlocal written
+            written = task.metadata.resource_version == at.task.metadata.resource_version
+            return patch_for(task, write, at.now, at.policy) if written else None
+
+        try:
+            self.cache.put(WatchedKind.TASK, await self.tasks.update_status(at.seen.task, change))
+        except NotFoundError:
+            self.cache.forget_task(at.key, at.task.uid)
+            return False
+        if written and isinstance(write, End):
+            logger.info("%s (%s): %s", write.ending.phase.value, write.ending.reason.value, write.ending.message)
+        if written and isinstance(write, MarkTerminated):
+            self.metrics.pods_gone(at.task, at.now)
+        return written
+
+    async def _delete_job(self, at: Situation, step: DeleteJob) -> None:
+        try:
+            answer = await self.executors.of(at.template).stop(at.task.namespace, at.task.name, step.uid)
+        except (NotFoundError, ConflictError):
+            answer = {}
+        if answer.get("kind") == "Job" and answer["metadata"].get("deletionTimestamp"):
+            self.cache.put(WatchedKind.JOB, answer)
+        else:
+            self.cache.remove_job(at.key, step.uid)
+        logger.info("deleted Job %s", at.task.name)
+
+    async def _delete_pods(self, at: Situation, step: DeletePods) -> None:
+        for name, uid in step.pods:
+            try:
+                answer = await self.kube.delete(PODS, name, at.task.namespace, uid=uid)
+            except (NotFoundError, ConflictError):
+                self.cache.remove_pod(at.key, uid)
+                continue
+            if answer.get("kind") == "Pod":
+                self.cache.put(WatchedKind.POD, answer)
+            logger.info("deleted Pod %s, which had lost its Job", name)
+
+    async def _set_job_ttl(self, at: Situation, step: SetJobTtl) -> None:
+        if at.seen.job is None:
+            return
+        body = {"metadata": {"uid": at.seen.job.uid}, "spec": {"ttlSecondsAfterFinished": step.seconds}}
+        try:
+            self.cache.put(WatchedKind.JOB, await self.kube.patch(JOBS, at.task.name, body, at.task.namespace))
+        except (NotFoundError, ConflictError):
+            await self.gatherer.read_job(at.key)
+
+    async def _delete_task(self, at: Situation) -> None:
+        with suppress(NotFoundError, ConflictError):
+            await self.tasks.delete(at.task.namespace, at.task.name, at.task.uid)
+        self.cache.forget_task(at.key, at.task.uid)
+        logger.info("deleted the expired task")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step was carried out: what is known in addition for the next decision, and whether it had its effect."""
+
+    evidence: Evidence
+    happened: bool = True
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What was known of a task when a step was decided, and the decision."""
+
+    key: Key
+    seen: Seen
+    task: McpTask
+    template: McpTaskTemplateSpec
+    policy: Policy
+    now: datetime
+    evidence: Evidence
+    decision: Decision

@@ -1,0 +1,62 @@
+"""Status patches of the operator, as pure functions of the task and a step that was decided."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mcptasks.model.lifecycle import PODS_TERMINATED, SCHEDULED, conditions, end, timestamp
+from mcptasks.model.task import Condition, JsonObject, McpTask, Phase
+from mcptasks_operator.deciding.decide import End, MarkTerminated, Note, StatusWrite
+from mcptasks_operator.deciding.policy import Policy
+
+
+def patch_for(task: McpTask, write: StatusWrite, now: datetime, policy: Policy) -> JsonObject:
+    """The merge patch that carries out the step."""
+    match write:
+        case End():
+            status = _end(task, write, now, policy)
+        case Note():
+            status = _note(task, write, now)
+        case MarkTerminated():
+            status = {"conditions": conditions(task, now, _terminated(write.reason, write.message))}
+    return {"status": status | _observed(task)}
+
+
+def _observed(task: McpTask) -> JsonObject:
+    generation = task.metadata.generation
+    return {} if generation is None else {"observedGeneration": generation}
+
+
+def _terminated(reason: str, message: str) -> Condition:
+    return Condition(type=PODS_TERMINATED, status="True", reason=reason, message=message)
+
+
+def _end(task: McpTask, write: End, now: datetime, policy: Policy) -> JsonObject:
+    status: JsonObject = end(task, write.ending, now, policy.retention(write.ending.phase))["status"]
+    if write.attempts is not None:
+        status["attempts"] = write.attempts
+    if write.terminated is not None:
+        known = [Condition.model_validate(condition) for condition in status["conditions"]]
+        reason = "NoProcess" if task.status.started_at is None else "JobFinished"
+        ended = task.model_copy(update={"status": task.status.model_copy(update={"conditions": known})})
+        status["conditions"] = conditions(ended, now, _terminated(reason, write.terminated))
+    return status
+
+
+def _note(task: McpTask, write: Note, now: datetime) -> JsonObject:
+    status: JsonObject = {
+        "reason": write.reason.value,
+        "message": write.message,
+        "lastUpdatedAt": timestamp(now),
+        "conditions": conditions(
+            task, now, Condition(type=SCHEDULED, status="False", reason=write.cause, message=write.message[:1024])
+        ),
+    }
+    if task.phase is Phase.INPUT_REQUIRED:
+        # The process that has asked is gone, and its next attempt asks anew.
+        status |= {"inputRequests": None, "inputSince": None}
+    if task.status.phase is None or task.phase is Phase.INPUT_REQUIRED:
+        status["phase"] = Phase.WORKING.value
+    if write.attempts is not None:
+        status["attempts"] = write.attempts
+    return status

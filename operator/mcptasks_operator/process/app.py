@@ -1,0 +1,304 @@
+"""The operator as a process: start, lead, work, stop.
+
+Exit codes: 0 after a clean stop (SIGTERM, SIGINT); 1 where a restart helps (the Lease is lost, a watch has failed, the
+API server is away at start); 2 where somebody has to change something first (kubeconfig, port, lease times).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcptasks.kube.access import ClusterAccess
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.errors import KubeConfigError, KubeError
+from mcptasks.kube.watch_cache import Key
+from mcptasks.logs import configure_logging
+from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
+from mcptasks.model.lifecycle import utc_now
+from mcptasks.settings import Settings
+from mcptasks_operator.acting.events import EventPoster
+from mcptasks_operator.acting.executors import Executors, JobExecutor
+from mcptasks_operator.acting.gatherer import Gatherer, Warnings
+from mcptasks_operator.acting.reconciler import Reconciler
+from mcptasks_operator.acting.workers import Workers
+from mcptasks_operator.metrics import OperatorMetrics, State, Work
+from mcptasks_operator.process.health import Health, PortInUseError, Stage, served
+from mcptasks_operator.process.leader_election import (
+    LeaseConfigError,
+    LeaseElection,
+    LeaseLostError,
+    LeaseTimes,
+    new_identity,
+)
+from mcptasks_operator.process.startup import UnreachableError, wait_for_api_server, wait_for_crds
+from mcptasks_operator.watching.cache import Cache
+from mcptasks_operator.watching.handlers import Login, make_registry, watch
+from mcptasks_operator.watching.resync import Resync
+from mcptasks_operator.watching.work_queue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+EXIT_STOPPED = 0
+EXIT_RESTART = 1
+EXIT_MISCONFIGURED = 2
+
+USER_AGENT = "mcptasks-operator"
+ALL_NAMESPACES = "*"
+PATIENCE_RESYNCS = 3
+PATIENCE_SECONDS = 60.0
+STOP_SECONDS = 5.0
+EXIT_SECONDS = 10.0
+
+
+def run(settings: Settings) -> int:
+    """Run the operator until SIGTERM or SIGINT; returns the process's exit code. Blocks.
+
+    Once the work has ended the process ends, within `EXIT_SECONDS` even if something in it cannot be stopped.
+    """
+    configure_logging(settings.log_format, settings.log_level)
+    last_resort: list[threading.Timer] = []
+
+    async def main() -> int:
+        asyncio.get_running_loop().set_exception_handler(_on_loop_error)
+        code = await operate(settings)
+        last_resort.append(threading.Timer(EXIT_SECONDS, os._exit, (code,)))
+        last_resort[0].daemon = True
+        last_resort[0].start()
+        return code
+
+    try:
+        return asyncio.run(main())
+    finally:
+        for timer in last_resort:
+            timer.cancel()
+
+
+def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what asyncio reports, except of the watch generators that a cancelled kopf leaves open: they never close."""
+    if "asyncgen" in context:
+        logger.debug("%s", context["message"])
+    else:
+        loop.default_exception_handler(context)
+
+
+@dataclass(eq=False)
+class Stop:
+    """A request to stop, from a signal or from the embedding program. Belongs to one event loop."""
+
+    requested: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def request(self) -> None:
+        self.requested.set()
+
+    def on_signals(self) -> None:
+        """Have SIGTERM and SIGINT request the stop, where this is the main thread."""
+        if threading.current_thread() is threading.main_thread():
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, self.request)
+
+
+async def operate(
+    settings: Settings, stop: Stop | None = None, started: Callable[[int], None] = lambda _port: None
+) -> int:
+    """Run the operator until `stop` is requested; returns the exit code.
+
+    `started` is called with the port of the health endpoint once the process leads and watches.
+    """
+    stop = stop or Stop()
+    stop.on_signals()
+    try:
+        LeaseTimes(settings.lease_seconds, settings.lease_renew_seconds, settings.lease_retry_seconds).check()
+        access = ClusterAccess(settings.kubeconfig, settings.context)
+        health = Health(patience=PATIENCE_RESYNCS * settings.resync_seconds + PATIENCE_SECONDS)
+        metrics = OperatorMetrics(State(silence=lambda: health.silence))
+        async with (
+            await access.connect(USER_AGENT) as kube,
+            served(health, settings.liveness_host, settings.liveness_port) as port,
+            metrics_served(metrics.instruments.registry, settings.metrics_host, settings.metrics_port),
+        ):
+            process = _Process(settings, kube, access.namespace(), health, metrics, stop, lambda: started(port))
+            return await _until(process.run(), stop)
+    except (KubeConfigError, PortInUseError, MetricsPortError, LeaseConfigError) as error:
+        logger.error("%s", error)
+        return EXIT_MISCONFIGURED
+
+
+async def _until(work: Coroutine[Any, Any, int], stop: Stop) -> int:
+    """Do the work until it ends by itself or the stop is requested; then cancel it and let it clean up."""
+    task = asyncio.ensure_future(work)
+    waiter = asyncio.ensure_future(stop.requested.wait())
+    try:
+        await asyncio.wait((task, waiter), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        logger.info("stopping")
+        return EXIT_STOPPED
+    finally:
+        for one in (task, waiter):
+            one.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await one
+
+
+@dataclass(eq=False)
+class _Process:
+    """One run of the operator."""
+
+    settings: Settings
+    kube: KubeClient
+    own_namespace: str
+    health: Health
+    metrics: OperatorMetrics
+    stop: Stop
+    started: Callable[[], None]
+    identity: str = field(default_factory=new_identity)
+
+    async def run(self) -> int:
+        try:
+            await wait_for_api_server(self.kube)
+        except UnreachableError as error:
+            logger.error("%s", error)
+            return EXIT_RESTART
+        await wait_for_crds(self.kube)
+        election = self._election()
+        self.health.enter(Stage.STANDBY)
+        await election.acquire()
+        try:
+            return await self._lead(election)
+        finally:
+            self.health.enter(Stage.STOPPING)
+            await election.release()
+
+    def _election(self) -> LeaseElection:
+        settings = self.settings
+        times = LeaseTimes(settings.lease_seconds, settings.lease_renew_seconds, settings.lease_retry_seconds)
+        namespace = settings.lease_namespace or settings.namespace or self.own_namespace
+        on_try = self.health.beat_in(Stage.STANDBY)
+        return LeaseElection(self.kube, settings.lease_name, namespace, times, self.identity, on_try=on_try)
+
+    def _namespaces(self) -> tuple[str | None, ...]:
+        wanted = self.settings.watch_namespaces or [self.settings.namespace or self.own_namespace]
+        return (None,) if ALL_NAMESPACES in wanted else tuple(dict.fromkeys(wanted))
+
+    async def _lead(self, election: LeaseElection) -> int:
+        """Work until something ends that must not. The Lease is watched from the first moment on."""
+        engine = Engine.build(
+            self.kube, self.settings, self._namespaces(), self.identity, self.health.beat, self.metrics
+        )
+        self.health.stalled = lambda: engine.queue.stalled_seconds
+        self.metrics.state.work = Work(engine.queue, engine.cache)
+        self.health.enter(Stage.LEADING)
+        where = ", ".join(namespace or "all namespaces" for namespace in engine.resync.namespaces)
+        logger.info("leading in %s", where)
+        jobs = [election.hold(), engine.run(self._watching)]
+        tasks = [asyncio.create_task(_coroutine(job)) for job in jobs]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return _verdict(done)
+        finally:
+            self.metrics.state.work = None
+            await _cancel(tasks)
+
+    def _watching(self) -> None:
+        # kopf has put its own signal handlers in the place of ours.
+        self.stop.on_signals()
+        self.started()
+
+
+async def _coroutine(work: Awaitable[None]) -> None:
+    await work
+
+
+def _verdict(done: set[asyncio.Task[None]]) -> int:
+    for task in done:
+        error = task.exception()
+        if isinstance(error, LeaseLostError):
+            logger.error("%s; stopping at once", error)
+        elif error is not None:
+            logger.error("stopping, for a restart: %s", _reasons(error), exc_info=error)
+    return EXIT_RESTART
+
+
+def _reasons(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(_reasons(one) for one in error.exceptions)
+    return f"{type(error).__name__}: {error}"
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    _, hung = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+    if hung:
+        logger.warning("%d parts did not stop within %.0f s", len(hung), STOP_SECONDS)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """All that works while this process leads."""
+
+    kube: KubeClient
+    cache: Cache
+    queue: WorkQueue[Key]
+    resync: Resync
+    workers: Workers
+    events: EventPoster
+
+    @classmethod
+    def build(
+        cls,
+        kube: KubeClient,
+        settings: Settings,
+        namespaces: tuple[str | None, ...],
+        identity: str,
+        beat: Callable[[], None],
+        metrics: OperatorMetrics,
+    ) -> Engine:
+        cache, queue, events = Cache(), WorkQueue[Key](), EventPoster(kube, identity)
+        gatherer = Gatherer(kube, cache, settings.log_tail_lines, Warnings(kube))
+        executors = Executors(JobExecutor(kube, settings))
+        reconciler = Reconciler(kube, cache, executors, gatherer, events, settings, since=utc_now(), metrics=metrics)
+        return cls(
+            kube=kube,
+            cache=cache,
+            queue=queue,
+            resync=Resync(kube, cache, namespaces, queue.add, beat, settings.resync_seconds),
+            workers=Workers(queue, reconciler.reconcile, settings.workers, metrics),
+            events=events,
+        )
+
+    async def run(self, watching: Callable[[], None]) -> None:
+        """Fill the cache, then watch and work until something fails or this is cancelled."""
+        await self._fill()
+        login = Login(self.kube)
+        registry = make_registry(login, self.cache, self.queue.add)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.workers.run())
+                group.create_task(self.resync.run())
+                group.create_task(self.events.run())
+                # Last: kopf takes tasks that start after it for its own.
+                await asyncio.sleep(0)
+                await watch(registry, self.resync.namespaces, watching)
+        finally:
+            await login.aclose()
+            self.queue.close()
+
+    async def _fill(self) -> None:
+        while True:
+            try:
+                await self.resync.once()
+            except KubeError as error:
+                logger.warning("first listing: %s; trying again", error)
+                await asyncio.sleep(1.0)
+            else:
+                return

@@ -1,0 +1,306 @@
+"""What the operator has last seen of tasks, templates, Jobs and Pods.
+
+Watch events, own writes and resyncs all go in here, in any order; the newest resource version wins (comparing them is
+official since Kubernetes 1.35, KEP-5504). What is deleted leaves a tombstone for as long as its task is there: a Job's
+last conditions are its outcome, and a Pod's last state tells why it ended.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, TypeAlias, TypeVar
+
+from mcptasks.kube.watch_cache import Key, key_of, version_of
+from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.task import JsonObject, McpTaskTemplateSpec
+from mcptasks_operator.deciding.facts import JobFacts, PodFacts, job_facts, pod_facts, task_key
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+REMEMBERED_DELETIONS = 10_000
+"""How many deleted uids are remembered, so that a list that is older than the deletion cannot bring them back."""
+
+
+class WatchedKind(StrEnum):
+    """The kinds that the operator watches."""
+
+    TASK = "McpTask"
+    TEMPLATE = "McpTaskTemplate"
+    JOB = "Job"
+    POD = "Pod"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Generic[T]):
+    """One object: what is kept of it, with its identity and version."""
+
+    key: Key
+    uid: str
+    version: int
+    value: T
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """An object was seen to be gone, at this version, as the so-many-th one."""
+
+    version: int
+    number: int
+
+
+@dataclass(eq=False)
+class Store(Generic[T]):
+    """The objects of one kind by key; more than one object (uid) may share a key."""
+
+    deletions: int = 0
+    _entries: dict[Key, dict[str, Entry[T]]] = field(default_factory=dict)
+    _deleted: OrderedDict[str, Deletion] = field(default_factory=OrderedDict)
+
+    def put(self, entry: Entry[T], asked_after: int = 0) -> bool:
+        """Take the object in, unless something newer is known. Returns whether anything changed.
+
+        An object that was seen to be gone stays gone, whatever older lists and late events say. Only an object that
+        was read by its name, and asked for after so many deletions had been seen, is there after all: a watch with a
+        label selector tells of a lost label as of a deletion.
+        """
+        deletion = self._deleted.get(entry.uid)
+        if deletion is not None and entry.version < deletion.version and deletion.number > asked_after:
+            return False
+        known = self._entries.get(entry.key, {}).get(entry.uid)
+        if known is not None and known.version >= entry.version:
+            return False
+        self._entries.setdefault(entry.key, {})[entry.uid] = entry
+        return True
+
+    def remove(self, key: Key, uid: str, version: int | None = None) -> Entry[T] | None:
+        """Forget an object that was seen to be gone at this version; returns its last state."""
+        entries = self._entries.get(key, {})
+        entry = entries.pop(uid, None)
+        if not entries:
+            self._entries.pop(key, None)
+        self._remember(uid, version if version is not None else (entry.version + 1 if entry else 0))
+        return entry
+
+    def _remember(self, uid: str, version: int) -> None:
+        self.deletions += 1
+        self._deleted.pop(uid, None)
+        self._deleted[uid] = Deletion(version, self.deletions)
+        while len(self._deleted) > REMEMBERED_DELETIONS:
+            self._deleted.popitem(last=False)
+
+    def entries(self, key: Key) -> list[Entry[T]]:
+        """All objects under the key, the newest last."""
+        return sorted(self._entries.get(key, {}).values(), key=lambda entry: entry.version)
+
+    def of(self, key: Key) -> list[T]:
+        """What is kept of the objects under the key, the newest last."""
+        return [entry.value for entry in self.entries(key)]
+
+    def vanished(self, listed: set[str], namespace: str | None, version: int) -> list[Entry[T]]:
+        """Objects that a list of this version should have had and has not."""
+        return [
+            entry
+            for entries in self._entries.values()
+            for entry in entries.values()
+            if entry.uid not in listed and entry.version <= version and namespace in (None, entry.key[0])
+        ]
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(list(self._entries))
+
+    def __len__(self) -> int:
+        return sum(len(entries) for entries in self._entries.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All that is known of one task. `job` is the one of the task's name or, gone, the task's own."""
+
+    task: JsonObject
+    job: JobFacts | None
+    pods: tuple[PodFacts, ...]
+
+
+Tombstones: TypeAlias = dict[str, dict[str, T]]
+"""Last states by the task's uid and the object's."""
+
+
+@dataclass(eq=False)
+class Cache:
+    """Tasks, templates, Jobs and Pods as last seen."""
+
+    now: Callable[[], datetime] = utc_now
+    tasks: Store[JsonObject] = field(default_factory=Store)
+    templates: Store[McpTaskTemplateSpec] = field(default_factory=Store)
+    jobs: Store[JobFacts] = field(default_factory=Store)
+    pods: Store[PodFacts] = field(default_factory=Store)
+    _gone_jobs: Tombstones[JobFacts] = field(default_factory=dict)
+    _gone_pods: Tombstones[PodFacts] = field(default_factory=dict)
+    _turns: dict[Key, datetime] = field(default_factory=dict)
+
+    def seen(self, key: Key) -> Seen | None:
+        """What is known of a task; None where there is no such task."""
+        tasks = self.tasks.of(key)
+        if not tasks:
+            return None
+        task = tasks[-1]
+        uid = task["metadata"]["uid"]
+        live = self.jobs.of(key)
+        gone = list(self._gone_jobs.get(uid, {}).values())
+        job = live[-1] if live else (gone[-1] if gone else None)
+        pods = [pod for pod in self.pods.of(key) if pod.task_uid == uid]
+        return Seen(task, job, (*self._gone_pods.get(uid, {}).values(), *pods))
+
+    def template(self, namespace: str, name: str) -> McpTaskTemplateSpec | None:
+        """The template, if it is known."""
+        found = self.templates.of((namespace, name))
+        return found[-1] if found else None
+
+    def last_turn(self, namespace: str, template_hash: str) -> datetime | None:
+        """When a Pod from this Pod template last got a node, if one was seen to."""
+        return self._turns.get((namespace, template_hash))
+
+    def put(self, kind: WatchedKind, item: JsonObject, asked_after: int = 0) -> Key | None:
+        """Take in an object; returns the key of the task it is about if there was anything new.
+
+        `asked_after` is for an object that was read by its name: how many deletions of its kind had been seen before.
+
+        Raises:
+            ValueError: the object does not fit the model: the CRD is newer than this operator.
+        """
+        key = _key(kind, item)
+        if key is None:
+            return None
+        uid, version = item["metadata"]["uid"], version_of(item)
+        match kind:
+            case WatchedKind.TASK:
+                changed = self.tasks.put(Entry(key, uid, version, trimmed(item)))
+            case WatchedKind.TEMPLATE:
+                spec = McpTaskTemplateSpec.model_validate(item.get("spec") or {})
+                self.templates.put(Entry(key, uid, version, spec))
+                return None
+            case WatchedKind.JOB:
+                changed = self.jobs.put(Entry(key, uid, version, job_facts(item)), asked_after)
+            case WatchedKind.POD:
+                pod = pod_facts(item)
+                changed = self.pods.put(Entry(key, uid, version, pod))
+                self._take_turn(key[0], pod)
+        return key if changed else None
+
+    def _take_turn(self, namespace: str, pod: PodFacts) -> None:
+        if pod.scheduled_at is not None and pod.template_hash:
+            key = namespace, pod.template_hash
+            self._turns[key] = max(pod.scheduled_at, self._turns.get(key, pod.scheduled_at))
+
+    def remove(self, kind: WatchedKind, item: JsonObject) -> Key | None:
+        """Take note that an object is gone; `item` is its last state. Returns the key of the task it was about."""
+        key = _key(kind, item)
+        if key is None:
+            return None
+        self.put(kind, item)
+        self._bury(kind, key, item["metadata"]["uid"], version_of(item))
+        return None if kind is WatchedKind.TEMPLATE else key
+
+    def remove_job(self, key: Key, uid: str) -> None:
+        """Take note that a Job is gone, without a last state of it."""
+        self._bury(WatchedKind.JOB, key, uid)
+
+    def remove_pod(self, key: Key, uid: str) -> None:
+        """Take note that a Pod is gone, without a last state of it."""
+        self._bury(WatchedKind.POD, key, uid)
+
+    def forget_task(self, key: Key, uid: str) -> None:
+        """Take note that a task is gone."""
+        self._bury(WatchedKind.TASK, key, uid)
+
+    def _bury(self, kind: WatchedKind, key: Key, uid: str, version: int | None = None) -> None:
+        match kind:
+            case WatchedKind.TASK:
+                self.tasks.remove(key, uid, version)
+                self._gone_jobs.pop(uid, None)
+                self._gone_pods.pop(uid, None)
+            case WatchedKind.TEMPLATE:
+                self.templates.remove(key, uid, version)
+            case WatchedKind.JOB:
+                self._bury_job(self.jobs.remove(key, uid, version))
+            case WatchedKind.POD:
+                self._bury_pod(self.pods.remove(key, uid, version))
+
+    def _bury_job(self, entry: Entry[JobFacts] | None) -> None:
+        if entry is None or entry.value.owner is None or not self._knows(entry.key, entry.value.owner.uid):
+            return
+        gone = replace(entry.value, gone_at=self.now())
+        self._gone_jobs.setdefault(entry.value.owner.uid, {})[entry.uid] = gone
+
+    def _bury_pod(self, entry: Entry[PodFacts] | None) -> None:
+        if entry is None or not self._knows(entry.key, entry.value.task_uid):
+            return
+        gone = replace(entry.value, gone_at=self.now())
+        self._gone_pods.setdefault(entry.value.task_uid, {})[entry.uid] = gone
+
+    def _knows(self, key: Key, uid: str) -> bool:
+        return any(task["metadata"]["uid"] == uid for task in self.tasks.of(key))
+
+    def replace(self, kind: WatchedKind, items: Iterable[JsonObject], namespace: str | None, version: int) -> set[Key]:
+        """Take in a whole list; what it should have and has not is gone. Returns the keys that changed."""
+        changed: set[Key | None] = set()
+        listed = set()
+        for item in items:
+            listed.add(item["metadata"]["uid"])
+            try:
+                changed.add(self.put(kind, item))
+            except ValueError as error:
+                logger.error("%s %s cannot be understood: %s", kind.value, item["metadata"].get("name"), error)
+        for entry in self._vanished(kind, listed, namespace, version):
+            self._bury(kind, *entry, version)
+            changed.add(None if kind is WatchedKind.TEMPLATE else entry[0])
+        return {key for key in changed if key is not None}
+
+    def replace_pods_of(self, key: Key, uid: str, items: Iterable[JsonObject], version: int) -> None:
+        """Take in the list of one task's Pods."""
+        listed = set()
+        for item in items:
+            listed.add(item["metadata"]["uid"])
+            self.put(WatchedKind.POD, item)
+        for entry in self.pods.entries(key):
+            if entry.value.task_uid == uid and entry.uid not in listed and entry.version <= version:
+                self._bury(WatchedKind.POD, key, entry.uid, version)
+
+    def _vanished(
+        self, kind: WatchedKind, listed: set[str], namespace: str | None, version: int
+    ) -> list[tuple[Key, str]]:
+        match kind:
+            case WatchedKind.TASK:
+                return [(e.key, e.uid) for e in self.tasks.vanished(listed, namespace, version)]
+            case WatchedKind.TEMPLATE:
+                return [(e.key, e.uid) for e in self.templates.vanished(listed, namespace, version)]
+            case WatchedKind.JOB:
+                return [(e.key, e.uid) for e in self.jobs.vanished(listed, namespace, version)]
+            case WatchedKind.POD:
+                return [(e.key, e.uid) for e in self.pods.vanished(listed, namespace, version)]
+
+
+def _key(kind: WatchedKind, item: JsonObject) -> Key | None:
+    """The key of the task that the object is about: a Job has the task's name, a Pod names it in a label."""
+    return task_key(item) if kind is WatchedKind.POD else key_of(item)
+
+
+_LARGE_SPEC = frozenset({"arguments", "argumentsText", "request", "principal"})
+_LARGE_STATUS = frozenset({"result", "error", "inputRequests", "progress"})
+_LARGE_METADATA = frozenset({"managedFields", "annotations"})
+
+
+def trimmed(task: JsonObject) -> JsonObject:
+    """The task without what the operator never reads, so that thousands of finished ones fit into little memory."""
+    parts = {"metadata": _LARGE_METADATA, "spec": _LARGE_SPEC, "status": _LARGE_STATUS}
+    return {
+        name: {key: value for key, value in (part or {}).items() if key not in parts[name]} if name in parts else part
+        for name, part in task.items()
+    }

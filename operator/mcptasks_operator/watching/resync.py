@@ -1,0 +1,89 @@
+"""Lists everything anew at intervals: what a watch did not tell comes to light, deletions above all.
+
+kopf never reports objects that vanish while a watch is broken off (410 and re-list), so the caches need this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.errors import KubeError
+from mcptasks.kube.kinds import JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, PODS, Resource
+from mcptasks.kube.watch_cache import Key
+from mcptasks.model.task import LABEL_TASK
+from mcptasks_operator.watching.cache import Cache, WatchedKind
+
+logger = logging.getLogger(__name__)
+
+EARLY_SECONDS = (1.0, 5.0, 30.0)
+"""Pauses before the first repeats: no watch tells of what vanished after the first list and before the watch began."""
+
+RETRY_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A kind that the operator watches, with the label selector that limits it."""
+
+    kind: WatchedKind
+    resource: Resource
+    selector: str | None = None
+
+
+# Tasks before what belongs to them: a Job or Pod leaves a tombstone only where its task is known.
+WATCHED = (
+    Watched(WatchedKind.TEMPLATE, MCP_TASK_TEMPLATES),
+    Watched(WatchedKind.TASK, MCP_TASKS),
+    Watched(WatchedKind.JOB, JOBS, LABEL_TASK),
+    Watched(WatchedKind.POD, PODS, LABEL_TASK),
+)
+
+
+@dataclass(frozen=True)
+class Resync:
+    """Replaces the cache's content by lists. `namespaces` is `(None,)` for all."""
+
+    kube: KubeClient
+    cache: Cache
+    namespaces: tuple[str | None, ...]
+    enqueue: Callable[[Key], None]
+    done: Callable[[], None]
+    interval: float
+
+    async def once(self, *, only_changed: bool = False) -> None:
+        """List everything and queue all tasks, or only those of which the list tells anything new.
+
+        Raises:
+            KubeError: the API server does not answer.
+        """
+        changed: set[Key] = set()
+        for namespace in self.namespaces:
+            for watched in WATCHED:
+                listed = await self.kube.list(watched.resource, namespace, label_selector=watched.selector)
+                version = int(listed.resource_version or 0)
+                changed |= self.cache.replace(watched.kind, listed.items, namespace, version)
+        for key in changed if only_changed else self.cache.tasks:
+            self.enqueue(key)
+        self.done()
+
+    async def run(self) -> None:
+        """Resync at intervals until cancelled; a failure is logged and tried again soon."""
+        early = iter(EARLY_SECONDS)
+        failed = False
+        while True:
+            soon = RETRY_SECONDS if failed else next(early, math.inf)
+            full = self.interval * random.uniform(0.9, 1.1)
+            await asyncio.sleep(min(soon, full))
+            try:
+                # The first looks have just been taken at all tasks.
+                await self.once(only_changed=soon < full and not failed)
+                failed = False
+            except KubeError as error:
+                failed = True
+                logger.warning("resync: %s; trying again soon", error)

@@ -1,0 +1,109 @@
+"""What the operator finds out on demand."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+
+from mcptasks.kube.api_client import KubeClient, ObjectList
+from mcptasks.kube.errors import ForbiddenError
+from mcptasks.kube.kinds import EVENTS, Resource
+from mcptasks.model.task import JsonObject
+from mcptasks_operator.acting.gatherer import WARNINGS_SECONDS, Gatherer, Warnings
+from mcptasks_operator.deciding import decide
+from mcptasks_operator.deciding.decide import Evidence, Need
+from mcptasks_operator.deciding.facts import NEVER, PodFacts
+from mcptasks_operator.watching.cache import Cache, Seen
+
+pytestmark = pytest.mark.anyio
+
+
+def warning(uid: str, reason: str) -> JsonObject:
+    metadata = {"name": uid, "creationTimestamp": "2026-01-01T00:00:00Z"}
+    return {"metadata": metadata, "type": "Warning", "reason": reason, "involvedObject": {"uid": uid}}
+
+
+@dataclass
+class Events:
+    """Stands in for the client: has events, counts how often they are listed."""
+
+    events: list[JsonObject] = field(default_factory=list)
+    lists: list[tuple[Resource, str | None, str | None]] = field(default_factory=list)
+    refuse: Exception | None = None
+
+    async def list(
+        self, resource: Resource, namespace: str | None = None, *, field_selector: str | None = None
+    ) -> ObjectList:
+        self.lists.append((resource, namespace, field_selector))
+        await asyncio.sleep(0)
+        if self.refuse is not None:
+            raise self.refuse
+        return ObjectList(list(self.events), "1")
+
+
+@pytest.fixture
+def events() -> Events:
+    return Events()
+
+
+@dataclass
+class Clock:
+    """A clock that the test moves on."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def gatherer(events: Events, clock: Clock) -> Gatherer:
+    kube = cast(KubeClient, events)
+    return Gatherer(kube, Cache(), 20, Warnings(kube, clock))
+
+
+async def reasons(gatherer: Gatherer, *pods: str, namespace: str = "default") -> list[str]:
+    """What is found for a task with these Pods."""
+    facts = tuple(PodFacts(name=uid, uid=uid, created_at=NEVER) for uid in pods)
+    found = await gatherer.gather((namespace, "task"), Seen({}, None, facts), Need.EVENTS, Evidence())
+    return [found_warning.reason for found_warning in found.warnings or ()]
+
+
+async def test_a_task_gets_the_warnings_about_its_own_pods(events: Events, gatherer: Gatherer) -> None:
+    events.events = [warning("a", "FailedMount"), warning("b", "FailedScheduling")]
+    assert await reasons(gatherer, "a") == ["FailedMount"]
+    assert await reasons(gatherer, "c") == []
+
+
+async def test_hundreds_of_tasks_that_ask_at_once_cost_one_list(events: Events, gatherer: Gatherer) -> None:
+    events.events = [warning(str(number), "FailedMount") for number in range(200)]
+    found = await asyncio.gather(*(reasons(gatherer, str(number)) for number in range(200)))
+    assert found == [["FailedMount"]] * 200
+    assert events.lists == [(EVENTS, "default", "type=Warning")]
+
+
+async def test_each_namespace_has_its_own(events: Events, gatherer: Gatherer) -> None:
+    await reasons(gatherer, "a", namespace="one")
+    await reasons(gatherer, "a", namespace="two")
+    assert [namespace for _, namespace, _ in events.lists] == ["one", "two"]
+
+
+async def test_the_list_is_never_older_than_a_moment(events: Events, gatherer: Gatherer, clock: Clock) -> None:
+    await reasons(gatherer, "a")
+    events.events = [warning("a", "FailedMount")]
+    clock.now += WARNINGS_SECONDS
+    assert await reasons(gatherer, "a") == ["FailedMount"]
+    assert WARNINGS_SECONDS < decide.NOTABLE_SECONDS
+
+
+async def test_without_the_right_to_read_events_there_are_none(events: Events, gatherer: Gatherer) -> None:
+    events.refuse = ForbiddenError(403, "Forbidden", "no")
+    assert await reasons(gatherer, "a") == []
