@@ -5,11 +5,9 @@ FROM ${BASE_IMAGE} AS build
 WORKDIR /src
 RUN python -m venv /opt/mcptasks
 # Dependencies first: they change less often than the code.
-COPY pyproject.toml ./
-RUN /opt/mcptasks/bin/python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-    print('\\n'.join(project['dependencies']))" > requirements.txt \
-    && /opt/mcptasks/bin/python -m pip install --no-cache-dir -r requirements.txt
-COPY README.md LICENSE ./
+COPY requirements.lock ./
+RUN /opt/mcptasks/bin/python -m pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY pyproject.toml README.md LICENSE ./
 COPY examples examples
 COPY server server
 COPY embedded embedded

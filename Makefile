@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := .cache/tools
+UV := .cache/uv/bin/uv
 KUBECONFIG ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 TRIALS ?= 112
+LOCK_ARGS ?=
+LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command "make lock" pyproject.toml
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
-.PHONY: help demo test chart chart-e2e check lint types layers generated generate format e2e faults bench conformance clients clean
+.PHONY: help demo test chart chart-e2e check lint types layers generated generate lock format e2e faults bench conformance clients clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -19,12 +23,14 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade pip
 
-$(VENV)/.installed: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install -q -e .
+$(VENV)/.installed: $(BIN)/python pyproject.toml requirements.lock
+	$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --no-deps -e .
 	@touch $@
 
-$(VENV)/.installed-dev: $(BIN)/python pyproject.toml
-	$(BIN)/python -m pip install -q -e '.[dev]'
+$(VENV)/.installed-dev: $(BIN)/python pyproject.toml requirements-dev.lock
+	$(BIN)/python -m pip install -q --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install -q --no-deps -e .
 	@touch $@ $(VENV)/.installed
 
 $(TOOLS)/.installed: tests/tools/install $(wildcard tests/tools/kubectl/*)
@@ -49,7 +55,7 @@ chart-e2e: $(VENV)/.installed-dev $(TOOLS)/.installed $(TOOLS)/.helm-installed #
 	$(BIN)/python -m pytest tests/chart/cluster -x --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
 	$(BIN)/python -m pytest tests/e2e --chart --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
 
-check: lint types layers generated ## Lint, format, types, import layers, generated files
+check: lint types layers generated ## Lint, format, types, import layers, generated files, locks
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -64,7 +70,7 @@ layers: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q tests/unit/repository/test_boundaries.py
 
 generated: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q tests/unit/repository/test_generated.py
+	$(BIN)/python -m pytest -q tests/unit/repository/test_generated.py tests/unit/repository/test_lock.py
 	$(BIN)/python charts/generate.py --check
 
 generate: $(VENV)/.installed-dev ## Write crds/, the chart's copies and the references in docs/ anew
@@ -73,6 +79,14 @@ generate: $(VENV)/.installed-dev ## Write crds/, the chart's copies and the refe
 	@sed -i.old '/^## Reference$$/,$$d' docs/metrics.md && rm docs/metrics.md.old
 	{ printf '## Reference\n\n'; $(BIN)/mcptasks metrics -o markdown; } >> docs/metrics.md
 	$(BIN)/python charts/generate.py
+
+$(UV):
+	$(PYTHON) -m venv .cache/uv
+	.cache/uv/bin/python -m pip install -q uv
+
+lock: $(UV) ## Write requirements*.lock from pyproject.toml; newer versions: make lock LOCK_ARGS=--upgrade
+	$(LOCK) --all-extras $(LOCK_ARGS) -o requirements-dev.lock
+	$(LOCK) --constraints requirements-dev.lock -o requirements.lock
 
 format: $(VENV)/.installed-dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .

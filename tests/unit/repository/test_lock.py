@@ -1,0 +1,82 @@
+"""The lock files have what pyproject.toml asks for, with hashes, and name no host."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[3]
+RUNTIME = ROOT / "requirements.lock"
+DEVELOPMENT = ROOT / "requirements-dev.lock"
+AGAIN = "run `make lock`"
+
+
+def project() -> dict[str, Any]:
+    found = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert isinstance(found, dict)
+    return found
+
+
+def locked(file: Path) -> dict[str, list[Requirement]]:
+    """Requirements by name. A package may be there several times, each with a marker of its own."""
+    found: dict[str, list[Requirement]] = {}
+    for line in re.findall(r"^[\w.-]+==[^\\\n]+", file.read_text(), re.MULTILINE):
+        requirement = Requirement(line.strip())
+        found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
+    return found
+
+
+def unmet(wanted: list[str], file: Path) -> list[str]:
+    """Those of the wanted requirements of which the lock has no version that fits."""
+    versions = {
+        name: [next(iter(entry.specifier)).version for entry in entries] for name, entries in locked(file).items()
+    }
+
+    def met(requirement: Requirement) -> bool:
+        candidates = versions.get(canonicalize_name(requirement.name), [])
+        return bool(candidates) and all(requirement.specifier.contains(version) for version in candidates)
+
+    return [text for text in wanted if not met(Requirement(text))]
+
+
+def test_the_lock_has_what_users_need() -> None:
+    assert unmet(project()["dependencies"], RUNTIME) == [], AGAIN
+
+
+def test_the_development_lock_has_what_contributors_need_as_well() -> None:
+    wanted = [*project()["dependencies"], *project()["optional-dependencies"]["dev"]]
+    assert unmet(wanted, DEVELOPMENT) == [], AGAIN
+
+
+def test_both_locks_have_the_same_versions() -> None:
+    development = {str(entry) for entries in locked(DEVELOPMENT).values() for entry in entries}
+    runtime = {str(entry) for entries in locked(RUNTIME).values() for entry in entries}
+    assert {text.partition(";")[0] for text in runtime} <= {text.partition(";")[0] for text in development}, AGAIN
+
+
+def test_what_the_project_no_longer_asks_for_is_not_locked_for_it() -> None:
+    wanted = [*project()["dependencies"], *project()["optional-dependencies"]["dev"]]
+    names = {canonicalize_name(Requirement(text).name) for text in wanted}
+    entries = re.split(r"^(?=[\w.-]+==)", DEVELOPMENT.read_text(), flags=re.MULTILINE)[1:]
+    direct = {canonicalize_name(entry.partition("==")[0]) for entry in entries if "mcptasks (pyproject.toml)" in entry}
+    assert direct == names, AGAIN
+
+
+@pytest.mark.parametrize("file", [RUNTIME, DEVELOPMENT], ids=lambda file: str(file.name))
+def test_each_version_has_hashes_and_no_host_is_named(file: Path) -> None:
+    text = file.read_text()
+    entries = re.split(r"^(?=[\w.-]+==)", text, flags=re.MULTILINE)[1:]
+    assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+    assert "://" not in text
+    assert [line for line in text.splitlines() if line.startswith("-")] == []
+
+
+def test_the_image_is_built_from_the_lock() -> None:
+    assert "--require-hashes -r requirements.lock" in (ROOT / "Dockerfile").read_text()
+    assert "!requirements.lock" in (ROOT / ".dockerignore").read_text().splitlines()
