@@ -147,8 +147,8 @@ class TestDependencies:
 
         @mcp.tool()
         {kind} it(name: str = Depends(resource), task: TaskInfo = CurrentTask()) -> None:
-            progress(1)
             try:
+                progress(1)
                 {sleep}
             finally:
                 print("ended in", threading.current_thread().name, task.cancelled.wait(10), task.id, task.attempt)
