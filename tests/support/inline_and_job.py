@@ -29,7 +29,7 @@ from mcptasks.model.questions import Answer, QuestionError
 from mcptasks.model.task import Component, JsonObject, Principal, Request
 from mcptasks.protocol.catalogue import METHODS, request_params
 from mcptasks.protocol.requests import INVALID_RESULT, principal_of_caller
-from mcptasks.runner.execution import TaskDispatchContext, execute, runs_in_main_thread
+from mcptasks.runner.execution import TaskDispatchContext, execute, find_target, runs_in_main_thread
 from mcptasks.runner.loop_thread import LoopJob, LoopThread
 from mcptasks.runner.main_thread import run_beside, run_here
 from mcptasks.runner.signals import Termination
@@ -141,13 +141,14 @@ def assignment_of(call: Call) -> Assignment:
 def outcome_in_job(server: TaskServer[Any], assignment: Assignment, heard: Heard | None = None) -> Outcome:
     """Run it as the runner's process does: synchronous functions in this thread, all else on a loop."""
     channel, termination = heard or Heard(), Termination()
-    if not runs_in_main_thread(server, assignment):
-        return run_here(execute(server, assignment, channel, call_here), termination)
+    target = find_target(server, assignment)
+    if not runs_in_main_thread(target):
+        return run_here(execute(server, target, assignment, channel, call_here), termination)
 
     with LoopThread() as loop:
 
         def start(call_sync: CallSync) -> LoopJob[Outcome]:
-            return loop.submit(execute(server, assignment, channel, call_sync))
+            return loop.submit(execute(server, target, assignment, channel, call_sync))
 
         return run_beside(start, termination)
 

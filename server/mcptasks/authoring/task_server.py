@@ -18,7 +18,6 @@ from mcp.server.lowlevel.server import LifespanResultT
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.prompts import Prompt
-from mcp.server.mcpserver.resolve import returns_input_required
 from mcp.server.mcpserver.resources import FunctionResource, Resource, ResourceSecurity
 from mcp.server.mcpserver.resources.templates import ResourceSecurityError, ResourceTemplate
 from mcp.server.mcpserver.tools import Tool
@@ -40,13 +39,9 @@ from pydantic.networks import AnyUrl
 
 from mcptasks.authoring.arguments import (
     arguments_model,
-    check_prompt_arguments,
-    check_template_arguments,
-    check_tool_arguments,
-    injected_into_tool,
-    refuse_injected,
     refuse_injected_in_uri,
 )
+from mcptasks.authoring.component_target import ComponentTarget, Registered
 from mcptasks.authoring.declarations import (
     LABELS,
     Declarations,
@@ -71,14 +66,14 @@ from mcptasks.authoring.injection import (
 )
 from mcptasks.authoring.mounts import Lifespan, Mounts
 from mcptasks.authoring.progress import LatestReport, listening
-from mcptasks.authoring.resolvers import ask, may_ask
 from mcptasks.model.task import Component, ComponentKind, JsonObject
 from mcptasks.model.task_config import FORBIDDEN, DeclarationError, TaskConfig, TaskConfigError, TaskOption, resolve
-from mcptasks.protocol.catalogue import KINDS, ArgumentsError, Target, requested
+from mcptasks.protocol.catalogue import KINDS, ArgumentsError, requested
 from mcptasks.protocol.extension import TasksExtension
 from mcptasks.protocol.guard import guard
 from mcptasks.protocol.request_observer import RequestObserver
 from mcptasks.protocol.request_state import reseal, sealed_by
+from mcptasks.protocol.request_target import Sought, target_of
 from mcptasks.protocol.requests import headers_of, principal_of_caller
 from mcptasks.protocol.task_tools import TaskTools
 from mcptasks.protocol.tool_listing import listed
@@ -439,7 +434,8 @@ class TaskServer(MCPServer[LifespanResultT]):
         tools = await super().list_tools()
         if not self._tasks.bound:
             return tools
-        configs = [self.task_config(ComponentKind.TOOL, tool.name) or FORBIDDEN for tool in tools]
+        declared = [self._declarations.get(ComponentKind.TOOL, tool.name) for tool in tools]
+        configs = [FORBIDDEN if each is None else each.config for each in declared]
         task_tools = bool(self._task_tools)
         return [listed(tool, config, task_tools=task_tools) for tool, config in zip(tools, configs, strict=True)]
 
@@ -447,11 +443,10 @@ class TaskServer(MCPServer[LifespanResultT]):
         self, name: str, arguments: dict[str, Any], context: Context[LifespanResultT, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool in this process; `mcptasks.progress` becomes progress of the given request."""
-        tool = self._tool_manager.get_tool(name)
-        declared = self._declarations.get(ComponentKind.TOOL, name)
-        if tool is not None and declared is not None:
+        target = self._target((ComponentKind.TOOL, name), _request(context))
+        if target is not None:
             try:
-                refuse_injected(declared.label, injected_into_tool(tool, declared), arguments)
+                target.refuse_injected(arguments)
             except ArgumentsError as error:
                 raise ToolError(f"Error executing tool {name}: {error}") from error
         async with self._running(context) as context:
@@ -469,15 +464,17 @@ class TaskServer(MCPServer[LifespanResultT]):
             MCPError: for arguments that do not fit, and, without the text of whatever happened, for a prompt that
                 failed; so that an inline call and a task have the same error in every protocol version.
         """
+        target = self._target((ComponentKind.PROMPT, name), _request(context))
         try:
-            self.check_arguments(ComponentKind.PROMPT, name, arguments or {})
+            if target is not None:
+                target.check_arguments(arguments or {})
             async with self._running(context) as context:
                 return await super().get_prompt(name, arguments, context)
         except ArgumentsError as error:
             raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
         except ValueError as error:
             logger.error("prompt %r failed", name, exc_info=error)
-            code = INVALID_PARAMS if self._prompt_manager.get_prompt(name) is None else INTERNAL_ERROR
+            code = INVALID_PARAMS if target is None else INTERNAL_ERROR
             raise MCPError(code=code, message=str(error)) from error
 
     async def read_resource(
@@ -485,12 +482,19 @@ class TaskServer(MCPServer[LifespanResultT]):
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
         """Read a resource in this process; raises as `MCPServer.read_resource`, and MCPError for a URI that has
         values which its template does not take."""
+        target = self._target((ComponentKind.RESOURCE, str(uri)), _request(context))
         try:
-            self.check_arguments(ComponentKind.RESOURCE_TEMPLATE, str(uri), {})
+            if target is not None:
+                target.check_arguments({})
         except ArgumentsError as error:
             raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
         async with self._running(context) as context:
             return await super().read_resource(uri, context)
+
+    def _target(self, sought: Sought | None, ctx: ServerRequestContext[Any, Any] | None) -> ComponentTarget | None:
+        """The component that is sought while the request is served, looked up only where the request has it not."""
+        target = target_of(sought, ctx, self)
+        return target if isinstance(target, ComponentTarget) else None
 
     @asynccontextmanager
     async def _running(self, context: Context[Any, Any] | None) -> AsyncIterator[Context[Any, Any]]:
@@ -527,11 +531,10 @@ class TaskServer(MCPServer[LifespanResultT]):
 
     def _at_home(self, ctx: ServerRequestContext[Any, Any]) -> ServerRequestContext[Any, Any]:
         """The request as the component's own server would have it, where that one is mounted here."""
-        name = requested(ctx.method, ctx.params)
-        declared = None if name is None else self._find(*name)
-        if declared is None or declared.home is self:
+        target = self._target(requested(ctx.method, ctx.params), ctx)
+        if target is None or target.declared.home is self:
             return ctx
-        return replace(ctx, lifespan_context=self.mounts.state(declared.home))
+        return replace(ctx, lifespan_context=self.mounts.state(target.declared.home))
 
     def own_lifespan(self) -> AbstractAsyncContextManager[Any]:
         """The lifespan that the author gave, without those of mounted servers."""
@@ -547,74 +550,44 @@ class TaskServer(MCPServer[LifespanResultT]):
         ):
             yield state
 
-    # What the wire layer asks (mcptasks.protocol.catalogue.Catalogue)
+    # What the protocol asks (mcptasks.protocol.catalogue.Catalogue)
 
-    def task_config(self, kind: ComponentKind, name: str) -> TaskConfig | None:
-        """How the component runs as a task; None where there is no such component."""
-        declared = self._find(kind, name)
-        return None if declared is None else declared.config
-
-    def find(self, kind: ComponentKind, name: str) -> Target | None:
+    def find(self, kind: ComponentKind, name: str) -> ComponentTarget | None:
         """The component of that name, or the resource or resource template that the URI belongs to."""
-        declared = self._find(kind, name)
-        return None if declared is None else Target(Component(kind=declared.kind, name=name), declared.config)
+        found = self._registered(kind, name)
+        if found is None:
+            return None
+        declared, registered = found
+        return ComponentTarget(Component(kind=declared.kind, name=name), declared, registered, self._asking)
 
     def has_tasks(self, kind: ComponentKind) -> bool:
         """Whether any component of the kind runs as a task."""
         return any(declared.kind is kind and declared.config.runs_as_task for declared in self._declarations)
-
-    def check_arguments(self, kind: ComponentKind, name: str, arguments: JsonObject) -> None:
-        """Check arguments, or the values in a resource's URI, as the component itself would. Raises ArgumentsError."""
-        declared = self._find(kind, name)
-        if declared is None:
-            return
-        if declared.kind is ComponentKind.TOOL and (tool := self._tool_manager.get_tool(name)):
-            check_tool_arguments(tool, declared, arguments)
-        elif declared.kind is ComponentKind.PROMPT and (prompt := self._prompt_manager.get_prompt(name)):
-            check_prompt_arguments(prompt, declared, arguments)
-        elif declared.kind is ComponentKind.RESOURCE_TEMPLATE and (template := self._template(name)):
-            check_template_arguments(declared, template.matches(name) or {})
-
-    def is_idempotent(self, kind: ComponentKind, name: str) -> bool:
-        """Whether a tool's annotations say that it may run twice without harm."""
-        tool = self._tool_manager.get_tool(name) if kind is ComponentKind.TOOL else None
-        return bool(tool and tool.annotations and tool.annotations.idempotent_hint)
-
-    def can_ask(self, kind: ComponentKind, name: str) -> bool:
-        """Whether the component has a way to ask: it gets the `Context`, has resolvers or returns its questions."""
-        tool = self._tool_manager.get_tool(name) if kind is ComponentKind.TOOL else None
-        if tool is None:
-            return kind is not ComponentKind.TOOL
-        return bool(tool.context_kwarg or tool.resolved_params or returns_input_required(tool.fn))
-
-    async def ask_first(
-        self, params: CallToolRequestParams, ctx: ServerRequestContext[Any, Any]
-    ) -> InputRequiredResult | CallToolResult | None:
-        """What a tool's resolvers ask, or its error where an answer refuses; None where the tool can run.
-
-        Raises MCPError where the client cannot be asked.
-        """
-        tool = self._tool_manager.get_tool(params.name)
-        if tool is None or not may_ask(tool):
-            return None
-        context: Context[LifespanResultT, Any] = Context(
-            request_context=ctx, mcp_server=self, input_params=params, subscriptions=self._subscriptions
-        )
-        async with self._running(context) as context:
-            return await ask(tool, params.arguments or {}, context)
 
     @property
     def authenticates(self) -> bool:
         """Whether callers must present a token."""
         return self._token_verifier is not None
 
-    def _find(self, kind: ComponentKind, name: str) -> Declared | None:
-        if kind not in (ComponentKind.RESOURCE, ComponentKind.RESOURCE_TEMPLATE):
-            return self._declarations.get(kind, name)
-        declared = self._declarations.get(ComponentKind.RESOURCE, name)
-        if declared is None and (template := self._template(name)):
-            return self._declarations.get(ComponentKind.RESOURCE_TEMPLATE, template.uri_template)
-        return declared
+    def _registered(self, kind: ComponentKind, name: str) -> tuple[Declared, Registered] | None:
+        """What was declared under that name, and what the SDK keeps of it."""
+        if kind in (ComponentKind.RESOURCE, ComponentKind.RESOURCE_TEMPLATE):
+            return self._registered_resource(name)
+        declared = self._declarations.get(kind, name)
+        if declared is None:
+            return None
+        manager = self._tool_manager.get_tool if kind is ComponentKind.TOOL else self._prompt_manager.get_prompt
+        return declared, manager(name)
+
+    def _registered_resource(self, uri: str) -> tuple[Declared, Registered] | None:
+        declared = self._declarations.get(ComponentKind.RESOURCE, uri)
+        if declared is not None:
+            return declared, None
+        template = self._template(uri)
+        if template is None:
+            return None
+        declared = self._declarations.get(ComponentKind.RESOURCE_TEMPLATE, template.uri_template)
+        return None if declared is None else (declared, template)
 
     def _template(self, uri: str) -> ResourceTemplate | None:
         """The resource template that a URI belongs to, in the order in which the SDK asks them."""
@@ -626,20 +599,22 @@ class TaskServer(MCPServer[LifespanResultT]):
                 return None
         return None
 
+    @asynccontextmanager
+    async def _asking(
+        self, params: CallToolRequestParams, ctx: ServerRequestContext[Any, Any]
+    ) -> AsyncIterator[Context[Any, Any]]:
+        """The context of a request whose tool has not started yet."""
+        context: Context[LifespanResultT, Any] = Context(
+            request_context=ctx, mcp_server=self, input_params=params, subscriptions=self._subscriptions
+        )
+        async with self._running(context) as context:
+            yield context
+
     # What the runner asks (mcptasks.runner.execution.Components)
 
     def lifespan(self) -> AbstractAsyncContextManager[LifespanResultT]:
         """The server's lifespan; what it yields is `ctx.request_context.lifespan_context` of each call."""
         return self._lowlevel_server.lifespan(self._lowlevel_server)
-
-    def has_component(self, kind: ComponentKind, name: str) -> bool:
-        """Whether the server has the component."""
-        return self._find(kind, name) is not None
-
-    def is_sync(self, kind: ComponentKind, name: str) -> bool:
-        """Whether the component is a synchronous function."""
-        declared = self._find(kind, name)
-        return declared is not None and not declared.is_async
 
     def call_scope(self, facts: CallFacts, call_sync: CallSync | None = None) -> AbstractAsyncContextManager[CallScope]:
         """The scope of one call, which closes the call's dependencies."""
@@ -693,6 +668,14 @@ def _checked(label: str, option: TaskOption, argument: str, default: TaskOption 
 def _refuse_bare(decorator: str, first: object, example: str = "") -> None:
     if callable(first):
         raise TypeError(f"@mcp.{decorator} was used without parentheses: write @mcp.{decorator}({example})")
+
+
+def _request(context: Context[Any, Any] | None) -> ServerRequestContext[Any, Any] | None:
+    """The request that the SDK's context belongs to; None where it was made for none."""
+    try:
+        return None if context is None else context.request_context
+    except ValueError:
+        return None
 
 
 def _no_function() -> None:

@@ -1,9 +1,8 @@
-"""What the wire layer needs to know of the server's components."""
+"""What the protocol needs to know of the server's components."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mcp.server.context import ServerRequestContext
@@ -17,12 +16,46 @@ class ArgumentsError(ValueError):
     """The arguments do not fit the component; the message is for the caller."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """The component that a request is for, and how it runs as a task."""
+class Target(Protocol):
+    """The component that a call is for, as it is found once for that call."""
 
-    component: Component
-    config: TaskConfig
+    @property
+    def component(self) -> Component:
+        """Its kind, and the name or URI that the call gave."""
+        ...
+
+    @property
+    def config(self) -> TaskConfig:
+        """How it runs as a task."""
+        ...
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it is a coroutine function, or an object that the SDK awaits."""
+        ...
+
+    @property
+    def is_idempotent(self) -> bool:
+        """Whether it declares that it may run twice without harm."""
+        ...
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether it has a way to ask its caller for input while it runs."""
+        ...
+
+    def check_arguments(self, arguments: JsonObject) -> None:
+        """Check arguments as the component itself would. Raises ArgumentsError."""
+        ...
+
+    async def ask_first(
+        self, params: CallToolRequestParams, ctx: ServerRequestContext[Any, Any]
+    ) -> InputRequiredResult | CallToolResult | None:
+        """What a tool asks before it runs, or its error where an answer refuses; None where it can run.
+
+        Raises MCPError where the client cannot be asked.
+        """
+        ...
 
 
 class Catalogue(Protocol):
@@ -34,27 +67,6 @@ class Catalogue(Protocol):
 
     def has_tasks(self, kind: ComponentKind) -> bool:
         """Whether any component of the kind runs as a task."""
-        ...
-
-    def check_arguments(self, kind: ComponentKind, name: str, arguments: JsonObject) -> None:
-        """Check arguments as the component itself would. Raises ArgumentsError."""
-        ...
-
-    def is_idempotent(self, kind: ComponentKind, name: str) -> bool:
-        """Whether the component declares that it may run twice without harm."""
-        ...
-
-    def can_ask(self, kind: ComponentKind, name: str) -> bool:
-        """Whether the component has a way to ask its caller for input while it runs."""
-        ...
-
-    async def ask_first(
-        self, params: CallToolRequestParams, ctx: ServerRequestContext[Any, Any]
-    ) -> InputRequiredResult | CallToolResult | None:
-        """What a tool asks before it runs, or its error where an answer refuses; None where it can run.
-
-        Raises MCPError where the client cannot be asked.
-        """
         ...
 
     @property

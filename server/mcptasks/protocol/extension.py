@@ -22,6 +22,7 @@ from mcptasks.protocol import v2025_11_25, v2026_07_28
 from mcptasks.protocol.catalogue import Catalogue, requested
 from mcptasks.protocol.inline_calls import until_closing
 from mcptasks.protocol.request_observer import RequestObserver, observed
+from mcptasks.protocol.request_target import target_of, with_target
 from mcptasks.protocol.requests import (
     AnswerParams,
     Context,
@@ -105,6 +106,7 @@ class TasksExtension(Extension):
 
     async def middleware(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         """For `MCPServer(middleware=[...])`."""
+        ctx = with_target(ctx, self._catalogue)
         if self._observer is None or ctx.request_id is None:
             return await self._serve(ctx, call_next)
         return await observed(self._observer, ctx, partial(self._serve, call_next=call_next))
@@ -121,10 +123,10 @@ class TasksExtension(Extension):
 
     def _refuse_required(self, ctx: Context) -> None:
         """The modern version has no tasks but tools: what its author allows as a task only is not served inline."""
-        name = requested(ctx.method, ctx.params)
-        if name is None or name[0] is ComponentKind.TOOL:
+        sought = requested(ctx.method, ctx.params)
+        if sought is None or sought[0] is ComponentKind.TOOL:
             return
-        target = self._catalogue.find(*name)
+        target = target_of(sought, ctx, self._catalogue)
         if target is not None and target.config.mode == "required":
             raise v2025_11_25.only_as_task(target)
 

@@ -17,6 +17,7 @@ from mcp_types import methods as mcp_methods
 from mcptasks.model.task import ComponentKind, JsonObject, Request
 from mcptasks.protocol.catalogue import KINDS, NOUNS, ArgumentsError, Catalogue, Target, requested
 from mcptasks.protocol.inline_calls import until_closing
+from mcptasks.protocol.request_target import target_of
 from mcptasks.protocol.requests import (
     AnswerParams,
     Context,
@@ -178,7 +179,7 @@ class Protocol2025:
         """The answer to a request that becomes a task; None where it is to run inline."""
         params = dict(ctx.params or {})
         name = requested(ctx.method, params)
-        target = None if name is None else self.catalogue.find(*name)
+        target = target_of(name, ctx, self.catalogue)
         task = params.get("task") if ctx.protocol_version == VERSION else None
         if target is None:
             if task is not None:
@@ -216,11 +217,10 @@ class Protocol2025:
 
     def _call(self, target: Target, ttl_ms: int | None, ctx: Context) -> Call:
         """The call that the request makes. Raises ArgumentsError."""
-        component = target.component
         arguments = (ctx.params or {}).get("arguments") or {} if ctx.method in _WITH_ARGUMENTS else {}
-        self.catalogue.check_arguments(component.kind, component.name, arguments)
+        target.check_arguments(arguments)
         return Call(
-            component=component,
+            component=target.component,
             arguments=arguments,
             config=target.config,
             ttl_ms=ttl_ms,
@@ -228,8 +228,8 @@ class Protocol2025:
             request=self._request(ctx),
             trace_context=trace_context_of(ctx),
             idempotency_key=idempotency_key_of(ctx),
-            idempotent_hint=self.catalogue.is_idempotent(component.kind, component.name),
-            can_ask=self.catalogue.can_ask(component.kind, component.name),
+            idempotent_hint=target.is_idempotent,
+            can_ask=target.can_ask,
         )
 
     def _request(self, ctx: Context) -> Request:

@@ -17,10 +17,11 @@ from mcp.shared.inbound import decode_header_value
 from mcp_types import HEADER_MISMATCH, CallToolRequestParams, ClientCapabilities
 
 from mcptasks.model.questions import Answer
-from mcptasks.model.task import Component, ComponentKind, InputRequest, JsonObject, Phase
-from mcptasks.model.task_config import PlainCall, TaskConfig
+from mcptasks.model.task import ComponentKind, InputRequest, JsonObject, Phase
+from mcptasks.model.task_config import PlainCall
 from mcptasks.protocol.catalogue import ArgumentsError, Catalogue, Target, requested
 from mcptasks.protocol.input_requests import answer_text, missing_capability, params_of
+from mcptasks.protocol.request_target import target_of
 from mcptasks.protocol.requests import (
     Context,
     TaskIdParams,
@@ -100,7 +101,7 @@ class Protocol2026:
     def runs_inline(self, ctx: Context) -> bool:
         """Whether the request runs a component in this process, so that no other replica can go on with it."""
         name = requested(ctx.method, ctx.params)
-        return name is not None and self._how(self.catalogue.find(*name), ctx) == "inline"
+        return name is not None and self._how(target_of(name, ctx, self.catalogue), ctx) == "inline"
 
     def _how(self, target: Target | None, ctx: Context) -> How:
         """How the request is served. This version has no tasks but those of tools."""
@@ -113,7 +114,7 @@ class Protocol2026:
     async def call_tool(self, params: CallToolRequestParams, ctx: Context, call_next: CallNext) -> HandlerResult:
         """tools/call: a task where the tool allows it and the request declares the extension."""
         waiting = WaitingCalls(self.service)
-        target = self.catalogue.find(ComponentKind.TOOL, params.name)
+        target = target_of((ComponentKind.TOOL, params.name), ctx, self.catalogue)
         how = self._how(target, ctx)
         if target is None or how == "inline":
             return await call_next(ctx)
@@ -121,16 +122,16 @@ class Protocol2026:
             require_client_extension(ctx, EXTENSION)
         arguments = params.arguments or {}
         try:
-            self.catalogue.check_arguments(ComponentKind.TOOL, params.name, arguments)
+            target.check_arguments(arguments)
         except ArgumentsError:
             # The tool refuses them itself, before its body runs, with the very result that an inline call has.
             return await call_next(ctx)
         # What it takes to start is asked for before there is a task (SHOULD).
-        first = await self.catalogue.ask_first(params, ctx)
+        first = await target.ask_first(params, ctx)
         if first is not None:
             return first
         try:
-            call = self._call(params.name, arguments, target.config, ctx)
+            call = self._call(target, arguments, ctx)
             if how != "task":
                 return {"resultType": "complete", **await waiting.plain(ctx, call, how)}
             answer = await waiting.within(ctx, call)
@@ -140,20 +141,20 @@ class Protocol2026:
             return {"resultType": "task", **render(answer)}
         return {"resultType": "complete", **answer}
 
-    def _call(self, name: str, arguments: JsonObject, config: TaskConfig, ctx: Context) -> Call:
+    def _call(self, target: Target, arguments: JsonObject, ctx: Context) -> Call:
         params = ctx.params or {}
         rounds = {"input_responses": params.get("inputResponses"), "request_state": params.get("requestState")}
         request = request_of(ctx, self.service.settings.forward_headers).model_copy(update=rounds)
         return Call(
-            component=Component(kind=ComponentKind.TOOL, name=name),
+            component=target.component,
             arguments=arguments,
-            config=config,
+            config=target.config,
             principal=principal_of_caller(self.service.settings.forward_claims),
             request=request,
             trace_context=trace_context_of(ctx),
             idempotency_key=idempotency_key_of(ctx),
-            idempotent_hint=self.catalogue.is_idempotent(ComponentKind.TOOL, name),
-            can_ask=self.catalogue.can_ask(ComponentKind.TOOL, name),
+            idempotent_hint=target.is_idempotent,
+            can_ask=target.can_ask,
         )
 
     def _check(self, ctx: Context, params: TaskIdParams) -> None:

@@ -37,21 +37,18 @@ from mcptasks.authoring.injection import CallFacts, CallScope, CallSync, TaskInf
 from mcptasks.authoring.progress import LatestReport, listening
 from mcptasks.gateway.contract import Assignment, ErrorOutcome, FailureOutcome, ResultOutcome
 from mcptasks.model.questions import Answer, QuestionError
-from mcptasks.model.task import ComponentKind, JsonObject, Reason
-from mcptasks.protocol.catalogue import METHODS, request_params
+from mcptasks.model.task import JsonObject, Reason
+from mcptasks.protocol.catalogue import METHODS, Catalogue, Target, request_params, requested
 from mcptasks.protocol.input_requests import KINDS, require_capability, summary
+from mcptasks.protocol.request_target import carrying
 
 logger = logging.getLogger(__name__)
 
 
-class Components(Protocol):
+class Components(Catalogue, Protocol):
     """The user's server, as far as running a component goes."""
 
     def lifespan(self) -> AbstractAsyncContextManager[Any]: ...
-
-    def has_component(self, kind: ComponentKind, name: str) -> bool: ...
-
-    def is_sync(self, kind: ComponentKind, name: str) -> bool: ...
 
     def run_sync_with(self, call_sync: CallSync) -> None: ...
 
@@ -76,24 +73,30 @@ class Channel(Protocol):
         ...
 
 
-def runs_in_main_thread(server: Components, assignment: Assignment) -> bool:
+def find_target(server: Components, assignment: Assignment) -> Target | None:
+    """The component that the assignment is for; None where the server has none such."""
+    return server.find(assignment.component.kind, assignment.component.name)
+
+
+def runs_in_main_thread(target: Target | None) -> bool:
     """Whether the component is a synchronous function, for which the process keeps its main thread free."""
-    return server.is_sync(assignment.component.kind, assignment.component.name)
+    return target is not None and not target.is_async
 
 
 async def execute(
     server: Components,
+    target: Target | None,
     assignment: Assignment,
     channel: Channel,
     call_sync: CallSync,
     task: TaskInfo | None = None,
 ) -> ResultOutcome | ErrorOutcome | FailureOutcome:
-    """Run the assignment's component and give what it came to.
+    """Run the assignment's component, which has been looked up, and give what it came to.
 
     Nothing that a component raises as an `Exception` escapes; BaseExceptions such as SystemExit do.
     """
     component = assignment.component
-    if not server.has_component(component.kind, component.name):
+    if target is None:
         return FailureOutcome(
             reason=Reason.COMPONENT_NOT_FOUND,
             message=f"The runner's module has no {component.kind} {component.name!r}: "
@@ -110,6 +113,8 @@ async def execute(
         async with server.lifespan() as state:
             dispatch = TaskDispatchContext.of(assignment, channel)
             ctx, params = _request(assignment, arguments, dispatch, state)
+            if (sought := requested(ctx.method, params)) is not None:
+                ctx = carrying(ctx, sought, server, target)
             reports = LatestReport(channel.progress)
             with listening(reports):
                 try:

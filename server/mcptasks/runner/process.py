@@ -17,7 +17,7 @@ from mcptasks.logs import bind_task
 from mcptasks.model.questions import Answer
 from mcptasks.model.task import Reason
 from mcptasks.runner.delivery import encoded, exit_code, not_serializable, within_limit
-from mcptasks.runner.execution import execute, runs_in_main_thread
+from mcptasks.runner.execution import execute, find_target, runs_in_main_thread
 from mcptasks.runner.gateway_client import GatewayClient, GatewayUnreachableError, RejectedError, TaskOverError
 from mcptasks.runner.loop_thread import LoopJob, LoopThread
 from mcptasks.runner.main_thread import run_beside, run_here
@@ -146,11 +146,12 @@ class TaskProcess:
 
     def _execute(self, server: TaskServer[object], assignment: Assignment, channel: _Channel) -> Outcome:
         task = self._task_info(assignment)
-        if not runs_in_main_thread(server, assignment):
-            return run_here(execute(server, assignment, channel, call_here, task), self.termination)
+        target = find_target(server, assignment)
+        if not runs_in_main_thread(target):
+            return run_here(execute(server, target, assignment, channel, call_here, task), self.termination)
 
         def start(call_sync: CallSync) -> LoopJob[Outcome]:
-            return self.loop_thread.submit(execute(server, assignment, channel, call_sync, task))
+            return self.loop_thread.submit(execute(server, target, assignment, channel, call_sync, task))
 
         return run_beside(start, self.termination)
 

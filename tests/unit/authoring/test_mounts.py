@@ -19,6 +19,12 @@ from tests.support.inline_and_job import Call, in_job, inline
 TOOL = ComponentKind.TOOL
 
 
+def config_of(mcp: TaskServer[Any], kind: ComponentKind, name: str) -> TaskConfig | None:
+    """How the component runs as a task; None where there is none such."""
+    target = mcp.find(kind, name)
+    return None if target is None else target.config
+
+
 def maps(tasks: Any = None) -> TaskServer[Any]:
     @asynccontextmanager
     async def lifespan(_: MCPServer[Any]) -> AsyncIterator[str]:
@@ -73,9 +79,9 @@ def test_a_mounted_component_runs_under_its_prefix_with_its_own_lifespan(
 
 
 def test_none_inherits_from_the_outer_server_and_all_else_stays() -> None:
-    assert main().task_config(TOOL, "geo_draw") == TaskConfig()
-    assert main(tasks=False).task_config(TOOL, "geo_draw") == TaskConfig(mode="forbidden")
-    assert main(tasks=TaskConfig(retries=1)).task_config(TOOL, "geo_draw") == TaskConfig(retries=1)
+    assert config_of(main(), TOOL, "geo_draw") == TaskConfig()
+    assert config_of(main(tasks=False), TOOL, "geo_draw") == TaskConfig(mode="forbidden")
+    assert config_of(main(tasks=TaskConfig(retries=1)), TOOL, "geo_draw") == TaskConfig(retries=1)
 
 
 def test_servers_are_mounted_on_mounted_servers() -> None:

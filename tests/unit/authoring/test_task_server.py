@@ -13,12 +13,26 @@ from mcp.server.mcpserver.tools import Tool
 from mcp_types import TextContent, ToolAnnotations
 
 from mcptasks import TaskConfig, TaskConfigError, TaskServer, progress
+from mcptasks.authoring.component_target import ComponentTarget
 from mcptasks.model.task import ComponentKind
 from mcptasks.model.task_config import DeclarationError
 
 pytestmark = pytest.mark.anyio
 
 TOOL = ComponentKind.TOOL
+
+
+def config_of(mcp: TaskServer[Any], kind: ComponentKind, name: str) -> TaskConfig | None:
+    """How the component runs as a task; None where there is none such."""
+    target = mcp.find(kind, name)
+    return None if target is None else target.config
+
+
+def found(mcp: TaskServer[Any], name: str) -> ComponentTarget:
+    """The tool of that name."""
+    target = mcp.find(TOOL, name)
+    assert target is not None
+    return target
 
 
 def program(kind: type[MCPServer[Any]]) -> MCPServer[Any]:
@@ -81,18 +95,18 @@ def test_the_decorators_option_wins_over_the_servers() -> None:
     @mcp.tool(name="named", task=TaskConfig(mode="required"))
     def other() -> None: ...
 
-    assert mcp.task_config(TOOL, "inherits") == TaskConfig(retries=1)
-    assert mcp.task_config(TOOL, "never") == TaskConfig(mode="forbidden")
-    assert mcp.task_config(TOOL, "named") == TaskConfig(mode="required")
-    assert mcp.task_config(TOOL, "other") is None
+    assert config_of(mcp, TOOL, "inherits") == TaskConfig(retries=1)
+    assert config_of(mcp, TOOL, "never") == TaskConfig(mode="forbidden")
+    assert config_of(mcp, TOOL, "named") == TaskConfig(mode="required")
+    assert config_of(mcp, TOOL, "other") is None
     mcp.remove_tool("named")
-    assert mcp.task_config(TOOL, "named") is None
+    assert config_of(mcp, TOOL, "named") is None
 
 
 def test_tools_do_not_run_as_tasks_unless_somebody_says_so() -> None:
     mcp: TaskServer[Any] = TaskServer("s")
     mcp.add_tool(lambda: None, name="quiet")
-    assert mcp.task_config(TOOL, "quiet") == TaskConfig(mode="forbidden")
+    assert config_of(mcp, TOOL, "quiet") == TaskConfig(mode="forbidden")
 
 
 def test_a_wrong_option_names_the_tool() -> None:
@@ -138,7 +152,7 @@ def test_every_kind_of_component_inherits_the_servers_default() -> None:
     mcp.resource("a://{name}/read", name="read")(lambda name: "x")
     mcp.resource("a://never", name="never", task=False)(lambda: "x")
     configured = {
-        (kind.value, name): mcp.task_config(kind, name)
+        (kind.value, name): config_of(mcp, kind, name)
         for kind, name in [
             (TOOL, "given"),
             (ComponentKind.PROMPT, "asked"),
@@ -166,8 +180,8 @@ def test_an_idempotent_hint_is_known() -> None:
     mcp: TaskServer[Any] = TaskServer("s")
     mcp.add_tool(lambda: None, name="twice", annotations=ToolAnnotations(idempotent_hint=True))
     mcp.add_tool(lambda: None, name="once")
-    assert mcp.is_idempotent(TOOL, "twice")
-    assert not mcp.is_idempotent(TOOL, "once")
+    assert found(mcp, "twice").is_idempotent
+    assert not found(mcp, "once").is_idempotent
 
 
 @pytest.mark.parametrize("synchronous", [True, False])
