@@ -14,7 +14,7 @@ import typer
 
 from mcptasks.cli.command_errors import as_cli_error
 from mcptasks.cli.progress_view import ProgressView, progress_view
-from mcptasks.client import ClientError, Progress
+from mcptasks.client import CallProgress, ClientError
 from mcptasks.dev.stack import LocalStack, StackConfig, StackError
 from mcptasks.dev.supervisor import ComponentError
 from mcptasks.dev.tour import Demo, DemoError, example_file
@@ -86,7 +86,7 @@ class View:
     def say(self, text: str) -> None:
         self.progress.note(text)
 
-    def show(self, name: str, report: Progress) -> None:
+    def show(self, name: str, report: CallProgress) -> None:
         self.progress.show(name, report)
 
     def done(self, name: str, outcome: str) -> None:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from mcptasks.client import Progress as ProgressReport
+from mcptasks.client import CallProgress
 
 MESSAGE_WIDTH = 60
 
@@ -20,7 +20,7 @@ MESSAGE_WIDTH = 60
 class ProgressView(Protocol):
     """Shows the progress of calls, each under a name."""
 
-    def show(self, name: str, report: ProgressReport) -> None:
+    def show(self, name: str, report: CallProgress) -> None:
         """Show how far the call is."""
         ...
 
@@ -40,7 +40,7 @@ class PlainView:
     to_stderr: bool = True
     _last: dict[str, str] = field(default_factory=dict)
 
-    def show(self, name: str, report: ProgressReport) -> None:
+    def show(self, name: str, report: CallProgress) -> None:
         line = progress_text(report)
         if line and self._last.get(name) != line:
             self._last[name] = line
@@ -61,7 +61,7 @@ class BarView:
     _progress: Progress | None = None
     _rows: dict[str, TaskID] = field(default_factory=dict)
 
-    def show(self, name: str, report: ProgressReport) -> None:
+    def show(self, name: str, report: CallProgress) -> None:
         progress, row = self._row(name)
         message = (report.message or "")[:MESSAGE_WIDTH]
         progress.update(row, total=report.total, completed=report.current or 0, message=message, refresh=True)
@@ -118,7 +118,7 @@ def progress_view(*, to_stderr: bool = True) -> Iterator[ProgressView]:
         view.close()
 
 
-def progress_text(report: ProgressReport) -> str:
+def progress_text(report: CallProgress) -> str:
     """Progress in a few words, for example `45% (9/20) parsing ast`."""
     parts = []
     if report.current is not None and report.total:

@@ -9,44 +9,42 @@ async with Client("http://127.0.0.1:8000/mcp") as client:
 
 from __future__ import annotations
 
+from mcptasks.client.call_options import CallOptions
 from mcptasks.client.call_results import PromptResult, ResourceResult, ToolError, ToolResult
 from mcptasks.client.client import Client
-from mcptasks.client.handles import PromptTask, ResourceTask, Task, ToolTask
-from mcptasks.client.options import CallOptions
-from mcptasks.client.protocol.dialect import (
+from mcptasks.client.client_errors import (
     ClientError,
     ConnectionFailedError,
     HttpRefusedError,
-    InputRequest,
+    InputRequiredError,
     McpError,
-    Progress,
-    ProgressCallback,
     TaskCancelledError,
-    TaskState,
-    Tool,
 )
-from mcptasks.client.protocol.user_input import Elicitation, ElicitationHandler, InputRequiredError, Reply
-from mcptasks.client.sync import SyncClient, SyncTask
+from mcptasks.client.elicitation import Elicitation, ElicitationHandler, Reply, RequestedInput
+from mcptasks.client.protocol.dialect import Tool
+from mcptasks.client.sync_client import SyncClient, SyncTask
+from mcptasks.client.task_handles import PromptTask, ResourceTask, Task, ToolTask
 from mcptasks.client.task_observer import StatusCallback
+from mcptasks.client.task_state import CallProgress, ProgressCallback, TaskState
 from mcptasks.protocol.versions import ProtocolChoice
 
 __all__ = [
     "CallOptions",
+    "CallProgress",
     "Client",
     "ClientError",
     "ConnectionFailedError",
     "Elicitation",
     "ElicitationHandler",
     "HttpRefusedError",
-    "InputRequest",
     "InputRequiredError",
     "McpError",
-    "Progress",
     "ProgressCallback",
     "PromptResult",
     "PromptTask",
     "ProtocolChoice",
     "Reply",
+    "RequestedInput",
     "ResourceResult",
     "ResourceTask",
     "StatusCallback",

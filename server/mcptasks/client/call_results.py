@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 from typing import Any
 
-from mcptasks.client.protocol.dialect import ClientError
+from mcptasks.client.client_errors import ClientError
 from mcptasks.model.task import JsonObject
 
 WRAPPED = "result"

@@ -1,4 +1,4 @@
-"""The client itself."""
+"""The client: connects, calls, and makes the handles of what runs as a task."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import importlib.metadata
 import json
 import weakref
 from collections import deque
-from collections.abc import Coroutine, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -17,25 +17,18 @@ from typing import Any, Literal, Self, TypeVar, Unpack, overload
 
 import httpx
 
+from mcptasks.client.call_options import CallOptions, Milliseconds, milliseconds
 from mcptasks.client.call_results import PromptResult, ResourceResult, ToolResult
-from mcptasks.client.handles import PromptTask, ResourceTask, Task, ToolTask
-from mcptasks.client.options import CallOptions, Milliseconds, milliseconds
-from mcptasks.client.protocol.dialect import (
-    ClientError,
-    Dialect,
-    Invocation,
-    McpError,
-    Method,
-    ProgressCallback,
-    Seen,
-    TaskState,
-    Tool,
-)
+from mcptasks.client.client_errors import ClientError, McpError
+from mcptasks.client.elicitation import ElicitationHandler
+from mcptasks.client.protocol.dialect import Dialect, Invocation, Method, OnState, Tool
+from mcptasks.client.protocol.input_responder import InputResponder
 from mcptasks.client.protocol.negotiation import check_choice, negotiate
-from mcptasks.client.protocol.retry import patiently, was_not_begun
+from mcptasks.client.protocol.retry import retry, was_not_started
 from mcptasks.client.protocol.streamable_http import HttpTransport
-from mcptasks.client.protocol.user_input import Asker, ElicitationHandler
+from mcptasks.client.task_handles import PromptTask, ResourceTask, Task, ToolTask
 from mcptasks.client.task_observer import Observer
+from mcptasks.client.task_state import ProgressCallback, TaskState
 from mcptasks.model.task import JsonObject
 from mcptasks.protocol.versions import ProtocolChoice
 
@@ -46,7 +39,7 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
 """Silence after which a connection counts as broken; servers send a sign of life every 15 s."""
 
-PARTING_SECONDS = 5.0
+CANCELLATION_SECONDS = 5.0
 """How long a closing client waits for the cancellation of calls that were given up."""
 
 REMEMBERED = 1000
@@ -80,9 +73,9 @@ class Client:
     _observers: weakref.WeakValueDictionary[str, Observer] = field(
         default_factory=weakref.WeakValueDictionary, init=False
     )
-    _kept: set[Observer] = field(default_factory=set, init=False)
-    _known: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED), init=False)
-    _parting: set[asyncio.Task[None]] = field(default_factory=set, init=False)
+    _kept_observers: set[Observer] = field(default_factory=set, init=False)
+    _known_ids: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED), init=False)
+    _cancellations: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         check_choice(self.protocol)
@@ -98,7 +91,7 @@ class Client:
             http = await stack.enter_async_context(self._http())
             transport = HttpTransport(self.url, http)
             version = importlib.metadata.version("mcptasks")
-            self._dialect = await negotiate(self.protocol, transport, version, Asker(self.on_elicitation))
+            self._dialect = await negotiate(self.protocol, transport, version, InputResponder(self.on_elicitation))
             stack.push_async_callback(self._dialect.close)
             stack.push_async_callback(self._stop)
             self._exit = stack.pop_all()
@@ -110,19 +103,24 @@ class Client:
         await self._exit.aclose()
 
     async def _stop(self) -> None:
-        if self._parting:
-            await asyncio.wait(self._parting, timeout=PARTING_SECONDS)
+        if self._cancellations:
+            await asyncio.wait(self._cancellations, timeout=CANCELLATION_SECONDS)
         self._dialect = None
         for observer in list(self._observers.values()):
             await observer.close()
-        self._kept.clear()
+        self._kept_observers.clear()
 
     @property
     def dialect(self) -> Dialect:
-        """The protocol version's own way to say things. Raises ClientError where the client is not open."""
+        """What speaks the agreed protocol version. Raises ClientError where the client is not open."""
         if self._dialect is None:
             raise ClientError("the client is not open: use it as `async with Client(url) as client:`")
         return self._dialect
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether somebody answers what servers ask the user."""
+        return self.on_elicitation is not None
 
     @property
     def protocol_version(self) -> str:
@@ -171,13 +169,13 @@ class Client:
     ) -> ToolResult | ToolTask:
         """Call a tool, as a task wherever the server offers that.
 
-        A server that is just being restarted, and has seen nothing of the call, is asked again for up to a minute.
+        A server that is being restarted and has seen nothing of the call is asked again for up to a minute.
 
         Args:
             name: the tool.
             arguments: its arguments.
-            task: True gives the task as soon as it exists; False waits for its result. Whoever gives that wait up,
-                by cancelling it, cancels the task, unless the call has an idempotency key.
+            task: True gives the task as soon as it exists; False waits for its result. Cancelling that wait cancels
+                the task, unless the call has an idempotency key.
             raise_on_error: raise ToolError where the tool reports an error, instead of returning that as its result.
             options: `ttl`, `on_progress`, `idempotency_key`; see CallOptions.
 
@@ -190,7 +188,7 @@ class Client:
         handle.raise_on_error = raise_on_error
         if task:
             return handle
-        return await self._hidden(handle, options.get("idempotency_key"))
+        return await self._awaited(handle, options.get("idempotency_key"))
 
     @overload
     async def get_prompt(
@@ -230,7 +228,7 @@ class Client:
         handle = await self._invoke(PromptTask, "prompts/get", params, task and self.tasks, **options)
         if task:
             return handle
-        return await self._hidden(handle, options.get("idempotency_key"))
+        return await self._awaited(handle, options.get("idempotency_key"))
 
     @overload
     async def read_resource(
@@ -247,7 +245,7 @@ class Client:
         handle = await self._invoke(ResourceTask, "resources/read", {"uri": uri}, task and self.tasks, **options)
         if task:
             return handle
-        return await self._hidden(handle, options.get("idempotency_key"))
+        return await self._awaited(handle, options.get("idempotency_key"))
 
     @overload
     def resume(self, task_id: str, *, on_progress: ProgressCallback | None = None) -> ToolTask: ...
@@ -264,32 +262,32 @@ class Client:
     ) -> Task[Any]:
         """The task of an id, which may be from another process. Nothing is sent yet.
 
-        Servers do not tell what a task is of. It is taken for a tool's unless `kind` is PromptTask or ResourceTask; a
-        result of another kind is an error that names the right one.
+        Servers do not tell what a task runs. It is taken for a tool's unless `kind` is PromptTask or ResourceTask; a
+        result of another kind raises an error that names the right one.
         """
         return self._handle(kind, task_id, None, on_progress)
 
     async def list_tasks(self) -> list[TaskState]:
         """The caller's tasks, in the server's order.
 
-        Not every server has such a list, and the newer protocol version none at all. Then: those tasks that this
-        client has started or resumed, as far as they can still be read, in that order.
+        Not every server has such a list, and the newer protocol version has none at all. Without one, the tasks are
+        those that this client has started or resumed and that can still be read, in that order.
         """
         listed = await self.dialect.list_tasks()
         if listed is not None:
             return listed
         states = []
-        for task_id in dict.fromkeys(self._known):
+        for task_id in dict.fromkeys(self._known_ids):
             try:
                 states.append(await self.dialect.get_task(task_id))
             except McpError:
-                self._known.remove(task_id)
+                self._known_ids.remove(task_id)
         return states
 
     def keep_following(self, observer: Observer) -> None:
         """Follow a task until it ends or the client is closed, though nobody waits for it."""
-        if observer not in self._kept:
-            self._kept.add(observer)
+        if observer not in self._kept_observers:
+            self._kept_observers.add(observer)
             observer.on_change(_ignore)
 
     async def _invoke(
@@ -304,7 +302,7 @@ class Client:
         idempotency_key: str | None = None,
     ) -> T:
         call = Invocation(method, params, as_task, milliseconds(ttl), idempotency_key)
-        answer = await patiently(partial(self.dialect.invoke, call, on_progress), transient=was_not_begun)
+        answer = await retry(partial(self.dialect.invoke, call, on_progress), transient=was_not_started)
         if isinstance(answer, TaskState):
             return self._handle(kind, answer.task_id, answer, on_progress)
         return kind(self, "", result=kind.parse(answer))
@@ -313,30 +311,30 @@ class Client:
         observer = self._observers.get(task_id)
         if observer is None:
             observer = self._observers[task_id] = Observer(partial(self._follow, task_id), state)
-            self._known.append(task_id)
+            self._known_ids.append(task_id)
         if on_progress is not None:
             observer.on_progress(on_progress)
         return kind(self, task_id, observer)
 
-    async def _follow(self, task_id: str, known: TaskState | None, seen: Seen) -> TaskState:
-        return await self.dialect.follow(task_id, known, seen)
+    async def _follow(self, task_id: str, known: TaskState | None, on_state: OnState) -> TaskState:
+        return await self.dialect.follow(task_id, known, on_state)
 
-    async def _hidden(self, task: Task[R], idempotency_key: str | None) -> R:
-        """The result of a task that nobody has a handle of, so that it is pointless once nobody waits for it.
+    async def _awaited(self, task: Task[R], idempotency_key: str | None) -> R:
+        """The result of a task whose handle nobody gets: giving up the wait cancels it.
 
-        Unless the call has a key: then the caller may come back.
+        Unless the call has an idempotency key: then the caller may come back.
         """
         try:
             return await task.result()
         except asyncio.CancelledError:
             if idempotency_key is None:
-                self._part(task.cancel())
+                self._cancel_in_background(task)
             raise
 
-    def _part(self, work: Coroutine[None, None, None]) -> None:
-        parting = asyncio.create_task(_quietly(work))
-        self._parting.add(parting)
-        parting.add_done_callback(self._parting.discard)
+    def _cancel_in_background(self, task: Task[Any]) -> None:
+        cancellation = asyncio.create_task(_cancel_if_possible(task))
+        self._cancellations.add(cancellation)
+        cancellation.add_done_callback(self._cancellations.discard)
 
     def _http(self) -> httpx.AsyncClient:
         token = self.auth if isinstance(self.auth, str) else self.token
@@ -353,12 +351,10 @@ class Client:
         )
 
 
-async def _quietly(work: Coroutine[None, None, None]) -> None:
-    try:
-        await work
-    except ClientError:
-        return
+async def _cancel_if_possible(task: Task[Any]) -> None:
+    with suppress(ClientError):
+        await task.cancel()
 
 
 def _ignore(_state: TaskState) -> None:
-    """A callback for those who only want the task to be followed."""
+    """The callback of those who only want the task to be followed."""

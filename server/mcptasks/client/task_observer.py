@@ -1,4 +1,4 @@
-"""One follower for all who want to know what becomes of a task."""
+"""One observer of a task for everybody who waits for it or has a callback for its changes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from mcptasks.client.protocol.dialect import ClientError, Progress, ProgressCallback, Seen, TaskState
-from mcptasks.client.protocol.streamable_http import report
+from mcptasks.client.client_errors import ClientError
+from mcptasks.client.protocol.dialect import OnState
+from mcptasks.client.task_state import CallProgress, ProgressCallback, TaskState, report_progress
 
 logger = logging.getLogger(__name__)
 
 StatusCallback: TypeAlias = Callable[[TaskState], Awaitable[None] | None]
-Follow: TypeAlias = Callable[[TaskState | None, Seen], Awaitable[TaskState]]
+Follow: TypeAlias = Callable[[TaskState | None, OnState], Awaitable[TaskState]]
 
 DELIVERY_SECONDS = 5.0
 """How long a closing client waits for callbacks that still have something to be told."""
@@ -35,38 +36,38 @@ class Observer:
     _waiting: int = 0
     _callbacks: list[StatusCallback] = field(default_factory=list)
     _progress_callbacks: list[ProgressCallback] = field(default_factory=list)
-    _following: asyncio.Task[TaskState] | None = None
-    _delivering: asyncio.Task[None] | None = None
+    _run_task: asyncio.Task[TaskState] | None = None
+    _delivery: asyncio.Task[None] | None = None
     _undelivered: asyncio.Queue[tuple[StatusCallback, TaskState]] = field(default_factory=asyncio.Queue)
-    _reported: Progress | None = None
+    _reported: CallProgress | None = None
     _closed: bool = False
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def until(self, enough: Callable[[TaskState], bool]) -> TaskState:
-        """The first state from now on that is enough. Raises what ends the following."""
+        """The first state from now on that is enough. Raises the error that ends the observation."""
         self._waiting += 1
         try:
             while self.latest is None or not enough(self.latest):
                 changed = self._changed
-                following = self.start()
+                running = self.start()
                 await changed.wait()
-                if following.done():
-                    self._raise_failure(following)
+                if running.done():
+                    self._raise_failure(running)
             return self.latest
         finally:
             self._waiting -= 1
-            self._stop_if_nobody_cares()
+            self._stop_if_unobserved()
 
     def start(self) -> asyncio.Task[TaskState]:
         """Follow the task, unless that goes on already."""
-        if self._following is None or self._following.done():
+        if self._run_task is None or self._run_task.done():
             self._closed = False
-            self._following = asyncio.create_task(self._run())
-            self._following.add_done_callback(self._ended)
-        return self._following
+            self._run_task = asyncio.create_task(self._run())
+            self._run_task.add_done_callback(self._ended)
+        return self._run_task
 
     def on_change(self, callback: StatusCallback) -> Callable[[], None]:
-        """Call back at each change from now on; gives a function that ends that."""
+        """Call back at each change from now on; returns a function that ends that."""
         self._callbacks.append(callback)
         if self.latest is None or not self.latest.status.terminal:
             self.start()
@@ -74,7 +75,7 @@ class Observer:
         def remove() -> None:
             if callback in self._callbacks:
                 self._callbacks.remove(callback)
-            self._stop_if_nobody_cares()
+            self._stop_if_unobserved()
 
         return remove
 
@@ -91,8 +92,8 @@ class Observer:
         if before is None or state.visible != before.visible:
             for callback in self._callbacks:
                 self._undelivered.put_nowait((callback, state))
-            if self._callbacks and (self._delivering is None or self._delivering.done()):
-                self._delivering = asyncio.create_task(self._deliver())
+            if self._callbacks and (self._delivery is None or self._delivery.done()):
+                self._delivery = asyncio.create_task(self._deliver())
         if not state.status.terminal:
             await self._report(state.progress)
         self._wake()
@@ -100,27 +101,27 @@ class Observer:
     async def close(self) -> None:
         """Stop following; callbacks are told what was seen already."""
         self._closed = True
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
-        if self._delivering is not None and self._delivering is not asyncio.current_task():
-            await asyncio.wait({self._delivering}, timeout=DELIVERY_SECONDS)
-            self._delivering.cancel()
+        if self._run_task is not None:
+            self._run_task.cancel()
+            await asyncio.gather(self._run_task, return_exceptions=True)
+        if self._delivery is not None and self._delivery is not asyncio.current_task():
+            await asyncio.wait({self._delivery}, timeout=DELIVERY_SECONDS)
+            self._delivery.cancel()
 
     async def _run(self) -> TaskState:
         ended = await self.follow(self.latest, self.see)
         self.latest = ended
         return ended
 
-    async def _report(self, progress: Progress | None) -> None:
+    async def _report(self, progress: CallProgress | None) -> None:
         if progress is None or progress == self._reported:
             return
         self._reported = progress
         for callback in self._progress_callbacks:
-            await report(callback, progress)
+            await report_progress(callback, progress)
 
     async def _deliver(self) -> None:
-        """Call the callbacks, in order, beside the following: they may themselves wait for the task."""
+        """Call the callbacks, in order, while the task is followed: they may themselves wait for the task."""
         while not self._undelivered.empty():
             callback, state = self._undelivered.get_nowait()
             try:
@@ -130,14 +131,14 @@ class Observer:
             except Exception:
                 logger.exception("a callback for changes of task %s failed", state.task_id)
 
-    def _ended(self, following: asyncio.Task[TaskState]) -> None:
-        if not following.cancelled() and (error := following.exception()) is not None and not self._waiting:
+    def _ended(self, running: asyncio.Task[TaskState]) -> None:
+        if not running.cancelled() and (error := running.exception()) is not None and not self._waiting:
             logger.warning("task is not followed any more: %s", error)
         self._wake()
 
-    def _raise_failure(self, following: asyncio.Task[TaskState]) -> None:
-        if not following.cancelled():
-            following.result()
+    def _raise_failure(self, running: asyncio.Task[TaskState]) -> None:
+        if not running.cancelled():
+            running.result()
         elif self._closed:
             raise ClientError("the client was closed while somebody waited for the task, which runs on")
 
@@ -145,6 +146,6 @@ class Observer:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    def _stop_if_nobody_cares(self) -> None:
-        if self._following is not None and not self._waiting and not self._callbacks:
-            self._following.cancel()
+    def _stop_if_unobserved(self) -> None:
+        if self._run_task is not None and not self._waiting and not self._callbacks:
+            self._run_task.cancel()

@@ -17,7 +17,7 @@ from typing import Protocol
 
 import psutil
 
-from mcptasks.client import Client, McpError, Progress, ToolResult, ToolTask
+from mcptasks.client import CallProgress, Client, McpError, ToolResult, ToolTask
 from mcptasks.dev.stack import LocalStack
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.api_client import KubeClient
@@ -52,7 +52,7 @@ class DemoView(Protocol):
         """A line for people."""
         ...
 
-    def show(self, name: str, report: Progress) -> None:
+    def show(self, name: str, report: CallProgress) -> None:
         """How far a call is."""
         ...
 
@@ -133,7 +133,7 @@ class Demo:
         name = "count_slowly"
         half_way = asyncio.Event()
 
-        def on_progress(report: Progress) -> None:
+        def on_progress(report: CallProgress) -> None:
             self.view.show(name, report)
             if report.current is not None and report.total and report.current >= report.total / 2:
                 half_way.set()

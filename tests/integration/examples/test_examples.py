@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mcptasks.client import Client, Elicitation, Progress, SyncClient, TaskCancelledError, TaskState
+from mcptasks.client import CallProgress, Client, Elicitation, SyncClient, TaskCancelledError, TaskState
 from mcptasks.dev.stack import LocalStack, StackConfig
 from mcptasks.model.task import JsonObject, Phase
 from mcptasks.protocol.versions import ProtocolChoice
@@ -36,7 +36,7 @@ def url(folder: Path) -> Iterator[str]:
 
 
 async def test_a_cpu_bound_tool_reports_progress_and_a_result(url: str, protocol: ProtocolChoice) -> None:
-    reports: list[Progress] = []
+    reports: list[CallProgress] = []
     seen: list[TaskState] = []
     async with Client(url, protocol=protocol) as client:
         task = await client.call_tool("largest_gap", {"limit": 3_000_000}, task=True, on_progress=reports.append)

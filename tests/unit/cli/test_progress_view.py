@@ -8,26 +8,26 @@ import pytest
 from rich.console import Console
 
 from mcptasks.cli.progress_view import BarView, PlainView, progress_text, progress_view
-from mcptasks.client import Progress
+from mcptasks.client import CallProgress
 
 
 @pytest.mark.parametrize(
     ("report", "text"),
     [
-        (Progress(9, 20, "parsing"), "45% (9/20) parsing"),
-        (Progress(9), "9"),
-        (Progress(message="parsing"), "parsing"),
-        (Progress(0, 0, "x"), "0 x"),
-        (Progress(), ""),
+        (CallProgress(9, 20, "parsing"), "45% (9/20) parsing"),
+        (CallProgress(9), "9"),
+        (CallProgress(message="parsing"), "parsing"),
+        (CallProgress(0, 0, "x"), "0 x"),
+        (CallProgress(), ""),
     ],
 )
-def test_progress_in_words(report: Progress, text: str) -> None:
+def test_progress_in_words(report: CallProgress, text: str) -> None:
     assert progress_text(report) == text
 
 
 def test_plain_lines_come_once_for_each_change(capsys: pytest.CaptureFixture[str]) -> None:
     view = PlainView()
-    for report in (Progress(), Progress(1, 2), Progress(1, 2), Progress(2, 2)):
+    for report in (CallProgress(), CallProgress(1, 2), CallProgress(1, 2), CallProgress(2, 2)):
         view.show("work", report)
     view.done("work", "completed")
     assert capsys.readouterr().err.splitlines() == ["work: 50% (1/2)", "work: 100% (2/2)", "work: completed"]
@@ -42,7 +42,7 @@ def test_without_a_terminal_the_view_is_plain_and_goes_where_it_is_wanted(capsys
 def test_a_bar_shows_share_and_message_and_text_goes_on_below_it() -> None:
     out = io.StringIO()
     view = BarView(Console(file=out, force_terminal=True, width=100))
-    view.show("work", Progress(1, 4, "parsing [ast]"))
+    view.show("work", CallProgress(1, 4, "parsing [ast]"))
     view.done("work", "completed in 2 s")
     view.note("and [now] this")
     text = out.getvalue()
@@ -55,6 +55,6 @@ def test_a_bar_shows_share_and_message_and_text_goes_on_below_it() -> None:
 def test_a_call_that_did_not_complete_does_not_get_a_full_bar() -> None:
     out = io.StringIO()
     view = BarView(Console(file=out, force_terminal=True, width=100))
-    view.show("work", Progress(1, 4))
+    view.show("work", CallProgress(1, 4))
     view.done("work", "cancelled")
     assert "100%" not in out.getvalue()

@@ -12,12 +12,12 @@ import httpx
 import pytest
 
 from mcptasks.client import (
+    CallProgress,
     Client,
     ClientError,
     ConnectionFailedError,
     HttpRefusedError,
     McpError,
-    Progress,
     TaskCancelledError,
 )
 from mcptasks.model.task import Phase
@@ -266,23 +266,23 @@ async def test_the_state_of_a_task_has_all_that_the_server_says(server: FakeServ
 
 async def test_the_message_of_a_running_task_is_progress(server: FakeServer) -> None:
     server.message = "half done"
-    reports: list[Progress] = []
+    reports: list[CallProgress] = []
     async with Client(server.url) as client:
         await client.call_tool("work", on_progress=reports.append)
-    assert Progress(message="half done") in reports
+    assert CallProgress(message="half done") in reports
 
 
 async def test_progress_of_an_inline_call_comes_on_its_stream(server: FakeServer) -> None:
     server.transport = "sse"
     server.progress = [{"progress": 1, "total": 2, "message": "half"}]
-    reports: list[Progress] = []
+    reports: list[CallProgress] = []
 
-    async def on_progress(report: Progress) -> None:
+    async def on_progress(report: CallProgress) -> None:
         reports.append(report)
 
     async with Client(server.url) as client:
         await client.call_tool("quick", on_progress=on_progress)
-    assert reports == [Progress(1, 2, "half")]
+    assert reports == [CallProgress(1, 2, "half")]
 
 
 async def test_a_tool_error_is_a_result(server: FakeServer) -> None:

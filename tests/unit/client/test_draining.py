@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mcp.shared.exceptions import MCPError
 
-from mcptasks.client.protocol.dialect import error_of
-from mcptasks.client.protocol.retry import was_not_begun
+from mcptasks.client.protocol.json_rpc import error_of
+from mcptasks.client.protocol.retry import was_not_started
 from mcptasks.protocol.requests import as_mcp_error
 from mcptasks.tasks.calls import DrainingError, UnavailableServiceError
 
@@ -14,7 +14,7 @@ def as_the_client_has_it(error: Exception) -> bool:
     """Whether the client repeats a call after this failure of the server."""
     sent = as_mcp_error(error)
     assert isinstance(sent, MCPError)
-    return was_not_begun(error_of(sent.error.model_dump(by_alias=True, mode="json")))
+    return was_not_started(error_of(sent.error.model_dump(by_alias=True, mode="json")))
 
 
 def test_a_draining_server_lets_its_callers_repeat_the_call() -> None:

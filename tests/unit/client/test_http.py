@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mcp.shared.inbound import decode_header_value
 
 from mcptasks.client.protocol.dialect_2026_07_28 import header_value
-from mcptasks.client.protocol.streamable_http import sse_data
+from mcptasks.client.protocol.event_stream import event_data
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +20,7 @@ async def events(*chunks: bytes) -> list[str]:
         for chunk in chunks:
             yield chunk
 
-    return [data async for data in sse_data(stream())]
+    return [data async for data in event_data(stream())]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])

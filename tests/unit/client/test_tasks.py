@@ -20,7 +20,7 @@ from mcptasks.client import (
     TaskState,
     ToolError,
 )
-from mcptasks.client.protocol.dialect import HttpRefusedError
+from mcptasks.client.client_errors import HttpRefusedError
 from mcptasks.client.protocol.streamable_http import HttpTransport
 from mcptasks.model.task import JsonObject, Phase
 from mcptasks.protocol.versions import IDEMPOTENCY_META as KEY

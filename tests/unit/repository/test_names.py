@@ -12,7 +12,6 @@ from tests.unit.repository.sources import PACKAGES, modules, parsed
 
 KNOWN = frozenset(
     {
-        "Answer",
         "Cluster",
         "Column",
         "Component",
@@ -20,7 +19,6 @@ KNOWN = frozenset(
         "Entry",
         "Executor",
         "Format",
-        "InputRequest",
         "Kind",
         "LogOptions",
         "Mounts",

@@ -1,67 +1,16 @@
-"""What the MCP client's two dialects have in common: errors, tools, task states, and what a dialect can do."""
+"""What a dialect can do: the calls that a client makes, without what one protocol version spells its own way."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
-from mcptasks.model.task import JsonObject, Phase
-from mcptasks.protocol.versions import IDEMPOTENCY_META, PROGRESS_META
+from mcptasks.client.task_state import ProgressCallback, TaskState
+from mcptasks.model.task import JsonObject
+from mcptasks.protocol.versions import IDEMPOTENCY_META
 
 CLIENT_NAME = "mcptasks"
-DEFAULT_POLL_SECONDS = 1.0
-MIN_POLL_SECONDS = 0.01
-"""A server that asks for polling without a pause gets this one."""
-
-INTERNAL_ERROR = -32603
-METHOD_NOT_FOUND = -32601
-
-
-class ClientError(Exception):
-    """A call could not be made, or its answer could not be understood. The message says why."""
-
-
-class ConnectionFailedError(ClientError):
-    """The server cannot be reached, or the connection broke before the answer was there. Worth trying again."""
-
-
-class NotSentError(ConnectionFailedError):
-    """There was no connection at all: the server has seen nothing of the request, so repeating it is safe."""
-
-
-class HttpRefusedError(ClientError):
-    """The server answered with an HTTP error and no JSON-RPC message."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class McpError(ClientError):
-    """The server answered with a JSON-RPC error."""
-
-    def __init__(self, code: int, message: str, data: Any = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.data = data
-
-
-class TaskCancelledError(ClientError):
-    """The task was cancelled: there is no result."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a call is, in the tool's own unit, as far as the server tells."""
-
-    current: float | None = None
-    total: float | None = None
-    message: str | None = None
-
-
-ProgressCallback: TypeAlias = Callable[[Progress], Awaitable[None] | None]
 
 
 @dataclass(frozen=True)
@@ -84,53 +33,6 @@ class Tool:
             output_schema=item.get("outputSchema"),
             task_support=(item.get("execution") or {}).get("taskSupport"),
         )
-
-
-@dataclass(frozen=True)
-class InputRequest:
-    """Something that the server wants to know from the caller."""
-
-    key: str
-    method: str
-    params: JsonObject = field(default_factory=dict)
-
-    @classmethod
-    def parse_all(cls, requests: object) -> tuple[InputRequest, ...]:
-        """The requests of a map by key."""
-        items = requests.items() if isinstance(requests, dict) else ()
-        return tuple(cls(key, str(item.get("method")), item.get("params") or {}) for key, item in items)
-
-
-@dataclass(frozen=True)
-class TaskState:
-    """A task as the server last described it, in the words of neither protocol version. Times are RFC 3339.
-
-    `result`, `error` and `input_requests` are there only where the protocol version gives them with the state.
-    """
-
-    task_id: str
-    status: Phase
-    message: str | None = None
-    progress: Progress | None = None
-    created_at: str | None = None
-    last_updated_at: str | None = None
-    ttl_ms: int | None = None
-    poll_interval_ms: int | None = None
-    result: JsonObject | None = None
-    error: McpError | None = None
-    input_requests: tuple[InputRequest, ...] = ()
-
-    @property
-    def poll_seconds(self) -> float:
-        """How long the server asks to wait between two polls."""
-        if self.poll_interval_ms is None:
-            return DEFAULT_POLL_SECONDS
-        return max(self.poll_interval_ms / 1000, MIN_POLL_SECONDS)
-
-    @property
-    def visible(self) -> tuple[object, ...]:
-        """What somebody who watches would call a change."""
-        return self.status, self.message, self.progress
 
 
 Method: TypeAlias = Literal["tools/call", "prompts/get", "resources/read"]
@@ -161,7 +63,7 @@ class Invocation:
         return {} if self.idempotency_key is None else {IDEMPOTENCY_META: self.idempotency_key}
 
 
-Seen: TypeAlias = Callable[[TaskState], Awaitable[None]]
+OnState: TypeAlias = Callable[[TaskState], Awaitable[None]]
 
 
 class Dialect(Protocol):
@@ -185,8 +87,8 @@ class Dialect(Protocol):
     async def get_task(self, task_id: str) -> TaskState:
         """The task as it is now."""
 
-    async def follow(self, task_id: str, known: TaskState | None, seen: Seen) -> TaskState:
-        """Stay with a task until it has ended, and answer what it asks. Every state on the way goes to `seen`."""
+    async def follow(self, task_id: str, known: TaskState | None, on_state: OnState) -> TaskState:
+        """Stay with a task until it has ended, and answer what it asks. Every state on the way goes to `on_state`."""
 
     async def task_result(self, state: TaskState) -> JsonObject:
         """The result of a task that has ended. Raises McpError where the call ended with an error."""
@@ -196,25 +98,3 @@ class Dialect(Protocol):
 
     async def list_tasks(self) -> list[TaskState] | None:
         """All tasks of this caller; None where the server does not offer a list."""
-
-
-def parse_phase(status: object) -> Phase:
-    """The phase of a status word. Raises ClientError for one that no protocol version has."""
-    try:
-        return Phase(str(status))
-    except ValueError:
-        raise ClientError(f"the server reports an unknown task status {status!r}") from None
-
-
-def progress_of(item: JsonObject) -> Progress | None:
-    """Progress of a task object: numbers where the server gives them, the status message in any case."""
-    numbers = (item.get("_meta") or {}).get(PROGRESS_META) or {}
-    message = numbers.get("message") or item.get("statusMessage")
-    if not numbers and message is None:
-        return None
-    return Progress(numbers.get("current"), numbers.get("total"), message)
-
-
-def error_of(body: JsonObject) -> McpError:
-    """The exception of a JSON-RPC error object."""
-    return McpError(int(body.get("code", 0)), str(body.get("message", "unknown error")), body.get("data"))

@@ -8,28 +8,23 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mcptasks.client.protocol.dialect import (
-    CLIENT_NAME,
-    METHOD_NOT_FOUND,
+from mcptasks.client.client_errors import (
     ClientError,
     ConnectionFailedError,
     HttpRefusedError,
-    Invocation,
     McpError,
-    ProgressCallback,
-    Seen,
     TaskCancelledError,
-    TaskState,
-    Tool,
-    parse_phase,
-    progress_of,
 )
-from mcptasks.client.protocol.follower import Following, Hints
+from mcptasks.client.protocol.dialect import CLIENT_NAME, Invocation, OnState, Tool
+from mcptasks.client.protocol.follower import Follower, Hints
+from mcptasks.client.protocol.input_responder import InputResponder
+from mcptasks.client.protocol.json_rpc import METHOD_NOT_FOUND
 from mcptasks.client.protocol.paging import all_pages
-from mcptasks.client.protocol.retry import may_pass, patiently, pauses
+from mcptasks.client.protocol.retry import backoff_pauses, is_transient, retry
 from mcptasks.client.protocol.server_requests import ServerRequests, related_task
-from mcptasks.client.protocol.streamable_http import Answer, HttpTransport, progress_in, report
-from mcptasks.client.protocol.user_input import Asker
+from mcptasks.client.protocol.streamable_http import HttpTransport, RpcResult
+from mcptasks.client.protocol.task_fields import parse_phase, progress_in, progress_of
+from mcptasks.client.task_state import ProgressCallback, TaskState, report_progress
 from mcptasks.model.task import JsonObject, Phase
 
 logger = logging.getLogger(__name__)
@@ -43,7 +38,7 @@ _CAPABILITY = {
     "prompts/get": ("prompts", "get"),
     "resources/read": ("resources", "read"),
 }
-"""Where in `capabilities.tasks.requests` a server says so of a method. The specification has tools only."""
+"""Where `capabilities.tasks.requests` offers tasks for a method. The specification has tools only."""
 
 
 @dataclass
@@ -52,7 +47,7 @@ class HandshakeDialect:
 
     transport: HttpTransport
     client_version: str
-    asker: Asker = field(default_factory=Asker)
+    responder: InputResponder = field(default_factory=InputResponder)
     version: str = VERSION
     server_info: JsonObject = field(default_factory=dict)
     _session: str | None = None
@@ -64,7 +59,7 @@ class HandshakeDialect:
     _requests: ServerRequests = field(init=False)
 
     def __post_init__(self) -> None:
-        self._requests = ServerRequests(self.asker, self._respond)
+        self._requests = ServerRequests(self.responder, self._respond)
 
     async def open(self) -> None:
         """`initialize`, and the notification that ends the handshake."""
@@ -73,7 +68,7 @@ class HandshakeDialect:
             "initialize",
             {
                 "protocolVersion": VERSION,
-                "capabilities": self.asker.capabilities,
+                "capabilities": self.responder.capabilities,
                 "clientInfo": {"name": CLIENT_NAME, "version": self.client_version},
             },
             {},
@@ -83,7 +78,7 @@ class HandshakeDialect:
         self._session = answer.headers.get(SESSION_HEADER)
         self._capabilities = answer.result.get("capabilities") or {}
         await self.transport.notify("notifications/initialized", self._headers())
-        if self.asker.handler is not None:
+        if self.responder.handler is not None:
             self._listen_to_session()
 
     async def close(self) -> None:
@@ -108,7 +103,7 @@ class HandshakeDialect:
         try:
             return await self._invoke(call, as_task, on_progress)
         except McpError as error:
-            # Prompts and resources do not tell in advance: one that is never a task, or always one, refuses so.
+            # Prompts and resources do not tell in advance: those that never or always are tasks refuse with this code.
             if error.code != METHOD_NOT_FOUND or not offered or call.method == "tools/call":
                 raise
         return await self._invoke(call, not as_task, on_progress)
@@ -129,16 +124,16 @@ class HandshakeDialect:
     async def get_task(self, task_id: str) -> TaskState:
         return _state((await self._request("tasks/get", {"taskId": task_id})).result)
 
-    async def follow(self, task_id: str, known: TaskState | None, seen: Seen) -> TaskState:
-        following = Following(
+    async def follow(self, task_id: str, known: TaskState | None, on_state: OnState) -> TaskState:
+        follower = Follower(
             get=lambda: self.get_task(task_id), listen=lambda hints: self._wait_for_result(task_id, hints)
         )
-        self._hints[task_id] = following.hints
+        self._hints[task_id] = follower.hints
         self._listen_to_session()
         try:
-            return await following.run(known, seen)
+            return await follower.run(known, on_state)
         finally:
-            if self._hints.get(task_id) is following.hints:
+            if self._hints.get(task_id) is follower.hints:
                 del self._hints[task_id]
 
     async def _wait_for_result(self, task_id: str, hints: Hints) -> bool:
@@ -152,7 +147,7 @@ class HandshakeDialect:
             raise
         except ClientError as error:
             hints.wake()
-            return may_pass(error)
+            return is_transient(error)
         hints.result = result
         hints.wake()
         return False
@@ -193,13 +188,13 @@ class HandshakeDialect:
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
-    async def _request(self, method: str, params: JsonObject, on_progress: ProgressCallback | None = None) -> Answer:
+    async def _request(self, method: str, params: JsonObject, on_progress: ProgressCallback | None = None) -> RpcResult:
         async def on_message(message: JsonObject) -> None:
             progress = progress_in(message)
             if progress is not None and on_progress is not None:
-                await report(on_progress, progress)
+                await report_progress(on_progress, progress)
             else:
-                await self._take(message, params.get("taskId"))
+                await self._handle(message, params.get("taskId"))
 
         session = self._session
         try:
@@ -213,8 +208,8 @@ class HandshakeDialect:
                 await self.open()
         return await self.transport.request(method, params, self._headers(), on_message)
 
-    async def _take(self, message: JsonObject, task_id: str | None = None) -> None:
-        """A request or notification of the server's, from any stream. `task_id` is the one that the stream is about."""
+    async def _handle(self, message: JsonObject, task_id: str | None = None) -> None:
+        """Handle a request or notification from any stream. `task_id` is the task that the stream is about."""
         params = message.get("params") or {}
         about = params.get("taskId") if message.get("method") == STATUS else related_task(params) or task_id
         hints = self._hints.get(str(about))
@@ -228,17 +223,17 @@ class HandshakeDialect:
             hints.progress(progress)
 
     async def _respond(self, response: JsonObject) -> None:
-        await patiently(lambda: self.transport.send(response, self._headers()))
+        await retry(lambda: self.transport.send(response, self._headers()))
 
     def _listen_to_session(self) -> None:
-        """Open the session's own stream: some servers send questions and notifications on it. Once per connection."""
+        """Open the session's own stream: some servers send questions and notifications on it. Once a connection."""
         if self._session is not None and self._session_stream is None:
             self._session_stream = asyncio.create_task(self._read_session())
 
     async def _read_session(self) -> None:
-        async for pause in pauses():
+        async for pause in backoff_pauses():
             try:
-                await self.transport.listen(self._headers(), self._take)
+                await self.transport.listen(self._headers(), self._handle)
             except HttpRefusedError as error:
                 if error.status != 404:
                     return

@@ -9,27 +9,17 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import partial
 
-from mcptasks.client.protocol.dialect import (
-    CLIENT_NAME,
-    METHOD_NOT_FOUND,
-    ClientError,
-    InputRequest,
-    Invocation,
-    McpError,
-    ProgressCallback,
-    Seen,
-    TaskCancelledError,
-    TaskState,
-    Tool,
-    error_of,
-    parse_phase,
-    progress_of,
-)
-from mcptasks.client.protocol.follower import Following, Hints
+from mcptasks.client.client_errors import ClientError, InputRequiredError, McpError, TaskCancelledError
+from mcptasks.client.elicitation import RequestedInput
+from mcptasks.client.protocol.dialect import CLIENT_NAME, Invocation, OnState, Tool
+from mcptasks.client.protocol.follower import Follower, Hints
+from mcptasks.client.protocol.input_responder import InputResponder
+from mcptasks.client.protocol.json_rpc import METHOD_NOT_FOUND, error_of
 from mcptasks.client.protocol.paging import all_pages
-from mcptasks.client.protocol.retry import patiently
-from mcptasks.client.protocol.streamable_http import HttpTransport, OnMessage, progress_in, report
-from mcptasks.client.protocol.user_input import Asker, InputRequiredError
+from mcptasks.client.protocol.retry import retry
+from mcptasks.client.protocol.streamable_http import HttpTransport, OnMessage
+from mcptasks.client.protocol.task_fields import parse_phase, progress_in, progress_of
+from mcptasks.client.task_state import ProgressCallback, TaskState, report_progress
 from mcptasks.model.task import JsonObject, Phase
 
 VERSION = "2026-07-28"
@@ -49,8 +39,8 @@ TASK_CHANGED = "notifications/tasks"
 _PLAIN_HEADER = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 
 
-class _NotToldError(ClientError):
-    """The server does not tell of this task's changes."""
+class _NotSubscribedError(ClientError):
+    """Ends a stream on which the server does not tell of this task's changes."""
 
 
 @dataclass
@@ -59,14 +49,14 @@ class StatelessDialect:
 
     transport: HttpTransport
     client_version: str
-    asker: Asker = field(default_factory=Asker)
+    responder: InputResponder = field(default_factory=InputResponder)
     version: str = VERSION
     server_info: JsonObject = field(default_factory=dict)
-    _tells_of_tasks: bool = True
+    _sends_task_notifications: bool = True
     """False once the server has shown that it sends no notifications about tasks."""
 
     _answers: dict[str, dict[str, JsonObject]] = field(default_factory=lambda: defaultdict(dict))
-    """What was answered already, by task and key: nobody is asked the same twice (SHOULD)."""
+    """The answers given so far, by task and key: the specification says that nobody SHOULD be asked the same twice."""
 
     async def open(self) -> None:
         """`server/discover`: the version has no handshake, but this tells an older server apart at once."""
@@ -105,25 +95,25 @@ class StatelessDialect:
         raise ClientError(f"{call.name} has asked for input {MAX_ROUNDS} times: this does not seem to end")
 
     async def _inputs(self, result: JsonObject) -> JsonObject:
-        """What the next round of a call has to bring along: the answers, and the server's own state unchanged."""
-        requests = InputRequest.parse_all(result.get("inputRequests"))
+        """Further params of a call's next round: the answers, and the server's own state unchanged."""
+        requests = RequestedInput.parse_all(result.get("inputRequests"))
         if not requests and "requestState" not in result:
             raise ClientError("the server asks for input, but does not say for what")
-        if self.asker.handler is None and requests:
+        if self.responder.handler is None and requests:
             raise InputRequiredError("the call", requests)
-        params: JsonObject = {"inputResponses": {item.key: await self.asker.answer(item) for item in requests}}
+        params: JsonObject = {"inputResponses": {item.key: await self.responder.answer(item) for item in requests}}
         return params if "requestState" not in result else {**params, "requestState": result["requestState"]}
 
     async def get_task(self, task_id: str) -> TaskState:
         return _state(await self._request("tasks/get", {"taskId": task_id}, name=task_id))
 
-    async def follow(self, task_id: str, known: TaskState | None, seen: Seen) -> TaskState:
-        following = Following(
+    async def follow(self, task_id: str, known: TaskState | None, on_state: OnState) -> TaskState:
+        follower = Follower(
             get=lambda: self.get_task(task_id),
-            listen=(lambda hints: self._listen(task_id, hints)) if self._tells_of_tasks else None,
-            answer=self._answer if self.asker.handler is not None else None,
+            listen=(lambda hints: self._listen(task_id, hints)) if self._sends_task_notifications else None,
+            answer=self._answer if self.responder.handler is not None else None,
         )
-        ended = await following.run(known, seen)
+        ended = await follower.run(known, on_state)
         self._answers.pop(task_id, None)
         return ended
 
@@ -134,11 +124,11 @@ class StatelessDialect:
             params = message.get("params") or {}
             if message.get("method") == ACKNOWLEDGED:
                 accepted = (params.get("notifications") or {}).get("taskIds")
-                self._tells_of_tasks = accepted is not None
+                self._sends_task_notifications = accepted is not None
                 if task_id not in (accepted or ()):
-                    raise _NotToldError
+                    raise _NotSubscribedError
                 hints.telling = True
-                # What happened between the last poll and now was told to nobody.
+                # Nobody was told what happened between the last poll and now.
                 hints.wake()
             elif message.get("method") == TASK_CHANGED and params.get("taskId") == task_id:
                 hints.tell(_state(params))
@@ -147,23 +137,23 @@ class StatelessDialect:
             await self._request(
                 "subscriptions/listen", {"notifications": {"taskIds": [task_id]}}, on_message=on_message
             )
-        except _NotToldError:
+        except _NotSubscribedError:
             return False
         except McpError as error:
             if error.code == METHOD_NOT_FOUND:
-                self._tells_of_tasks = False
+                self._sends_task_notifications = False
             raise
         return True
 
     async def _answer(self, state: TaskState) -> bool:
-        """Answer what is outstanding, one question after the other; each answer goes out at once."""
+        """RpcResult what is outstanding, one question after the other; each answer goes out at once."""
         answered = self._answers[state.task_id]
-        news = [request for request in state.input_requests if request.key not in answered]
-        for request in news:
-            response = await self.asker.answer(request, state.task_id)
+        unanswered = [request for request in state.input_requests if request.key not in answered]
+        for request in unanswered:
+            response = await self.responder.answer(request, state.task_id)
             answered[request.key] = response
-            await patiently(partial(self._update, state.task_id, {request.key: response}))
-        return bool(news)
+            await retry(partial(self._update, state.task_id, {request.key: response}))
+        return bool(unanswered)
 
     async def _update(self, task_id: str, responses: JsonObject) -> None:
         await self._request("tasks/update", {"taskId": task_id, "inputResponses": responses}, name=task_id)
@@ -214,14 +204,14 @@ class StatelessDialect:
         return {
             f"{META}protocolVersion": VERSION,
             f"{META}clientInfo": {"name": CLIENT_NAME, "version": self.client_version},
-            f"{META}clientCapabilities": {**self.asker.capabilities, **extensions},
+            f"{META}clientCapabilities": {**self.responder.capabilities, **extensions},
         }
 
 
 def _reporting(on_progress: ProgressCallback) -> OnMessage:
     async def on_message(message: JsonObject) -> None:
         if (progress := progress_in(message)) is not None:
-            await report(on_progress, progress)
+            await report_progress(on_progress, progress)
 
     return on_message
 
@@ -248,5 +238,5 @@ def _state(item: JsonObject) -> TaskState:
         poll_interval_ms=item.get("pollIntervalMs"),
         result=item.get("result"),
         error=error_of(error) if isinstance(error, dict) else None,
-        input_requests=InputRequest.parse_all(item.get("inputRequests")),
+        input_requests=RequestedInput.parse_all(item.get("inputRequests")),
     )

@@ -1,7 +1,7 @@
-"""Staying with a task until it ends: what the server tells by itself makes polling rare, never unnecessary.
+"""Follows a task until it ends: what the server tells by itself makes polling rare, never unnecessary.
 
-Both protocol versions leave notifications to the server and ask clients not to depend on them. So polling is the
-truth; a stream that has shown that it tells of changes only stretches the pauses.
+Both protocol versions leave notifications to the server and ask clients not to depend on them. So polling decides;
+a stream that has shown that it tells of changes only makes the polls rarer.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 
-from mcptasks.client.protocol.dialect import ClientError, Progress, Seen, TaskState
-from mcptasks.client.protocol.retry import may_pass, patiently, pauses
+from mcptasks.client.client_errors import ClientError
+from mcptasks.client.protocol.dialect import OnState
+from mcptasks.client.protocol.retry import backoff_pauses, is_transient, retry
+from mcptasks.client.task_state import CallProgress, TaskState
 
 logger = logging.getLogger(__name__)
 
@@ -32,16 +34,16 @@ class Hints:
     """The result, where the stream has ended with it."""
 
     failure: BaseException | None = None
-    """What whoever follows is to end with, though the task may have ended meanwhile."""
+    """The error that ends the following, even where the task has ended meanwhile."""
 
-    _arrived: asyncio.Queue[TaskState | Progress | None] = field(default_factory=asyncio.Queue)
+    _arrived: asyncio.Queue[TaskState | CallProgress | None] = field(default_factory=asyncio.Queue)
 
     def tell(self, state: TaskState) -> None:
         """A state that the server has sent."""
         self.telling = True
         self._arrived.put_nowait(state)
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, progress: CallProgress) -> None:
         """Progress alone."""
         self._arrived.put_nowait(progress)
 
@@ -50,7 +52,7 @@ class Hints:
         self._arrived.put_nowait(None)
 
     def fail(self, error: BaseException) -> None:
-        """Whoever follows is to end with this."""
+        """End the following with this error."""
         self.failure = error
         self.wake()
 
@@ -60,7 +62,7 @@ class Hints:
             self.telling = False
             self.wake()
 
-    async def next(self, seconds: float) -> TaskState | Progress | None:
+    async def next(self, seconds: float) -> TaskState | CallProgress | None:
         """The next thing told; None when it is time to ask."""
         try:
             async with asyncio.timeout(seconds):
@@ -70,90 +72,90 @@ class Hints:
 
 
 Listen = Callable[[Hints], Awaitable[bool]]
-"""Reads a stream into the hints until it ends; whether it is worth opening again."""
+"""Reads a stream into the hints until it ends; True where it should be opened again."""
 
-Answer = Callable[[TaskState], Awaitable[bool]]
-"""Answers what a task asks; whether there was anything new to answer."""
+RespondToInput = Callable[[TaskState], Awaitable[bool]]
+"""Answers what a task asks; True where there was anything new to answer."""
 
 
 @dataclass(eq=False)
-class Following:
+class Follower:
     """Follows one task.
 
     Args:
         get: asks the server for the task.
         listen: reads what the server tells by itself; None where it is known to tell nothing.
-        answer: answers what the task asks; runs beside, is cancelled where the task ends meanwhile.
+        answer: answers what the task asks; runs beside, and is cancelled when the task ends.
     """
 
     get: Callable[[], Awaitable[TaskState]]
     listen: Listen | None = None
-    answer: Answer | None = None
+    answer: RespondToInput | None = None
     hints: Hints = field(default_factory=Hints)
-    _answering: asyncio.Task[None] | None = None
+    _answer_task: asyncio.Task[None] | None = None
 
-    async def run(self, known: TaskState | None, seen: Seen) -> TaskState:
+    async def run(self, known: TaskState | None, on_state: OnState) -> TaskState:
         """The task once it has ended. Raises ClientError where it cannot be read any more."""
-        state: TaskState = known if known is not None else await patiently(self.get)
-        await seen(state)
+        state: TaskState = known if known is not None else await retry(self.get)
+        await on_state(state)
         if state.status.terminal:
             return state
         listening = None if self.listen is None else self._start(self._listen(self.listen))
         try:
             while not state.status.terminal:
-                self._start_answering(state)
+                self._start_answer_task(state)
                 told = await self.hints.next(TOLD_POLL_SECONDS if self.hints.telling else state.poll_seconds)
                 merged = self._merged(state, told)
-                state = merged if merged is not None else await patiently(self.get)
+                state = merged if merged is not None else await retry(self.get)
                 if self.hints.failure is not None:
                     raise self.hints.failure
                 if state.status.terminal and self.hints.result is not None:
                     state = replace(state, result=self.hints.result)
-                await seen(state)
+                await on_state(state)
         finally:
-            running = [task for task in (listening, self._answering) if task is not None]
+            running = [task for task in (listening, self._answer_task) if task is not None]
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
         return state
 
     @staticmethod
-    def _merged(state: TaskState, told: TaskState | Progress | None) -> TaskState | None:
+    def _merged(state: TaskState, told: TaskState | CallProgress | None) -> TaskState | None:
         """The state after what was told; None where the server has to be asked.
 
         A message that comes without the numbers does not take them back.
         """
         match told:
-            case TaskState(progress=Progress(current=None) as new) if state.progress is not None:
+            case TaskState(progress=CallProgress(current=None) as new) if state.progress is not None:
                 return replace(told, progress=replace(state.progress, message=new.message))
             case TaskState(progress=None) if not told.status.terminal:
                 return replace(told, progress=state.progress)
             case TaskState():
                 return told
-            case Progress():
+            case CallProgress():
                 return replace(state, progress=told)
             case None:
                 return None
 
     async def _listen(self, listen: Listen) -> None:
-        async for pause in pauses():
+        async for pause in backoff_pauses():
             try:
                 again = await listen(self.hints)
             except ClientError as error:
-                again = may_pass(error)
+                again = is_transient(error)
                 logger.debug("the task's notifications have ended: %s", error)
             self.hints.fall_silent()
             if not again:
                 return
             await asyncio.sleep(pause)
 
-    def _start_answering(self, state: TaskState) -> None:
+    def _start_answer_task(self, state: TaskState) -> None:
         if self.answer is None or not state.input_requests:
             return
-        if self._answering is None or self._answering.done():
-            self._answering = self._start(self._answer(self.answer, state))
+        if self._answer_task is None or self._answer_task.done():
+            self._answer_task = self._start(self._answer(self.answer, state))
 
-    async def _answer(self, answer: Answer, state: TaskState) -> None:
+    async def _answer(self, answer: RespondToInput, state: TaskState) -> None:
         if await answer(state):
             self.hints.wake()
 

@@ -1,16 +1,16 @@
-"""Which protocol version a client speaks with a server."""
+"""Agrees with a server on the protocol version to speak."""
 
 from __future__ import annotations
 
 from typing import get_args
 
-from mcptasks.client.protocol import dialect_2025_11_25 as client_handshake
-from mcptasks.client.protocol import dialect_2026_07_28 as client_stateless
-from mcptasks.client.protocol.dialect import ClientError, ConnectionFailedError, Dialect, HttpRefusedError, McpError
+from mcptasks.client.client_errors import ClientError, ConnectionFailedError, HttpRefusedError, McpError
+from mcptasks.client.protocol import dialect_2025_11_25, dialect_2026_07_28
+from mcptasks.client.protocol.dialect import Dialect
 from mcptasks.client.protocol.dialect_2025_11_25 import HandshakeDialect
 from mcptasks.client.protocol.dialect_2026_07_28 import StatelessDialect
+from mcptasks.client.protocol.input_responder import InputResponder
 from mcptasks.client.protocol.streamable_http import HttpTransport
-from mcptasks.client.protocol.user_input import Asker
 from mcptasks.protocol.versions import ProtocolChoice
 
 
@@ -20,20 +20,22 @@ def check_choice(choice: str) -> None:
         raise ClientError(f"protocol {choice!r} is unknown: use {', '.join(get_args(ProtocolChoice))}")
 
 
-async def negotiate(choice: ProtocolChoice, transport: HttpTransport, client_version: str, asker: Asker) -> Dialect:
+async def negotiate(
+    choice: ProtocolChoice, transport: HttpTransport, client_version: str, responder: InputResponder
+) -> Dialect:
     """A dialect that is open: of the version asked for, or of the newest that both sides have.
 
     Raises:
         ConnectionFailedError: the server cannot be reached.
         ClientError: the server does not speak a version that was asked for, or wants other credentials.
     """
-    stateless = StatelessDialect(transport, client_version, asker)
-    handshake = HandshakeDialect(transport, client_version, asker)
-    if choice == client_handshake.VERSION:
+    stateless = StatelessDialect(transport, client_version, responder)
+    handshake = HandshakeDialect(transport, client_version, responder)
+    if choice == dialect_2025_11_25.VERSION:
         await handshake.open()
-        if handshake.version != client_handshake.VERSION:
+        if handshake.version != dialect_2025_11_25.VERSION:
             raise ClientError(
-                f"{transport.url} does not speak MCP {client_handshake.VERSION}; it offers {handshake.version}"
+                f"{transport.url} does not speak MCP {dialect_2025_11_25.VERSION}; it offers {handshake.version}"
             )
         return handshake
     try:
@@ -57,6 +59,6 @@ def speaks_older_version(error: ClientError) -> bool:
         case HttpRefusedError(status=status):
             return status not in (401, 403)
         case McpError(code=code):
-            return code == client_stateless.UNSUPPORTED_VERSION or code not in client_stateless.MODERN_ERRORS
+            return code == dialect_2026_07_28.UNSUPPORTED_VERSION or code not in dialect_2026_07_28.MODERN_ERRORS
         case _:
             return True

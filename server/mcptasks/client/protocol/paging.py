@@ -8,7 +8,7 @@ from mcptasks.model.task import JsonObject
 
 
 async def all_pages(page: Callable[[JsonObject], Awaitable[JsonObject]], key: str) -> list[JsonObject]:
-    """What all pages have under the key; `page` asks for the one that the params name."""
+    """The items of all pages under the key; `page` fetches the page that the params name."""
     items: list[JsonObject] = []
     params: JsonObject = {}
     while True:

@@ -1,4 +1,4 @@
-"""Trying again: which failures pass by themselves, and how long the client waits for that."""
+"""Which failures pass by themselves, how long the client waits for that, and how often it tries again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
-from mcptasks.client.protocol.dialect import INTERNAL_ERROR, ClientError, ConnectionFailedError, McpError, NotSentError
+from mcptasks.client.client_errors import ClientError, ConnectionFailedError, McpError, NotSentError
+from mcptasks.client.protocol.json_rpc import INTERNAL_ERROR
 
 RECONNECT_SECONDS = 60.0
 """How long the client tries while the server cannot be reached: a restart must not lose the task."""
@@ -20,37 +21,37 @@ DRAINING = "Draining"
 T = TypeVar("T")
 
 
-def may_pass(error: ClientError) -> bool:
-    """Whether asking the same once more may help. Only for what can be asked twice."""
+def is_transient(error: ClientError) -> bool:
+    """Whether the same request may succeed later. Only for requests that can be repeated."""
     return isinstance(error, ConnectionFailedError) or (isinstance(error, McpError) and error.code == INTERNAL_ERROR)
 
 
-def was_not_begun(error: ClientError) -> bool:
-    """Whether the server has surely not begun with the request, so that even a call may be repeated."""
+def was_not_started(error: ClientError) -> bool:
+    """Whether the server has certainly not started the request, so that even a call may be repeated."""
     if isinstance(error, McpError):
         return isinstance(error.data, dict) and error.data.get("reason") == DRAINING
     return isinstance(error, NotSentError)
 
 
-async def patiently(operation: Callable[[], Awaitable[T]], transient: Callable[[ClientError], bool] = may_pass) -> T:
-    """Do it, and again with pauses while it fails in a way that passes by itself, for up to a minute.
+async def retry(operation: Callable[[], Awaitable[T]], transient: Callable[[ClientError], bool] = is_transient) -> T:
+    """The result of the operation, which is repeated with pauses while it fails transiently, for up to a minute.
 
     Raises:
         ClientError: the last failure.
     """
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + RECONNECT_SECONDS
-    async for pause in pauses():
+    async for pause in backoff_pauses():
         try:
             return await operation()
         except ClientError as error:
             if not transient(error) or loop.time() + pause > give_up_at:
                 raise
         await asyncio.sleep(pause)
-    raise AssertionError("pauses never end")
+    raise AssertionError("the pauses never end")
 
 
-async def pauses() -> AsyncIterator[float]:
+async def backoff_pauses() -> AsyncIterator[float]:
     """Seconds to wait before each further try; never ends."""
     for pause in BACKOFF_SECONDS:
         yield pause * random.uniform(0.8, 1.2)

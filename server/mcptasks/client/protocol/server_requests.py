@@ -1,4 +1,4 @@
-"""Requests that a server sends to the client (MCP 2025-11-25): taken from a stream, answered in a POST of their own."""
+"""Requests that a server sends to the client (MCP 2025-11-25): read from a stream, answered in a POST of their own."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from mcptasks.client.protocol.dialect import INTERNAL_ERROR, METHOD_NOT_FOUND, ClientError, InputRequest
+from mcptasks.client.client_errors import ClientError
+from mcptasks.client.elicitation import RequestedInput
 from mcptasks.client.protocol.follower import Hints
-from mcptasks.client.protocol.user_input import ELICITATION, Asker
+from mcptasks.client.protocol.input_responder import ELICITATION, InputResponder
+from mcptasks.client.protocol.json_rpc import INTERNAL_ERROR, METHOD_NOT_FOUND
 from mcptasks.model.task import JsonObject
 
 logger = logging.getLogger(__name__)
 
 RELATED_TASK_KEY = "io.modelcontextprotocol/related-task"
 REMEMBERED = 1000
-"""Answers that are kept for a server that asks the same once more, because it was restarted or an answer got lost."""
+"""How many answers are kept for a server that asks again because it was restarted or an answer got lost."""
 
 
 def related_task(params: JsonObject) -> str | None:
@@ -29,17 +31,17 @@ def related_task(params: JsonObject) -> str | None:
 
 @dataclass(eq=False)
 class ServerRequests:
-    """Answers requests beside everything else that goes on."""
+    """Answers requests in the background."""
 
-    asker: Asker
+    responder: InputResponder
     respond: Callable[[JsonObject], Awaitable[None]]
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    _given: OrderedDict[str, JsonObject] = field(default_factory=OrderedDict)
+    _answers: OrderedDict[str, JsonObject] = field(default_factory=OrderedDict)
 
     def take(self, message: JsonObject, hints: Hints | None) -> None:
-        """Begin to answer a request. What goes wrong is told to the server and to `hints`."""
+        """Begin to answer a request. Failures are told to the server and to `hints`."""
         request_id = message["id"]
-        # Numbers start anew in every session; a name that the server chose itself is the same question for good.
+        # Numbers start anew in every session; an id that is text names the same question for good.
         key = request_id if isinstance(request_id, str) else f"#{request_id}"
         if key not in self._running:
             task = asyncio.create_task(self._serve(key, message, hints))
@@ -54,11 +56,11 @@ class ServerRequests:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _serve(self, key: str, message: JsonObject, hints: Hints | None) -> None:
-        response = self._given.get(key) or await self._answer(message, hints)
+        response = self._answers.get(key) or await self._answer(message, hints)
         if not key.startswith("#"):
-            self._given[key] = response
-            while len(self._given) > REMEMBERED:
-                self._given.popitem(last=False)
+            self._answers[key] = response
+            while len(self._answers) > REMEMBERED:
+                self._answers.popitem(last=False)
         try:
             await self.respond({"id": message["id"], **response})
         except ClientError as error:
@@ -68,11 +70,11 @@ class ServerRequests:
         method, params = str(message["method"]), message.get("params") or {}
         if method == "ping":
             return {"result": {}}
-        if method != ELICITATION or self.asker.handler is None:
+        if method != ELICITATION or self.responder.handler is None:
             return {"error": {"code": METHOD_NOT_FOUND, "message": f"this client does not offer {method}"}}
         task_id = related_task(params)
         try:
-            result = await self.asker.answer(InputRequest(str(message["id"]), method, params), task_id)
+            result = await self.responder.answer(RequestedInput(str(message["id"]), method, params), task_id)
         except Exception as error:
             logger.exception("the handler of elicitations failed")
             if hints is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -11,15 +10,9 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from mcptasks.client.protocol.dialect import (
-    ClientError,
-    ConnectionFailedError,
-    HttpRefusedError,
-    NotSentError,
-    Progress,
-    ProgressCallback,
-    error_of,
-)
+from mcptasks.client.client_errors import ClientError, ConnectionFailedError, HttpRefusedError, NotSentError
+from mcptasks.client.protocol.event_stream import event_data
+from mcptasks.client.protocol.json_rpc import error_of
 from mcptasks.model.task import JsonObject
 
 EXCERPT_CHARACTERS = 200
@@ -34,7 +27,7 @@ OnMessage = Callable[[JsonObject], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Answer:
+class RpcResult:
     """The result of a request and the HTTP headers that it came with."""
 
     result: JsonObject
@@ -55,7 +48,7 @@ class HttpTransport:
         params: JsonObject,
         headers: Mapping[str, str],
         on_message: OnMessage | None = None,
-    ) -> Answer:
+    ) -> RpcResult:
         """Send a request and wait for its answer; what else comes on its stream goes to `on_message`.
 
         Raises:
@@ -68,7 +61,7 @@ class HttpTransport:
         async with aclosing(self._exchange("POST", message, headers)) as exchange:
             async for response, received in exchange:
                 if received.get("id") == request_id and "method" not in received:
-                    return Answer(_result(received), response.headers)
+                    return RpcResult(_result(received), response.headers)
                 # Some servers refuse a request under an id of their own.
                 if "error" in received and (received.get("id") is None or response.status_code >= 400):
                     raise error_of(received["error"])
@@ -135,7 +128,7 @@ class HttpTransport:
 
 async def _messages(response: httpx.Response) -> AsyncIterator[JsonObject]:
     if response.headers.get("content-type", "").startswith(EVENT_STREAM):
-        async for data in sse_data(response.aiter_bytes()):
+        async for data in event_data(response.aiter_bytes()):
             yield _parsed(data)
         return
     body = await response.aread()
@@ -189,49 +182,3 @@ def _result(message: JsonObject) -> JsonObject:
     if not isinstance(result, dict):
         raise ClientError(f"the server's answer has no result: {str(message)[:EXCERPT_CHARACTERS]}")
     return result
-
-
-def progress_in(message: JsonObject) -> Progress | None:
-    """The progress that a notification reports, if it is one of that."""
-    if message.get("method") != "notifications/progress":
-        return None
-    params = message.get("params") or {}
-    return Progress(params.get("progress"), params.get("total"), params.get("message"))
-
-
-async def report(on_progress: ProgressCallback | None, progress: Progress) -> None:
-    """Call a progress callback, be it synchronous or asynchronous."""
-    if on_progress is not None:
-        outcome = on_progress(progress)
-        if inspect.isawaitable(outcome):
-            await outcome
-
-
-async def sse_data(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    """The data of each server-sent event (WHATWG HTML, section 9.2).
-
-    Lines end with CR, LF or both and with nothing else: JSON may hold other characters that Python takes for line ends.
-    """
-    data: list[str] = []
-    async for line in _lines(chunks):
-        if not line:
-            if data:
-                yield "\n".join(data)
-            data = []
-        elif line.startswith("data:"):
-            data.append(line.removeprefix("data:").removeprefix(" "))
-
-
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[str]:
-    pending = b""
-    async for chunk in chunks:
-        pending += chunk
-        # A CR at the end may be the first half of a CR LF.
-        held = b"\r" if pending.endswith(b"\r") else b""
-        complete = pending[: len(pending) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *lines, rest = complete.split(b"\n")
-        for line in lines:
-            yield line.decode("utf-8", "replace")
-        pending = rest + held
-    if pending.endswith(b"\r"):
-        yield pending[:-1].decode("utf-8", "replace")

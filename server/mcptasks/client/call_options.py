@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TypeAlias, TypedDict
 
-from mcptasks.client.protocol.dialect import ProgressCallback
+from mcptasks.client.task_state import ProgressCallback
 
 Milliseconds: TypeAlias = int
 
@@ -14,8 +14,8 @@ class CallOptions(TypedDict, total=False):
     """Options of calls of tools, prompts and resources."""
 
     ttl: timedelta | Milliseconds | None
-    """How long the task can be read, from its creation. The newer protocol version leaves that to the server and takes
-    no such wish."""
+    """How long the task can be read, from its creation. The newer protocol version leaves that to the
+    server."""
 
     on_progress: ProgressCallback | None
     """Called with progress, while somebody waits."""

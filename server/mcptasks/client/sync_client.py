@@ -1,4 +1,4 @@
-"""The client for scripts: no event loop of one's own, every call blocks.
+"""The client for scripts without an event loop: every call blocks.
 
 with SyncClient("http://127.0.0.1:8000/mcp") as client:
     print(client.call_tool("report", {"top": 5}).text)
@@ -17,13 +17,15 @@ from typing import Any, Generic, Literal, Self, TypeVar, Unpack, overload
 
 import httpx
 
+from mcptasks.client.call_options import CallOptions
 from mcptasks.client.call_results import PromptResult, ResourceResult, ToolResult
 from mcptasks.client.client import Client
-from mcptasks.client.handles import State, Task, ToolTask
-from mcptasks.client.options import CallOptions
-from mcptasks.client.protocol.dialect import ClientError, TaskState, Tool
-from mcptasks.client.protocol.user_input import ElicitationHandler
+from mcptasks.client.client_errors import ClientError
+from mcptasks.client.elicitation import ElicitationHandler
+from mcptasks.client.protocol.dialect import Tool
+from mcptasks.client.task_handles import State, Task, ToolTask
 from mcptasks.client.task_observer import StatusCallback
+from mcptasks.client.task_state import TaskState
 from mcptasks.model.task import JsonObject
 from mcptasks.protocol.versions import ProtocolChoice
 

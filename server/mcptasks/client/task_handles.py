@@ -5,20 +5,33 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from mcptasks.client.call_results import PromptResult, ResourceResult, ToolResult
-from mcptasks.client.protocol.dialect import ClientError, ConnectionFailedError, TaskState
-from mcptasks.client.protocol.retry import patiently
-from mcptasks.client.protocol.user_input import InputRequiredError
+from mcptasks.client.client_errors import ClientError, ConnectionFailedError, InputRequiredError
+from mcptasks.client.protocol.dialect import Dialect
+from mcptasks.client.protocol.retry import retry
 from mcptasks.client.task_observer import Observer, StatusCallback
+from mcptasks.client.task_state import TaskState
 from mcptasks.model.task import JsonObject, Phase
-
-if TYPE_CHECKING:
-    from mcptasks.client.client import Client
 
 R = TypeVar("R")
 State: TypeAlias = Phase | Literal["working", "input_required", "completed", "failed", "cancelled"]
+
+
+class OwningClient(Protocol):
+    """What a handle needs of the client that made it."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """What speaks the agreed protocol version. Raises ClientError where the client is not open."""
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether somebody answers what servers ask the user."""
+
+    def keep_following(self, observer: Observer) -> None:
+        """Follow a task until it ends or the client is closed, though nobody waits for it."""
 
 
 class Task(ABC, Generic[R]):
@@ -31,7 +44,9 @@ class Task(ABC, Generic[R]):
     kind: ClassVar[str]
     """What was called, for error messages."""
 
-    def __init__(self, client: Client, task_id: str, observer: Observer | None = None, result: R | None = None) -> None:
+    def __init__(
+        self, client: OwningClient, task_id: str, observer: Observer | None = None, result: R | None = None
+    ) -> None:
         self.client = client
         self.task_id = task_id
         self._observer = observer
@@ -65,7 +80,7 @@ class Task(ABC, Generic[R]):
         observer = self.observer
         state = await self.client.dialect.get_task(self.task_id)
         await observer.see(state)
-        if state.status is Phase.INPUT_REQUIRED and self.client.on_elicitation is not None:
+        if state.status is Phase.INPUT_REQUIRED and self.client.can_answer:
             # Somebody who only polls is to be asked as well.
             self.client.keep_following(observer)
         return state
@@ -76,9 +91,9 @@ class Task(ABC, Generic[R]):
         A server that cannot be reached for a while is asked again, for up to a minute.
 
         Args:
-            state: wait for this state; for any in which the task has ended where None. The end of the task ends the
-                wait in any case, and a state that lasts only a moment may pass unseen.
-            timeout: seconds to wait; for ever where None.
+            state: the state to wait for; None waits for the end. The end of the task ends the wait in any case, and a
+                state that lasts only a moment may pass unseen.
+            timeout: seconds to wait; None waits for ever.
 
         Raises:
             TimeoutError: the state did not come in time. The task runs on.
@@ -113,22 +128,22 @@ class Task(ABC, Generic[R]):
         """Call back whenever status, message or progress change, from now until the task has ended.
 
         The callback may be a coroutine function, and may wait for the task itself. An exception in it is logged and
-        disturbs nobody. There may be several. The client has to stay open.
+        otherwise ignored. There may be several callbacks. The client has to stay open.
 
         Returns:
-            A function that takes the callback back.
+            A function that removes the callback.
         """
         return self.observer.on_change(callback)
 
     async def _fetch(self) -> JsonObject:
-        can_answer = self.client.on_elicitation is not None
+        can_answer = self.client.can_answer
         dialect = self.client.dialect
         state = await self.observer.until(
             lambda now: now.status.terminal or (now.status is Phase.INPUT_REQUIRED and not can_answer)
         )
         if not state.status.terminal:
             raise InputRequiredError(f"task {self.task_id}", state.input_requests)
-        return await patiently(
+        return await retry(
             lambda: dialect.task_result(state), transient=lambda error: isinstance(error, ConnectionFailedError)
         )
 
