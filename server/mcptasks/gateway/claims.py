@@ -7,23 +7,19 @@ gone.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 
 from mcptasks.gateway.contract import Assignment, RefusalCode
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError, unavailable
+from mcptasks.gateway.task_arguments import arguments_text
 from mcptasks.model.lifecycle import SCHEDULED, SUCCEEDED, conditions, timestamp
 from mcptasks.model.task import Condition, JsonObject, McpTask, Phase, Reason, Request
 
 
 class RivalChangedError(Exception):
     """Another Pod claimed the task since its rival was looked at; look again."""
-
-
-class InvalidArgumentsError(Exception):
-    """The task's arguments cannot be given to a tool."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +31,8 @@ class Rival:
 
 
 @dataclass(frozen=True)
-class Terms:
-    """What holds for all tasks of this gateway."""
+class AssignmentTerms:
+    """What every task of this gateway is told alike."""
 
     module: str | None
     timeout_seconds: int
@@ -122,7 +118,7 @@ def _claimed(task: McpTask, pod: TaskPod, now: datetime) -> JsonObject:
     }
 
 
-def assignment(task: McpTask, pod: TaskPod, terms: Terms) -> Assignment:
+def assignment(task: McpTask, pod: TaskPod, terms: AssignmentTerms) -> Assignment:
     """What the Pod is told of its task. Raises InvalidArgumentsError."""
     return Assignment(
         task_id=task.name,
@@ -140,58 +136,3 @@ def assignment(task: McpTask, pod: TaskPod, terms: Terms) -> Assignment:
         progress_interval_seconds=terms.progress_interval_seconds,
         max_result_bytes=terms.max_result_bytes,
     )
-
-
-def has_arguments_object(item: JsonObject) -> bool:
-    """Whether the task's arguments are what the schema cannot ask for: an object."""
-    arguments = item["spec"].get("arguments")
-    return arguments is None or isinstance(arguments, dict)
-
-
-def without_arguments(item: JsonObject) -> JsonObject:
-    """The task as an object that fits the model whatever its arguments are."""
-    return item | {"spec": item["spec"] | {"arguments": {}}}
-
-
-def arguments_text(task: McpTask) -> str:
-    """The arguments as JSON text: the exact text where the spec has it, the object otherwise.
-
-    Raises:
-        InvalidArgumentsError: the text is no JSON object, or says something else than the object, which is what
-            admission policies have seen.
-    """
-    shown = task.spec.arguments or {}
-    text = task.spec.arguments_text
-    if text is None:
-        return json.dumps(shown, ensure_ascii=False)
-    try:
-        exact = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InvalidArgumentsError("spec.argumentsText is not JSON") from error
-    if not isinstance(exact, dict):
-        raise InvalidArgumentsError("spec.argumentsText is not a JSON object")
-    if not same_json(exact, shown):
-        raise InvalidArgumentsError("spec.argumentsText and spec.arguments do not agree")
-    return text
-
-
-def same_json(one: object, other: object) -> bool:
-    """Whether two JSON values are equal once their numbers are doubles, as the API server keeps them."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same_json(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(same_json(a, b) for a, b in zip(one, other, strict=True))
-    if _is_number(one) and _is_number(other):
-        return _double(one) == _double(other)
-    return type(one) is type(other) and one == other
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _double(value: object) -> float:
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except OverflowError:
-        return float("inf")

@@ -14,17 +14,13 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
 from mcptasks.gateway.claims import (
-    InvalidArgumentsError,
+    AssignmentTerms,
     Rival,
     RivalChangedError,
-    Terms,
-    arguments_text,
     assignment,
     claim,
-    has_arguments_object,
     refuse_foreign_and_ended,
     refuse_others,
-    without_arguments,
 )
 from mcptasks.gateway.contract import (
     Assignment,
@@ -36,11 +32,25 @@ from mcptasks.gateway.contract import (
     RefusalCode,
     ResultOutcome,
 )
-from mcptasks.gateway.outcomes import ended_so, error_ending, is_replay, refuse_invalid, result_ending, too_large_ending
+from mcptasks.gateway.outcomes import (
+    error_ending,
+    has_ended_as,
+    is_replay,
+    refuse_invalid,
+    result_ending,
+    too_large_ending,
+)
 from mcptasks.gateway.pod_tokens import TokenReviewer
 from mcptasks.gateway.pods import PodIdentity, TaskPod, task_pod
-from mcptasks.gateway.progress_record import ProgressThrottle, progress_patch, refuse_non_finite
+from mcptasks.gateway.progress_record import progress_patch, refuse_non_finite
+from mcptasks.gateway.progress_throttle import ProgressThrottle
 from mcptasks.gateway.refusals import RefusedError, unavailable
+from mcptasks.gateway.task_arguments import (
+    InvalidArgumentsError,
+    arguments_text,
+    has_arguments_object,
+    without_arguments,
+)
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import ConflictError, InvalidError, KubeError, NotFoundError, UnavailableError
 from mcptasks.kube.kinds import PODS
@@ -92,7 +102,7 @@ class Gateway:
         self._reviewer = TokenReviewer(kube, settings.gateway_audience)
         self._pods: OrderedDict[str, TaskPod] = OrderedDict()
         self._retention = Retention(settings.default_ttl_seconds * 1000, settings.result_floor_seconds)
-        self._terms = Terms(
+        self._terms = AssignmentTerms(
             module=settings.module,
             timeout_seconds=settings.default_timeout_seconds,
             progress_interval_seconds=settings.progress_interval_seconds,
@@ -317,7 +327,7 @@ class Gateway:
 
         try:
             final = parse_task(await self._write(item, change))
-            if not ended_so(final, pod, ending):
+            if not has_ended_as(final, pod, ending):
                 refuse_foreign_and_ended(final, pod)
         except InvalidError as error:
             await self._discard(ending.result)

@@ -85,7 +85,7 @@ def is_replay(task: McpTask, pod: TaskPod, outcome: Outcome, sha256: str | None)
     return status.reason == Reason.RESULT_TOO_LARGE or (status.result is not None and status.result.sha256 == sha256)
 
 
-def ended_so(task: McpTask, pod: TaskPod, ending: Ending) -> bool:
+def has_ended_as(task: McpTask, pod: TaskPod, ending: Ending) -> bool:
     """Whether the task has ended as the Pod wanted it to, and points to the very result that was stored for it."""
     status = task.status
     return (status.pod_uid, task.phase, status.reason, status.result) == (

@@ -15,7 +15,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from mcptasks.gateway.bodies import BodyBudget, declared_size, discard_body, read_body
 from mcptasks.gateway.contract import (
     ASSIGNMENT_PATH,
     INPUT_PATH,
@@ -30,6 +29,7 @@ from mcptasks.gateway.contract import (
 from mcptasks.gateway.gateway import Gateway
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError
+from mcptasks.gateway.request_bodies import BodyBudget, declared_size, discard_body, read_body
 from mcptasks.logs import bind_task
 from mcptasks.settings import KIB, MIB
 

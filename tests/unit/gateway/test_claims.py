@@ -8,24 +8,20 @@ from typing import Any
 import pytest
 
 from mcptasks.gateway.claims import (
-    InvalidArgumentsError,
+    AssignmentTerms,
     Rival,
     RivalChangedError,
-    Terms,
-    arguments_text,
     assignment,
     claim,
-    has_arguments_object,
     refuse_foreign_and_ended,
     refuse_others,
-    same_json,
 )
 from mcptasks.gateway.contract import RefusalCode
 from mcptasks.gateway.refusals import RefusedError
 from mcptasks.model.lifecycle import timestamp
 from tests.unit.gateway.builders import NOW, a_pod, a_task
 
-TERMS = Terms(module="tools.py", timeout_seconds=3600, progress_interval_seconds=2, max_result_bytes=1000)
+TERMS = AssignmentTerms(module="tools.py", timeout_seconds=3600, progress_interval_seconds=2, max_result_bytes=1000)
 
 
 def code_of(error: pytest.ExceptionInfo[RefusedError]) -> RefusalCode:
@@ -141,70 +137,3 @@ class TestTelling:
     def test_the_pods_own_deadline_counts_before_the_tasks_and_the_default(self) -> None:
         assert assignment(a_task(timeoutSeconds=60), a_pod(deadline_seconds=50), TERMS).timeout_seconds == 50
         assert assignment(a_task(), a_pod(), TERMS).timeout_seconds == 3600
-
-
-class TestArguments:
-    @pytest.mark.parametrize("arguments", [None, {}])
-    def test_none_are_an_empty_object(self, arguments: Any) -> None:
-        assert arguments_text(a_task(arguments=arguments)) == "{}"
-
-    def test_the_exact_text_is_passed_on_unchanged(self) -> None:
-        text = '{ "big": 12345678901234567890, "one": 1.0 }'
-        kept = {"big": 12345678901234567000, "one": 1}
-        assert arguments_text(a_task(arguments=kept, argumentsText=text)) == text
-
-    @pytest.mark.parametrize(
-        ("text", "why"),
-        [
-            ("", "not JSON"),
-            ("{", "not JSON"),
-            ("[" * 100_000, "not JSON"),
-            ("[1]", "not a JSON object"),
-            ('{"a": 2}', "do not agree"),
-            ('{"a": 1, "b": 1}', "do not agree"),
-            ('{"a": true}', "do not agree"),
-            ('{"a": "1"}', "do not agree"),
-        ],
-    )
-    def test_a_text_that_says_something_else_is_refused(self, text: str, why: str) -> None:
-        with pytest.raises(InvalidArgumentsError, match=why):
-            arguments_text(a_task(arguments={"a": 1}, argumentsText=text))
-
-    @pytest.mark.parametrize(
-        ("one", "other", "same"),
-        [
-            (1, 1.0, True),
-            (12345678901234567890, 12345678901234567000, True),
-            (10**400, 10**500, True),
-            ({"a": [1, {"b": None}]}, {"a": [1.0, {"b": None}]}, True),
-            (1, 2, False),
-            (1, True, False),
-            (0, False, False),
-            (None, 0, False),
-            (None, False, False),
-            ("1", 1, False),
-            ([1], [1, 2], False),
-            ([1, 2], [2, 1], False),
-            ({"a": 1}, {"b": 1}, False),
-            ({"a": 1}, {"a": 1, "b": None}, False),
-            ([], {}, False),
-            ("é", "é", True),
-        ],
-    )
-    def test_values_are_compared_with_their_numbers_as_doubles(self, one: Any, other: Any, same: bool) -> None:
-        assert same_json(one, other) is same
-        assert same_json(other, one) is same
-
-    @pytest.mark.parametrize(
-        ("spec", "fine"),
-        [
-            ({}, True),
-            ({"arguments": None}, True),
-            ({"arguments": {"a": 1}}, True),
-            ({"arguments": [1]}, False),
-            ({"arguments": ""}, False),
-            ({"arguments": False}, False),
-        ],
-    )
-    def test_what_the_schema_lets_through_is_seen(self, spec: dict[str, Any], fine: bool) -> None:
-        assert has_arguments_object({"spec": spec}) is fine

@@ -8,8 +8,8 @@ import pytest
 
 from mcptasks.gateway.contract import ErrorOutcome, FailureOutcome, Outcome, RefusalCode, ResultOutcome
 from mcptasks.gateway.outcomes import (
-    ended_so,
     error_ending,
+    has_ended_as,
     is_replay,
     refuse_invalid,
     result_ending,
@@ -117,4 +117,4 @@ def test_only_the_very_outcome_that_ended_the_task_is_a_replay(
     ],
 )
 def test_a_task_has_ended_as_wanted_only_if_it_points_to_the_stored_result(changes: dict[str, Any], so: bool) -> None:
-    assert ended_so(a_task(COMPLETED | changes), a_pod(), result_ending(RESULT, RECORD)) is so
+    assert has_ended_as(a_task(COMPLETED | changes), a_pod(), result_ending(RESULT, RECORD)) is so
