@@ -60,6 +60,12 @@ def refuse_others(task: McpTask, pod: TaskPod) -> None:
         )
 
 
+def refuse_unless_runs(task: McpTask, pod: TaskPod) -> None:
+    """Raises RefusedError unless the task goes on and the Pod is the one that runs it."""
+    refuse_foreign_and_ended(task, pod)
+    refuse_others(task, pod)
+
+
 def claim(task: McpTask, pod: TaskPod, rival: Rival | None, now: datetime) -> JsonObject | None:
     """The status patch with which the Pod claims the task; None where it has it already.
 

@@ -1,0 +1,83 @@
+"""Hands a task to the Pod that may run it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from mcptasks.gateway.claims import (
+    AssignmentTerms,
+    Rival,
+    RivalChangedError,
+    assignment,
+    claim,
+    refuse_foreign_and_ended,
+)
+from mcptasks.gateway.contract import Assignment, RefusalCode
+from mcptasks.gateway.pod_directory import PodDirectory
+from mcptasks.gateway.pods import TaskPod
+from mcptasks.gateway.refusals import RefusedError, unavailable
+from mcptasks.gateway.task_arguments import (
+    InvalidArgumentsError,
+    arguments_text,
+    has_arguments_object,
+    without_arguments,
+)
+from mcptasks.gateway.task_records import TaskRecords
+from mcptasks.kube.task_objects import parse_task
+from mcptasks.model.lifecycle import Ending, Retention, end
+from mcptasks.model.task import JsonObject, McpTask, Phase, Reason
+
+logger = logging.getLogger(__name__)
+
+MAX_RIVALS = 5
+"""How many Pods may claim a task while one tries to."""
+
+
+@dataclass(frozen=True)
+class Assignments:
+    """Claims tasks for Pods, and ends those whose arguments no tool can be given."""
+
+    records: TaskRecords
+    pods: PodDirectory
+    terms: AssignmentTerms
+    retention: Retention
+    clock: Callable[[], datetime]
+
+    async def assign(self, pod: TaskPod) -> Assignment:
+        """What the Pod is to run. Claims the attempt for it, once. Raises RefusedError, KubeError."""
+        item = await self.records.read(pod)
+        if not has_arguments_object(item):
+            await self.records.write(without_arguments(item), lambda task: self._refuse_arguments(task, pod))
+            raise RefusedError(RefusalCode.TASK_ENDED, f"task {pod.task_name} has no arguments object")
+        task = parse_task(await self._claimed(pod, item))
+        refuse_foreign_and_ended(task, pod)
+        logger.info("attempt %s of task %s runs in Pod %s", task.status.attempts, task.name, pod.name)
+        return assignment(task, pod, self.terms)
+
+    async def _claimed(self, pod: TaskPod, item: JsonObject) -> JsonObject:
+        for _ in range(MAX_RIVALS):
+            rival = await self.pods.rival(pod, item)
+            try:
+                return await self.records.write(item, lambda task, rival=rival: self._claim(task, pod, rival))  # type: ignore[misc]
+            except RivalChangedError:
+                item = await self.records.read(pod)
+        raise unavailable(f"task {pod.task_name} changes hands too often")
+
+    def _claim(self, task: McpTask, pod: TaskPod, rival: Rival | None) -> JsonObject | None:
+        patch = claim(task, pod, rival, self.clock())
+        try:
+            arguments_text(task)
+        except InvalidArgumentsError as error:
+            return self._invalid_arguments(task, str(error))
+        return patch
+
+    def _refuse_arguments(self, task: McpTask, pod: TaskPod) -> JsonObject:
+        refuse_foreign_and_ended(task, pod)
+        return self._invalid_arguments(task, "spec.arguments is not a JSON object")
+
+    def _invalid_arguments(self, task: McpTask, why: str) -> JsonObject:
+        message = f"the arguments cannot be given to a tool: {why}"
+        return end(task, Ending(Phase.FAILED, Reason.INVALID_ARGUMENTS, message), self.clock(), self.retention)

@@ -1,0 +1,120 @@
+"""Makes a task end as its runner says: stores the result, then writes the status."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from mcptasks.gateway.claims import refuse_foreign_and_ended, refuse_unless_runs
+from mcptasks.gateway.contract import Outcome, ProgressReport, RefusalCode, ResultOutcome
+from mcptasks.gateway.outcomes import (
+    error_ending,
+    has_ended_as,
+    is_replay,
+    refuse_invalid,
+    result_ending,
+    too_large_ending,
+)
+from mcptasks.gateway.pods import TaskPod
+from mcptasks.gateway.progress_record import progress_patch
+from mcptasks.gateway.refusals import RefusedError, unavailable
+from mcptasks.gateway.task_records import TaskRecords
+from mcptasks.kube.errors import InvalidError
+from mcptasks.kube.task_objects import parse_task
+from mcptasks.model.lifecycle import Ending, Retention, end, expiry
+from mcptasks.model.task import JsonObject, McpTask, ResultRecord
+from mcptasks.settings import KIB
+from mcptasks.tasks.results import Payload, Results, ResultStoreUnavailableError, ResultTooLargeError, stored_size
+
+logger = logging.getLogger(__name__)
+
+LARGE_RESULT_BYTES = 64 * KIB
+"""From this size on a result may not fit beside what is in the object, whose size is looked at then."""
+
+
+@dataclass(frozen=True)
+class OutcomeRecorder:
+    """Writes outcomes down. `last_report` gives, and gives up, the progress of a Pod that has not been written yet."""
+
+    records: TaskRecords
+    results: Results
+    retention: Retention
+    clock: Callable[[], datetime]
+    last_report: Callable[[TaskPod], ProgressReport | None]
+
+    async def record(self, pod: TaskPod, outcome: Outcome) -> None:
+        """Record how the Pod's task ended. Recording it again is harmless. Raises RefusedError, KubeError."""
+        refuse_invalid(outcome)
+        item = await self.records.read(pod)
+        task = parse_task(item)
+        if await _is_replay(task, pod, outcome):
+            return
+        refuse_unless_runs(task, pod)
+        now = self.clock()
+        ending = await self._ending(item, task, outcome, now)
+        await self._end(item, pod, ending, now)
+
+    async def _ending(self, item: JsonObject, task: McpTask, outcome: Outcome, now: datetime) -> Ending:
+        if not isinstance(outcome, ResultOutcome):
+            return error_ending(outcome)
+        object_bytes = stored_size(item) if len(outcome.text) > LARGE_RESULT_BYTES else 0
+        try:
+            record = await self.results.put(
+                task.namespace,
+                task.uid,
+                task.status.attempts or 1,
+                outcome.text,
+                expiry(task, now, self.retention) - now,
+                object_bytes=object_bytes,
+            )
+        except ResultTooLargeError as error:
+            return too_large_ending(error)
+        except ResultStoreUnavailableError as error:
+            logger.warning("the result of task %s waits: %s", task.name, error)
+            raise unavailable("the result store cannot be reached (Redis)") from error
+        return result_ending(outcome, record)
+
+    async def _end(self, item: JsonObject, pod: TaskPod, ending: Ending, now: datetime) -> None:
+        """Make the task terminal, against whatever else may want to.
+
+        What was stored for it goes if the task has another end for certain, but not if nobody knows.
+        """
+        last_report = self.last_report(pod)
+
+        def change(task: McpTask) -> JsonObject | None:
+            if task.terminal:
+                return None
+            refuse_unless_runs(task, pod)
+            patch = end(task, ending, now, self.retention)
+            report = None if last_report is None else progress_patch(task, last_report, now)
+            return patch if report is None else {"status": report["status"] | patch["status"]}
+
+        try:
+            final = parse_task(await self.records.write(item, change))
+            if not has_ended_as(final, pod, ending):
+                refuse_foreign_and_ended(final, pod)
+        except InvalidError as error:
+            await self._discard(ending.result)
+            raise RefusedError(RefusalCode.INVALID, "the outcome does not fit the task's status") from error
+        except RefusedError:
+            await self._discard(ending.result)
+            raise
+        logger.info("task %s ended: %s (%s)", final.name, final.phase, final.status.reason)
+
+    async def _discard(self, record: ResultRecord | None) -> None:
+        """Remove a payload that no task points to. Where that fails it goes when it expires."""
+        if record is None:
+            return
+        try:
+            await self.results.delete(record)
+        except ResultStoreUnavailableError as error:
+            logger.warning("a payload that is not needed stays until it expires: %s", error)
+
+
+async def _is_replay(task: McpTask, pod: TaskPod, outcome: Outcome) -> bool:
+    if not task.terminal:
+        return False
+    sha256 = (await Payload.of(outcome.text)).sha256 if isinstance(outcome, ResultOutcome) else None
+    return is_replay(task, pod, outcome, sha256)

@@ -1,0 +1,57 @@
+"""The Pods of tasks, as the API server knows them: the one that calls, and the one that has a task."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from mcptasks.gateway.claims import Rival
+from mcptasks.gateway.contract import RefusalCode
+from mcptasks.gateway.pod_tokens import TokenReviewer
+from mcptasks.gateway.pods import PodIdentity, TaskPod, task_pod
+from mcptasks.gateway.refusals import RefusedError
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.errors import NotFoundError
+from mcptasks.kube.kinds import PODS
+from mcptasks.model.task import JsonObject
+
+CACHE_SIZE = 4096
+
+
+class PodDirectory:
+    """Looks Pods up. Those that call are remembered: what counts of them never changes."""
+
+    def __init__(self, kube: KubeClient, audience: str) -> None:
+        self._kube = kube
+        self._reviewer = TokenReviewer(kube, audience)
+        self._callers: OrderedDict[str, TaskPod] = OrderedDict()
+
+    async def identify(self, token: str) -> TaskPod:
+        """The task's Pod that the token belongs to. Raises RefusedError, KubeError."""
+        identity = await self._reviewer.identify(token)
+        known = self._callers.get(identity.uid)
+        if known is not None and known.identity == identity:
+            return known
+        pod = await self._read(identity)
+        self._callers[identity.uid] = pod
+        while len(self._callers) > CACHE_SIZE:
+            self._callers.popitem(last=False)
+        return pod
+
+    async def _read(self, identity: PodIdentity) -> TaskPod:
+        try:
+            return task_pod(await self._kube.get(PODS, identity.name, identity.namespace), identity)
+        except NotFoundError as error:
+            raise RefusedError(RefusalCode.NOT_A_TASK_POD, f"Pod {identity.name} is gone") from error
+
+    async def rival(self, pod: TaskPod, item: JsonObject) -> Rival | None:
+        """The Pod that has claimed the task, unless that is the given one itself. Raises KubeError."""
+        status = item.get("status") or {}
+        name, uid = status.get("podName"), status.get("podUid")
+        if not uid or uid == pod.uid:
+            return None
+        if not name:
+            return Rival(uid)
+        try:
+            return Rival(uid, await self._read(PodIdentity(pod.namespace, name, uid)))
+        except RefusedError:
+            return Rival(uid)

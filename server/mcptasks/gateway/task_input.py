@@ -1,0 +1,101 @@
+"""What a running tool asks its caller: writes the questions down, and waits for the answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from mcptasks.gateway.claims import refuse_unless_runs
+from mcptasks.gateway.contract import InputAnswer, InputAnswers, InputReport, RefusalCode
+from mcptasks.gateway.pods import TaskPod
+from mcptasks.gateway.refusals import RefusedError
+from mcptasks.gateway.task_records import TaskRecords
+from mcptasks.kube.task_objects import parse_task
+from mcptasks.kube.watch_cache import WatchCache
+from mcptasks.model.lifecycle import Retention, end
+from mcptasks.model.questions import QuestionError, answers, answers_due, asked, timed_out
+from mcptasks.model.task import InputRequest, JsonObject, McpTask
+
+LOOK_SECONDS = 1.0
+"""How often a task is read for a runner that waits for answers, where there is no watch that tells of them."""
+
+
+@dataclass(frozen=True)
+class TaskInput:
+    """Serves what runners ask of callers. `cache` tells of answers that others write, where there is one."""
+
+    records: TaskRecords
+    cache: WatchCache | None
+    retention: Retention
+    clock: Callable[[], datetime]
+
+    async def ask(self, pod: TaskPod, report: InputReport) -> InputAnswers:
+        """Make these, and no others, the task's questions; gives the answers that are there. May be repeated.
+
+        Raises RefusedError, KubeError.
+        """
+        questions = [
+            InputRequest(key=q.key, method=q.method, params_text=q.params_text, message=q.message)
+            for q in report.questions
+        ]
+
+        def change(task: McpTask) -> JsonObject | None:
+            refuse_unless_runs(task, pod)
+            try:
+                return asked(task, questions, self.clock())
+            except QuestionError as error:
+                raise RefusedError(RefusalCode.INVALID, str(error)) from error
+
+        # `change` may find nothing to do in what is read here, so it must be the newest.
+        return _as_answers(parse_task(await self.records.write(await self.records.read(pod), change)))
+
+    async def answers(self, pod: TaskPod, seconds: float) -> InputAnswers:
+        """The answers to the task's questions, as soon as there is one; an empty set after so many seconds.
+
+        A task that has waited for as long as it may ends here. Raises RefusedError, KubeError.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        async with self._changes(pod) as changed:
+            while True:
+                changed.clear()
+                item = await self.records.read(pod)
+                task = parse_task(item)
+                refuse_unless_runs(task, pod)
+                now, due = self.clock(), answers_due(task)
+                if due is not None and due <= now:
+                    await self.records.write(item, lambda task: self._time_out(task, pod))
+                    continue
+                left = until - loop.time()
+                if answers(task) or left <= 0:
+                    return _as_answers(task)
+                await self._wait(changed, left if due is None else min(left, (due - now).total_seconds()))
+
+    def _time_out(self, task: McpTask, pod: TaskPod) -> JsonObject | None:
+        """End the task, unless an answer has come meanwhile."""
+        refuse_unless_runs(task, pod)
+        now, due = self.clock(), answers_due(task)
+        return end(task, timed_out(task), now, self.retention) if due is not None and due <= now else None
+
+    @asynccontextmanager
+    async def _changes(self, pod: TaskPod) -> AsyncIterator[asyncio.Event]:
+        """An event that is set when the Pod's task changes; never, where nothing tells of changes."""
+        if self.cache is None:
+            yield asyncio.Event()
+            return
+        async with self.cache.changes(pod.namespace, pod.task_name) as changed:
+            yield changed
+
+    async def _wait(self, changed: asyncio.Event, seconds: float) -> None:
+        limit = min(seconds, LOOK_SECONDS) if self.cache is None else seconds
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(limit, 0.01)):
+                await changed.wait()
+
+
+def _as_answers(task: McpTask) -> InputAnswers:
+    found = answers(task).items()
+    return InputAnswers(answers=[InputAnswer(key=key, text=answer.text, error=answer.error) for key, answer in found])
