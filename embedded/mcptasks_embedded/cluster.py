@@ -24,7 +24,7 @@ from uuid import uuid4
 from aiohttp import web
 
 from mcptasks_embedded.api.rbac import GROUP, Authorizer
-from mcptasks_embedded.api.server import Api
+from mcptasks_embedded.api.server import ApiServer
 from mcptasks_embedded.api.tls import make_server_tls
 from mcptasks_embedded.api.tokens import Tokens
 from mcptasks_embedded.controllers.controller import Controller
@@ -45,11 +45,11 @@ from mcptasks_embedded.node.run_specs import OnOutput
 from mcptasks_embedded.objects import crd_strategy as crd_rules
 from mcptasks_embedded.objects.admission import NamespaceLifecycle, ServiceAccountExists
 from mcptasks_embedded.objects.event_recorder import EventExpiry
-from mcptasks_embedded.objects.operations import Rest
+from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.quota import Quota, QuotaController
 from mcptasks_embedded.objects.schema_validation import Rules
-from mcptasks_embedded.store.memory import Entry, Store
-from mcptasks_embedded.values.kinds import Registry
+from mcptasks_embedded.store.memory import ObjectStore, StoreEntry
+from mcptasks_embedded.values.kinds import KindRegistry
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -138,54 +138,54 @@ class LocalCluster:
 
     def _build(self) -> None:
         config = self.config
-        self.store = Store(config.history_limit)
-        self.registry = Registry()
-        self.rest = Rest(self.store, self.registry, config.rules)
-        self.rest.add_strategy(CRDS, crd_rules.strategy(config.rules))
-        self.rest.after_write[CRDS] = self._serve_crd
+        self.store = ObjectStore(config.history_limit)
+        self.registry = KindRegistry()
+        self.objects = Objects(self.store, self.registry, config.rules)
+        self.objects.add_strategy(CRDS, crd_rules.strategy(config.rules))
+        self.objects.after_write[CRDS] = self._serve_crd
         self.tokens = Tokens(self.store)
         self.admin_token = self.tokens.admin
         entrypoint = list(config.entrypoint) or [sys.executable, "-m", "mcptasks"]
         kubelet = KubeletConfig(self.data_dir / "pods", self._id, entrypoint, config.on_output)
-        self.kubelet = Kubelet(self.rest, self.tokens, kubelet)
-        self._api = Api(self.rest, self.tokens, Authorizer(self.store), self.kubelet)
-        self._collector = GarbageCollector(self.rest)
-        namespaces = NamespaceController(self.rest)
-        self.rest.admissions += [
+        self.kubelet = Kubelet(self.objects, self.tokens, kubelet)
+        self._api = ApiServer(self.objects, self.tokens, Authorizer(self.store), self.kubelet)
+        self._collector = GarbageCollector(self.objects)
+        namespaces = NamespaceController(self.objects)
+        self.objects.admissions += [
             NamespaceLifecycle(self.store),
-            ServiceAccountExists(self.store, namespaces.furnish),
+            ServiceAccountExists(self.store, namespaces.ensure_service_account),
             Quota(self.store),
         ]
-        self._jobs = JobController(self.rest, config.backoff)
-        scheduler = Scheduler(self.rest, NODE_NAME)
+        self._jobs = JobController(self.objects, config.backoff)
+        scheduler = Scheduler(self.objects, NODE_NAME)
         others = [
-            EventExpiry(self.rest),
-            TtlController(self.rest),
-            CrdController(self.rest),
-            QuotaController(self.rest),
+            EventExpiry(self.objects),
+            TtlController(self.objects),
+            CrdController(self.objects),
+            QuotaController(self.objects),
             scheduler,
         ]
         self._controllers = [self._collector, namespaces, self._jobs, *others]
 
-    def _serve_crd(self, entry: Entry) -> None:
+    def _serve_crd(self, entry: StoreEntry) -> None:
         if "deletionTimestamp" not in entry.obj["metadata"]:
             self.registry.set_crd(entry.obj)
             self._collector.watch_all()
 
     def _seed(self) -> None:
-        namespaces = self.rest.kind("v1", "Namespace")
+        namespaces = self.objects.kind("v1", "Namespace")
         for name in _NAMESPACES:
-            self.rest.create(namespaces, "", {"metadata": {"name": name}})
+            self.objects.create(namespaces, "", {"metadata": {"name": name}})
         self.kubelet.register()
         everything = [
             {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
             {"nonResourceURLs": ["*"], "verbs": ["*"]},
         ]
-        role = self.rest.kind(f"{GROUP}/v1", "ClusterRole")
-        self.rest.create(role, "", {"metadata": {"name": "cluster-admin"}, "rules": everything})
-        definitions = self.rest.kind("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+        role = self.objects.kind(f"{GROUP}/v1", "ClusterRole")
+        self.objects.create(role, "", {"metadata": {"name": "cluster-admin"}, "rules": everything})
+        definitions = self.objects.kind("apiextensions.k8s.io/v1", "CustomResourceDefinition")
         for crd in self.config.crds:
-            self.rest.create(definitions, "", crd)
+            self.objects.create(definitions, "", crd)
 
     def _write_files(self) -> None:
         self.client_ca = self.data_dir / "ca.crt"

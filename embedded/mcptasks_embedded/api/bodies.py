@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from aiohttp import web
 
-from mcptasks_embedded.api.object_protobuf import MEDIA_TYPE, Decoder
+from mcptasks_embedded.api.object_protobuf import MEDIA_TYPE, ObjectDecoder
 from mcptasks_embedded.api.routes import is_true
 from mcptasks_embedded.objects.options import DeleteOptions, Patch, WriteOptions
 from mcptasks_embedded.values import errors, json_values
@@ -52,14 +52,14 @@ def _yaml(data: bytes) -> Any:
         raise errors.bad_request(f"error decoding YAML: {error}") from None
 
 
-def _protobuf(data: bytes, decoder: Decoder) -> Json:
+def _protobuf(data: bytes, decoder: ObjectDecoder) -> Json:
     try:
         return decoder.decode(data)
     except ValueError as error:
         raise errors.bad_request(f"the object provided is unrecognized: {error}") from None
 
 
-def decode(data: bytes, media: str, decoder: Decoder | None = None) -> Any:
+def decode(data: bytes, media: str, decoder: ObjectDecoder | None = None) -> Any:
     """Raises ApiError 400 for a malformed body, 415 for a media type that is not served."""
     if media == MEDIA_TYPE and decoder is not None:
         return _protobuf(data, decoder)
@@ -74,7 +74,7 @@ def decode(data: bytes, media: str, decoder: Decoder | None = None) -> Any:
         raise errors.bad_request(f"the object provided is unrecognized: {error}") from None
 
 
-async def read_object(request: web.Request, decoder: Decoder) -> Json:
+async def read_object(request: web.Request, decoder: ObjectDecoder) -> Json:
     data = await read(request)
     body = decode(data, request.content_type, decoder) if data else None
     if not isinstance(body, dict):
@@ -114,7 +114,7 @@ def write_options(query: Mapping[str, str]) -> WriteOptions:
     )
 
 
-async def read_delete_options(request: web.Request, decoder: Decoder) -> DeleteOptions:
+async def read_delete_options(request: web.Request, decoder: ObjectDecoder) -> DeleteOptions:
     """From the body and, where that says nothing, the query."""
     data = await read(request)
     body = decode(data, request.content_type, decoder) if data.strip() else {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from typing import Any
 
-from mcptasks_embedded.values.kinds import Kind, Registry
+from mcptasks_embedded.values.kinds import ApiKind, KindRegistry
 
 Json = dict[str, Any]
 
@@ -32,24 +32,24 @@ def api_versions() -> Json:
     return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
 
 
-def group_list(registry: Registry) -> Json:
+def group_list(registry: KindRegistry) -> Json:
     names = dict.fromkeys(kind.group for kind in registry.all() if kind.group)
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(registry, name) for name in names]}
 
 
-def _group(registry: Registry, name: str) -> Json:
+def _group(registry: KindRegistry, name: str) -> Json:
     versions = dict.fromkeys(kind.version for kind in registry.all() if kind.group == name)
     listed = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
     return {"name": name, "versions": listed, "preferredVersion": listed[0]}
 
 
-def group(registry: Registry, name: str) -> Json | None:
+def group(registry: KindRegistry, name: str) -> Json | None:
     if not any(kind.group == name for kind in registry.all()):
         return None
     return {"kind": "APIGroup", "apiVersion": "v1", **_group(registry, name)}
 
 
-def resource_list(registry: Registry, group_name: str, version_name: str) -> Json | None:
+def resource_list(registry: KindRegistry, group_name: str, version_name: str) -> Json | None:
     kinds = [kind for kind in registry.all() if (kind.group, kind.version) == (group_name, version_name)]
     if not kinds:
         return None
@@ -62,7 +62,7 @@ def resource_list(registry: Registry, group_name: str, version_name: str) -> Jso
     }
 
 
-def _resources(kind: Kind) -> list[Json]:
+def _resources(kind: ApiKind) -> list[Json]:
     main: Json = {
         "name": kind.plural,
         "singularName": kind.singular,
@@ -87,7 +87,7 @@ _SUBRESOURCES: dict[str, tuple[str, list[str], str, str]] = {
 }
 
 
-def _subresource(kind: Kind, name: str, result: str, verbs: list[str], group: str = "", version: str = "") -> Json:
+def _subresource(kind: ApiKind, name: str, result: str, verbs: list[str], group: str = "", version: str = "") -> Json:
     entry: Json = {
         "name": f"{kind.plural}/{name}",
         "singularName": "",

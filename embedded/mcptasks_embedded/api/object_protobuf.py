@@ -64,7 +64,7 @@ def _signed(value: int) -> int:
     return value - 2**64 if value >= 2**63 else value
 
 
-class Decoder:
+class ObjectDecoder:
     """Reads objects of the kinds that `types` describes."""
 
     def __init__(self, types: ApiTypes) -> None:

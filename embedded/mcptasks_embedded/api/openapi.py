@@ -10,7 +10,7 @@ from typing import Any
 from mcptasks_embedded.api import openapi_v2
 from mcptasks_embedded.api.discovery import GIT_VERSION
 from mcptasks_embedded.objects.api_types import ApiTypes
-from mcptasks_embedded.values.kinds import Kind, Registry
+from mcptasks_embedded.values.kinds import ApiKind, KindRegistry
 
 Json = dict[str, Any]
 
@@ -64,12 +64,12 @@ def _object_meta() -> Json:
     }
 
 
-def _schema_name(kind: Kind) -> str:
+def _schema_name(kind: ApiKind) -> str:
     reversed_group = ".".join(reversed(kind.group.split("."))) if kind.group else "io.k8s.api.core"
     return f"{reversed_group}.{kind.version}.{kind.kind}"
 
 
-def _gvk(kind: Kind) -> Json:
+def _gvk(kind: ApiKind) -> Json:
     return {"group": kind.group, "version": kind.version, "kind": kind.kind}
 
 
@@ -86,7 +86,7 @@ def _metadata(reference: str) -> Json:
     return {"allOf": [{"$ref": f"{reference}{_META}"}], "description": _METADATA, "default": {}}
 
 
-def _component(kind: Kind, reference: str) -> Json:
+def _component(kind: ApiKind, reference: str) -> Json:
     schema: Json = _published(dict(kind.schema)) if kind.schema else {"type": "object"}
     properties = {"apiVersion": _API_VERSION, "kind": _KIND, **schema.get("properties", {})}
     properties["metadata"] = _metadata(reference)
@@ -97,7 +97,7 @@ def _component(kind: Kind, reference: str) -> Json:
     return {**schema, "properties": properties, _GVK: [_gvk(kind)]}
 
 
-def _operation(kind: Kind, verb: str, write: bool) -> Json:
+def _operation(kind: ApiKind, verb: str, write: bool) -> Json:
     names = ["dryRun", "fieldManager", "fieldValidation"] if write else ["pretty"]
     parameters = [{"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}} for name in names]
     media = {"application/json": {"schema": {"$ref": f"#/components/schemas/{_schema_name(kind)}"}}}
@@ -105,7 +105,7 @@ def _operation(kind: Kind, verb: str, write: bool) -> Json:
     return {"parameters": parameters, "responses": responses, "x-kubernetes-action": verb, _GVK: _gvk(kind)}
 
 
-def _paths(kind: Kind) -> Json:
+def _paths(kind: ApiKind) -> Json:
     root = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
     base = f"{root}/namespaces/{{namespace}}/{kind.plural}" if kind.namespaced else f"{root}/{kind.plural}"
     paths: Json = {base: {"get": _operation(kind, "list", False), "post": _operation(kind, "post", True)}}
@@ -120,10 +120,10 @@ def _paths(kind: Kind) -> Json:
     return paths
 
 
-class Documents:
+class OpenApiDocuments:
     """The documents of what is served at the moment."""
 
-    def __init__(self, registry: Registry, types: ApiTypes) -> None:
+    def __init__(self, registry: KindRegistry, types: ApiTypes) -> None:
         self._registry = registry
         self._types = types
 
@@ -158,7 +158,7 @@ class Documents:
         info = {"title": "Kubernetes", "version": GIT_VERSION}
         return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": schemas}}
 
-    def _schemas(self, kind: Kind) -> Json:
+    def _schemas(self, kind: ApiKind) -> Json:
         """The schema of a kind and those that it refers to."""
         message = None if kind.schema else self._types.message(kind.group, kind.kind)
         if message is None:

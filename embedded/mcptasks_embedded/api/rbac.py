@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from mcptasks_embedded.store.memory import Ref, Resource, Store
+from mcptasks_embedded.store.memory import GroupResource, ObjectStore, Ref
 
 Json = dict[str, Any]
 
@@ -99,7 +99,7 @@ def subject_matches(subject: Json, user: User, namespace: str) -> bool:
 class Authorizer:
     """Answers whether a user may do something, from the roles in the store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
     def allows(self, user: User, action: Action) -> bool:
@@ -109,18 +109,18 @@ class Authorizer:
 
     def rules_for(self, user: User, namespace: str) -> Iterator[Json]:
         """All rules that hold for `user` in `namespace` (cluster-wide ones only when it is empty)."""
-        for binding in self._store.entries(Resource(GROUP, "clusterrolebindings")):
+        for binding in self._store.entries(GroupResource(GROUP, "clusterrolebindings")):
             if _binds(binding.obj, user, ""):
                 yield from self._role_rules(binding.obj, "")
         if namespace:
-            for binding in self._store.entries(Resource(GROUP, "rolebindings"), namespace):
+            for binding in self._store.entries(GroupResource(GROUP, "rolebindings"), namespace):
                 if _binds(binding.obj, user, namespace):
                     yield from self._role_rules(binding.obj, namespace)
 
     def _role_rules(self, binding: Json, namespace: str) -> list[Json]:
         reference = binding["roleRef"]
         plural = "clusterroles" if reference["kind"] == "ClusterRole" else "roles"
-        ref = Ref(Resource(GROUP, plural), "" if plural == "clusterroles" else namespace, reference["name"])
+        ref = Ref(GroupResource(GROUP, plural), "" if plural == "clusterroles" else namespace, reference["name"])
         role = self._store.get(ref)
         return list(role.obj.get("rules") or ()) if role else []
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from mcptasks_embedded.api.rbac import Action, Authorizer, User, service_account_user
 from mcptasks_embedded.api.tokens import ISSUER, TokenError, Tokens
-from mcptasks_embedded.objects.operations import Rest
+from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.options import DeleteOptions, Patch, WriteOptions
 from mcptasks_embedded.values import errors, times
-from mcptasks_embedded.values.kinds import Kind
+from mcptasks_embedded.values.kinds import ApiKind
 
 Json = dict[str, Any]
 
@@ -21,12 +21,12 @@ EVICTION_MESSAGE = "Eviction API: evicting"
 class Reviews:
     """Answers the create-only kinds and the subresources `token` and `eviction`."""
 
-    def __init__(self, rest: Rest, tokens: Tokens, authorizer: Authorizer) -> None:
-        self._rest = rest
+    def __init__(self, objects: Objects, tokens: Tokens, authorizer: Authorizer) -> None:
+        self._objects = objects
         self._tokens = tokens
         self._authorizer = authorizer
 
-    def review(self, kind: Kind, user: User, body: Json) -> Json:
+    def review(self, kind: ApiKind, user: User, body: Json) -> Json:
         answers = {
             "TokenReview": self._token_review,
             "SelfSubjectReview": lambda user, spec: {"userInfo": user.info()},
@@ -76,15 +76,15 @@ class Reviews:
 
     def token_request(self, namespace: str, name: str, body: Json) -> Json:
         """`serviceaccounts/token`. Raises ApiError 404, 422."""
-        rest = self._rest
-        kind = rest.kind("v1", "ServiceAccount")
-        account = rest.get(kind, namespace, name).obj
+        objects = self._objects
+        kind = objects.kind("v1", "ServiceAccount")
+        account = objects.get(kind, namespace, name).obj
         spec = body.get("spec") or {}
         seconds = spec.get("expirationSeconds") or _DEFAULT_SECONDS
         if seconds < _LEAST_SECONDS:
             detail = "may not specify a duration less than 10 minutes"
             found = errors.invalid_value("spec.expirationSeconds", seconds, detail)
-            where = Kind("authentication.k8s.io", "v1", "TokenRequest", "tokenrequests")
+            where = ApiKind("authentication.k8s.io", "v1", "TokenRequest", "tokenrequests")
             raise errors.invalid(where, name, [found])
         pod = self._bound_pod(namespace, spec.get("boundObjectRef"))
         issued = self._tokens.issue(account, spec.get("audiences") or (), seconds, pod)
@@ -102,8 +102,8 @@ class Reviews:
             return None
         if reference.get("kind") != "Pod":
             raise errors.bad_request("only tokens bound to a Pod are supported")
-        kind = self._rest.kind("v1", "Pod")
-        pod = self._rest.get(kind, namespace, reference["name"]).obj
+        kind = self._objects.kind("v1", "Pod")
+        pod = self._objects.get(kind, namespace, reference["name"]).obj
         uid = reference.get("uid")
         if uid and uid != pod["metadata"]["uid"]:
             why = f"the UID in the bound object reference ({uid}) does not match the UID in record. "
@@ -113,9 +113,9 @@ class Reviews:
 
     def evict(self, namespace: str, name: str, body: Json) -> Json:
         """`pods/eviction`: the Pod gets a DisruptionTarget condition and is deleted gracefully."""
-        rest = self._rest
-        kind = rest.kind("v1", "Pod")
-        entry = rest.get(kind, namespace, name)
+        objects = self._objects
+        kind = objects.kind("v1", "Pod")
+        entry = objects.get(kind, namespace, name)
         asked = body.get("deleteOptions") or {}
         preconditions = asked.get("preconditions") or {}
         options = DeleteOptions(grace=asked.get("gracePeriodSeconds"), uid=preconditions.get("uid"))
@@ -129,8 +129,8 @@ class Reviews:
             "lastTransitionTime": times.stamp(),
         }
         change = Patch("strategic", {"status": {"conditions": [condition]}})
-        rest.patch(kind, entry.ref, change, "status", WriteOptions())
-        rest.delete(kind, namespace, name, options)
+        objects.patch(kind, entry.ref, change, "status", WriteOptions())
+        objects.delete(kind, namespace, name, options)
         return _evicted()
 
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from mcptasks_embedded.api.rbac import Action
 from mcptasks_embedded.values import errors
-from mcptasks_embedded.values.kinds import Kind, Registry
+from mcptasks_embedded.values.kinds import ApiKind, KindRegistry
 
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ResourceTarget:
     """A resource request. `name` is empty for collections, `namespace` for cluster scope and for all namespaces."""
 
-    kind: Kind
+    kind: ApiKind
     verb: str
     namespace: str = ""
     name: str = ""
@@ -32,36 +32,36 @@ def is_true(query: Mapping[str, str], name: str) -> bool:
     return query.get(name, "").lower() in ("1", "true", "t") or (name in query and query[name] == "")
 
 
-def resource_target(registry: Registry, method: str, path: str, query: Mapping[str, str]) -> Target | None:
+def resource_target(registry: KindRegistry, method: str, path: str, query: Mapping[str, str]) -> ResourceTarget | None:
     """The resource that a path under /api/v1 or /apis/<group>/<version> names, None for other paths.
 
     Raises ApiError 404 for a resource that is not served, 405 for a method that it does not have.
     """
     parts = [part for part in path.split("/") if part]
     if len(parts) >= 3 and parts[0] == "api":
-        group, version, rest = "", parts[1], parts[2:]
+        group, version, names = "", parts[1], parts[2:]
     elif len(parts) >= 4 and parts[0] == "apis":
-        group, version, rest = parts[1], parts[2], parts[3:]
+        group, version, names = parts[1], parts[2], parts[3:]
     else:
         return None
     namespace = ""
-    if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
-        namespace, rest = rest[1], rest[2:]
-    kind = registry.find(group, version, rest[0])
-    if kind is None or len(rest) > 3 or (namespace and not kind.namespaced):
+    if names[0] == "namespaces" and len(names) > 2 and names[2] not in ("status", "finalize"):
+        namespace, names = names[1], names[2:]
+    kind = registry.find(group, version, names[0])
+    if kind is None or len(names) > 3 or (namespace and not kind.namespaced):
         raise errors.no_such_path()
-    name, subresource = (*rest[1:], "", "")[:2]
+    name, subresource = (*names[1:], "", "")[:2]
     _check_subresource(kind, subresource)
-    return Target(kind, _verb(kind, method, name, subresource, query), namespace, name, subresource)
+    return ResourceTarget(kind, _verb(kind, method, name, subresource, query), namespace, name, subresource)
 
 
-def _check_subresource(kind: Kind, subresource: str) -> None:
+def _check_subresource(kind: ApiKind, subresource: str) -> None:
     known = kind.subresources + (("status",) if kind.status else ())
     if subresource and subresource not in known:
         raise errors.no_such_path()
 
 
-def _verb(kind: Kind, method: str, name: str, subresource: str, query: Mapping[str, str]) -> str:
+def _verb(kind: ApiKind, method: str, name: str, subresource: str, query: Mapping[str, str]) -> str:
     verb = _VERBS.get(method)
     if verb is None:
         raise errors.method_not_allowed()

@@ -9,20 +9,20 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from mcptasks_embedded.api import bodies, discovery, openapi, openapi_protobuf, tables
-from mcptasks_embedded.api.object_protobuf import Decoder
+from mcptasks_embedded.api.object_protobuf import ObjectDecoder
 from mcptasks_embedded.api.rbac import Action, Authorizer, User, refusal, service_account_user
 from mcptasks_embedded.api.reviews import Reviews
-from mcptasks_embedded.api.routes import Target, is_true, resource_target
+from mcptasks_embedded.api.routes import ResourceTarget, is_true, resource_target
 from mcptasks_embedded.api.tokens import Tokens
-from mcptasks_embedded.api.watch_requests import Watcher, WatchRequest, timeout_of
-from mcptasks_embedded.node.container_log import LogOptions
-from mcptasks_embedded.objects.operations import Rest
-from mcptasks_embedded.objects.options import DeleteOptions, Page
+from mcptasks_embedded.api.watch_requests import WatchRequest, WatchResponse, timeout_of
+from mcptasks_embedded.node.container_log import PodLogOptions
+from mcptasks_embedded.objects.operations import Objects
+from mcptasks_embedded.objects.options import DeleteOptions, ObjectPage
 from mcptasks_embedded.objects.selectors import Selection, parse_selection
-from mcptasks_embedded.store.memory import Entry, Watch
+from mcptasks_embedded.store.memory import StoreEntry, Watch
 from mcptasks_embedded.values import errors, json_values
 from mcptasks_embedded.values.errors import ApiError
-from mcptasks_embedded.values.kinds import Kind
+from mcptasks_embedded.values.kinds import ApiKind
 
 Json = dict[str, Any]
 _log = logging.getLogger(__name__)
@@ -30,11 +30,13 @@ _log = logging.getLogger(__name__)
 _PUBLIC = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 _JSON_TYPE = "application/json"
 
+Send = Callable[[bytes], Awaitable[None]]
+
 
 class LogSource(Protocol):
     """Where `pods/log` comes from. Raises ApiError 400 or 404 before the first chunk."""
 
-    async def stream_logs(self, pod: Json, options: LogOptions, send: Callable[[bytes], Awaitable[None]]) -> None: ...
+    async def stream_logs(self, pod: Json, options: PodLogOptions, send: Send) -> None: ...
 
 
 def _reply(body: Json, code: int = 200, warnings: list[str] | None = None) -> web.Response:
@@ -60,18 +62,18 @@ def _joined(pages: list[bytes], kind: str, api_version: str, metadata: Json) -> 
     return head[:-1] + b',"items":[' + b",".join(pages) + b"]}"
 
 
-class Api:
+class ApiServer:
     """Serves one cluster's objects. `application()` gives an aiohttp application; each may be used once."""
 
-    def __init__(self, rest: Rest, tokens: Tokens, authorizer: Authorizer, logs: LogSource) -> None:
-        self._rest = rest
+    def __init__(self, objects: Objects, tokens: Tokens, authorizer: Authorizer, logs: LogSource) -> None:
+        self._objects = objects
         self._tokens = tokens
         self._authorizer = authorizer
         self._logs = logs
-        self._reviews = Reviews(rest, tokens, authorizer)
+        self._reviews = Reviews(objects, tokens, authorizer)
         self._watches: set[Watch] = set()
-        self._documents = openapi.Documents(rest.registry, rest.types)
-        self._decoder = Decoder(rest.types)
+        self._documents = openapi.OpenApiDocuments(objects.registry, objects.types)
+        self._decoder = ObjectDecoder(objects.types)
 
     def application(self) -> web.Application:
         app = web.Application(client_max_size=bodies.REQUEST_LIMIT)
@@ -100,7 +102,7 @@ class Api:
         if path in _PUBLIC or path.startswith(("/livez/", "/readyz/", "/healthz/")):
             return self._public(path)
         user = self._user(request)
-        target = resource_target(self._rest.registry, request.method, path, request.query)
+        target = resource_target(self._objects.registry, request.method, path, request.query)
         if target is None:
             self._authorize(user, Action(request.method.lower(), path=path), None)
             return self._non_resource(request)
@@ -120,7 +122,7 @@ class Api:
             groups = (*groups, "system:authenticated")
         return service_account_user(name, groups)
 
-    def _authorize(self, user: User, action: Action, kind: Kind | None) -> None:
+    def _authorize(self, user: User, action: Action, kind: ApiKind | None) -> None:
         if self._authorizer.allows(user, action):
             return
         why = refusal(user, action)
@@ -134,7 +136,7 @@ class Api:
         return _reply(discovery.version()) if path == "/version" else web.Response(text="ok")
 
     def _non_resource(self, request: web.Request) -> web.Response:
-        registry = self._rest.registry
+        registry = self._objects.registry
         path = request.path.rstrip("/")
         parts = path.split("/")[1:]
         found: Json | None = None
@@ -155,14 +157,14 @@ class Api:
         return _reply(found)
 
     def _group(self, parts: list[str]) -> Json | None:
-        registry = self._rest.registry
+        registry = self._objects.registry
         return (
             discovery.group(registry, parts[1]) if len(parts) == 2 else discovery.resource_list(registry, *parts[1:3])
         )
 
     # --- reading ---
 
-    async def _read(self, request: web.Request, target: Target) -> web.StreamResponse:
+    async def _read(self, request: web.Request, target: ResourceTarget) -> web.StreamResponse:
         if target.subresource == "log":
             return await self._log(request, target)
         if target.verb == "get":
@@ -172,17 +174,17 @@ class Api:
             return await self._watch(request, target, selection)
         return self._list(request, target, selection)
 
-    def _selection(self, query: Mapping[str, str], target: Target) -> Selection:
+    def _selection(self, query: Mapping[str, str], target: ResourceTarget) -> Selection:
         kind = target.kind
         labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
         return parse_selection(kind.storage.group, kind.plural, kind.selectable, labels, fields)
 
-    def _get(self, request: web.Request, target: Target) -> web.Response:
-        entry = self._rest.get(target.kind, target.namespace, target.name)
+    def _get(self, request: web.Request, target: ResourceTarget) -> web.Response:
+        entry = self._objects.get(target.kind, target.namespace, target.name)
         return self._one(request, target.kind, entry)
 
     def _one(
-        self, request: web.Request, kind: Kind, entry: Entry, code: int = 200, warnings: list[str] | None = None
+        self, request: web.Request, kind: ApiKind, entry: StoreEntry, code: int = 200, warnings: list[str] | None = None
     ) -> web.Response:
         if _wants(request, "Table"):
             metadata = {"resourceVersion": str(entry.rv)}
@@ -190,14 +192,14 @@ class Api:
             return _reply(tables.table(kind, [entry], metadata, include), code, warnings)
         if _wants(request, "PartialObjectMetadata"):
             return _reply(_partial(entry.obj), code, warnings)
-        obj = self._rest.convert(kind, entry.obj)
+        obj = self._objects.convert(kind, entry.obj)
         return _reply_raw(entry.raw if obj is entry.obj else json_values.dumps(obj), code, warnings)
 
-    def _list(self, request: web.Request, target: Target, selection: Selection) -> web.Response:
+    def _list(self, request: web.Request, target: ResourceTarget, selection: Selection) -> web.Response:
         query, kind = request.query, target.kind
         self._check_version(query.get("resourceVersion", ""))
         limit = int(query["limit"]) if query.get("limit", "").isdigit() else 0
-        page = self._rest.page(kind, target.namespace, selection, limit, query.get("continue", ""))
+        page = self._objects.page(kind, target.namespace, selection, limit, query.get("continue", ""))
         metadata = _list_metadata(page)
         if _wants(request, "Table"):
             return _reply(tables.table(kind, page.entries, metadata, query.get("includeObject", "Metadata")))
@@ -206,23 +208,23 @@ class Api:
             return _reply_raw(_joined(items, "PartialObjectMetadataList", "meta.k8s.io/v1", metadata))
         return _reply_raw(_joined(self._encoded(kind, page), kind.list_kind, kind.api_version, metadata))
 
-    def _encoded(self, kind: Kind, page: Page) -> list[bytes]:
+    def _encoded(self, kind: ApiKind, page: ObjectPage) -> list[bytes]:
         result = []
         for entry in page.entries:
-            obj = self._rest.convert(kind, entry.obj)
+            obj = self._objects.convert(kind, entry.obj)
             result.append(entry.raw if obj is entry.obj else json_values.dumps(obj))
         return result
 
     def _check_version(self, text: str) -> None:
         if text and not text.isdigit():
             raise errors.bad_request(f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: invalid syntax')
-        if text and int(text) > self._rest.store.rv:
+        if text and int(text) > self._objects.store.rv:
             causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
             details: Json = {"causes": causes, "retryAfterSeconds": 1}
-            message = f"Timeout: Too large resource version: {text}, current: {self._rest.store.rv}"
+            message = f"Timeout: Too large resource version: {text}, current: {self._objects.store.rv}"
             raise ApiError(504, "Timeout", message, details)
 
-    async def _watch(self, request: web.Request, target: Target, selection: Selection) -> web.StreamResponse:
+    async def _watch(self, request: web.Request, target: ResourceTarget, selection: Selection) -> web.StreamResponse:
         query = request.query
         version = query.get("resourceVersion", "")
         self._check_version(version)
@@ -246,7 +248,7 @@ class Api:
             self._watches.add(watch)
 
         try:
-            await Watcher(self._rest, wanted, response).serve(register)
+            await WatchResponse(self._objects, wanted, response).serve(register)
             await response.write_eof()
         except ConnectionResetError:
             _log.debug("the client of a watch has left")
@@ -254,9 +256,9 @@ class Api:
             self._watches.difference_update(watches)
         return response
 
-    async def _log(self, request: web.Request, target: Target) -> web.StreamResponse:
-        pod = self._rest.get(target.kind, target.namespace, target.name).obj
-        options = LogOptions.from_query(request.query)
+    async def _log(self, request: web.Request, target: ResourceTarget) -> web.StreamResponse:
+        pod = self._objects.get(target.kind, target.namespace, target.name).obj
+        options = PodLogOptions.from_query(request.query)
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
 
         async def send(data: bytes) -> None:
@@ -274,7 +276,7 @@ class Api:
 
     # --- writing ---
 
-    async def _write(self, request: web.Request, target: Target, user: User) -> web.Response:
+    async def _write(self, request: web.Request, target: ResourceTarget, user: User) -> web.Response:
         if target.verb in ("delete", "deletecollection"):
             return await self._delete(request, target)
         if target.verb == "patch":
@@ -283,7 +285,7 @@ class Api:
             return await self._update(request, target)
         return await self._create(request, target, user)
 
-    async def _create(self, request: web.Request, target: Target, user: User) -> web.Response:
+    async def _create(self, request: web.Request, target: ResourceTarget, user: User) -> web.Response:
         body = await bodies.read_object(request, self._decoder)
         kind = target.kind
         if target.subresource == "eviction":
@@ -296,21 +298,21 @@ class Api:
         if kind.verbs == ("create",):
             return _reply(self._reviews.review(kind, user, body), 201)
         options = bodies.write_options(request.query)
-        entry = self._rest.create(kind, target.namespace, body, options)
+        entry = self._objects.create(kind, target.namespace, body, options)
         return self._one(request, kind, entry, 201, options.warnings)
 
-    async def _update(self, request: web.Request, target: Target) -> web.Response:
+    async def _update(self, request: web.Request, target: ResourceTarget) -> web.Response:
         body = await bodies.read_object(request, self._decoder)
         kind = target.kind
         bodies.check_identity(body, kind.api_version, kind.kind, target.namespace, target.name)
         metadata = {**(body.get("metadata") or {}), "name": target.name}
         options = bodies.write_options(request.query)
-        existed = self._rest.store.get(kind.ref(target.namespace, target.name)) is not None
+        existed = self._objects.store.get(kind.ref(target.namespace, target.name)) is not None
         body = {**body, "metadata": metadata}
-        entry = self._rest.update(kind, target.namespace, body, target.subresource, options)
+        entry = self._objects.update(kind, target.namespace, body, target.subresource, options)
         return self._one(request, kind, entry, 200 if existed else 201, options.warnings)
 
-    async def _patch(self, request: web.Request, target: Target) -> web.Response:
+    async def _patch(self, request: web.Request, target: ResourceTarget) -> web.Response:
         change = await bodies.read_patch(request)
         kind = target.kind
         options = bodies.write_options(request.query)
@@ -321,32 +323,32 @@ class Api:
         if change.type == "apply":
             _check_apply(change.body, target, options.field_manager)
         ref = kind.ref(target.namespace, target.name)
-        entry, created = self._rest.patch(kind, ref, change, target.subresource, options)
+        entry, created = self._objects.patch(kind, ref, change, target.subresource, options)
         return self._one(request, kind, entry, 201 if created else 200, options.warnings)
 
-    async def _delete(self, request: web.Request, target: Target) -> web.Response:
+    async def _delete(self, request: web.Request, target: ResourceTarget) -> web.Response:
         options = await bodies.read_delete_options(request, self._decoder)
         kind = target.kind
         if target.verb == "deletecollection":
             return self._delete_collection(request, target, options)
-        entry, gone = self._rest.delete(kind, target.namespace, target.name, options)
+        entry, gone = self._objects.delete(kind, target.namespace, target.name, options)
         if gone and kind.plural not in ("pods", "services"):
             body = errors.success(kind, target.name, entry.obj["metadata"]["uid"])
             return _reply(body, 200, options.warnings)
         return self._one(request, kind, entry, 200, options.warnings)
 
-    def _delete_collection(self, request: web.Request, target: Target, options: DeleteOptions) -> web.Response:
+    def _delete_collection(self, request: web.Request, target: ResourceTarget, options: DeleteOptions) -> web.Response:
         selection = self._selection(request.query, target)
-        page = self._rest.page(target.kind, target.namespace, selection)
+        page = self._objects.page(target.kind, target.namespace, selection)
         for entry in page.entries:
-            self._rest.delete(target.kind, entry.ref.namespace, entry.ref.name, options)
+            self._objects.delete(target.kind, entry.ref.namespace, entry.ref.name, options)
         items = self._encoded(target.kind, page)
-        metadata = {"resourceVersion": str(self._rest.store.rv)}
+        metadata = {"resourceVersion": str(self._objects.store.rv)}
         body = _joined(items, target.kind.list_kind, target.kind.api_version, metadata)
         return _reply_raw(body, 200, list(dict.fromkeys(options.warnings)))
 
 
-def _list_metadata(page: Page) -> Json:
+def _list_metadata(page: ObjectPage) -> Json:
     metadata: Json = {"resourceVersion": str(page.rv)}
     if page.token:
         metadata["continue"] = page.token
@@ -359,10 +361,10 @@ def _partial(obj: Json) -> Json:
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
 
 
-def _check_apply(body: Json, target: Target, manager: str) -> None:
+def _check_apply(body: Json, target: ResourceTarget, manager: str) -> None:
     kind = target.kind
     if not manager:
-        where = Kind("meta.k8s.io", "v1", "PatchOptions", "patchoptions")
+        where = ApiKind("meta.k8s.io", "v1", "PatchOptions", "patchoptions")
         raise errors.invalid(where, "", [errors.required("fieldManager", "is required for apply patch")])
     if not body.get("apiVersion") or not body.get("kind"):
         raise errors.bad_request("apiVersion and kind must be set in an apply configuration")

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from mcptasks_embedded.api import json_path
-from mcptasks_embedded.store.memory import Entry, Resource
+from mcptasks_embedded.store.memory import GroupResource, StoreEntry
 from mcptasks_embedded.values import json_values, times
-from mcptasks_embedded.values.kinds import Column, Kind
+from mcptasks_embedded.values.kinds import ApiKind, PrinterColumn
 
 Json = dict[str, Any]
 Cell = str | int | float | bool | None
@@ -21,7 +21,7 @@ _UNKNOWN = "<unknown>"
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class TableColumn:
     """One column: how it is announced and how a cell is made."""
 
     name: str
@@ -67,9 +67,9 @@ def _count(*fields: str) -> Getter:
     return lambda obj, now: sum(len(obj.get(field) or ()) for field in fields)
 
 
-_NAME = Head("Name", _meta("name"), format="name", description="Name must be unique within a namespace.")
-_AGE = Head("Age", _age)
-_CREATED = Head("Created At", _meta("creationTimestamp"), type="date")
+_NAME = TableColumn("Name", _meta("name"), format="name", description="Name must be unique within a namespace.")
+_AGE = TableColumn("Age", _age)
+_CREATED = TableColumn("Created At", _meta("creationTimestamp"), type="date")
 
 
 # --- Pods ---
@@ -125,14 +125,14 @@ def _restarts(pod: Json, now: datetime) -> str:
 
 _POD = (
     _NAME,
-    Head("Ready", _pod_ready),
-    Head("Status", pod_status),
-    Head("Restarts", _restarts),
+    TableColumn("Ready", _pod_ready),
+    TableColumn("Status", pod_status),
+    TableColumn("Restarts", _restarts),
     _AGE,
-    Head("IP", _path(".status.podIP", _NONE), priority=1),
-    Head("Node", _path(".spec.nodeName", _NONE), priority=1),
-    Head("Nominated Node", lambda pod, now: _NONE, priority=1),
-    Head("Readiness Gates", lambda pod, now: _NONE, priority=1),
+    TableColumn("IP", _path(".status.podIP", _NONE), priority=1),
+    TableColumn("Node", _path(".spec.nodeName", _NONE), priority=1),
+    TableColumn("Nominated Node", lambda pod, now: _NONE, priority=1),
+    TableColumn("Readiness Gates", lambda pod, now: _NONE, priority=1),
 )
 
 
@@ -187,13 +187,13 @@ def _job_selector(job: Json, now: datetime) -> str:
 
 _JOB = (
     _NAME,
-    Head("Status", _job_status),
-    Head("Completions", _completions),
-    Head("Duration", _job_duration),
+    TableColumn("Status", _job_status),
+    TableColumn("Completions", _completions),
+    TableColumn("Duration", _job_duration),
     _AGE,
-    Head("Containers", _containers("name"), priority=1),
-    Head("Images", _containers("image"), priority=1),
-    Head("Selector", _job_selector, priority=1),
+    TableColumn("Containers", _containers("name"), priority=1),
+    TableColumn("Images", _containers("image"), priority=1),
+    TableColumn("Selector", _job_selector, priority=1),
 )
 
 
@@ -202,6 +202,10 @@ _JOB = (
 
 def _last_seen(event: Json, now: datetime) -> str:
     return age(event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp"), now)
+
+
+def _first_seen(event: Json, now: datetime) -> str:
+    return age(event.get("firstTimestamp") or event.get("eventTime"), now)
 
 
 def _event_object(event: Json, now: datetime) -> str:
@@ -216,16 +220,16 @@ def _event_source(event: Json, now: datetime) -> str:
 
 
 _EVENT = (
-    Head("Last Seen", _last_seen),
-    Head("Type", _path(".type")),
-    Head("Reason", _path(".reason")),
-    Head("Object", _event_object),
-    Head("Subobject", _path(".involvedObject.fieldPath"), priority=1),
-    Head("Source", _event_source, priority=1),
-    Head("Message", lambda event, now: str(event.get("message", "")).strip()),
-    Head("First Seen", lambda event, now: age(event.get("firstTimestamp") or event.get("eventTime"), now), priority=1),
-    Head("Count", lambda event, now: str(event.get("count", 1)), priority=1),
-    Head("Name", _meta("name"), format="name", priority=1),
+    TableColumn("Last Seen", _last_seen),
+    TableColumn("Type", _path(".type")),
+    TableColumn("Reason", _path(".reason")),
+    TableColumn("Object", _event_object),
+    TableColumn("Subobject", _path(".involvedObject.fieldPath"), priority=1),
+    TableColumn("Source", _event_source, priority=1),
+    TableColumn("Message", lambda event, now: str(event.get("message", "")).strip()),
+    TableColumn("First Seen", _first_seen, priority=1),
+    TableColumn("Count", lambda event, now: str(event.get("count", 1)), priority=1),
+    TableColumn("Name", _meta("name"), format="name", priority=1),
 )
 
 
@@ -236,14 +240,14 @@ def _node_status(node: Json, now: datetime) -> str:
 
 _NODE = (
     _NAME,
-    Head("Status", _node_status),
-    Head("Roles", lambda node, now: _NONE),
+    TableColumn("Status", _node_status),
+    TableColumn("Roles", lambda node, now: _NONE),
     _AGE,
-    Head("Version", _path(".status.nodeInfo.kubeletVersion")),
-    Head("Internal-IP", _path(".status.addresses[?(@.type=='InternalIP')].address", _NONE), priority=1),
-    Head("OS-Image", _path(".status.nodeInfo.osImage", _UNKNOWN), priority=1),
-    Head("Kernel-Version", _path(".status.nodeInfo.kernelVersion", _UNKNOWN), priority=1),
-    Head("Container-Runtime", _path(".status.nodeInfo.containerRuntimeVersion", _UNKNOWN), priority=1),
+    TableColumn("Version", _path(".status.nodeInfo.kubeletVersion")),
+    TableColumn("Internal-IP", _path(".status.addresses[?(@.type=='InternalIP')].address", _NONE), priority=1),
+    TableColumn("OS-Image", _path(".status.nodeInfo.osImage", _UNKNOWN), priority=1),
+    TableColumn("Kernel-Version", _path(".status.nodeInfo.kernelVersion", _UNKNOWN), priority=1),
+    TableColumn("Container-Runtime", _path(".status.nodeInfo.containerRuntimeVersion", _UNKNOWN), priority=1),
 )
 
 
@@ -258,32 +262,42 @@ def _ports(service: Json, now: datetime) -> str:
 
 
 _RBAC = "rbac.authorization.k8s.io"
-_HEADS: Mapping[Resource, tuple[Head, ...]] = {
-    Resource("", "pods"): _POD,
-    Resource("batch", "jobs"): _JOB,
-    Resource("", "events"): _EVENT,
-    Resource("", "nodes"): _NODE,
-    Resource("", "namespaces"): (_NAME, Head("Status", _path(".status.phase")), _AGE),
-    Resource("", "secrets"): (_NAME, Head("Type", _path(".type")), Head("Data", _count("data"), type="integer"), _AGE),
-    Resource("", "configmaps"): (_NAME, Head("Data", _count("data", "binaryData"), type="integer"), _AGE),
-    Resource("", "services"): (
+_BUILTIN_COLUMNS: Mapping[GroupResource, tuple[TableColumn, ...]] = {
+    GroupResource("", "pods"): _POD,
+    GroupResource("batch", "jobs"): _JOB,
+    GroupResource("", "events"): _EVENT,
+    GroupResource("", "nodes"): _NODE,
+    GroupResource("", "namespaces"): (_NAME, TableColumn("Status", _path(".status.phase")), _AGE),
+    GroupResource("", "secrets"): (
         _NAME,
-        Head("Type", _path(".spec.type")),
-        Head("Cluster-IP", _path(".spec.clusterIP", _NONE)),
-        Head("External-IP", lambda service, now: _NONE),
-        Head("Port(s)", _ports),
+        TableColumn("Type", _path(".type")),
+        TableColumn("Data", _count("data"), type="integer"),
         _AGE,
     ),
-    Resource("coordination.k8s.io", "leases"): (_NAME, Head("Holder", _path(".spec.holderIdentity")), _AGE),
-    Resource("apiextensions.k8s.io", "customresourcedefinitions"): (_NAME, _CREATED),
-    Resource(_RBAC, "roles"): (_NAME, _CREATED),
-    Resource(_RBAC, "clusterroles"): (_NAME, _CREATED),
-    Resource(_RBAC, "rolebindings"): (_NAME, Head("Role", _role), _AGE),
-    Resource(_RBAC, "clusterrolebindings"): (_NAME, Head("Role", _role), _AGE),
+    GroupResource("", "configmaps"): (_NAME, TableColumn("Data", _count("data", "binaryData"), type="integer"), _AGE),
+    GroupResource("", "services"): (
+        _NAME,
+        TableColumn("Type", _path(".spec.type")),
+        TableColumn("Cluster-IP", _path(".spec.clusterIP", _NONE)),
+        TableColumn("External-IP", lambda service, now: _NONE),
+        TableColumn("Port(s)", _ports),
+        _AGE,
+    ),
+    GroupResource("coordination.k8s.io", "leases"): (_NAME, TableColumn("Holder", _path(".spec.holderIdentity")), _AGE),
+    GroupResource("apiextensions.k8s.io", "customresourcedefinitions"): (_NAME, _CREATED),
+    GroupResource(_RBAC, "roles"): (_NAME, _CREATED),
+    GroupResource(_RBAC, "clusterroles"): (_NAME, _CREATED),
+    GroupResource(_RBAC, "rolebindings"): (_NAME, TableColumn("Role", _role), _AGE),
+    GroupResource(_RBAC, "clusterrolebindings"): (_NAME, TableColumn("Role", _role), _AGE),
 }
 
 
-def _custom_cell(column: Column) -> Getter:
+def _custom_column(column: PrinterColumn) -> TableColumn:
+    get = _custom_cell(column)
+    return TableColumn(column.name, get, column.type, column.format, column.priority, column.description)
+
+
+def _custom_cell(column: PrinterColumn) -> Getter:
     def get(obj: Json, now: datetime) -> Cell:
         found = json_path.find(obj, column.path)
         return _typed(found[0], column.type, now) if found else None
@@ -308,20 +322,19 @@ def _typed(value: Any, kind: str, now: datetime) -> Cell:
     return value if isinstance(value, str) else json_values.dumps(value).decode()
 
 
-def heads(kind: Kind) -> Sequence[Head]:
+def columns(kind: ApiKind) -> Sequence[TableColumn]:
     if kind.columns:
-        custom = (Head(c.name, _custom_cell(c), c.type, c.format, c.priority, c.description) for c in kind.columns)
-        return (_NAME, *custom)
-    return _HEADS.get(kind.storage, (_NAME, _AGE))
+        return (_NAME, *(_custom_column(column) for column in kind.columns))
+    return _BUILTIN_COLUMNS.get(kind.storage, (_NAME, _AGE))
 
 
-def definitions(kind: Kind) -> list[Json]:
-    return [head.definition() for head in heads(kind)]
+def definitions(kind: ApiKind) -> list[Json]:
+    return [column.definition() for column in columns(kind)]
 
 
-def row(kind: Kind, obj: Json, now: datetime, include: str = "Metadata") -> Json:
+def row(kind: ApiKind, obj: Json, now: datetime, include: str = "Metadata") -> Json:
     """One row; `include` is the request's includeObject: None, Metadata or Object."""
-    result: Json = {"cells": [head.get(obj, now) for head in heads(kind)]}
+    result: Json = {"cells": [column.get(obj, now) for column in columns(kind)]}
     if include == "Metadata":
         result["object"] = {
             "kind": "PartialObjectMetadata",
@@ -333,7 +346,9 @@ def row(kind: Kind, obj: Json, now: datetime, include: str = "Metadata") -> Json
     return result
 
 
-def table(kind: Kind, entries: Sequence[Entry], metadata: Json, include: str, with_columns: bool = True) -> Json:
+def table(
+    kind: ApiKind, entries: Sequence[StoreEntry], metadata: Json, include: str, with_columns: bool = True
+) -> Json:
     now = times.now()
     return {
         "kind": "Table",

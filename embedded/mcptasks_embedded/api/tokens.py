@@ -18,7 +18,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from mcptasks_embedded.api.rbac import User
-from mcptasks_embedded.store.memory import Ref, Resource, Store
+from mcptasks_embedded.store.memory import GroupResource, ObjectStore, Ref
 from mcptasks_embedded.values import errors, times
 
 Json = dict[str, Any]
@@ -60,7 +60,7 @@ def service_account_groups(namespace: str) -> tuple[str, ...]:
 class Tokens:
     """Issues and verifies tokens. The signing key lives as long as the cluster."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._key = ec.generate_private_key(ec.SECP256R1())
         self.admin = secrets.token_urlsafe(32)
@@ -89,7 +89,7 @@ class Tokens:
 
     def _node_claim(self, pod: Json) -> Json:
         name = pod["spec"].get("nodeName")
-        node = self._store.get(Ref(Resource("", "nodes"), "", name)) if name else None
+        node = self._store.get(Ref(GroupResource("", "nodes"), "", name)) if name else None
         return {"node": {"name": name, "uid": node.obj["metadata"]["uid"]}} if node else {}
 
     def authenticate(self, headers: Mapping[str, str]) -> User:
@@ -134,14 +134,14 @@ class Tokens:
     def _user(self, claims: Json) -> User:
         bound = claims["kubernetes.io"]
         namespace, account = bound["namespace"], bound["serviceaccount"]
-        self._check_alive(Ref(Resource("", "serviceaccounts"), namespace, account["name"]), account["uid"])
+        self._check_alive(Ref(GroupResource("", "serviceaccounts"), namespace, account["name"]), account["uid"])
         extra = {f"{_PREFIX}credential-id": [f"JTI={claims['jti']}"]}
         for kind in ("node", "pod"):
             if reference := bound.get(kind):
                 extra[f"{_PREFIX}{kind}-name"] = [reference["name"]]
                 extra[f"{_PREFIX}{kind}-uid"] = [reference["uid"]]
         if pod := bound.get("pod"):
-            self._check_alive(Ref(Resource("", "pods"), namespace, pod["name"]), pod["uid"])
+            self._check_alive(Ref(GroupResource("", "pods"), namespace, pod["name"]), pod["uid"])
         return User(claims["sub"], account["uid"], service_account_groups(namespace), extra)
 
     def _check_alive(self, ref: Ref, uid: str) -> None:

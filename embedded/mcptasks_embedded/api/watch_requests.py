@@ -10,12 +10,12 @@ from typing import Any
 from aiohttp import web
 
 from mcptasks_embedded.api import tables
-from mcptasks_embedded.objects.operations import Rest
+from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.selectors import Selection
-from mcptasks_embedded.store.memory import Change, Entry, Watch
+from mcptasks_embedded.store.memory import Change, StoreEntry, Watch
 from mcptasks_embedded.values import json_values
 from mcptasks_embedded.values.errors import ApiError
-from mcptasks_embedded.values.kinds import Kind
+from mcptasks_embedded.values.kinds import ApiKind
 
 Json = dict[str, Any]
 
@@ -28,7 +28,7 @@ _DEFAULT_TIMEOUT = 1800.0
 class WatchRequest:
     """`since` None: start with all present objects. `table` asks for Tables, with `include` as their includeObject."""
 
-    kind: Kind
+    kind: ApiKind
     namespace: str
     selection: Selection
     since: int | None
@@ -44,25 +44,25 @@ class WatchRequest:
         return not self.table
 
 
-class Encoder:
+class WatchEncoder:
     """Turns entries into the lines of one watch."""
 
-    def __init__(self, rest: Rest, request: WatchRequest) -> None:
-        self._rest = rest
+    def __init__(self, objects: Objects, request: WatchRequest) -> None:
+        self._objects = objects
         self._request = request
         self._with_columns = True
 
-    def line(self, event: str, entry: Entry) -> bytes:
+    def line(self, event: str, entry: StoreEntry) -> bytes:
         return b'{"type":"' + event.encode() + b'","object":' + self._object(entry) + b"}\n"
 
-    def _object(self, entry: Entry) -> bytes:
+    def _object(self, entry: StoreEntry) -> bytes:
         request = self._request
         if request.table:
             metadata = {"resourceVersion": str(entry.rv)}
             rows = tables.table(request.kind, [entry], metadata, request.include, self._with_columns)
             self._with_columns = False
             return json_values.dumps(rows)
-        obj = self._rest.convert(request.kind, entry.obj)
+        obj = self._objects.convert(request.kind, entry.obj)
         return entry.raw if obj is entry.obj else json_values.dumps(obj)
 
     def bookmark(self, rv: int, initial_end: bool = False) -> bytes:
@@ -97,19 +97,19 @@ def error_line(error: ApiError) -> bytes:
     return json_values.dumps({"type": "ERROR", "object": error.status()}) + b"\n"
 
 
-class Watcher:
+class WatchResponse:
     """Serves one watch request until its timeout, the client's leaving, or `stopping`."""
 
-    def __init__(self, rest: Rest, request: WatchRequest, response: web.StreamResponse) -> None:
-        self._rest = rest
+    def __init__(self, objects: Objects, request: WatchRequest, response: web.StreamResponse) -> None:
+        self._objects = objects
         self._request = request
         self._response = response
-        self._encoder = Encoder(rest, request)
+        self._encoder = WatchEncoder(objects, request)
         self._sent_rv = 0
 
     async def serve(self, register: Callable[[Watch], None]) -> None:
         request = self._request
-        store = self._rest.store
+        store = self._objects.store
         try:
             watch = store.watch(request.kind.storage, request.namespace, request.since)
         except ApiError as error:
@@ -126,7 +126,7 @@ class Watcher:
 
     def _initial(self, rv: int) -> Iterator[bytes]:
         request = self._request
-        for entry in self._rest.store.sorted_entries(request.kind.storage, request.namespace):
+        for entry in self._objects.store.sorted_entries(request.kind.storage, request.namespace):
             if request.selection.matches(entry.obj):
                 yield self._encoder.line("ADDED", entry)
         if request.initial:
@@ -149,7 +149,7 @@ class Watcher:
     async def _send_bookmark(self) -> None:
         if self._request.bookmarks:
             # Nothing is waiting, so this watch has seen everything up to the store's version.
-            self._sent_rv = self._rest.store.rv
+            self._sent_rv = self._objects.store.rv
             await self._send(self._encoder.bookmark(self._sent_rv))
 
     async def _send(self, data: bytes) -> None:

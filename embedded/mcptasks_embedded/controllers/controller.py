@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from mcptasks_embedded.controllers.reconcile_queue import WorkQueue
-from mcptasks_embedded.store.memory import Change, Ref, Resource, Store, Watch
+from mcptasks_embedded.controllers.reconcile_queue import ReconcileQueue
+from mcptasks_embedded.store.memory import Change, GroupResource, ObjectStore, Ref, Watch
 
 Keys = Callable[[Change], Iterable[Ref]]
 
@@ -14,9 +14,9 @@ Keys = Callable[[Change], Iterable[Ref]]
 class Controller:
     """Subclasses watch resources in `__init__` and implement `reconcile`."""
 
-    def __init__(self, name: str, store: Store) -> None:
+    def __init__(self, name: str, store: ObjectStore) -> None:
         self._store = store
-        self.queue: WorkQueue[Ref] = WorkQueue(name, self.reconcile)
+        self.queue: ReconcileQueue[Ref] = ReconcileQueue(name, self.reconcile)
         self._watched: list[tuple[Watch, Keys]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -24,7 +24,7 @@ class Controller:
         """Bring one object nearer to where it should be; the result is when to come again, in seconds."""
         raise NotImplementedError
 
-    def watch(self, resource: Resource, keys: Keys) -> None:
+    def watch(self, resource: GroupResource, keys: Keys) -> None:
         """Queue `keys(change)` for every change of `resource`."""
         self._watched.append((self._store.watch(resource), keys))
 
@@ -48,6 +48,6 @@ class Controller:
                     self.queue.add(key)
 
 
-def itself(change: Change) -> list[Ref]:
+def own_key(change: Change) -> list[Ref]:
     """The key of the changed object."""
     return [change.entry.ref]

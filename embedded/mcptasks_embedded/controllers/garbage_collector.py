@@ -9,21 +9,21 @@ import asyncio
 import logging
 from typing import Any
 
-from mcptasks_embedded.controllers.controller import Controller, itself
+from mcptasks_embedded.controllers.controller import Controller, own_key
 from mcptasks_embedded.objects.crd_strategy import FINALIZER
-from mcptasks_embedded.objects.operations import FOREGROUND, ORPHAN, Rest
+from mcptasks_embedded.objects.operations import FOREGROUND, ORPHAN, Objects
 from mcptasks_embedded.objects.options import DeleteOptions, Patch
-from mcptasks_embedded.store.memory import Change, Entry, Ref, Resource
+from mcptasks_embedded.store.memory import Change, GroupResource, Ref, StoreEntry
 from mcptasks_embedded.values import times
 from mcptasks_embedded.values.errors import ApiError
-from mcptasks_embedded.values.kinds import Kind
+from mcptasks_embedded.values.kinds import ApiKind
 
 Json = dict[str, Any]
 _log = logging.getLogger(__name__)
 
-JOBS = Resource("batch", "jobs")
-NAMESPACES = Resource("", "namespaces")
-CRDS = Resource("apiextensions.k8s.io", "customresourcedefinitions")
+JOBS = GroupResource("batch", "jobs")
+NAMESPACES = GroupResource("", "namespaces")
+CRDS = GroupResource("apiextensions.k8s.io", "customresourcedefinitions")
 #: The TTL controller of Kubernetes needs that long after a Job's end, in seconds, even with a TTL of 0.
 _TTL_GAP = 0.03
 _RETRY = 0.2
@@ -36,15 +36,15 @@ def _owners(obj: Json) -> list[Json]:
 class GarbageCollector(Controller):
     """Keys are the dependents to look at, and owners under foreground or orphan deletion."""
 
-    def __init__(self, rest: Rest) -> None:
-        super().__init__("garbage collector", rest.store)
-        self._rest = rest
-        self._seen: set[Resource] = set()
+    def __init__(self, objects: Objects) -> None:
+        super().__init__("garbage collector", objects.store)
+        self._objects = objects
+        self._seen: set[GroupResource] = set()
         self.watch_all()
 
     def watch_all(self) -> None:
         """Also watch resources that are served only now (new CRDs)."""
-        for kind in self._rest.registry.all():
+        for kind in self._objects.registry.all():
             if "delete" in kind.verbs and kind.storage not in self._seen:
                 self._seen.add(kind.storage)
                 self.watch(kind.storage, self._keys)
@@ -80,10 +80,10 @@ class GarbageCollector(Controller):
             self._collect(entry)
         return None
 
-    def _kind(self, entry: Entry) -> Kind:
-        return self._rest.kind(entry.obj["apiVersion"], entry.obj["kind"])
+    def _kind(self, entry: StoreEntry) -> ApiKind:
+        return self._objects.kind(entry.obj["apiVersion"], entry.obj["kind"])
 
-    def _deleting(self, entry: Entry) -> float | None:
+    def _deleting(self, entry: StoreEntry) -> float | None:
         finalizers = entry.obj["metadata"].get("finalizers") or ()
         if ORPHAN in finalizers:
             for dependent in self._store.owned_by(entry.obj["metadata"]["uid"]):
@@ -93,7 +93,7 @@ class GarbageCollector(Controller):
             return self._foreground(entry)
         return None
 
-    def _foreground(self, entry: Entry) -> float | None:
+    def _foreground(self, entry: StoreEntry) -> float | None:
         blocking = False
         for dependent in self._store.owned_by(entry.obj["metadata"]["uid"]):
             if "deletionTimestamp" not in dependent.obj["metadata"]:
@@ -103,21 +103,21 @@ class GarbageCollector(Controller):
             self._drop_finalizer(entry, FOREGROUND)
         return _RETRY if blocking else None
 
-    def _blocks(self, dependent: Entry, owner: Entry) -> bool:
+    def _blocks(self, dependent: StoreEntry, owner: StoreEntry) -> bool:
         current = self._store.get(dependent.ref)
         if current is None:
             return False
         uid = owner.obj["metadata"]["uid"]
         return any(item["uid"] == uid and item.get("blockOwnerDeletion") for item in _owners(current.obj))
 
-    def _drop_finalizer(self, entry: Entry, finalizer: str) -> None:
+    def _drop_finalizer(self, entry: StoreEntry, finalizer: str) -> None:
         current = self._store.get(entry.ref)
         if current is None:
             return
-        rest = [item for item in current.obj["metadata"].get("finalizers") or () if item != finalizer]
-        self._rest.merge(self._kind(current), current, {"metadata": {"finalizers": rest or None}})
+        kept = [item for item in current.obj["metadata"].get("finalizers") or () if item != finalizer]
+        self._objects.merge(self._kind(current), current, {"metadata": {"finalizers": kept or None}})
 
-    def _collect(self, entry: Entry) -> None:
+    def _collect(self, entry: StoreEntry) -> None:
         """Delete a dependent of which no owner exists; drop references to those that do not."""
         absent = {owner["uid"] for owner in _owners(entry.obj) if not self._exists(owner, entry)}
         if not absent:
@@ -127,19 +127,19 @@ class GarbageCollector(Controller):
         else:
             self._delete(entry, DeleteOptions(propagation="Background", uid=entry.obj["metadata"]["uid"]))
 
-    def _exists(self, owner: Json, entry: Entry) -> bool:
+    def _exists(self, owner: Json, entry: StoreEntry) -> bool:
         found = self._store.find_uid(owner["uid"])
         return (
             found is not None and found.ref.namespace in ("", entry.ref.namespace) and found.ref.name == owner["name"]
         )
 
-    def _release(self, entry: Entry, uids: set[str]) -> None:
+    def _release(self, entry: StoreEntry, uids: set[str]) -> None:
         kept = [owner for owner in _owners(entry.obj) if owner["uid"] not in uids]
-        self._rest.merge(self._kind(entry), entry, {"metadata": {"ownerReferences": kept or None}})
+        self._objects.merge(self._kind(entry), entry, {"metadata": {"ownerReferences": kept or None}})
 
-    def _delete(self, entry: Entry, options: DeleteOptions) -> None:
+    def _delete(self, entry: StoreEntry, options: DeleteOptions) -> None:
         try:
-            self._rest.delete(self._kind(entry), entry.ref.namespace, entry.ref.name, options)
+            self._objects.delete(self._kind(entry), entry.ref.namespace, entry.ref.name, options)
         except ApiError as error:
             _log.debug("not collected: %s", error)
 
@@ -152,10 +152,10 @@ def _under_policy(metadata: Json) -> bool:
 class NamespaceController(Controller):
     """Gives a new namespace its ServiceAccount, empties a namespace that is being deleted."""
 
-    def __init__(self, rest: Rest) -> None:
-        super().__init__("namespace controller", rest.store)
-        self._rest = rest
-        self.watch(NAMESPACES, itself)
+    def __init__(self, objects: Objects) -> None:
+        super().__init__("namespace controller", objects.store)
+        self._objects = objects
+        self.watch(NAMESPACES, own_key)
 
     def reconcile(self, key: Ref) -> float | None:
         entry = self._store.get(key)
@@ -163,25 +163,27 @@ class NamespaceController(Controller):
             return None
         if "deletionTimestamp" in entry.obj["metadata"]:
             return self._empty(entry)
-        self.furnish(key.name)
+        self.ensure_service_account(key.name)
         return None
 
-    def furnish(self, namespace: str) -> None:
-        kind = self._rest.kind("v1", "ServiceAccount")
+    def ensure_service_account(self, namespace: str) -> None:
+        kind = self._objects.kind("v1", "ServiceAccount")
         if self._store.get(kind.ref(namespace, "default")) is None:
-            self._rest.create(kind, namespace, {"metadata": {"name": "default"}})
+            self._objects.create(kind, namespace, {"metadata": {"name": "default"}})
 
-    def _empty(self, entry: Entry) -> float | None:
+    def _empty(self, entry: StoreEntry) -> float | None:
         left = False
-        kinds = {kind.storage: kind for kind in self._rest.registry.all() if kind.namespaced and "delete" in kind.verbs}
+        kinds = {
+            kind.storage: kind for kind in self._objects.registry.all() if kind.namespaced and "delete" in kind.verbs
+        }
         for kind in kinds.values():
             for item in tuple(self._store.entries(kind.storage, entry.ref.name)):
                 if "deletionTimestamp" not in item.obj["metadata"]:
-                    self._rest.delete(kind, entry.ref.name, item.ref.name, DeleteOptions(propagation="Background"))
+                    self._objects.delete(kind, entry.ref.name, item.ref.name, DeleteOptions(propagation="Background"))
                 left = left or self._store.get(item.ref) is not None
         if left:
             return _RETRY
-        self._rest.finalize_namespace(entry)
+        self._objects.finalize_namespace(entry)
         return None
 
 
@@ -199,11 +201,11 @@ class TtlController(Controller):
     https://kubernetes.io/docs/concepts/workloads/controllers/ttlafterfinished/
     """
 
-    def __init__(self, rest: Rest) -> None:
-        super().__init__("ttl controller", rest.store)
-        self._rest = rest
-        self._kind = rest.kind("batch/v1", "Job")
-        self.watch(JOBS, itself)
+    def __init__(self, objects: Objects) -> None:
+        super().__init__("ttl controller", objects.store)
+        self._objects = objects
+        self._kind = objects.kind("batch/v1", "Job")
+        self.watch(JOBS, own_key)
         self._waited: set[str] = set()
 
     def reconcile(self, key: Ref) -> float | None:
@@ -218,7 +220,7 @@ class TtlController(Controller):
         uid = entry.obj["metadata"]["uid"]
         if left <= 0 and uid in self._waited:
             self._waited.discard(uid)
-            self._rest.delete(self._kind, key.namespace, key.name, DeleteOptions(propagation="Foreground", uid=uid))
+            self._objects.delete(self._kind, key.namespace, key.name, DeleteOptions(propagation="Foreground", uid=uid))
             return None
         if left <= _TTL_GAP:
             self._waited.add(uid)
@@ -228,30 +230,30 @@ class TtlController(Controller):
 class CrdController(Controller):
     """Removes the objects of a CustomResourceDefinition that is being deleted, then the definition."""
 
-    def __init__(self, rest: Rest) -> None:
-        super().__init__("crd controller", rest.store)
-        self._rest = rest
-        self.watch(CRDS, itself)
+    def __init__(self, objects: Objects) -> None:
+        super().__init__("crd controller", objects.store)
+        self._objects = objects
+        self.watch(CRDS, own_key)
 
     def reconcile(self, key: Ref) -> float | None:
         entry = self._store.get(key)
         if entry is None or "deletionTimestamp" not in entry.obj["metadata"]:
             return None
         spec = entry.obj["spec"]
-        resource = Resource(spec["group"], spec["names"]["plural"])
-        kind = next((kind for kind in self._rest.registry.all() if kind.storage == resource), None)
+        resource = GroupResource(spec["group"], spec["names"]["plural"])
+        kind = next((kind for kind in self._objects.registry.all() if kind.storage == resource), None)
         if kind is not None and self._remove_all(kind):
             return _RETRY
-        self._rest.registry.drop_crd(key.name)
+        self._objects.registry.drop_crd(key.name)
         finalizers = [item for item in entry.obj["metadata"].get("finalizers") or () if item != FINALIZER]
         change = Patch("merge", {"metadata": {"finalizers": finalizers or None}})
-        self._rest.patch(self._rest.kind("apiextensions.k8s.io/v1", "CustomResourceDefinition"), key, change)
+        self._objects.patch(self._objects.kind("apiextensions.k8s.io/v1", "CustomResourceDefinition"), key, change)
         return None
 
-    def _remove_all(self, kind: Kind) -> bool:
+    def _remove_all(self, kind: ApiKind) -> bool:
         left = False
         for item in tuple(self._store.entries(kind.storage)):
             if "deletionTimestamp" not in item.obj["metadata"]:
-                self._rest.delete(kind, item.ref.namespace, item.ref.name, DeleteOptions())
+                self._objects.delete(kind, item.ref.namespace, item.ref.name, DeleteOptions())
             left = left or self._store.get(item.ref) is not None
         return left

@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcptasks_embedded.controllers.controller import Controller, itself
-from mcptasks_embedded.controllers.job_decision import CONTROLLER, TRACKING, Backoff, Plan, decide, is_tracked
+from mcptasks_embedded.controllers.controller import Controller, own_key
+from mcptasks_embedded.controllers.job_decision import CONTROLLER, TRACKING, Backoff, JobPlan, decide, is_tracked
 from mcptasks_embedded.objects import object_meta
-from mcptasks_embedded.objects.event_recorder import Recorder
-from mcptasks_embedded.objects.operations import Rest
+from mcptasks_embedded.objects.event_recorder import EventRecorder
+from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.options import DeleteOptions
-from mcptasks_embedded.store.memory import Change, Entry, Ref, Resource
+from mcptasks_embedded.store.memory import Change, GroupResource, Ref, StoreEntry
 from mcptasks_embedded.values import times
 from mcptasks_embedded.values.errors import ApiError
 
 Json = dict[str, Any]
 
-JOBS = Resource("batch", "jobs")
-PODS = Resource("", "pods")
+JOBS = GroupResource("batch", "jobs")
+PODS = GroupResource("", "pods")
 _REFUSED_RETRY = 2.0
 
 
 class JobController(Controller):
     """Keys are Jobs, and Pods that were left behind by a Job with their tracking finalizer."""
 
-    def __init__(self, rest: Rest, backoff: Backoff) -> None:
-        super().__init__("job controller", rest.store)
-        self._rest = rest
+    def __init__(self, objects: Objects, backoff: Backoff) -> None:
+        super().__init__("job controller", objects.store)
+        self._objects = objects
         self._backoff = backoff
-        self._jobs = rest.kind("batch/v1", "Job")
-        self._pods = rest.kind("v1", "Pod")
-        self._events = Recorder(rest, "job-controller")
+        self._jobs = objects.kind("batch/v1", "Job")
+        self._pods = objects.kind("v1", "Pod")
+        self._events = EventRecorder(objects, "job-controller")
         self.watch(JOBS, self._job_keys)
         self.watch(PODS, self._pod_keys)
 
     def _job_keys(self, change: Change) -> list[Ref]:
         if change.type != "DELETED":
-            return itself(change)
+            return own_key(change)
         return [pod.ref for pod in self._store.owned_by(change.entry.obj["metadata"]["uid"])]
 
     def _pod_keys(self, change: Change) -> list[Ref]:
@@ -59,11 +59,11 @@ class JobController(Controller):
             return None
         return self._sync(entry)
 
-    def _pod_has_job(self, entry: Entry) -> bool:
+    def _pod_has_job(self, entry: StoreEntry) -> bool:
         owner = object_meta.controller_of(entry.obj)
         return owner is not None and self._store.find_uid(owner["uid"]) is not None
 
-    def _sync(self, entry: Entry) -> float | None:
+    def _sync(self, entry: StoreEntry) -> float | None:
         job = entry.obj
         uid = job["metadata"]["uid"]
         pods = [item.obj for item in self._store.owned_by(uid) if _controls(uid, item)]
@@ -73,17 +73,17 @@ class JobController(Controller):
         refused = self._create(job, plan)
         for pod in plan.untrack:
             self._untrack(pod)
-        self._rest.set_status(self._jobs, entry, plan.status)
+        self._objects.set_status(self._jobs, entry, plan.status)
         for note in plan.notes:
             record = self._events.normal if note.severity == "Normal" else self._events.warning
             record(job, note.reason, note.message)
         return _REFUSED_RETRY if refused else plan.again
 
-    def _create(self, job: Json, plan: Plan) -> bool:
+    def _create(self, job: Json, plan: JobPlan) -> bool:
         """Whether a Pod was refused."""
         for created in range(plan.create):
             try:
-                pod = self._rest.create(self._pods, job["metadata"]["namespace"], pod_of(job))
+                pod = self._objects.create(self._pods, job["metadata"]["namespace"], pod_of(job))
             except ApiError as error:
                 self._events.warning(job, "FailedCreate", f"Error creating: {error.message}")
                 _lower_active(plan, plan.create - created)
@@ -94,7 +94,7 @@ class JobController(Controller):
     def _delete(self, job: Json, pod: Json) -> None:
         metadata = pod["metadata"]
         options = DeleteOptions(propagation="Background", uid=metadata["uid"])
-        self._rest.delete(self._pods, metadata["namespace"], metadata["name"], options)
+        self._objects.delete(self._pods, metadata["namespace"], metadata["name"], options)
         self._events.normal(job, "SuccessfulDelete", f"Deleted pod: {metadata['name']}")
 
     def _untrack(self, pod: Json) -> None:
@@ -102,15 +102,15 @@ class JobController(Controller):
         if entry is None:
             return
         kept = [item for item in entry.obj["metadata"].get("finalizers") or () if item != TRACKING]
-        self._rest.merge(self._pods, entry, {"metadata": {"finalizers": kept or None}})
+        self._objects.merge(self._pods, entry, {"metadata": {"finalizers": kept or None}})
 
 
-def _controls(uid: str, entry: Entry) -> bool:
+def _controls(uid: str, entry: StoreEntry) -> bool:
     owner = object_meta.controller_of(entry.obj)
     return entry.ref.resource == PODS and owner is not None and owner["uid"] == uid
 
 
-def _lower_active(plan: Plan, by: int) -> None:
+def _lower_active(plan: JobPlan, by: int) -> None:
     active = plan.status.get("active", 0) - by
     if active > 0:
         plan.status["active"] = active

@@ -32,7 +32,7 @@ class Backoff:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PodFailureVerdict:
     """A podFailurePolicy rule that matched a failed Pod."""
 
     action: str
@@ -40,7 +40,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class JobEvent:
     """An Event to record about the Job."""
 
     severity: str
@@ -49,14 +49,14 @@ class Note:
 
 
 @dataclass(slots=True)
-class Plan:
+class JobPlan:
     """`status` is the Job's next status; `again` says in how many seconds to look again whatever happens."""
 
     status: Json
     create: int = 0
     delete: list[Json] = field(default_factory=list)
     untrack: list[Json] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
+    notes: list[JobEvent] = field(default_factory=list)
     again: float | None = None
 
     def come_again(self, seconds: float) -> None:
@@ -92,7 +92,7 @@ def is_ready(pod: Json) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
-def worth(pod: Json) -> tuple[bool, bool, bool, float]:
+def deletion_order(pod: Json) -> tuple[bool, bool, bool, float]:
     """Sorts Pods by how much is lost with them: those that have come furthest last, the oldest of these at the end."""
     created = times.parse(pod["metadata"]["creationTimestamp"])
     return bool(pod["spec"].get("nodeName")), phase(pod) == "Running", is_ready(pod), -created.timestamp()
@@ -110,12 +110,12 @@ def finished_at(pod: Json, now: datetime) -> datetime:
 # --- podFailurePolicy ---
 
 
-def failure_verdict(policy: Json | None, pod: Json) -> Verdict | None:
+def failure_verdict(policy: Json | None, pod: Json) -> PodFailureVerdict | None:
     """The first rule that matches a failed Pod."""
     for index, rule in enumerate((policy or {}).get("rules") or ()):
         what = _exit_code_match(rule["onExitCodes"], pod) if rule.get("onExitCodes") else _condition_match(rule, pod)
         if what:
-            return Verdict(rule["action"], f"{what} matching {rule['action']} rule at index {index}")
+            return PodFailureVerdict(rule["action"], f"{what} matching {rule['action']} rule at index {index}")
     return None
 
 
@@ -175,7 +175,7 @@ def _set_condition(status: Json, now: datetime, kind: str, reason: str, message:
 # --- The decision ---
 
 
-class Decision:
+class JobDecision:
     """Works out one `Plan`. The steps share the Job, its Pods and the status under construction."""
 
     def __init__(self, job: Json, pods: Sequence[Json], now: datetime, backoff: Backoff) -> None:
@@ -184,11 +184,11 @@ class Decision:
         self._pods = pods
         self._now = now
         self._backoff = backoff
-        self._plan = Plan(dict(job.get("status") or {}))
+        self._plan = JobPlan(dict(job.get("status") or {}))
         self._deleting = "deletionTimestamp" in job["metadata"]
-        self._fail_job: Verdict | None = None
+        self._fail_job: PodFailureVerdict | None = None
 
-    def make(self) -> Plan:
+    def make(self) -> JobPlan:
         plan = self._plan
         if job_finished(self._job):
             plan.untrack += [pod for pod in self._pods if is_tracked(pod)]
@@ -248,11 +248,11 @@ class Decision:
             if not is_true(status, "Suspended"):
                 _set_condition(status, now, "Suspended", "JobSuspended", "Job suspended")
                 status.pop("startTime", None)
-                self._plan.notes.append(Note("Normal", "Suspended", "Job suspended"))
+                self._plan.notes.append(JobEvent("Normal", "Suspended", "Job suspended"))
             return
         if is_true(status, "Suspended"):
             _set_condition(status, now, "Suspended", "JobResumed", "Job resumed", "False")
-            self._plan.notes.append(Note("Normal", "Resumed", "Job resumed"))
+            self._plan.notes.append(JobEvent("Normal", "Resumed", "Job resumed"))
         status.setdefault("startTime", times.stamp(now))
 
     def _is_decided(self) -> bool:
@@ -314,7 +314,7 @@ class Decision:
         if self._spec.get("podReplacementPolicy") == "Failed":
             occupied += sum(is_terminating(pod) for pod in self._pods)
         if len(active) > wanted:
-            self._delete_uncounted(sorted(active, key=worth)[: len(active) - max(wanted, 0)])
+            self._delete_uncounted(sorted(active, key=deletion_order)[: len(active) - max(wanted, 0)])
         elif wanted > occupied and not self._deleting:
             wait = self._backoff_left()
             if wait > 0:
@@ -364,12 +364,12 @@ class Decision:
             return
         if (early := condition(status, "FailureTarget")) is not None:
             _set_condition(status, self._now, "Failed", early["reason"], early["message"])
-            self._plan.notes.append(Note("Warning", early["reason"], early["message"]))
+            self._plan.notes.append(JobEvent("Warning", early["reason"], early["message"]))
             return
         early = condition(status, "SuccessCriteriaMet") or {}
         _set_condition(status, self._now, "Complete", early["reason"], early["message"])
         status["completionTime"] = times.stamp(self._now)
-        self._plan.notes.append(Note("Normal", "Completed", "Job completed"))
+        self._plan.notes.append(JobEvent("Normal", "Completed", "Job completed"))
 
 
 def _restarts(pod: Json) -> int:
@@ -382,6 +382,6 @@ def _statuses(pod: Json) -> Iterator[Json]:
     yield from status.get("initContainerStatuses") or ()
 
 
-def decide(job: Json, pods: Sequence[Json], now: datetime, backoff: Backoff) -> Plan:
+def decide(job: Json, pods: Sequence[Json], now: datetime, backoff: Backoff) -> JobPlan:
     """The next step for `job`. `pods` are all Pods that it controls."""
-    return Decision(job, pods, now, backoff).make()
+    return JobDecision(job, pods, now, backoff).make()

@@ -13,7 +13,7 @@ Key = TypeVar("Key", bound=Hashable)
 _RETRY_SECONDS = 1.0
 
 
-class WorkQueue(Generic[Key]):
+class ReconcileQueue(Generic[Key]):
     """Calls `reconcile(key)` for every added key; its result is when to come again, in seconds."""
 
     def __init__(self, name: str, reconcile: Callable[[Key], float | None]) -> None:

@@ -8,20 +8,20 @@ from decimal import Decimal
 from typing import Any
 
 from mcptasks_embedded.controllers.controller import Controller
-from mcptasks_embedded.objects.event_recorder import Recorder
-from mcptasks_embedded.objects.operations import Rest
+from mcptasks_embedded.objects.event_recorder import EventRecorder
+from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.options import DeleteOptions, Patch
 from mcptasks_embedded.objects.pod_amounts import amounts_of
 from mcptasks_embedded.objects.selectors import label_selector_matches
-from mcptasks_embedded.store.memory import Change, Entry, Ref, Resource
+from mcptasks_embedded.store.memory import Change, GroupResource, Ref, StoreEntry
 from mcptasks_embedded.values import times
 from mcptasks_embedded.values.errors import ApiError
 from mcptasks_embedded.values.quantity import parse_quantity
 
 Json = dict[str, Any]
 
-PODS = Resource("", "pods")
-NODES = Resource("", "nodes")
+PODS = GroupResource("", "pods")
+NODES = GroupResource("", "nodes")
 
 
 def holds_node(pod: Json) -> bool:
@@ -29,7 +29,7 @@ def holds_node(pod: Json) -> bool:
 
 
 @dataclass(slots=True)
-class Usage:
+class NodeUsage:
     """What the Pods on a node take, kept up to date with each Pod that comes and goes."""
 
     amounts: dict[str, Decimal] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class Usage:
         return taken is not None
 
 
-def misfits(pod: Json, node: Json, usage: Usage) -> list[str]:
+def misfits(pod: Json, node: Json, usage: NodeUsage) -> list[str]:
     """Why `pod` cannot run on `node` beside what runs there; empty when it can."""
     if node["spec"].get("unschedulable"):
         return ["node(s) were unschedulable"]
@@ -81,14 +81,14 @@ def unschedulable_message(reasons: Sequence[str]) -> str:
 class Scheduler(Controller):
     """Keys are Pods without a node; a Pod that ends makes the waiting ones come again."""
 
-    def __init__(self, rest: Rest, node_name: str) -> None:
-        super().__init__("scheduler", rest.store)
-        self._rest = rest
+    def __init__(self, objects: Objects, node_name: str) -> None:
+        super().__init__("scheduler", objects.store)
+        self._objects = objects
         self._node = Ref(NODES, "", node_name)
-        self._pods = rest.kind("v1", "Pod")
-        self._events = Recorder(rest, "default-scheduler")
+        self._pods = objects.kind("v1", "Pod")
+        self._events = EventRecorder(objects, "default-scheduler")
         self._waiting: dict[Ref, None] = {}
-        self._usage = Usage()
+        self._usage = NodeUsage()
         self.watch(PODS, self._pod_keys)
         self.watch(NODES, lambda change: list(self._waiting))
 
@@ -115,19 +115,19 @@ class Scheduler(Controller):
             self._place(entry)
         return None
 
-    def _end(self, entry: Entry) -> None:
+    def _end(self, entry: StoreEntry) -> None:
         """Nobody else ends a Pod that never got a node (the Pod GC of Kubernetes does)."""
         self._waiting.pop(entry.ref, None)
         if entry.obj["status"].get("phase") == "Pending":
-            entry = self._rest.set_status(self._pods, entry, {**entry.obj["status"], "phase": "Failed"})
+            entry = self._objects.set_status(self._pods, entry, {**entry.obj["status"], "phase": "Failed"})
         options = DeleteOptions(grace=0, uid=entry.obj["metadata"]["uid"])
         try:
-            self._rest.delete(self._pods, entry.ref.namespace, entry.ref.name, options)
+            self._objects.delete(self._pods, entry.ref.namespace, entry.ref.name, options)
         except ApiError as error:
             if error.code != 404:
                 raise
 
-    def _place(self, entry: Entry) -> None:
+    def _place(self, entry: StoreEntry) -> None:
         node = self._store.get(self._node)
         if node is None:
             return
@@ -137,7 +137,7 @@ class Scheduler(Controller):
         else:
             self._bind(entry)
 
-    def _refuse(self, entry: Entry, message: str) -> None:
+    def _refuse(self, entry: StoreEntry, message: str) -> None:
         self._waiting[entry.ref] = None
         present = (entry.obj.get("status") or {}).get("conditions") or ()
         if any(c["type"] == "PodScheduled" and c.get("message") == message for c in present):
@@ -145,16 +145,16 @@ class Scheduler(Controller):
         self._condition(entry, "False", "Unschedulable", message)
         self._events.warning(entry.obj, "FailedScheduling", message)
 
-    def _bind(self, entry: Entry) -> None:
+    def _bind(self, entry: StoreEntry) -> None:
         self._waiting.pop(entry.ref, None)
-        bound = self._condition(self._rest.bind(self._pods, entry.ref, self._node.name), "True")
+        bound = self._condition(self._objects.bind(self._pods, entry.ref, self._node.name), "True")
         self._usage.add(bound.ref, bound.obj)
         name = f"{entry.ref.namespace}/{entry.ref.name}"
         self._events.normal(bound.obj, "Scheduled", f"Successfully assigned {name} to {self._node.name}")
 
-    def _condition(self, entry: Entry, value: str, reason: str = "", message: str = "") -> Entry:
+    def _condition(self, entry: StoreEntry, value: str, reason: str = "", message: str = "") -> StoreEntry:
         item = {"type": "PodScheduled", "status": value, "lastProbeTime": None, "lastTransitionTime": times.stamp()}
         if reason:
             item |= {"reason": reason, "message": message}
         change = Patch("strategic", {"status": {"conditions": [item]}})
-        return self._rest.patch(self._pods, entry.ref, change, "status")[0]
+        return self._objects.patch(self._pods, entry.ref, change, "status")[0]

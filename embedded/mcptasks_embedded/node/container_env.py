@@ -29,7 +29,7 @@ class ConfigError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Mounts:
+class MountPaths:
     """Where the volumes of a container are: mount path -> real path."""
 
     paths: Mapping[str, Path] = field(default_factory=dict)

@@ -27,7 +27,7 @@ _POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class LogOptions:
+class PodLogOptions:
     """The query of `pods/log`. `since` is a Unix time."""
 
     container: str = ""
@@ -39,7 +39,7 @@ class LogOptions:
     since: float | None = None
 
     @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> LogOptions:
+    def from_query(cls, query: Mapping[str, str]) -> PodLogOptions:
         """Raises ApiError 400."""
         try:
             since = None
@@ -128,7 +128,7 @@ class ContainerLog:
             return ""
         data, _ = self.read_from(0)
         lines = _records(data)[-_TAIL_LINES:]
-        return _shown(lines, LogOptions())[-_TAIL_BYTES:].decode("utf-8", "replace")
+        return _shown(lines, PodLogOptions())[-_TAIL_BYTES:].decode("utf-8", "replace")
 
 
 def _tail_of(path: Path, offset: int) -> bytes:
@@ -144,7 +144,7 @@ def _records(data: bytes) -> list[bytes]:
     return [record + b"\n" for record in data.split(b"\n")[:-1]]
 
 
-def _select(data: bytes, options: LogOptions) -> list[bytes]:
+def _select(data: bytes, options: PodLogOptions) -> list[bytes]:
     lines = _records(data)
     if options.since is not None:
         lines = [line for line in lines if _moment(line) >= options.since]
@@ -157,7 +157,7 @@ def _moment(line: bytes) -> float:
     return times.parse(line[:_STAMP_SIZE].decode()).timestamp()
 
 
-def _shown(lines: list[bytes], options: LogOptions) -> bytes:
+def _shown(lines: list[bytes], options: PodLogOptions) -> bytes:
     return b"".join(_plain(line, options.timestamps) for line in lines)
 
 
@@ -172,7 +172,7 @@ def _plain(line: bytes, timestamps: bool) -> bytes:
     return moment + b" " + text if timestamps else text
 
 
-async def send_log(log: ContainerLog, options: LogOptions, send: Callable[[bytes], Awaitable[None]]) -> None:
+async def send_log(log: ContainerLog, options: PodLogOptions, send: Callable[[bytes], Awaitable[None]]) -> None:
     """Send what is stored and, with `follow`, what comes until the container ends."""
     data, position = log.read_from(0)
     budget = options.limit

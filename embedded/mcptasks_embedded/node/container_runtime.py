@@ -23,7 +23,7 @@ _READ_SIZE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ContainerOutcome:
     """How a run ended; times are Unix times."""
 
     code: int
@@ -126,10 +126,10 @@ class ContainerRun:
             # When the main process of a PID namespace ends, the kernel kills the others.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
-            await asyncio.shield(self._bury(pump))
+            await asyncio.shield(self._clean_up(pump))
         return exit_code(self._process.returncode)
 
-    async def _bury(self, pump: _Pump) -> None:
+    async def _clean_up(self, pump: _Pump) -> None:
         await self._table.sweep(self._marker, self.pid)
         self._dead = True
         if self._killer is not None:

@@ -30,20 +30,20 @@ import psutil
 
 from mcptasks_embedded.api import discovery
 from mcptasks_embedded.api.tokens import Tokens
-from mcptasks_embedded.node.container_log import LogOptions, send_log
+from mcptasks_embedded.node.container_log import PodLogOptions, send_log
 from mcptasks_embedded.node.container_runtime import Runtime
-from mcptasks_embedded.node.pod_worker import PodWorker, Stop, make_directory
+from mcptasks_embedded.node.pod_worker import PodStop, PodWorker, make_directory
 from mcptasks_embedded.node.processes import ProcessInfo
 from mcptasks_embedded.node.run_specs import OnOutput
-from mcptasks_embedded.objects.event_recorder import Recorder
-from mcptasks_embedded.objects.operations import Rest
-from mcptasks_embedded.store.memory import Change, Ref, Resource, Watch
+from mcptasks_embedded.objects.event_recorder import EventRecorder
+from mcptasks_embedded.objects.operations import Objects
+from mcptasks_embedded.store.memory import Change, GroupResource, Ref, Watch
 from mcptasks_embedded.values import errors, times
 
 Json = dict[str, Any]
 _log = logging.getLogger(__name__)
 
-PODS = Resource("", "pods")
+PODS = GroupResource("", "pods")
 NODE_NAME = "local"
 POD_LIMIT = 110
 _MEMORY_SECONDS = 0.15
@@ -63,13 +63,13 @@ class KubeletConfig:
 class Kubelet:
     """Watches the Pods that are bound to the node."""
 
-    def __init__(self, rest: Rest, tokens: Tokens, config: KubeletConfig) -> None:
-        self.rest = rest
+    def __init__(self, objects: Objects, tokens: Tokens, config: KubeletConfig) -> None:
+        self.objects = objects
         self.tokens = tokens
         self.entrypoint = config.entrypoint
         self.cluster_id = config.cluster_id
         self.on_output = config.on_output
-        self.events = Recorder(rest, "kubelet")
+        self.events = EventRecorder(objects, "kubelet")
         cpus = os.cpu_count() or 1
         self.capacity = {"cpu": str(cpus), "memory": str(psutil.virtual_memory().total), "pods": str(POD_LIMIT)}
         self.capacity["nvidia.com/gpu"] = "0"
@@ -116,12 +116,12 @@ class Kubelet:
             "nodeInfo": info,
         }
         body = {"metadata": {"name": NODE_NAME, "labels": labels}, "spec": {}, "status": status}
-        self.rest.create(self.rest.kind("v1", "Node"), "", body)
+        self.objects.create(self.objects.kind("v1", "Node"), "", body)
 
     # --- life ---
 
     def start(self) -> None:
-        self._watch = self.rest.store.watch(PODS)
+        self._watch = self.objects.store.watch(PODS)
         self._loops = [asyncio.create_task(self._follow(self._watch)), asyncio.create_task(self._guard_memory())]
 
     async def stop(self) -> None:
@@ -131,7 +131,7 @@ class Kubelet:
         for loop in self._loops:
             loop.cancel()
         for worker in self._workers.values():
-            worker.stop(Stop(0))
+            worker.stop(PodStop(0))
         await asyncio.gather(*self._loops, *self._tasks.values(), return_exceptions=True)
 
     async def _follow(self, watch: Watch) -> None:
@@ -153,7 +153,7 @@ class Kubelet:
                 self._begin(pod)
         elif "deletionTimestamp" in metadata:
             if metadata["uid"] in self._tasks:
-                worker.stop(Stop(float(metadata.get("deletionGracePeriodSeconds", 0))))
+                worker.stop(PodStop(float(metadata.get("deletionGracePeriodSeconds", 0))))
             else:
                 worker.finalize()
         elif _deadline_changed(change):
@@ -165,7 +165,7 @@ class Kubelet:
         self._workers[uid] = worker
         self._tasks[uid] = asyncio.create_task(self._run(worker))
         if "deletionTimestamp" in pod["metadata"]:
-            worker.stop(Stop(0))
+            worker.stop(PodStop(0))
 
     async def _run(self, worker: PodWorker) -> None:
         try:
@@ -175,7 +175,7 @@ class Kubelet:
         finally:
             del self._tasks[worker.uid]
         worker.finalize()
-        current = self.rest.store.find_uid(worker.uid)
+        current = self.objects.store.find_uid(worker.uid)
         if current is None:
             self._forget(worker.uid)
 
@@ -185,7 +185,7 @@ class Kubelet:
         if worker is None:
             return
         if uid in self._tasks:
-            worker.stop(Stop(0))
+            worker.stop(PodStop(0))
             return
         del self._workers[uid]
         # Who follows the log still reads its last lines.
@@ -211,7 +211,7 @@ class Kubelet:
         """Marker -> pid of the main process, of all containers that run."""
         return {run.marker: run.pid for worker in self._workers.values() for run in worker.runs.values()}
 
-    async def stream_logs(self, pod: Json, options: LogOptions, send: Callable[[bytes], Awaitable[None]]) -> None:
+    async def stream_logs(self, pod: Json, options: PodLogOptions, send: Callable[[bytes], Awaitable[None]]) -> None:
         name = self._container_name(pod, options.container)
         worker = self._workers.get(pod["metadata"]["uid"])
         logs = worker.logs.get(name, []) if worker else []
@@ -244,7 +244,7 @@ class Kubelet:
         return errors.bad_request(f'container "{name}" in pod "{pod_name}" is waiting to start: {why}')
 
     def worker_of(self, ref: Ref) -> PodWorker | None:
-        entry = self.rest.store.get(ref)
+        entry = self.objects.store.get(ref)
         return self._workers.get(entry.obj["metadata"]["uid"]) if entry else None
 
 

@@ -15,14 +15,14 @@ from typing import Any, TypeVar
 
 from mcptasks_embedded.node.container_env import ConfigError
 from mcptasks_embedded.node.container_log import ContainerLog
-from mcptasks_embedded.node.container_runtime import ContainerRun, Outcome, RunSpec, Slot
+from mcptasks_embedded.node.container_runtime import ContainerOutcome, ContainerRun, RunSpec, Slot
 from mcptasks_embedded.node.pod_status import ContainerState, Facts, pod_status
 from mcptasks_embedded.node.run_specs import ContainerSetup, Node
 from mcptasks_embedded.node.volumes import MountError, PodVolumes, VolumeSources
 from mcptasks_embedded.objects.options import DeleteOptions
 from mcptasks_embedded.values import times
 from mcptasks_embedded.values.errors import ApiError
-from mcptasks_embedded.values.kinds import Kind
+from mcptasks_embedded.values.kinds import ApiKind
 from mcptasks_embedded.values.quantity import parse_quantity
 
 Json = dict[str, Any]
@@ -42,7 +42,7 @@ class PodStoppedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class PodStop:
     """Why and how a Pod is stopped; `grace` in seconds."""
 
     grace: float
@@ -55,17 +55,17 @@ class PodWorker:
 
     def __init__(self, node: Node, pod: Json, directory: Path) -> None:
         self._node = node
-        self._pods: Kind = node.rest.kind("v1", "Pod")
+        self._pods: ApiKind = node.objects.kind("v1", "Pod")
         self.pod = pod
         self._directory = directory
-        self._volumes = PodVolumes(directory / "volumes", VolumeSources(node.rest.store, node.tokens, pod))
+        self._volumes = PodVolumes(directory / "volumes", VolumeSources(node.objects.store, node.tokens, pod))
         self._setup = ContainerSetup(node, pod, directory, self._volumes)
         self._policy: str = pod["spec"].get("restartPolicy", "Always")
         self._init = [ContainerState(c["name"], c["image"]) for c in pod["spec"].get("initContainers") or ()]
         self._main = [ContainerState(c["name"], c["image"]) for c in pod["spec"]["containers"]]
         self._started = ""
         self._over = False
-        self._stop: Stop | None = None
+        self._stop: PodStop | None = None
         self._stopping = asyncio.Event()
         self._deadline: asyncio.TimerHandle | None = None
         self._refresh: asyncio.Task[None] | None = None
@@ -78,7 +78,7 @@ class PodWorker:
 
     # --- from outside ---
 
-    def stop(self, stop: Stop) -> None:
+    def stop(self, stop: PodStop) -> None:
         """Begin to end the Pod. The first reason counts, the shortest grace wins."""
         first = self._stop is None
         if first:
@@ -100,7 +100,7 @@ class PodWorker:
         left = times.parse(self._started).timestamp() + seconds - times.now().timestamp()
         message = "Pod was active on the node longer than the specified deadline"
         grace = float(self.pod["spec"].get("terminationGracePeriodSeconds", 30))
-        stop = Stop(grace, "DeadlineExceeded", message)
+        stop = PodStop(grace, "DeadlineExceeded", message)
         self._deadline = asyncio.get_running_loop().call_later(max(left, 0), self.stop, stop)
 
     def remove(self) -> None:
@@ -221,7 +221,7 @@ class PodWorker:
 
     # --- one run ---
 
-    async def _run_once(self, container: Json, state: ContainerState) -> Outcome:
+    async def _run_once(self, container: Json, state: ContainerState) -> ContainerOutcome:
         await self._pull(container, state)
         spec = await self._configure(container, state)
         slot = await self._unless_stopped(self._node.runtime.slot())
@@ -243,7 +243,7 @@ class PodWorker:
             self._publish()
         return outcome
 
-    async def _start(self, container: Json, state: ContainerState, spec: RunSpec, slot: Slot) -> Outcome:
+    async def _start(self, container: Json, state: ContainerState, spec: RunSpec, slot: Slot) -> ContainerOutcome:
         if self._stopping.is_set():
             raise PodStoppedError
         try:
@@ -284,7 +284,7 @@ class PodWorker:
                 self._publish()
                 await self._pause(_RETRY_SECONDS)
 
-    async def _watch_run(self, container: Json, state: ContainerState, run: ContainerRun) -> Outcome:
+    async def _watch_run(self, container: Json, state: ContainerState, run: ContainerRun) -> ContainerOutcome:
         name = container["name"]
         self.runs[name] = run
         self.logs.setdefault(name, []).append(run.log)
@@ -300,9 +300,9 @@ class PodWorker:
             del self.runs[name]
         reason = "OOMKilled" if run.out_of_memory else "Error" if code else "Completed"
         message = self._setup.termination_message(container, code, run.log)
-        return Outcome(code, reason, message, run.started, times.now().timestamp())
+        return ContainerOutcome(code, reason, message, run.started, times.now().timestamp())
 
-    def _start_error(self, spec: RunSpec, error: OSError) -> Outcome:
+    def _start_error(self, spec: RunSpec, error: OSError) -> ContainerOutcome:
         program = spec.command.argv[0]
         why = {2: "no such file or directory", 13: "permission denied"}.get(
             error.errno or 0, error.strerror or str(error)
@@ -318,7 +318,7 @@ class PodWorker:
         self._node.events.warning(self.pod, "Failed", f"Error: {message}")
         now = times.now().timestamp()
         # Real runtimes report the Unix epoch as the start of what never started.
-        return Outcome(128, "StartError", message, 0.0, now)
+        return ContainerOutcome(128, "StartError", message, 0.0, now)
 
     # --- status ---
 
@@ -337,23 +337,23 @@ class PodWorker:
 
     def _publish(self) -> None:
         metadata = self.pod["metadata"]
-        entry = self._node.rest.store.get(self._pods.ref(metadata["namespace"], metadata["name"]))
+        entry = self._node.objects.store.get(self._pods.ref(metadata["namespace"], metadata["name"]))
         if entry is None or entry.obj["metadata"]["uid"] != self.uid:
             return
-        stop = self._stop or Stop(0)
+        stop = self._stop or PodStop(0)
         over = self._over or self._all_ended()
         reason, message = (stop.reason, stop.message) if over else ("", "")
         facts = Facts(self._init, self._main, self._policy, self._started, over, reason, message)
-        self._node.rest.set_status(self._pods, entry, pod_status(facts, entry.obj.get("status") or {}))
+        self._node.objects.set_status(self._pods, entry, pod_status(facts, entry.obj.get("status") or {}))
 
     def finalize(self) -> None:
         """Let the Pod object go, when it is being deleted."""
         metadata = self.pod["metadata"]
-        entry = self._node.rest.store.get(self._pods.ref(metadata["namespace"], metadata["name"]))
+        entry = self._node.objects.store.get(self._pods.ref(metadata["namespace"], metadata["name"]))
         if entry is None or "deletionTimestamp" not in entry.obj["metadata"]:
             return
         with contextlib.suppress(ApiError):
-            self._node.rest.delete(
+            self._node.objects.delete(
                 self._pods, entry.ref.namespace, entry.ref.name, DeleteOptions(grace=0, uid=self.uid)
             )
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mcptasks_embedded.api.tokens import Tokens
-from mcptasks_embedded.node.container_env import ConfigError, EnvSources, Mounts, container_argv, container_env
+from mcptasks_embedded.node.container_env import ConfigError, EnvSources, MountPaths, container_argv, container_env
 from mcptasks_embedded.node.container_log import ContainerLog
 from mcptasks_embedded.node.container_runtime import RunSpec, Runtime
 from mcptasks_embedded.node.processes import MARKER, Command
 from mcptasks_embedded.node.volumes import PodVolumes, object_data
-from mcptasks_embedded.objects.event_recorder import Recorder
-from mcptasks_embedded.objects.operations import Rest
+from mcptasks_embedded.objects.event_recorder import EventRecorder
+from mcptasks_embedded.objects.operations import Objects
 
 Json = dict[str, Any]
 
@@ -27,10 +27,10 @@ OnOutput = Callable[[str, str, str], None]
 class Node(Protocol):
     """What the worker needs of its kubelet."""
 
-    rest: Rest
+    objects: Objects
     tokens: Tokens
     runtime: Runtime
-    events: Recorder
+    events: EventRecorder
     entrypoint: list[str]
     cluster_id: str
     capacity: dict[str, str]
@@ -42,24 +42,24 @@ class ContainerSetup:
 
     def __init__(self, node: Node, pod: Json, directory: Path, volumes: PodVolumes) -> None:
         self._node = node
-        self._pods = node.rest.kind("v1", "Pod")
+        self._pods = node.objects.kind("v1", "Pod")
         self._pod = pod
         self._directory = directory
         self._volumes = volumes
 
     def _data(self, kind: str, name: str) -> dict[str, str] | None:
-        data = object_data(self._node.rest.store, self._pod["metadata"]["namespace"], kind, name)
+        data = object_data(self._node.objects.store, self._pod["metadata"]["namespace"], kind, name)
         return None if data is None else {key: value.decode("utf-8", "replace") for key, value in data.items()}
 
     def run_spec(self, container: Json, restarts: int) -> RunSpec:
         """Raises ConfigError, OSError."""
         name = container["name"]
         marker = f"{self._node.cluster_id}/{self._pod['metadata']['uid']}/{name}"
-        current = self._node.rest.store.get(
+        current = self._node.objects.store.get(
             self._pods.ref(self._pod["metadata"]["namespace"], self._pod["metadata"]["name"])
         )
         sources = EnvSources(current.obj if current else self._pod, self._data, self._node.capacity)
-        mounts = Mounts(
+        mounts = MountPaths(
             {**self._volumes.paths(container), container["terminationMessagePath"]: self._message_path(name)}
         )
         own = container_env(container, sources)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from mcptasks_embedded.api.tokens import Tokens
 from mcptasks_embedded.node.container_env import field_value
-from mcptasks_embedded.store.memory import Ref, Resource, Store
+from mcptasks_embedded.store.memory import GroupResource, ObjectStore, Ref
 
 Json = dict[str, Any]
 #: A token is replaced when this share of its life is over.
@@ -23,10 +23,10 @@ class MountError(Exception):
     """A volume cannot be set up (yet)."""
 
 
-def object_data(store: Store, namespace: str, kind: str, name: str) -> dict[str, bytes] | None:
+def object_data(store: ObjectStore, namespace: str, kind: str, name: str) -> dict[str, bytes] | None:
     """The data of a Secret or ConfigMap; None when there is none of that name."""
     plural = "secrets" if kind == "Secret" else "configmaps"
-    entry = store.get(Ref(Resource("", plural), namespace, name))
+    entry = store.get(Ref(GroupResource("", plural), namespace, name))
     if entry is None:
         return None
     data = entry.obj.get("data") or {}
@@ -37,13 +37,13 @@ def object_data(store: Store, namespace: str, kind: str, name: str) -> dict[str,
 
 
 @dataclass(slots=True)
-class Content:
+class VolumeContent:
     """Files of one volume, and in how many seconds they have to be made anew (tokens)."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     refresh: float | None = None
 
-    def add(self, other: Content) -> None:
+    def add(self, other: VolumeContent) -> None:
         self.files |= other.files
         times = [seconds for seconds in (self.refresh, other.refresh) if seconds is not None]
         self.refresh = min(times, default=None)
@@ -53,7 +53,7 @@ class Content:
 class VolumeSources:
     """Where volumes take their content from."""
 
-    store: Store
+    store: ObjectStore
     tokens: Tokens
     pod: Json
 
@@ -61,7 +61,7 @@ class VolumeSources:
     def namespace(self) -> str:
         return str(self.pod["metadata"]["namespace"])
 
-    def content(self, volume: Json) -> Content | None:
+    def content(self, volume: Json) -> VolumeContent | None:
         """The files of a volume; None for a plain directory. Raises MountError."""
         if (secret := volume.get("secret")) is not None:
             reference = {**secret, "name": secret.get("secretName", "")}
@@ -71,7 +71,7 @@ class VolumeSources:
         if (downward := volume.get("downwardAPI")) is not None:
             return self._downward(downward)
         if (projected := volume.get("projected")) is not None:
-            content = Content()
+            content = VolumeContent()
             for source in projected.get("sources") or ():
                 content.add(self._source(source))
             return content
@@ -79,7 +79,7 @@ class VolumeSources:
             return None
         raise MountError(f"volume {volume['name']}: unsupported type {', '.join(volume.keys() - {'name'})}")
 
-    def _source(self, source: Json) -> Content:
+    def _source(self, source: Json) -> VolumeContent:
         if (token := source.get("serviceAccountToken")) is not None:
             return self._token(token)
         if (secret := source.get("secret")) is not None:
@@ -90,37 +90,37 @@ class VolumeSources:
             return self._downward(downward)
         raise MountError(f"unsupported projected source: {', '.join(source)}")
 
-    def _object(self, kind: str, reference: Json) -> Content:
+    def _object(self, kind: str, reference: Json) -> VolumeContent:
         name = reference.get("name", "")
         data = object_data(self.store, self.namespace, kind, name)
         if data is None:
             if reference.get("optional"):
-                return Content()
+                return VolumeContent()
             raise MountError(f'{kind.lower()} "{name}" not found')
         items = reference.get("items")
         if items is None:
-            return Content(data)
+            return VolumeContent(data)
         missing = [item["key"] for item in items if item["key"] not in data]
         if missing and not reference.get("optional"):
             raise MountError(f"references non-existent {kind.lower()} key: {missing[0]}")
-        return Content({item["path"]: data[item["key"]] for item in items if item["key"] in data})
+        return VolumeContent({item["path"]: data[item["key"]] for item in items if item["key"] in data})
 
-    def _downward(self, source: Json) -> Content:
+    def _downward(self, source: Json) -> VolumeContent:
         files = {}
         for item in source.get("items") or ():
             if reference := item.get("fieldRef"):
                 files[item["path"]] = field_value(self.pod, reference["fieldPath"]).encode()
-        return Content(files)
+        return VolumeContent(files)
 
-    def _token(self, source: Json) -> Content:
+    def _token(self, source: Json) -> VolumeContent:
         name = self.pod["spec"].get("serviceAccountName") or "default"
-        account = self.store.get(Ref(Resource("", "serviceaccounts"), self.namespace, name))
+        account = self.store.get(Ref(GroupResource("", "serviceaccounts"), self.namespace, name))
         if account is None:
             raise MountError(f'failed to fetch token: serviceaccounts "{name}" not found')
         seconds = int(source.get("expirationSeconds") or 3600)
         audiences = [source["audience"]] if source.get("audience") else []
         issued = self.tokens.issue(account.obj, audiences, seconds, self.pod)
-        return Content({source["path"]: issued.token.encode()}, seconds * _REFRESH_SHARE)
+        return VolumeContent({source["path"]: issued.token.encode()}, seconds * _REFRESH_SHARE)
 
 
 class PodVolumes:

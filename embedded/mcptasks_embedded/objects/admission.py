@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mcptasks_embedded.store.memory import Ref, Resource, Store
+from mcptasks_embedded.store.memory import GroupResource, ObjectStore, Ref
 from mcptasks_embedded.values import errors
-from mcptasks_embedded.values.kinds import Kind
+from mcptasks_embedded.values.kinds import ApiKind
 
 Json = dict[str, Any]
 
-NAMESPACES = Resource("", "namespaces")
-ACCOUNTS = Resource("", "serviceaccounts")
+NAMESPACES = GroupResource("", "namespaces")
+ACCOUNTS = GroupResource("", "serviceaccounts")
 
 
 class NamespaceLifecycle:
     """Refuses objects in a namespace that is not there or is going away."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    def __call__(self, kind: Kind, namespace: str, obj: Json) -> None:
+    def __call__(self, kind: ApiKind, namespace: str, obj: Json) -> None:
         if not kind.namespaced:
             return
         entry = self._store.get(Ref(NAMESPACES, "", namespace))
         if entry is None:
-            where = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
+            where = ApiKind("", "v1", "Namespace", "namespaces", namespaced=False)
             raise errors.not_found(where, namespace)
         if "deletionTimestamp" in entry.obj["metadata"]:
             why = f"unable to create new content in namespace {namespace} because it is being terminated"
@@ -40,16 +40,16 @@ class NamespaceLifecycle:
 class ServiceAccountExists:
     """Refuses Pods whose ServiceAccount is missing."""
 
-    def __init__(self, store: Store, furnish: Callable[[str], None]) -> None:
+    def __init__(self, store: ObjectStore, ensure_service_account: Callable[[str], None]) -> None:
         self._store = store
-        self._furnish = furnish
+        self._ensure_service_account = ensure_service_account
 
-    def __call__(self, kind: Kind, namespace: str, obj: Json) -> None:
+    def __call__(self, kind: ApiKind, namespace: str, obj: Json) -> None:
         if (kind.group, kind.plural) != ("", "pods"):
             return
         name = obj["spec"]["serviceAccountName"]
         if name == "default":
-            self._furnish(namespace)
+            self._ensure_service_account(namespace)
         if self._store.get(Ref(ACCOUNTS, namespace, name)) is None:
             why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
             raise errors.forbidden(kind, obj["metadata"]["name"], why)

@@ -7,15 +7,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from mcptasks_embedded.controllers.controller import Controller
-from mcptasks_embedded.store.memory import Ref, Resource
+from mcptasks_embedded.store.memory import GroupResource, Ref
 from mcptasks_embedded.values import times
 from mcptasks_embedded.values.errors import ApiError
 
 if TYPE_CHECKING:
-    from mcptasks_embedded.objects.operations import Rest
+    from mcptasks_embedded.objects.operations import Objects
 
 Json = dict[str, Any]
-EVENTS = Resource("", "events")
+EVENTS = GroupResource("", "events")
 #: How long an event is kept.
 EVENT_SECONDS = 3600.0
 _log = logging.getLogger(__name__)
@@ -45,8 +45,8 @@ def to_core(event: Json) -> Json:
 class EventExpiry(Controller):
     """Deletes events an hour after they were last written, as the API server does."""
 
-    def __init__(self, rest: Rest) -> None:
-        super().__init__("event expiry", rest.store)
+    def __init__(self, objects: Objects) -> None:
+        super().__init__("event expiry", objects.store)
         self.watch(EVENTS, lambda change: [] if change.type == "DELETED" else [change.entry.ref])
 
     def reconcile(self, key: Ref) -> float | None:
@@ -64,13 +64,13 @@ def _last_written(event: Json) -> str:
     return str(event.get("lastTimestamp") or event["metadata"]["creationTimestamp"])
 
 
-class Recorder:
+class EventRecorder:
     """Writes events about objects; repeats of the same event raise its count instead of adding one."""
 
-    def __init__(self, rest: Rest, component: str) -> None:
-        self._rest = rest
+    def __init__(self, objects: Objects, component: str) -> None:
+        self._objects = objects
         self._component = component
-        self._kind = rest.kind("v1", "Event")
+        self._kind = objects.kind("v1", "Event")
         self._seen: dict[tuple[str, ...], str] = {}
 
     def normal(self, obj: Json, reason: str, message: str) -> None:
@@ -87,7 +87,7 @@ class Recorder:
             if key in self._seen and self._repeat(namespace, self._seen[key]):
                 return
             event = self._event(severity, obj, reason, message)
-            self._seen[key] = self._rest.create(self._kind, namespace, event).ref.name
+            self._seen[key] = self._objects.create(self._kind, namespace, event).ref.name
         except ApiError as error:
             # The namespace may be going away; an event is never worth failing for.
             _log.debug("event not recorded: %s", error)
@@ -95,11 +95,11 @@ class Recorder:
             self._seen.clear()
 
     def _repeat(self, namespace: str, name: str) -> bool:
-        entry = self._rest.store.get(self._kind.ref(namespace, name))
+        entry = self._objects.store.get(self._kind.ref(namespace, name))
         if entry is None:
             return False
         body = {"count": entry.obj.get("count", 1) + 1, "lastTimestamp": times.stamp()}
-        self._rest.merge(self._kind, entry, body)
+        self._objects.merge(self._kind, entry, body)
         return True
 
     def _event(self, severity: str, obj: Json, reason: str, message: str) -> Json:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from mcptasks_embedded.values import json_values, times
 from mcptasks_embedded.values.errors import FieldError, bad_request, forbidden_field, invalid_value, required
-from mcptasks_embedded.values.kinds import Kind
+from mcptasks_embedded.values.kinds import ApiKind
 
 Json = dict[str, Any]
 
@@ -97,7 +97,7 @@ def _go_type(value: Any) -> str:
     return "array" if isinstance(value, list) else "object"
 
 
-def for_create(metadata: Json, kind: Kind, namespace: str) -> Json:
+def for_create(metadata: Json, kind: ApiKind, namespace: str) -> Json:
     result = {name: value for name, value in metadata.items() if name not in (*_SYSTEM, "resourceVersion")}
     if not result.get("name") and result.get("generateName"):
         result["name"] = generate_name(result["generateName"])
@@ -123,7 +123,7 @@ def for_update(metadata: Json, old: Json) -> Json:
     return result
 
 
-def errors(metadata: Json, kind: Kind, old: Json | None) -> list[FieldError]:
+def errors(metadata: Json, kind: ApiKind, old: Json | None) -> list[FieldError]:
     found = _name_errors(metadata, kind) if old is None else _finalizer_errors(metadata, old)
     for key, value in (metadata.get("labels") or {}).items():
         if not _valid_key(key):
@@ -135,7 +135,7 @@ def errors(metadata: Json, kind: Kind, old: Json | None) -> list[FieldError]:
     return found + _annotation_errors(metadata.get("annotations") or {}) + _owner_errors(metadata)
 
 
-def _name_errors(metadata: Json, kind: Kind) -> list[FieldError]:
+def _name_errors(metadata: Json, kind: ApiKind) -> list[FieldError]:
     name = metadata.get("name", "")
     if not name:
         return [required("metadata.name", "name or generateName is required")]

@@ -15,19 +15,19 @@ from typing import Any
 
 from mcptasks_embedded.objects import event_recorder, object_meta, patches
 from mcptasks_embedded.objects.api_types import ApiTypes
-from mcptasks_embedded.objects.options import DeleteOptions, Page, Patch, WriteOptions
+from mcptasks_embedded.objects.options import DeleteOptions, ObjectPage, Patch, WriteOptions
 from mcptasks_embedded.objects.schema_validation import Rules, Validation, default, prune
 from mcptasks_embedded.objects.selectors import Selection
 from mcptasks_embedded.objects.server_side_apply import Applier, apply
 from mcptasks_embedded.objects.strategies import Strategy, strategies
-from mcptasks_embedded.store.memory import Entry, Ref, Resource, Store
+from mcptasks_embedded.store.memory import GroupResource, ObjectStore, Ref, StoreEntry
 from mcptasks_embedded.values import errors, json_values, times
 from mcptasks_embedded.values.errors import ApiError, FieldError
-from mcptasks_embedded.values.kinds import Kind, Registry
+from mcptasks_embedded.values.kinds import ApiKind, KindRegistry
 
 Json = dict[str, Any]
 
-EVENTS = Resource("", "events")
+EVENTS = GroupResource("", "events")
 OBJECT_LIMIT = 1_572_864
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
@@ -35,29 +35,29 @@ ORPHAN_WARNING = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or "
     "set propagationPolicy=Orphan to suppress this warning"
 )
-_UPSERT = frozenset({Resource("coordination.k8s.io", "leases"), EVENTS})
+_UPSERT = frozenset({GroupResource("coordination.k8s.io", "leases"), EVENTS})
 
 
-Admission = Callable[[Kind, str, Json], None]
+Admission = Callable[[ApiKind, str, Json], None]
 
 
-class Rest:
+class Objects:
     """The objects of one cluster."""
 
-    def __init__(self, store: Store, registry: Registry, rules: Rules) -> None:
+    def __init__(self, store: ObjectStore, registry: KindRegistry, rules: Rules) -> None:
         self.store = store
         self.types = ApiTypes()
         self.registry = registry
         self.rules = rules
         self.admissions: list[Admission] = []
-        self.after_write: dict[Resource, Callable[[Entry], None]] = {}
+        self.after_write: dict[GroupResource, Callable[[StoreEntry], None]] = {}
         self._strategies = strategies()
         self._plain = Strategy()
 
-    def add_strategy(self, resource: Resource, strategy: Strategy) -> None:
+    def add_strategy(self, resource: GroupResource, strategy: Strategy) -> None:
         self._strategies[resource] = strategy
 
-    def kind(self, api_version: str, kind: str) -> Kind:
+    def kind(self, api_version: str, kind: str) -> ApiKind:
         found = self.registry.find_kind(api_version, kind)
         if found is None:
             raise LookupError(f"{kind} of {api_version} is not served")
@@ -65,13 +65,13 @@ class Rest:
 
     # --- reading ---
 
-    def get(self, kind: Kind, namespace: str, name: str) -> Entry:
+    def get(self, kind: ApiKind, namespace: str, name: str) -> StoreEntry:
         entry = self.store.get(kind.ref(namespace, name))
         if entry is None:
             raise errors.not_found(kind, name)
         return entry
 
-    def page(self, kind: Kind, namespace: str, selection: Selection, limit: int = 0, token: str = "") -> Page:
+    def page(self, kind: ApiKind, namespace: str, selection: Selection, limit: int = 0, token: str = "") -> ObjectPage:
         entries = self.store.sorted_entries(kind.storage, namespace)
         if not selection.all:
             entries = [entry for entry in entries if selection.matches(entry.obj)]
@@ -80,12 +80,12 @@ class Rest:
             rv, start = self._decode_token(kind, token)
             entries = [entry for entry in entries if entry.ref[1:] > start]
         if not limit or len(entries) <= limit:
-            return Page(entries, rv)
+            return ObjectPage(entries, rv)
         rest = len(entries) - limit
         entries = entries[:limit]
-        return Page(entries, rv, _encode_token(rv, entries[-1].ref), rest if selection.all else None)
+        return ObjectPage(entries, rv, _encode_token(rv, entries[-1].ref), rest if selection.all else None)
 
-    def _decode_token(self, kind: Kind, token: str) -> tuple[int, tuple[str, str]]:
+    def _decode_token(self, kind: ApiKind, token: str) -> tuple[int, tuple[str, str]]:
         try:
             rv, namespace, name = json_values.loads(base64.urlsafe_b64decode(token))
             start = (str(namespace), str(name))
@@ -102,7 +102,7 @@ class Rest:
 
     # --- create ---
 
-    def create(self, kind: Kind, namespace: str, body: Json, options: WriteOptions | None = None) -> Entry:
+    def create(self, kind: ApiKind, namespace: str, body: Json, options: WriteOptions | None = None) -> StoreEntry:
         options = options or WriteOptions()
         obj = dict(self._stored_form(kind, body))
         if kind.storage == EVENTS:
@@ -124,14 +124,14 @@ class Rest:
         if self.store.get(ref) is not None:
             raise errors.already_exists(kind, ref.name)
         if options.dry_run:
-            return Entry(ref, obj, 0)
+            return StoreEntry(ref, obj, 0)
         return self._put(ref, obj)
 
-    def _admit(self, kind: Kind, namespace: str, obj: Json) -> None:
+    def _admit(self, kind: ApiKind, namespace: str, obj: Json) -> None:
         for admission in self.admissions:
             admission(kind, namespace, obj)
 
-    def _finish(self, kind: Kind, obj: Json, old: Json | None, unknown: list[str], options: WriteOptions) -> Json:
+    def _finish(self, kind: ApiKind, obj: Json, old: Json | None, unknown: list[str], options: WriteOptions) -> Json:
         """Prune, default and validate. `old` is None on create."""
         strategy = self._strategies.get(kind.storage, self._plain)
         strategy.normalise(obj)
@@ -150,13 +150,13 @@ class Rest:
             raise ApiError(500, "", "etcdserver: request is too large")
         return obj
 
-    def _typed(self, kind: Kind, obj: Json, message: str, unknown: list[str]) -> Json:
+    def _typed(self, kind: ApiKind, obj: Json, message: str, unknown: list[str]) -> Json:
         try:
             return self.types.clean(obj, message, unknown)
         except errors.ApiError as error:
             raise errors.bad_request(f"{_cannot_be_handled(kind)}: {error.message}") from None
 
-    def _report_unknown(self, kind: Kind, unknown: list[str], options: WriteOptions) -> None:
+    def _report_unknown(self, kind: ApiKind, unknown: list[str], options: WriteOptions) -> None:
         if not unknown or options.field_validation == "Ignore":
             return
         texts = [f'unknown field "{path}"' for path in unknown]
@@ -168,8 +168,8 @@ class Rest:
     # --- update ---
 
     def update(
-        self, kind: Kind, namespace: str, body: Json, subresource: str = "", options: WriteOptions | None = None
-    ) -> Entry:
+        self, kind: ApiKind, namespace: str, body: Json, subresource: str = "", options: WriteOptions | None = None
+    ) -> StoreEntry:
         """PUT. Raises ApiError 404, 409 (stale resourceVersion), 422."""
         options = options or WriteOptions()
         name = (body.get("metadata") or {}).get("name", "")
@@ -185,8 +185,8 @@ class Rest:
         return self._write(kind, entry, body, subresource, options)
 
     def patch(
-        self, kind: Kind, ref: Ref, change: Patch, subresource: str = "", options: WriteOptions | None = None
-    ) -> tuple[Entry, bool]:
+        self, kind: ApiKind, ref: Ref, change: Patch, subresource: str = "", options: WriteOptions | None = None
+    ) -> tuple[StoreEntry, bool]:
         """PATCH; the flag says that server-side apply created the object."""
         options = options or WriteOptions()
         entry = self.store.get(ref)
@@ -206,8 +206,8 @@ class Rest:
         return self._write(kind, entry, json_values.normalise(body), subresource, options), False
 
     def _apply(
-        self, kind: Kind, ref: Ref, entry: Entry | None, body: Json, subresource: str, options: WriteOptions
-    ) -> tuple[Entry, bool]:
+        self, kind: ApiKind, ref: Ref, entry: StoreEntry | None, body: Json, subresource: str, options: WriteOptions
+    ) -> tuple[StoreEntry, bool]:
         if entry is None and subresource:
             raise errors.not_found(kind, ref.name)
         if (body.get("metadata") or {}).get("managedFields"):
@@ -223,7 +223,9 @@ class Rest:
             return self.create(kind, ref.namespace, merged, options), True
         return self._write(kind, entry, merged, subresource, options), False
 
-    def _write(self, kind: Kind, entry: Entry, body: Json, subresource: str, options: WriteOptions) -> Entry:
+    def _write(
+        self, kind: ApiKind, entry: StoreEntry, body: Json, subresource: str, options: WriteOptions
+    ) -> StoreEntry:
         old = self.convert(kind, entry.obj)
         unknown: list[str] = []
         metadata = object_meta.clean(body.get("metadata") or {}, unknown)
@@ -236,20 +238,20 @@ class Rest:
         if json_values.equal(new, old):
             return entry
         if options.dry_run:
-            return Entry(entry.ref, new, entry.rv)
+            return StoreEntry(entry.ref, new, entry.rv)
         new = self._stored_form(kind, new)
         if "deletionTimestamp" in new["metadata"] and self._may_vanish(new):
             return self.store.remove(entry.ref, new) or entry
         return self._put(entry.ref, new)
 
-    def _put(self, ref: Ref, obj: Json) -> Entry:
+    def _put(self, ref: Ref, obj: Json) -> StoreEntry:
         entry = self.store.put(ref, obj)
         hook = self.after_write.get(ref.resource)
         if hook is not None:
             hook(entry)
         return entry
 
-    def _check_versions(self, kind: Kind, metadata: Json, old: Json) -> None:
+    def _check_versions(self, kind: ApiKind, metadata: Json, old: Json) -> None:
         uid = metadata.get("uid")
         if uid and uid != old["uid"]:
             why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {old['uid']}"
@@ -258,7 +260,7 @@ class Rest:
         if version and version != old["resourceVersion"]:
             raise errors.modified(kind, old["name"])
 
-    def _merged(self, kind: Kind, body: Json, metadata: Json, old: Json, subresource: str) -> Json:
+    def _merged(self, kind: ApiKind, body: Json, metadata: Json, old: Json, subresource: str) -> Json:
         if subresource:
             new = dict(old)
             if subresource in body:
@@ -282,7 +284,9 @@ class Rest:
 
     # --- delete ---
 
-    def delete(self, kind: Kind, namespace: str, name: str, options: DeleteOptions | None = None) -> tuple[Entry, bool]:
+    def delete(
+        self, kind: ApiKind, namespace: str, name: str, options: DeleteOptions | None = None
+    ) -> tuple[StoreEntry, bool]:
         """The object's last state, and whether it is gone already. Raises ApiError 404, 409 (preconditions)."""
         options = options or DeleteOptions()
         entry = self.get(kind, namespace, name)
@@ -297,7 +301,7 @@ class Rest:
             return entry, False
         return self.store.put(entry.ref, new), False
 
-    def _check_preconditions(self, kind: Kind, metadata: Json, options: DeleteOptions) -> None:
+    def _check_preconditions(self, kind: ApiKind, metadata: Json, options: DeleteOptions) -> None:
         # Unlike in other messages, the resource is named by its kind here.
         named = replace(kind, plural=kind.kind)
         if options.uid is not None and options.uid != metadata["uid"]:
@@ -310,7 +314,7 @@ class Rest:
             why += f"({metadata['resourceVersion']}). The object might have been modified"
             raise errors.conflict(named, metadata["name"], why)
 
-    def _marked(self, kind: Kind, entry: Entry, options: DeleteOptions) -> Json:
+    def _marked(self, kind: ApiKind, entry: StoreEntry, options: DeleteOptions) -> Json:
         """The object with deletionTimestamp, grace period and the finalizers that its propagation policy asks for."""
         obj = entry.obj
         metadata = {**obj["metadata"]}
@@ -333,7 +337,7 @@ class Rest:
             marked["status"] = {**(obj.get("status") or {}), "phase": "Terminating"}
         return marked
 
-    def _finalizers(self, kind: Kind, metadata: Json, options: DeleteOptions) -> list[str]:
+    def _finalizers(self, kind: ApiKind, metadata: Json, options: DeleteOptions) -> list[str]:
         propagation = options.propagation
         present = list(metadata.get("finalizers") or ())
         if propagation is None and (kind.group, kind.plural) == ("batch", "jobs"):
@@ -347,27 +351,27 @@ class Rest:
 
     # --- in-process writers ---
 
-    def set_status(self, kind: Kind, entry: Entry, status: Json) -> Entry:
+    def set_status(self, kind: ApiKind, entry: StoreEntry, status: Json) -> StoreEntry:
         """Replace the status of the current version of an object. Raises ApiError 404 when it is gone."""
         current = self.get(kind, entry.ref.namespace, entry.ref.name)
         return self._write(kind, current, {"metadata": {}, "status": status}, "status", WriteOptions())
 
-    def merge(self, kind: Kind, entry: Entry, body: Json) -> Entry:
+    def merge(self, kind: ApiKind, entry: StoreEntry, body: Json) -> StoreEntry:
         return self.patch(kind, entry.ref, Patch("merge", body))[0]
 
-    def bind(self, kind: Kind, ref: Ref, node: str) -> Entry:
+    def bind(self, kind: ApiKind, ref: Ref, node: str) -> StoreEntry:
         """Give a Pod its node, as `pods/binding` does: it does not count as a change of the spec."""
         obj = self.get(kind, ref.namespace, ref.name).obj
         return self._put(ref, {**obj, "spec": {**obj["spec"], "nodeName": node}})
 
-    def finalize_namespace(self, entry: Entry) -> None:
+    def finalize_namespace(self, entry: StoreEntry) -> None:
         """Let a namespace go, as its `finalize` subresource does."""
         obj = {**entry.obj, "spec": {}}
         self.store.remove(entry.ref, obj)
 
     # --- versions ---
 
-    def convert(self, kind: Kind, obj: Json) -> Json:
+    def convert(self, kind: ApiKind, obj: Json) -> Json:
         """`obj` in the version of `kind`: custom resources convert with strategy None."""
         if obj.get("apiVersion") == kind.api_version:
             return obj
@@ -375,11 +379,11 @@ class Rest:
             return event_recorder.to_new(obj) if kind.group else event_recorder.to_core(obj)
         return {**obj, "apiVersion": kind.api_version}
 
-    def _stored_form(self, kind: Kind, obj: Json) -> Json:
+    def _stored_form(self, kind: ApiKind, obj: Json) -> Json:
         return event_recorder.to_core(obj) if kind.storage == EVENTS and kind.group else obj
 
 
-def _grace_period(kind: Kind, obj: Json, asked: int | None) -> int:
+def _grace_period(kind: ApiKind, obj: Json, asked: int | None) -> int:
     if kind.plural != "pods" or kind.group:
         return 0
     grace = asked if asked is not None else obj["spec"].get("terminationGracePeriodSeconds", 30)
@@ -393,5 +397,5 @@ def _encode_token(rv: int, ref: Ref) -> str:
     return base64.urlsafe_b64encode(json_values.dumps([rv, ref.namespace, ref.name])).decode()
 
 
-def _cannot_be_handled(kind: Kind) -> str:
+def _cannot_be_handled(kind: ApiKind) -> str:
     return f'{kind.kind} in version "{kind.version}" cannot be handled as a {kind.kind}'

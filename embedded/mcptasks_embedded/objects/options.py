@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mcptasks_embedded.store.memory import Entry
+from mcptasks_embedded.store.memory import StoreEntry
 
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
@@ -42,10 +42,10 @@ class Patch:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ObjectPage:
     """The answer to a list request."""
 
-    entries: list[Entry]
+    entries: list[StoreEntry]
     rv: int
     token: str = ""
     remaining: int | None = None

@@ -11,33 +11,33 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from mcptasks_embedded.controllers.controller import Controller, itself
-from mcptasks_embedded.objects.operations import Rest
+from mcptasks_embedded.controllers.controller import Controller, own_key
+from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.pod_amounts import Part, amounts_of
-from mcptasks_embedded.store.memory import Change, Ref, Resource, Store
+from mcptasks_embedded.store.memory import Change, GroupResource, ObjectStore, Ref
 from mcptasks_embedded.values import errors
-from mcptasks_embedded.values.kinds import Kind
+from mcptasks_embedded.values.kinds import ApiKind
 from mcptasks_embedded.values.quantity import format_quantity, parse_quantity
 
 Json = dict[str, Any]
 Amounts = dict[str, Decimal]
 
-QUOTAS = Resource("", "resourcequotas")
-PODS = Resource("", "pods")
+QUOTAS = GroupResource("", "resourcequotas")
+PODS = GroupResource("", "pods")
 
 _PLAIN_REQUESTS = frozenset({"cpu", "memory", "ephemeral-storage"})
 _BYTES = frozenset({"memory", "ephemeral-storage"})
 _MUST_SPECIFY = frozenset({"cpu", "memory"})
 
 
-def _counted(name: str) -> Resource | None:
+def _counted(name: str) -> GroupResource | None:
     """The resource whose objects an entry of `spec.hard` counts; None where it counts something else."""
     if name == "pods":
         return PODS
     if not name.startswith("count/"):
         return None
     plural, _, group = name.removeprefix("count/").partition(".")
-    return Resource(group, plural)
+    return GroupResource(group, plural)
 
 
 def _amount_name(name: str) -> tuple[Part, str] | None:
@@ -50,7 +50,7 @@ def _amount_name(name: str) -> tuple[Part, str] | None:
     return ("limits", resource) if resource and part == "limits" else None
 
 
-def _asked(resource: Resource, obj: Json, hard: Iterable[str]) -> Amounts:
+def _asked(resource: GroupResource, obj: Json, hard: Iterable[str]) -> Amounts:
     """What an object takes of the entries of `spec.hard`; those that it has no part in are left out."""
     asked = {name: Decimal(1) for name in hard if _counted(name) == resource}
     if resource == PODS:
@@ -60,7 +60,7 @@ def _asked(resource: Resource, obj: Json, hard: Iterable[str]) -> Amounts:
     return asked
 
 
-def used(store: Store, namespace: str, hard: Iterable[str]) -> Amounts:
+def used(store: ObjectStore, namespace: str, hard: Iterable[str]) -> Amounts:
     """What the namespace's objects take of the entries of `spec.hard`."""
     total = dict.fromkeys(hard, Decimal(0))
     for resource in {resource for name in total if (resource := _counted(name))} | {PODS}:
@@ -70,7 +70,7 @@ def used(store: Store, namespace: str, hard: Iterable[str]) -> Amounts:
     return total
 
 
-def _holds(resource: Resource, obj: Json) -> bool:
+def _holds(resource: GroupResource, obj: Json) -> bool:
     return resource != PODS or (obj.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 
@@ -86,10 +86,10 @@ def _listed(amounts: Amounts) -> str:
 class Quota:
     """Refuses an object that would exceed a quota of its namespace."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
-    def __call__(self, kind: Kind, namespace: str, obj: Json) -> None:
+    def __call__(self, kind: ApiKind, namespace: str, obj: Json) -> None:
         if not kind.namespaced:
             return
         for quota in self._store.entries(QUOTAS, namespace):
@@ -98,7 +98,7 @@ class Quota:
                 verb, detail = why
                 raise errors.forbidden(kind, obj["metadata"]["name"], f"{verb} quota: {quota.ref.name}{detail}")
 
-    def _exceeded(self, resource: Resource, obj: Json, namespace: str, hard: Amounts) -> tuple[str, str] | None:
+    def _exceeded(self, resource: GroupResource, obj: Json, namespace: str, hard: Amounts) -> tuple[str, str] | None:
         asked = _asked(resource, obj, hard)
         present = used(self._store, namespace, asked) if asked else {}
         over = [name for name, amount in asked.items() if present[name] + amount > hard[name]]
@@ -108,7 +108,7 @@ class Quota:
         return "exceeded", f", requested: {requested}, used: {taken}, limited: {limited}"
 
 
-def _unspecified(resource: Resource, obj: Json, hard: Iterable[str]) -> tuple[str, str] | None:
+def _unspecified(resource: GroupResource, obj: Json, hard: Iterable[str]) -> tuple[str, str] | None:
     """Where a quota limits CPU or memory, each container must say how much of it."""
     if resource != PODS:
         return None
@@ -129,13 +129,13 @@ def _containers(pod: Json) -> list[Json]:
 class QuotaController(Controller):
     """Keeps `status` of quotas: what is allowed and what is used."""
 
-    def __init__(self, rest: Rest) -> None:
-        super().__init__("quota controller", rest.store)
-        self._rest = rest
-        self._kind = rest.kind("v1", "ResourceQuota")
-        self.watch(QUOTAS, itself)
+    def __init__(self, objects: Objects) -> None:
+        super().__init__("quota controller", objects.store)
+        self._objects = objects
+        self._kind = objects.kind("v1", "ResourceQuota")
+        self.watch(QUOTAS, own_key)
         self.watch(PODS, self._quotas_of)
-        self.watch(Resource("batch", "jobs"), self._quotas_of)
+        self.watch(GroupResource("batch", "jobs"), self._quotas_of)
 
     def _quotas_of(self, change: Change) -> list[Ref]:
         return [quota.ref for quota in self._store.entries(QUOTAS, change.entry.ref.namespace)]
@@ -145,5 +145,5 @@ class QuotaController(Controller):
         if entry is not None:
             hard = (entry.obj.get("spec") or {}).get("hard") or {}
             amounts = {name: _text(name, amount) for name, amount in used(self._store, key.namespace, hard).items()}
-            self._rest.set_status(self._kind, entry, {"hard": hard, "used": amounts})
+            self._objects.set_status(self._kind, entry, {"hard": hard, "used": amounts})
         return None

@@ -110,11 +110,11 @@ def _map_without(live: Json, dropped: Json) -> Json:
         field = name[2:]
         if not name.startswith("f:") or field not in result:
             continue
-        rest = without(result[field], inner) if inner else None
-        if rest is None or rest in ({}, []):
+        kept = without(result[field], inner) if inner else None
+        if kept is None or kept in ({}, []):
             del result[field]
         else:
-            result[field] = rest
+            result[field] = kept
     return result
 
 
@@ -136,8 +136,8 @@ def minus(left: Json, right: Json) -> Json:
     for name, inner in left.items():
         if name not in right:
             result[name] = inner
-        elif inner and (rest := minus(inner, right[name])):
-            result[name] = rest
+        elif inner and (kept := minus(inner, right[name])):
+            result[name] = kept
     return result
 
 
@@ -225,7 +225,7 @@ def _new_entries(entries: list[Json], mine: Json, who: Applier, api_version: str
             if json_values.equal(old.get("fieldsV1"), mine):
                 entry["time"] = old["time"]
             continue
-        rest = minus(old.get("fieldsV1") or {}, mine) if who.force else old.get("fieldsV1") or {}
-        if rest:
-            result.append({**old, "fieldsV1": rest})
+        kept = minus(old.get("fieldsV1") or {}, mine) if who.force else old.get("fieldsV1") or {}
+        if kept:
+            result.append({**old, "fieldsV1": kept})
     return [*result, entry]

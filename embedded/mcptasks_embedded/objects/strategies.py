@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcptasks_embedded.objects.pod_validation import image_errors, pod_spec_errors
-from mcptasks_embedded.store.memory import Resource
+from mcptasks_embedded.store.memory import GroupResource
 from mcptasks_embedded.values import json_values
 from mcptasks_embedded.values.errors import FieldError, forbidden_field, invalid_value, required, unsupported
 
@@ -240,7 +240,7 @@ def _job_changes(spec: Json, old: Json) -> list[FieldError]:
     return [invalid_value(f"spec.{name}", spec.get(name), "field is immutable") for name in changed]
 
 
-# --- The rest ---
+# --- Other kinds ---
 
 
 def _prepare_namespace(namespace: Json) -> None:
@@ -326,18 +326,18 @@ def _validate_event(new: Json, old: Json | None) -> list[FieldError]:
     return []
 
 
-def strategies() -> dict[Resource, Strategy]:
+def strategies() -> dict[GroupResource, Strategy]:
     rbac = "rbac.authorization.k8s.io"
     binding = Strategy(normalise=_normalise_binding, validate=_validate_binding)
     return {
-        Resource("", "pods"): Strategy(prepare=_prepare_pod, validate=_validate_pod),
-        Resource("batch", "jobs"): Strategy(prepare=_prepare_job, validate=_validate_job),
-        Resource("", "namespaces"): Strategy(prepare=_prepare_namespace),
-        Resource("", "secrets"): Strategy(normalise=_normalise_secret, validate=_validate_secret),
-        Resource("", "configmaps"): Strategy(validate=_immutable_data),
-        Resource("", "services"): Strategy(prepare=_prepare_service),
-        Resource("", "events"): Strategy(validate=_validate_event),
-        Resource("coordination.k8s.io", "leases"): Strategy(validate=_validate_lease),
-        Resource(rbac, "rolebindings"): binding,
-        Resource(rbac, "clusterrolebindings"): binding,
+        GroupResource("", "pods"): Strategy(prepare=_prepare_pod, validate=_validate_pod),
+        GroupResource("batch", "jobs"): Strategy(prepare=_prepare_job, validate=_validate_job),
+        GroupResource("", "namespaces"): Strategy(prepare=_prepare_namespace),
+        GroupResource("", "secrets"): Strategy(normalise=_normalise_secret, validate=_validate_secret),
+        GroupResource("", "configmaps"): Strategy(validate=_immutable_data),
+        GroupResource("", "services"): Strategy(prepare=_prepare_service),
+        GroupResource("", "events"): Strategy(validate=_validate_event),
+        GroupResource("coordination.k8s.io", "leases"): Strategy(validate=_validate_lease),
+        GroupResource(rbac, "rolebindings"): binding,
+        GroupResource(rbac, "clusterrolebindings"): binding,
     }

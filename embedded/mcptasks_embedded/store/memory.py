@@ -20,7 +20,7 @@ Json = dict[str, Any]
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 
 
-class Resource(NamedTuple):
+class GroupResource(NamedTuple):
     """Where objects are stored: versions of one resource share it."""
 
     group: str
@@ -30,12 +30,12 @@ class Resource(NamedTuple):
 class Ref(NamedTuple):
     """One object's place in the store; `namespace` is empty for cluster-scoped objects."""
 
-    resource: Resource
+    resource: GroupResource
     namespace: str
     name: str
 
 
-class Entry:
+class StoreEntry:
     """A stored object and its JSON, encoded once however many watchers there are."""
 
     __slots__ = ("_raw", "obj", "ref", "rv")
@@ -59,8 +59,8 @@ class Change:
 
     type: ChangeType
     rv: int
-    entry: Entry
-    previous: Entry | None
+    entry: StoreEntry
+    previous: StoreEntry | None
 
 
 class Watch:
@@ -105,13 +105,13 @@ class Watch:
 class Bucket:
     """The objects of one resource."""
 
-    objects: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    objects: dict[tuple[str, str], StoreEntry] = field(default_factory=dict)
     history: deque[Change] = field(default_factory=deque)
     compacted: int = 0
     watches: set[Watch] = field(default_factory=set)
 
 
-class Store:
+class ObjectStore:
     """All objects. `history_limit` bounds the watch history per resource; older versions answer 410."""
 
     def __init__(self, history_limit: int = 20_000) -> None:
@@ -119,42 +119,42 @@ class Store:
         self.rv = int(time.time())
         self._first = self.rv
         self._history_limit = history_limit
-        self._buckets: dict[Resource, Bucket] = {}
+        self._buckets: dict[GroupResource, Bucket] = {}
         self._owned: dict[str, set[Ref]] = {}
         self._by_uid: dict[str, Ref] = {}
 
-    def bucket(self, resource: Resource) -> Bucket:
+    def bucket(self, resource: GroupResource) -> Bucket:
         bucket = self._buckets.get(resource)
         if bucket is None:
             bucket = self._buckets[resource] = Bucket(compacted=self._first)
         return bucket
 
-    def resources(self) -> list[Resource]:
+    def resources(self) -> list[GroupResource]:
         return list(self._buckets)
 
-    def get(self, ref: Ref) -> Entry | None:
+    def get(self, ref: Ref) -> StoreEntry | None:
         return self.bucket(ref.resource).objects.get((ref.namespace, ref.name))
 
-    def find_uid(self, uid: str) -> Entry | None:
+    def find_uid(self, uid: str) -> StoreEntry | None:
         ref = self._by_uid.get(uid)
         return self.get(ref) if ref else None
 
-    def entries(self, resource: Resource, namespace: str = "") -> Iterator[Entry]:
+    def entries(self, resource: GroupResource, namespace: str = "") -> Iterator[StoreEntry]:
         """Unsorted; do not write to the same resource while iterating."""
         for (entry_namespace, _), entry in self.bucket(resource).objects.items():
             if not namespace or entry_namespace == namespace:
                 yield entry
 
-    def sorted_entries(self, resource: Resource, namespace: str = "") -> list[Entry]:
+    def sorted_entries(self, resource: GroupResource, namespace: str = "") -> list[StoreEntry]:
         """By namespace and name, as the API lists them."""
         return sorted(self.entries(resource, namespace), key=lambda entry: entry.ref[1:])
 
-    def owned_by(self, uid: str) -> list[Entry]:
+    def owned_by(self, uid: str) -> list[StoreEntry]:
         """Objects with an ownerReference to `uid`."""
         found = (self.get(ref) for ref in tuple(self._owned.get(uid, ())))
         return [entry for entry in found if entry is not None]
 
-    def put(self, ref: Ref, obj: Json) -> Entry:
+    def put(self, ref: Ref, obj: Json) -> StoreEntry:
         """Store `obj` (create or replace) under a new resourceVersion and tell the watchers."""
         bucket = self.bucket(ref.resource)
         key = (ref.namespace, ref.name)
@@ -165,7 +165,7 @@ class Store:
         self._publish(bucket, Change("MODIFIED" if previous else "ADDED", entry.rv, entry, previous))
         return entry
 
-    def remove(self, ref: Ref, last: Json | None = None) -> Entry | None:
+    def remove(self, ref: Ref, last: Json | None = None) -> StoreEntry | None:
         """Delete the object; `last` is the state to report in the DELETED event when it differs from the stored one."""
         bucket = self.bucket(ref.resource)
         previous = bucket.objects.pop((ref.namespace, ref.name), None)
@@ -176,12 +176,12 @@ class Store:
         self._publish(bucket, Change("DELETED", entry.rv, entry, previous))
         return entry
 
-    def _stamped(self, ref: Ref, obj: Json) -> Entry:
+    def _stamped(self, ref: Ref, obj: Json) -> StoreEntry:
         self.rv += 1
         stamped = {**obj, "metadata": {**obj["metadata"], "resourceVersion": str(self.rv)}}
-        return Entry(ref, stamped, self.rv)
+        return StoreEntry(ref, stamped, self.rv)
 
-    def _index(self, previous: Entry | None, entry: Entry | None) -> None:
+    def _index(self, previous: StoreEntry | None, entry: StoreEntry | None) -> None:
         before = _owner_uids(previous)
         after = _owner_uids(entry)
         some = entry or previous
@@ -207,7 +207,7 @@ class Store:
         for watch in tuple(bucket.watches):
             watch.offer(change)
 
-    def watch(self, resource: Resource, namespace: str = "", since: int | None = None) -> Watch:
+    def watch(self, resource: GroupResource, namespace: str = "", since: int | None = None) -> Watch:
         """Changes after version `since` (default: from now). Raises ApiError 410 when that is no longer known."""
         bucket = self.bucket(resource)
         watch = Watch(bucket, namespace)
@@ -241,7 +241,7 @@ def _newer(history: deque[Change], since: int) -> list[Change]:
     return newest_first[::-1]
 
 
-def _owner_uids(entry: Entry | None) -> set[str]:
+def _owner_uids(entry: StoreEntry | None) -> set[str]:
     if entry is None:
         return set()
     return {owner["uid"] for owner in entry.obj["metadata"].get("ownerReferences") or ()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mcptasks_embedded.values.kinds import Kind
+    from mcptasks_embedded.values.kinds import ApiKind
 
 Json = dict[str, Any]
 
@@ -99,7 +99,7 @@ class ApiError(Exception):
         return body
 
 
-def _details(kind: Kind, name: str) -> Json:
+def _details(kind: ApiKind, name: str) -> Json:
     details: Json = {}
     if name:
         details["name"] = name
@@ -109,25 +109,25 @@ def _details(kind: Kind, name: str) -> Json:
     return details
 
 
-def not_found(kind: Kind, name: str) -> ApiError:
+def not_found(kind: ApiKind, name: str) -> ApiError:
     return ApiError(404, "NotFound", f'{kind.resource} "{name}" not found', _details(kind, name))
 
 
-def already_exists(kind: Kind, name: str) -> ApiError:
+def already_exists(kind: ApiKind, name: str) -> ApiError:
     return ApiError(409, "AlreadyExists", f'{kind.resource} "{name}" already exists', _details(kind, name))
 
 
-def conflict(kind: Kind, name: str, why: str) -> ApiError:
+def conflict(kind: ApiKind, name: str, why: str) -> ApiError:
     message = f'Operation cannot be fulfilled on {kind.resource} "{name}": {why}'
     return ApiError(409, "Conflict", message, _details(kind, name))
 
 
-def modified(kind: Kind, name: str) -> ApiError:
+def modified(kind: ApiKind, name: str) -> ApiError:
     why = "the object has been modified; please apply your changes to the latest version and try again"
     return conflict(kind, name, why)
 
 
-def invalid(kind: Kind, name: str, errors: Iterable[FieldError]) -> ApiError:
+def invalid(kind: ApiKind, name: str, errors: Iterable[FieldError]) -> ApiError:
     errors = list(errors)
     texts = list(dict.fromkeys(str(error) for error in errors))
     text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
@@ -138,7 +138,7 @@ def invalid(kind: Kind, name: str, errors: Iterable[FieldError]) -> ApiError:
     return ApiError(422, "Invalid", f'{where} "{name}" is invalid: {text}', details)
 
 
-def forbidden(kind: Kind, name: str, why: str) -> ApiError:
+def forbidden(kind: ApiKind, name: str, why: str) -> ApiError:
     subject = f'{kind.resource} "{name}"' if name else kind.resource
     return ApiError(403, "Forbidden", f"{subject} is forbidden: {why}", _details(kind, name))
 
@@ -173,7 +173,7 @@ def unsupported_media(media: str, accepted: Sequence[str]) -> ApiError:
     return ApiError(415, "UnsupportedMediaType", message, {"causes": [{"message": media}]} if media else None)
 
 
-def success(kind: Kind, name: str, uid: str) -> Json:
+def success(kind: ApiKind, name: str, uid: str) -> Json:
     """The `Status` that answers a DELETE whose object is gone."""
     details = {**_details(kind, name), "uid": uid}
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mcptasks_embedded.store.memory import Ref, Resource
+from mcptasks_embedded.store.memory import GroupResource, Ref
 
 Json = dict[str, Any]
 
@@ -14,7 +14,7 @@ ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "up
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class PrinterColumn:
     """A printer column of a CRD; `path` is its jsonPath, `type` one of integer, number, string, boolean, date."""
 
     name: str
@@ -26,7 +26,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ApiKind:
     """One version of one resource, with all that the generic code has to know of it."""
 
     group: str
@@ -43,9 +43,9 @@ class Kind:
     subresources: tuple[str, ...] = ()
     custom: bool = False
     schema: Mapping[str, Any] | None = None
-    columns: tuple[Column, ...] = ()
+    columns: tuple[PrinterColumn, ...] = ()
     selectable: tuple[str, ...] = ()
-    stored_as: Resource | None = None
+    stored_as: GroupResource | None = None
     deprecated: bool = field(default=False)
 
     @property
@@ -58,8 +58,8 @@ class Kind:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
     @property
-    def storage(self) -> Resource:
-        return self.stored_as or Resource(self.group, self.plural)
+    def storage(self) -> GroupResource:
+        return self.stored_as or GroupResource(self.group, self.plural)
 
     @property
     def list_kind(self) -> str:
@@ -72,16 +72,16 @@ class Kind:
 _REVIEW = ("create",)
 
 
-def builtin_kinds() -> list[Kind]:
+def builtin_kinds() -> list[ApiKind]:
     """The built-in kinds, in the order of discovery."""
     return [*_core(), *_apps_and_batch(), *_policies(), *_reviews()]
 
 
-def _core() -> Iterable[Kind]:
-    yield Kind("", "v1", "Namespace", "namespaces", namespaced=False, short_names=("ns",), status=True)
-    yield Kind("", "v1", "Node", "nodes", namespaced=False, short_names=("no",), status=True)
+def _core() -> Iterable[ApiKind]:
+    yield ApiKind("", "v1", "Namespace", "namespaces", namespaced=False, short_names=("ns",), status=True)
+    yield ApiKind("", "v1", "Node", "nodes", namespaced=False, short_names=("no",), status=True)
     pod_parts = ("log", "eviction")
-    yield Kind(
+    yield ApiKind(
         "",
         "v1",
         "Pod",
@@ -92,21 +92,21 @@ def _core() -> Iterable[Kind]:
         generation=True,
         subresources=pod_parts,
     )
-    yield Kind("", "v1", "Event", "events", short_names=("ev",))
-    yield Kind("", "v1", "Secret", "secrets")
-    yield Kind("", "v1", "ConfigMap", "configmaps", short_names=("cm",))
-    yield Kind("", "v1", "ServiceAccount", "serviceaccounts", short_names=("sa",), subresources=("token",))
-    yield Kind("", "v1", "Service", "services", short_names=("svc",), categories=("all",), status=True)
-    yield Kind("", "v1", "Endpoints", "endpoints", short_names=("ep",))
-    yield Kind("", "v1", "ResourceQuota", "resourcequotas", short_names=("quota",), status=True)
+    yield ApiKind("", "v1", "Event", "events", short_names=("ev",))
+    yield ApiKind("", "v1", "Secret", "secrets")
+    yield ApiKind("", "v1", "ConfigMap", "configmaps", short_names=("cm",))
+    yield ApiKind("", "v1", "ServiceAccount", "serviceaccounts", short_names=("sa",), subresources=("token",))
+    yield ApiKind("", "v1", "Service", "services", short_names=("svc",), categories=("all",), status=True)
+    yield ApiKind("", "v1", "Endpoints", "endpoints", short_names=("ep",))
+    yield ApiKind("", "v1", "ResourceQuota", "resourcequotas", short_names=("quota",), status=True)
 
 
-def _apps_and_batch() -> Iterable[Kind]:
-    yield Kind("batch", "v1", "Job", "jobs", categories=("all",), status=True, generation=True)
-    yield Kind("coordination.k8s.io", "v1", "Lease", "leases")
-    events = Resource("", "events")
-    yield Kind("events.k8s.io", "v1", "Event", "events", short_names=("ev",), stored_as=events)
-    yield Kind(
+def _apps_and_batch() -> Iterable[ApiKind]:
+    yield ApiKind("batch", "v1", "Job", "jobs", categories=("all",), status=True, generation=True)
+    yield ApiKind("coordination.k8s.io", "v1", "Lease", "leases")
+    events = GroupResource("", "events")
+    yield ApiKind("events.k8s.io", "v1", "Event", "events", short_names=("ev",), stored_as=events)
+    yield ApiKind(
         "apiextensions.k8s.io",
         "v1",
         "CustomResourceDefinition",
@@ -119,33 +119,33 @@ def _apps_and_batch() -> Iterable[Kind]:
     )
 
 
-def _policies() -> Iterable[Kind]:
+def _policies() -> Iterable[ApiKind]:
     rbac = "rbac.authorization.k8s.io"
-    yield Kind(rbac, "v1", "Role", "roles")
-    yield Kind(rbac, "v1", "RoleBinding", "rolebindings")
-    yield Kind(rbac, "v1", "ClusterRole", "clusterroles", namespaced=False)
-    yield Kind(rbac, "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False)
+    yield ApiKind(rbac, "v1", "Role", "roles")
+    yield ApiKind(rbac, "v1", "RoleBinding", "rolebindings")
+    yield ApiKind(rbac, "v1", "ClusterRole", "clusterroles", namespaced=False)
+    yield ApiKind(rbac, "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False)
 
 
-def _reviews() -> Iterable[Kind]:
+def _reviews() -> Iterable[ApiKind]:
     authn, authz = "authentication.k8s.io", "authorization.k8s.io"
-    yield Kind(authn, "v1", "TokenReview", "tokenreviews", namespaced=False, verbs=_REVIEW)
-    yield Kind(authn, "v1", "SelfSubjectReview", "selfsubjectreviews", namespaced=False, verbs=_REVIEW)
-    yield Kind(authz, "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False, verbs=_REVIEW)
-    yield Kind(authz, "v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False, verbs=_REVIEW)
-    yield Kind(authz, "v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews", namespaced=False, verbs=_REVIEW)
+    yield ApiKind(authn, "v1", "TokenReview", "tokenreviews", namespaced=False, verbs=_REVIEW)
+    yield ApiKind(authn, "v1", "SelfSubjectReview", "selfsubjectreviews", namespaced=False, verbs=_REVIEW)
+    yield ApiKind(authz, "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False, verbs=_REVIEW)
+    yield ApiKind(authz, "v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False, verbs=_REVIEW)
+    yield ApiKind(authz, "v1", "SelfSubjectRulesReview", "selfsubjectrulesreviews", namespaced=False, verbs=_REVIEW)
 
 
-def kinds_of_crd(crd: Json) -> list[Kind]:
+def kinds_of_crd(crd: Json) -> list[ApiKind]:
     """The served versions of a CustomResourceDefinition."""
     spec = crd["spec"]
     return [_kind_of_version(spec, version) for version in spec["versions"] if version.get("served")]
 
 
-def _kind_of_version(spec: Json, version: Json) -> Kind:
+def _kind_of_version(spec: Json, version: Json) -> ApiKind:
     names = spec["names"]
     subresources = version.get("subresources") or {}
-    return Kind(
+    return ApiKind(
         group=spec["group"],
         version=version["name"],
         kind=names["kind"],
@@ -163,8 +163,8 @@ def _kind_of_version(spec: Json, version: Json) -> Kind:
     )
 
 
-def _column(column: Json) -> Column:
-    return Column(
+def _column(column: Json) -> PrinterColumn:
+    return PrinterColumn(
         name=column["name"],
         type=column["type"],
         path=column["jsonPath"],
@@ -174,39 +174,39 @@ def _column(column: Json) -> Column:
     )
 
 
-class Registry:
+class KindRegistry:
     """Finds kinds by what a request or an object names."""
 
     def __init__(self) -> None:
-        self._by_plural: dict[tuple[str, str, str], Kind] = {}
-        self._by_kind: dict[tuple[str, str], Kind] = {}
-        self._crds: dict[str, list[Kind]] = {}
+        self._by_plural: dict[tuple[str, str, str], ApiKind] = {}
+        self._by_kind: dict[tuple[str, str], ApiKind] = {}
+        self._crds: dict[str, list[ApiKind]] = {}
         for kind in builtin_kinds():
             self._add(kind)
 
-    def _add(self, kind: Kind) -> None:
+    def _add(self, kind: ApiKind) -> None:
         if not kind.singular:
             kind = replace(kind, singular=kind.kind.lower())
         self._by_plural[kind.group, kind.version, kind.plural] = kind
         self._by_kind[kind.api_version, kind.kind] = kind
 
-    def find(self, group: str, version: str, plural: str) -> Kind | None:
+    def find(self, group: str, version: str, plural: str) -> ApiKind | None:
         return self._by_plural.get((group, version, plural))
 
-    def find_kind(self, api_version: str, kind: str) -> Kind | None:
+    def find_kind(self, api_version: str, kind: str) -> ApiKind | None:
         return self._by_kind.get((api_version, kind))
 
-    def of(self, resource: Resource) -> Kind:
+    def of(self, resource: GroupResource) -> ApiKind:
         """Any served version of a stored resource. Raises KeyError when none is served."""
         for kind in self._by_plural.values():
             if kind.storage == resource:
                 return kind
         raise KeyError(resource)
 
-    def all(self) -> list[Kind]:
+    def all(self) -> list[ApiKind]:
         return list(self._by_plural.values())
 
-    def set_crd(self, crd: Json) -> list[Kind]:
+    def set_crd(self, crd: Json) -> list[ApiKind]:
         """Serve the versions of `crd` from now on, in place of what it defined before."""
         name = crd["metadata"]["name"]
         self.drop_crd(name)

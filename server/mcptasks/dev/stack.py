@@ -254,8 +254,8 @@ class LocalStack:
         self._create(API_VERSION, "McpTaskTemplate", self.namespace, default_template())
 
     def _create(self, api_version: str, kind: str, namespace: str, body: JsonObject) -> None:
-        rest = self.cluster.cluster.rest
-        self.cluster.call(lambda: rest.create(rest.kind(api_version, kind), namespace, body))
+        objects = self.cluster.cluster.objects
+        self.cluster.call(lambda: objects.create(objects.kind(api_version, kind), namespace, body))
 
 
 def default_template() -> JsonObject:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks_embedded.controllers.job_decision import TRACKING, Backoff, Plan, condition, decide, failure_verdict
+from mcptasks_embedded.controllers.job_decision import TRACKING, Backoff, JobPlan, condition, decide, failure_verdict
 from mcptasks_embedded.values.times import stamp
 
 Json = dict[str, Any]
@@ -39,11 +39,11 @@ def pod(name: str, phase: str, code: int = 0, ended: float = 0, **options: Any) 
     return {"metadata": metadata, "spec": {}, "status": status}
 
 
-def plan(subject: Json, *pods: Json) -> Plan:
+def plan(subject: Json, *pods: Json) -> JobPlan:
     return decide(subject, pods, NOW, BACKOFF)
 
 
-def settle(subject: Json, *pods: Json) -> tuple[Json, list[Plan]]:
+def settle(subject: Json, *pods: Json) -> tuple[Json, list[JobPlan]]:
     """Apply plans, finalizers gone as told, until nothing changes; the Job's last status and all plans."""
     plans = []
     current = list(pods)

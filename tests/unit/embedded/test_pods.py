@@ -9,13 +9,20 @@ from uuid import uuid4
 
 import pytest
 
-from mcptasks_embedded.api.object_protobuf import Decoder
-from mcptasks_embedded.controllers.scheduler import Usage, misfits, unschedulable_message
-from mcptasks_embedded.node.container_env import ConfigError, EnvSources, Mounts, container_argv, container_env, expand
-from mcptasks_embedded.node.container_log import LINE_LIMIT, ContainerLog, LogOptions
+from mcptasks_embedded.api.object_protobuf import ObjectDecoder
+from mcptasks_embedded.controllers.scheduler import NodeUsage, misfits, unschedulable_message
+from mcptasks_embedded.node.container_env import (
+    ConfigError,
+    EnvSources,
+    MountPaths,
+    container_argv,
+    container_env,
+    expand,
+)
+from mcptasks_embedded.node.container_log import LINE_LIMIT, ContainerLog, PodLogOptions
 from mcptasks_embedded.objects.api_types import ApiTypes
 from mcptasks_embedded.objects.pod_amounts import amounts_of
-from mcptasks_embedded.store.memory import Ref, Resource
+from mcptasks_embedded.store.memory import GroupResource, Ref
 from mcptasks_embedded.values.errors import ApiError
 
 Json = dict[str, Any]
@@ -38,7 +45,7 @@ def test_expansion(text: str, expected: str) -> None:
 
 
 def test_mount_paths_are_replaced(tmp_path: Path) -> None:
-    mounts = Mounts({"/data": tmp_path / "d", "/data/deep": tmp_path / "x", "/tmp/": tmp_path / "t"})
+    mounts = MountPaths({"/data": tmp_path / "d", "/data/deep": tmp_path / "x", "/tmp/": tmp_path / "t"})
     assert mounts.rewrite("/data/file") == f"{tmp_path}/d/file"
     assert mounts.rewrite("/data/deep/file") == f"{tmp_path}/x/file"
     new = uuid4().hex
@@ -50,7 +57,7 @@ def test_mount_paths_are_replaced(tmp_path: Path) -> None:
 
 def test_paths_of_this_machine_stay(tmp_path: Path) -> None:
     (tmp_path / "here").touch()
-    mounts = Mounts({str(tmp_path): tmp_path / "volume"})
+    mounts = MountPaths({str(tmp_path): tmp_path / "volume"})
     assert mounts.rewrite(f"{tmp_path}/here") == f"{tmp_path}/here"
     assert mounts.rewrite(f"{tmp_path}/elsewhere") == f"{tmp_path}/volume/elsewhere"
 
@@ -105,14 +112,14 @@ def pod(requests: Json | None = None, **spec: Any) -> Json:
     ],
 )
 def test_placing(subject: Json, reasons: list[str]) -> None:
-    usage = Usage()
-    usage.add(Ref(Resource("", "pods"), "ns", "other"), pod({"cpu": "500m"}))
+    usage = NodeUsage()
+    usage.add(Ref(GroupResource("", "pods"), "ns", "other"), pod({"cpu": "500m"}))
     assert misfits(subject, NODE, usage) == reasons
 
 
 def test_a_full_node() -> None:
-    usage = Usage()
-    refs = [Ref(Resource("", "pods"), "ns", name) for name in "ab"]
+    usage = NodeUsage()
+    refs = [Ref(GroupResource("", "pods"), "ns", name) for name in "ab"]
     for ref in refs:
         usage.add(ref, pod({"cpu": "1"}))
         usage.add(ref, pod({"cpu": "1"}))
@@ -154,7 +161,7 @@ def test_long_and_unfinished_lines(tmp_path: Path) -> None:
 
 def test_bad_log_options() -> None:
     with pytest.raises(ApiError):
-        LogOptions.from_query({"sinceTime": "yesterday"})
+        PodLogOptions.from_query({"sinceTime": "yesterday"})
 
 
 def _field(number: int, data: bytes) -> bytes:
@@ -165,14 +172,14 @@ def test_protobuf() -> None:
     entry = _field(1, b"a") + _field(2, b"b")
     raw = _field(1, _field(1, b"name") + _field(8, b"")) + _field(2, entry)
     data = b"k8s\x00" + _field(1, _field(1, b"v1") + _field(2, b"ConfigMap")) + _field(2, raw) + _field(3, b"")
-    found = Decoder(ApiTypes()).decode(data)
+    found = ObjectDecoder(ApiTypes()).decode(data)
     assert found == {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "name"}, "data": {"a": "b"}}
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"k8s\x00\x0a\xff", b"k8s\x00\x0a\x05ab", b"k8s\x00\x0f"])
 def test_malformed_protobuf(data: bytes) -> None:
     with pytest.raises(ValueError):
-        Decoder(ApiTypes()).decode(data)
+        ObjectDecoder(ApiTypes()).decode(data)
 
 
 def test_types_know_embedded_structs() -> None:

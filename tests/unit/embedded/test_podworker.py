@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from mcptasks_embedded.node.container_runtime import ContainerRun
-from mcptasks_embedded.node.pod_worker import PodWorker, Stop
+from mcptasks_embedded.node.pod_worker import PodStop, PodWorker
 from mcptasks_embedded.node.run_specs import Node
 
 POD: dict[str, Any] = {
@@ -42,7 +42,7 @@ class Run:
         self.happened.append(f"{self.name} has {grace:g} s")
 
 
-class Rest:
+class Objects:
     """No objects at all."""
 
     store = None
@@ -56,7 +56,7 @@ class KubeletDouble:
     """What the worker asks for before it runs anything."""
 
     events: Events
-    rest: Rest = field(default_factory=Rest)
+    objects: Objects = field(default_factory=Objects)
     tokens: None = None
 
 
@@ -70,7 +70,7 @@ def running(directory: Path, *, broken: bool = False) -> tuple[PodWorker, list[s
 
 def test_processes_are_signalled_before_anything_is_reported(tmp_path: Path) -> None:
     worker, happened = running(tmp_path)
-    worker.stop(Stop(30))
+    worker.stop(PodStop(30))
     assert happened == [
         "one has 30 s",
         "two has 30 s",
@@ -82,13 +82,13 @@ def test_processes_are_signalled_before_anything_is_reported(tmp_path: Path) -> 
 def test_an_event_that_cannot_be_written_keeps_no_process_running(tmp_path: Path) -> None:
     worker, happened = running(tmp_path, broken=True)
     with pytest.raises(OSError, match="no space left"):
-        worker.stop(Stop(30))
+        worker.stop(PodStop(30))
     assert happened == ["one has 30 s", "two has 30 s"]
 
 
 def test_a_pod_that_is_stopped_again_only_gets_less_time(tmp_path: Path) -> None:
     worker, happened = running(tmp_path)
-    worker.stop(Stop(30))
+    worker.stop(PodStop(30))
     happened.clear()
-    worker.stop(Stop(0))
+    worker.stop(PodStop(0))
     assert happened == ["one has 0 s", "two has 0 s"]

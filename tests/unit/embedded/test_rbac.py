@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mcptasks_embedded.api.rbac import GROUP, Action, Authorizer, User, refusal, rule_allows, service_account_user
-from mcptasks_embedded.store.memory import Ref, Resource, Store
+from mcptasks_embedded.store.memory import GroupResource, ObjectStore, Ref
 
 Json = dict[str, Any]
 
@@ -37,14 +37,14 @@ def test_rules(rule: Json, action: Action, allowed: bool) -> None:
     assert rule_allows(rule, action) is allowed
 
 
-def put(store: Store, plural: str, namespace: str, name: str, **body: Any) -> None:
+def put(store: ObjectStore, plural: str, namespace: str, name: str, **body: Any) -> None:
     metadata = {"name": name, "namespace": namespace, "uid": f"{plural}-{namespace}-{name}"}
-    store.put(Ref(Resource(GROUP, plural), namespace, name), {"metadata": metadata, **body})
+    store.put(Ref(GroupResource(GROUP, plural), namespace, name), {"metadata": metadata, **body})
 
 
 @pytest.fixture
 def authorizer() -> Authorizer:
-    store = Store()
+    store = ObjectStore()
     robot = {"kind": "ServiceAccount", "name": "robot", "namespace": "ns"}
     put(store, "roles", "ns", "r", rules=[RULE])
     put(store, "rolebindings", "ns", "b", subjects=[robot], roleRef={"kind": "Role", "name": "r"})

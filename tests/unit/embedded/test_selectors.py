@@ -8,12 +8,12 @@ import pytest
 
 from mcptasks_embedded.api import json_path
 from mcptasks_embedded.api.routes import resource_target
-from mcptasks_embedded.api.tables import heads, pod_status
+from mcptasks_embedded.api.tables import columns, pod_status
 from mcptasks_embedded.api.watch_requests import selected_event
 from mcptasks_embedded.objects.selectors import label_selector_matches, parse_fields, parse_labels, parse_selection
-from mcptasks_embedded.store.memory import Change, Entry, Ref, Resource
+from mcptasks_embedded.store.memory import Change, GroupResource, Ref, StoreEntry
 from mcptasks_embedded.values.errors import ApiError
-from mcptasks_embedded.values.kinds import Column, Kind, Registry
+from mcptasks_embedded.values.kinds import ApiKind, KindRegistry, PrinterColumn
 from mcptasks_embedded.values.times import now
 
 LABELS = {"env": "prod", "tier": "web", "empty": ""}
@@ -111,9 +111,9 @@ def test_jsonpath_that_is_not_understood() -> None:
     ],
 )
 def test_cells(kind: str, value: Any, cell: Any) -> None:
-    columns = (Column("V", kind, ".v"),)
-    head = heads(Kind("x.dev", "v1", "X", "xs", custom=True, columns=columns))[1]
-    assert head.get({"metadata": {}, "v": value}, now()) == cell
+    printed = (PrinterColumn("V", kind, ".v"),)
+    column = columns(ApiKind("x.dev", "v1", "X", "xs", custom=True, columns=printed))[1]
+    assert column.get({"metadata": {}, "v": value}, now()) == cell
 
 
 @pytest.mark.parametrize(
@@ -148,10 +148,10 @@ def test_pod_status(status: dict[str, Any], text: str) -> None:
     ],
 )
 def test_selected_events(before: str | None, kind: Any, after: str, event: str) -> None:
-    ref = Ref(Resource("", "configmaps"), "ns", "a")
+    ref = Ref(GroupResource("", "configmaps"), "ns", "a")
 
-    def entry(label: str) -> Entry:
-        return Entry(ref, {"metadata": {"labels": {"l": label}}}, 1)
+    def entry(label: str) -> StoreEntry:
+        return StoreEntry(ref, {"metadata": {"labels": {"l": label}}}, 1)
 
     change = Change(kind, 1, entry(after), entry(before) if before else None)
     assert selected_event(change, parse_selection("", "configmaps", (), "l=x", "")) == event
@@ -171,7 +171,7 @@ def test_selected_events(before: str | None, kind: Any, after: str, event: str) 
     ],
 )
 def test_routes(method: str, path: str, expected: tuple[str, ...]) -> None:
-    target = resource_target(Registry(), method, path, {})
+    target = resource_target(KindRegistry(), method, path, {})
     assert target is not None
     assert (target.verb, target.namespace, target.name, target.subresource) == expected
 
@@ -191,9 +191,9 @@ def test_routes(method: str, path: str, expected: tuple[str, ...]) -> None:
 )
 def test_bad_routes(method: str, path: str, code: int) -> None:
     with pytest.raises(ApiError) as refusal:
-        resource_target(Registry(), method, path, {})
+        resource_target(KindRegistry(), method, path, {})
     assert refusal.value.code == code
 
 
 def test_other_paths_are_no_resources() -> None:
-    assert resource_target(Registry(), "GET", "/apis/batch/v1", {}) is None
+    assert resource_target(KindRegistry(), "GET", "/apis/batch/v1", {}) is None

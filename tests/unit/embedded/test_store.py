@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from mcptasks_embedded.store.memory import Ref, Resource, Store
+from mcptasks_embedded.store.memory import GroupResource, ObjectStore, Ref
 from mcptasks_embedded.values.errors import ApiError
 
-MAPS = Resource("", "configmaps")
+MAPS = GroupResource("", "configmaps")
 
 
 def obj(name: str, uid: str = "", owners: list[str] | None = None, **more: Any) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def ref(name: str, namespace: str = "ns") -> Ref:
 
 
 def test_versions_grow_with_every_write() -> None:
-    store = Store()
+    store = ObjectStore()
     first = store.put(ref("a"), obj("a"))
     second = store.put(ref("b"), obj("b"))
     gone = store.remove(ref("a"))
@@ -35,14 +35,14 @@ def test_versions_grow_with_every_write() -> None:
 
 
 def test_stored_objects_are_never_changed_in_place() -> None:
-    store = Store()
+    store = ObjectStore()
     before = store.put(ref("a"), obj("a", data=1)).obj
     store.put(ref("a"), obj("a", data=2))
     assert before["data"] == 1
 
 
 def test_watch_replays_what_came_after() -> None:
-    store = Store()
+    store = ObjectStore()
     start = store.rv
     first = store.put(ref("a"), obj("a"))
     store.put(ref("a"), obj("a", x=1))
@@ -53,7 +53,7 @@ def test_watch_replays_what_came_after() -> None:
 
 
 def test_watch_of_one_namespace() -> None:
-    store = Store()
+    store = ObjectStore()
     watch = store.watch(MAPS, "other")
     store.put(ref("a"), obj("a"))
     store.put(ref("a", "other"), obj("a", "uid-other"))
@@ -61,7 +61,7 @@ def test_watch_of_one_namespace() -> None:
 
 
 def test_old_versions_expire() -> None:
-    store = Store(history_limit=2)
+    store = ObjectStore(history_limit=2)
     versions = [store.put(ref("a"), obj("a", x=index)).rv for index in range(4)]
     with pytest.raises(ApiError) as refusal:
         store.watch(MAPS, since=versions[0])
@@ -70,7 +70,7 @@ def test_old_versions_expire() -> None:
 
 
 def test_compaction_expires_everything_before() -> None:
-    store = Store()
+    store = ObjectStore()
     version = store.put(ref("a"), obj("a")).rv
     store.put(ref("a"), obj("a", x=1))
     store.compact()
@@ -80,7 +80,7 @@ def test_compaction_expires_everything_before() -> None:
 
 
 def test_closed_watches_get_nothing() -> None:
-    store = Store()
+    store = ObjectStore()
     watch = store.watch(MAPS)
     watch.close()
     store.put(ref("a"), obj("a"))
@@ -88,7 +88,7 @@ def test_closed_watches_get_nothing() -> None:
 
 
 def test_dependents_are_indexed() -> None:
-    store = Store()
+    store = ObjectStore()
     store.put(ref("a"), obj("a", owners=["x", "y"]))
     store.put(ref("b"), obj("b", owners=["x"]))
     assert {entry.ref.name for entry in store.owned_by("x")} == {"a", "b"}
@@ -105,11 +105,11 @@ def test_dependents_are_indexed() -> None:
 
 def test_a_new_store_is_ahead_of_an_older_one() -> None:
     """A client that comes back to a restarted cluster must not take its old version for a current one."""
-    assert Store().rv > 1_700_000_000
+    assert ObjectStore().rv > 1_700_000_000
 
 
 def test_lists_are_sorted() -> None:
-    store = Store()
+    store = ObjectStore()
     for name in ("c", "a", "b"):
         store.put(ref(name), obj(name))
     assert [entry.ref.name for entry in store.sorted_entries(MAPS, "ns")] == ["a", "b", "c"]
@@ -117,4 +117,4 @@ def test_lists_are_sorted() -> None:
 
 @pytest.mark.anyio
 async def test_waiting_ends_with_the_timeout() -> None:
-    assert await Store().watch(MAPS).wait(0.01) == []
+    assert await ObjectStore().watch(MAPS).wait(0.01) == []
