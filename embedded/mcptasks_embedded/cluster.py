@@ -23,13 +23,13 @@ from uuid import uuid4
 
 from aiohttp import web
 
-from mcptasks_embedded.api.rbac import GROUP, Authorizer
+from mcptasks_embedded.access.rbac import Authorizer
+from mcptasks_embedded.access.tokens import Tokens
 from mcptasks_embedded.api.server import ApiServer
 from mcptasks_embedded.api.tls import make_server_tls
-from mcptasks_embedded.api.tokens import Tokens
 from mcptasks_embedded.controllers.controller import Controller
+from mcptasks_embedded.controllers.event_expiry import EventExpiry
 from mcptasks_embedded.controllers.garbage_collector import (
-    CRDS,
     CrdController,
     GarbageCollector,
     NamespaceController,
@@ -37,6 +37,7 @@ from mcptasks_embedded.controllers.garbage_collector import (
 )
 from mcptasks_embedded.controllers.job_controller import JobController
 from mcptasks_embedded.controllers.job_decision import Backoff
+from mcptasks_embedded.controllers.quota_controller import QuotaController
 from mcptasks_embedded.controllers.scheduler import Scheduler
 from mcptasks_embedded.node import watchdog
 from mcptasks_embedded.node.kubelet import NODE_NAME, Kubelet, KubeletConfig
@@ -44,12 +45,12 @@ from mcptasks_embedded.node.processes import MARKER
 from mcptasks_embedded.node.run_specs import OnOutput
 from mcptasks_embedded.objects import crd_strategy as crd_rules
 from mcptasks_embedded.objects.admission import NamespaceLifecycle, ServiceAccountExists
-from mcptasks_embedded.objects.event_recorder import EventExpiry
+from mcptasks_embedded.objects.kind_registry import KindRegistry
 from mcptasks_embedded.objects.operations import Objects
-from mcptasks_embedded.objects.quota import Quota, QuotaController
+from mcptasks_embedded.objects.quota import Quota
 from mcptasks_embedded.objects.schema_validation import Rules
 from mcptasks_embedded.store.memory import ObjectStore, StoreEntry
-from mcptasks_embedded.values.kinds import KindRegistry
+from mcptasks_embedded.values.references import CRDS, RBAC_GROUP
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -181,7 +182,7 @@ class LocalCluster:
             {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
             {"nonResourceURLs": ["*"], "verbs": ["*"]},
         ]
-        role = self.objects.kind(f"{GROUP}/v1", "ClusterRole")
+        role = self.objects.kind(f"{RBAC_GROUP}/v1", "ClusterRole")
         self.objects.create(role, "", {"metadata": {"name": "cluster-admin"}, "rules": everything})
         definitions = self.objects.kind("apiextensions.k8s.io/v1", "CustomResourceDefinition")
         for crd in self.config.crds:

@@ -1,4 +1,5 @@
-"""The API server's HTTP side: authentication, RBAC, routes, request bodies, discovery, OpenAPI, tables, watches.
+"""The API server's HTTP side: routes, request bodies, answers, discovery, OpenAPI, tables, watches.
 
-Knows `objects`, `store` and `values`. It must not know controllers or nodes, nor decide what an object may be.
+Knows `access`, `objects`, `store` and `values`. It must not know controllers or nodes, nor decide what an object may
+be.
 """

@@ -10,8 +10,8 @@ from aiohttp import web
 
 from mcptasks_embedded.api.object_protobuf import MEDIA_TYPE, ObjectDecoder
 from mcptasks_embedded.api.routes import is_true
-from mcptasks_embedded.objects.options import DeleteOptions, Patch, WriteOptions
-from mcptasks_embedded.values import errors, json_values
+from mcptasks_embedded.objects.options import DeleteOptions, Patch, PodLogOptions, WriteOptions
+from mcptasks_embedded.values import errors, json_values, times
 
 Json = dict[str, Any]
 
@@ -112,6 +112,27 @@ def write_options(query: Mapping[str, str]) -> WriteOptions:
         field_manager=query.get("fieldManager", ""),
         force=is_true(query, "force"),
     )
+
+
+def log_options(query: Mapping[str, str]) -> PodLogOptions:
+    """Raises ApiError 400."""
+    try:
+        since = None
+        if seconds := query.get("sinceSeconds"):
+            since = times.now().timestamp() - float(seconds)
+        if moment := query.get("sinceTime"):
+            since = times.parse(moment).timestamp()
+        return PodLogOptions(
+            container=query.get("container", ""),
+            follow=is_true(query, "follow"),
+            previous=is_true(query, "previous"),
+            timestamps=is_true(query, "timestamps"),
+            tail=int(query["tailLines"]) if query.get("tailLines") else None,
+            limit=int(query["limitBytes"]) if query.get("limitBytes") else None,
+            since=since,
+        )
+    except ValueError as error:
+        raise errors.bad_request(f"invalid log options: {error}") from None
 
 
 async def read_delete_options(request: web.Request, decoder: ObjectDecoder) -> DeleteOptions:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import platform
 from typing import Any
 
-from mcptasks_embedded.values.kinds import ApiKind, KindRegistry
+from mcptasks_embedded.objects.kind_registry import KindRegistry
+from mcptasks_embedded.values.kinds import ApiKind
+from mcptasks_embedded.values.release import GIT_VERSION, MAJOR, MINOR
 
 Json = dict[str, Any]
-
-#: The Kubernetes release whose behaviour is imitated.
-MAJOR, MINOR, PATCH = "1", "36", "0"
-GIT_VERSION = f"v{MAJOR}.{MINOR}.{PATCH}+mcptasks.local"
 
 
 def version() -> Json:

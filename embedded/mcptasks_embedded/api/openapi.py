@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from mcptasks_embedded.api import openapi_v2
-from mcptasks_embedded.api.discovery import GIT_VERSION
 from mcptasks_embedded.objects.api_types import ApiTypes
-from mcptasks_embedded.values.kinds import ApiKind, KindRegistry
+from mcptasks_embedded.objects.kind_registry import KindRegistry
+from mcptasks_embedded.values.kinds import ApiKind
+from mcptasks_embedded.values.release import GIT_VERSION
 
 Json = dict[str, Any]
 

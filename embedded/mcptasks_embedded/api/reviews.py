@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcptasks_embedded.api.rbac import Action, Authorizer, User, service_account_user
-from mcptasks_embedded.api.tokens import ISSUER, TokenError, Tokens
+from mcptasks_embedded.access.rbac import Action, Authorizer
+from mcptasks_embedded.access.tokens import ISSUER, TokenError, Tokens
+from mcptasks_embedded.access.users import User, service_account_user
 from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.options import DeleteOptions, Patch, WriteOptions
 from mcptasks_embedded.values import errors, times

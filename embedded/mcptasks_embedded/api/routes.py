@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mcptasks_embedded.api.rbac import Action
+from mcptasks_embedded.access.rbac import Action
+from mcptasks_embedded.objects.kind_registry import KindRegistry
 from mcptasks_embedded.values import errors
-from mcptasks_embedded.values.kinds import ApiKind, KindRegistry
+from mcptasks_embedded.values.kinds import ApiKind
 
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 

@@ -8,16 +8,17 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
+from mcptasks_embedded.access.rbac import Action, Authorizer, refusal
+from mcptasks_embedded.access.tokens import Tokens
+from mcptasks_embedded.access.users import User, service_account_user
 from mcptasks_embedded.api import bodies, discovery, openapi, openapi_protobuf, tables
 from mcptasks_embedded.api.object_protobuf import ObjectDecoder
-from mcptasks_embedded.api.rbac import Action, Authorizer, User, refusal, service_account_user
 from mcptasks_embedded.api.reviews import Reviews
 from mcptasks_embedded.api.routes import ResourceTarget, is_true, resource_target
-from mcptasks_embedded.api.tokens import Tokens
 from mcptasks_embedded.api.watch_requests import WatchRequest, WatchResponse, timeout_of
-from mcptasks_embedded.node.container_log import PodLogOptions
 from mcptasks_embedded.objects.operations import Objects
-from mcptasks_embedded.objects.options import DeleteOptions, ObjectPage
+from mcptasks_embedded.objects.options import DeleteOptions, PodLogOptions
+from mcptasks_embedded.objects.pages import ObjectPage
 from mcptasks_embedded.objects.selectors import Selection, parse_selection
 from mcptasks_embedded.store.memory import StoreEntry, Watch
 from mcptasks_embedded.values import errors, json_values
@@ -258,7 +259,7 @@ class ApiServer:
 
     async def _log(self, request: web.Request, target: ResourceTarget) -> web.StreamResponse:
         pod = self._objects.get(target.kind, target.namespace, target.name).obj
-        options = PodLogOptions.from_query(request.query)
+        options = bodies.log_options(request.query)
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})
 
         async def send(data: bytes) -> None:

@@ -8,9 +8,20 @@ from datetime import datetime
 from typing import Any
 
 from mcptasks_embedded.api import json_path
-from mcptasks_embedded.store.memory import GroupResource, StoreEntry
+from mcptasks_embedded.store.memory import StoreEntry
 from mcptasks_embedded.values import json_values, times
 from mcptasks_embedded.values.kinds import ApiKind, PrinterColumn
+from mcptasks_embedded.values.references import (
+    CRDS,
+    EVENTS,
+    JOBS,
+    LEASES,
+    NAMESPACES,
+    NODES,
+    PODS,
+    RBAC_GROUP,
+    GroupResource,
+)
 
 Json = dict[str, Any]
 Cell = str | int | float | bool | None
@@ -261,13 +272,12 @@ def _ports(service: Json, now: datetime) -> str:
     return ",".join(f"{port.get('port')}/{port.get('protocol', 'TCP')}" for port in ports) or _NONE
 
 
-_RBAC = "rbac.authorization.k8s.io"
 _BUILTIN_COLUMNS: Mapping[GroupResource, tuple[TableColumn, ...]] = {
-    GroupResource("", "pods"): _POD,
-    GroupResource("batch", "jobs"): _JOB,
-    GroupResource("", "events"): _EVENT,
-    GroupResource("", "nodes"): _NODE,
-    GroupResource("", "namespaces"): (_NAME, TableColumn("Status", _path(".status.phase")), _AGE),
+    PODS: _POD,
+    JOBS: _JOB,
+    EVENTS: _EVENT,
+    NODES: _NODE,
+    NAMESPACES: (_NAME, TableColumn("Status", _path(".status.phase")), _AGE),
     GroupResource("", "secrets"): (
         _NAME,
         TableColumn("Type", _path(".type")),
@@ -283,12 +293,12 @@ _BUILTIN_COLUMNS: Mapping[GroupResource, tuple[TableColumn, ...]] = {
         TableColumn("Port(s)", _ports),
         _AGE,
     ),
-    GroupResource("coordination.k8s.io", "leases"): (_NAME, TableColumn("Holder", _path(".spec.holderIdentity")), _AGE),
-    GroupResource("apiextensions.k8s.io", "customresourcedefinitions"): (_NAME, _CREATED),
-    GroupResource(_RBAC, "roles"): (_NAME, _CREATED),
-    GroupResource(_RBAC, "clusterroles"): (_NAME, _CREATED),
-    GroupResource(_RBAC, "rolebindings"): (_NAME, TableColumn("Role", _role), _AGE),
-    GroupResource(_RBAC, "clusterrolebindings"): (_NAME, TableColumn("Role", _role), _AGE),
+    LEASES: (_NAME, TableColumn("Holder", _path(".spec.holderIdentity")), _AGE),
+    CRDS: (_NAME, _CREATED),
+    GroupResource(RBAC_GROUP, "roles"): (_NAME, _CREATED),
+    GroupResource(RBAC_GROUP, "clusterroles"): (_NAME, _CREATED),
+    GroupResource(RBAC_GROUP, "rolebindings"): (_NAME, TableColumn("Role", _role), _AGE),
+    GroupResource(RBAC_GROUP, "clusterrolebindings"): (_NAME, TableColumn("Role", _role), _AGE),
 }
 
 

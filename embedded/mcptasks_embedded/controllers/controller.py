@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from mcptasks_embedded.controllers.reconcile_queue import ReconcileQueue
-from mcptasks_embedded.store.memory import Change, GroupResource, ObjectStore, Ref, Watch
+from mcptasks_embedded.store.memory import Change, ObjectStore, Watch
+from mcptasks_embedded.values.references import GroupResource, Ref
 
 Keys = Callable[[Change], Iterable[Ref]]
 

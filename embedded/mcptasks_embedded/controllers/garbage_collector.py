@@ -13,17 +13,15 @@ from mcptasks_embedded.controllers.controller import Controller, own_key
 from mcptasks_embedded.objects.crd_strategy import FINALIZER
 from mcptasks_embedded.objects.operations import FOREGROUND, ORPHAN, Objects
 from mcptasks_embedded.objects.options import DeleteOptions, Patch
-from mcptasks_embedded.store.memory import Change, GroupResource, Ref, StoreEntry
+from mcptasks_embedded.store.memory import Change, StoreEntry
 from mcptasks_embedded.values import times
 from mcptasks_embedded.values.errors import ApiError
 from mcptasks_embedded.values.kinds import ApiKind
+from mcptasks_embedded.values.references import CRDS, JOBS, NAMESPACES, GroupResource, Ref
 
 Json = dict[str, Any]
 _log = logging.getLogger(__name__)
 
-JOBS = GroupResource("batch", "jobs")
-NAMESPACES = GroupResource("", "namespaces")
-CRDS = GroupResource("apiextensions.k8s.io", "customresourcedefinitions")
 #: The TTL controller of Kubernetes needs that long after a Job's end, in seconds, even with a TTL of 0.
 _TTL_GAP = 0.03
 _RETRY = 0.2

@@ -13,15 +13,13 @@ from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.options import DeleteOptions, Patch
 from mcptasks_embedded.objects.pod_amounts import amounts_of
 from mcptasks_embedded.objects.selectors import label_selector_matches
-from mcptasks_embedded.store.memory import Change, GroupResource, Ref, StoreEntry
+from mcptasks_embedded.store.memory import Change, StoreEntry
 from mcptasks_embedded.values import times
 from mcptasks_embedded.values.errors import ApiError
 from mcptasks_embedded.values.quantity import parse_quantity
+from mcptasks_embedded.values.references import NODES, PODS, Ref
 
 Json = dict[str, Any]
-
-PODS = GroupResource("", "pods")
-NODES = GroupResource("", "nodes")
 
 
 def holds_node(pod: Json) -> bool:

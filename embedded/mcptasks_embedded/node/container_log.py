@@ -8,13 +8,12 @@ its newest output.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from mcptasks_embedded.api.routes import is_true
-from mcptasks_embedded.values import errors, times
+from mcptasks_embedded.objects.options import PodLogOptions
+from mcptasks_embedded.values import times
 
 #: Bytes kept per container.
 LOG_LIMIT = 10 * 1024 * 1024
@@ -24,40 +23,6 @@ _FULL, _PART = b" F ", b" P "
 _STAMP_SIZE = len("2006-01-02T15:04:05.000000Z")
 _TAIL_LINES, _TAIL_BYTES = 80, 2048
 _POLL_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class PodLogOptions:
-    """The query of `pods/log`. `since` is a Unix time."""
-
-    container: str = ""
-    follow: bool = False
-    previous: bool = False
-    timestamps: bool = False
-    tail: int | None = None
-    limit: int | None = None
-    since: float | None = None
-
-    @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> PodLogOptions:
-        """Raises ApiError 400."""
-        try:
-            since = None
-            if seconds := query.get("sinceSeconds"):
-                since = times.now().timestamp() - float(seconds)
-            if moment := query.get("sinceTime"):
-                since = times.parse(moment).timestamp()
-            return cls(
-                container=query.get("container", ""),
-                follow=is_true(query, "follow"),
-                previous=is_true(query, "previous"),
-                timestamps=is_true(query, "timestamps"),
-                tail=int(query["tailLines"]) if query.get("tailLines") else None,
-                limit=int(query["limitBytes"]) if query.get("limitBytes") else None,
-                since=since,
-            )
-        except ValueError as error:
-            raise errors.bad_request(f"invalid log options: {error}") from None
 
 
 class ContainerLog:

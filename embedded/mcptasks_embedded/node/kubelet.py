@@ -28,22 +28,23 @@ from typing import Any
 
 import psutil
 
-from mcptasks_embedded.api import discovery
-from mcptasks_embedded.api.tokens import Tokens
-from mcptasks_embedded.node.container_log import PodLogOptions, send_log
+from mcptasks_embedded.access.tokens import Tokens
+from mcptasks_embedded.node.container_log import send_log
 from mcptasks_embedded.node.container_runtime import Runtime
 from mcptasks_embedded.node.pod_worker import PodStop, PodWorker, make_directory
 from mcptasks_embedded.node.processes import ProcessInfo
 from mcptasks_embedded.node.run_specs import OnOutput
 from mcptasks_embedded.objects.event_recorder import EventRecorder
 from mcptasks_embedded.objects.operations import Objects
-from mcptasks_embedded.store.memory import Change, GroupResource, Ref, Watch
+from mcptasks_embedded.objects.options import PodLogOptions
+from mcptasks_embedded.store.memory import Change, Watch
 from mcptasks_embedded.values import errors, times
+from mcptasks_embedded.values.references import PODS, Ref
+from mcptasks_embedded.values.release import GIT_VERSION
 
 Json = dict[str, Any]
 _log = logging.getLogger(__name__)
 
-PODS = GroupResource("", "pods")
 NODE_NAME = "local"
 POD_LIMIT = 110
 _MEMORY_SECONDS = 0.15
@@ -97,7 +98,7 @@ class Kubelet:
         }
         ready |= {"lastHeartbeatTime": stamp, "lastTransitionTime": stamp}
         info = {
-            "kubeletVersion": discovery.GIT_VERSION,
+            "kubeletVersion": GIT_VERSION,
             "operatingSystem": platform.system().lower(),
             "architecture": labels["kubernetes.io/arch"],
             "osImage": platform.platform(terse=True),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from mcptasks_embedded.api.tokens import Tokens
+from mcptasks_embedded.access.tokens import Tokens
 from mcptasks_embedded.node.container_env import ConfigError, EnvSources, MountPaths, container_argv, container_env
 from mcptasks_embedded.node.container_log import ContainerLog
 from mcptasks_embedded.node.container_runtime import RunSpec, Runtime

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mcptasks_embedded.api.tokens import Tokens
+from mcptasks_embedded.access.tokens import Tokens
 from mcptasks_embedded.node.container_env import field_value
-from mcptasks_embedded.store.memory import GroupResource, ObjectStore, Ref
+from mcptasks_embedded.store.memory import ObjectStore
+from mcptasks_embedded.values.references import SERVICE_ACCOUNTS, GroupResource, Ref
 
 Json = dict[str, Any]
 #: A token is replaced when this share of its life is over.
@@ -114,7 +115,7 @@ class VolumeSources:
 
     def _token(self, source: Json) -> VolumeContent:
         name = self.pod["spec"].get("serviceAccountName") or "default"
-        account = self.store.get(Ref(GroupResource("", "serviceaccounts"), self.namespace, name))
+        account = self.store.get(Ref(SERVICE_ACCOUNTS, self.namespace, name))
         if account is None:
             raise MountError(f'failed to fetch token: serviceaccounts "{name}" not found')
         seconds = int(source.get("expirationSeconds") or 3600)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mcptasks_embedded.store.memory import GroupResource, ObjectStore, Ref
+from mcptasks_embedded.store.memory import ObjectStore
 from mcptasks_embedded.values import errors
 from mcptasks_embedded.values.kinds import ApiKind
+from mcptasks_embedded.values.references import NAMESPACES, SERVICE_ACCOUNTS, Ref
 
 Json = dict[str, Any]
-
-NAMESPACES = GroupResource("", "namespaces")
-ACCOUNTS = GroupResource("", "serviceaccounts")
 
 
 class NamespaceLifecycle:
@@ -50,6 +48,6 @@ class ServiceAccountExists:
         name = obj["spec"]["serviceAccountName"]
         if name == "default":
             self._ensure_service_account(namespace)
-        if self._store.get(Ref(ACCOUNTS, namespace, name)) is None:
+        if self._store.get(Ref(SERVICE_ACCOUNTS, namespace, name)) is None:
             why = f'error looking up service account {namespace}/{name}: serviceaccount "{name}" not found'
             raise errors.forbidden(kind, obj["metadata"]["name"], why)

@@ -1,67 +1,17 @@
-"""Events: the recorder of the controllers, and the two API forms of the same objects (core/v1 and events.k8s.io/v1)."""
+"""Events about objects, as controllers and the kubelet record them."""
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mcptasks_embedded.controllers.controller import Controller
-from mcptasks_embedded.store.memory import GroupResource, Ref
+from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.values import times
 from mcptasks_embedded.values.errors import ApiError
 
-if TYPE_CHECKING:
-    from mcptasks_embedded.objects.operations import Objects
-
 Json = dict[str, Any]
-EVENTS = GroupResource("", "events")
-#: How long an event is kept.
-EVENT_SECONDS = 3600.0
 _log = logging.getLogger(__name__)
-
-_TO_NEW = {
-    "involvedObject": "regarding",
-    "message": "note",
-    "firstTimestamp": "deprecatedFirstTimestamp",
-    "lastTimestamp": "deprecatedLastTimestamp",
-    "count": "deprecatedCount",
-    "source": "deprecatedSource",
-    "reportingComponent": "reportingController",
-}
-_TO_CORE = {new: core for core, new in _TO_NEW.items()}
-
-
-def to_new(event: Json) -> Json:
-    """core/v1 to events.k8s.io/v1."""
-    return {**{_TO_NEW.get(name, name): value for name, value in event.items()}, "apiVersion": "events.k8s.io/v1"}
-
-
-def to_core(event: Json) -> Json:
-    """events.k8s.io/v1 to core/v1."""
-    return {**{_TO_CORE.get(name, name): value for name, value in event.items()}, "apiVersion": "v1"}
-
-
-class EventExpiry(Controller):
-    """Deletes events an hour after they were last written, as the API server does."""
-
-    def __init__(self, objects: Objects) -> None:
-        super().__init__("event expiry", objects.store)
-        self.watch(EVENTS, lambda change: [] if change.type == "DELETED" else [change.entry.ref])
-
-    def reconcile(self, key: Ref) -> float | None:
-        entry = self._store.get(key)
-        if entry is None:
-            return None
-        left = times.parse(_last_written(entry.obj)).timestamp() + EVENT_SECONDS - time.time()
-        if left <= 0:
-            self._store.remove(key)
-            return None
-        return left
-
-
-def _last_written(event: Json) -> str:
-    return str(event.get("lastTimestamp") or event["metadata"]["creationTimestamp"])
 
 
 class EventRecorder:

@@ -10,6 +10,7 @@ from uuid import uuid4
 from mcptasks_embedded.values import json_values, times
 from mcptasks_embedded.values.errors import FieldError, bad_request, forbidden_field, invalid_value, required
 from mcptasks_embedded.values.kinds import ApiKind
+from mcptasks_embedded.values.references import RBAC_GROUP
 
 Json = dict[str, Any]
 
@@ -139,7 +140,7 @@ def _name_errors(metadata: Json, kind: ApiKind) -> list[FieldError]:
     name = metadata.get("name", "")
     if not name:
         return [required("metadata.name", "name or generateName is required")]
-    if kind.group == "rbac.authorization.k8s.io":
+    if kind.group == RBAC_GROUP:
         return []
     if kind.plural == "namespaces" and len(name) > 63:
         return [invalid_value("metadata.name", name, "must be no more than 63 bytes")]

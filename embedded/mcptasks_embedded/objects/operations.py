@@ -13,21 +13,23 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from mcptasks_embedded.objects import event_recorder, object_meta, patches
+from mcptasks_embedded.objects import event_versions, object_meta, patches
 from mcptasks_embedded.objects.api_types import ApiTypes
-from mcptasks_embedded.objects.options import DeleteOptions, ObjectPage, Patch, WriteOptions
+from mcptasks_embedded.objects.kind_registry import KindRegistry
+from mcptasks_embedded.objects.options import DeleteOptions, Patch, WriteOptions
+from mcptasks_embedded.objects.pages import ObjectPage
 from mcptasks_embedded.objects.schema_validation import Rules, Validation, default, prune
 from mcptasks_embedded.objects.selectors import Selection
 from mcptasks_embedded.objects.server_side_apply import Applier, apply
 from mcptasks_embedded.objects.strategies import Strategy, strategies
-from mcptasks_embedded.store.memory import GroupResource, ObjectStore, Ref, StoreEntry
+from mcptasks_embedded.store.memory import ObjectStore, StoreEntry
 from mcptasks_embedded.values import errors, json_values, times
 from mcptasks_embedded.values.errors import ApiError, FieldError
-from mcptasks_embedded.values.kinds import ApiKind, KindRegistry
+from mcptasks_embedded.values.kinds import ApiKind
+from mcptasks_embedded.values.references import EVENTS, LEASES, GroupResource, Ref
 
 Json = dict[str, Any]
 
-EVENTS = GroupResource("", "events")
 OBJECT_LIMIT = 1_572_864
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
@@ -35,7 +37,7 @@ ORPHAN_WARNING = (
     "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them or "
     "set propagationPolicy=Orphan to suppress this warning"
 )
-_UPSERT = frozenset({GroupResource("coordination.k8s.io", "leases"), EVENTS})
+_UPSERT = frozenset({LEASES, EVENTS})
 
 
 Admission = Callable[[ApiKind, str, Json], None]
@@ -376,11 +378,11 @@ class Objects:
         if obj.get("apiVersion") == kind.api_version:
             return obj
         if kind.storage == EVENTS:
-            return event_recorder.to_new(obj) if kind.group else event_recorder.to_core(obj)
+            return event_versions.to_new(obj) if kind.group else event_versions.to_core(obj)
         return {**obj, "apiVersion": kind.api_version}
 
     def _stored_form(self, kind: ApiKind, obj: Json) -> Json:
-        return event_recorder.to_core(obj) if kind.storage == EVENTS and kind.group else obj
+        return event_versions.to_core(obj) if kind.storage == EVENTS and kind.group else obj
 
 
 def _grace_period(kind: ApiKind, obj: Json, asked: int | None) -> int:

@@ -1,11 +1,9 @@
-"""What a request to the API asks for, and what a list answers."""
+"""What a request that writes asks for beside the object."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
-
-from mcptasks_embedded.store.memory import StoreEntry
 
 Propagation = Literal["Background", "Foreground", "Orphan"]
 
@@ -42,10 +40,13 @@ class Patch:
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectPage:
-    """The answer to a list request."""
+class PodLogOptions:
+    """The query of `pods/log`. `since` is a Unix time."""
 
-    entries: list[StoreEntry]
-    rv: int
-    token: str = ""
-    remaining: int | None = None
+    container: str = ""
+    follow: bool = False
+    previous: bool = False
+    timestamps: bool = False
+    tail: int | None = None
+    limit: int | None = None
+    since: float | None = None

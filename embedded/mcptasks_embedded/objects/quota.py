@@ -11,19 +11,16 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from mcptasks_embedded.controllers.controller import Controller, own_key
-from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.pod_amounts import Part, amounts_of
-from mcptasks_embedded.store.memory import Change, GroupResource, ObjectStore, Ref
+from mcptasks_embedded.store.memory import ObjectStore
 from mcptasks_embedded.values import errors
 from mcptasks_embedded.values.kinds import ApiKind
 from mcptasks_embedded.values.quantity import format_quantity, parse_quantity
+from mcptasks_embedded.values.references import PODS, QUOTAS, GroupResource
 
 Json = dict[str, Any]
 Amounts = dict[str, Decimal]
 
-QUOTAS = GroupResource("", "resourcequotas")
-PODS = GroupResource("", "pods")
 
 _PLAIN_REQUESTS = frozenset({"cpu", "memory", "ephemeral-storage"})
 _BYTES = frozenset({"memory", "ephemeral-storage"})
@@ -74,13 +71,13 @@ def _holds(resource: GroupResource, obj: Json) -> bool:
     return resource != PODS or (obj.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 
-def _text(name: str, amount: Decimal) -> str:
+def amount_text(name: str, amount: Decimal) -> str:
     wanted = _amount_name(name)
     return format_quantity(amount, binary=wanted is not None and wanted[1] in _BYTES)
 
 
 def _listed(amounts: Amounts) -> str:
-    return ",".join(f"{name}={_text(name, amount)}" for name, amount in sorted(amounts.items()))
+    return ",".join(f"{name}={amount_text(name, amount)}" for name, amount in sorted(amounts.items()))
 
 
 class Quota:
@@ -124,26 +121,3 @@ def _unspecified(resource: GroupResource, obj: Json, hard: Iterable[str]) -> tup
 
 def _containers(pod: Json) -> list[Json]:
     return [*(pod["spec"].get("containers") or ()), *(pod["spec"].get("initContainers") or ())]
-
-
-class QuotaController(Controller):
-    """Keeps `status` of quotas: what is allowed and what is used."""
-
-    def __init__(self, objects: Objects) -> None:
-        super().__init__("quota controller", objects.store)
-        self._objects = objects
-        self._kind = objects.kind("v1", "ResourceQuota")
-        self.watch(QUOTAS, own_key)
-        self.watch(PODS, self._quotas_of)
-        self.watch(GroupResource("batch", "jobs"), self._quotas_of)
-
-    def _quotas_of(self, change: Change) -> list[Ref]:
-        return [quota.ref for quota in self._store.entries(QUOTAS, change.entry.ref.namespace)]
-
-    def reconcile(self, key: Ref) -> float | None:
-        entry = self._store.get(key)
-        if entry is not None:
-            hard = (entry.obj.get("spec") or {}).get("hard") or {}
-            amounts = {name: _text(name, amount) for name, amount in used(self._store, key.namespace, hard).items()}
-            self._objects.set_status(self._kind, entry, {"hard": hard, "used": amounts})
-        return None

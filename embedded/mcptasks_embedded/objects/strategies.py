@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcptasks_embedded.objects.pod_validation import image_errors, pod_spec_errors
-from mcptasks_embedded.store.memory import GroupResource
 from mcptasks_embedded.values import json_values
 from mcptasks_embedded.values.errors import FieldError, forbidden_field, invalid_value, required, unsupported
+from mcptasks_embedded.values.references import EVENTS, JOBS, LEASES, NAMESPACES, PODS, RBAC_GROUP, GroupResource
 
 Json = dict[str, Any]
 
@@ -296,12 +296,12 @@ def _normalise_binding(binding: Json) -> None:
     subjects = binding.get("subjects") or ()
     binding["subjects"] = [_default_subject(subject) for subject in subjects]
     role = binding.get("roleRef") or {}
-    binding["roleRef"] = {"apiGroup": "rbac.authorization.k8s.io", **role}
+    binding["roleRef"] = {"apiGroup": RBAC_GROUP, **role}
 
 
 def _default_subject(subject: Json) -> Json:
     if subject.get("kind") in ("User", "Group"):
-        return {"apiGroup": "rbac.authorization.k8s.io", **subject}
+        return {"apiGroup": RBAC_GROUP, **subject}
     return subject
 
 
@@ -327,17 +327,16 @@ def _validate_event(new: Json, old: Json | None) -> list[FieldError]:
 
 
 def strategies() -> dict[GroupResource, Strategy]:
-    rbac = "rbac.authorization.k8s.io"
     binding = Strategy(normalise=_normalise_binding, validate=_validate_binding)
     return {
-        GroupResource("", "pods"): Strategy(prepare=_prepare_pod, validate=_validate_pod),
-        GroupResource("batch", "jobs"): Strategy(prepare=_prepare_job, validate=_validate_job),
-        GroupResource("", "namespaces"): Strategy(prepare=_prepare_namespace),
+        PODS: Strategy(prepare=_prepare_pod, validate=_validate_pod),
+        JOBS: Strategy(prepare=_prepare_job, validate=_validate_job),
+        NAMESPACES: Strategy(prepare=_prepare_namespace),
         GroupResource("", "secrets"): Strategy(normalise=_normalise_secret, validate=_validate_secret),
         GroupResource("", "configmaps"): Strategy(validate=_immutable_data),
         GroupResource("", "services"): Strategy(prepare=_prepare_service),
-        GroupResource("", "events"): Strategy(validate=_validate_event),
-        GroupResource("coordination.k8s.io", "leases"): Strategy(validate=_validate_lease),
-        GroupResource(rbac, "rolebindings"): binding,
-        GroupResource(rbac, "clusterrolebindings"): binding,
+        EVENTS: Strategy(validate=_validate_event),
+        LEASES: Strategy(validate=_validate_lease),
+        GroupResource(RBAC_GROUP, "rolebindings"): binding,
+        GroupResource(RBAC_GROUP, "clusterrolebindings"): binding,
     }

@@ -11,28 +11,14 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from mcptasks_embedded.values import json_values
 from mcptasks_embedded.values.errors import expired
+from mcptasks_embedded.values.references import GroupResource, Ref
 
 Json = dict[str, Any]
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
-
-
-class GroupResource(NamedTuple):
-    """Where objects are stored: versions of one resource share it."""
-
-    group: str
-    plural: str
-
-
-class Ref(NamedTuple):
-    """One object's place in the store; `namespace` is empty for cluster-scoped objects."""
-
-    resource: GroupResource
-    namespace: str
-    name: str
 
 
 class StoreEntry:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from mcptasks_embedded.values.kinds import ApiKind
+from mcptasks_embedded.values.kinds import ApiKind
 
 Json = dict[str, Any]
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from mcptasks_embedded.api import bodies
 from mcptasks_embedded.api.object_protobuf import ObjectDecoder
 from mcptasks_embedded.controllers.scheduler import NodeUsage, misfits, unschedulable_message
 from mcptasks_embedded.node.container_env import (
@@ -19,11 +20,11 @@ from mcptasks_embedded.node.container_env import (
     container_env,
     expand,
 )
-from mcptasks_embedded.node.container_log import LINE_LIMIT, ContainerLog, PodLogOptions
+from mcptasks_embedded.node.container_log import LINE_LIMIT, ContainerLog
 from mcptasks_embedded.objects.api_types import ApiTypes
 from mcptasks_embedded.objects.pod_amounts import amounts_of
-from mcptasks_embedded.store.memory import GroupResource, Ref
 from mcptasks_embedded.values.errors import ApiError
+from mcptasks_embedded.values.references import GroupResource, Ref
 
 Json = dict[str, Any]
 
@@ -161,7 +162,7 @@ def test_long_and_unfinished_lines(tmp_path: Path) -> None:
 
 def test_bad_log_options() -> None:
     with pytest.raises(ApiError):
-        PodLogOptions.from_query({"sinceTime": "yesterday"})
+        bodies.log_options({"sinceTime": "yesterday"})
 
 
 def _field(number: int, data: bytes) -> bytes:

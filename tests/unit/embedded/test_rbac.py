@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from mcptasks_embedded.api.rbac import GROUP, Action, Authorizer, User, refusal, rule_allows, service_account_user
-from mcptasks_embedded.store.memory import GroupResource, ObjectStore, Ref
+from mcptasks_embedded.access.rbac import Action, Authorizer, refusal, rule_allows
+from mcptasks_embedded.access.users import User, service_account_user
+from mcptasks_embedded.store.memory import ObjectStore
+from mcptasks_embedded.values.references import RBAC_GROUP, GroupResource, Ref
 
 Json = dict[str, Any]
 
@@ -39,7 +41,7 @@ def test_rules(rule: Json, action: Action, allowed: bool) -> None:
 
 def put(store: ObjectStore, plural: str, namespace: str, name: str, **body: Any) -> None:
     metadata = {"name": name, "namespace": namespace, "uid": f"{plural}-{namespace}-{name}"}
-    store.put(Ref(GroupResource(GROUP, plural), namespace, name), {"metadata": metadata, **body})
+    store.put(Ref(GroupResource(RBAC_GROUP, plural), namespace, name), {"metadata": metadata, **body})
 
 
 @pytest.fixture

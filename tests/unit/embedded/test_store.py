@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from mcptasks_embedded.store.memory import GroupResource, ObjectStore, Ref
+from mcptasks_embedded.store.memory import ObjectStore
 from mcptasks_embedded.values.errors import ApiError
+from mcptasks_embedded.values.references import GroupResource, Ref
 
 MAPS = GroupResource("", "configmaps")
 

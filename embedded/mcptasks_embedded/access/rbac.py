@@ -6,37 +6,18 @@ https://kubernetes.io/docs/reference/access-authn-authz/rbac/ (aggregated Cluste
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from mcptasks_embedded.store.memory import GroupResource, ObjectStore, Ref
+from mcptasks_embedded.access.users import User
+from mcptasks_embedded.store.memory import ObjectStore
+from mcptasks_embedded.values.references import RBAC_GROUP, GroupResource, Ref
 
 Json = dict[str, Any]
 
-GROUP = "rbac.authorization.k8s.io"
 _MASTERS = "system:masters"
 _OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version", "/api", "/apis", "/openapi")
 _OPEN_REVIEWS = frozenset({"selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"})
-
-
-@dataclass(frozen=True, slots=True)
-class User:
-    """Who makes a request."""
-
-    name: str
-    uid: str = ""
-    groups: tuple[str, ...] = ()
-    extra: dict[str, list[str]] = field(default_factory=dict, hash=False)
-
-    def info(self) -> Json:
-        """`authentication.k8s.io/v1` UserInfo."""
-        result: Json = {"username": self.name}
-        if self.uid:
-            result["uid"] = self.uid
-        result["groups"] = list(self.groups)
-        if self.extra:
-            result["extra"] = self.extra
-        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +90,18 @@ class Authorizer:
 
     def rules_for(self, user: User, namespace: str) -> Iterator[Json]:
         """All rules that hold for `user` in `namespace` (cluster-wide ones only when it is empty)."""
-        for binding in self._store.entries(GroupResource(GROUP, "clusterrolebindings")):
+        for binding in self._store.entries(GroupResource(RBAC_GROUP, "clusterrolebindings")):
             if _binds(binding.obj, user, ""):
                 yield from self._role_rules(binding.obj, "")
         if namespace:
-            for binding in self._store.entries(GroupResource(GROUP, "rolebindings"), namespace):
+            for binding in self._store.entries(GroupResource(RBAC_GROUP, "rolebindings"), namespace):
                 if _binds(binding.obj, user, namespace):
                     yield from self._role_rules(binding.obj, namespace)
 
     def _role_rules(self, binding: Json, namespace: str) -> list[Json]:
         reference = binding["roleRef"]
         plural = "clusterroles" if reference["kind"] == "ClusterRole" else "roles"
-        ref = Ref(GroupResource(GROUP, plural), "" if plural == "clusterroles" else namespace, reference["name"])
+        ref = Ref(GroupResource(RBAC_GROUP, plural), "" if plural == "clusterroles" else namespace, reference["name"])
         role = self._store.get(ref)
         return list(role.obj.get("rules") or ()) if role else []
 
@@ -136,15 +117,6 @@ def _open_to_all(action: Action) -> bool:
             action.path == path or action.path.startswith(f"{path}/") for path in _OPEN_PATHS
         )
     return action.verb == "create" and action.resource in _OPEN_REVIEWS
-
-
-def service_account_user(name: str, groups: tuple[str, ...] = (), uid: str = "") -> User:
-    """A user by name; a ServiceAccount's user has the groups of its kind as well."""
-    parts = name.split(":")
-    if len(parts) == 4 and parts[:2] == ["system", "serviceaccount"]:
-        own = ("system:serviceaccounts", f"system:serviceaccounts:{parts[2]}", "system:authenticated")
-        groups = (*groups, *(group for group in own if group not in groups))
-    return User(name, uid, groups)
 
 
 def refusal(user: User, action: Action) -> str:

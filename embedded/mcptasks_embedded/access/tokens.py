@@ -17,9 +17,10 @@ from uuid import uuid4
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from mcptasks_embedded.api.rbac import User
-from mcptasks_embedded.store.memory import GroupResource, ObjectStore, Ref
+from mcptasks_embedded.access.users import User
+from mcptasks_embedded.store.memory import ObjectStore
 from mcptasks_embedded.values import errors, times
+from mcptasks_embedded.values.references import NODES, PODS, SERVICE_ACCOUNTS, Ref
 
 Json = dict[str, Any]
 
@@ -89,7 +90,7 @@ class Tokens:
 
     def _node_claim(self, pod: Json) -> Json:
         name = pod["spec"].get("nodeName")
-        node = self._store.get(Ref(GroupResource("", "nodes"), "", name)) if name else None
+        node = self._store.get(Ref(NODES, "", name)) if name else None
         return {"node": {"name": name, "uid": node.obj["metadata"]["uid"]}} if node else {}
 
     def authenticate(self, headers: Mapping[str, str]) -> User:
@@ -134,14 +135,14 @@ class Tokens:
     def _user(self, claims: Json) -> User:
         bound = claims["kubernetes.io"]
         namespace, account = bound["namespace"], bound["serviceaccount"]
-        self._check_alive(Ref(GroupResource("", "serviceaccounts"), namespace, account["name"]), account["uid"])
+        self._check_alive(Ref(SERVICE_ACCOUNTS, namespace, account["name"]), account["uid"])
         extra = {f"{_PREFIX}credential-id": [f"JTI={claims['jti']}"]}
         for kind in ("node", "pod"):
             if reference := bound.get(kind):
                 extra[f"{_PREFIX}{kind}-name"] = [reference["name"]]
                 extra[f"{_PREFIX}{kind}-uid"] = [reference["uid"]]
         if pod := bound.get("pod"):
-            self._check_alive(Ref(GroupResource("", "pods"), namespace, pod["name"]), pod["uid"])
+            self._check_alive(Ref(PODS, namespace, pod["name"]), pod["uid"])
         return User(claims["sub"], account["uid"], service_account_groups(namespace), extra)
 
     def _check_alive(self, ref: Ref, uid: str) -> None:

@@ -1,0 +1,37 @@
+"""Users: who makes a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who makes a request."""
+
+    name: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: dict[str, list[str]] = field(default_factory=dict, hash=False)
+
+    def info(self) -> Json:
+        """`authentication.k8s.io/v1` UserInfo."""
+        result: Json = {"username": self.name}
+        if self.uid:
+            result["uid"] = self.uid
+        result["groups"] = list(self.groups)
+        if self.extra:
+            result["extra"] = self.extra
+        return result
+
+
+def service_account_user(name: str, groups: tuple[str, ...] = (), uid: str = "") -> User:
+    """A user by name; a ServiceAccount's user has the groups of its kind as well."""
+    parts = name.split(":")
+    if len(parts) == 4 and parts[:2] == ["system", "serviceaccount"]:
+        own = ("system:serviceaccounts", f"system:serviceaccounts:{parts[2]}", "system:authenticated")
+        groups = (*groups, *(group for group in own if group not in groups))
+    return User(name, uid, groups)
