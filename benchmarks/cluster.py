@@ -30,7 +30,7 @@ from benchmarks.observer import Moment, Observer  # noqa: E402
 from benchmarks.usage import Usage, cpu_between, node_cpu, node_cpu_per, rss, usage_of  # noqa: E402
 from benchmarks.writes import AuditLog, per_task, writes_per_task  # noqa: E402
 from tests.e2e.cluster import ClusterDeployment, installed  # noqa: E402
-from tests.support.kubectl import eventually  # noqa: E402
+from tests.support.polling import eventually  # noqa: E402
 
 SECTIONS = ("latency", "cancel", "polls", "burst", "finished")
 COMPONENTS = ("server", "operator")

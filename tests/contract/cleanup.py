@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.contract.client import Api, eventually
+from tests.contract.client import Api
+from tests.support.polling import eventually
 
 GROUP_PREFIX = "contract-"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -38,7 +39,9 @@ def temporary_space(api: Api) -> Iterator[Space]:
     space = Space(f"contract-{secrets.token_hex(4)}")
     try:
         api.post("/api/v1/namespaces", {"metadata": {"name": space.name}}).ok(201)
-        eventually(lambda: api.get(space.path("serviceaccounts", "default")).code == 200)
+        eventually(
+            "the namespace has its account", lambda: api.get(space.path("serviceaccounts", "default")).code == 200
+        )
         yield space
     finally:
         api.delete(space.own_path)
@@ -52,12 +55,12 @@ def temporary_definition(api: Api, crd: dict[str, Any]) -> Iterator[None]:
     everywhere = f"/apis/{spec['group']}/{spec['versions'][0]['name']}/{spec['names']['plural']}"
     try:
         api.post(CRDS, crd).ok(201)
-        eventually(lambda: api.get(everywhere).code == 200, 60)
+        eventually("the definition is served", lambda: api.get(everywhere).code == 200, 60)
         yield
     finally:
         api.delete(f"{CRDS}/{name}")
         _release(api, [everywhere])
-        eventually(lambda: api.get(f"{CRDS}/{name}").code == 404, 60)
+        eventually("the definition is gone", lambda: api.get(f"{CRDS}/{name}").code == 404, 60)
 
 
 def _custom(api: Api) -> list[tuple[str, str]]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import ssl
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
+
+from tests.support.kubeconfig import ApiServer
 
 Json = dict[str, Any]
 
@@ -20,28 +18,6 @@ MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
-
-
-def _client(kubeconfig: Path, scratch: Path, *, anonymous: bool = False) -> httpx.Client:
-    """`anonymous`: without the administrator's credentials, which would win over a token of the request."""
-    config = yaml.safe_load(kubeconfig.read_text())
-    context = next(c["context"] for c in config["contexts"] if c["name"] == config["current-context"])
-    cluster = next(c["cluster"] for c in config["clusters"] if c["name"] == context["cluster"])
-    user = next(u["user"] for u in config["users"] if u["name"] == context["user"])
-    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    verify = ssl.create_default_context(cadata=authority)
-    headers = {}
-    if anonymous:
-        user = {}
-    if "token" in user:
-        headers["Authorization"] = f"Bearer {user['token']}"
-    if "client-certificate-data" in user:
-        pair = scratch / "client.pem"
-        pair.touch(mode=0o600)
-        parts = (user["client-certificate-data"], user["client-key-data"])
-        pair.write_bytes(b"\n".join(base64.b64decode(part) for part in parts))
-        verify.load_cert_chain(pair)
-    return httpx.Client(base_url=cluster["server"], verify=verify, headers=headers, timeout=30)
 
 
 @dataclass(frozen=True)
@@ -78,8 +54,10 @@ class Api:
     anonymous: httpx.Client
 
     @classmethod
-    def of(cls, kubeconfig: Path, scratch: Path) -> Api:
-        return cls(_client(kubeconfig, scratch), _client(kubeconfig, scratch, anonymous=True))
+    def of(cls, kubeconfig: Path) -> Api:
+        """`anonymous` is without the administrator's credentials, which would win over a token of the request."""
+        clients = (ApiServer.of(kubeconfig, anonymous=anonymous).client(30) for anonymous in (False, True))
+        return cls(*clients)
 
     def request(self, method: str, path: str, body: Any = None, media: str = "application/json", **query: Any) -> Reply:
         data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
@@ -119,14 +97,3 @@ class Api:
             assert response.status_code == 200, response.read()
             for line in response.iter_lines():
                 yield json.loads(line)
-
-
-def eventually(check: Callable[[], Any], seconds: float = 60, every: float = 0.05) -> Any:
-    """The first true value of `check`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = check()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(every)

@@ -15,8 +15,9 @@ from mcptasks.model.crds import custom_resource_definitions
 from mcptasks.model.task import CEL_RULES, VERSION
 from mcptasks_embedded import ClusterConfig, LocalClusterThread
 from tests.contract.cleanup import GROUP_PREFIX, Space, temporary_definition, temporary_space
-from tests.contract.client import Api, eventually
+from tests.contract.client import Api
 from tests.contract.widgets import RULES, widget_crd
+from tests.support.polling import eventually
 
 Json = dict[str, Any]
 
@@ -35,8 +36,8 @@ def kubeconfig(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def api(kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    api = Api.of(kubeconfig, tmp_path_factory.mktemp("client"))
+def api(kubeconfig: Path) -> Iterator[Api]:
+    api = Api.of(kubeconfig)
     with api.http, api.anonymous:
         yield api
 
@@ -46,7 +47,7 @@ def spaces(api: Api) -> Iterator[list[Space]]:
     """The namespaces of this run; none of them outlives it."""
     made: list[Space] = []
     yield made
-    eventually(lambda: all(api.get(space.own_path).code == 404 for space in made), 120, 0.5)
+    eventually("the namespaces are gone", lambda: all(api.get(space.own_path).code == 404 for space in made), 120, 0.5)
 
 
 @pytest.fixture

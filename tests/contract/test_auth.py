@@ -7,8 +7,9 @@ import json
 from typing import Any
 
 from tests.contract.cleanup import Space
-from tests.contract.client import Api, eventually
+from tests.contract.client import Api
 from tests.contract.test_jobs import job, pods_of
+from tests.support.polling import eventually
 
 Json = dict[str, Any]
 
@@ -79,7 +80,7 @@ def test_token_claims(api: Api, space: Space) -> None:
 
 def test_bound_to_a_pod(api: Api, space: Space, image: str) -> None:
     api.post(space.jobs(), job("a", "exec sleep 60", image)).ok(201)
-    [pod] = eventually(lambda: pods_of(api, space, "a"))
+    [pod] = eventually("the Job has a Pod", lambda: pods_of(api, space, "a"))
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
     bound = {"kind": "Pod", "apiVersion": "v1", "name": name, "uid": uid}
     text = token(api, space, "default", audiences=["gateway"], boundObjectRef=bound)
@@ -90,9 +91,9 @@ def test_bound_to_a_pod(api: Api, space: Space, image: str) -> None:
     path = space.path("serviceaccounts", "default", "token")
     assert api.post(path, {"spec": {"boundObjectRef": wrong}}).code == 409
     api.delete(space.jobs("a"), {"propagationPolicy": "Background"}).ok()
-    eventually(lambda: api.get(space.path("pods", name)).code == 404)
+    eventually("the Pod is gone", lambda: api.get(space.path("pods", name)).code == 404)
     # The API server remembers a token that it accepted for some seconds.
-    eventually(lambda: not review(api, text, "gateway").get("authenticated"))
+    eventually("its token counts no more", lambda: not review(api, text, "gateway").get("authenticated"))
 
 
 def test_rbac(api: Api, space: Space) -> None:
@@ -116,7 +117,7 @@ def test_rbac(api: Api, space: Space) -> None:
     binding = {"metadata": {"name": "b"}, "subjects": [subject], "roleRef": {"kind": "Role", "name": "r"}}
     binding["roleRef"]["apiGroup"] = "rbac.authorization.k8s.io"  # type: ignore[index]
     api.post(space.path("rolebindings", group=rbac), binding).ok(201)
-    eventually(lambda: api.get(space.jobs(), token=text).code == 200)
+    eventually("the token may list Jobs", lambda: api.get(space.jobs(), token=text).code == 200)
     assert api.get(space.path("configmaps", "one"), token=text).code == 404
     assert api.get(space.path("configmaps", "two"), token=text).code == 403
     assert api.patch(space.jobs("x", "status"), {}, token=text).code == 403

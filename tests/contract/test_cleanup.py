@@ -7,9 +7,10 @@ import secrets
 import pytest
 
 from tests.contract.cleanup import CRDS, GROUP_PREFIX, Space, temporary_definition, temporary_space
-from tests.contract.client import Api, eventually
+from tests.contract.client import Api
 from tests.contract.conftest import Widgets
 from tests.contract.widgets import widget_crd
+from tests.support.polling import eventually
 
 HELD = {"name": "held", "finalizers": ["contract.dev/hold"]}
 
@@ -31,7 +32,7 @@ def test_objects_that_are_held_go_with_their_namespace(api: Api, widget_group: s
     used: list[Space] = []
     with pytest.raises(ZeroDivisionError):
         fail_in_a_space(api, widget_group, used)
-    eventually(lambda: api.get(used[0].own_path).code == 404, 60)
+    eventually("the namespace is gone", lambda: api.get(used[0].own_path).code == 404, 60)
 
 
 def test_definitions_go_with_their_objects(api: Api, space: Space) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.contract.cleanup import Space
-from tests.contract.client import STRATEGIC, Api, eventually
+from tests.contract.client import STRATEGIC, Api
+from tests.support.polling import eventually
 
 Json = dict[str, Any]
 
@@ -43,7 +44,7 @@ def finished(api: Api, space: Space, name: str) -> Json:
         found: Json = api.get(space.jobs(name)).ok()
         return found if condition(found, "Complete") or condition(found, "Failed") else None
 
-    done: Json = eventually(look, 90)
+    done: Json = eventually(f"{name} has finished", look, 90)
     return done
 
 
@@ -196,36 +197,38 @@ def test_ttl(api: Api, space: Space, image: str) -> None:
     api.post(space.jobs(), job("a", "true", image)).ok(201)
     finished(api, space, "a")
     api.patch(space.jobs("a"), {"spec": {"ttlSecondsAfterFinished": 0}}).ok()
-    eventually(lambda: api.get(space.jobs("a")).code == 404)
-    eventually(lambda: not pods_of(api, space, "a"))
+    eventually("the Job is gone", lambda: api.get(space.jobs("a")).code == 404)
+    eventually("its Pods are gone", lambda: not pods_of(api, space, "a"))
 
 
 def test_delete_orphans_by_default(api: Api, space: Space, image: str) -> None:
     api.post(space.jobs(), job("a", "exec sleep 60", image)).ok(201)
-    eventually(lambda: pods_of(api, space, "a"))
+    eventually("the Job has a Pod", lambda: pods_of(api, space, "a"))
     reply = api.delete(space.jobs("a"))
     assert any("child pods are preserved by default when jobs are deleted" in text for text in reply.warnings)
-    eventually(lambda: api.get(space.jobs("a")).code == 404)
-    [pod] = eventually(lambda: [p for p in pods_of(api, space, "a") if "ownerReferences" not in p["metadata"]])
+    eventually("the Job is gone", lambda: api.get(space.jobs("a")).code == 404)
+    [pod] = eventually(
+        "the Pod is an orphan", lambda: [p for p in pods_of(api, space, "a") if "ownerReferences" not in p["metadata"]]
+    )
     assert "deletionTimestamp" not in pod["metadata"]
     api.delete(space.path("pods", pod["metadata"]["name"]), gracePeriodSeconds=0)
 
 
 def test_delete_in_background(api: Api, space: Space, image: str) -> None:
     made = api.post(space.jobs(), job("a", "exec sleep 60", image)).ok(201)
-    eventually(lambda: pods_of(api, space, "a"))
+    eventually("the Job has a Pod", lambda: pods_of(api, space, "a"))
     options = {"propagationPolicy": "Background", "preconditions": {"uid": made["metadata"]["uid"]}}
     assert api.delete(space.jobs("a"), options).ok()["status"] == "Success"
     assert api.get(space.jobs("a")).code == 404
-    eventually(lambda: not pods_of(api, space, "a"))
+    eventually("its Pods are gone", lambda: not pods_of(api, space, "a"))
 
 
 def test_delete_in_foreground(api: Api, space: Space, image: str) -> None:
     api.post(space.jobs(), job("a", "exec sleep 60", image)).ok(201)
-    eventually(lambda: pods_of(api, space, "a"))
+    eventually("the Job has a Pod", lambda: pods_of(api, space, "a"))
     held = api.delete(space.jobs("a"), {"propagationPolicy": "Foreground"}).ok()
     assert held["metadata"]["finalizers"] == ["foregroundDeletion"]
-    eventually(lambda: api.get(space.jobs("a")).code == 404)
+    eventually("the Job is gone", lambda: api.get(space.jobs("a")).code == 404)
     assert not pods_of(api, space, "a")
 
 
@@ -234,12 +237,12 @@ def test_owner_takes_its_dependents(api: Api, space: Space) -> None:
     reference = {"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "uid": owner["metadata"]["uid"]}
     api.post(space.path("configmaps"), {"metadata": {"name": "child", "ownerReferences": [reference]}}).ok(201)
     api.delete(space.path("configmaps", "owner")).ok()
-    eventually(lambda: api.get(space.path("configmaps", "child")).code == 404, 60)
+    eventually("the child is gone", lambda: api.get(space.path("configmaps", "child")).code == 404, 60)
 
 
 def test_suspend_and_resume(api: Api, space: Space, image: str) -> None:
     api.post(space.jobs(), job("a", "true", image, suspend=True)).ok(201)
-    suspended = eventually(lambda: condition(api.get(space.jobs("a")).ok(), "Suspended"))
+    suspended = eventually("the Job is suspended", lambda: condition(api.get(space.jobs("a")).ok(), "Suspended"))
     assert (suspended["reason"], suspended["message"]) == ("JobSuspended", "Job suspended")
     assert not pods_of(api, space, "a")
     api.patch(space.jobs("a"), {"spec": {"suspend": False}}).ok()
@@ -248,24 +251,24 @@ def test_suspend_and_resume(api: Api, space: Space, image: str) -> None:
 
 def test_a_job_that_is_suspended_loses_its_pod_which_counts_for_nothing(api: Api, space: Space, image: str) -> None:
     api.post(space.jobs(), job("a", FAILS_WHEN_STOPPED, image)).ok(201)
-    eventually(lambda: running(api, space, "a"), 60)
+    eventually("a Pod runs", lambda: running(api, space, "a"), 60)
     api.patch(space.jobs("a"), {"spec": {"suspend": True}}).ok()
-    eventually(lambda: condition(api.get(space.jobs("a")).ok(), "Suspended"))
-    eventually(lambda: not pods_of(api, space, "a"), 60)
+    eventually("the Job is suspended", lambda: condition(api.get(space.jobs("a")).ok(), "Suspended"))
+    eventually("its Pods are gone", lambda: not pods_of(api, space, "a"), 60)
     assert "failed" not in api.get(space.jobs("a")).ok()["status"]
     api.patch(space.jobs("a"), {"spec": {"suspend": False}}).ok()
-    eventually(lambda: running(api, space, "a"), 60)
+    eventually("a Pod runs", lambda: running(api, space, "a"), 60)
     assert condition(api.get(space.jobs("a")).ok(), "Failed") is None
 
 
 def test_of_pods_too_many_the_youngest_goes_and_counts_for_nothing(api: Api, space: Space, image: str) -> None:
     api.post(space.jobs(), job("a", FAILS_WHEN_STOPPED, image, parallelism=1, completions=2)).ok(201)
-    [first] = eventually(lambda: running(api, space, "a"), 60)
+    [first] = eventually("a Pod runs", lambda: running(api, space, "a"), 60)
     time.sleep(1.1)  # Creation times have whole seconds.
     api.patch(space.jobs("a"), {"spec": {"parallelism": 2}}).ok()
-    eventually(lambda: len(running(api, space, "a")) == 2, 60)
+    eventually("two Pods run", lambda: len(running(api, space, "a")) == 2, 60)
     api.patch(space.jobs("a"), {"spec": {"parallelism": 1}}).ok()
-    eventually(lambda: len(pods_of(api, space, "a")) == 1, 60)
+    eventually("one Pod is left", lambda: len(pods_of(api, space, "a")) == 1, 60)
     assert running(api, space, "a") == [first]
     status = api.get(space.jobs("a")).ok()["status"]
     assert ("failed" in status, status["active"]) == (False, 1)
@@ -290,7 +293,7 @@ def test_unpullable_image_stays_pending(api: Api, space: Space) -> None:
                 return str((status["state"].get("waiting") or {}).get("reason"))
         return ""
 
-    eventually(lambda: reason() in ("ErrImagePull", "ImagePullBackOff"), 60)
+    eventually("the image cannot be pulled", lambda: reason() in ("ErrImagePull", "ImagePullBackOff"), 60)
     [pod] = pods_of(api, space, "a")
     assert pod["status"]["phase"] == "Pending"
     log = api.get(space.path("pods", pod["metadata"]["name"], "log"))
@@ -312,7 +315,7 @@ def test_unschedulable(api: Api, space: Space, image: str) -> None:
                     return dict(item)
         return None
 
-    item = eventually(scheduled)
+    item = eventually("the Pod cannot be scheduled", scheduled)
     assert item["reason"] == "Unschedulable"
     assert item["message"].startswith("0/1 nodes are available: 1 Insufficient cpu.")
 
@@ -331,7 +334,7 @@ def test_missing_secret(api: Api, space: Space, image: str) -> None:
                     return str(found["message"])
         return ""
 
-    assert eventually(waiting) == 'secret "late" not found'
+    assert eventually("the container waits", waiting) == 'secret "late" not found'
     api.post(space.path("secrets"), {"metadata": {"name": "late"}, "stringData": {"k": "v"}}).ok(201)
     assert condition(finished(api, space, "a"), "Complete") is not None
 
@@ -366,7 +369,7 @@ def test_quota_refuses_jobs(api: Api, space: Space) -> None:
         status = api.get(space.path("resourcequotas", "q")).ok().get("status") or {}
         return "count/jobs.batch" in (status.get("hard") or {})
 
-    eventually(counted)
+    eventually("the quota counts", counted)
     api.post(space.jobs(), job("a")).ok(201)
     reply = api.post(space.jobs(), job("b"))
     assert (reply.code, reply.reason) == (403, "Forbidden")
@@ -378,7 +381,7 @@ def test_quota_refuses_jobs(api: Api, space: Space) -> None:
         items: list[Json] = api.get(space.path("events"), fieldSelector=selector).ok()["items"]
         return items
 
-    event = eventually(refused)[0]
+    event = eventually("an event tells of the refusal", refused)[0]
     assert event["message"].startswith('Error creating: pods "a-')
     assert "exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0" in event["message"]
 
@@ -396,11 +399,13 @@ def test_quota_counts_what_pods_request(api: Api, space: Space) -> None:
         # No node has it: the Pods only wait.
         return {"metadata": {"name": name}, "spec": {"nodeSelector": {"no": "node"}, "containers": [container]}}
 
-    eventually(lambda: in_use() == {"requests.ephemeral-storage": "0", "limits.memory": "0"})
+    eventually("nothing is in use", lambda: in_use() == {"requests.ephemeral-storage": "0", "limits.memory": "0"})
     api.post(space.path("pods"), pod("a", {"ephemeral-storage": "768Mi"}, {"memory": "256Mi"})).ok(201)
-    eventually(lambda: in_use() == {"requests.ephemeral-storage": "768Mi", "limits.memory": "256Mi"})
+    eventually(
+        "the first Pod counts", lambda: in_use() == {"requests.ephemeral-storage": "768Mi", "limits.memory": "256Mi"}
+    )
     api.post(space.path("pods"), pod("b", {}, {"memory": "128Mi"})).ok(201)
-    eventually(lambda: in_use()["limits.memory"] == "384Mi")
+    eventually("the second Pod counts", lambda: in_use()["limits.memory"] == "384Mi")
     reply = api.post(space.path("pods"), pod("c", {"ephemeral-storage": "512Mi"}, {"memory": "256Mi"}))
     assert (reply.code, reply.reason) == (403, "Forbidden")
     assert reply.message == (
@@ -417,7 +422,7 @@ def test_eviction(api: Api, space: Space, image: str) -> None:
     ignore = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     body = job("a", "exec sleep 60", image, podFailurePolicy={"rules": [ignore]})
     api.post(space.jobs(), body).ok(201)
-    [name] = eventually(lambda: running(api, space, "a"), 60)
+    [name] = eventually("a Pod runs", lambda: running(api, space, "a"), 60)
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
     api.post(space.path("pods", name, "eviction"), eviction).ok(201)
     seen = api.get(space.path("pods", name)).body
@@ -427,7 +432,7 @@ def test_eviction(api: Api, space: Space, image: str) -> None:
     def replaced() -> bool:
         return any(other != name for other in running(api, space, "a"))
 
-    eventually(replaced, 60)
+    eventually("another Pod runs", replaced, 60)
     status = api.get(space.jobs("a")).ok()["status"]
     assert "failed" not in status
     api.delete(space.jobs("a"), {"propagationPolicy": "Background"}).ok()

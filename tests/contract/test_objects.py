@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.contract.cleanup import Space
-from tests.contract.client import JSON_PATCH, STRATEGIC, Api, eventually
+from tests.contract.client import JSON_PATCH, STRATEGIC, Api
 from tests.contract.conftest import Widgets
+from tests.support.polling import eventually
 
 
 def test_create_completes_metadata(api: Api, widgets: Widgets) -> None:
@@ -275,7 +276,7 @@ def test_namespace_goes_with_its_content(api: Api, space: Space) -> None:
     assert gone["status"]["phase"] == "Terminating"
     reply = api.post(space.path("configmaps"), {"metadata": {"name": "b"}})
     assert reply.code in (403, 404)
-    eventually(lambda: api.get(f"/api/v1/namespaces/{space.name}").code == 404, 60)
+    eventually("the namespace is gone", lambda: api.get(f"/api/v1/namespaces/{space.name}").code == 404, 60)
     assert api.get(space.path("configmaps", "a")).code == 404
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.contract.client import Api, eventually
+from tests.contract.client import Api
 from tests.contract.conftest import Widgets
+from tests.support.polling import eventually
 
 JSON = "application/json"
 PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
@@ -47,7 +48,7 @@ def test_built_in_kinds(api: Api, group: str, kind: str) -> None:
 
 
 def test_custom_resources(api: Api, widgets: Widgets) -> None:
-    found = eventually(lambda: definition(api, widgets.group, "Widget"))
+    found = eventually("the definition is described", lambda: definition(api, widgets.group, "Widget"))
     assert found["required"] == ["spec"]
     spec = found["properties"]["spec"]
     assert spec["required"] == ["size"]

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import base64
-import ssl
-import tempfile
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
-
-import httpx
-import yaml
+from typing import Self
 
 from mcptasks.model.task import JsonObject
+from tests.support.kubeconfig import ApiServer
 
 
 class ClusterApi:
     """A client of the API server that a kubeconfig names. Use as a context manager."""
 
     def __init__(self, kubeconfig: Path, namespace: str) -> None:
-        data = yaml.safe_load(kubeconfig.read_text())
-        cluster, user = data["clusters"][0]["cluster"], data["users"][0]["user"]
-        headers = {"Authorization": f"Bearer {user['token']}"} if "token" in user else {}
-        self.server: str = cluster["server"]
+        server = ApiServer.of(kubeconfig)
+        self.server = server.url
         self.namespace = namespace
-        self._http = httpx.Client(
-            base_url=self.server, verify=_context(cluster, user), headers=headers, timeout=5, trust_env=False
-        )
+        self._http = server.client(5)
 
     def __enter__(self) -> Self:
         return self
@@ -77,18 +68,6 @@ class ClusterApi:
         selector = f"?labelSelector=mcptasks.dev/task%3D{task_id}" if task_id else ""
         items: list[JsonObject] = self.get(f"/{group}/namespaces/{self.namespace}/{plural}{selector}")["items"]
         return items
-
-
-def _context(cluster: dict[str, Any], user: dict[str, Any]) -> ssl.SSLContext:
-    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    context = ssl.create_default_context(cadata=authority)
-    if "client-certificate-data" in user:
-        with tempfile.NamedTemporaryFile() as both:
-            both.write(base64.b64decode(user["client-certificate-data"]))
-            both.write(base64.b64decode(user["client-key-data"]))
-            both.flush()
-            context.load_cert_chain(both.name)
-    return context
 
 
 def task_of(item: JsonObject) -> str | None:

@@ -20,7 +20,8 @@ from mcptasks.model.task import JsonObject
 from tests.chart.helm import CHART, helm_path, take_over
 from tests.e2e.machine import ClusterTool, container_pids, kill_all, program
 from tests.e2e.templates import templates
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
+from tests.support.polling import eventually
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 IMAGE = os.environ.get("MCPTASKS_E2E_IMAGE", "mcptasks-e2e:dev")

@@ -12,8 +12,9 @@ from mcptasks.model.task import JsonObject
 from tests.e2e.api import ClusterApi
 from tests.e2e.cluster import ClusterDeployment, installed
 from tests.e2e.embedded import EmbeddedDeployment, embedded, embedded_settings
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
+from tests.support.polling import eventually
 
 LONG_ENOUGH_MS = 1_200_000
 """A ttl that is longer than any test takes, and not so long that all has to be removed when all tests have ended."""

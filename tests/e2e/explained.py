@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mcptasks.model.task import JsonObject
 from tests.e2e.conftest import Look
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
+from tests.support.polling import eventually
 
 
 def explained(

@@ -7,7 +7,8 @@ from typing import Self
 
 from mcptasks.model.task import JsonObject
 from tests.e2e.machine import ClusterTool, container_pids, kill_all
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
+from tests.support.polling import eventually
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ import pytest
 
 from mcptasks.model.task import JsonObject
 from tests.e2e.conftest import LONG_ENOUGH_MS, Deployment, Look
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
+from tests.support.polling import eventually
 
 RACES = 200
 AT_ONCE = 12

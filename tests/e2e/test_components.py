@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mcptasks.model.task import API_VERSION
 from tests.e2e.conftest import Look
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
+from tests.support.polling import eventually
 
 
 def test_progress_logs_and_lifespan_are_there(client: RawClient, kubectl: Kubectl, look: Look) -> None:

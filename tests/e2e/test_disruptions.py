@@ -13,8 +13,9 @@ from mcptasks.model.task import JsonObject
 from tests.e2e.cluster import ClusterDeployment
 from tests.e2e.conftest import Deployment, Look
 from tests.e2e.explained import explained
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
+from tests.support.polling import eventually
 
 
 def evict(kubectl: Kubectl, pod: str) -> None:

@@ -9,8 +9,9 @@ import pytest
 from mcptasks.model.task import JsonObject
 from tests.e2e.conftest import Look
 from tests.e2e.explained import explained
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
+from tests.support.polling import eventually
 
 CASES: list[tuple[str, JsonObject, str, list[str]]] = [
     ("exit_with", {"code": 3}, "ExitCode", ["exit code 3", "last words"]),

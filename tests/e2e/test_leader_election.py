@@ -18,8 +18,8 @@ from mcptasks.settings import Settings
 from tests.e2e.api import ClusterApi
 from tests.e2e.conftest import Deployment, Look
 from tests.e2e.observer import Observer
-from tests.support.kubectl import eventually
 from tests.support.mcp import RawClient
+from tests.support.polling import eventually
 
 LEASE = "mcptasks-operator"
 SLACK_SECONDS = 8.0

@@ -9,8 +9,9 @@ import pytest
 
 from mcptasks.model.task import JsonObject
 from tests.e2e.conftest import Deployment, Look
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
+from tests.support.polling import eventually
 
 VALUES: list[Any] = [
     1,

@@ -15,8 +15,9 @@ from tests.e2e.cluster import ClusterDeployment
 from tests.e2e.conftest import LONG_ENOUGH_MS, Deployment, Look
 from tests.e2e.faults.patience import PatientClient
 from tests.e2e.observer import Observer
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
+from tests.support.polling import eventually
 
 
 @pytest.mark.timeout(1200)

@@ -9,8 +9,9 @@ import pytest
 
 from tests.e2e.conftest import Deployment, Look
 from tests.e2e.explained import explained
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
+from tests.support.polling import eventually
 
 
 @pytest.mark.parametrize("component", ["server", "operator", "redis"])

@@ -8,8 +8,9 @@ from itertools import pairwise
 
 from mcptasks.model.task import JsonObject
 from tests.e2e.conftest import Look
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
+from tests.support.polling import eventually
 
 BACKOFF_SECONDS = 10
 

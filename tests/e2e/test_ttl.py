@@ -9,8 +9,9 @@ import pytest
 
 from mcptasks.settings import Settings
 from tests.e2e.conftest import Deployment, Look
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
+from tests.support.polling import eventually
 
 
 def expires_at(task: dict[str, object]) -> float:

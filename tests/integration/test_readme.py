@@ -9,7 +9,8 @@ import pytest
 
 from mcptasks.dev.stack import LocalStack, StackConfig
 from tests.integration.conftest import ROOT, Demonstration
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
+from tests.support.polling import eventually
 
 README = (ROOT / "README.md").read_text()
 

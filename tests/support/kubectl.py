@@ -6,15 +6,10 @@ import json
 import os
 import shutil
 import subprocess
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from mcptasks.model.task import JsonObject
-
-T = TypeVar("T")
 
 
 def kubectl_path() -> str:
@@ -60,14 +55,3 @@ class Kubectl:
         arguments = ["get", kind, "-o", "json", *(["-l", selector] if selector else [])]
         items: list[JsonObject] = json.loads(self.run(*arguments))["items"]
         return items
-
-
-def eventually(what: str, look: Callable[[], T | None], seconds: float = 60, every: float = 0.1) -> T:
-    """What `look` gives as soon as it is true; an AssertionError that says what was waited for otherwise."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
-        time.sleep(every)

@@ -21,8 +21,9 @@ import yaml
 
 from mcptasks.model.task import JsonObject
 from tests.chart.helm import CHART, helm_path, take_over
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
+from tests.support.polling import eventually
 
 IMAGE = os.environ.get("MCPTASKS_IMAGE", "mcptasks:dev")
 STEPS = 45

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from mcptasks.dev.supervisor import free_ports
-from tests.support.kubectl import eventually
+from tests.support.polling import eventually
 
 START_SECONDS = 90
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from tests.e2e.cluster import ClusterDeployment
 from tests.e2e.embedded import EmbeddedDeployment
-from tests.support.kubectl import eventually
+from tests.support.polling import eventually
 
 DOWN_SECONDS = 2.0
 TAKE_OVER_SECONDS = 60.0

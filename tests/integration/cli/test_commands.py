@@ -14,7 +14,8 @@ import yaml
 from mcptasks.dev.stack import LocalStack
 from tests.integration.cli.background import running
 from tests.integration.cli.conftest import Cli
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
+from tests.support.polling import eventually
 
 
 def called(cli: Cli, stack: LocalStack, *words: str) -> str:

@@ -14,7 +14,8 @@ import pytest
 
 from tests.integration.cli.background import Background, gone, running
 from tests.integration.cli.conftest import Cli
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
+from tests.support.polling import eventually
 
 SERVER = """
 import time

@@ -17,7 +17,7 @@ from mcptasks.dev.stack import LocalStack, StackConfig, StackError
 from mcptasks.dev.supervisor import ComponentError
 from tests.integration.cli.background import gone
 from tests.integration.cli.conftest import TOOLS, Cli
-from tests.support.kubectl import eventually
+from tests.support.polling import eventually
 
 
 def test_components_can_be_killed_started_and_restarted(stack: LocalStack) -> None:

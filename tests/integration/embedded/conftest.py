@@ -35,8 +35,8 @@ def cluster(lines: list[tuple[str, str, str]]) -> Iterator[LocalClusterThread]:
 
 
 @pytest.fixture(scope="module")
-def api(cluster: LocalClusterThread, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    api = Api.of(cluster.kubeconfig, tmp_path_factory.mktemp("client"))
+def api(cluster: LocalClusterThread) -> Iterator[Api]:
+    api = Api.of(cluster.kubeconfig)
     with api.http, api.anonymous:
         yield api
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tests.contract.cleanup import Space
-from tests.contract.client import Api, eventually
+from tests.contract.client import Api
+from tests.support.polling import eventually
 
 Json = dict[str, Any]
 
@@ -39,7 +40,7 @@ def wait_phase(api: Api, space: Space, name: str, *phases: str, seconds: float =
         found = read(api, space, name)
         return found if found["status"].get("phase") in phases else None
 
-    found: Json = eventually(look, seconds)
+    found: Json = eventually(f"{name} is {' or '.join(phases)}", look, seconds)
     return found
 
 
@@ -60,4 +61,4 @@ def log(api: Api, space: Space, name: str, **query: Any) -> str:
 
 
 def gone(api: Api, space: Space, name: str, seconds: float = 60) -> None:
-    eventually(lambda: api.get(space.path("pods", name)).code == 404, seconds)
+    eventually(f"{name} is gone", lambda: api.get(space.path("pods", name)).code == 404, seconds)

@@ -16,9 +16,10 @@ from kubernetes.aio import client, config
 from mcptasks.model.task import CEL_RULES
 from mcptasks_embedded import ClusterConfig, LocalClusterThread
 from tests.contract.cleanup import Space
-from tests.contract.client import Api, eventually
+from tests.contract.client import Api
 from tests.contract.test_jobs import job
 from tests.integration.embedded.conftest import GROUP
+from tests.support.polling import eventually
 
 CRDS = Path(__file__).parents[3] / "crds"
 Json = dict[str, Any]
@@ -72,22 +73,22 @@ def test_kopf_sees_every_event(api: Api, cluster: LocalClusterThread, operator: 
     # An object that kopf finds in a listing has no event type.
     # One after the other: kopf handles only the last of the events that come within a tenth of a second.
     make("k1")
-    eventually(saw("k1", None, "ADDED"))
+    eventually("it sees k1", saw("k1", None, "ADDED"))
     api.patch(f"{path}/k1", {"spec": {"size": 2}}).ok()
-    eventually(saw("k1", "MODIFIED"))
+    eventually("it sees the change of k1", saw("k1", "MODIFIED"))
     api.delete(f"{path}/k1").ok()
-    eventually(saw("k1", "DELETED"))
+    eventually("it sees the end of k1", saw("k1", "DELETED"))
     cluster.call(cluster.cluster.drop_watches)
     make("k2")
-    eventually(saw("k2", None, "ADDED"))
+    eventually("it sees k2", saw("k2", None, "ADDED"))
     cluster.call(cluster.cluster.compact)
     cluster.call(cluster.cluster.drop_watches)
     make("k3")
-    eventually(saw("k3", None, "ADDED"), 60)
+    eventually("it sees k3", saw("k3", None, "ADDED"), 60)
     cluster.run(cluster.cluster.stop_api())
     cluster.run(cluster.cluster.start_api())
     make("k4")
-    eventually(saw("k4", None, "ADDED"), 60)
+    eventually("it sees k4", saw("k4", None, "ADDED"), 60)
 
 
 @pytest.mark.anyio
@@ -124,11 +125,11 @@ async def test_official_python_client(cluster: LocalClusterThread) -> None:
         assert (await core.list_namespaced_event("default")).items
 
 
-def test_the_products_definitions(tmp_path: Path) -> None:
+def test_the_products_definitions() -> None:
     """The rules of the real CRDs hold in the embedded cluster."""
     crds = [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
     with LocalClusterThread(ClusterConfig(crds=crds, rules=CEL_RULES)) as cluster:
-        api = Api.of(cluster.kubeconfig, tmp_path)
+        api = Api.of(cluster.kubeconfig)
         with api.http, api.anonymous:
             path = Space("default").path("mcptasks", group="mcptasks.dev/v1alpha1")
             spec = {"server": "s", "component": {"kind": "tool", "name": "t"}, "arguments": {"a": [1, None]}}

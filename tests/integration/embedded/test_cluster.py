@@ -16,9 +16,10 @@ import pytest
 
 from mcptasks_embedded import ClusterConfig, ClusterError, LocalCluster, LocalClusterThread
 from tests.contract.cleanup import Space
-from tests.contract.client import Api, eventually
+from tests.contract.client import Api
 from tests.contract.widgets import widget_crd
 from tests.integration.embedded.pods import pod, sh, start, wait_phase
+from tests.support.polling import eventually
 
 DEFAULT = Space("default")
 
@@ -33,10 +34,10 @@ async def test_in_the_callers_loop(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "pods").exists()
 
 
-def test_everything_ends_with_the_cluster(tmp_path: Path) -> None:
+def test_everything_ends_with_the_cluster() -> None:
     cluster = LocalClusterThread()
     with cluster:
-        api = Api.of(cluster.kubeconfig, tmp_path)
+        api = Api.of(cluster.kubeconfig)
         with api.http, api.anonymous:
             start(api, DEFAULT, pod("a", sh("trap '' TERM; sleep 600 & while true; do sleep 1; done")))
             wait_phase(api, DEFAULT, "a", "Running")
@@ -54,18 +55,18 @@ def test_port_in_use() -> None:
             LocalClusterThread(ClusterConfig(port=port)).start()
 
 
-def test_a_rule_without_an_equivalent_is_refused(tmp_path: Path) -> None:
+def test_a_rule_without_an_equivalent_is_refused() -> None:
     with LocalClusterThread() as cluster:
-        api = Api.of(cluster.kubeconfig, tmp_path)
+        api = Api.of(cluster.kubeconfig)
         with api.http, api.anonymous:
             reply = api.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", widget_crd("example.dev"))
     assert reply.code == 422
     assert "no equivalent of this validation rule" in reply.message
 
 
-def test_api_outage_keeps_the_objects(tmp_path: Path) -> None:
+def test_api_outage_keeps_the_objects() -> None:
     with LocalClusterThread() as cluster:
-        api = Api.of(cluster.kubeconfig, tmp_path)
+        api = Api.of(cluster.kubeconfig)
         with api.http, api.anonymous:
             api.post(DEFAULT.path("configmaps"), {"metadata": {"name": "a"}}).ok(201)
             cluster.run(cluster.cluster.stop_api())
@@ -77,9 +78,9 @@ def test_api_outage_keeps_the_objects(tmp_path: Path) -> None:
             assert api.get(DEFAULT.path("configmaps", "a")).code == 200
 
 
-def test_compaction_answers_410(tmp_path: Path) -> None:
+def test_compaction_answers_410() -> None:
     with LocalClusterThread() as cluster:
-        api = Api.of(cluster.kubeconfig, tmp_path)
+        api = Api.of(cluster.kubeconfig)
         with api.http, api.anonymous:
             version = api.get(DEFAULT.path("configmaps")).ok()["metadata"]["resourceVersion"]
             api.post(DEFAULT.path("configmaps"), {"metadata": {"name": "a"}}).ok(201)
@@ -88,9 +89,9 @@ def test_compaction_answers_410(tmp_path: Path) -> None:
             assert (event["type"], event["object"]["code"]) == ("ERROR", 410)
 
 
-def test_dropped_watches_end(tmp_path: Path) -> None:
+def test_dropped_watches_end() -> None:
     with LocalClusterThread() as cluster:
-        api = Api.of(cluster.kubeconfig, tmp_path)
+        api = Api.of(cluster.kubeconfig)
         with api.http, api.anonymous:
             begin = time.monotonic()
             watch = api.watch(DEFAULT.path("serviceaccounts"), 60)
@@ -100,21 +101,21 @@ def test_dropped_watches_end(tmp_path: Path) -> None:
             assert time.monotonic() - begin < 50
 
 
-def test_paused_job_controller(tmp_path: Path) -> None:
+def test_paused_job_controller() -> None:
     container = {"name": "c", "image": "x", "command": ["true"]}
     body = {
         "metadata": {"name": "a"},
         "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}},
     }
     with LocalClusterThread() as cluster:
-        api = Api.of(cluster.kubeconfig, tmp_path)
+        api = Api.of(cluster.kubeconfig)
         with api.http, api.anonymous:
             cluster.call(cluster.cluster.pause_jobs)
             api.post(DEFAULT.jobs(), body).ok(201)
             time.sleep(0.3)
             assert api.get(DEFAULT.path("pods")).ok()["items"] == []
             cluster.call(cluster.cluster.resume_jobs)
-            eventually(lambda: api.get(DEFAULT.jobs("a")).ok()["status"].get("succeeded") == 1)
+            eventually("the Job succeeds", lambda: api.get(DEFAULT.jobs("a")).ok()["status"].get("succeeded") == 1)
 
 
 HOST = """
@@ -136,18 +137,18 @@ def _start_family(api: Api) -> list[int]:
         def log() -> list[str]:
             return str(api.get(DEFAULT.path("pods", "a", "log")).body).split()
 
-        eventually(lambda: len(log()) == 2)
+        eventually("both processes have told their ids", lambda: len(log()) == 2)
         return [int(text) for text in log()]
 
 
-def test_pods_do_not_outlive_a_killed_host(tmp_path: Path) -> None:
+def test_pods_do_not_outlive_a_killed_host() -> None:
     """SIGKILL leaves no chance to clean up; the watchdog does it, grandchildren included."""
     host = subprocess.Popen([sys.executable, "-c", HOST], stdout=subprocess.PIPE, text=True)
     with host:
         try:
             assert host.stdout is not None
             kubeconfig = Path(host.stdout.readline().strip())
-            pids = _start_family(Api.of(kubeconfig, tmp_path))
+            pids = _start_family(Api.of(kubeconfig))
             assert all(psutil.pid_exists(pid) for pid in pids)
         finally:
             os.kill(host.pid, signal.SIGKILL)
@@ -155,5 +156,5 @@ def test_pods_do_not_outlive_a_killed_host(tmp_path: Path) -> None:
     def dead() -> bool:
         return not any(psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids)
 
-    eventually(dead)
-    eventually(lambda: not kubeconfig.parent.exists())
+    eventually("the processes are gone", dead)
+    eventually("the files are gone", lambda: not kubeconfig.parent.exists())

@@ -14,8 +14,9 @@ import yaml
 
 from mcptasks_embedded import LocalClusterThread
 from tests.contract.cleanup import Space
-from tests.contract.client import Api, eventually
+from tests.contract.client import Api
 from tests.integration.embedded.conftest import GROUP
+from tests.support.polling import eventually
 
 Kubectl = Callable[..., str]
 
@@ -154,7 +155,7 @@ def test_describe(kubectl: Kubectl) -> None:
 def test_jobs_and_logs(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=JOB)
     kubectl("wait", "--for=create", "pod", "-l", "job-name=j", "--timeout=60s")
-    eventually(lambda: "Running" in kubectl("get", "pods") or "Completed" in kubectl("get", "pods"))
+    eventually("the Pod runs", lambda: "Running" in kubectl("get", "pods") or "Completed" in kubectl("get", "pods"))
     assert kubectl("logs", "-f", "job/j").splitlines()[-2:] == ["one", "two"]
     assert kubectl("logs", "job/j", "--tail=1") == "two\n"
     kubectl("wait", "--for=condition=complete", "job/j", "--timeout=60s")
@@ -166,7 +167,7 @@ def test_jobs_and_logs(kubectl: Kubectl) -> None:
     assert "job/j" in events
     assert "Created pod: j-" in events
     kubectl("delete", "job", "j")
-    eventually(lambda: "No resources found" in kubectl("get", "pods"))
+    eventually("the Pods are gone", lambda: "No resources found" in kubectl("get", "pods"))
 
 
 def test_discovery(kubectl: Kubectl) -> None:
@@ -227,7 +228,7 @@ def test_objects_that_kubectl_builds(kubectl: Kubectl, space: Space) -> None:
 
 def test_drain(kubectl: Kubectl) -> None:
     kubectl("apply", "-f", "-", stdin=JOB.replace("sleep 0.5", "exec sleep 60"))
-    eventually(lambda: "Running" in kubectl("get", "pods"))
+    eventually("the Pod runs", lambda: "Running" in kubectl("get", "pods"))
     try:
         assert "evicted" in kubectl("drain", "local", "--pod-selector=job-name=j", "--timeout=60s")
         assert "SchedulingDisabled" in kubectl("get", "nodes")

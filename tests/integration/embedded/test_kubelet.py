@@ -17,9 +17,10 @@ import pytest
 
 from mcptasks_embedded import LocalClusterThread
 from tests.contract.cleanup import Space
-from tests.contract.client import Api, eventually
+from tests.contract.client import Api
 from tests.contract.test_jobs import condition
 from tests.integration.embedded.pods import ended, gone, log, pod, read, sh, start, terminated, wait_phase
+from tests.support.polling import eventually
 
 Json = dict[str, Any]
 
@@ -129,7 +130,7 @@ def test_volume_that_comes_late(api: Api, space: Space) -> None:
         events = api.get(space.path("events"), fieldSelector="reason=FailedMount").ok()["items"]
         return any('secret "late" not found' in event["message"] for event in events)
 
-    eventually(warned)
+    eventually("an event tells of the missing Secret", warned)
     assert read(api, space, "a")["status"]["phase"] == "Pending"
     api.post(space.path("secrets"), {"metadata": {"name": "late"}, "stringData": {"k": "here"}}).ok(201)
     ended(api, space, "a")
@@ -177,7 +178,7 @@ def test_sigterm_then_sigkill(api: Api, space: Space) -> None:
     body["spec"]["terminationGracePeriodSeconds"] = 1
     body["metadata"]["finalizers"] = ["test.dev/hold"]
     start(api, space, body)
-    eventually(lambda: wait_phase(api, space, "a", "Running") and "up" in log(api, space, "a"))
+    eventually("the container runs", lambda: wait_phase(api, space, "a", "Running") and "up" in log(api, space, "a"))
     begin = time.monotonic()
     api.delete(space.path("pods", "a")).ok()
     found = ended(api, space, "a")
@@ -197,7 +198,10 @@ def test_exit_code_of_a_signal(api: Api, space: Space) -> None:
 def test_nothing_survives_its_container(api: Api, space: Space, seconds: str) -> None:
     """A daemon in a session of its own, deaf to SIGTERM, ends with the main process or with the Pod."""
     start(api, space, pod("a", ["python", "-c", ESCAPE, seconds], terminationGracePeriodSeconds=1))
-    eventually(lambda: wait_phase(api, space, "a", "Running", "Succeeded") and len(pids(log(api, space, "a"))) == 2)
+    eventually(
+        "both processes have told their ids",
+        lambda: wait_phase(api, space, "a", "Running", "Succeeded") and len(pids(log(api, space, "a"))) == 2,
+    )
     found = pids(log(api, space, "a"))
     if seconds == "600":
         assert all(alive(pid) for pid in found)
@@ -214,7 +218,7 @@ def test_force_delete(api: Api, space: Space, cluster: LocalClusterThread) -> No
     pid = cluster.call(cluster.cluster.processes)[f"{made['metadata']['uid']}/main"]
     api.delete(space.path("pods", "a"), gracePeriodSeconds=0).ok()
     assert api.get(space.path("pods", "a")).code == 404
-    eventually(lambda: not alive(pid))
+    eventually("the process is gone", lambda: not alive(pid))
 
 
 def test_out_of_memory(api: Api, space: Space) -> None:
@@ -285,7 +289,8 @@ def test_termination_message_file(api: Api, space: Space) -> None:
 def test_selector_that_matches_no_node(api: Api, space: Space) -> None:
     start(api, space, pod("a", sh("true"), nodeSelector={"disk": "ssd"}))
     found = eventually(
-        lambda: [c for c in read(api, space, "a")["status"].get("conditions", []) if c["status"] == "False"]
+        "the Pod cannot be scheduled",
+        lambda: [c for c in read(api, space, "a")["status"].get("conditions", []) if c["status"] == "False"],
     )
     assert found[0]["reason"] == "Unschedulable"
     assert "didn't match Pod's node affinity/selector" in found[0]["message"]
@@ -313,7 +318,7 @@ def test_files_go_with_the_pod(api: Api, space: Space, cluster: LocalClusterThre
     ended(api, space, "a")
     assert directory.exists()
     api.delete(space.path("pods", "a")).ok()
-    eventually(lambda: not directory.exists())
+    eventually("its files are gone", lambda: not directory.exists())
 
 
 def test_many_pods_at_once(api: Api, space: Space) -> None:
@@ -325,7 +330,7 @@ def test_many_pods_at_once(api: Api, space: Space) -> None:
         items = api.get(space.path("pods"), fieldSelector="status.phase=Succeeded").ok()["items"]
         return len(items) == count
 
-    eventually(done, 180, 0.2)
+    eventually("all Pods succeed", done, 180, 0.2)
 
 
 def test_following_a_log_of_a_pod_that_is_deleted(api: Api, space: Space) -> None:
@@ -340,7 +345,7 @@ def test_following_a_log_of_a_pod_that_is_deleted(api: Api, space: Space) -> Non
 
     thread = threading.Thread(target=follow)
     thread.start()
-    eventually(lambda: seen == ["up"])
+    eventually("the line has come", lambda: seen == ["up"])
     api.delete(space.path("pods", "a")).ok()
     thread.join(60)
     assert not thread.is_alive()

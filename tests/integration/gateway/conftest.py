@@ -12,7 +12,7 @@ from mcptasks.kube.kinds import NAMESPACES
 from mcptasks.model.crds import custom_resource_definitions
 from mcptasks.model.task import CEL_RULES
 from mcptasks_embedded.cluster import ClusterConfig, LocalClusterThread
-from tests.integration.gateway.harness import World
+from tests.integration.gateway.harness import GatewayWorld
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +22,10 @@ def cluster() -> Iterator[LocalClusterThread]:
 
 
 @pytest.fixture
-async def world(cluster: LocalClusterThread) -> AsyncIterator[World]:
+async def world(cluster: LocalClusterThread) -> AsyncIterator[GatewayWorld]:
     namespace = f"gateway-{uuid4().hex[:8]}"
     async with await ClusterAccess(cluster.kubeconfig).connect("test") as kube:
         await kube.create(NAMESPACES, {"metadata": {"name": namespace}})
-        async with World(kube, cluster, namespace) as world:
+        async with GatewayWorld(kube, cluster, namespace) as world:
             yield world
         await kube.delete(NAMESPACES, namespace)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -24,6 +24,7 @@ from mcptasks.model.task import API_VERSION, LABEL_TASK_UID, JsonObject, McpTask
 from mcptasks.settings import GATEWAY_AUDIENCE, Settings
 from mcptasks.tasks.results import Results
 from mcptasks_embedded.cluster import LocalClusterThread
+from tests.support.polling import eventually_async
 
 NOBODYS_JOB = "tests.mcptasks.dev/nobody"
 """Controller of the tests' Jobs: they stay as they are, and the tests make their Pods."""
@@ -34,7 +35,7 @@ def result(text: str = '{"content":[]}', **more: Any) -> JsonObject:
 
 
 @dataclass
-class World:
+class GatewayWorld:
     """One namespace, and a gateway that is called without a network in between."""
 
     kube: KubeClient
@@ -98,6 +99,15 @@ class World:
     async def task(self, task: JsonObject) -> McpTask:
         """The task as it is now."""
         return parse_task(await self.kube.get(MCP_TASKS, task["metadata"]["name"], self.namespace))
+
+    async def until(self, task: JsonObject, fits: Callable[[McpTask], bool]) -> McpTask:
+        """Wait until the task fits."""
+
+        async def look() -> McpTask | None:
+            known = await self.task(task)
+            return known if fits(known) else None
+
+        return await eventually_async(f"task {task['metadata']['name']} is as expected", look, every=0.02)
 
     async def cancel(self, task: JsonObject) -> None:
         """What `tasks/cancel` does."""
@@ -190,7 +200,7 @@ class World:
 class Runner:
     """One attempt."""
 
-    world: World
+    world: GatewayWorld
     pod: JsonObject
     token: str
     http: httpx2.AsyncClient | None = None

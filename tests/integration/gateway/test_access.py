@@ -12,7 +12,7 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.kinds import MCP_TASKS, PODS, SERVICE_ACCOUNTS, TOKEN_REVIEWS, Resource
 from mcptasks.kube.task_objects import TaskClient
 from mcptasks.model.task import LABEL_TASK_UID, JsonObject, Phase
-from tests.integration.gateway.harness import World, code, owner, result
+from tests.integration.gateway.harness import GatewayWorld, code, owner, result
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +20,7 @@ CALLS = [("GET", ASSIGNMENT_PATH, None), ("POST", PROGRESS_PATH, {"current": 1})
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS)
-async def test_without_a_token_nothing_is_answered(world: World, method: str, path: str, body: Any) -> None:
+async def test_without_a_token_nothing_is_answered(world: GatewayWorld, method: str, path: str, body: Any) -> None:
     async with world.gateway() as http:
         answer = await http.request(method, path, json=body)
         assert code(answer) == (401, "Unauthenticated")
@@ -30,47 +30,49 @@ async def test_without_a_token_nothing_is_answered(world: World, method: str, pa
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS)
 @pytest.mark.parametrize("token", ["nonsense", "a.b.c", "é" * 10, "x" * 10_000])
-async def test_a_token_that_is_none_is_refused(world: World, method: str, path: str, body: Any, token: str) -> None:
+async def test_a_token_that_is_none_is_refused(
+    world: GatewayWorld, method: str, path: str, body: Any, token: str
+) -> None:
     headers = {b"Authorization": f"Bearer {token}".encode()}
     async with world.gateway() as http:
         answer = await http.request(method, path, json=body, headers=headers)
     assert code(answer) == (401, "Unauthenticated")
 
 
-async def test_health_needs_no_token(world: World) -> None:
+async def test_health_needs_no_token(world: GatewayWorld) -> None:
     async with world.gateway() as http:
         assert (await http.get("/healthz")).status_code == 200
 
 
-async def test_the_admins_token_is_no_pods(world: World) -> None:
+async def test_the_admins_token_is_no_pods(world: GatewayWorld) -> None:
     assert (await world.call("GET", ASSIGNMENT_PATH, world.cluster.admin_token)).status_code == 401
 
 
-async def test_a_token_for_another_audience_is_refused(world: World) -> None:
+async def test_a_token_for_another_audience_is_refused(world: GatewayWorld) -> None:
     pod = await world.pod(await world.submit())
     answer = await world.call("GET", ASSIGNMENT_PATH, await world.token(pod, "https://kubernetes.default.svc"))
     assert code(answer) == (401, "Unauthenticated")
 
 
-async def test_an_expired_token_is_refused(world: World) -> None:
+async def test_an_expired_token_is_refused(world: GatewayWorld) -> None:
     pod = await world.pod(await world.submit())
     answer = await world.call("GET", ASSIGNMENT_PATH, await world.expired_token(pod))
     assert code(answer) == (401, "Unauthenticated")
 
 
-async def test_the_token_of_a_deleted_pod_is_refused(world: World) -> None:
+async def test_the_token_of_a_deleted_pod_is_refused(world: GatewayWorld) -> None:
     runner = await world.runner(await world.submit())
     await world.kube.delete(PODS, runner.pod["metadata"]["name"], world.namespace, grace_seconds=0)
     assert code(await runner.fetch()) == (401, "Unauthenticated")
 
 
-async def test_a_token_that_is_bound_to_no_pod_is_refused(world: World) -> None:
+async def test_a_token_that_is_bound_to_no_pod_is_refused(world: GatewayWorld) -> None:
     answer = await world.call("GET", ASSIGNMENT_PATH, await world.token(None))
     assert code(answer) == (403, "NotATaskPod")
 
 
 @pytest.mark.parametrize("metadata", [{}, {"labels": {LABEL_TASK_UID: "some-uid"}}])
-async def test_a_foreign_pod_is_refused(world: World, metadata: JsonObject) -> None:
+async def test_a_foreign_pod_is_refused(world: GatewayWorld, metadata: JsonObject) -> None:
     body = {
         "metadata": {"name": "foreign", **metadata},
         "spec": {"nodeSelector": {"no": "node"}, "containers": [{"name": "c", "image": "local"}]},
@@ -79,7 +81,7 @@ async def test_a_foreign_pod_is_refused(world: World, metadata: JsonObject) -> N
     assert code(await world.call("GET", ASSIGNMENT_PATH, await world.token(pod))) == (403, "NotATaskPod")
 
 
-async def test_a_pod_that_claims_another_tasks_uid_gets_neither_task(world: World) -> None:
+async def test_a_pod_that_claims_another_tasks_uid_gets_neither_task(world: GatewayWorld) -> None:
     mine, others = await world.submit(), await world.submit()
     job = await world.kube.get(Resource("batch", "v1", "jobs"), mine["metadata"]["name"], world.namespace)
     body = {
@@ -98,7 +100,7 @@ async def test_a_pod_that_claims_another_tasks_uid_gets_neither_task(world: Worl
     assert (await world.task(others)).status.pod_uid is None
 
 
-async def test_a_pod_gets_and_ends_its_own_task_only(world: World) -> None:
+async def test_a_pod_gets_and_ends_its_own_task_only(world: GatewayWorld) -> None:
     one, other = await world.submit(arguments={"n": 1}), await world.submit(arguments={"n": 2})
     runner = await world.runner(one)
     assert (await runner.fetch()).json()["argumentsText"] == '{"n": 1}'
@@ -107,7 +109,7 @@ async def test_a_pod_gets_and_ends_its_own_task_only(world: World) -> None:
     assert (await world.task(other)).phase is Phase.WORKING
 
 
-async def test_the_pod_of_a_deleted_task_has_nothing_left_to_do(world: World) -> None:
+async def test_the_pod_of_a_deleted_task_has_nothing_left_to_do(world: GatewayWorld) -> None:
     task = await world.submit()
     runner = await world.claimed(task)
     await world.kube.delete(MCP_TASKS, task["metadata"]["name"], world.namespace, propagation="Orphan")
@@ -115,7 +117,7 @@ async def test_the_pod_of_a_deleted_task_has_nothing_left_to_do(world: World) ->
     assert code(await runner.deliver(result())) == (410, "TaskGone")
 
 
-async def test_a_new_task_of_the_same_name_is_another_one(world: World) -> None:
+async def test_a_new_task_of_the_same_name_is_another_one(world: GatewayWorld) -> None:
     task = await world.submit()
     runner = await world.claimed(task)
     name = task["metadata"]["name"]
@@ -142,9 +144,9 @@ class CountingClient(KubeClient):
         return await super().get(resource, name, namespace)
 
 
-async def test_token_and_pod_are_asked_for_once_and_the_task_each_time(world: World) -> None:
+async def test_token_and_pod_are_asked_for_once_and_the_task_each_time(world: GatewayWorld) -> None:
     async with CountingClient(world.kube) as kube:
-        counted = World(kube, world.cluster, world.namespace)
+        counted = GatewayWorld(kube, world.cluster, world.namespace)
         async with counted:
             task = await counted.submit()
             runner = await counted.runner(task)
@@ -157,14 +159,14 @@ async def test_token_and_pod_are_asked_for_once_and_the_task_each_time(world: Wo
     assert kube.calls.count(f"get {MCP_TASKS.plural}") == 3
 
 
-async def test_a_no_is_not_remembered(world: World) -> None:
+async def test_a_no_is_not_remembered(world: GatewayWorld) -> None:
     pod = await world.pod(await world.submit())
     wrong, right = await world.token(pod, "other"), await world.token(pod)
     assert (await world.call("GET", ASSIGNMENT_PATH, wrong)).status_code == 401
     assert (await world.call("GET", ASSIGNMENT_PATH, right)).status_code == 200
 
 
-async def test_an_api_server_that_is_away_is_worth_trying_again(world: World) -> None:
+async def test_an_api_server_that_is_away_is_worth_trying_again(world: GatewayWorld) -> None:
     runner = await world.runner(await world.submit())
     world.cluster.run(world.cluster.cluster.stop_api())
     try:
@@ -177,7 +179,7 @@ async def test_an_api_server_that_is_away_is_worth_trying_again(world: World) ->
 
 
 async def test_an_api_server_that_refuses_the_gateway_is_told_in_its_log(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: GatewayWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
     runner = await world.runner(await world.submit())
     configuration = world.kube.configuration
@@ -186,7 +188,7 @@ async def test_an_api_server_that_refuses_the_gateway_is_told_in_its_log(
     limited = type(configuration)(host=configuration.host)
     limited.ssl_ca_cert, limited.ca_cert_data = configuration.ssl_ca_cert, configuration.ca_cert_data
     limited.api_key = {"BearerToken": f"Bearer {powerless}"}
-    async with KubeClient(limited) as kube, World(kube, world.cluster, world.namespace) as denied:
+    async with KubeClient(limited) as kube, GatewayWorld(kube, world.cluster, world.namespace) as denied:
         with caplog.at_level(logging.ERROR):
             answer = await denied.call("GET", ASSIGNMENT_PATH, runner.token)
     assert code(answer) == (503, "Unavailable")
@@ -208,7 +210,9 @@ async def test_an_api_server_that_refuses_the_gateway_is_told_in_its_log(
         (OUTCOME_PATH, b'{"kind": "error", "code": 1e30, "message": ""}'),
     ],
 )
-async def test_a_body_that_makes_no_sense_is_refused_without_its_content(world: World, path: str, body: bytes) -> None:
+async def test_a_body_that_makes_no_sense_is_refused_without_its_content(
+    world: GatewayWorld, path: str, body: bytes
+) -> None:
     task = await world.submit()
     runner = await world.claimed(task)
     headers = {"Authorization": f"Bearer {runner.token}"}
@@ -226,7 +230,7 @@ class FaultyTasks(TaskClient):
 
 
 async def test_a_fault_of_the_gateway_is_in_its_log_and_nowhere_else(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: GatewayWorld, caplog: pytest.LogCaptureFixture
 ) -> None:
     runner = await world.runner(await world.submit())
     async with world.gateway(tasks=FaultyTasks(world.kube)) as http:

@@ -10,7 +10,7 @@ import pytest
 
 from mcptasks.kube.kinds import MCP_TASKS, PODS
 from mcptasks.model.task import JsonObject, Phase, Reason
-from tests.integration.gateway.harness import Runner, World, code, result
+from tests.integration.gateway.harness import GatewayWorld, Runner, code, result
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +20,7 @@ async def a_second_later() -> None:
     await anyio.sleep(1.05)
 
 
-async def test_a_claim_makes_the_task_visible_as_running(world: World) -> None:
+async def test_a_claim_makes_the_task_visible_as_running(world: GatewayWorld) -> None:
     task = await world.submit(arguments={"n": 1}, timeoutSeconds=60)
     runner = await world.runner(task, activeDeadlineSeconds=55)
     answer = await runner.fetch()
@@ -39,7 +39,7 @@ async def test_a_claim_makes_the_task_visible_as_running(world: World) -> None:
     assert world.written[-1]["status"]["podUid"] == status.pod_uid
 
 
-async def test_fetching_again_writes_nothing(world: World) -> None:
+async def test_fetching_again_writes_nothing(world: GatewayWorld) -> None:
     task = await world.submit()
     runner = await world.claimed(task)
     before = await world.task(task)
@@ -48,7 +48,7 @@ async def test_fetching_again_writes_nothing(world: World) -> None:
     assert await world.task(task) == before
 
 
-async def test_many_replicas_and_many_calls_make_one_attempt(world: World) -> None:
+async def test_many_replicas_and_many_calls_make_one_attempt(world: GatewayWorld) -> None:
     task = await world.submit()
     runner = await world.runner(task)
     answers: list[int] = []
@@ -64,7 +64,7 @@ async def test_many_replicas_and_many_calls_make_one_attempt(world: World) -> No
 
 
 @pytest.mark.parametrize("end", ["gone", "finished"])
-async def test_a_later_pod_takes_over_and_the_earlier_one_is_refused(world: World, end: str) -> None:
+async def test_a_later_pod_takes_over_and_the_earlier_one_is_refused(world: GatewayWorld, end: str) -> None:
     task = await world.submit()
     earlier = await world.claimed(task)
     name = earlier.pod["metadata"]["name"]
@@ -82,7 +82,7 @@ async def test_a_later_pod_takes_over_and_the_earlier_one_is_refused(world: Worl
     assert record.text == '{"right":1}'
 
 
-async def test_an_earlier_pod_does_not_get_the_task_back(world: World) -> None:
+async def test_an_earlier_pod_does_not_get_the_task_back(world: GatewayWorld) -> None:
     task = await world.submit()
     earlier = await world.claimed(task)
     await world.finish_pod(earlier.pod)
@@ -93,7 +93,7 @@ async def test_an_earlier_pod_does_not_get_the_task_back(world: World) -> None:
 
 
 @pytest.mark.parametrize("age", ["of the same second", "newer"])
-async def test_a_second_pod_waits_until_the_first_is_finished(world: World, age: str) -> None:
+async def test_a_second_pod_waits_until_the_first_is_finished(world: GatewayWorld, age: str) -> None:
     """The Job controller may make two where the API server dies meanwhile; it deletes the newer one again."""
     task = await world.submit()
     if age == "newer":
@@ -109,14 +109,14 @@ async def test_a_second_pod_waits_until_the_first_is_finished(world: World, age:
     assert (await two.fetch()).json()["attempt"] == 2
 
 
-async def twins(world: World, task: JsonObject) -> tuple[Runner, Runner]:
+async def twins(world: GatewayWorld, task: JsonObject) -> tuple[Runner, Runner]:
     """Two Pods whose creation times are the same, to the second."""
     runners = [await world.runner(task) for _ in range(20)]
     ages = [runner.pod["metadata"]["creationTimestamp"] for runner in runners]
     return next((runners[i], runners[i + 1]) for i in range(19) if ages[i] == ages[i + 1])
 
 
-async def test_a_new_attempt_starts_without_the_progress_of_the_last(world: World) -> None:
+async def test_a_new_attempt_starts_without_the_progress_of_the_last(world: GatewayWorld) -> None:
     task = await world.submit()
     earlier = await world.claimed(task)
     await earlier.report(5, 10, "half")
@@ -127,14 +127,14 @@ async def test_a_new_attempt_starts_without_the_progress_of_the_last(world: Worl
     assert (status.progress, status.message) == (None, None)
 
 
-async def test_a_pod_that_never_fetched_its_assignment_cannot_report(world: World) -> None:
+async def test_a_pod_that_never_fetched_its_assignment_cannot_report(world: GatewayWorld) -> None:
     runner = await world.runner(await world.submit())
     assert code(await runner.report(1)) == (409, "Superseded")
     assert code(await runner.deliver(result())) == (409, "Superseded")
 
 
 @pytest.mark.parametrize("how", ["tasks/cancel", "spec.cancel"])
-async def test_a_cancelled_task_is_not_begun(world: World, how: str) -> None:
+async def test_a_cancelled_task_is_not_begun(world: GatewayWorld, how: str) -> None:
     task = await world.submit()
     runner = await world.runner(task)
     await (world.cancel(task) if how == "tasks/cancel" else world.patch(task, {"spec": {"cancel": True}}))
@@ -151,7 +151,9 @@ async def test_a_cancelled_task_is_not_begun(world: World, how: str) -> None:
         ({"arguments": {}, "argumentsText": "{"}, "not JSON"),
     ],
 )
-async def test_arguments_that_no_tool_can_get_fail_the_task(world: World, spec: dict[str, Any], why: str) -> None:
+async def test_arguments_that_no_tool_can_get_fail_the_task(
+    world: GatewayWorld, spec: dict[str, Any], why: str
+) -> None:
     task = await world.submit(**spec)
     runner = await world.runner(task)
     assert code(await runner.fetch()) == (410, "TaskEnded")
@@ -161,12 +163,12 @@ async def test_arguments_that_no_tool_can_get_fail_the_task(world: World, spec: 
     assert code(await runner.fetch()) == (410, "TaskEnded")
 
 
-async def test_arguments_come_as_exactly_as_they_were_given(world: World) -> None:
+async def test_arguments_come_as_exactly_as_they_were_given(world: GatewayWorld) -> None:
     text = '{"one": 1.0, "big": 12345678901234567890}'
     task = await world.submit(arguments=json.loads(text), argumentsText=text)
     runner = await world.runner(task)
     assert (await runner.fetch()).json()["argumentsText"] == text
 
 
-def _mcp_task(task: dict[str, Any], world: World) -> tuple[Any, str, str]:
+def _mcp_task(task: dict[str, Any], world: GatewayWorld) -> tuple[Any, str, str]:
     return MCP_TASKS, task["metadata"]["name"], world.namespace

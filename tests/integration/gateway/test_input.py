@@ -15,7 +15,7 @@ from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.questions import Answer, answered
 from mcptasks.model.task import JsonObject, McpTask, Phase, Reason, TaskError
 from mcptasks.settings import Settings
-from tests.integration.gateway.harness import World
+from tests.integration.gateway.harness import GatewayWorld
 from tests.integration.gateway.test_runner import Files, ended, running
 
 pytestmark = pytest.mark.anyio
@@ -68,14 +68,16 @@ def files(tmp_path: Path) -> Files:
     return Asking(tmp_path)
 
 
-async def submit(world: World, tool: str, version: str = "2026-07-28", able: JsonObject | None = None) -> JsonObject:
+async def submit(
+    world: GatewayWorld, tool: str, version: str = "2026-07-28", able: JsonObject | None = None
+) -> JsonObject:
     request: dict[str, Any] = {"protocolVersion": version}
     if version == "2026-07-28":
         request["clientCapabilities"] = ABLE if able is None else able
     return await world.submit(component={"kind": "tool", "name": tool}, inputTimeoutSeconds=600, request=request)
 
 
-async def asks(world: World, task: JsonObject, count: int) -> McpTask:
+async def asks(world: GatewayWorld, task: JsonObject, count: int) -> McpTask:
     with anyio.fail_after(60):
         while len((known := await world.task(task)).status.input_requests or ()) < count:  # noqa: ASYNC110
             await anyio.sleep(0.02)
@@ -83,7 +85,7 @@ async def asks(world: World, task: JsonObject, count: int) -> McpTask:
     return known
 
 
-async def answer(world: World, task: JsonObject, given: dict[str, Answer]) -> None:
+async def answer(world: GatewayWorld, task: JsonObject, given: dict[str, Answer]) -> None:
     client = TaskClient(world.kube)
     known = await client.get(world.namespace, task["metadata"]["name"])
     await client.update_status(known, lambda task: answered(task, given, utc_now()))
@@ -102,7 +104,7 @@ def named(name: str) -> Answer:
     ],
 )
 async def test_questions_of_either_style_get_their_answer(
-    world: World, files: Files, tool: str, question: str, version: str
+    world: GatewayWorld, files: Files, tool: str, question: str, version: str
 ) -> None:
     task = await submit(world, tool, version)
     async with world.served(Settings()) as url, running(world, task, files, url) as process:
@@ -117,7 +119,7 @@ async def test_questions_of_either_style_get_their_answer(
     assert known.status.input_requests is None
 
 
-async def test_two_questions_at_once_are_answered_one_after_the_other(world: World, files: Files) -> None:
+async def test_two_questions_at_once_are_answered_one_after_the_other(world: GatewayWorld, files: Files) -> None:
     task = await submit(world, "awaits")
     async with world.served(Settings()) as url, running(world, task, files, url) as process:
         requests = {r.message: r.key for r in (await asks(world, task, 2)).status.input_requests or ()}
@@ -131,7 +133,7 @@ async def test_two_questions_at_once_are_answered_one_after_the_other(world: Wor
     assert "Ada and Ben" in (known.status.result.text or "")
 
 
-async def test_a_client_that_refuses_ends_the_call_with_its_error(world: World, files: Files) -> None:
+async def test_a_client_that_refuses_ends_the_call_with_its_error(world: GatewayWorld, files: Files) -> None:
     task = await submit(world, "awaits")
     async with world.served(Settings()) as url, running(world, task, files, url) as process:
         requests = (await asks(world, task, 2)).status.input_requests or []
@@ -143,7 +145,7 @@ async def test_a_client_that_refuses_ends_the_call_with_its_error(world: World, 
     assert (known.status.error.code, known.status.error.message) == (-32601, "Method not found")
 
 
-async def test_a_client_that_has_not_declared_it_is_not_asked(world: World, files: Files) -> None:
+async def test_a_client_that_has_not_declared_it_is_not_asked(world: GatewayWorld, files: Files) -> None:
     task = await submit(world, "awaits", able={})
     async with world.served(Settings()) as url, running(world, task, files, url) as process:
         await ended(process)
@@ -152,7 +154,7 @@ async def test_a_client_that_has_not_declared_it_is_not_asked(world: World, file
     assert (known.phase, known.status.error.code) == (Phase.FAILED, -32021)
 
 
-async def test_a_question_that_nobody_answers_ends_the_task(world: World, files: Files) -> None:
+async def test_a_question_that_nobody_answers_ends_the_task(world: GatewayWorld, files: Files) -> None:
     task = await world.submit(
         component={"kind": "tool", "name": "awaits"},
         inputTimeoutSeconds=1,
@@ -164,7 +166,7 @@ async def test_a_question_that_nobody_answers_ends_the_task(world: World, files:
     assert (code, known.phase, known.status.reason) == (0, Phase.FAILED, Reason.INPUT_TIMEOUT), log
 
 
-async def test_a_cancel_ends_the_wait_at_once(world: World, files: Files) -> None:
+async def test_a_cancel_ends_the_wait_at_once(world: GatewayWorld, files: Files) -> None:
     task = await submit(world, "awaits")
     async with world.served(Settings()) as url, running(world, task, files, url) as process:
         await asks(world, task, 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -18,12 +18,12 @@ from mcptasks.gateway.contract import OUTCOME_PATH, ResultOutcome
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import UnavailableError
 from mcptasks.kube.task_objects import StatusChange, TaskClient
-from mcptasks.model.task import JsonObject, McpTask, Phase
+from mcptasks.model.task import JsonObject, Phase
 from mcptasks.runner.delivery import encoded
 from mcptasks.runner.gateway_client import GatewayClient, Pace
 from mcptasks.settings import KIB, MIB, Settings
 from mcptasks.tasks.results import Results
-from tests.integration.gateway.harness import Runner, World, code, result
+from tests.integration.gateway.harness import GatewayWorld, Runner, code, result
 from tests.support.redis import running_redis
 
 pytestmark = pytest.mark.anyio
@@ -33,17 +33,8 @@ def text_of(size: int) -> str:
     return '{"a":"' + "x" * (size - 8) + '"}'
 
 
-async def eventually(world: World, task: JsonObject, condition: Callable[[McpTask], bool]) -> McpTask:
-    with anyio.fail_after(60):
-        while True:
-            known = await world.task(task)
-            if condition(known):
-                return known
-            await anyio.sleep(0.02)
-
-
 class TestProgress:
-    async def test_progress_is_shown_in_numbers_and_for_people(self, world: World) -> None:
+    async def test_progress_is_shown_in_numbers_and_for_people(self, world: GatewayWorld) -> None:
         task = await world.submit()
         runner = await world.claimed(task)
         before = await world.task(task)
@@ -56,7 +47,7 @@ class TestProgress:
         assert before.status.last_updated_at is not None
         assert status.last_updated_at > before.status.last_updated_at
 
-    async def test_the_same_progress_again_changes_nothing(self, world: World) -> None:
+    async def test_the_same_progress_again_changes_nothing(self, world: GatewayWorld) -> None:
         task = await world.submit()
         runner = await world.claimed(task)
         await runner.report(1, 2)
@@ -65,17 +56,17 @@ class TestProgress:
             await runner.at(another_replica).report(1, 2)
         assert await world.task(task) == before
 
-    async def test_a_runner_that_reports_too_often_gets_one_write_an_interval(self, world: World) -> None:
+    async def test_a_runner_that_reports_too_often_gets_one_write_an_interval(self, world: GatewayWorld) -> None:
         task = await world.submit()
         runner = await world.claimed(task)
         async with world.gateway(Settings(progress_interval_seconds=0.3)) as http:
             written = len(world.written)
             for number in range(50):
                 assert (await runner.at(http).report(number)).status_code == 204
-            await eventually(world, task, lambda known: known.status.progress.current == 49)  # type: ignore[union-attr]
+            await world.until(task, lambda known: known.status.progress.current == 49)  # type: ignore[union-attr]
             assert len(world.written) - written <= 4
 
-    async def test_the_last_progress_is_written_with_the_outcome(self, world: World) -> None:
+    async def test_the_last_progress_is_written_with_the_outcome(self, world: GatewayWorld) -> None:
         task = await world.submit()
         runner = await world.claimed(task)
         await runner.report(1, 20)
@@ -87,7 +78,9 @@ class TestProgress:
         assert status.progress is not None
         assert (status.progress.display, status.message) == ("100% (20/20)", "The task completed")
 
-    async def test_a_runner_whose_reports_always_wait_still_hears_that_the_task_is_over(self, world: World) -> None:
+    async def test_a_runner_whose_reports_always_wait_still_hears_that_the_task_is_over(
+        self, world: GatewayWorld
+    ) -> None:
         task = await world.submit()
         runner = await world.claimed(task)
         async with world.gateway(Settings(progress_interval_seconds=0.1)) as http:
@@ -99,7 +92,7 @@ class TestProgress:
                     await anyio.sleep(0.02)
         assert code(answer) == (410, "TaskEnded")
 
-    async def test_progress_of_a_cancelled_task_changes_nothing(self, world: World) -> None:
+    async def test_progress_of_a_cancelled_task_changes_nothing(self, world: GatewayWorld) -> None:
         task = await world.submit()
         runner = await world.claimed(task)
         await world.cancel(task)
@@ -109,7 +102,7 @@ class TestProgress:
 
 
 class TestOutcomes:
-    async def test_a_result_completes_the_task(self, world: World) -> None:
+    async def test_a_result_completes_the_task(self, world: GatewayWorld) -> None:
         task = await world.submit(ttlMs=600_000)
         runner = await world.claimed(task)
         text = '{"content":[],"structuredContent":{"n":1.0,"s":"é"}}'
@@ -146,7 +139,7 @@ class TestOutcomes:
         ids=lambda value: value if isinstance(value, str) else "",
     )
     async def test_every_other_outcome_fails_it_with_its_reason(
-        self, world: World, outcome: JsonObject, reason: str, message: str
+        self, world: GatewayWorld, outcome: JsonObject, reason: str, message: str
     ) -> None:
         task = await world.submit()
         runner = await world.claimed(task)
@@ -159,7 +152,7 @@ class TestOutcomes:
         assert (await runner.deliver(outcome)).status_code == 204
         assert await world.task(task) == known
 
-    async def test_delivering_again_is_harmless_also_at_another_replica(self, world: World) -> None:
+    async def test_delivering_again_is_harmless_also_at_another_replica(self, world: GatewayWorld) -> None:
         task = await world.submit()
         runner = await world.claimed(task)
         await runner.deliver(result())
@@ -168,7 +161,7 @@ class TestOutcomes:
             assert (await runner.at(another_replica).deliver(result())).status_code == 204
         assert await world.task(task) == before
 
-    async def test_another_outcome_of_the_same_pod_comes_too_late(self, world: World) -> None:
+    async def test_another_outcome_of_the_same_pod_comes_too_late(self, world: GatewayWorld) -> None:
         task = await world.submit()
         runner = await world.claimed(task)
         await runner.deliver(result())
@@ -176,7 +169,7 @@ class TestOutcomes:
         assert code(await runner.deliver({"kind": "error", "code": 1, "message": ""})) == (410, "TaskEnded")
 
     @pytest.mark.parametrize("how", ["tasks/cancel", "spec.cancel"])
-    async def test_a_cancelled_task_takes_no_outcome(self, world: World, how: str) -> None:
+    async def test_a_cancelled_task_takes_no_outcome(self, world: GatewayWorld, how: str) -> None:
         task = await world.submit()
         runner = await world.claimed(task)
         await (world.cancel(task) if how == "tasks/cancel" else world.patch(task, {"spec": {"cancel": True}}))
@@ -185,7 +178,7 @@ class TestOutcomes:
             assert code(await runner.deliver(result())) == (410, "TaskEnded")
         assert await world.task(task) == before
 
-    async def test_of_many_races_with_cancel_one_side_wins_each(self, world: World) -> None:
+    async def test_of_many_races_with_cancel_one_side_wins_each(self, world: GatewayWorld) -> None:
         for number in range(50):
             task = await world.submit()
             runner = await world.claimed(task)
@@ -203,7 +196,7 @@ class TestOutcomes:
     async def _deliver(runner: Runner, answers: list[httpx2.Response]) -> None:
         answers.append(await runner.deliver(result()))
 
-    async def test_a_result_whose_escapes_do_not_fit_the_object_fails_the_task(self, world: World) -> None:
+    async def test_a_result_whose_escapes_do_not_fit_the_object_fails_the_task(self, world: GatewayWorld) -> None:
         task = await world.submit()
         runner = await world.claimed(task)
         assert (await runner.deliver(result('{"a":"' + "<" * 500_000 + '"}'))).status_code == 204
@@ -211,7 +204,7 @@ class TestOutcomes:
         assert known.status.reason == "ResultTooLarge"
         assert "MCPTASKS_REDIS_URL" in (known.status.message or "")
 
-    async def test_a_result_that_large_arguments_leave_no_room_for_fails_the_task(self, world: World) -> None:
+    async def test_a_result_that_large_arguments_leave_no_room_for_fails_the_task(self, world: GatewayWorld) -> None:
         arguments = {"a": "x" * (250 * KIB)}
         task = await world.submit(arguments=arguments, argumentsText=json.dumps(arguments))
         runner = await world.claimed(task)
@@ -224,7 +217,7 @@ class CancelledMeanwhile(TaskClient):
     """Loses each race: the task is cancelled between its decision and its write."""
 
     kube: KubeClient
-    world: World
+    world: GatewayWorld
     races: list[str] = field(default_factory=list)
 
     async def update_status(self, known: JsonObject, change: StatusChange) -> JsonObject:
@@ -250,7 +243,7 @@ class AnswerLost(TaskClient):
 
 
 class TestRedis:
-    async def test_a_payload_is_kept_where_nobody_knows_whether_the_task_ended(self, world: World) -> None:
+    async def test_a_payload_is_kept_where_nobody_knows_whether_the_task_ended(self, world: GatewayWorld) -> None:
         with running_redis() as server:
             settings = Settings(redis_url=server.url)
             tasks = AnswerLost(world.kube)
@@ -265,7 +258,7 @@ class TestRedis:
                 assert record is not None
                 assert await results.get(record) == text
 
-    async def test_the_same_large_result_at_two_replicas_at_once_is_kept(self, world: World) -> None:
+    async def test_the_same_large_result_at_two_replicas_at_once_is_kept(self, world: GatewayWorld) -> None:
         with running_redis() as server:
             settings = Settings(redis_url=server.url)
             text = text_of(MIB)
@@ -289,7 +282,7 @@ class TestRedis:
                 assert record is not None
                 assert await results.get(record) == text
 
-    async def test_a_large_result_is_stored_before_the_task_ends(self, world: World) -> None:
+    async def test_a_large_result_is_stored_before_the_task_ends(self, world: GatewayWorld) -> None:
         with running_redis() as server:
             settings = Settings(redis_url=server.url)
             async with world.gateway(settings) as http, Results.from_settings(settings) as results:
@@ -306,7 +299,7 @@ class TestRedis:
                 assert (await runner.deliver(result(text))).status_code == 204
                 assert await results.get(record) == text
 
-    async def test_a_payload_whose_task_was_cancelled_meanwhile_is_removed(self, world: World) -> None:
+    async def test_a_payload_whose_task_was_cancelled_meanwhile_is_removed(self, world: GatewayWorld) -> None:
         with running_redis() as server:
             settings = Settings(redis_url=server.url)
             tasks = CancelledMeanwhile(world.kube, world)
@@ -320,7 +313,7 @@ class TestRedis:
             assert await redis.dbsize() == 0
             await redis.aclose()
 
-    async def test_a_superseded_pod_does_not_touch_the_newer_ones_payload(self, world: World) -> None:
+    async def test_a_superseded_pod_does_not_touch_the_newer_ones_payload(self, world: GatewayWorld) -> None:
         with running_redis() as server:
             settings = Settings(redis_url=server.url)
             async with world.gateway(settings) as http, Results.from_settings(settings) as results:
@@ -333,7 +326,7 @@ class TestRedis:
                 assert code(await earlier.deliver(result(text_of(MIB)))) == (409, "Superseded")
                 assert await results.get(newer) == text_of(2 * MIB)
 
-    async def test_a_redis_that_is_away_delays_the_outcome(self, world: World) -> None:
+    async def test_a_redis_that_is_away_delays_the_outcome(self, world: GatewayWorld) -> None:
         with running_redis() as server:
             async with world.gateway(Settings(redis_url=server.url)) as http:
                 task = await world.submit()
@@ -349,14 +342,14 @@ class TestRedis:
 
 
 class TestBodies:
-    async def test_a_body_beyond_the_limit_is_refused_by_its_header(self, world: World) -> None:
+    async def test_a_body_beyond_the_limit_is_refused_by_its_header(self, world: GatewayWorld) -> None:
         runner = await world.claimed(await world.submit())
         headers = {"Authorization": f"Bearer {runner.token}", "Content-Length": str(10 * MIB)}
         async with world.served(Settings()) as url, httpx2.AsyncClient() as http:
             answer = await http.post(url + OUTCOME_PATH, content=b"{}" * 5 * MIB, headers=headers)
         assert code(answer) == (413, "Invalid")
 
-    async def test_a_body_without_a_length_is_refused_when_it_passes_the_limit(self, world: World) -> None:
+    async def test_a_body_without_a_length_is_refused_when_it_passes_the_limit(self, world: GatewayWorld) -> None:
         runner = await world.claimed(await world.submit())
         sent: list[int] = []
 
@@ -371,7 +364,7 @@ class TestBodies:
         assert code(answer) == (413, "Invalid")
         assert len(sent) < 100
 
-    async def test_more_large_bodies_than_fit_have_to_wait(self, world: World) -> None:
+    async def test_more_large_bodies_than_fit_have_to_wait(self, world: GatewayWorld) -> None:
         runner = await world.claimed(await world.submit())
         headers = {"Authorization": f"Bearer {runner.token}"}
         at_once = 64 // 3
@@ -400,7 +393,7 @@ class TestBodies:
             assert {code(answer) for answer in answers} == {(422, "Invalid")}
             assert code(await http.post(OUTCOME_PATH, content=quick(), headers=headers)) == (422, "Invalid")
 
-    async def test_the_runners_own_client_brings_a_large_result_home(self, world: World, tmp_path: Path) -> None:
+    async def test_the_runners_own_client_brings_a_large_result_home(self, world: GatewayWorld, tmp_path: Path) -> None:
         task = await world.submit()
         pod = await world.pod(task)
         token_file = tmp_path / "token"

@@ -17,7 +17,7 @@ import pytest
 
 from mcptasks.model.task import JsonObject, McpTask, Phase
 from mcptasks.settings import Settings
-from tests.integration.gateway.harness import World
+from tests.integration.gateway.harness import GatewayWorld
 from tests.support.redis import free_port
 
 pytestmark = pytest.mark.anyio
@@ -64,7 +64,7 @@ def files(tmp_path: Path) -> Files:
 
 
 @asynccontextmanager
-async def running(world: World, task: JsonObject, files: Files, url: str) -> AsyncIterator[anyio.abc.Process]:
+async def running(world: GatewayWorld, task: JsonObject, files: Files, url: str) -> AsyncIterator[anyio.abc.Process]:
     """The runner in a new Pod of the task."""
     environment = files.prepare(await world.token(await world.pod(task)))
     process = await anyio.open_process(
@@ -84,14 +84,14 @@ async def ended(process: anyio.abc.Process) -> tuple[int, str]:
         return await process.wait(), log.decode()
 
 
-async def at_work(world: World, task: JsonObject) -> McpTask:
+async def at_work(world: GatewayWorld, task: JsonObject) -> McpTask:
     with anyio.fail_after(60):
         while (known := await world.task(task)).status.progress is None:  # noqa: ASYNC110 (nothing tells)
             await anyio.sleep(0.02)
     return known
 
 
-async def test_a_task_runs_and_its_result_arrives_unchanged(world: World, files: Files) -> None:
+async def test_a_task_runs_and_its_result_arrives_unchanged(world: GatewayWorld, files: Files) -> None:
     task = await world.submit()
     async with world.served(Settings()) as url, running(world, task, files, url) as process:
         code, log = await ended(process)
@@ -104,7 +104,7 @@ async def test_a_task_runs_and_its_result_arrives_unchanged(world: World, files:
     assert f"[{known.name}] the outcome is recorded" in log
 
 
-async def test_a_gateway_that_restarts_while_the_tool_runs_loses_nothing(world: World, files: Files) -> None:
+async def test_a_gateway_that_restarts_while_the_tool_runs_loses_nothing(world: GatewayWorld, files: Files) -> None:
     task = await world.submit(arguments={"until": str(files.go)})
     settings, port = Settings(progress_interval_seconds=0.1), free_port()
     async with AsyncExitStack() as first:
@@ -120,7 +120,7 @@ async def test_a_gateway_that_restarts_while_the_tool_runs_loses_nothing(world: 
     assert known.status.started_at == before.status.started_at
 
 
-async def test_a_task_that_is_cancelled_ends_its_tool_by_the_next_report(world: World, files: Files) -> None:
+async def test_a_task_that_is_cancelled_ends_its_tool_by_the_next_report(world: GatewayWorld, files: Files) -> None:
     task = await world.submit(arguments={"until": str(files.go)})
     settings = Settings(progress_interval_seconds=0.1)
     async with world.served(settings) as url, running(world, task, files, url) as process:

@@ -14,7 +14,7 @@ from mcptasks.model.task import CEL_RULES
 from mcptasks.settings import Settings
 from mcptasks_embedded.cluster import ClusterConfig, LocalClusterThread
 from mcptasks_embedded.controllers.job_decision import Backoff
-from tests.integration.operator.harness import World
+from tests.integration.operator.harness import OperatorWorld
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def cluster() -> Iterator[LocalClusterThread]:
 
 
 @pytest.fixture
-async def world(cluster: LocalClusterThread) -> AsyncIterator[World]:
+async def world(cluster: LocalClusterThread) -> AsyncIterator[OperatorWorld]:
     namespace = f"operator-{uuid4().hex[:8]}"
     settings = Settings(
         kubeconfig=cluster.kubeconfig,
@@ -42,5 +42,5 @@ async def world(cluster: LocalClusterThread) -> AsyncIterator[World]:
     )
     async with await ClusterAccess(cluster.kubeconfig).connect("test") as kube:
         await kube.create(NAMESPACES, {"metadata": {"name": namespace}})
-        yield World(kube, cluster, namespace, settings)
+        yield OperatorWorld(kube, cluster, namespace, settings)
         await kube.delete(NAMESPACES, namespace)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,7 @@ from mcptasks.model.task import (
 from mcptasks.settings import Settings
 from mcptasks_embedded.cluster import LocalClusterThread
 from mcptasks_operator.process.app import Stop, operate
+from tests.support.polling import eventually_async
 
 T = TypeVar("T")
 
@@ -104,7 +105,7 @@ class OperatorThread:
 
 
 @dataclass
-class World:
+class OperatorWorld:
     """One namespace of the cluster, and what a test does in it."""
 
     kube: KubeClient
@@ -217,7 +218,7 @@ class World:
             pods = [pod for pod in await self.pods(name) if pod["status"].get("phase") == "Running"]
             return pods[-1] if len(await self.pods(name)) >= attempts and pods else None
 
-        return await eventually(look, f"Pod {attempts} of {name} runs")
+        return await eventually_async(f"Pod {attempts} of {name} runs", look)
 
     async def says(self, name: str, text: str) -> None:
         """Wait until the task's newest Pod has written the text."""
@@ -226,7 +227,7 @@ class World:
             pod = (await self.pods(name))[-1]["metadata"]["name"]
             return text in "\n".join([line async for line in self.kube.log_lines(pod, self.namespace)])
 
-        await eventually(look, f"{name} writes {text!r}")
+        await eventually_async(f"{name} writes {text!r}", look)
 
     async def ended(self, name: str) -> McpTask:
         """Wait until the task's phase is terminal."""
@@ -243,7 +244,7 @@ class World:
             task = await self.task(name)
             return task if fits(task) else None
 
-        return await eventually(look, f"task {name} is as expected")
+        return await eventually_async(f"task {name} is as expected", look)
 
     async def gone(self, resource: Resource, name: str) -> None:
         """Wait until there is no such object."""
@@ -255,22 +256,12 @@ class World:
                 return True
             return False
 
-        await eventually(look, f"{resource.plural} {name} is gone")
+        await eventually_async(f"{resource.plural} {name} is gone", look)
 
 
 def is_terminated(task: McpTask) -> bool:
     condition = task.status.condition("PodsTerminated")
     return condition is not None and condition.status == "True"
-
-
-async def eventually(look: Callable[[], Awaitable[T | None]], what: str, seconds: float = WAIT_SECONDS) -> T:
-    """Ask until the answer is true; returns it."""
-    loop = asyncio.get_running_loop()
-    give_up = loop.time() + seconds
-    while not (answer := await look()):
-        assert loop.time() < give_up, f"not within {seconds} s: {what}"
-        await asyncio.sleep(0.05)
-    return answer
 
 
 def kubeconfig_for(url: str, path: Path, token: str = "none") -> Path:

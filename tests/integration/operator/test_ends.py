@@ -12,7 +12,8 @@ import pytest
 
 from mcptasks.kube.kinds import JOBS, MCP_TASKS, PODS, Resource
 from mcptasks.model.task import JsonObject, McpTask
-from tests.integration.operator.harness import SLEEPER, World, eventually, python, template_spec
+from tests.integration.operator.harness import SLEEPER, OperatorWorld, python, template_spec
+from tests.support.polling import eventually_async
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +24,7 @@ STUBBORN = (
 )
 
 
-async def start(world: World, program: str, **spec: Any) -> tuple[str, int]:
+async def start(world: OperatorWorld, program: str, **spec: Any) -> tuple[str, int]:
     """A task whose process runs and has claimed it; its name and process id."""
     await world.template(python(program))
     name = await world.submit(**spec)
@@ -37,7 +38,7 @@ def message_of(task: McpTask) -> str:
     return task.status.message or ""
 
 
-async def assert_nothing_is_left(world: World, name: str, pid: int) -> None:
+async def assert_nothing_is_left(world: OperatorWorld, name: str, pid: int) -> None:
     assert not psutil.pid_exists(pid)
     assert await world.job(name) is None
     assert await world.pods(name) == []
@@ -46,7 +47,7 @@ async def assert_nothing_is_left(world: World, name: str, pid: int) -> None:
 # --- Cancels ---
 
 
-async def test_a_cancel_by_the_server_ends_the_process_and_says_how_long_it_took(world: World) -> None:
+async def test_a_cancel_by_the_server_ends_the_process_and_says_how_long_it_took(world: OperatorWorld) -> None:
     async with world.operator():
         name, pid = await start(world, SLEEPER)
         await world.cancel(name)
@@ -60,10 +61,10 @@ async def test_a_cancel_by_the_server_ends_the_process_and_says_how_long_it_took
         async def told() -> bool:
             return "Cancelled" in {event["reason"] for event in await world.events(name)}
 
-        await eventually(told, "an event tells of the cancel")
+        await eventually_async("an event tells of the cancel", told)
 
 
-async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_period(world: World) -> None:
+async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_period(world: OperatorWorld) -> None:
     async with world.operator():
         name, pid = await start(world, STUBBORN)
         await world.cancel(name)
@@ -75,7 +76,7 @@ async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_period(w
         assert 2.0 <= took < 6.0, "the template's grace period is 2 s"
 
 
-async def test_spec_cancel_ends_the_task(world: World) -> None:
+async def test_spec_cancel_ends_the_task(world: OperatorWorld) -> None:
     async with world.operator():
         name, pid = await start(world, SLEEPER)
         await world.kube.patch(MCP_TASKS, name, {"spec": {"cancel": True}}, world.namespace)
@@ -85,7 +86,7 @@ async def test_spec_cancel_ends_the_task(world: World) -> None:
         assert task.status.observed_generation == task.metadata.generation == 2
 
 
-async def test_a_task_that_is_cancelled_before_it_is_seen_never_gets_a_job(world: World) -> None:
+async def test_a_task_that_is_cancelled_before_it_is_seen_never_gets_a_job(world: OperatorWorld) -> None:
     await world.template(python(SLEEPER))
     name = await world.submit(cancel=True)
     async with world.operator():
@@ -97,7 +98,7 @@ async def test_a_task_that_is_cancelled_before_it_is_seen_never_gets_a_job(world
         assert await world.job(name) is None
 
 
-async def test_deleting_the_job_cancels_the_task(world: World) -> None:
+async def test_deleting_the_job_cancels_the_task(world: OperatorWorld) -> None:
     async with world.operator():
         name, pid = await start(world, SLEEPER)
         await world.kube.delete(JOBS, name, world.namespace)
@@ -106,7 +107,7 @@ async def test_deleting_the_job_cancels_the_task(world: World) -> None:
         await assert_nothing_is_left(world, name, pid)
 
 
-async def test_deleting_the_job_before_any_claim_cancels_the_task_too(world: World) -> None:
+async def test_deleting_the_job_before_any_claim_cancels_the_task_too(world: OperatorWorld) -> None:
     await world.template(python(SLEEPER))
     async with world.operator():
         name = await world.submit()
@@ -116,7 +117,7 @@ async def test_deleting_the_job_before_any_claim_cancels_the_task_too(world: Wor
         assert task.status.reason == "JobDeleted"
 
 
-async def test_pods_that_were_orphaned_with_their_job_are_ended_as_well(world: World) -> None:
+async def test_pods_that_were_orphaned_with_their_job_are_ended_as_well(world: OperatorWorld) -> None:
     async with world.operator():
         name, pid = await start(world, SLEEPER)
         await world.kube.delete(JOBS, name, world.namespace, propagation="Orphan")
@@ -125,20 +126,20 @@ async def test_pods_that_were_orphaned_with_their_job_are_ended_as_well(world: W
         await assert_nothing_is_left(world, name, pid)
 
 
-async def test_deleting_the_task_removes_everything(world: World) -> None:
+async def test_deleting_the_task_removes_everything(world: OperatorWorld) -> None:
     async with world.operator():
         name, pid = await start(world, SLEEPER)
         await world.kube.delete(MCP_TASKS, name, world.namespace)
         await world.gone(JOBS, name)
-        await eventually(lambda: no_pods(world, name), "the Pods are gone")
+        await eventually_async("the Pods are gone", lambda: no_pods(world, name))
         assert not psutil.pid_exists(pid)
 
 
-async def no_pods(world: World, name: str) -> bool:
+async def no_pods(world: OperatorWorld, name: str) -> bool:
     return not await world.pods(name)
 
 
-async def test_a_cancelled_task_expires(world: World) -> None:
+async def test_a_cancelled_task_expires(world: OperatorWorld) -> None:
     async with world.operator():
         name, _ = await start(world, SLEEPER, ttlMs=1000)
         await world.kube.patch(MCP_TASKS, name, {"spec": {"cancel": True}}, world.namespace)
@@ -149,7 +150,7 @@ async def test_a_cancelled_task_expires(world: World) -> None:
 # --- Failures of the process ---
 
 
-async def fail(world: World, spec: JsonObject, **task: Any) -> McpTask:
+async def fail(world: OperatorWorld, spec: JsonObject, **task: Any) -> McpTask:
     """A task whose template has this spec, once it has ended and left nothing behind."""
     await world.template(spec)
     name = await world.submit(**task)
@@ -158,7 +159,7 @@ async def fail(world: World, spec: JsonObject, **task: Any) -> McpTask:
     return done
 
 
-async def test_an_exit_code_fails_the_task_with_the_last_log_lines(world: World) -> None:
+async def test_an_exit_code_fails_the_task_with_the_last_log_lines(world: OperatorWorld) -> None:
     async with world.operator():
         task = await fail(world, python("print('first'); print('disk full'); raise SystemExit(3)"))
         assert (task.status.reason, task.status.exit_code) == ("ExitCode", 3)
@@ -169,19 +170,19 @@ async def test_an_exit_code_fails_the_task_with_the_last_log_lines(world: World)
         async def told() -> list[JsonObject]:
             return [event for event in await world.events(task.name) if event["reason"] == "ExitCode"]
 
-        (event,) = await eventually(told, "an event tells of the failure")
+        (event,) = await eventually_async("an event tells of the failure", told)
         assert event["type"] == "Warning"
         assert "exit code 3" in event["message"]
 
 
-async def test_a_signal_fails_the_task(world: World) -> None:
+async def test_a_signal_fails_the_task(world: OperatorWorld) -> None:
     async with world.operator():
         task = await fail(world, python("import os; os.kill(os.getpid(), 11)"))
         assert task.status.reason == "KilledBySignal"
         assert "SIGSEGV" in message_of(task)
 
 
-async def test_running_out_of_memory_fails_the_task_and_names_the_limit(world: World) -> None:
+async def test_running_out_of_memory_fails_the_task_and_names_the_limit(world: OperatorWorld) -> None:
     spec = template_spec(
         command=["python", "-c", "import time; hoard = b'x' * 200_000_000; time.sleep(60)"],
         resources={"limits": {"memory": "100Mi"}},
@@ -192,7 +193,7 @@ async def test_running_out_of_memory_fails_the_task_and_names_the_limit(world: W
         assert "100Mi" in message_of(task)
 
 
-async def test_the_run_deadline_fails_the_task_and_names_its_setting(world: World) -> None:
+async def test_the_run_deadline_fails_the_task_and_names_its_setting(world: OperatorWorld) -> None:
     async with world.operator():
         task = await fail(world, python(SLEEPER), timeoutSeconds=5)
         assert task.status.reason == "DeadlineExceeded"
@@ -201,20 +202,20 @@ async def test_the_run_deadline_fails_the_task_and_names_its_setting(world: Worl
         assert "at work" in message_of(task)
 
 
-async def test_a_process_that_delivers_nothing_fails_the_task(world: World) -> None:
+async def test_a_process_that_delivers_nothing_fails_the_task(world: OperatorWorld) -> None:
     async with world.operator():
         task = await fail(world, python("print('bye')"))
         assert (task.status.reason, task.status.exit_code) == ("ResultMissing", 0)
         assert message_of(task).endswith("bye")
 
 
-async def test_an_unreachable_gateway_is_named(world: World) -> None:
+async def test_an_unreachable_gateway_is_named(world: OperatorWorld) -> None:
     async with world.operator():
         task = await fail(world, python("raise SystemExit(75)"))
         assert task.status.reason == "GatewayUnreachable"
 
 
-async def test_a_pod_that_somebody_deletes_fails_the_task(world: World) -> None:
+async def test_a_pod_that_somebody_deletes_fails_the_task(world: OperatorWorld) -> None:
     async with world.operator():
         name, _ = await start(world, SLEEPER)
         (pod,) = await world.pods(name)
@@ -225,7 +226,7 @@ async def test_a_pod_that_somebody_deletes_fails_the_task(world: World) -> None:
         assert "its Pod was deleted" in message_of(task)
 
 
-async def test_an_eviction_fails_a_task_that_may_not_run_twice(world: World) -> None:
+async def test_an_eviction_fails_a_task_that_may_not_run_twice(world: OperatorWorld) -> None:
     async with world.operator():
         name, _ = await start(world, SLEEPER, retries=2)
         (pod,) = await world.pods(name)
@@ -238,7 +239,7 @@ async def test_an_eviction_fails_a_task_that_may_not_run_twice(world: World) -> 
 # --- Failures to start ---
 
 
-async def test_an_unknown_template_fails_the_task_and_names_those_that_exist(world: World) -> None:
+async def test_an_unknown_template_fails_the_task_and_names_those_that_exist(world: OperatorWorld) -> None:
     async with world.operator():
         await world.template(python(SLEEPER), "gpu")
         name = await world.submit(templateRef={"name": "cpu"})
@@ -249,7 +250,7 @@ async def test_an_unknown_template_fails_the_task_and_names_those_that_exist(wor
         assert "gpu" in message_of(task)
 
 
-async def test_a_template_that_was_made_right_before_the_task_is_found(world: World) -> None:
+async def test_a_template_that_was_made_right_before_the_task_is_found(world: OperatorWorld) -> None:
     async with world.operator():
         for number in range(10):
             await world.template(python(SLEEPER), f"t{number}")
@@ -257,7 +258,7 @@ async def test_a_template_that_was_made_right_before_the_task_is_found(world: Wo
             assert (await world.running(name))["metadata"]["labels"]["mcptasks.dev/task"] == name
 
 
-async def test_a_template_that_makes_no_valid_job_fails_the_task(world: World) -> None:
+async def test_a_template_that_makes_no_valid_job_fails_the_task(world: OperatorWorld) -> None:
     async with world.operator():
         task = await fail(world, template_spec(volumeMounts=[{"name": "nowhere", "mountPath": "/data"}]))
         assert task.status.reason == "InvalidTemplate"
@@ -265,7 +266,7 @@ async def test_a_template_that_makes_no_valid_job_fails_the_task(world: World) -
         assert "nowhere" in message_of(task)
 
 
-async def test_a_command_that_does_not_exist_fails_the_task_at_once(world: World) -> None:
+async def test_a_command_that_does_not_exist_fails_the_task_at_once(world: OperatorWorld) -> None:
     async with world.operator():
         task = await fail(world, template_spec(command=["/no/such/program"]), retries=3)
         assert task.status.reason == "ContainerCannotRun"
@@ -274,7 +275,7 @@ async def test_a_command_that_does_not_exist_fails_the_task_at_once(world: World
         await world.gone(JOBS, task.name)
 
 
-async def test_an_image_that_cannot_be_pulled_is_shown_and_then_fails_the_task(world: World) -> None:
+async def test_an_image_that_cannot_be_pulled_is_shown_and_then_fails_the_task(world: OperatorWorld) -> None:
     async with world.operator():
         await world.template(template_spec(image="unpullable.invalid/report:1", startDeadlineSeconds=6))
         name = await world.submit()
@@ -288,7 +289,7 @@ async def test_an_image_that_cannot_be_pulled_is_shown_and_then_fails_the_task(w
         await world.gone(JOBS, name)
 
 
-async def test_a_cause_that_stays_is_written_once(world: World) -> None:
+async def test_a_cause_that_stays_is_written_once(world: OperatorWorld) -> None:
     async with world.operator():
         await world.template(template_spec(image="unpullable.invalid/report:1"))
         name = await world.submit()
@@ -297,7 +298,7 @@ async def test_a_cause_that_stays_is_written_once(world: World) -> None:
         assert (await world.task(name)).metadata.resource_version == waiting.metadata.resource_version
 
 
-async def test_a_request_that_no_node_can_meet_fails_the_task(world: World) -> None:
+async def test_a_request_that_no_node_can_meet_fails_the_task(world: OperatorWorld) -> None:
     async with world.operator():
         spec = template_spec(resources={"requests": {"cpu": "1000"}}, startDeadlineSeconds=4)
         task = await fail(world, spec)
@@ -305,7 +306,9 @@ async def test_a_request_that_no_node_can_meet_fails_the_task(world: World) -> N
         assert "Insufficient cpu" in message_of(task)
 
 
-async def test_tasks_that_wait_for_others_of_their_template_wait_longer_than_the_start_deadline(world: World) -> None:
+async def test_tasks_that_wait_for_others_of_their_template_wait_longer_than_the_start_deadline(
+    world: OperatorWorld,
+) -> None:
     """The node has room for one at a time: the last gets it only after the deadline has passed once over."""
     node = (await world.kube.list(NODES)).items[0]
     room = {"requests": {"cpu": f"{int(600 * int(node['status']['allocatable']['cpu']))}m"}}
@@ -317,7 +320,7 @@ async def test_tasks_that_wait_for_others_of_their_template_wait_longer_than_the
     assert [task.status.reason for task in ended] == ["ResultMissing"] * 4
 
 
-async def test_a_missing_secret_volume_fails_the_task(world: World) -> None:
+async def test_a_missing_secret_volume_fails_the_task(world: OperatorWorld) -> None:
     async with world.operator():
         pod = {"volumes": [{"name": "key", "secret": {"secretName": "nowhere"}}]}
         mounts = [{"name": "key", "mountPath": "/key"}]
@@ -326,7 +329,7 @@ async def test_a_missing_secret_volume_fails_the_task(world: World) -> None:
         assert "nowhere" in message_of(task)
 
 
-async def test_a_missing_secret_in_the_environment_fails_the_task(world: World) -> None:
+async def test_a_missing_secret_in_the_environment_fails_the_task(world: OperatorWorld) -> None:
     async with world.operator():
         env = [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "nowhere", "key": "k"}}}]
         task = await fail(world, template_spec(env=env, startDeadlineSeconds=4))
@@ -334,12 +337,12 @@ async def test_a_missing_secret_in_the_environment_fails_the_task(world: World) 
         assert "nowhere" in message_of(task)
 
 
-async def quota(world: World, hard: dict[str, str]) -> None:
+async def quota(world: OperatorWorld, hard: dict[str, str]) -> None:
     body = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "limit"}, "spec": {"hard": hard}}
     await world.kube.create(RESOURCE_QUOTAS, body, world.namespace)
 
 
-async def test_a_quota_on_pods_fails_the_task_after_the_start_deadline(world: World) -> None:
+async def test_a_quota_on_pods_fails_the_task_after_the_start_deadline(world: OperatorWorld) -> None:
     await quota(world, {"pods": "0"})
     async with world.operator():
         task = await fail(world, template_spec(command=["true"], startDeadlineSeconds=4))
@@ -347,7 +350,7 @@ async def test_a_quota_on_pods_fails_the_task_after_the_start_deadline(world: Wo
         assert "exceeded quota" in message_of(task)
 
 
-async def test_a_quota_on_jobs_is_waited_for(world: World) -> None:
+async def test_a_quota_on_jobs_is_waited_for(world: OperatorWorld) -> None:
     await quota(world, {"count/jobs.batch": "1"})
     await world.template(python(SLEEPER))
     async with world.operator():
@@ -360,14 +363,14 @@ async def test_a_quota_on_jobs_is_waited_for(world: World) -> None:
         await world.running(second)
 
 
-async def test_a_quota_on_jobs_fails_the_task_after_the_start_deadline(world: World) -> None:
+async def test_a_quota_on_jobs_fails_the_task_after_the_start_deadline(world: OperatorWorld) -> None:
     await quota(world, {"count/jobs.batch": "0"})
     async with world.operator():
         task = await fail(world, template_spec(command=["true"], startDeadlineSeconds=3))
         assert task.status.reason == "QuotaExceeded"
 
 
-async def test_a_job_of_somebody_else_in_the_way_fails_the_task_and_stays(world: World) -> None:
+async def test_a_job_of_somebody_else_in_the_way_fails_the_task_and_stays(world: OperatorWorld) -> None:
     container = {"name": "c", "image": "local", "command": ["sleep", "60"]}
     body = {
         "apiVersion": "batch/v1",
@@ -384,7 +387,7 @@ async def test_a_job_of_somebody_else_in_the_way_fails_the_task_and_stays(world:
         assert await world.job(name) is not None
 
 
-async def test_a_task_that_is_made_anew_under_its_old_name_waits_for_the_old_job(world: World) -> None:
+async def test_a_task_that_is_made_anew_under_its_old_name_waits_for_the_old_job(world: OperatorWorld) -> None:
     async with world.operator():
         name, _ = await start(world, STUBBORN)
         before = await world.job(name)
@@ -396,11 +399,11 @@ async def test_a_task_that_is_made_anew_under_its_old_name_waits_for_the_old_job
             job = await world.job(name)
             return job is not None and job["metadata"]["uid"] != before["metadata"]["uid"]
 
-        await eventually(replaced, "the new task has a Job of its own")
+        await eventually_async("the new task has a Job of its own", replaced)
         assert not (await world.task(name)).terminal
 
 
-async def test_a_suspended_job_has_no_start_deadline(world: World) -> None:
+async def test_a_suspended_job_has_no_start_deadline(world: OperatorWorld) -> None:
     await world.template(
         template_spec(command=["sleep", "60"], image="local", startDeadlineSeconds=2, queueName="research")
     )
@@ -408,7 +411,7 @@ async def test_a_suspended_job_has_no_start_deadline(world: World) -> None:
     try:
         async with world.operator():
             name = await world.submit()
-            await eventually(lambda: world.job(name), "the Job is there")
+            await eventually_async("the Job is there", lambda: world.job(name))
             await world.kube.patch(JOBS, name, {"spec": {"suspend": True}}, world.namespace)
             task = await world.until(name, lambda task: task.status.message == "queued in research")
             await asyncio.sleep(1)
@@ -420,7 +423,7 @@ async def test_a_suspended_job_has_no_start_deadline(world: World) -> None:
 # --- Retries ---
 
 
-async def test_a_crash_is_retried_with_back_off_and_counted(world: World) -> None:
+async def test_a_crash_is_retried_with_back_off_and_counted(world: OperatorWorld) -> None:
     program = "import time; time.sleep(0.2); raise SystemExit(7)"
     async with world.operator():
         await world.template(python(program))
@@ -433,7 +436,7 @@ async def test_a_crash_is_retried_with_back_off_and_counted(world: World) -> Non
         assert (task.phase, task.status.reason, task.status.attempts) == ("failed", "ExitCode", 2)
 
 
-async def test_a_retry_that_succeeds_completes_the_task(world: World) -> None:
+async def test_a_retry_that_succeeds_completes_the_task(world: OperatorWorld) -> None:
     async with world.operator():
         name, pid = await start(world, SLEEPER, retries=1)
         psutil.Process(pid).kill()
@@ -444,7 +447,7 @@ async def test_a_retry_that_succeeds_completes_the_task(world: World) -> None:
         assert (task.phase, task.status.attempts) == ("completed", 2)
 
 
-async def test_an_idempotent_task_runs_again_after_an_eviction(world: World) -> None:
+async def test_an_idempotent_task_runs_again_after_an_eviction(world: OperatorWorld) -> None:
     async with world.operator():
         name, _ = await start(world, SLEEPER, idempotent=True)
         (pod,) = await world.pods(name)
@@ -453,5 +456,5 @@ async def test_an_idempotent_task_runs_again_after_an_eviction(world: World) -> 
         async def another() -> bool:
             return any(p["metadata"]["uid"] != pod["metadata"]["uid"] for p in await world.pods(name))
 
-        await eventually(another, "another Pod runs the task")
+        await eventually_async("another Pod runs the task", another)
         assert not (await world.task(name)).terminal

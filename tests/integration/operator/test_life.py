@@ -11,8 +11,9 @@ import pytest
 from mcptasks.kube.kinds import JOBS, MCP_TASKS
 from mcptasks.model.lifecycle import Ending
 from mcptasks.model.task import Phase, Reason
-from tests.integration.operator.harness import SLEEPER, World, eventually, kubeconfig_for, python
+from tests.integration.operator.harness import SLEEPER, OperatorWorld, kubeconfig_for, python
 from tests.integration.operator.proxy import proxied
+from tests.support.polling import eventually_async
 
 pytestmark = pytest.mark.anyio
 
@@ -25,7 +26,9 @@ signal.sigwait({signal.SIGUSR1})
 """
 
 
-async def test_a_normal_task_costs_one_job_one_status_write_and_one_job_patch(world: World, tmp_path: Path) -> None:
+async def test_a_normal_task_costs_one_job_one_status_write_and_one_job_patch(
+    world: OperatorWorld, tmp_path: Path
+) -> None:
     await world.template(python(UNTIL_TOLD))
     async with proxied(world.cluster) as proxy:
         kubeconfig = kubeconfig_for(proxy.url, tmp_path / "kubeconfig")
@@ -42,7 +45,7 @@ async def test_a_normal_task_costs_one_job_one_status_write_and_one_job_patch(wo
                 job = await world.job(name)
                 return job is not None and "ttlSecondsAfterFinished" in job["spec"]
 
-            await eventually(has_ttl, "the Job has a TTL")
+            await eventually_async("the Job has a TTL", has_ttl)
             await asyncio.sleep(1)
     base = f"/apis/batch/v1/namespaces/{world.namespace}/jobs"
     assert proxy.writes("/jobs") == [f"POST {base}", f"PATCH {base}/{name}"]
@@ -53,7 +56,7 @@ async def test_a_normal_task_costs_one_job_one_status_write_and_one_job_patch(wo
     assert reads == [], "nothing is read past the watches"
 
 
-async def test_the_job_and_then_the_task_go_when_the_ttl_is_over(world: World) -> None:
+async def test_the_job_and_then_the_task_go_when_the_ttl_is_over(world: OperatorWorld) -> None:
     await world.template(python(SHORT))
     async with world.operator():
         name = await world.submit(ttlMs=1000)
@@ -68,7 +71,7 @@ async def test_the_job_and_then_the_task_go_when_the_ttl_is_over(world: World) -
         assert task.status.expires_at is not None
 
 
-async def test_a_running_task_outlives_its_ttl(world: World) -> None:
+async def test_a_running_task_outlives_its_ttl(world: OperatorWorld) -> None:
     await world.template(python(SLEEPER))
     async with world.operator():
         name = await world.submit(ttlMs=0)
@@ -81,7 +84,7 @@ async def test_a_running_task_outlives_its_ttl(world: World) -> None:
         assert "ttlSecondsAfterFinished" not in job["spec"]
 
 
-async def test_a_process_that_does_not_leave_after_its_outcome_is_given_time(world: World) -> None:
+async def test_a_process_that_does_not_leave_after_its_outcome_is_given_time(world: OperatorWorld) -> None:
     await world.template(python(SLEEPER))
     async with world.operator():
         name = await world.submit()
@@ -94,7 +97,7 @@ async def test_a_process_that_does_not_leave_after_its_outcome_is_given_time(wor
         assert "deletionTimestamp" not in job["metadata"]
 
 
-async def test_events_tell_the_story_of_a_task(world: World) -> None:
+async def test_events_tell_the_story_of_a_task(world: OperatorWorld) -> None:
     await world.template(python(SHORT))
     async with world.operator():
         name = await world.submit()
@@ -106,17 +109,17 @@ async def test_events_tell_the_story_of_a_task(world: World) -> None:
         async def reasons() -> bool:
             return {event["reason"] for event in await world.events(name)} == {"JobCreated", "Completed"}
 
-        await eventually(reasons, "both events are there")
+        await eventually_async("both events are there", reasons)
 
 
-async def test_the_default_template_may_be_missing(world: World) -> None:
+async def test_the_default_template_may_be_missing(world: OperatorWorld) -> None:
     async with world.operator(runner_command=["python", "-c", SHORT]):
         name = await world.submit()
         pod = await world.running(name)
         assert pod["spec"]["containers"][0]["command"] == ["python", "-c", SHORT]
 
 
-async def test_a_failure_that_the_gateway_recorded_is_left_as_it_is(world: World) -> None:
+async def test_a_failure_that_the_gateway_recorded_is_left_as_it_is(world: OperatorWorld) -> None:
     await world.template(python("import sys, time; time.sleep(1); sys.exit(65)"))
     async with world.operator():
         name = await world.submit(retries=3)

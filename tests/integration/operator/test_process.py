@@ -19,7 +19,8 @@ from mcptasks.kube.kinds import CRDS
 from mcptasks.model.crds import custom_resource_definitions
 from mcptasks.model.task import CEL_RULES
 from mcptasks_embedded.cluster import ClusterConfig, LocalClusterThread
-from tests.integration.operator.harness import SLEEPER, World, eventually, python
+from tests.integration.operator.harness import SLEEPER, OperatorWorld, python
+from tests.support.polling import eventually_async
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +41,7 @@ class Process:
             assert self._process.returncode is None, self.log
             return text in self.log
 
-        await eventually(look, f"it logs {text!r}")
+        await eventually_async(f"it logs {text!r}", look)
 
     async def end(self, number: signal.Signals | None = None) -> int:
         """Wait for its end, after a signal where one is given; its exit code."""
@@ -85,7 +86,7 @@ async def test_a_missing_kubeconfig_is_one_line_and_exit_code_2(tmp_path: Path) 
         assert "nowhere does not exist" in line
 
 
-async def test_a_port_in_use_is_one_line_and_exit_code_2(world: World, tmp_path: Path) -> None:
+async def test_a_port_in_use_is_one_line_and_exit_code_2(world: OperatorWorld, tmp_path: Path) -> None:
     with taken_port() as port:
         async with process(tmp_path, kubeconfig=world.cluster.kubeconfig, liveness_port=port) as operator:
             assert await operator.end() == 2
@@ -94,13 +95,13 @@ async def test_a_port_in_use_is_one_line_and_exit_code_2(world: World, tmp_path:
             assert "MCPTASKS_LIVENESS_PORT" in line
 
 
-async def test_lease_times_that_do_not_fit_are_refused(world: World, tmp_path: Path) -> None:
+async def test_lease_times_that_do_not_fit_are_refused(world: OperatorWorld, tmp_path: Path) -> None:
     async with process(tmp_path, kubeconfig=world.cluster.kubeconfig, lease_seconds=5) as operator:
         assert await operator.end() == 2
         assert "MCPTASKS_LEASE_SECONDS" in operator.log
 
 
-async def test_an_api_server_that_is_away_at_start_is_waited_for(tmp_path: Path, world: World) -> None:
+async def test_an_api_server_that_is_away_at_start_is_waited_for(tmp_path: Path, world: OperatorWorld) -> None:
     port = free_port()
     kubeconfig = tmp_path / "kubeconfig"
     kubeconfig.write_text(world.cluster.kubeconfig.read_text().replace(world.cluster.url, f"https://127.0.0.1:{port}"))
@@ -122,7 +123,9 @@ async def test_missing_crds_are_named_and_waited_for(tmp_path: Path) -> None:
             assert await operator.end(signal.SIGINT) == 0
 
 
-async def test_sigterm_while_it_leads_is_a_clean_stop_that_leaves_tasks_alone(world: World, tmp_path: Path) -> None:
+async def test_sigterm_while_it_leads_is_a_clean_stop_that_leaves_tasks_alone(
+    world: OperatorWorld, tmp_path: Path
+) -> None:
     await world.template(python(SLEEPER))
     async with process(tmp_path, kubeconfig=world.cluster.kubeconfig, namespace=world.namespace) as operator:
         name = await world.submit()
@@ -133,7 +136,7 @@ async def test_sigterm_while_it_leads_is_a_clean_stop_that_leaves_tasks_alone(wo
     assert await world.job(name) is not None
 
 
-async def test_sigkill_loses_nothing(world: World, tmp_path: Path) -> None:
+async def test_sigkill_loses_nothing(world: OperatorWorld, tmp_path: Path) -> None:
     await world.template(python(SLEEPER))
     settings = {
         "kubeconfig": world.cluster.kubeconfig,
@@ -154,7 +157,9 @@ async def test_sigkill_loses_nothing(world: World, tmp_path: Path) -> None:
         assert await world.job(name) is None
 
 
-async def test_the_health_endpoint_answers_while_it_waits_stands_by_and_leads(world: World, tmp_path: Path) -> None:
+async def test_the_health_endpoint_answers_while_it_waits_stands_by_and_leads(
+    world: OperatorWorld, tmp_path: Path
+) -> None:
     port = free_port()
     settings = {"kubeconfig": world.cluster.kubeconfig, "namespace": world.namespace}
     (tmp_path / "first").mkdir()

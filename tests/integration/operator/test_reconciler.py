@@ -13,12 +13,12 @@ from mcptasks_operator.acting.executors import Executors, JobExecutor
 from mcptasks_operator.acting.gatherer import Gatherer, Warnings
 from mcptasks_operator.acting.reconciler import Reconciler
 from mcptasks_operator.watching.cache import Cache, WatchedKind
-from tests.integration.operator.harness import SLEEPER, World, is_terminated, python
+from tests.integration.operator.harness import SLEEPER, OperatorWorld, is_terminated, python
 
 pytestmark = pytest.mark.anyio
 
 
-def make_reconciler(world: World, cache: Cache) -> Reconciler:
+def make_reconciler(world: OperatorWorld, cache: Cache) -> Reconciler:
     return Reconciler(
         kube=world.kube,
         cache=cache,
@@ -30,7 +30,7 @@ def make_reconciler(world: World, cache: Cache) -> Reconciler:
     )
 
 
-async def test_a_stale_cache_never_overwrites_an_outcome(world: World) -> None:
+async def test_a_stale_cache_never_overwrites_an_outcome(world: OperatorWorld) -> None:
     name = await world.submit(templateRef={"name": "nowhere"})
     cache = Cache()
     cache.put(WatchedKind.TASK, await world.task_object(name))
@@ -46,7 +46,7 @@ async def test_a_stale_cache_never_overwrites_an_outcome(world: World) -> None:
     assert "TemplateNotFound" not in {event["reason"] for event in await world.events(name)}
 
 
-async def test_a_stale_cache_never_revives_a_deleted_task(world: World) -> None:
+async def test_a_stale_cache_never_revives_a_deleted_task(world: OperatorWorld) -> None:
     await world.template(python(SLEEPER))
     name = await world.submit(cancel=True)
     cache = Cache()
@@ -56,7 +56,7 @@ async def test_a_stale_cache_never_revives_a_deleted_task(world: World) -> None:
     assert cache.seen((world.namespace, name)) is None
 
 
-async def test_a_second_reconcile_of_a_settled_task_does_nothing(world: World) -> None:
+async def test_a_second_reconcile_of_a_settled_task_does_nothing(world: OperatorWorld) -> None:
     await world.template(python(SLEEPER))
     name = await world.submit()
     cache = Cache()
@@ -73,7 +73,7 @@ async def test_a_second_reconcile_of_a_settled_task_does_nothing(world: World) -
     await world.kube.delete(JOBS, name, world.namespace)
 
 
-async def test_a_job_that_loses_its_labels_does_not_cancel_its_task(world: World) -> None:
+async def test_a_job_that_loses_its_labels_does_not_cancel_its_task(world: OperatorWorld) -> None:
     """A watch with a label selector tells of it as of a deletion."""
     await world.template(python(SLEEPER))
     async with world.operator():
@@ -87,10 +87,10 @@ async def test_a_job_that_loses_its_labels_does_not_cancel_its_task(world: World
 
 
 @pytest.mark.parametrize("everywhere", [True, False], ids=["all namespaces", "two namespaces"])
-async def test_an_operator_serves_more_than_its_own_namespace(world: World, everywhere: bool) -> None:
+async def test_an_operator_serves_more_than_its_own_namespace(world: OperatorWorld, everywhere: bool) -> None:
     other = f"{world.namespace}-b"
     await world.kube.create(NAMESPACES, {"metadata": {"name": other}})
-    elsewhere = World(world.kube, world.cluster, other, world.settings)
+    elsewhere = OperatorWorld(world.kube, world.cluster, other, world.settings)
     watched = ["*"] if everywhere else [world.namespace, other]
     try:
         async with world.operator(watch_namespaces=watched):
@@ -105,10 +105,10 @@ async def test_an_operator_serves_more_than_its_own_namespace(world: World, ever
         await world.kube.delete(NAMESPACES, other)
 
 
-async def test_an_operator_leaves_other_namespaces_alone(world: World) -> None:
+async def test_an_operator_leaves_other_namespaces_alone(world: OperatorWorld) -> None:
     other = f"{world.namespace}-b"
     await world.kube.create(NAMESPACES, {"metadata": {"name": other}})
-    elsewhere = World(world.kube, world.cluster, other, world.settings)
+    elsewhere = OperatorWorld(world.kube, world.cluster, other, world.settings)
     try:
         async with world.operator():
             foreign = await elsewhere.submit()

@@ -10,55 +10,62 @@ import pytest
 from aiohttp import web
 
 from mcptasks.kube.kinds import JOBS, LEASES, MCP_TASKS
-from tests.integration.operator.harness import SLEEPER, OperatorThread, World, eventually, kubeconfig_for, python
+from tests.integration.operator.harness import (
+    SLEEPER,
+    OperatorThread,
+    OperatorWorld,
+    kubeconfig_for,
+    python,
+)
 from tests.integration.operator.proxy import Call, proxied
+from tests.support.polling import eventually_async
 
 pytestmark = pytest.mark.anyio
 
 
-async def jobs(world: World) -> list[str]:
+async def jobs(world: OperatorWorld) -> list[str]:
     return [job["metadata"]["name"] for job in (await world.kube.list(JOBS, world.namespace)).items]
 
 
-async def test_a_task_that_was_made_without_an_operator_runs_once_there_is_one(world: World) -> None:
+async def test_a_task_that_was_made_without_an_operator_runs_once_there_is_one(world: OperatorWorld) -> None:
     await world.template(python(SLEEPER))
     name = await world.submit()
     async with world.operator():
         await world.running(name)
 
 
-Step = Callable[[World, str], Awaitable[object]]
+Step = Callable[[OperatorWorld, str], Awaitable[object]]
 
 
-async def claim(world: World, name: str) -> object:
+async def claim(world: OperatorWorld, name: str) -> object:
     await world.running(name)
     return await world.claim(name)
 
 
-async def finish(world: World, name: str) -> object:
+async def finish(world: OperatorWorld, name: str) -> object:
     return await world.finish(name, floor=2)
 
 
-async def kill(world: World, name: str) -> object:
+async def kill(world: OperatorWorld, name: str) -> object:
     (await world.process(name)).kill()
-    return await eventually(lambda: has_finished_job(world, name), "the Job has finished")
+    return await eventually_async("the Job has finished", lambda: has_finished_job(world, name))
 
 
-async def has_finished_job(world: World, name: str) -> bool:
+async def has_finished_job(world: OperatorWorld, name: str) -> bool:
     job = await world.job(name)
     types = {condition["type"] for condition in ((job or {}).get("status") or {}).get("conditions") or ()}
     return bool(types & {"Complete", "Failed"})
 
 
 @pytest.mark.parametrize("steps", range(4), ids=["before the Job", "Job made", "claimed", "finished"])
-async def test_an_operator_that_comes_back_goes_on_where_the_last_one_stopped(world: World, steps: int) -> None:
+async def test_an_operator_that_comes_back_goes_on_where_the_last_one_stopped(world: OperatorWorld, steps: int) -> None:
     """Four operators may come and go; each step of the life happens while none is there."""
     await world.template(python("import time; time.sleep(3)"))
     name = await world.submit(ttlMs=5000)
     done: list[Step] = [claim, finish]
     if steps >= 1:
         async with world.operator():
-            await eventually(lambda: world.job(name), "the Job is there")
+            await eventually_async("the Job is there", lambda: world.job(name))
     for step in done[: max(steps - 1, 0)]:
         await step(world, name)
     async with world.operator():
@@ -71,7 +78,7 @@ async def test_an_operator_that_comes_back_goes_on_where_the_last_one_stopped(wo
         assert await jobs(world) == []
 
 
-async def test_a_cancel_without_an_operator_takes_effect_when_it_returns(world: World) -> None:
+async def test_a_cancel_without_an_operator_takes_effect_when_it_returns(world: OperatorWorld) -> None:
     await world.template(python(SLEEPER))
     async with world.operator():
         name = await world.submit()
@@ -83,7 +90,7 @@ async def test_a_cancel_without_an_operator_takes_effect_when_it_returns(world: 
         assert await world.job(name) is None
 
 
-async def test_a_job_that_is_deleted_without_an_operator_cancels_the_claimed_task(world: World) -> None:
+async def test_a_job_that_is_deleted_without_an_operator_cancels_the_claimed_task(world: OperatorWorld) -> None:
     await world.template(python(SLEEPER))
     async with world.operator():
         name = await world.submit()
@@ -95,19 +102,19 @@ async def test_a_job_that_is_deleted_without_an_operator_cancels_the_claimed_tas
         assert await jobs(world) == []
 
 
-async def test_a_job_that_is_deleted_unclaimed_without_an_operator_is_made_again(world: World) -> None:
+async def test_a_job_that_is_deleted_unclaimed_without_an_operator_is_made_again(world: OperatorWorld) -> None:
     """No tool code has run: making it again runs nothing twice."""
     await world.template(python(SLEEPER))
     async with world.operator():
         name = await world.submit()
-        await eventually(lambda: world.job(name), "the Job is there")
+        await eventually_async("the Job is there", lambda: world.job(name))
     await world.kube.delete(JOBS, name, world.namespace)
     async with world.operator():
         await world.running(name)
         assert not (await world.task(name)).terminal
 
 
-async def test_a_crash_without_an_operator_is_diagnosed_when_it_returns(world: World) -> None:
+async def test_a_crash_without_an_operator_is_diagnosed_when_it_returns(world: OperatorWorld) -> None:
     await world.template(python(SLEEPER))
     async with world.operator():
         name = await world.submit()
@@ -120,7 +127,7 @@ async def test_a_crash_without_an_operator_is_diagnosed_when_it_returns(world: W
         assert "at work" in (task.status.message or "")
 
 
-async def test_what_expired_without_an_operator_is_removed_when_it_returns(world: World) -> None:
+async def test_what_expired_without_an_operator_is_removed_when_it_returns(world: OperatorWorld) -> None:
     await world.template(python("import time; time.sleep(0.5)"))
     async with world.operator():
         name = await world.submit(ttlMs=0)
@@ -131,7 +138,7 @@ async def test_what_expired_without_an_operator_is_removed_when_it_returns(world
         await world.gone(JOBS, name)
 
 
-async def test_the_standby_takes_over_from_a_leader_that_stops_and_makes_no_second_job(world: World) -> None:
+async def test_the_standby_takes_over_from_a_leader_that_stops_and_makes_no_second_job(world: OperatorWorld) -> None:
     await world.template(python(SLEEPER))
     first = OperatorThread(world.settings).start()
     second = OperatorThread(world.settings)
@@ -152,7 +159,7 @@ async def test_the_standby_takes_over_from_a_leader_that_stops_and_makes_no_seco
 
 
 async def test_an_operator_that_loses_its_lease_ends_at_once_with_an_exit_code_that_asks_for_a_restart(
-    world: World,
+    world: OperatorWorld,
 ) -> None:
     async with world.operator() as operator:
         lease = await world.kube.get(LEASES, "mcptasks-operator", world.namespace)
@@ -162,7 +169,7 @@ async def test_an_operator_that_loses_its_lease_ends_at_once_with_an_exit_code_t
         assert await asyncio.to_thread(operator.join) == 1
 
 
-async def test_an_operator_gives_its_lease_up_when_it_stops(world: World) -> None:
+async def test_an_operator_gives_its_lease_up_when_it_stops(world: OperatorWorld) -> None:
     async with world.operator() as operator:
         assert await asyncio.to_thread(operator.stop) == 0
     lease = await world.kube.get(LEASES, "mcptasks-operator", world.namespace)
@@ -170,7 +177,7 @@ async def test_an_operator_gives_its_lease_up_when_it_stops(world: World) -> Non
 
 
 async def test_an_operator_that_cannot_renew_its_lease_ends_so_that_it_is_restarted(
-    world: World, tmp_path: Path
+    world: OperatorWorld, tmp_path: Path
 ) -> None:
     async with proxied(world.cluster) as proxy:
         kubeconfig = kubeconfig_for(proxy.url, tmp_path / "kubeconfig")
@@ -179,7 +186,7 @@ async def test_an_operator_that_cannot_renew_its_lease_ends_so_that_it_is_restar
             assert await asyncio.to_thread(operator.join) == 1
 
 
-async def test_a_short_absence_of_the_api_server_is_sat_out(world: World, tmp_path: Path) -> None:
+async def test_a_short_absence_of_the_api_server_is_sat_out(world: OperatorWorld, tmp_path: Path) -> None:
     await world.template(python(SLEEPER))
     async with proxied(world.cluster) as proxy:
         kubeconfig = kubeconfig_for(proxy.url, tmp_path / "kubeconfig")
@@ -192,7 +199,7 @@ async def test_a_short_absence_of_the_api_server_is_sat_out(world: World, tmp_pa
             assert operator.code is None
 
 
-async def test_a_job_create_whose_answer_is_lost_makes_no_second_job(world: World, tmp_path: Path) -> None:
+async def test_a_job_create_whose_answer_is_lost_makes_no_second_job(world: OperatorWorld, tmp_path: Path) -> None:
     """The API server has stored the Job, and the operator does not know."""
     await world.template(python(SLEEPER))
     name = await world.submit()
@@ -210,7 +217,7 @@ async def test_a_job_create_whose_answer_is_lost_makes_no_second_job(world: Worl
 
         proxy.fault = hide_jobs
         async with world.operator(kubeconfig=kubeconfig):
-            await eventually(lambda: posted(proxy.writes("/jobs")), "the operator tries to create the Job")
+            await eventually_async("the operator tries to create the Job", lambda: posted(proxy.writes("/jobs")))
             await asyncio.sleep(0.5)
             assert not (await world.task(name)).terminal
             assert await world.job(name) == job
@@ -220,7 +227,7 @@ async def posted(writes: list[str]) -> bool:
     return any(write.startswith("POST") for write in writes)
 
 
-async def test_what_vanishes_unseen_comes_to_light_by_the_resync(world: World, tmp_path: Path) -> None:
+async def test_what_vanishes_unseen_comes_to_light_by_the_resync(world: OperatorWorld, tmp_path: Path) -> None:
     await world.template(python(SLEEPER))
     async with proxied(world.cluster) as proxy:
         kubeconfig = kubeconfig_for(proxy.url, tmp_path / "kubeconfig")
@@ -233,7 +240,9 @@ async def test_what_vanishes_unseen_comes_to_light_by_the_resync(world: World, t
             assert task.status.reason == "JobDeleted"
 
 
-async def test_an_error_in_a_watch_ends_the_operator_so_that_it_is_restarted(world: World, tmp_path: Path) -> None:
+async def test_an_error_in_a_watch_ends_the_operator_so_that_it_is_restarted(
+    world: OperatorWorld, tmp_path: Path
+) -> None:
     error = {"type": "ERROR", "object": {"kind": "Status", "code": 500, "message": "etcdserver: request timed out"}}
 
     def break_watch(call: Call) -> web.Response | None:
@@ -246,7 +255,7 @@ async def test_an_error_in_a_watch_ends_the_operator_so_that_it_is_restarted(wor
         assert await asyncio.to_thread(operator.join) == 1
 
 
-async def test_many_tasks_get_one_job_each_though_the_operator_changes(world: World) -> None:
+async def test_many_tasks_get_one_job_each_though_the_operator_changes(world: OperatorWorld) -> None:
     await world.template(python("pass"))
     names = [await world.submit() for _ in range(40)]
     for _ in range(3):

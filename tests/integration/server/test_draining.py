@@ -9,8 +9,9 @@ from typing import Any
 
 from mcptasks.dev.stack import LocalStack, StackConfig
 from mcptasks.model.task import JsonObject
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
 from tests.support.mcp import Answer, RawClient
+from tests.support.polling import eventually
 
 LONG: JsonObject = {"count": 1000}
 

@@ -10,8 +10,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mcptasks.dev.stack import LocalStack, StackConfig
-from tests.support.kubectl import eventually
 from tests.support.mcp import NEW, OLD, RawClient
+from tests.support.polling import eventually
 
 TOOLS = """
 from mcptasks import TaskServer

@@ -17,8 +17,9 @@ import pytest
 from mcptasks.client import Client
 from mcptasks.dev.stack import LocalStack, StackConfig
 from mcptasks.model.task import JsonObject
-from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubectl import Kubectl
 from tests.support.mcp import EXTENSION, Answer, RawClient
+from tests.support.polling import eventually
 
 KEY = "mcptasks.dev/idempotency-key"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.kubectl import eventually
 from tests.support.mcp import RawClient
+from tests.support.polling import eventually
 
 TOOLS = Path(__file__).parents[2] / "e2e" / "tools.py"
 

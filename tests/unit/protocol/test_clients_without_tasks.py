@@ -13,8 +13,8 @@ import pytest
 from mcptasks import TaskConfig, TaskConfigError, TaskServer
 from mcptasks.model.task import JsonObject, Reason, TaskError
 from mcptasks.settings import Settings
-from tests.support.kubectl import eventually
 from tests.support.mcp import Answer
+from tests.support.polling import eventually
 from tests.unit.protocol.conftest import Endpoint, serving
 
 VERSIONS = ("old", "new")

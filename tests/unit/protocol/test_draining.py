@@ -15,8 +15,8 @@ import pytest
 from mcptasks import TaskConfig, TaskServer
 from mcptasks.model.task import JsonObject
 from mcptasks.settings import Settings
-from tests.support.kubectl import eventually
 from tests.support.mcp import Answer
+from tests.support.polling import eventually
 from tests.unit.protocol.conftest import Endpoint, serving
 
 BOTH = pytest.mark.parametrize("version", ["old", "new"])

@@ -11,7 +11,7 @@ import pytest
 from mcptasks.model.task import JsonObject
 from mcptasks.settings import Settings
 from mcptasks.tasks.service import TaskService
-from tests.support.kubectl import eventually
+from tests.support.polling import eventually
 from tests.unit.protocol.conftest import Endpoint, serving
 from tests.unit.protocol.costs import Cost, cost_of
 

@@ -15,8 +15,8 @@ from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.questions import asked
 from mcptasks.model.task import InputRequest, JsonObject, Reason, TaskError
 from mcptasks.settings import Settings
-from tests.support.kubectl import eventually
 from tests.support.mcp import EXTENSION, Answer, Stream
+from tests.support.polling import eventually
 from tests.unit.protocol.conftest import Endpoint, serving
 from tests.unit.protocol.test_callers import UNKNOWN_ID
 

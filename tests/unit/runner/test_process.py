@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from mcptasks.gateway.contract import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PATH, RefusalCode
 from mcptasks.model.task import Component, ComponentKind
 from tests.support.fake_gateway import Answer, FakeGateway, an_assignment, refusal
+from tests.support.polling import eventually
 from tests.unit.runner.conftest import Ended, Runner, ended
 
 
@@ -483,7 +483,7 @@ class TestEnding:
             raise RuntimeError("swallowed") from error
         """)
         process = runner.start()
-        wait_until(started.exists)
+        eventually("the tool runs", started.exists, every=0.01)
         process.send_signal(signal.SIGTERM)
         assert ended(process).code == 143
         assert not gateway.requests(OUTCOME_PATH)
@@ -607,10 +607,3 @@ class TestTheGateway:
         )
         assert runner.run().code == 0
         assert "Hello you" in gateway.outcome()["text"]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)

@@ -28,7 +28,7 @@ OLD, NEW = KeyPair.rsa("old"), KeyPair.rsa("new")
 
 
 @dataclass
-class World:
+class IssuerAndClock:
     """An issuer and a clock that the test moves."""
 
     issuer: Issuer = field(default_factory=lambda: Issuer([OLD]))
@@ -54,7 +54,7 @@ async def known(keys: IssuerKeys, key_id: str) -> bool:
 
 
 def test_keys_are_fetched_once_for_all_calls() -> None:
-    world = World()
+    world = IssuerAndClock()
 
     async def test() -> None:
         keys = world.keys()
@@ -66,7 +66,7 @@ def test_keys_are_fetched_once_for_all_calls() -> None:
 
 
 def test_a_new_key_is_fetched_when_a_token_names_it() -> None:
-    world = World()
+    world = IssuerAndClock()
 
     async def test() -> None:
         keys = world.keys()
@@ -80,7 +80,7 @@ def test_a_new_key_is_fetched_when_a_token_names_it() -> None:
 
 
 def test_unknown_keys_do_not_flood_the_issuer() -> None:
-    world = World()
+    world = IssuerAndClock()
 
     async def test() -> None:
         keys = world.keys()
@@ -96,7 +96,7 @@ def test_unknown_keys_do_not_flood_the_issuer() -> None:
 
 
 def test_keys_that_are_no_longer_fresh_are_renewed_beside_the_call() -> None:
-    world = World()
+    world = IssuerAndClock()
 
     async def test() -> None:
         keys = world.keys()
@@ -112,7 +112,7 @@ def test_keys_that_are_no_longer_fresh_are_renewed_beside_the_call() -> None:
 
 
 def test_known_keys_outlive_an_issuer_that_is_away_for_a_day() -> None:
-    world = World()
+    world = IssuerAndClock()
 
     async def test() -> None:
         keys = world.keys()
@@ -132,7 +132,7 @@ def test_known_keys_outlive_an_issuer_that_is_away_for_a_day() -> None:
 
 
 def test_an_issuer_that_is_away_is_asked_again_after_a_while() -> None:
-    world = World(down=True)
+    world = IssuerAndClock(down=True)
 
     async def test() -> None:
         keys = world.keys()
