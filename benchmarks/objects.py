@@ -33,8 +33,9 @@ from mcptasks.kube.watch_cache import WatchCache  # noqa: E402
 from mcptasks.model.lifecycle import timestamp, utc_now  # noqa: E402
 from mcptasks.model.task import JsonObject, McpTaskTemplateSpec  # noqa: E402
 from mcptasks.settings import Settings  # noqa: E402
+from mcptasks.tasks.cached_tasks import cached  # noqa: E402
 from mcptasks.tasks.results import Results  # noqa: E402
-from mcptasks.tasks.service import TaskService, cached  # noqa: E402
+from mcptasks.tasks.service import TaskService  # noqa: E402
 from mcptasks_operator.acting.events import EventPoster  # noqa: E402
 from mcptasks_operator.acting.executors import Executors, JobExecutor  # noqa: E402
 from mcptasks_operator.acting.gatherer import Gatherer, Warnings  # noqa: E402

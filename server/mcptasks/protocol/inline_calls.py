@@ -8,7 +8,7 @@ import anyio
 from mcp.server.context import CallNext, HandlerResult
 
 from mcptasks.protocol.requests import Context, as_mcp_error
-from mcptasks.tasks.calls import InterruptedCallError
+from mcptasks.tasks.service_errors import InterruptedCallError
 
 
 async def until_closing(closing: asyncio.Event, call_next: CallNext, ctx: Context) -> HandlerResult:

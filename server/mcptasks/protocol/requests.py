@@ -21,20 +21,20 @@ from mcptasks.model.questions import Answer
 from mcptasks.model.task import InputRequest, JsonObject, Phase, Principal, Request, TraceContext
 from mcptasks.protocol.catalogue import METHODS, ArgumentsError
 from mcptasks.protocol.versions import IDEMPOTENCY_META, PROGRESS_META
-from mcptasks.tasks.calls import (
+from mcptasks.tasks.service_errors import (
     DrainingError,
     InterruptedCallError,
     InvalidCallError,
-    RefusedError,
     ServiceError,
     TaskEndedError,
     TaskNotFoundError,
-    TaskView,
+    TaskRefusedError,
     TooManyPollsError,
     TooManySubscriptionsError,
     TooManyTasksError,
     UnavailableServiceError,
 )
+from mcptasks.tasks.views import TaskView
 
 if TYPE_CHECKING:
     from mcptasks.tasks.service import TaskService
@@ -57,7 +57,7 @@ _CODES: dict[type[Exception], int] = {
     TooManyTasksError: INTERNAL_ERROR,
     TooManyPollsError: INTERNAL_ERROR,
     TooManySubscriptionsError: INTERNAL_ERROR,
-    RefusedError: INTERNAL_ERROR,
+    TaskRefusedError: INTERNAL_ERROR,
     UnavailableServiceError: INTERNAL_ERROR,
     DrainingError: INTERNAL_ERROR,
     InterruptedCallError: INTERNAL_ERROR,
@@ -222,15 +222,11 @@ async def give_answers(
 
     Raises TaskNotFoundError, UnavailableServiceError.
     """
-    principal = principal_of_caller()
-    view = await service.get(task_id, principal, fresh=True)
-    given = {
-        request.key: read(request, responses[request.key])
-        for request in view.input_requests
-        if request.key in responses
-    }
-    if given:
-        await service.answer(task_id, principal, given)
+
+    def answers(asked: Sequence[InputRequest]) -> dict[str, Answer]:
+        return {request.key: read(request, responses[request.key]) for request in asked if request.key in responses}
+
+    await service.answer(task_id, principal_of_caller(), answers)
 
 
 INVALID_RESULT = "Handler returned an invalid result"

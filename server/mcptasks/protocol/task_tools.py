@@ -17,7 +17,8 @@ from pydantic import Field
 
 from mcptasks.model.task import JsonObject
 from mcptasks.protocol.requests import principal_of_caller
-from mcptasks.tasks.calls import ServiceError, TaskView
+from mcptasks.tasks.service_errors import ServiceError
+from mcptasks.tasks.views import TaskView
 
 if TYPE_CHECKING:
     from mcptasks.tasks.service import TaskService

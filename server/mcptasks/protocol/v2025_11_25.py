@@ -40,7 +40,9 @@ from mcptasks.protocol.v2025_11_25_questions import answer_in, asked_with, can_b
 from mcptasks.protocol.v2025_11_25_sessions import HEADER as SESSION_HEADER
 from mcptasks.protocol.v2025_11_25_sessions import declared_by
 from mcptasks.protocol.waits import WaitingCalls, send_progress
-from mcptasks.tasks.calls import Call, TaskNotFoundError, TaskView
+from mcptasks.tasks.calls import Call
+from mcptasks.tasks.service_errors import TaskNotFoundError
+from mcptasks.tasks.views import TaskView
 
 if TYPE_CHECKING:
     from mcptasks.tasks.service import TaskService

@@ -38,7 +38,9 @@ from mcptasks.protocol.requests import (
     trace_context_of,
 )
 from mcptasks.protocol.waits import WaitingCalls
-from mcptasks.tasks.calls import Call, TaskEndedError, TaskView
+from mcptasks.tasks.calls import Call
+from mcptasks.tasks.service_errors import TaskEndedError
+from mcptasks.tasks.views import TaskView
 
 if TYPE_CHECKING:
     from mcptasks.tasks.service import TaskService

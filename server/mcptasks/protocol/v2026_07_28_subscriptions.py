@@ -30,7 +30,7 @@ from mcp_types import (
 from mcptasks.model.task import JsonObject
 from mcptasks.protocol.requests import Context, principal_of_caller
 from mcptasks.protocol.v2026_07_28 import EXTENSION, Protocol2026
-from mcptasks.tasks.calls import DrainingError, TaskNotFoundError
+from mcptasks.tasks.service_errors import DrainingError, TaskNotFoundError
 
 LISTEN = "subscriptions/listen"
 TASK_IDS = "taskIds"

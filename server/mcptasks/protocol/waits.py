@@ -14,7 +14,9 @@ from mcp_types import ProgressNotification
 from mcptasks.model.task import JsonObject
 from mcptasks.model.task_config import PlainCall
 from mcptasks.protocol.requests import Context, shaped_result, task_failure
-from mcptasks.tasks.calls import Call, DrainingError, InterruptedCallError, ServiceError, TaskView
+from mcptasks.tasks.calls import Call
+from mcptasks.tasks.service_errors import DrainingError, InterruptedCallError, ServiceError
+from mcptasks.tasks.views import TaskView
 
 if TYPE_CHECKING:
     from mcptasks.tasks.service import TaskService

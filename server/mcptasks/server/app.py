@@ -38,8 +38,9 @@ from mcptasks.protocol.transport import HandshakeHttp
 from mcptasks.server.auth import AuthConfigError, Authentication, VerifiableTokens
 from mcptasks.server.http_errors import JsonRpcErrors
 from mcptasks.settings import Settings
+from mcptasks.tasks.cached_tasks import cached, unfinished_owner
 from mcptasks.tasks.results import Results, ResultStoreUnavailableError
-from mcptasks.tasks.service import TaskService, cached, unfinished_owner
+from mcptasks.tasks.service import TaskService
 
 logger = logging.getLogger(__name__)
 

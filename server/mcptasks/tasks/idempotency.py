@@ -9,7 +9,9 @@ import hashlib
 import json
 
 from mcptasks.model.task import JsonObject, Principal
-from mcptasks.tasks.calls import Call, InvalidCallError, principal_key
+from mcptasks.tasks.calls import Call
+from mcptasks.tasks.owners import owner_key
+from mcptasks.tasks.service_errors import InvalidCallError
 
 MAX_KEY_CHARACTERS = 256
 MIN_ANONYMOUS_CHARACTERS = 32
@@ -33,7 +35,7 @@ def check_key(key: str, principal: Principal | None, single_user: bool) -> None:
 def parts(server: str, call: Call, key: str) -> tuple[str, ...]:
     """What together decides the task: server, component, principal and key."""
     principal = call.principal
-    who = ("anonymous",) if principal is None else ("principal", *principal_key(principal))
+    who = ("anonymous",) if principal is None else ("principal", *owner_key(principal))
     return server, call.component.kind.value, call.component.name, *who, key
 
 

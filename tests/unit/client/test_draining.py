@@ -7,7 +7,7 @@ from mcp.shared.exceptions import MCPError
 from mcptasks.client.protocol.json_rpc import error_of
 from mcptasks.client.protocol.retry import was_not_started
 from mcptasks.protocol.requests import as_mcp_error
-from mcptasks.tasks.calls import DrainingError, UnavailableServiceError
+from mcptasks.tasks.service_errors import DrainingError, UnavailableServiceError
 
 
 def as_the_client_has_it(error: Exception) -> bool:

@@ -27,8 +27,9 @@ from mcptasks.model.task import JsonObject, Phase, Reason, ResultRecord, TaskErr
 from mcptasks.server.app import bind, endpoint_app
 from mcptasks.server.auth import Authentication
 from mcptasks.settings import Settings
+from mcptasks.tasks.cached_tasks import cached, unfinished_owner
 from mcptasks.tasks.results import Results
-from mcptasks.tasks.service import TaskService, cached, unfinished_owner
+from mcptasks.tasks.service import TaskService
 from tests.support.doubles import MemoryTasks
 from tests.support.mcp import Answer, RawClient
 

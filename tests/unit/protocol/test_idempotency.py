@@ -14,8 +14,9 @@ from mcptasks.model.lifecycle import timestamp, utc_now
 from mcptasks.model.names import is_task_name
 from mcptasks.model.task import Component, JsonObject, Principal
 from mcptasks.settings import Settings
-from mcptasks.tasks.calls import Call, InvalidCallError
+from mcptasks.tasks.calls import Call
 from mcptasks.tasks.idempotency import MIN_ANONYMOUS_CHARACTERS, check_key, parts
+from mcptasks.tasks.service_errors import InvalidCallError
 from tests.support.doubles import MemoryTasks
 from tests.unit.protocol.conftest import Endpoint, serving
 

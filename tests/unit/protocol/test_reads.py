@@ -52,8 +52,8 @@ def test_one_who_waits_reads_once_and_hears_the_rest_from_the_watch(alone: Endpo
 @pytest.mark.parametrize(
     "request_of",
     [
-        pytest.param(lambda service, task_id: service.get(task_id, None, fresh=True), id="a get that must be fresh"),
-        pytest.param(lambda service, task_id: service.answer(task_id, None, {}), id="an answer"),
+        pytest.param(lambda service, task_id: service.reader.current(task_id, None), id="a read that must be fresh"),
+        pytest.param(lambda service, task_id: service.answer(task_id, None, lambda _asked: {}), id="an answer"),
     ],
 )
 def test_what_must_not_be_old_is_read_once(

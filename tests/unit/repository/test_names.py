@@ -20,7 +20,6 @@ KNOWN = frozenset(
         "Output",
         "Progress",
         "Refusal",
-        "RefusedError",
         "Request",
         "Retention",
         "Terminated",

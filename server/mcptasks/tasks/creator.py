@@ -1,0 +1,127 @@
+"""Creating tasks: durable before the reply, at most so many for each caller, one for each idempotency key."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mcptasks.kube.errors import AlreadyExistsError, ForbiddenError, InvalidError, NotFoundError, UnavailableError
+from mcptasks.kube.task_objects import TaskClient
+from mcptasks.kube.watch_cache import WatchCache
+from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.task import JsonObject
+from mcptasks.settings import Settings
+from mcptasks.tasks import idempotency
+from mcptasks.tasks.cached_tasks import is_gone
+from mcptasks.tasks.calls import Call
+from mcptasks.tasks.limits import UnderWay
+from mcptasks.tasks.manifest import TaskManifest
+from mcptasks.tasks.owners import owner_of
+from mcptasks.tasks.service_errors import TaskRefusedError, TooManyTasksError, UnavailableServiceError
+
+logger = logging.getLogger(__name__)
+
+CREATE_ATTEMPTS = 5
+CREATE_PAUSE_SECONDS = 0.3
+
+NAME_FREE_SECONDS = 15.0
+NAME_FREE_PAUSE_SECONDS = 0.25
+"""How long a repeated call waits for the removal of the expired task before it, and how often it looks."""
+
+
+@dataclass(frozen=True)
+class TaskCreator:
+    """Stores the tasks of one server."""
+
+    settings: Settings
+    namespace: str
+    tasks: TaskClient
+    cache: WatchCache
+    now: Callable[[], datetime] = utc_now
+    _creating: UnderWay = field(default_factory=UnderWay)
+    """Tasks of each owner that are being created."""
+
+    async def create(self, call: Call) -> JsonObject:
+        """Store a new task, or find the one that the call's idempotency key has made. Returns the stored object.
+
+        Raises:
+            InvalidCallError: ttl or arguments are out of bounds. Nothing was stored.
+            TooManyTasksError: the caller has as many unfinished ones as it may have.
+            TaskRefusedError: the cluster does not allow it.
+            UnavailableServiceError: the cluster cannot be reached.
+        """
+        body = TaskManifest(self.settings, self.namespace).build(call)
+        name = body["metadata"]["name"]
+        try:
+            stored = await self._store_within_limits(call, body)
+        except UnavailableError as error:
+            logger.error("cannot store task %s: %s", name, error)
+            raise UnavailableServiceError(
+                "The task could not be stored: the cluster is unavailable. Try again."
+            ) from error
+        except (ForbiddenError, InvalidError) as error:
+            logger.warning("task %s was refused: %s", name, error)
+            raise TaskRefusedError(f"The cluster does not allow this task: {error.message}") from error
+        self.cache.add(stored)
+        logger.info("task created", extra={"task": name, "component": call.component.name})
+        return stored
+
+    async def _store_within_limits(self, call: Call, body: JsonObject) -> JsonObject:
+        """Create the object unless the caller has too many tasks; a repeated call makes no new one."""
+        limit, owner = self.settings.max_tasks_per_caller, owner_of(body)
+        if limit and self.cache.count((self.settings.server_name, owner)) + self._creating.count(owner) >= limit:
+            repeated = await self._repeated(call, body)
+            if repeated is None:
+                raise TooManyTasksError(limit)
+            return repeated
+        with self._creating.one_more(owner):
+            return await (self._store(body) if call.idempotency_key is None else self._store_keyed(body))
+
+    async def _repeated(self, call: Call, body: JsonObject) -> JsonObject | None:
+        """The task that an earlier call with the same idempotency key made, if it is still there."""
+        if call.idempotency_key is None:
+            return None
+        try:
+            stored = await self.tasks.get(self.namespace, body["metadata"]["name"])
+        except NotFoundError:
+            return None
+        if is_gone(stored, self.now()):
+            return None
+        idempotency.refuse_other(stored, body)
+        return stored
+
+    async def _store_keyed(self, body: JsonObject) -> JsonObject:
+        """Create the object whose name is that of its idempotency key, or find the one of an earlier call.
+
+        One that has expired is removed by the operator; a new one takes its place as soon as the name is free.
+        """
+        for _ in range(round(NAME_FREE_SECONDS / NAME_FREE_PAUSE_SECONDS)):
+            try:
+                stored = await self._store(body)
+            except NotFoundError:
+                # It was there when this one was to be created, and removed before it could be read.
+                continue
+            if not is_gone(stored, self.now()):
+                idempotency.refuse_other(stored, body)
+                return stored
+            await asyncio.sleep(NAME_FREE_PAUSE_SECONDS)
+        raise UnavailableServiceError(
+            "The earlier task of this idempotency key has expired and is still being removed. Try again."
+        )
+
+    async def _store(self, body: JsonObject) -> JsonObject:
+        """Create the object. One that exists already is an earlier try that did arrive, or has the same key."""
+        name = body["metadata"]["name"]
+        for attempt in range(1, CREATE_ATTEMPTS + 1):
+            try:
+                return await self.tasks.create(self.namespace, body)
+            except AlreadyExistsError:
+                return await self.tasks.get(self.namespace, name)
+            except UnavailableError:
+                if attempt == CREATE_ATTEMPTS:
+                    raise
+                await asyncio.sleep(CREATE_PAUSE_SECONDS * attempt)
+        raise AssertionError("unreachable")

@@ -1,0 +1,97 @@
+"""Why a call about a task cannot be served. Messages are for the caller; protocol/ makes JSON-RPC errors of them.
+
+ServiceError
+├── TaskNotFoundError           unknown, foreign or expired: the caller cannot tell which
+├── TaskEndedError              too late to cancel
+├── InvalidCallError            the parameters are wrong
+├── TooManyTasksError           ┐
+├── TooManyPollsError           ├ a limit of the caller's
+├── TooManySubscriptionsError   ┘
+├── TaskRefusedError            the cluster does not allow the task
+├── UnavailableServiceError     cluster or result store cannot be reached
+├── DrainingError               this replica shuts down before anything was begun
+└── InterruptedCallError        this replica shuts down in the middle of the call
+"""
+
+from __future__ import annotations
+
+from mcptasks.model.task import JsonObject, Phase
+
+
+class ServiceError(Exception):
+    """A call that cannot be served; the message is for the caller, `data` for its program."""
+
+    data: JsonObject | None = None
+
+
+class TaskNotFoundError(ServiceError):
+    """There is no such task, or it is another principal's, or it has expired: the caller cannot tell which."""
+
+    def __init__(self) -> None:
+        super().__init__("Task not found: the id is unknown or the task has expired")
+
+
+class TaskEndedError(ServiceError):
+    """The task has ended already."""
+
+    def __init__(self, phase: Phase) -> None:
+        super().__init__(f"Cannot cancel task: already in terminal status '{phase.value}'")
+        self.phase = phase
+
+
+class InvalidCallError(ServiceError):
+    """The caller's parameters are wrong; the message says which and what is allowed."""
+
+
+class TooManyTasksError(ServiceError):
+    """The caller has as many unfinished tasks as it may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"You have {limit} unfinished tasks, the most allowed: wait for one to end, or cancel one")
+        self.data = {"reason": "TooManyTasks", "limit": limit}
+
+
+class TooManyPollsError(ServiceError):
+    """The caller asks for a task more often than it may."""
+
+    def __init__(self, poll_interval_ms: int) -> None:
+        super().__init__(f"You ask for this task too often: wait {poll_interval_ms} ms between two requests")
+        self.data = {"reason": "TooManyPolls", "retryAfterMs": poll_interval_ms}
+
+
+class TooManySubscriptionsError(ServiceError):
+    """The caller has as many subscriptions open as it may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"You have {limit} subscriptions open here, the most allowed: end one, or ask for several tasks in one"
+        )
+        self.data = {"reason": "TooManySubscriptions", "limit": limit}
+
+
+class UnavailableServiceError(ServiceError):
+    """The cluster or the result store cannot be reached at the moment."""
+
+
+class TaskRefusedError(ServiceError):
+    """The cluster does not allow the task: quota, admission policy or RBAC."""
+
+
+class DrainingError(ServiceError):
+    """This replica is shutting down; another one can answer."""
+
+    def __init__(self) -> None:
+        super().__init__("This server is shutting down; send the request again")
+        # Nothing was begun: clients that know the reason repeat the request by themselves.
+        self.data = {"reason": "Draining"}
+
+
+class InterruptedCallError(ServiceError):
+    """This replica is shutting down and has ended a call in the middle."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This server is shutting down and has ended the call before it was over: "
+            "send it again if it may run a second time"
+        )
+        self.data = {"reason": "Interrupted"}
