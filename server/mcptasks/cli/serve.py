@@ -9,7 +9,7 @@ import typer
 
 from mcptasks.authoring.loader import absolute
 from mcptasks.cli.configure import MODULES_HELP, load_settings
-from mcptasks.server.app import serve
+from mcptasks.server.server_process import serve
 
 
 def command(

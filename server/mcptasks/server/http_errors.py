@@ -23,11 +23,11 @@ class JsonRpcErrors:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        await self.app(scope, receive, _Rewriting(send, self.max_body_bytes).send)
+        await self.app(scope, receive, _ErrorRewriter(send, self.max_body_bytes).send)
 
 
-class _Rewriting:
-    """`send` of one request."""
+class _ErrorRewriter:
+    """The `send` of one request, which rewrites a plain error."""
 
     def __init__(self, send: Send, max_body_bytes: int) -> None:
         self._send = send

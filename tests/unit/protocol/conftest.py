@@ -24,8 +24,9 @@ from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.metrics.server_metrics import ServerMetrics, ServerState
 from mcptasks.model.lifecycle import Ending, end, utc_now
 from mcptasks.model.task import JsonObject, Phase, Reason, ResultRecord, TaskError
-from mcptasks.server.app import bind, endpoint_app
-from mcptasks.server.auth import Authentication
+from mcptasks.server.auth.authentication import Authentication
+from mcptasks.server.mcp_endpoint import endpoint_app
+from mcptasks.server.sockets import listening_socket
 from mcptasks.settings import Settings
 from mcptasks.tasks.cached_tasks import cached, unfinished_owner
 from mcptasks.tasks.results import Results
@@ -129,7 +130,7 @@ def serving(
     service = TaskService(settings, "default", cast(TaskClient, tasks), cache, Results.from_settings(settings))
     metrics = ServerMetrics(ServerState(cache, service.draining.is_set))
     server.serve_tasks(service, metrics)
-    sock = bind("127.0.0.1", 0, "the port")
+    sock = listening_socket("127.0.0.1", 0, "the port")
     app = endpoint_app(server, service, settings, authentication)
     config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1, ws="none")
     http = uvicorn.Server(config)

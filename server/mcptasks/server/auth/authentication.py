@@ -11,8 +11,8 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from pydantic import ValidationError
 
-from mcptasks.server.auth.jwts import JwtRules, JwtVerifier, TokenRefusedError
-from mcptasks.server.auth.keys import IssuerKeys, KeysUnavailableError
+from mcptasks.server.auth.jwks_cache import JwksCache, KeysUnavailableError
+from mcptasks.server.auth.jwt_verifier import JwtRules, JwtVerifier, TokenRefusedError
 from mcptasks.server.auth.static_tokens import ISSUER, StaticTokens, TokensError
 from mcptasks.settings import PREFIX, Settings
 
@@ -23,7 +23,7 @@ NO_ISSUER = f"https://{ISSUER}"
 
 
 class AuthConfigError(ValueError):
-    """Settings of authentication that cannot mean anything; the message says what would."""
+    """The settings of authentication contradict each other or are incomplete; the message says what to change."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _jwts(settings: Settings, issuer: str) -> JwtVerifier:
             f"{issuer.rstrip('/')}/.well-known/openid-configuration tells"
         )
     rules = JwtRules(issuer, tuple(settings.auth_audience), settings.auth_subject_claim)
-    return JwtVerifier(IssuerKeys(settings.auth_jwks_url), rules)
+    return JwtVerifier(JwksCache(settings.auth_jwks_url), rules)
 
 
 def _sdk(settings: Settings) -> AuthSettings:

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 ISSUER = "mcptasks.dev/tokens"
 """Issuer of such callers, so that none is ever taken for a caller of the same name from elsewhere."""
 
-LEAST_LENGTH = 16
+MIN_LENGTH = 16
 REREAD_SECONDS = 1.0
 MAKE_ONE = "`openssl rand -hex 32` makes one"
 
@@ -68,9 +68,9 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
 def _check(path: Path, name: str, token: str, earlier: Mapping[str, str]) -> None:
     if name in earlier:
         raise TokensError(f"{path} has two tokens of {name!r}: leave one")
-    if len(token) < LEAST_LENGTH or not token.isascii() or any(character.isspace() for character in token):
+    if len(token) < MIN_LENGTH or not token.isascii() or any(character.isspace() for character in token):
         raise TokensError(
-            f"{path}: the token of {name!r} needs {LEAST_LENGTH} characters or more, without spaces: {MAKE_ONE}"
+            f"{path}: the token of {name!r} needs {MIN_LENGTH} characters or more, without spaces: {MAKE_ONE}"
         )
     if same := [other for other, known in earlier.items() if known == token]:
         raise TokensError(f"{path}: {same[0]!r} and {name!r} have the same token: give each one of their own")

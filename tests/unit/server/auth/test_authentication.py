@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.server.auth import AuthConfigError, Authentication
+from mcptasks.server.auth.authentication import AuthConfigError, Authentication
 from mcptasks.settings import Settings
 
 KEYS = "https://issuer.example/keys"

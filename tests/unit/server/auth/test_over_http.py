@@ -13,7 +13,7 @@ import pytest
 from mcptasks import TaskServer
 from mcptasks.model.task import JsonObject
 from mcptasks.model.task_config import TaskConfigError
-from mcptasks.server.auth import Authentication
+from mcptasks.server.auth.authentication import Authentication
 from mcptasks.server.auth.static_tokens import ISSUER as STATIC_ISSUER
 from mcptasks.settings import Settings
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer, KeyPair, issuing

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from mcptasks.model.task import JsonObject
-from mcptasks.server.auth.keys import (
+from mcptasks.server.auth.jwks_cache import (
     FRESH_SECONDS,
     MAX_BYTES,
     RETRY_SECONDS,
     STALE_SECONDS,
     UNKNOWN_KEY_SECONDS,
-    IssuerKeys,
+    JwksCache,
     KeysUnavailableError,
     fetch,
     parse_keys,
@@ -35,21 +35,21 @@ class IssuerAndClock:
     now: float = 1000.0
     down: bool = False
 
-    def keys(self) -> IssuerKeys:
+    def keys(self) -> JwksCache:
         async def answer(url: str) -> bytes:
             _, body = self.issuer.answer()
             if self.down:
                 raise KeysUnavailableError(f"{url} cannot be reached")
             return body
 
-        return IssuerKeys("https://issuer.example/keys", answer, lambda: self.now)
+        return JwksCache("https://issuer.example/keys", answer, lambda: self.now)
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
     asyncio.run(test)
 
 
-async def known(keys: IssuerKeys, key_id: str) -> bool:
+async def known(keys: JwksCache, key_id: str) -> bool:
     return await keys.find(key_id, "RS256") is not None
 
 
@@ -155,7 +155,7 @@ def test_a_caller_who_leaves_takes_the_fetch_from_nobody() -> None:
         return Issuer([OLD]).answer()[1]
 
     async def test() -> None:
-        keys = IssuerKeys("https://issuer.example/keys", slow)
+        keys = JwksCache("https://issuer.example/keys", slow)
         first = asyncio.create_task(known(keys, "old"))
         second = asyncio.create_task(known(keys, "old"))
         await asyncio.sleep(0)
@@ -173,7 +173,7 @@ def test_closing_ends_a_fetch() -> None:
         raise AssertionError
 
     async def test() -> None:
-        keys = IssuerKeys("https://issuer.example/keys", never)
+        keys = JwksCache("https://issuer.example/keys", never)
         fetching = keys.start()
         await keys.aclose()
         assert fetching is not None
@@ -260,7 +260,7 @@ def test_keys_of_no_use_are_reported_once_fetched() -> None:
         return json.dumps(document).encode()
 
     async def test() -> None:
-        keys = IssuerKeys("https://issuer.example/keys", answer)
+        keys = JwksCache("https://issuer.example/keys", answer)
         with pytest.raises(KeysUnavailableError, match="no key for signatures"):
             await known(keys, "old")
 

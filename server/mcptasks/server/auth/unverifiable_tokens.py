@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcptasks.server.auth.authentication import Authentication
-from mcptasks.server.auth.keys import RETRY_SECONDS, KeysUnavailableError
+from mcptasks.server.auth.jwks_cache import RETRY_SECONDS, KeysUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +21,8 @@ SCHEME = "bearer "
 
 
 @dataclass(frozen=True)
-class VerifiableTokens:
-    """Passes on what has no token, or one that can be verified now."""
+class UnverifiableTokens:
+    """Middleware that refuses tokens which nobody can verify now, and passes everything else on."""
 
     app: ASGIApp
     authentication: Authentication

@@ -11,8 +11,8 @@ import pytest
 from mcp.server.auth.provider import AccessToken
 
 from mcptasks.model.task import JsonObject
-from mcptasks.server.auth.jwts import JwtRules, JwtVerifier, TokenRefusedError
-from mcptasks.server.auth.keys import IssuerKeys
+from mcptasks.server.auth.jwks_cache import JwksCache
+from mcptasks.server.auth.jwt_verifier import JwtRules, JwtVerifier, TokenRefusedError
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer, KeyPair
 
 RULES = JwtRules(ISSUER, (AUDIENCE, "tools"))
@@ -28,7 +28,7 @@ def verify(token: str, *keys: KeyPair, rules: JwtRules = RULES) -> AccessToken:
         return issuer.answer()[1]
 
     async def run() -> AccessToken:
-        return await JwtVerifier(IssuerKeys("https://issuer.example/keys", fetch), rules).verify(token)
+        return await JwtVerifier(JwksCache("https://issuer.example/keys", fetch), rules).verify(token)
 
     return asyncio.run(run())
 

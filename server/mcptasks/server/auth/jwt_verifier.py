@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 from mcp.server.auth.provider import AccessToken
 
-from mcptasks.server.auth.keys import IssuerKeys, SigningKey
+from mcptasks.server.auth.jwks_cache import JwksCache, SigningKey
 
 LEEWAY_SECONDS = 30
 """How far the issuer's clock may be ahead of ours."""
@@ -20,7 +20,7 @@ SCOPE_CLAIMS = ("scope", "scp")
 
 
 class TokenRefusedError(Exception):
-    """A token that proves nothing; the message says why, and never repeats the token."""
+    """The token proves nothing; the message says why, and never repeats the token."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class JwtRules:
 class JwtVerifier:
     """Verifies tokens of one issuer."""
 
-    keys: IssuerKeys
+    keys: JwksCache
     rules: JwtRules
 
     async def verify(self, token: str) -> AccessToken:

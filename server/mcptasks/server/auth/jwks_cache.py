@@ -1,4 +1,4 @@
-"""The public keys that an issuer signs its tokens with: fetched (RFC 7517), kept, and fetched again when needed."""
+"""The JWKS cache: the public keys of an issuer (RFC 7517), fetched, kept, and fetched again when needed."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ import jwt
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 300.0
-"""How old keys may be before they are fetched anew, beside the calls that use them."""
+"""Age from which keys are fetched anew, while calls still use the old ones."""
 
 STALE_SECONDS = 86_400.0
 """How long keys are used while the issuer cannot be reached."""
 
 UNKNOWN_KEY_SECONDS = 10.0
-"""Least time between two fetches for tokens whose key is not known: anybody can send such tokens."""
+"""Shortest time between two fetches for tokens with an unknown key: anybody can send such tokens."""
 
 RETRY_SECONDS = 5.0
-"""Least time from a failed fetch to the next one."""
+"""Shortest time from a failed fetch to the next one."""
 
 ANSWER_SECONDS = 5.0
 MAX_BYTES = 1024 * 1024
@@ -36,13 +36,13 @@ ALGORITHMS = {
     "EC": ("ES256", "ES384", "ES512"),
     "OKP": ("EdDSA",),
 }
-"""Algorithms of signatures by the type of their key. None has a secret that the server would share."""
+"""Signature algorithms by key type. None of them needs a secret that the server would share."""
 
 Fetch: TypeAlias = Callable[[str], Awaitable[bytes]]
 
 
 class KeysUnavailableError(Exception):
-    """No token can be verified now, for want of the issuer's keys; the message says why."""
+    """No token can be verified now because the issuer's keys are missing; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ def _signing_key(item: dict[str, object]) -> SigningKey | None:
 
 
 @dataclass(eq=False)
-class IssuerKeys:
-    """The keys at one URL."""
+class JwksCache:
+    """The keys at one URL, kept between the calls that use them."""
 
     url: str
     fetch: Fetch = fetch

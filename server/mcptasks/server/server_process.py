@@ -1,0 +1,147 @@
+"""The server process: the MCP endpoint and the gateway, each on a port of its own, over one watch cache."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from mcptasks.authoring.loader import LoadError, absolute, load_server
+from mcptasks.authoring.task_server import TaskServer
+from mcptasks.gateway.gateway import Gateway
+from mcptasks.gateway.routes import gateway_app
+from mcptasks.kube.access import ClusterAccess
+from mcptasks.kube.errors import KubeConfigError
+from mcptasks.kube.kinds import MCP_TASKS
+from mcptasks.kube.task_objects import TaskClient
+from mcptasks.kube.watch_cache import WatchCache
+from mcptasks.logs import configure_logging
+from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
+from mcptasks.metrics.instruments import Instruments
+from mcptasks.metrics.server_metrics import ServerMetrics, ServerState
+from mcptasks.model.task_config import TaskConfigError
+from mcptasks.protocol.request_state import RequestStateKeyError
+from mcptasks.server.auth.authentication import AuthConfigError, Authentication
+from mcptasks.server.http_server import http_server
+from mcptasks.server.mcp_endpoint import endpoint_app
+from mcptasks.server.result_cleanup import ResultCleanup
+from mcptasks.server.shutdown import stop_on_signals
+from mcptasks.server.sockets import address_of, listening_socket
+from mcptasks.server.start_errors import EXIT_CONFIG, EXIT_OK, ImportFailedError, StartError
+from mcptasks.settings import Settings
+from mcptasks.tasks.cached_tasks import cached, unfinished_owner
+from mcptasks.tasks.results import Results
+from mcptasks.tasks.service import TaskService
+
+logger = logging.getLogger(__name__)
+
+LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def serve(settings: Settings) -> int:
+    """Run the server until SIGTERM or SIGINT; returns the exit code of the process."""
+    configure_logging(settings.log_format, settings.log_level)
+    try:
+        return asyncio.run(_serve(settings))
+    except (StartError, KubeConfigError, MetricsPortError) as error:
+        sys.stderr.write(f"mcptasks serve: {error}\n")
+        return error.exit_code if isinstance(error, StartError) else EXIT_CONFIG
+
+
+async def _serve(settings: Settings) -> int:
+    authentication = _authentication(settings)
+    server = _load(settings)
+    # Task Pods run elsewhere: what they are told must not depend on this process's directory.
+    settings = settings.model_copy(update={"module": absolute(settings.module or "")})
+    access = ClusterAccess(settings.kubeconfig, settings.context)
+    namespace = settings.namespace or access.namespace()
+    sockets = _open_sockets(settings)
+    async with AsyncExitStack() as stack:
+        kube = await stack.enter_async_context(await access.connect("mcptasks-server"))
+        results = await stack.enter_async_context(_results(settings))
+        cleanup = ResultCleanup(results)
+        cache = WatchCache(kube, MCP_TASKS, namespace, on_deleted=cleanup, trim=cached, group=unfinished_owner)
+        draining = asyncio.Event()
+        metrics = ServerMetrics(ServerState(cache, draining.is_set), Instruments())
+        tasks = TaskClient(kube, observer=metrics.tasks)
+        service = TaskService(settings, namespace, tasks, cache, results, draining=draining)
+        try:
+            server.serve_tasks(service, metrics)
+            app = endpoint_app(server, service, settings, authentication)
+        except (TaskConfigError, RequestStateKeyError) as error:
+            raise StartError(str(error)) from error
+        gateway = Gateway(kube, tasks, results, settings, on_written=cache.add, cache=cache)
+        stack.push_async_callback(gateway.aclose)
+        endpoint_server = http_server(app, settings.drain_seconds)
+        gateway_server = http_server(gateway_app(gateway, metrics), settings.drain_seconds)
+        registry = metrics.instruments.registry
+        await stack.enter_async_context(metrics_served(registry, settings.metrics_host, settings.metrics_port))
+        _log_addresses(sockets, settings, namespace, authenticates=server.authenticates)
+        await stack.enter_async_context(_watched(cache))
+        servers = [endpoint_server, gateway_server]
+        await stack.enter_async_context(stop_on_signals(service, servers, settings.drain_seconds))
+        await asyncio.gather(endpoint_server.serve([sockets.endpoint]), gateway_server.serve([sockets.gateway]))
+        await cleanup.done()
+    return EXIT_OK
+
+
+@dataclass(frozen=True)
+class _Sockets:
+    endpoint: socket.socket
+    gateway: socket.socket
+
+
+def _open_sockets(settings: Settings) -> _Sockets:
+    return _Sockets(
+        listening_socket(settings.host, settings.port, "MCPTASKS_PORT or --port"),
+        listening_socket(settings.gateway_host, settings.gateway_port, "MCPTASKS_GATEWAY_PORT or --gateway-port"),
+    )
+
+
+def _log_addresses(sockets: _Sockets, settings: Settings, namespace: str, *, authenticates: bool) -> None:
+    logger.info("serving MCP on http://%s%s", address_of(sockets.endpoint), settings.path)
+    if not authenticates and settings.host not in LOOPBACK_ADDRESSES:
+        logger.warning("the endpoint has no authentication: whoever reaches it can run its tools")
+    logger.info("serving the gateway on http://%s, tasks in namespace %s", address_of(sockets.gateway), namespace)
+
+
+def _load(settings: Settings) -> TaskServer[object]:
+    if not settings.module:
+        raise StartError("name the server to run: `mcptasks serve path/to/server.py`, or set MCPTASKS_MODULE")
+    try:
+        return load_server(settings.module)
+    except LoadError as error:
+        if error.trace:
+            sys.stderr.write(error.trace)
+            raise ImportFailedError(str(error)) from error
+        raise StartError(str(error)) from error
+
+
+def _authentication(settings: Settings) -> Authentication | None:
+    try:
+        return Authentication.from_settings(settings)
+    except AuthConfigError as error:
+        raise StartError(str(error)) from error
+
+
+def _results(settings: Settings) -> Results:
+    try:
+        return Results.from_settings(settings)
+    except ValueError as error:
+        raise StartError(str(error)) from error
+
+
+@asynccontextmanager
+async def _watched(cache: WatchCache) -> AsyncIterator[None]:
+    watching = asyncio.create_task(cache.run())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
