@@ -38,7 +38,7 @@ from mcptasks.tasks.results import Results  # noqa: E402
 from mcptasks.tasks.service import TaskService  # noqa: E402
 from mcptasks_operator.acting.events import EventPoster  # noqa: E402
 from mcptasks_operator.acting.executors import Executors, JobExecutor  # noqa: E402
-from mcptasks_operator.acting.gatherer import Gatherer, Warnings  # noqa: E402
+from mcptasks_operator.acting.gatherer import Gatherer, NamespaceWarnings  # noqa: E402
 from mcptasks_operator.acting.reconciler import Reconciler  # noqa: E402
 from mcptasks_operator.watching.cache import Cache, WatchedKind  # noqa: E402
 
@@ -129,7 +129,7 @@ def operator(stored: list[str]) -> dict[str, object]:
         NOBODY,
         cache,
         Executors(JobExecutor(NOBODY, settings)),
-        Gatherer(NOBODY, cache, settings.log_tail_lines, Warnings(NOBODY)),
+        Gatherer(NOBODY, cache, settings.log_tail_lines, NamespaceWarnings(NOBODY)),
         EventPoster(NOBODY, "benchmark"),
         settings,
         since=utc_now(),

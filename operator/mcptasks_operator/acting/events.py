@@ -18,7 +18,7 @@ from mcptasks.kube.errors import AlreadyExistsError, KubeError
 from mcptasks.kube.kinds import EVENTS
 from mcptasks.model.lifecycle import timestamp, utc_now
 from mcptasks.model.task import API_VERSION, JsonObject, McpTask
-from mcptasks_operator.deciding.decide import Notice
+from mcptasks_operator.deciding.decisions import Notice
 
 logger = logging.getLogger(__name__)
 

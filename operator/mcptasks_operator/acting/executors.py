@@ -11,13 +11,12 @@ from typing import Protocol
 
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.kinds import JOBS
-from mcptasks.model.task import Executor as ExecutorName
-from mcptasks.model.task import JsonObject, McpTask, McpTaskTemplateSpec
+from mcptasks.model.task import Executor, JsonObject, McpTask, McpTaskTemplateSpec
 from mcptasks.settings import Settings
 from mcptasks_operator.deciding.manifests import make_job
 
 
-class Executor(Protocol):
+class TaskExecutor(Protocol):
     """Starts and stops the processes of tasks."""
 
     async def start(self, task: McpTask, template: McpTaskTemplateSpec) -> JsonObject:
@@ -54,9 +53,9 @@ class JobExecutor:
 class Executors:
     """The executors by the name that templates give them."""
 
-    job: Executor
+    job: TaskExecutor
 
-    def of(self, template: McpTaskTemplateSpec) -> Executor:
+    def of(self, template: McpTaskTemplateSpec) -> TaskExecutor:
         match template.executor:
-            case ExecutorName.JOB:
+            case Executor.JOB:
                 return self.job

@@ -16,10 +16,10 @@ from mcptasks.kube.kinds import EVENTS, JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, POD
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.kube.watch_cache import Key
 from mcptasks.model.task import LABEL_TASK_UID, JsonObject
-from mcptasks_operator.deciding.decide import Evidence, Need, Refusal, RefusalKind, TemplateState
-from mcptasks_operator.deciding.diagnose import MAX_LOG_LINE
-from mcptasks_operator.deciding.facts import PodFacts, Terminated, WarningEvent, warning_events
-from mcptasks_operator.watching.cache import Cache, Seen, WatchedKind
+from mcptasks_operator.deciding.diagnosis import MAX_LOG_LINE
+from mcptasks_operator.deciding.evidence import Evidence, JobRefusal, Need, RefusalKind, TemplateState
+from mcptasks_operator.deciding.facts import PodFacts, TerminatedState, WarningEvent, warning_events
+from mcptasks_operator.watching.cache import Cache, TaskSnapshot, WatchedKind
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ WARNINGS_SECONDS = 2.0
 
 
 @dataclass(eq=False)
-class Warnings:
+class NamespaceWarnings:
     """The warning events of each namespace, listed once in `WARNINGS_SECONDS` for all tasks that ask.
 
     The API server has no index of events: whichever it is asked for, it reads all of a namespace. Hundreds of Pods
@@ -46,11 +46,11 @@ class Warnings:
     kube: KubeClient
     clock: Callable[[], float] = time.monotonic
     _listed: dict[str, tuple[float, list[JsonObject]]] = field(default_factory=dict)
-    _turns: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    _locks: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     async def of(self, namespace: str) -> list[JsonObject]:
         """The namespace's warnings as they were at most `WARNINGS_SECONDS` ago. Raises KubeError."""
-        async with self._turns[namespace]:
+        async with self._locks[namespace]:
             now = self.clock()
             at, events = self._listed.get(namespace, (-math.inf, []))
             if now - at >= WARNINGS_SECONDS:
@@ -66,25 +66,25 @@ class Gatherer:
     kube: KubeClient
     cache: Cache
     log_lines: int
-    warnings: Warnings
+    warnings: NamespaceWarnings
 
-    async def gather(self, key: Key, seen: Seen, need: Need, evidence: Evidence) -> Evidence:
+    async def gather(self, key: Key, snapshot: TaskSnapshot, need: Need, evidence: Evidence) -> Evidence:
         """The evidence with what was needed. Raises KubeError where the API server does not answer."""
         match need:
             case Need.FRESH:
-                await self._fresh(key, seen)
+                await self._fresh(key, snapshot)
                 return replace(evidence, fresh=True)
             case Need.TEMPLATE:
-                return await self._template(key, seen, evidence)
+                return await self._template(key, snapshot, evidence)
             case Need.LOG:
-                return replace(evidence, log=await self._log(key, seen))
+                return replace(evidence, log=await self._log(key, snapshot))
             case Need.EVENTS:
-                return replace(evidence, warnings=await self._events(key, seen))
+                return replace(evidence, warnings=await self._events(key, snapshot))
 
-    async def _fresh(self, key: Key, seen: Seen) -> None:
+    async def _fresh(self, key: Key, snapshot: TaskSnapshot) -> None:
         """Read task, Job and Pods, past the cache."""
         namespace, name = key
-        uid = seen.task["metadata"]["uid"]
+        uid = snapshot.task["metadata"]["uid"]
         try:
             self.cache.put(WatchedKind.TASK, await self.kube.get(MCP_TASKS, name, namespace))
         except NotFoundError:
@@ -103,10 +103,10 @@ class Gatherer:
             for entry in self.cache.jobs.entries(key):
                 self.cache.remove_job(key, entry.uid)
 
-    async def _template(self, key: Key, seen: Seen, evidence: Evidence) -> Evidence:
+    async def _template(self, key: Key, snapshot: TaskSnapshot, evidence: Evidence) -> Evidence:
         """Read the template that the cache does not have: it may be new."""
         namespace = key[0]
-        name = parse_task(seen.task).spec.template_ref.name
+        name = parse_task(snapshot.task).spec.template_ref.name
         try:
             template = await self.kube.get(MCP_TASK_TEMPLATES, name, namespace)
         except NotFoundError:
@@ -114,7 +114,7 @@ class Gatherer:
         try:
             self.cache.put(WatchedKind.TEMPLATE, template)
         except ValueError as error:
-            refusal = Refusal(RefusalKind.INVALID, f"this version of the operator does not understand it: {error}")
+            refusal = JobRefusal(RefusalKind.INVALID, f"this version of the operator does not understand it: {error}")
             return replace(evidence, template=TemplateState.FOUND, refusal=refusal)
         return replace(evidence, template=TemplateState.FOUND)
 
@@ -122,9 +122,9 @@ class Gatherer:
         names = sorted(key[1] for key in self.cache.templates if key[0] == namespace)
         return tuple(names[:MAX_TEMPLATES_NAMED])
 
-    async def _log(self, key: Key, seen: Seen) -> tuple[str, ...]:
+    async def _log(self, key: Key, snapshot: TaskSnapshot) -> tuple[str, ...]:
         """The last lines of the last attempt's log; what the Pod's status has of it where the log is gone."""
-        pods = sorted(seen.pods, key=lambda pod: (pod.created_at, pod.name))
+        pods = sorted(snapshot.pods, key=lambda pod: (pod.created_at, pod.name))
         if not pods or not self.log_lines:
             return ()
         pod = pods[-1]
@@ -142,14 +142,14 @@ class Gatherer:
     def _termination_message(self, pod: PodFacts) -> tuple[str, ...]:
         """With `FallbackToLogsOnError` the kubelet keeps the log's end in the Pod's status."""
         state = pod.runner.state
-        text = state.message if isinstance(state, Terminated) else ""
+        text = state.message if isinstance(state, TerminatedState) else ""
         return tuple(text.splitlines()[-self.log_lines :])
 
-    async def _events(self, key: Key, seen: Seen) -> tuple[WarningEvent, ...]:
+    async def _events(self, key: Key, snapshot: TaskSnapshot) -> tuple[WarningEvent, ...]:
         """Warnings about the Job and the Pods. They only explain: without the right to read them there are none."""
-        uids = {pod.uid for pod in seen.pods if not pod.ended}
-        if seen.job is not None:
-            uids.add(seen.job.uid)
+        uids = {pod.uid for pod in snapshot.pods if not pod.ended}
+        if snapshot.job is not None:
+            uids.add(snapshot.job.uid)
         try:
             warnings = await self.warnings.of(key[0])
         except ForbiddenError as error:

@@ -28,30 +28,27 @@ from mcptasks.settings import Settings
 from mcptasks_operator.acting.events import EventPoster
 from mcptasks_operator.acting.executors import Executors
 from mcptasks_operator.acting.gatherer import Gatherer
-from mcptasks_operator.deciding.decide import (
+from mcptasks_operator.deciding.decide import decide
+from mcptasks_operator.deciding.decisions import (
     CreateJob,
     Decision,
     DeleteJob,
     DeletePods,
     DeleteTask,
-    End,
-    Evidence,
+    EndTask,
     Gather,
     MarkTerminated,
-    Note,
-    Refusal,
-    RefusalKind,
     SetJobTtl,
+    ShowCause,
     StatusWrite,
     Step,
-    TemplateState,
-    decide,
 )
+from mcptasks_operator.deciding.evidence import Evidence, JobRefusal, RefusalKind, TemplateState
 from mcptasks_operator.deciding.manifests import InvalidTemplateError, template_hash
 from mcptasks_operator.deciding.policy import Policy, is_default_template, policy_of
 from mcptasks_operator.deciding.statuses import patch_for
 from mcptasks_operator.metrics import OperatorMetrics
-from mcptasks_operator.watching.cache import Cache, Seen, WatchedKind
+from mcptasks_operator.watching.cache import Cache, TaskSnapshot, WatchedKind
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +77,7 @@ class Reconciler:
         return TaskClient(self.kube, observer=self.metrics.tasks)
 
     async def reconcile(self, key: Key) -> float | None:
-        """Do all that there is to do for the task now; returns in how many seconds to look again, if at all.
+        """Do all that is due for the task; returns in how many seconds to look again, if at all.
 
         Raises:
             KubeError: the API server refused what it should not, or does not answer. Try again later.
@@ -91,28 +88,28 @@ class Reconciler:
     async def _reconcile(self, key: Key) -> float | None:
         evidence = self._evidence()
         for _ in range(MAX_STEPS):
-            seen = self.cache.seen(key)
-            if seen is None:
+            snapshot = self.cache.snapshot(key)
+            if snapshot is None:
                 return None
             try:
-                task = parse_task(seen.task)
+                task = parse_task(snapshot.task)
             except InvalidError as error:
                 logger.error("%s", error)
                 return None
-            situation = self._situation(key, seen, task, evidence)
+            situation = self._situation(key, snapshot, task, evidence)
             decision = situation.decision
             if decision.step is None:
                 return decision.requeue_after
-            done = await self._do(situation, decision.step)
-            evidence = done.evidence
-            if decision.notice is not None and done.happened:
+            result = await self._carry_out(situation, decision.step)
+            evidence = result.evidence
+            if decision.notice is not None and result.effective:
                 self.events.post(task, decision.notice)
         return YIELD_SECONDS
 
     def _evidence(self) -> Evidence:
         return Evidence(watching_since=self.since)
 
-    def _situation(self, key: Key, seen: Seen, task: McpTask, evidence: Evidence) -> Situation:
+    def _situation(self, key: Key, snapshot: TaskSnapshot, task: McpTask, evidence: Evidence) -> Situation:
         template = self.cache.template(task.namespace, task.spec.template_ref.name)
         if template is None and evidence.template is TemplateState.FOUND and evidence.refusal is None:
             evidence = replace(evidence, template=TemplateState.UNKNOWN)
@@ -120,24 +117,24 @@ class Reconciler:
             evidence = replace(evidence, template=TemplateState.FOUND)
         spec = template or McpTaskTemplateSpec()
         if not task.terminal:
-            turn = seen.job.template_hash if seen.job is not None else template_hash(spec)
-            evidence = replace(evidence, last_turn=self.cache.last_turn(task.namespace, turn))
+            pod_template = snapshot.job.template_hash if snapshot.job is not None else template_hash(spec)
+            evidence = replace(evidence, last_scheduled_at=self.cache.last_scheduled(task.namespace, pod_template))
         now = self.now()
         policy = policy_of(task, template, self.settings)
-        decision = decide(task, seen.job, seen.pods, now, policy, evidence)
-        return Situation(key, seen, task, spec, policy, now, evidence, decision)
+        decision = decide(task, snapshot.job, snapshot.pods, now, policy, evidence)
+        return Situation(key, snapshot, task, spec, policy, now, evidence, decision)
 
-    async def _do(self, at: Situation, step: Step) -> Done:
+    async def _carry_out(self, at: Situation, step: Step) -> StepResult:
         """Carry out the step."""
         match step:
             case Gather():
-                return Done(await self.gatherer.gather(at.key, at.seen, step.need, at.evidence))
+                return StepResult(await self.gatherer.gather(at.key, at.snapshot, step.need, at.evidence))
             case CreateJob():
                 return await self._create_job(at)
-            case Note():
-                return Done(at.evidence, await self._write_status(at, step))
-            case End() | MarkTerminated():
-                return Done(self._evidence(), await self._write_status(at, step))
+            case ShowCause():
+                return StepResult(at.evidence, await self._write_status(at, step))
+            case EndTask() | MarkTerminated():
+                return StepResult(self._evidence(), await self._write_status(at, step))
             case DeleteJob():
                 await self._delete_job(at, step)
             case DeletePods():
@@ -146,15 +143,15 @@ class Reconciler:
                 await self._set_job_ttl(at, step)
             case DeleteTask():
                 await self._delete_task(at)
-        return Done(self._evidence())
+        return StepResult(self._evidence())
 
-    async def _create_job(self, at: Situation) -> Done:
+    async def _create_job(self, at: Situation) -> StepResult:
         try:
             job = await self.executors.of(at.template).start(at.task, at.template)
         except AlreadyExistsError:
             # By this operator before its cache knew, by another one, or by somebody else: the owner will tell.
             await self.gatherer.read_job(at.key)
-            return Done(replace(self._evidence(), fresh=True), happened=False)
+            return StepResult(replace(self._evidence(), fresh=True), effective=False)
         except (InvalidTemplateError, InvalidError) as error:
             return self._refused(at, RefusalKind.INVALID, error)
         except ForbiddenError as error:
@@ -166,10 +163,10 @@ class Reconciler:
         self.cache.put(WatchedKind.JOB, job)
         self.metrics.job_created(at.task, self.now())
         logger.info("created Job %s", at.task.name)
-        return Done(self._evidence())
+        return StepResult(self._evidence())
 
-    def _refused(self, at: Situation, kind: RefusalKind, error: Exception) -> Done:
-        return Done(replace(at.evidence, refusal=Refusal(kind, str(error))), happened=False)
+    def _refused(self, at: Situation, kind: RefusalKind, error: Exception) -> StepResult:
+        return StepResult(replace(at.evidence, refusal=JobRefusal(kind, str(error))), effective=False)
 
     async def _write_status(self, at: Situation, write: StatusWrite) -> bool:
         """Write what was decided against the very version it was decided on; a newer one is decided on anew.
@@ -184,11 +181,11 @@ class Reconciler:
             return patch_for(task, write, at.now, at.policy) if written else None
 
         try:
-            self.cache.put(WatchedKind.TASK, await self.tasks.update_status(at.seen.task, change))
+            self.cache.put(WatchedKind.TASK, await self.tasks.update_status(at.snapshot.task, change))
         except NotFoundError:
             self.cache.forget_task(at.key, at.task.uid)
             return False
-        if written and isinstance(write, End):
+        if written and isinstance(write, EndTask):
             logger.info("%s (%s): %s", write.ending.phase.value, write.ending.reason.value, write.ending.message)
         if written and isinstance(write, MarkTerminated):
             self.metrics.pods_gone(at.task, at.now)
@@ -206,20 +203,20 @@ class Reconciler:
         logger.info("deleted Job %s", at.task.name)
 
     async def _delete_pods(self, at: Situation, step: DeletePods) -> None:
-        for name, uid in step.pods:
+        for pod in step.pods:
             try:
-                answer = await self.kube.delete(PODS, name, at.task.namespace, uid=uid)
+                answer = await self.kube.delete(PODS, pod.name, at.task.namespace, uid=pod.uid)
             except (NotFoundError, ConflictError):
-                self.cache.remove_pod(at.key, uid)
+                self.cache.remove_pod(at.key, pod.uid)
                 continue
             if answer.get("kind") == "Pod":
                 self.cache.put(WatchedKind.POD, answer)
-            logger.info("deleted Pod %s, which had lost its Job", name)
+            logger.info("deleted Pod %s, which had lost its Job", pod.name)
 
     async def _set_job_ttl(self, at: Situation, step: SetJobTtl) -> None:
-        if at.seen.job is None:
+        if at.snapshot.job is None:
             return
-        body = {"metadata": {"uid": at.seen.job.uid}, "spec": {"ttlSecondsAfterFinished": step.seconds}}
+        body = {"metadata": {"uid": at.snapshot.job.uid}, "spec": {"ttlSecondsAfterFinished": step.seconds}}
         try:
             self.cache.put(WatchedKind.JOB, await self.kube.patch(JOBS, at.task.name, body, at.task.namespace))
         except (NotFoundError, ConflictError):
@@ -233,11 +230,11 @@ class Reconciler:
 
 
 @dataclass(frozen=True)
-class Done:
-    """A step was carried out: what is known in addition for the next decision, and whether it had its effect."""
+class StepResult:
+    """What a step has led to: the evidence for the next decision, and whether the step had its effect."""
 
     evidence: Evidence
-    happened: bool = True
+    effective: bool = True
 
 
 @dataclass(frozen=True)
@@ -245,7 +242,7 @@ class Situation:
     """What was known of a task when a step was decided, and the decision."""
 
     key: Key
-    seen: Seen
+    snapshot: TaskSnapshot
     task: McpTask
     template: McpTaskTemplateSpec
     policy: Policy

@@ -65,7 +65,7 @@ class JobFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingState:
     """A container that has not started, and why."""
 
     reason: str = ""
@@ -73,14 +73,14 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningState:
     """A container that runs."""
 
     started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Terminated:
+class TerminatedState:
     """A container that has ended."""
 
     exit_code: int
@@ -90,7 +90,7 @@ class Terminated:
     finished_at: datetime | None = None
 
 
-ContainerState = Waiting | Running | Terminated
+ContainerState = WaitingState | RunningState | TerminatedState
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class ContainerFacts:
     """A container of a Pod. `init` marks those that run before the others."""
 
     name: str
-    state: ContainerState = Waiting()
+    state: ContainerState = WaitingState()
     image: str = ""
     memory_limit: str | None = None
     init: bool = False
@@ -147,7 +147,7 @@ class PodFacts:
     @property
     def started(self) -> bool:
         """Whether the tool's container has been started."""
-        return not isinstance(self.runner.state, Waiting)
+        return not isinstance(self.runner.state, WaitingState)
 
     @property
     def deleting(self) -> bool:
@@ -156,7 +156,7 @@ class PodFacts:
     @property
     def ended_at(self) -> datetime:
         """When the last container ended, as well as it is known."""
-        ends = [c.state.finished_at for c in (self.runner, *self.others) if isinstance(c.state, Terminated)]
+        ends = [c.state.finished_at for c in (self.runner, *self.others) if isinstance(c.state, TerminatedState)]
         return max([end for end in ends if end] or [self.gone_at or self.created_at])
 
 
@@ -300,7 +300,7 @@ def _described(
 
 def _state(state: JsonObject) -> ContainerState:
     if ended := state.get("terminated"):
-        return Terminated(
+        return TerminatedState(
             exit_code=ended.get("exitCode", 0),
             signal=ended.get("signal") or 0,
             reason=ended.get("reason", ""),
@@ -308,9 +308,9 @@ def _state(state: JsonObject) -> ContainerState:
             finished_at=moment(ended.get("finishedAt")),
         )
     if running := state.get("running"):
-        return Running(moment(running.get("startedAt")))
+        return RunningState(moment(running.get("startedAt")))
     waiting = state.get("waiting") or {}
-    return Waiting(waiting.get("reason", ""), waiting.get("message", ""))
+    return WaitingState(waiting.get("reason", ""), waiting.get("message", ""))
 
 
 def warning_events(events: Iterable[JsonObject]) -> tuple[WarningEvent, ...]:

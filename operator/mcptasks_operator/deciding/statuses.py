@@ -6,16 +6,16 @@ from datetime import datetime
 
 from mcptasks.model.lifecycle import PODS_TERMINATED, SCHEDULED, conditions, end, timestamp
 from mcptasks.model.task import Condition, JsonObject, McpTask, Phase
-from mcptasks_operator.deciding.decide import End, MarkTerminated, Note, StatusWrite
+from mcptasks_operator.deciding.decisions import EndTask, MarkTerminated, ShowCause, StatusWrite
 from mcptasks_operator.deciding.policy import Policy
 
 
 def patch_for(task: McpTask, write: StatusWrite, now: datetime, policy: Policy) -> JsonObject:
     """The merge patch that carries out the step."""
     match write:
-        case End():
+        case EndTask():
             status = _end(task, write, now, policy)
-        case Note():
+        case ShowCause():
             status = _note(task, write, now)
         case MarkTerminated():
             status = {"conditions": conditions(task, now, _terminated(write.reason, write.message))}
@@ -31,7 +31,7 @@ def _terminated(reason: str, message: str) -> Condition:
     return Condition(type=PODS_TERMINATED, status="True", reason=reason, message=message)
 
 
-def _end(task: McpTask, write: End, now: datetime, policy: Policy) -> JsonObject:
+def _end(task: McpTask, write: EndTask, now: datetime, policy: Policy) -> JsonObject:
     status: JsonObject = end(task, write.ending, now, policy.retention(write.ending.phase))["status"]
     if write.attempts is not None:
         status["attempts"] = write.attempts
@@ -43,7 +43,7 @@ def _end(task: McpTask, write: End, now: datetime, policy: Policy) -> JsonObject
     return status
 
 
-def _note(task: McpTask, write: Note, now: datetime) -> JsonObject:
+def _note(task: McpTask, write: ShowCause, now: datetime) -> JsonObject:
     status: JsonObject = {
         "reason": write.reason.value,
         "message": write.message,

@@ -38,7 +38,7 @@ class WatchedKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry(Generic[T]):
+class CachedObject(Generic[T]):
     """One object: what is kept of it, with its identity and version."""
 
     key: Key
@@ -49,7 +49,7 @@ class Entry(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """An object was seen to be gone, at this version, as the so-many-th one."""
+    """The version at which an object was found to be gone. `number` counts the deletions of its kind."""
 
     version: int
     number: int
@@ -60,15 +60,15 @@ class Store(Generic[T]):
     """The objects of one kind by key; more than one object (uid) may share a key."""
 
     deletions: int = 0
-    _entries: dict[Key, dict[str, Entry[T]]] = field(default_factory=dict)
+    _entries: dict[Key, dict[str, CachedObject[T]]] = field(default_factory=dict)
     _deleted: OrderedDict[str, Deletion] = field(default_factory=OrderedDict)
 
-    def put(self, entry: Entry[T], asked_after: int = 0) -> bool:
+    def put(self, entry: CachedObject[T], asked_after: int = 0) -> bool:
         """Take the object in, unless something newer is known. Returns whether anything changed.
 
-        An object that was seen to be gone stays gone, whatever older lists and late events say. Only an object that
-        was read by its name, and asked for after so many deletions had been seen, is there after all: a watch with a
-        label selector tells of a lost label as of a deletion.
+        An object that was found to be gone stays gone, whatever older lists and late events say, with one exception:
+        one that was read by its name after its deletion had been noticed does exist (`asked_after`: how many deletions
+        had been noticed before the request). A watch with a label selector reports a lost label as a deletion.
         """
         deletion = self._deleted.get(entry.uid)
         if deletion is not None and entry.version < deletion.version and deletion.number > asked_after:
@@ -79,8 +79,8 @@ class Store(Generic[T]):
         self._entries.setdefault(entry.key, {})[entry.uid] = entry
         return True
 
-    def remove(self, key: Key, uid: str, version: int | None = None) -> Entry[T] | None:
-        """Forget an object that was seen to be gone at this version; returns its last state."""
+    def remove(self, key: Key, uid: str, version: int | None = None) -> CachedObject[T] | None:
+        """Forget an object that was found to be gone at this version; returns its last state."""
         entries = self._entries.get(key, {})
         entry = entries.pop(uid, None)
         if not entries:
@@ -95,7 +95,7 @@ class Store(Generic[T]):
         while len(self._deleted) > REMEMBERED_DELETIONS:
             self._deleted.popitem(last=False)
 
-    def entries(self, key: Key) -> list[Entry[T]]:
+    def entries(self, key: Key) -> list[CachedObject[T]]:
         """All objects under the key, the newest last."""
         return sorted(self._entries.get(key, {}).values(), key=lambda entry: entry.version)
 
@@ -103,8 +103,8 @@ class Store(Generic[T]):
         """What is kept of the objects under the key, the newest last."""
         return [entry.value for entry in self.entries(key)]
 
-    def vanished(self, listed: set[str], namespace: str | None, version: int) -> list[Entry[T]]:
-        """Objects that a list of this version should have had and has not."""
+    def vanished(self, listed: set[str], namespace: str | None, version: int) -> list[CachedObject[T]]:
+        """Objects that a list of this version should contain and does not."""
         return [
             entry
             for entries in self._entries.values()
@@ -120,7 +120,7 @@ class Store(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class TaskSnapshot:
     """All that is known of one task. `job` is the one of the task's name or, gone, the task's own."""
 
     task: JsonObject
@@ -143,10 +143,10 @@ class Cache:
     pods: Store[PodFacts] = field(default_factory=Store)
     _gone_jobs: Tombstones[JobFacts] = field(default_factory=dict)
     _gone_pods: Tombstones[PodFacts] = field(default_factory=dict)
-    _turns: dict[Key, datetime] = field(default_factory=dict)
+    _last_scheduled: dict[Key, datetime] = field(default_factory=dict)
 
-    def seen(self, key: Key) -> Seen | None:
-        """What is known of a task; None where there is no such task."""
+    def snapshot(self, key: Key) -> TaskSnapshot | None:
+        """What is known of a task; None if there is no such task."""
         tasks = self.tasks.of(key)
         if not tasks:
             return None
@@ -156,21 +156,21 @@ class Cache:
         gone = list(self._gone_jobs.get(uid, {}).values())
         job = live[-1] if live else (gone[-1] if gone else None)
         pods = [pod for pod in self.pods.of(key) if pod.task_uid == uid]
-        return Seen(task, job, (*self._gone_pods.get(uid, {}).values(), *pods))
+        return TaskSnapshot(task, job, (*self._gone_pods.get(uid, {}).values(), *pods))
 
     def template(self, namespace: str, name: str) -> McpTaskTemplateSpec | None:
         """The template, if it is known."""
         found = self.templates.of((namespace, name))
         return found[-1] if found else None
 
-    def last_turn(self, namespace: str, template_hash: str) -> datetime | None:
-        """When a Pod from this Pod template last got a node, if one was seen to."""
-        return self._turns.get((namespace, template_hash))
+    def last_scheduled(self, namespace: str, template_hash: str) -> datetime | None:
+        """When a Pod from this Pod template last got a node, if that is known."""
+        return self._last_scheduled.get((namespace, template_hash))
 
     def put(self, kind: WatchedKind, item: JsonObject, asked_after: int = 0) -> Key | None:
-        """Take in an object; returns the key of the task it is about if there was anything new.
+        """Take in an object; returns the key of its task if there was anything new.
 
-        `asked_after` is for an object that was read by its name: how many deletions of its kind had been seen before.
+        `asked_after` is for an object that was read by its name: how many deletions of its kind were known before.
 
         Raises:
             ValueError: the object does not fit the model: the CRD is newer than this operator.
@@ -181,46 +181,46 @@ class Cache:
         uid, version = item["metadata"]["uid"], version_of(item)
         match kind:
             case WatchedKind.TASK:
-                changed = self.tasks.put(Entry(key, uid, version, trimmed(item)))
+                changed = self.tasks.put(CachedObject(key, uid, version, trimmed(item)))
             case WatchedKind.TEMPLATE:
                 spec = McpTaskTemplateSpec.model_validate(item.get("spec") or {})
-                self.templates.put(Entry(key, uid, version, spec))
+                self.templates.put(CachedObject(key, uid, version, spec))
                 return None
             case WatchedKind.JOB:
-                changed = self.jobs.put(Entry(key, uid, version, job_facts(item)), asked_after)
+                changed = self.jobs.put(CachedObject(key, uid, version, job_facts(item)), asked_after)
             case WatchedKind.POD:
                 pod = pod_facts(item)
-                changed = self.pods.put(Entry(key, uid, version, pod))
-                self._take_turn(key[0], pod)
+                changed = self.pods.put(CachedObject(key, uid, version, pod))
+                self._note_scheduling(key[0], pod)
         return key if changed else None
 
-    def _take_turn(self, namespace: str, pod: PodFacts) -> None:
+    def _note_scheduling(self, namespace: str, pod: PodFacts) -> None:
         if pod.scheduled_at is not None and pod.template_hash:
             key = namespace, pod.template_hash
-            self._turns[key] = max(pod.scheduled_at, self._turns.get(key, pod.scheduled_at))
+            self._last_scheduled[key] = max(pod.scheduled_at, self._last_scheduled.get(key, pod.scheduled_at))
 
     def remove(self, kind: WatchedKind, item: JsonObject) -> Key | None:
-        """Take note that an object is gone; `item` is its last state. Returns the key of the task it was about."""
+        """Record that an object is gone; `item` is its last state. Returns the key of its task."""
         key = _key(kind, item)
         if key is None:
             return None
         self.put(kind, item)
-        self._bury(kind, key, item["metadata"]["uid"], version_of(item))
+        self._record_removal(kind, key, item["metadata"]["uid"], version_of(item))
         return None if kind is WatchedKind.TEMPLATE else key
 
     def remove_job(self, key: Key, uid: str) -> None:
-        """Take note that a Job is gone, without a last state of it."""
-        self._bury(WatchedKind.JOB, key, uid)
+        """Record that a Job is gone, without a last state of it."""
+        self._record_removal(WatchedKind.JOB, key, uid)
 
     def remove_pod(self, key: Key, uid: str) -> None:
-        """Take note that a Pod is gone, without a last state of it."""
-        self._bury(WatchedKind.POD, key, uid)
+        """Record that a Pod is gone, without a last state of it."""
+        self._record_removal(WatchedKind.POD, key, uid)
 
     def forget_task(self, key: Key, uid: str) -> None:
-        """Take note that a task is gone."""
-        self._bury(WatchedKind.TASK, key, uid)
+        """Record that a task is gone."""
+        self._record_removal(WatchedKind.TASK, key, uid)
 
-    def _bury(self, kind: WatchedKind, key: Key, uid: str, version: int | None = None) -> None:
+    def _record_removal(self, kind: WatchedKind, key: Key, uid: str, version: int | None = None) -> None:
         match kind:
             case WatchedKind.TASK:
                 self.tasks.remove(key, uid, version)
@@ -229,17 +229,17 @@ class Cache:
             case WatchedKind.TEMPLATE:
                 self.templates.remove(key, uid, version)
             case WatchedKind.JOB:
-                self._bury_job(self.jobs.remove(key, uid, version))
+                self._keep_gone_job(self.jobs.remove(key, uid, version))
             case WatchedKind.POD:
-                self._bury_pod(self.pods.remove(key, uid, version))
+                self._keep_gone_pod(self.pods.remove(key, uid, version))
 
-    def _bury_job(self, entry: Entry[JobFacts] | None) -> None:
+    def _keep_gone_job(self, entry: CachedObject[JobFacts] | None) -> None:
         if entry is None or entry.value.owner is None or not self._knows(entry.key, entry.value.owner.uid):
             return
         gone = replace(entry.value, gone_at=self.now())
         self._gone_jobs.setdefault(entry.value.owner.uid, {})[entry.uid] = gone
 
-    def _bury_pod(self, entry: Entry[PodFacts] | None) -> None:
+    def _keep_gone_pod(self, entry: CachedObject[PodFacts] | None) -> None:
         if entry is None or not self._knows(entry.key, entry.value.task_uid):
             return
         gone = replace(entry.value, gone_at=self.now())
@@ -249,7 +249,7 @@ class Cache:
         return any(task["metadata"]["uid"] == uid for task in self.tasks.of(key))
 
     def replace(self, kind: WatchedKind, items: Iterable[JsonObject], namespace: str | None, version: int) -> set[Key]:
-        """Take in a whole list; what it should have and has not is gone. Returns the keys that changed."""
+        """Take in a whole list: what it should contain and does not is gone. Returns the keys that changed."""
         changed: set[Key | None] = set()
         listed = set()
         for item in items:
@@ -259,7 +259,7 @@ class Cache:
             except ValueError as error:
                 logger.error("%s %s cannot be understood: %s", kind.value, item["metadata"].get("name"), error)
         for entry in self._vanished(kind, listed, namespace, version):
-            self._bury(kind, *entry, version)
+            self._record_removal(kind, *entry, version)
             changed.add(None if kind is WatchedKind.TEMPLATE else entry[0])
         return {key for key in changed if key is not None}
 
@@ -271,7 +271,7 @@ class Cache:
             self.put(WatchedKind.POD, item)
         for entry in self.pods.entries(key):
             if entry.value.task_uid == uid and entry.uid not in listed and entry.version <= version:
-                self._bury(WatchedKind.POD, key, entry.uid, version)
+                self._record_removal(WatchedKind.POD, key, entry.uid, version)
 
     def _vanished(
         self, kind: WatchedKind, listed: set[str], namespace: str | None, version: int
@@ -288,7 +288,7 @@ class Cache:
 
 
 def _key(kind: WatchedKind, item: JsonObject) -> Key | None:
-    """The key of the task that the object is about: a Job has the task's name, a Pod names it in a label."""
+    """The key of the object's task: a Job has the task's name, a Pod names it in a label."""
     return task_key(item) if kind is WatchedKind.POD else key_of(item)
 
 

@@ -10,7 +10,7 @@ from mcptasks.kube.kinds import JOBS, MCP_TASKS, NAMESPACES
 from mcptasks.model.lifecycle import utc_now
 from mcptasks_operator.acting.events import EventPoster
 from mcptasks_operator.acting.executors import Executors, JobExecutor
-from mcptasks_operator.acting.gatherer import Gatherer, Warnings
+from mcptasks_operator.acting.gatherer import Gatherer, NamespaceWarnings
 from mcptasks_operator.acting.reconciler import Reconciler
 from mcptasks_operator.watching.cache import Cache, WatchedKind
 from tests.integration.operator.harness import SLEEPER, OperatorWorld, is_terminated, python
@@ -23,7 +23,7 @@ def make_reconciler(world: OperatorWorld, cache: Cache) -> Reconciler:
         kube=world.kube,
         cache=cache,
         executors=Executors(JobExecutor(world.kube, world.settings)),
-        gatherer=Gatherer(world.kube, cache, 20, Warnings(world.kube)),
+        gatherer=Gatherer(world.kube, cache, 20, NamespaceWarnings(world.kube)),
         events=EventPoster(world.kube),
         settings=world.settings,
         since=utc_now(),
@@ -53,7 +53,7 @@ async def test_a_stale_cache_never_revives_a_deleted_task(world: OperatorWorld) 
     cache.put(WatchedKind.TASK, await world.task_object(name))
     await world.kube.delete(MCP_TASKS, name, world.namespace)
     assert await make_reconciler(world, cache).reconcile((world.namespace, name)) is None
-    assert cache.seen((world.namespace, name)) is None
+    assert cache.snapshot((world.namespace, name)) is None
 
 
 async def test_a_second_reconcile_of_a_settled_task_does_nothing(world: OperatorWorld) -> None:

@@ -16,9 +16,9 @@ from mcptasks_operator.deciding.facts import (
     JobOutcome,
     Owner,
     PodFacts,
-    Running,
-    Terminated,
-    Waiting,
+    RunningState,
+    TerminatedState,
+    WaitingState,
 )
 from mcptasks_operator.deciding.policy import Limit, Policy
 
@@ -117,11 +117,11 @@ def make_job(**facts: Any) -> JobFacts:
 
 def make_pod(number: int = 1, state: ContainerState | None = None, **facts: Any) -> PodFacts:
     """The task's so-many-th Pod; its phase follows from the runner's state."""
-    state = state if state is not None else Waiting()
+    state = state if state is not None else WaitingState()
     phase = "Pending"
-    if isinstance(state, Running):
+    if isinstance(state, RunningState):
         phase = "Running"
-    elif isinstance(state, Terminated):
+    elif isinstance(state, TerminatedState):
         phase = "Succeeded" if state.exit_code == 0 else "Failed"
     return PodFacts(
         name=f"{TASK}-{number}",
@@ -136,6 +136,6 @@ def make_pod(number: int = 1, state: ContainerState | None = None, **facts: Any)
     )
 
 
-def exited(code: int, reason: str = "Error", finished: float = 10, **more: Any) -> Terminated:
+def exited(code: int, reason: str = "Error", finished: float = 10, **more: Any) -> TerminatedState:
     """A container that ended so many seconds after T0."""
-    return Terminated(exit_code=code, reason=reason, finished_at=at(finished), **more)
+    return TerminatedState(exit_code=code, reason=reason, finished_at=at(finished), **more)

@@ -14,15 +14,11 @@ KNOWN = frozenset(
     {
         "Cluster",
         "Component",
-        "Entry",
-        "Executor",
         "Format",
         "Output",
         "Progress",
-        "Refusal",
         "Request",
         "Retention",
-        "Terminated",
     }
 )
 """Class names that are used more than once as yet. The list only shrinks: take out what has become unique."""

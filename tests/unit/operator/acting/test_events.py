@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mcptasks_operator.acting.events import make_event
-from mcptasks_operator.deciding.decide import Notice
+from mcptasks_operator.deciding.decisions import Notice
 from tests.unit.operator.builders import TASK, UID, at, make_task
 
 FAILED = Notice("Warning", "OOMKilled", "the process was killed")

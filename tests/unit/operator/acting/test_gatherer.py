@@ -12,11 +12,11 @@ from mcptasks.kube.api_client import KubeClient, ObjectList
 from mcptasks.kube.errors import ForbiddenError
 from mcptasks.kube.kinds import EVENTS, Resource
 from mcptasks.model.task import JsonObject
-from mcptasks_operator.acting.gatherer import WARNINGS_SECONDS, Gatherer, Warnings
-from mcptasks_operator.deciding import decide
-from mcptasks_operator.deciding.decide import Evidence, Need
+from mcptasks_operator.acting.gatherer import WARNINGS_SECONDS, Gatherer, NamespaceWarnings
+from mcptasks_operator.deciding.evidence import Evidence, Need
 from mcptasks_operator.deciding.facts import NEVER, PodFacts
-from mcptasks_operator.watching.cache import Cache, Seen
+from mcptasks_operator.deciding.waits import NOTABLE_SECONDS
+from mcptasks_operator.watching.cache import Cache, TaskSnapshot
 
 pytestmark = pytest.mark.anyio
 
@@ -67,13 +67,13 @@ def clock() -> Clock:
 @pytest.fixture
 def gatherer(events: Events, clock: Clock) -> Gatherer:
     kube = cast(KubeClient, events)
-    return Gatherer(kube, Cache(), 20, Warnings(kube, clock))
+    return Gatherer(kube, Cache(), 20, NamespaceWarnings(kube, clock))
 
 
 async def reasons(gatherer: Gatherer, *pods: str, namespace: str = "default") -> list[str]:
     """What is found for a task with these Pods."""
     facts = tuple(PodFacts(name=uid, uid=uid, created_at=NEVER) for uid in pods)
-    found = await gatherer.gather((namespace, "task"), Seen({}, None, facts), Need.EVENTS, Evidence())
+    found = await gatherer.gather((namespace, "task"), TaskSnapshot({}, None, facts), Need.EVENTS, Evidence())
     return [found_warning.reason for found_warning in found.warnings or ()]
 
 
@@ -101,7 +101,7 @@ async def test_the_list_is_never_older_than_a_moment(events: Events, gatherer: G
     events.events = [warning("a", "FailedMount")]
     clock.now += WARNINGS_SECONDS
     assert await reasons(gatherer, "a") == ["FailedMount"]
-    assert WARNINGS_SECONDS < decide.NOTABLE_SECONDS
+    assert WARNINGS_SECONDS < NOTABLE_SECONDS
 
 
 async def test_without_the_right_to_read_events_there_are_none(events: Events, gatherer: Gatherer) -> None:

@@ -9,32 +9,29 @@ from typing import Any
 import pytest
 
 from mcptasks.model.task import McpTask, Phase, Reason
-from mcptasks_operator.deciding.decide import (
+from mcptasks_operator.deciding.decide import decide
+from mcptasks_operator.deciding.decisions import (
     CreateJob,
     Decision,
     DeleteJob,
     DeletePods,
     DeleteTask,
-    End,
-    Evidence,
+    EndTask,
     Gather,
     MarkTerminated,
-    Need,
-    Note,
-    Refusal,
-    RefusalKind,
     SetJobTtl,
+    ShowCause,
     Step,
-    TemplateState,
-    decide,
+    StrayPod,
 )
+from mcptasks_operator.deciding.evidence import Evidence, JobRefusal, Need, RefusalKind, TemplateState
 from mcptasks_operator.deciding.facts import (
     Disruption,
     JobFacts,
     Owner,
     PodFacts,
-    Running,
-    Waiting,
+    RunningState,
+    WaitingState,
     WarningEvent,
 )
 from tests.unit.operator.builders import (
@@ -91,7 +88,7 @@ class Case:
 
 
 def running(number: int = 1, **facts: Any) -> PodFacts:
-    return make_pod(number, Running(at(3)), **facts)
+    return make_pod(number, RunningState(at(3)), **facts)
 
 
 def failed(number: int = 1, code: int = 1, reason: str = "Error", **facts: Any) -> PodFacts:
@@ -99,7 +96,7 @@ def failed(number: int = 1, code: int = 1, reason: str = "Error", **facts: Any) 
 
 
 def waits(reason: str, message: str = "") -> PodFacts:
-    return make_pod(1, Waiting(reason, message))
+    return make_pod(1, WaitingState(reason, message))
 
 
 ENDED = {phase: make_task(status=ended_status(phase)) for phase in ("completed", "failed", "cancelled")}
@@ -132,22 +129,22 @@ BEFORE_THE_JOB = [
     ),
     Case(
         "an unknown template ends the task",
-        End,
+        EndTask,
         evidence=Evidence(template=TemplateState.MISSING, templates=("gpu",)),
         reason=Reason.TEMPLATE_NOT_FOUND,
         says="default does not exist in namespace default (there: gpu)",
     ),
     Case(
         "a template that makes no valid Job ends the task",
-        End,
-        evidence=Evidence(refusal=Refusal(RefusalKind.INVALID, "spec.x: bad")),
+        EndTask,
+        evidence=Evidence(refusal=JobRefusal(RefusalKind.INVALID, "spec.x: bad")),
         reason=Reason.INVALID_TEMPLATE,
         says="spec.x: bad",
     ),
     Case(
         "a quota on Jobs is shown",
-        Note,
-        evidence=Evidence(refusal=Refusal(RefusalKind.FORBIDDEN, "exceeded quota: q")),
+        ShowCause,
+        evidence=Evidence(refusal=JobRefusal(RefusalKind.FORBIDDEN, "exceeded quota: q")),
         reason=Reason.PENDING,
         says="exceeded quota: q",
     ),
@@ -155,21 +152,21 @@ BEFORE_THE_JOB = [
         "a quota that is shown is only waited for",
         None,
         make_task(status={"conditions": [condition("Scheduled", "False", "QuotaExceeded")]}),
-        evidence=Evidence(refusal=Refusal(RefusalKind.FORBIDDEN, "exceeded quota: q")),
+        evidence=Evidence(refusal=JobRefusal(RefusalKind.FORBIDDEN, "exceeded quota: q")),
         requeue=10,
     ),
     Case(
         "a quota beyond the start deadline ends the task",
-        End,
+        EndTask,
         now=301,
-        evidence=Evidence(refusal=Refusal(RefusalKind.FORBIDDEN, "exceeded quota: q")),
+        evidence=Evidence(refusal=JobRefusal(RefusalKind.FORBIDDEN, "exceeded quota: q")),
         reason=Reason.QUOTA_EXCEEDED,
     ),
     Case(
         "a policy that refuses the Job beyond the start deadline ends the task",
-        End,
+        EndTask,
         now=301,
-        evidence=Evidence(refusal=Refusal(RefusalKind.FORBIDDEN, "denied by policy")),
+        evidence=Evidence(refusal=JobRefusal(RefusalKind.FORBIDDEN, "denied by policy")),
         reason=Reason.POD_REJECTED,
     ),
     Case("a task that waited long while no operator was there still gets its Job", CreateJob, now=5000),
@@ -182,11 +179,22 @@ BEFORE_THE_JOB = [
 
 CANCELS = [
     Case(
-        "spec.cancel ends a task without a Job", End, CANCELLING, phase=Phase.CANCELLED, reason=Reason.CANCELLED_BY_SPEC
+        "spec.cancel ends a task without a Job",
+        EndTask,
+        CANCELLING,
+        phase=Phase.CANCELLED,
+        reason=Reason.CANCELLED_BY_SPEC,
     ),
-    Case("spec.cancel ends a running task", End, CANCELLING, make_job(), [running()], reason=Reason.CANCELLED_BY_SPEC),
     Case(
-        "spec.cancel wins over a failed Job", End, CANCELLING, FAILED_JOB, [failed()], reason=Reason.CANCELLED_BY_SPEC
+        "spec.cancel ends a running task", EndTask, CANCELLING, make_job(), [running()], reason=Reason.CANCELLED_BY_SPEC
+    ),
+    Case(
+        "spec.cancel wins over a failed Job",
+        EndTask,
+        CANCELLING,
+        FAILED_JOB,
+        [failed()],
+        reason=Reason.CANCELLED_BY_SPEC,
     ),
     Case(
         "spec.cancel changes nothing of a completed task",
@@ -197,7 +205,7 @@ CANCELS = [
     Case("a Job that seems gone is looked for first", Gather, CLAIMED_TASK, need=Need.FRESH),
     Case(
         "a Job that is gone cancels a claimed task",
-        End,
+        EndTask,
         CLAIMED_TASK,
         evidence=FRESH,
         phase=Phase.CANCELLED,
@@ -206,7 +214,7 @@ CANCELS = [
     Case("a tombstone is verified", Gather, make_task(), GONE_JOB, need=Need.FRESH),
     Case(
         "a tombstone cancels a task that nobody had claimed",
-        End,
+        EndTask,
         make_task(),
         GONE_JOB,
         evidence=FRESH,
@@ -214,7 +222,7 @@ CANCELS = [
     ),
     Case(
         "a Job that is being deleted cancels the task at once",
-        End,
+        EndTask,
         CLAIMED_TASK,
         make_job(deleting=True),
         [running()],
@@ -222,7 +230,7 @@ CANCELS = [
     ),
     Case(
         "a failed Job that was deleted still tells why",
-        End,
+        EndTask,
         CLAIMED_TASK,
         replace(FAILED_JOB, gone_at=at(15)),
         [failed(code=3, gone_at=at(15))],
@@ -237,7 +245,7 @@ FOREIGN_JOBS = [
     Case("somebody else's Job is verified", Gather, make_task(), FOREIGN_JOB, need=Need.FRESH),
     Case(
         "somebody else's Job ends the task",
-        End,
+        EndTask,
         make_task(),
         FOREIGN_JOB,
         evidence=FRESH,
@@ -246,7 +254,7 @@ FOREIGN_JOBS = [
     ),
     Case(
         "a Job of nobody ends the task",
-        End,
+        EndTask,
         make_task(),
         make_job(owner=None),
         evidence=FRESH,
@@ -254,9 +262,15 @@ FOREIGN_JOBS = [
         says="belongs to nobody",
     ),
     Case("the Job of an earlier task of the name is waited for", None, make_task(), OLD_JOB, now=1, requeue=1.0),
-    Case("the wait for it is shown", Note, make_task(), OLD_JOB, now=5, reason=Reason.PENDING),
+    Case("the wait for it is shown", ShowCause, make_task(), OLD_JOB, now=5, reason=Reason.PENDING),
     Case(
-        "it is not waited for for ever", End, make_task(), OLD_JOB, now=301, evidence=FRESH, reason=Reason.NAME_CONFLICT
+        "it is not waited for for ever",
+        EndTask,
+        make_task(),
+        OLD_JOB,
+        now=301,
+        evidence=FRESH,
+        reason=Reason.NAME_CONFLICT,
     ),
     Case(
         "somebody else's Job is not deleted with the task",
@@ -279,7 +293,7 @@ FINISHED_JOBS = [
     Case("its log is read", Gather, CLAIMED_TASK, FAILED_JOB, [failed()], evidence=FRESH, need=Need.LOG),
     Case(
         "an exit code",
-        End,
+        EndTask,
         CLAIMED_TASK,
         FAILED_JOB,
         [failed(code=3)],
@@ -289,7 +303,7 @@ FINISHED_JOBS = [
     ),
     Case(
         "the last log lines are in the message",
-        End,
+        EndTask,
         CLAIMED_TASK,
         FAILED_JOB,
         [failed()],
@@ -298,7 +312,7 @@ FINISHED_JOBS = [
     ),
     Case(
         "a missing result",
-        End,
+        EndTask,
         CLAIMED_TASK,
         COMPLETE_JOB,
         [make_pod(1, exited(0, "Completed"))],
@@ -307,7 +321,7 @@ FINISHED_JOBS = [
     ),
     Case(
         "the last attempt counts",
-        End,
+        EndTask,
         CLAIMED_TASK,
         FAILED_JOB,
         [failed(1, 3), failed(2, 137, "OOMKilled")],
@@ -317,7 +331,7 @@ FINISHED_JOBS = [
     ),
     Case(
         "without any Pod the Job's words must do",
-        End,
+        EndTask,
         CLAIMED_TASK,
         FAILED_JOB,
         evidence=FRESH,
@@ -326,7 +340,7 @@ FINISHED_JOBS = [
     ),
     Case(
         "a Job that failed by a disruption and whose Pod is gone",
-        End,
+        EndTask,
         CLAIMED_TASK,
         make_job(
             done="Failed",
@@ -387,7 +401,7 @@ STARTS = [
     ),
     Case(
         "an image that cannot be pulled is shown",
-        Note,
+        ShowCause,
         make_task(),
         make_job(),
         [waits("ErrImagePull", "no such host")],
@@ -406,7 +420,7 @@ STARTS = [
     ),
     Case(
         "another cause is shown again",
-        Note,
+        ShowCause,
         make_task(status={"conditions": [condition("Scheduled", "False", "Unschedulable")]}),
         make_job(),
         [waits("ImagePullBackOff")],
@@ -415,7 +429,7 @@ STARTS = [
     ),
     Case(
         "the start deadline with a cause",
-        End,
+        EndTask,
         make_task(),
         make_job(),
         [waits("ImagePullBackOff", "not found")],
@@ -425,7 +439,7 @@ STARTS = [
     ),
     Case(
         "the start deadline by its events",
-        End,
+        EndTask,
         make_task(),
         make_job(),
         [waits("ContainerCreating")],
@@ -435,7 +449,7 @@ STARTS = [
     ),
     Case(
         "the start deadline without a cause",
-        End,
+        EndTask,
         make_task(),
         make_job(),
         [waits("ContainerCreating")],
@@ -445,7 +459,7 @@ STARTS = [
     ),
     Case(
         "an unschedulable Pod is shown",
-        Note,
+        ShowCause,
         make_task(),
         make_job(),
         [make_pod(unschedulable="0/1 nodes: Insufficient cpu")],
@@ -454,7 +468,7 @@ STARTS = [
     ),
     Case(
         "an unschedulable Pod ends the task in time",
-        End,
+        EndTask,
         make_task(),
         make_job(),
         [make_pod(unschedulable="0/1 nodes")],
@@ -468,37 +482,37 @@ STARTS = [
         make_job(),
         [make_pod(unschedulable="0/1 nodes")],
         now=590,
-        evidence=Evidence(last_turn=at(300)),
+        evidence=Evidence(last_scheduled_at=at(300)),
         requeue=10,
     ),
     Case(
         "that it waits is shown meanwhile, however often the others get nodes",
-        Note,
+        ShowCause,
         make_task(),
         make_job(),
         [make_pod(unschedulable="0/1 nodes")],
         now=590,
-        evidence=Evidence(last_turn=at(589)),
+        evidence=Evidence(last_scheduled_at=at(589)),
         reason=Reason.PENDING,
     ),
     Case(
         "a Pod without a node ends the task in time once the others get none either",
-        End,
+        EndTask,
         make_task(),
         make_job(),
         [make_pod(unschedulable="0/1 nodes")],
         now=602,
-        evidence=Evidence(last_turn=at(300)),
+        evidence=Evidence(last_scheduled_at=at(300)),
         reason=Reason.UNSCHEDULABLE,
     ),
     Case(
         "a turn before the Job was made changes nothing",
-        End,
+        EndTask,
         make_task(),
         make_job(),
         [make_pod(unschedulable="0/1 nodes")],
         now=302,
-        evidence=Evidence(last_turn=at(-100)),
+        evidence=Evidence(last_scheduled_at=at(-100)),
         reason=Reason.UNSCHEDULABLE,
     ),
     Case(
@@ -507,7 +521,7 @@ STARTS = [
         make_task(status={"conditions": [condition("Scheduled", "False", "QuotaExceeded")]}),
         make_job(),
         now=590,
-        evidence=Evidence(warnings=(WarningEvent("FailedCreate", "exceeded quota: q"),), last_turn=at(300)),
+        evidence=Evidence(warnings=(WarningEvent("FailedCreate", "exceeded quota: q"),), last_scheduled_at=at(300)),
         requeue=10,
     ),
     Case(
@@ -521,17 +535,17 @@ STARTS = [
     ),
     Case(
         "a Pod that has a node has no turn to wait for",
-        End,
+        EndTask,
         make_task(),
         make_job(),
         [make_pod(scheduled_at=at(2), runner=waits("ImagePullBackOff").runner)],
         now=303,
-        evidence=Evidence(last_turn=at(300)),
+        evidence=Evidence(last_scheduled_at=at(300)),
         reason=Reason.IMAGE_PULL_BACK_OFF,
     ),
     Case(
         "a missing Secret ends the task in time",
-        End,
+        EndTask,
         make_task(),
         make_job(),
         [waits("CreateContainerConfigError", 'secret "x" not found')],
@@ -540,7 +554,7 @@ STARTS = [
     ),
     Case(
         "an image that may never be pulled fails at once",
-        End,
+        EndTask,
         make_task(),
         make_job(),
         [waits("ErrImageNeverPull")],
@@ -549,7 +563,7 @@ STARTS = [
     ),
     Case(
         "an image name that is none fails at once",
-        End,
+        EndTask,
         make_task(),
         make_job(),
         [waits("InvalidImageName")],
@@ -558,7 +572,7 @@ STARTS = [
     ),
     Case(
         "a command that cannot run fails at once",
-        End,
+        EndTask,
         make_task(),
         make_job(),
         [waits("RunContainerError", "no such file")],
@@ -567,7 +581,7 @@ STARTS = [
     ),
     Case(
         "and is not retried",
-        End,
+        EndTask,
         make_task(),
         make_job(backoff_limit=3),
         [failed(1, 128, "StartError")],
@@ -577,7 +591,7 @@ STARTS = [
     Case("no Pod: the Job's events are read", Gather, make_task(), make_job(), now=5, need=Need.EVENTS),
     Case(
         "a quota on Pods is shown",
-        Note,
+        ShowCause,
         make_task(),
         make_job(),
         now=5,
@@ -586,7 +600,7 @@ STARTS = [
     ),
     Case(
         "a quota on Pods ends the task in time",
-        End,
+        EndTask,
         make_task(),
         make_job(),
         now=302,
@@ -595,7 +609,7 @@ STARTS = [
     ),
     Case(
         "Pod Security ends the task in time",
-        End,
+        EndTask,
         make_task(),
         make_job(),
         now=302,
@@ -620,7 +634,7 @@ STARTS = [
     ),
     Case(
         "a suspended Job is shown",
-        Note,
+        ShowCause,
         make_task(),
         make_job(suspended=True, queue="research"),
         now=10,
@@ -640,7 +654,7 @@ RUNS = [
     ),
     Case(
         "a kubelet that does not end the Pod at its deadline is lost",
-        End,
+        EndTask,
         CLAIMED_TASK,
         make_job(),
         [running(node="n1")],
@@ -659,7 +673,7 @@ RUNS = [
     ),
     Case(
         "run time is over",
-        End,
+        EndTask,
         asking_task(),
         make_job(),
         [running(timeout_seconds=4200)],
@@ -687,7 +701,7 @@ RUNS = [
     ),
     Case(
         "a question that nobody has answered, and no gateway has seen that",
-        End,
+        EndTask,
         asking_task(phase="input_required", inputSince="2026-11-22T13:00:00.000Z"),
         make_job(),
         [running(timeout_seconds=4200)],
@@ -705,7 +719,7 @@ RUNS = [
     ),
     Case(
         "a Pod that does not go away is on a lost node",
-        End,
+        EndTask,
         CLAIMED_TASK,
         make_job(),
         [running(deletion_due=at(30), node="n1")],
@@ -722,7 +736,7 @@ RUNS = [
     ),
     Case(
         "but not for ever",
-        End,
+        EndTask,
         CLAIMED_TASK,
         make_job(retries_disruptions=True),
         [running(deletion_due=at(30))],
@@ -742,7 +756,7 @@ RUNS = [
 RETRIES = [
     Case(
         "a retry is shown with its number",
-        Note,
+        ShowCause,
         CLAIMED_TASK,
         make_job(backoff_limit=2),
         [failed(1, 3)],
@@ -754,7 +768,7 @@ RETRIES = [
     ),
     Case(
         "the next attempt's failure is shown again",
-        Note,
+        ShowCause,
         make_task(status=RETRY_SHOWN),
         make_job(backoff_limit=2),
         [failed(1, 3), failed(2, 4)],
@@ -762,7 +776,7 @@ RETRIES = [
     ),
     Case(
         "an attempt that died before it claimed the task counts",
-        Note,
+        ShowCause,
         make_task(),
         make_job(backoff_limit=1),
         [failed(1, 3)],
@@ -787,7 +801,7 @@ RETRIES = [
     ),
     Case(
         "but it is for an idempotent tool, even without retries",
-        Note,
+        ShowCause,
         CLAIMED_TASK,
         make_job(retries_disruptions=True),
         [failed(1, 143, disruption=Disruption("EvictionByEvictionAPI"))],
@@ -804,7 +818,7 @@ RETRIES = [
     ),
     Case(
         "a retry that gets no Pod ends the task in time",
-        End,
+        EndTask,
         make_task(status=RETRY_SHOWN),
         make_job(backoff_limit=2),
         [failed(1, 3)],
@@ -814,7 +828,7 @@ RETRIES = [
     ),
     Case(
         "what keeps a retry from starting replaces the word of the retry",
-        Note,
+        ShowCause,
         make_task(status=RETRY_SHOWN),
         make_job(backoff_limit=2),
         [failed(1, 3)],
@@ -993,7 +1007,7 @@ def test_the_next_step(case: Case) -> None:
     match decision.step:
         case Gather(need):
             assert need is case.need
-        case End(ending):
+        case EndTask(ending):
             assert case.reason in (None, ending.reason)
             assert ending.phase is (
                 case.phase
@@ -1004,7 +1018,7 @@ def test_the_next_step(case: Case) -> None:
                 )
             )
             assert case.says in ending.message
-        case Note(reason, _, message):
+        case ShowCause(reason, _, message):
             assert case.reason in (None, reason)
             assert case.says in message
         case MarkTerminated(_, message):
@@ -1020,7 +1034,7 @@ def test_a_task_that_has_not_ended_is_never_deleted_nor_is_its_job(case: Case) -
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_task_that_has_ended_is_never_started_nor_ended_again(case: Case) -> None:
     if case.task.terminal:
-        assert not isinstance(outcome(case).step, CreateJob | End | Note)
+        assert not isinstance(outcome(case).step, CreateJob | EndTask | ShowCause)
 
 
 @pytest.mark.parametrize("phase", ["completed", "failed", "cancelled"])
@@ -1054,23 +1068,23 @@ def test_deletes_name_the_uid_that_was_seen() -> None:
     assert decide(ENDED["cancelled"], make_job(), [], at(11), POLICY).step == DeleteJob(JOB_UID)
     pods = [running(), replace(running(2), deletion_due=at(12))]
     step = decide(ENDED["cancelled"], None, pods, at(16), POLICY).step
-    assert step == DeletePods(((f"{TASK}-1", "pod-1"),)), "one is on its way already"
+    assert step == DeletePods((StrayPod(f"{TASK}-1", "pod-1"),)), "one is on its way already"
 
 
 def test_an_end_that_leaves_no_process_says_so_in_the_same_write() -> None:
     evidence = Evidence(template=TemplateState.MISSING)
     step = decide(make_task(), None, [], at(1), POLICY, evidence).step
-    assert isinstance(step, End)
+    assert isinstance(step, EndTask)
     assert step.terminated == "no process was started"
     step = decide(CLAIMED_TASK, FAILED_JOB, [failed()], at(20), POLICY, KNOWN).step
-    assert isinstance(step, End)
+    assert isinstance(step, EndTask)
     assert step.terminated == "the Job has finished"
 
 
 def test_an_end_that_leaves_a_process_does_not_say_that_there_is_none() -> None:
     for task, job in ((CANCELLING, make_job()), (CLAIMED_TASK, make_job(deleting=True))):
         step = decide(task, job, [running()], at(20), POLICY).step
-        assert isinstance(step, End)
+        assert isinstance(step, EndTask)
         assert step.terminated is None
 
 
@@ -1098,8 +1112,8 @@ def test_failures_are_told_as_warnings_and_the_rest_as_normal_events() -> None:
 
 def test_an_end_counts_the_attempts_that_never_claimed_the_task() -> None:
     step = decide(make_task(), FAILED_JOB, [failed(1), failed(2)], at(20), POLICY, KNOWN).step
-    assert isinstance(step, End)
+    assert isinstance(step, EndTask)
     assert step.attempts == 2
     step = decide(CLAIMED_TASK, FAILED_JOB, [failed(1)], at(20), POLICY, KNOWN).step
-    assert isinstance(step, End)
+    assert isinstance(step, EndTask)
     assert step.attempts is None, "the gateway has counted it"

@@ -7,24 +7,25 @@ from dataclasses import replace
 import pytest
 
 from mcptasks.model.task import Reason
-from mcptasks_operator.deciding import diagnose
-from mcptasks_operator.deciding.diagnose import Diagnosis, failure, message, of_events, waiting
+from mcptasks_operator.deciding.diagnosis import Diagnosis
 from mcptasks_operator.deciding.facts import (
     ContainerFacts,
     Disruption,
     PodFacts,
-    Running,
-    Terminated,
-    Waiting,
+    RunningState,
+    TerminatedState,
+    WaitingState,
     WarningEvent,
 )
+from mcptasks_operator.deciding.failures import diagnose_failure
+from mcptasks_operator.deciding.start_failures import diagnose_events, diagnose_waiting, permanent_start_failure
 from tests.unit.operator.builders import POLICY, at, exited, make_job, make_pod
 
 FAILED = make_job(done="Failed", finished=12, reason="BackoffLimitExceeded")
 COMPLETE = make_job(done="Complete", finished=12)
 
 
-def pod_with(state: Terminated, **facts: object) -> PodFacts:
+def pod_with(state: TerminatedState, **facts: object) -> PodFacts:
     return make_pod(1, state, **facts)
 
 
@@ -70,45 +71,45 @@ def pod_with(state: Terminated, **facts: object) -> PodFacts:
     ],
 )
 def test_why_a_pod_failed(pod: PodFacts, reason: Reason, says: str) -> None:
-    found = failure(FAILED, pod, POLICY, 1)
+    found = diagnose_failure(FAILED, pod, POLICY, 1)
     assert found.reason is reason
     assert says in found.cause
 
 
 def test_a_pod_that_succeeded_without_an_outcome_has_no_result() -> None:
-    found = failure(COMPLETE, pod_with(exited(0, "Completed")), POLICY, 1)
+    found = diagnose_failure(COMPLETE, pod_with(exited(0, "Completed")), POLICY, 1)
     assert (found.reason, found.exit_code) == (Reason.RESULT_MISSING, 0)
 
 
 def test_a_sidecar_that_is_ended_with_a_good_pod_is_not_to_blame() -> None:
     sidecar = ContainerFacts("proxy", exited(143))
     pod = pod_with(exited(0, "Completed"), others=(sidecar,))
-    assert failure(COMPLETE, pod, POLICY, 1).exit_code == 0
+    assert diagnose_failure(COMPLETE, pod, POLICY, 1).exit_code == 0
 
 
 def test_an_init_container_that_failed_is_named() -> None:
     init = ContainerFacts("fetch", exited(4), init=True)
-    pod = make_pod(1, Waiting("PodInitializing"), phase="Failed", others=(init,))
-    found = failure(FAILED, pod, POLICY, 1)
+    pod = make_pod(1, WaitingState("PodInitializing"), phase="Failed", others=(init,))
+    found = diagnose_failure(FAILED, pod, POLICY, 1)
     assert found.reason is Reason.EXIT_CODE
     assert found.cause.startswith("init container fetch: the process ended with exit code 4")
 
 
 def test_the_memory_limit_and_the_template_are_named() -> None:
     runner = ContainerFacts("runner", exited(137, "OOMKilled"), memory_limit="512Mi")
-    found = failure(FAILED, make_pod(1, runner.state, runner=runner), POLICY, 1)
+    found = diagnose_failure(FAILED, make_pod(1, runner.state, runner=runner), POLICY, 1)
     assert "limit of 512Mi" in found.cause
     assert "McpTaskTemplate default" in found.hint
 
 
 def test_the_run_deadline_that_the_pod_had_is_told_though_the_settings_have_changed() -> None:
     pod = pod_with(exited(137), reason="DeadlineExceeded", timeout_seconds=20)
-    assert "longer than 20 s" in failure(FAILED, pod, POLICY, 1).cause
+    assert "longer than 20 s" in diagnose_failure(FAILED, pod, POLICY, 1).cause
 
 
 def test_a_single_attempt_is_not_counted_in_the_message() -> None:
-    assert "attempt" not in failure(FAILED, pod_with(exited(1)), POLICY, 1).cause
-    assert "(attempt 3, the last one)" in failure(FAILED, pod_with(exited(1)), POLICY, 3).cause
+    assert "attempt" not in diagnose_failure(FAILED, pod_with(exited(1)), POLICY, 1).cause
+    assert "(attempt 3, the last one)" in diagnose_failure(FAILED, pod_with(exited(1)), POLICY, 3).cause
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_a_single_attempt_is_not_counted_in_the_message() -> None:
 )
 def test_without_a_pod_the_job_tells(job: object, reason: Reason) -> None:
     assert isinstance(job, type(FAILED))
-    assert failure(job, None, POLICY, 1).reason is reason
+    assert diagnose_failure(job, None, POLICY, 1).reason is reason
 
 
 # --- Pods that do not start ---
@@ -144,26 +145,26 @@ def test_without_a_pod_the_job_tells(job: object, reason: Reason) -> None:
     ],
 )
 def test_what_a_container_waits_for(word: str, reason: Reason | None) -> None:
-    found = waiting(make_pod(1, Waiting(word, "details")))
+    found = diagnose_waiting(make_pod(1, WaitingState(word, "details")))
     assert (found.reason if found else None) is reason
 
 
 def test_a_back_off_between_two_pulls_is_the_same_cause_as_the_failed_pull() -> None:
-    first, second = (waiting(make_pod(1, Waiting(word))) for word in ("ErrImagePull", "ImagePullBackOff"))
+    first, second = (diagnose_waiting(make_pod(1, WaitingState(word))) for word in ("ErrImagePull", "ImagePullBackOff"))
     assert first is not None
     assert second is not None
     assert first.reason == second.reason
 
 
 def test_an_init_container_that_waits_comes_first() -> None:
-    init = ContainerFacts("fetch", Waiting("ImagePullBackOff", "no such image"), image="x/fetch:1", init=True)
-    found = waiting(make_pod(1, Waiting("PodInitializing"), others=(init,)))
+    init = ContainerFacts("fetch", WaitingState("ImagePullBackOff", "no such image"), image="x/fetch:1", init=True)
+    found = diagnose_waiting(make_pod(1, WaitingState("PodInitializing"), others=(init,)))
     assert found is not None
     assert "x/fetch:1" in found.cause
 
 
 @pytest.mark.parametrize(
-    ("word", "hopeless"),
+    ("word", "permanent"),
     [
         ("ErrImageNeverPull", True),
         ("InvalidImageName", True),
@@ -173,12 +174,12 @@ def test_an_init_container_that_waits_comes_first() -> None:
         ("ContainerCreating", False),
     ],
 )
-def test_which_waits_are_hopeless(word: str, hopeless: bool) -> None:
-    assert (diagnose.hopeless(make_pod(1, Waiting(word))) is not None) is hopeless
+def test_which_waits_can_never_end(word: str, permanent: bool) -> None:
+    assert (permanent_start_failure(make_pod(1, WaitingState(word))) is not None) is permanent
 
 
-def test_a_running_pod_is_not_hopeless() -> None:
-    assert diagnose.hopeless(make_pod(1, Running())) is None
+def test_a_running_pod_has_no_such_failure() -> None:
+    assert permanent_start_failure(make_pod(1, RunningState())) is None
 
 
 @pytest.mark.parametrize(
@@ -195,12 +196,12 @@ def test_a_running_pod_is_not_hopeless() -> None:
     ],
 )
 def test_what_events_tell(warning: WarningEvent, reason: Reason | None) -> None:
-    found = of_events([warning])
+    found = diagnose_events([warning])
     assert (found.reason if found else None) is reason
 
 
 def test_the_first_telling_event_counts() -> None:
-    found = of_events(
+    found = diagnose_events(
         [WarningEvent("Unhealthy", ""), WarningEvent("FailedMount", "a"), WarningEvent("FailedCreate", "")]
     )
     assert found is not None
@@ -213,16 +214,16 @@ CAUSE = Diagnosis(Reason.EXIT_CODE, "it broke", "Mend it")
 
 
 def test_a_message_has_cause_hint_and_log() -> None:
-    assert message(CAUSE, ["one", "two"]) == "it broke. Mend it\nLast log lines:\none\ntwo"
+    assert CAUSE.message(["one", "two"]) == "it broke. Mend it\nLast log lines:\none\ntwo"
 
 
 @pytest.mark.parametrize("log", [None, (), ("", "  ")])
 def test_an_empty_log_is_not_announced(log: tuple[str, ...] | None) -> None:
-    assert message(CAUSE, log) == "it broke. Mend it"
+    assert CAUSE.message(log) == "it broke. Mend it"
 
 
 def test_a_long_log_is_cut_at_its_beginning_and_keeps_its_end() -> None:
-    text = message(CAUSE, [f"{number:04} {'x' * 990}" for number in range(20)])
+    text = CAUSE.message([f"{number:04} {'x' * 990}" for number in range(20)])
     assert len(text) < 8_200
     assert text.endswith("x")
     assert "0019 " in text
@@ -230,6 +231,6 @@ def test_a_long_log_is_cut_at_its_beginning_and_keeps_its_end() -> None:
 
 
 def test_an_endless_line_and_an_endless_cause_are_cut() -> None:
-    text = message(Diagnosis(Reason.EXIT_CODE, "c" * 100_000), ["x" * 100_000, "the end"])
+    text = Diagnosis(Reason.EXIT_CODE, "c" * 100_000).message(["x" * 100_000, "the end"])
     assert len(text) < 5_000
     assert text.endswith("the end")

@@ -7,9 +7,9 @@ from mcptasks_operator.deciding.facts import (
     Disruption,
     JobOutcome,
     Owner,
-    Running,
-    Terminated,
-    Waiting,
+    RunningState,
+    TerminatedState,
+    WaitingState,
     job_facts,
     pod_facts,
     task_key,
@@ -101,7 +101,7 @@ def container(name: str, **state: object) -> JsonObject:
 def test_a_pod_without_any_status_waits() -> None:
     facts = pod_facts(pod({}))
     assert facts.runner.name == "runner"
-    assert facts.runner.state == Waiting()
+    assert facts.runner.state == WaitingState()
     assert [other.name for other in facts.others] == ["log"]
     assert not facts.started
     assert not facts.ended
@@ -115,11 +115,11 @@ def test_container_states() -> None:
         container("runner", waiting={"reason": "R", "message": "m"}),
     ]
     facts = pod_facts(pod({"containerStatuses": statuses}))
-    assert facts.others[0].state == Running(T0)
-    assert facts.runner.state == Waiting("R", "m")
+    assert facts.others[0].state == RunningState(T0)
+    assert facts.runner.state == WaitingState("R", "m")
     ended = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-11-22T12:00:09Z"}
     facts = pod_facts(pod({"phase": "Failed", "containerStatuses": [container("runner", terminated=ended)]}))
-    assert facts.runner.state == Terminated(137, reason="OOMKilled", finished_at=at(9))
+    assert facts.runner.state == TerminatedState(137, reason="OOMKilled", finished_at=at(9))
     assert facts.ended
     assert facts.ended_at == at(9)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcptasks.model.lifecycle import Ending
 from mcptasks.model.task import Phase, Reason
-from mcptasks_operator.deciding.decide import End, MarkTerminated, Note
+from mcptasks_operator.deciding.decisions import EndTask, MarkTerminated, ShowCause
 from mcptasks_operator.deciding.statuses import patch_for
 from tests.unit.operator.builders import POLICY, at, condition, ended_status, make_task
 
@@ -13,7 +13,7 @@ FAILURE = Ending(Phase.FAILED, Reason.EXIT_CODE, "exit code 3", exit_code=3)
 
 def test_an_end_has_phase_reason_times_and_conditions() -> None:
     task = make_task(spec={"ttlMs": 60_000})
-    status = patch_for(task, End(FAILURE, "the Job has finished", attempts=2), at(20), POLICY)["status"]
+    status = patch_for(task, EndTask(FAILURE, "the Job has finished", attempts=2), at(20), POLICY)["status"]
     assert (status["phase"], status["reason"], status["message"]) == ("failed", "ExitCode", "exit code 3")
     assert (status["exitCode"], status["attempts"], status["observedGeneration"]) == (3, 2, 1)
     assert (status["finishedAt"], status["expiresAt"]) == ("2026-11-22T12:00:20.000Z", "2026-11-22T12:01:00.000Z")
@@ -24,25 +24,25 @@ def test_an_end_has_phase_reason_times_and_conditions() -> None:
 
 
 def test_an_end_that_leaves_a_process_says_nothing_of_pods() -> None:
-    status = patch_for(make_task(), End(FAILURE), at(20), POLICY)["status"]
+    status = patch_for(make_task(), EndTask(FAILURE), at(20), POLICY)["status"]
     assert "PodsTerminated" not in {c["type"] for c in status["conditions"]}
     assert "attempts" not in status
 
 
 def test_an_end_keeps_the_conditions_that_were_there() -> None:
     task = make_task(status={"conditions": [condition("Scheduled", reason="Running")]})
-    status = patch_for(task, End(FAILURE), at(20), POLICY)["status"]
+    status = patch_for(task, EndTask(FAILURE), at(20), POLICY)["status"]
     scheduled = next(c for c in status["conditions"] if c["type"] == "Scheduled")
     assert scheduled["reason"] == "Running"
 
 
 def test_the_retention_of_the_template_holds_where_the_task_has_no_ttl() -> None:
-    status = patch_for(make_task(), End(FAILURE), at(20), POLICY)["status"]
+    status = patch_for(make_task(), EndTask(FAILURE), at(20), POLICY)["status"]
     assert status["expiresAt"] == "2026-11-22T13:00:00.000Z"
 
 
 def test_a_note_shows_the_cause_and_makes_an_unmarked_task_working() -> None:
-    note = Note(Reason.PENDING, "ImagePullBackOff", "cannot be pulled")
+    note = ShowCause(Reason.PENDING, "ImagePullBackOff", "cannot be pulled")
     status = patch_for(make_task(), note, at(5), POLICY)["status"]
     assert (status["phase"], status["reason"], status["message"]) == ("working", "Pending", "cannot be pulled")
     assert status["lastUpdatedAt"] == "2026-11-22T12:00:05.000Z"
@@ -52,7 +52,7 @@ def test_a_note_shows_the_cause_and_makes_an_unmarked_task_working() -> None:
 
 
 def test_a_note_leaves_the_phase_alone_where_there_is_one() -> None:
-    note = Note(Reason.RETRYING, "Retrying", "again", attempts=1)
+    note = ShowCause(Reason.RETRYING, "Retrying", "again", attempts=1)
     status = patch_for(make_task(status={"phase": "working"}), note, at(5), POLICY)["status"]
     assert "phase" not in status
     assert status["attempts"] == 1
@@ -60,7 +60,7 @@ def test_a_note_leaves_the_phase_alone_where_there_is_one() -> None:
 
 def test_questions_go_with_the_process_that_has_asked() -> None:
     asking = make_task(status={"phase": "input_required", "inputRequests": [{"key": "1-1", "method": "roots/list"}]})
-    status = patch_for(asking, Note(Reason.RETRYING, "Retrying", "again", attempts=1), at(5), POLICY)["status"]
+    status = patch_for(asking, ShowCause(Reason.RETRYING, "Retrying", "again", attempts=1), at(5), POLICY)["status"]
     assert (status["phase"], status["inputRequests"], status["inputSince"]) == ("working", None, None)
 
 

@@ -56,7 +56,7 @@ def cache() -> Cache:
 def test_a_task_is_seen_with_its_job_and_pods(cache: Cache) -> None:
     assert cache.put(WatchedKind.JOB, job()) == KEY
     assert cache.put(WatchedKind.POD, pod()) == KEY
-    seen = cache.seen(KEY)
+    seen = cache.snapshot(KEY)
     assert seen is not None
     assert seen.job is not None
     assert (seen.job.uid, [p.uid for p in seen.pods]) == (JOB_UID, ["pod-1"])
@@ -65,12 +65,12 @@ def test_a_task_is_seen_with_its_job_and_pods(cache: Cache) -> None:
 def test_what_belongs_to_no_known_task_is_not_seen() -> None:
     cache = Cache()
     cache.put(WatchedKind.JOB, job())
-    assert cache.seen(KEY) is None
+    assert cache.snapshot(KEY) is None
 
 
 def test_pods_of_an_earlier_task_of_the_name_are_not_the_tasks(cache: Cache) -> None:
     cache.put(WatchedKind.POD, pod(owner="earlier"))
-    seen = cache.seen(KEY)
+    seen = cache.snapshot(KEY)
     assert seen is not None
     assert seen.pods == ()
 
@@ -78,7 +78,7 @@ def test_pods_of_an_earlier_task_of_the_name_are_not_the_tasks(cache: Cache) -> 
 def test_an_older_state_changes_nothing(cache: Cache) -> None:
     assert cache.put(WatchedKind.TASK, task(6, phase="completed")) is None
     assert cache.put(WatchedKind.TASK, task(7, phase="completed")) is None
-    seen = cache.seen(KEY)
+    seen = cache.snapshot(KEY)
     assert seen is not None
     assert seen.task["status"] == {}
     assert cache.put(WatchedKind.TASK, task(8, phase="working")) == KEY
@@ -92,7 +92,7 @@ def test_versions_are_compared_as_numbers(cache: Cache) -> None:
 def test_a_deleted_job_leaves_a_tombstone_with_its_last_state(cache: Cache) -> None:
     cache.put(WatchedKind.JOB, job())
     assert cache.remove(WatchedKind.JOB, job(12, suspend=True)) == KEY
-    seen = cache.seen(KEY)
+    seen = cache.snapshot(KEY)
     assert seen is not None
     assert seen.job is not None
     assert (seen.job.gone_at, seen.job.suspended) == (at(30), True)
@@ -101,7 +101,7 @@ def test_a_deleted_job_leaves_a_tombstone_with_its_last_state(cache: Cache) -> N
 def test_a_new_job_stands_before_the_tombstone_of_the_old_one(cache: Cache) -> None:
     cache.remove(WatchedKind.JOB, job())
     cache.put(WatchedKind.JOB, job(20, uid="second"))
-    seen = cache.seen(KEY)
+    seen = cache.snapshot(KEY)
     assert seen is not None
     assert seen.job is not None
     assert (seen.job.uid, seen.job.gone_at) == ("second", None)
@@ -110,7 +110,7 @@ def test_a_new_job_stands_before_the_tombstone_of_the_old_one(cache: Cache) -> N
 def test_the_tombstone_of_an_earlier_tasks_job_is_nobodys(cache: Cache) -> None:
     cache.put(WatchedKind.JOB, job(owner="earlier"))
     cache.remove(WatchedKind.JOB, job(12, owner="earlier"))
-    seen = cache.seen(KEY)
+    seen = cache.snapshot(KEY)
     assert seen is not None
     assert seen.job is None
 
@@ -118,7 +118,7 @@ def test_the_tombstone_of_an_earlier_tasks_job_is_nobodys(cache: Cache) -> None:
 def test_a_deleted_pod_is_still_an_attempt(cache: Cache) -> None:
     cache.put(WatchedKind.POD, pod())
     cache.remove(WatchedKind.POD, pod(12))
-    seen = cache.seen(KEY)
+    seen = cache.snapshot(KEY)
     assert seen is not None
     assert [(p.uid, p.gone_at, p.ended) for p in seen.pods] == [("pod-1", at(30), True)]
 
@@ -129,7 +129,7 @@ def test_a_list_from_before_the_deletion_brings_nothing_back(cache: Cache) -> No
     cache.replace(WatchedKind.JOB, [job(8)], None, 10)
     cache.remove(WatchedKind.TASK, task(13))
     cache.replace(WatchedKind.TASK, [task(7)], None, 10)
-    assert cache.seen(KEY) is None
+    assert cache.snapshot(KEY) is None
 
 
 def test_a_late_event_after_an_own_delete_brings_nothing_back(cache: Cache) -> None:
@@ -143,7 +143,7 @@ def test_a_job_that_only_lost_its_label_comes_back_when_it_is_read(cache: Cache)
     cache.put(WatchedKind.JOB, job(8))
     cache.replace(WatchedKind.JOB, [], None, 50)
     cache.put(WatchedKind.JOB, job(8), asked_after=cache.jobs.deletions)
-    seen = cache.seen(KEY)
+    seen = cache.snapshot(KEY)
     assert seen is not None
     assert seen.job is not None
     assert seen.job.gone_at is None
@@ -154,7 +154,7 @@ def test_a_job_that_is_deleted_while_it_is_read_stays_gone(cache: Cache) -> None
     asked_after = cache.jobs.deletions
     cache.remove(WatchedKind.JOB, job(12))
     cache.put(WatchedKind.JOB, job(8), asked_after=asked_after)
-    seen = cache.seen(KEY)
+    seen = cache.snapshot(KEY)
     assert seen is not None
     assert seen.job is not None
     assert seen.job.gone_at is not None
@@ -163,7 +163,7 @@ def test_a_job_that_is_deleted_while_it_is_read_stays_gone(cache: Cache) -> None
 def test_a_list_removes_what_it_does_not_have(cache: Cache) -> None:
     cache.put(WatchedKind.JOB, job(8))
     assert cache.replace(WatchedKind.JOB, [], None, 20) == {KEY}
-    seen = cache.seen(KEY)
+    seen = cache.snapshot(KEY)
     assert seen is not None
     assert seen.job is not None
     assert seen.job.gone_at is not None
@@ -254,21 +254,21 @@ def placed(second: int, template_hash: str, uid: str = "pod-1", version: int = 9
 
 def test_the_last_turn_is_when_a_pod_from_the_same_pod_template_last_got_a_node(cache: Cache) -> None:
     cache.put(WatchedKind.POD, pod())
-    assert cache.last_turn("default", "gpu") is None
+    assert cache.last_scheduled("default", "gpu") is None
     cache.put(WatchedKind.POD, placed(20, "gpu", "pod-2"))
     cache.put(WatchedKind.POD, placed(10, "gpu", "pod-3"))
-    assert cache.last_turn("default", "gpu") == at(20)
-    assert cache.last_turn("default", "small") is None
-    assert cache.last_turn("elsewhere", "gpu") is None
+    assert cache.last_scheduled("default", "gpu") == at(20)
+    assert cache.last_scheduled("default", "small") is None
+    assert cache.last_scheduled("elsewhere", "gpu") is None
 
 
 def test_the_last_turn_outlives_its_pod(cache: Cache) -> None:
     item = placed(20, "gpu")
     cache.put(WatchedKind.POD, item)
     cache.remove(WatchedKind.POD, item)
-    assert cache.last_turn("default", "gpu") == at(20)
+    assert cache.last_scheduled("default", "gpu") == at(20)
 
 
 def test_pods_that_tell_no_template_give_nobody_a_turn(cache: Cache) -> None:
     cache.put(WatchedKind.POD, placed(20, ""))
-    assert cache.last_turn("default", "") is None
+    assert cache.last_scheduled("default", "") is None

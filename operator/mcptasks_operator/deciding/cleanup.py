@@ -1,0 +1,147 @@
+"""After the end: stop what still runs, record that it is gone, and delete the task when it has expired."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from mcptasks.model.lifecycle import PODS_TERMINATED, created_at, expiry
+from mcptasks.model.task import Phase, Reason
+from mcptasks_operator.deciding.decision_facts import DecisionFacts
+from mcptasks_operator.deciding.decisions import (
+    Decision,
+    DeleteJob,
+    DeletePods,
+    DeleteTask,
+    Gather,
+    MarkTerminated,
+    Notice,
+    SetJobTtl,
+    StrayPod,
+)
+from mcptasks_operator.deciding.evidence import Need
+from mcptasks_operator.deciding.facts import JobFacts, RunningState
+from mcptasks_operator.deciding.task_ends import NO_PROCESS
+from mcptasks_operator.deciding.waits import RECHECK_SECONDS
+
+LINGER_SECONDS = 120.0
+"""How long a process may take to exit after its outcome was recorded, before its Job is deleted."""
+
+STRAY_SECONDS = 5.0
+"""How long the garbage collector has for the Pods of a Job that is gone, before they are deleted one by one."""
+
+EXPIRY_SLACK_SECONDS = 1.0
+"""How long after its expiry a task without a Job is deleted."""
+
+JOB_EXPIRY_SLACK_SECONDS = 30.0
+"""How long the TTL controller has to remove the expired Job, before the task is deleted with it."""
+
+_OUT_OF_TIME = (Reason.DEADLINE_EXCEEDED, Reason.INPUT_TIMEOUT)
+"""Reasons for which a process that still runs is ended at once."""
+
+
+def after_end(facts: DecisionFacts) -> Decision:
+    """The next step for a task whose phase is terminal."""
+    job = facts.job if facts.job is not None and facts.job.belongs_to(facts.task.uid) else None
+    there = job if job is not None and job.gone_at is None else None
+    due = _deletion_due(facts, job)
+    if facts.now >= due:
+        return Decision(DeleteTask())
+    if there is None or there.deleting:
+        decision = _without_process(facts, job)
+    elif there.outcome is None:
+        decision = _stop_job(facts, there)
+    else:
+        decision = _keep_job(facts, there)
+    if decision.step is None:
+        wait = facts.seconds_until(due)
+        return Decision(requeue_after=min(wait, decision.requeue_after or wait))
+    return decision
+
+
+def _expires_at(facts: DecisionFacts) -> datetime:
+    retention = facts.policy.retention(facts.task.phase)
+    return facts.task.status.expires_at or expiry(facts.task, _finished_at(facts), retention)
+
+
+def _deletion_due(facts: DecisionFacts, job: JobFacts | None) -> datetime:
+    """When the task is deleted: with its Job, whose TTL runs out at the expiry; soon after the expiry without one."""
+    expires = _expires_at(facts)
+    if job is None:
+        return expires + timedelta(seconds=EXPIRY_SLACK_SECONDS)
+    return expires if job.gone_at is not None else expires + timedelta(seconds=JOB_EXPIRY_SLACK_SECONDS)
+
+
+def _finished_at(facts: DecisionFacts) -> datetime:
+    return facts.task.status.finished_at or created_at(facts.task)
+
+
+def _stop_job(facts: DecisionFacts, job: JobFacts) -> Decision:
+    """The task has ended and its Job has not: delete the Job, at once if the process must end, else after a while."""
+    runs = facts.task.status.started_at is not None or any(
+        isinstance(p.runner.state, RunningState) for p in facts.live_pods
+    )
+    linger = _finished_at(facts) + timedelta(seconds=LINGER_SECONDS)
+    if (
+        facts.task.phase is Phase.CANCELLED
+        or facts.task.status.reason in _OUT_OF_TIME
+        or not runs
+        or facts.now >= linger
+    ):
+        return Decision(DeleteJob(job.uid))
+    return Decision(requeue_after=facts.seconds_until(linger))
+
+
+def _keep_job(facts: DecisionFacts, job: JobFacts) -> Decision:
+    """The Job has finished: keep it, and its Pod's log, for as long as the task; after a cancel delete it."""
+    if not _termination_is_recorded(facts):
+        return _record_termination(facts, "JobFinished")
+    if facts.task.phase is Phase.CANCELLED:
+        return Decision(DeleteJob(job.uid))
+    if job.ttl_seconds is not None:
+        return Decision()
+    left = (_expires_at(facts) - (job.finished_at or facts.now)).total_seconds()
+    return Decision(SetJobTtl(max(0, -int(-left // 1))))
+
+
+def _without_process(facts: DecisionFacts, job: JobFacts | None) -> Decision:
+    """The Job is gone or is being deleted; its Pods may still have to go."""
+    if facts.live_pods:
+        return _wait_for_pods(facts, job)
+    if _termination_is_recorded(facts):
+        return Decision()
+    if not facts.evidence.fresh:
+        return Decision(Gather(Need.FRESH))
+    return _record_termination(facts, "PodsGone")
+
+
+def _wait_for_pods(facts: DecisionFacts, job: JobFacts | None) -> Decision:
+    gone_at = job.gone_at if job is not None else None
+    if job is not None and gone_at is None:
+        return Decision(requeue_after=RECHECK_SECONDS)
+    stray = max(_finished_at(facts), gone_at or _finished_at(facts)) + timedelta(seconds=STRAY_SECONDS)
+    strays = tuple(StrayPod(pod.name, pod.uid) for pod in facts.live_pods if not pod.deleting)
+    if strays and facts.now >= stray:
+        return Decision(DeletePods(strays))
+    return Decision(requeue_after=facts.seconds_until(stray) if strays else RECHECK_SECONDS)
+
+
+def _termination_is_recorded(facts: DecisionFacts) -> bool:
+    condition = facts.task.status.condition(PODS_TERMINATED)
+    return condition is not None and condition.status == "True"
+
+
+def _record_termination(facts: DecisionFacts, reason: str) -> Decision:
+    took = max(facts.seconds_since(_finished_at(facts)), 0.0)
+    after = "cancel" if facts.task.phase is Phase.CANCELLED else "end"
+    text = f"terminated {took:.1f} s after the {after}" if facts.pods or facts.job else NO_PROCESS
+    return Decision(MarkTerminated(reason, text), notice=_end_notice(facts, text))
+
+
+def _end_notice(facts: DecisionFacts, terminated: str) -> Notice:
+    status, phase = facts.task.status, facts.task.phase
+    if phase is Phase.FAILED:
+        return Notice("Warning", status.reason or "Failed", status.message or "the task failed")
+    if phase is Phase.CANCELLED:
+        return Notice("Normal", "Cancelled", f"{status.message or 'cancelled'}; {terminated}")
+    took = (_finished_at(facts) - created_at(facts.task)).total_seconds()
+    return Notice("Normal", "Completed", f"completed after {took:.1f} s")

@@ -1,0 +1,51 @@
+"""What is known of a task at the moment of a decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from mcptasks.model.task import McpTask
+from mcptasks_operator.deciding.evidence import Evidence
+from mcptasks_operator.deciding.facts import JobFacts, PodFacts
+from mcptasks_operator.deciding.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFacts:
+    """All that a decision rests on."""
+
+    task: McpTask
+    job: JobFacts | None
+    pods: tuple[PodFacts, ...]
+    now: datetime
+    policy: Policy
+    evidence: Evidence = field(default_factory=Evidence)
+
+    @property
+    def live_pods(self) -> tuple[PodFacts, ...]:
+        return tuple(pod for pod in self.pods if not pod.ended)
+
+    @property
+    def last_pod(self) -> PodFacts | None:
+        return self.pods[-1] if self.pods else None
+
+    @property
+    def attempts(self) -> int:
+        """Attempts so far: those that claimed the task, and those that are known as Pods."""
+        return max(self.task.status.attempts or 0, len(self.pods))
+
+    def seconds_until(self, moment: datetime) -> float:
+        """Seconds from now to the moment; a little more than 0 if it has passed."""
+        return max((moment - self.now).total_seconds(), 0.05)
+
+    def start_counts_from(self, waiting_since: datetime) -> datetime:
+        """From when the start deadline counts while the Pod has no node.
+
+        Pods from the same template compete for the same nodes: as long as others get one, this one has only to wait.
+        """
+        return max(waiting_since, self.evidence.last_scheduled_at or waiting_since)
+
+    def seconds_since(self, moment: datetime) -> float:
+        """Seconds from the moment to now."""
+        return (self.now - moment).total_seconds()

@@ -1,0 +1,30 @@
+"""A diagnosis: one stable reason, and a message that a person or a model can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mcptasks.model.task import Reason
+
+MAX_LOG_CHARACTERS = 8_000
+MAX_LOG_LINE = 1_000
+MAX_CAUSE = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What went wrong and what can be done about it."""
+
+    reason: Reason
+    cause: str
+    hint: str = ""
+    exit_code: int | None = None
+
+    def message(self, log: Sequence[str] | None = None) -> str:
+        """Cause, hint and the last lines of the log. The lines are as the process wrote them, only cut if too long."""
+        text = self.cause[:MAX_CAUSE]
+        if self.hint:
+            text += f". {self.hint}"
+        tail = "\n".join(line[:MAX_LOG_LINE] for line in log or ())
+        return f"{text}\nLast log lines:\n{tail[-MAX_LOG_CHARACTERS:]}" if tail.strip() else text

@@ -1,0 +1,60 @@
+"""What a decision rests on besides the task, its Job and its Pods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from mcptasks_operator.deciding.facts import WarningEvent
+
+
+class Need(StrEnum):
+    """Something to find out before the next step can be decided."""
+
+    FRESH = "fresh"
+    TEMPLATE = "template"
+    LOG = "log"
+    EVENTS = "events"
+
+
+class TemplateState(StrEnum):
+    """What is known of the template that the task names."""
+
+    UNKNOWN = "unknown"
+    FOUND = "found"
+    MISSING = "missing"
+
+
+class RefusalKind(StrEnum):
+    """How the API server refused to create the Job."""
+
+    INVALID = "invalid"
+    FORBIDDEN = "forbidden"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRefusal:
+    """The API server's answer to an attempt to create the Job."""
+
+    kind: RefusalKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was found out on demand, or is known of other tasks.
+
+    `fresh`: task, Job and Pods have just been read from the API server. `templates`: names of those in
+    the namespace. `watching_since`: when this operator began to lead. `last_scheduled_at`: when a Pod from the same
+    Pod template last got a node.
+    """
+
+    fresh: bool = False
+    template: TemplateState = TemplateState.FOUND
+    templates: tuple[str, ...] = ()
+    refusal: JobRefusal | None = None
+    log: tuple[str, ...] | None = None
+    warnings: tuple[WarningEvent, ...] | None = None
+    watching_since: datetime | None = None
+    last_scheduled_at: datetime | None = None

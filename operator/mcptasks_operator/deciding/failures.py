@@ -1,0 +1,212 @@
+"""Why a Pod failed, from the facts of the Pod and its Job.
+
+The reasons and conditions of Pods are those of the Kubernetes documentation ("Pod Lifecycle", "Disruptions") and of the
+kubelet's sources.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+
+from mcptasks.gateway.contract import RunnerExitCode
+from mcptasks.model.task import Reason
+from mcptasks_operator.deciding.diagnosis import Diagnosis
+from mcptasks_operator.deciding.facts import ContainerFacts, JobFacts, JobOutcome, PodFacts, TerminatedState
+from mcptasks_operator.deciding.policy import Limit, Policy
+from mcptasks_operator.deciding.start_failures import CANNOT_RUN, container_cannot_run
+
+SIGNAL_OFFSET = 128
+_RETRY_HINT = (
+    "The tool did nothing wrong: call it again; tools marked idempotent are run again without asking, "
+    "unless their template's disruptionPolicy is Fail"
+)
+_DISRUPTIONS = {
+    "PreemptionByScheduler": (Reason.EVICTED, "was preempted by a Pod of higher priority"),
+    "DeletionByTaintManager": (Reason.NODE_LOST, "was removed because its node became unusable"),
+    "DeletionByPodGC": (Reason.NODE_LOST, "was removed because its node is gone"),
+    "EvictionByEvictionAPI": (Reason.EVICTED, "was evicted, as when a node is drained"),
+    "TerminationByKubelet": (Reason.EVICTED, "was ended by its node (resource pressure or shutdown)"),
+}
+_NODE_REASONS = {
+    "Evicted": (Reason.EVICTED, "was evicted by its node"),
+    "Terminated": (Reason.EVICTED, "was ended because its node shuts down"),
+    "Shutdown": (Reason.EVICTED, "was ended because its node shuts down"),
+    "NodeShutdown": (Reason.EVICTED, "was ended because its node shuts down"),
+    "Preempting": (Reason.EVICTED, "had to make room for a Pod of higher priority"),
+    "NodeLost": (Reason.NODE_LOST, "was lost with its node"),
+}
+_ADMISSION_REASONS = frozenset(
+    {"UnexpectedAdmissionError", "NodeAffinity", "NodePorts", "AppArmor", "PodOSNotSupported"}
+)
+
+
+def diagnose_failure(job: JobFacts, pod: PodFacts | None, policy: Policy, attempts: int) -> Diagnosis:
+    """Why the finished Job has no outcome; `pod` is its last attempt, where it is still known."""
+    if pod is None:
+        return _without_pod(job, policy)
+    found = (
+        _disruption(pod)
+        or _by_pod_status(pod, _run_limit(job, pod, policy))
+        or _by_containers(pod, policy)
+        or _by_outcome(job)
+    )
+    return replace(found, cause=f"{found.cause}{_after(attempts)}")
+
+
+def _after(attempts: int) -> str:
+    return f" (attempt {attempts}, the last one)" if attempts > 1 else ""
+
+
+def _run_limit(job: JobFacts, pod: PodFacts, policy: Policy) -> Limit:
+    """The limit that the Pod really had: template and settings may have changed since."""
+    actual = pod.timeout_seconds or job.timeout_seconds
+    return Limit(actual, policy.run.source) if actual and actual != policy.run.seconds else policy.run
+
+
+def _disruption(pod: PodFacts) -> Diagnosis | None:
+    """What took the Pod away, if the cluster did."""
+    if pod.disruption is None:
+        return None
+    reason, what = _DISRUPTIONS.get(pod.disruption.reason, (Reason.EVICTED, "was taken away by the cluster"))
+    return Diagnosis(reason, f"Pod {pod.name} {what}{_on(pod)}: {_detail(pod)}", _RETRY_HINT)
+
+
+def _detail(pod: PodFacts) -> str:
+    told = (pod.disruption.message or pod.disruption.reason) if pod.disruption else ""
+    return pod.message or told or "no details"
+
+
+def _on(pod: PodFacts) -> str:
+    return f" (node {pod.node})" if pod.node else ""
+
+
+def deadline_exceeded(limit: Limit) -> Diagnosis:
+    """The attempt ran for too long."""
+    return Diagnosis(
+        Reason.DEADLINE_EXCEEDED,
+        f"the process was killed because it ran longer than {limit.seconds} s, counted from its Pod's start, "
+        f"image pull included ({limit.source})",
+        "Ask for less work at a time or allow more time",
+    )
+
+
+def node_lost(pod: PodFacts, detail: str) -> Diagnosis:
+    """The Pod's node does not answer any more."""
+    return Diagnosis(Reason.NODE_LOST, f"node {pod.node or 'unknown'} of Pod {pod.name} is lost: {detail}", _RETRY_HINT)
+
+
+def _by_pod_status(pod: PodFacts, limit: Limit) -> Diagnosis | None:
+    if pod.reason == "DeadlineExceeded":
+        return _gave_up_on_the_gateway(pod) or deadline_exceeded(limit)
+    if pod.reason in _NODE_REASONS:
+        reason, what = _NODE_REASONS[pod.reason]
+        return Diagnosis(reason, f"Pod {pod.name} {what}{_on(pod)}: {pod.message or pod.reason}", _RETRY_HINT)
+    if pod.reason in _ADMISSION_REASONS or pod.reason.startswith("OutOf"):
+        return Diagnosis(
+            Reason.POD_REJECTED,
+            f"node {pod.node or 'unknown'} refused Pod {pod.name}: {pod.message or pod.reason}",
+            "Call the tool again; if it happens again, the template asks for what the node cannot give",
+        )
+    return None
+
+
+def _gave_up_on_the_gateway(pod: PodFacts) -> Diagnosis | None:
+    state = pod.runner.state
+    gave_up = isinstance(state, TerminatedState) and state.exit_code == RunnerExitCode.GATEWAY_UNREACHABLE
+    return _gateway_unreachable() if gave_up else None
+
+
+def _by_containers(pod: PodFacts, policy: Policy) -> Diagnosis | None:
+    state = pod.runner.state
+    if isinstance(state, TerminatedState) and (state.exit_code != 0 or state.reason in CANNOT_RUN):
+        return _by_end(pod, pod.runner, state, policy)
+    other = _other_culprit(pod)
+    if other is not None and isinstance(other.state, TerminatedState):
+        found = _by_end(pod, other, other.state, policy)
+        return replace(found, cause=f"{_kind(other)} {other.name}: {found.cause}")
+    return _exit_code(state) if isinstance(state, TerminatedState) else None
+
+
+def _other_culprit(pod: PodFacts) -> ContainerFacts | None:
+    """The container beside the runner that made the Pod fail. Sidecars that are ended with a good Pod are none."""
+    if pod.phase != "Failed":
+        return None
+    return next((c for c in pod.others if isinstance(c.state, TerminatedState) and c.state.exit_code != 0), None)
+
+
+def _kind(container: ContainerFacts) -> str:
+    return "init container" if container.init else "container"
+
+
+def _by_end(pod: PodFacts, container: ContainerFacts, state: TerminatedState, policy: Policy) -> Diagnosis:
+    if state.reason == "OOMKilled":
+        return _out_of_memory(container, state, policy)
+    if state.reason in CANNOT_RUN:
+        return container_cannot_run(container, state.message or state.reason, state.exit_code)
+    if state.reason == "ContainerStatusUnknown":
+        return node_lost(pod, state.message or "the kubelet could not find the container any more")
+    return _signal(pod, state) or _exit_code(state)
+
+
+def _out_of_memory(container: ContainerFacts, state: TerminatedState, policy: Policy) -> Diagnosis:
+    limit = f" of {container.memory_limit}" if container.memory_limit else ""
+    return Diagnosis(
+        Reason.OOM_KILLED,
+        f"the process was killed because it used more memory than its limit{limit}",
+        f"Ask for less data at a time, or raise resources.limits.memory in McpTaskTemplate {policy.template}",
+        state.exit_code,
+    )
+
+
+def _signal(pod: PodFacts, state: TerminatedState) -> Diagnosis | None:
+    number = state.signal or (state.exit_code - SIGNAL_OFFSET if state.exit_code > SIGNAL_OFFSET else 0)
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return None
+    outside = "; its Pod was deleted" if pod.deleting else ""
+    return Diagnosis(Reason.KILLED_BY_SIGNAL, f"the process was ended by {name}{outside}", exit_code=state.exit_code)
+
+
+def _exit_code(state: TerminatedState) -> Diagnosis:
+    code = state.exit_code
+    if code == RunnerExitCode.OUTCOME_RECORDED:
+        return Diagnosis(
+            Reason.RESULT_MISSING,
+            "the process ended with exit code 0 but delivered no result",
+            "A tool must return its result; it must not end the process itself (sys.exit, os._exit)",
+            code,
+        )
+    if code == RunnerExitCode.GATEWAY_UNREACHABLE:
+        return _gateway_unreachable()
+    return Diagnosis(
+        Reason.EXIT_CODE, f"the process ended with exit code {code} and delivered no result", exit_code=code
+    )
+
+
+def _gateway_unreachable() -> Diagnosis:
+    code = RunnerExitCode.GATEWAY_UNREACHABLE.value
+    return Diagnosis(
+        Reason.GATEWAY_UNREACHABLE,
+        f"the process could not reach the server's gateway for as long as it was allowed to run (exit code {code})",
+        "Check that the server is there, MCPTASKS_GATEWAY_URL of the operator, and that Pods may connect to it",
+        code,
+    )
+
+
+def _by_outcome(job: JobFacts) -> Diagnosis:
+    detail = f"{job.reason}: {job.message}" if job.message else job.reason or "no details"
+    return Diagnosis(Reason.RESULT_MISSING, f"the Job ended as {job.outcome or 'unknown'} without a result ({detail})")
+
+
+def _without_pod(job: JobFacts, policy: Policy) -> Diagnosis:
+    """The Job's own words must do: its Pods are gone."""
+    if job.reason == "DeadlineExceeded":
+        return deadline_exceeded(policy.run)
+    if "DisruptionTarget" in job.message:
+        return Diagnosis(Reason.EVICTED, f"the Pod was taken away by the cluster: {job.message}", _RETRY_HINT)
+    found = _by_outcome(job)
+    if job.outcome is JobOutcome.FAILED:
+        return replace(found, cause=f"{found.cause}; its Pods are gone, so that nothing more is known")
+    return found

@@ -1,0 +1,125 @@
+"""Why a Pod does not start: what its status, its events or the API server's refusal tell.
+
+The reasons of waiting containers are those of the kubelet's sources, the reasons of events those of the kubelet, the
+scheduler and the Job controller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from mcptasks.model.task import Reason
+from mcptasks_operator.deciding.diagnosis import Diagnosis
+from mcptasks_operator.deciding.facts import ContainerFacts, PodFacts, TerminatedState, WaitingState, WarningEvent
+from mcptasks_operator.deciding.policy import Limit
+
+CANNOT_RUN = frozenset({"StartError", "ContainerCannotRun", "RunContainerError"})
+_IMAGE_REASONS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError"}
+    | {"RegistryUnavailable", "SignatureValidationFailed"}
+)
+_PERMANENT = frozenset({"ErrImageNeverPull", "InvalidImageName", "RunContainerError", "StartError"})
+_CONFIG_REASONS = frozenset({"CreateContainerConfigError"})
+_CREATE_REASONS = frozenset({"CreateContainerError", "RunContainerError", "StartError", "ContainerCannotRun"})
+_VOLUME_EVENTS = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
+
+
+def permanent_start_failure(pod: PodFacts) -> Diagnosis | None:
+    """Why the Pod can never start, however long one waits."""
+    for container in (pod.runner, *pod.others):
+        state = container.state
+        if isinstance(state, WaitingState) and state.reason in _PERMANENT:
+            return _of_waiting(container, state)
+        if isinstance(state, TerminatedState) and state.reason in CANNOT_RUN:
+            return container_cannot_run(container, state.message or state.reason, state.exit_code)
+    return None
+
+
+def diagnose_waiting(pod: PodFacts) -> Diagnosis | None:
+    """What the Pod waits for, where its status tells."""
+    if pod.unschedulable is not None:
+        return Diagnosis(
+            Reason.UNSCHEDULABLE,
+            f"no node can take Pod {pod.name}: {pod.unschedulable}",
+            "Lower the resources that the template asks for, or add a node that has them",
+        )
+    for container in (*pod.others, pod.runner):
+        if isinstance(container.state, WaitingState) and (found := _of_waiting(container, container.state)):
+            return found
+    return None
+
+
+def _of_waiting(container: ContainerFacts, state: WaitingState) -> Diagnosis | None:
+    if state.reason in _IMAGE_REASONS:
+        return Diagnosis(
+            Reason.IMAGE_PULL_BACK_OFF,
+            f"image {container.image} cannot be pulled ({state.reason}): {state.message or 'no details'}",
+            "Check the image's name and the pull secret of the template",
+        )
+    if state.reason in _CONFIG_REASONS:
+        return Diagnosis(
+            Reason.CONTAINER_CONFIG_ERROR,
+            f"container {container.name} cannot be configured: {state.message or state.reason}",
+            "Create what the template refers to (Secret, ConfigMap), or correct the template",
+        )
+    if state.reason in _CREATE_REASONS:
+        return container_cannot_run(container, state.message or state.reason)
+    return None
+
+
+def container_cannot_run(container: ContainerFacts, detail: str, exit_code: int | None = None) -> Diagnosis:
+    return Diagnosis(
+        Reason.CONTAINER_CANNOT_RUN,
+        f"container {container.name} cannot be started: {detail}",
+        "Check the command and the image of the task's McpTaskTemplate",
+        exit_code,
+    )
+
+
+def diagnose_events(warnings: Iterable[WarningEvent]) -> Diagnosis | None:
+    """What the latest telling event of the Job or its Pod says."""
+    return next(filter(None, (_of_event(warning) for warning in warnings)), None)
+
+
+def _of_event(warning: WarningEvent) -> Diagnosis | None:
+    if warning.reason == "FailedCreate":
+        return pod_refused(warning.message)
+    if warning.reason in _VOLUME_EVENTS:
+        return Diagnosis(
+            Reason.VOLUME_MOUNT_FAILED,
+            f"a volume cannot be mounted: {warning.message}",
+            "Create what the template's volumes refer to, or correct the template",
+        )
+    if warning.reason == "FailedScheduling":
+        return Diagnosis(Reason.UNSCHEDULABLE, f"no node can take the Pod: {warning.message}")
+    if warning.reason == "FailedCreatePodSandBox":
+        return Diagnosis(Reason.CONTAINER_CANNOT_RUN, f"the node cannot set up the Pod: {warning.message}")
+    return None
+
+
+def pod_refused(detail: str) -> Diagnosis:
+    """The API server refuses the Job or its Pod."""
+    if "exceeded quota" in detail or "must specify" in detail:
+        return Diagnosis(
+            Reason.QUOTA_EXCEEDED,
+            f"the namespace's quota does not allow it: {detail}",
+            "Wait for other tasks to end, or raise the ResourceQuota",
+        )
+    return Diagnosis(
+        Reason.POD_REJECTED,
+        f"the cluster refuses the Pod: {detail}",
+        "Correct the template, or the policy that refuses it",
+    )
+
+
+def start_deadline_exceeded(limit: Limit, cause: Diagnosis | None) -> Diagnosis:
+    """The Pod did not start in time, for the cause if there is a known one."""
+    spent = f"not started within {limit.seconds} s ({limit.source})"
+    if cause is None:
+        return Diagnosis(
+            Reason.START_DEADLINE_EXCEEDED,
+            f"{spent}, for a reason that neither the Pod nor its events tell",
+            "Look at the cluster (kubectl get events), or allow more time if images are large",
+        )
+    return replace(cause, cause=f"{spent}: {cause.cause}")
