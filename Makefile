@@ -55,7 +55,7 @@ chart-e2e: $(VENV)/.installed-dev $(TOOLS)/.installed $(TOOLS)/.helm-installed #
 	$(BIN)/python -m pytest tests/chart/cluster -x --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
 	$(BIN)/python -m pytest tests/e2e --chart --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
 
-check: lint types layers generated ## Lint, format, types, import layers, generated files, locks
+check: lint types layers generated ## Lint, format, types, import layers, generated files, locks, names, links
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -67,10 +67,9 @@ types: $(VENV)/.installed-dev
 
 layers: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/unit/repository/test_boundaries.py
 
 generated: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q tests/unit/repository/test_generated.py tests/unit/repository/test_lock.py
+	$(BIN)/python -m pytest -q tests/unit/repository
 	$(BIN)/python charts/generate.py --check
 
 generate: $(VENV)/.installed-dev ## Write crds/, the chart's copies and the references in docs/ anew

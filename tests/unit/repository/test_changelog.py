@@ -1,0 +1,28 @@
+"""The changelog has versions, and this one is among them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+
+from tests.unit.repository.sources import ROOT
+
+SECTION = re.compile(r"^## \[([^]]+)\](?: - (\d{4}-\d\d-\d\d))?$", re.MULTILINE)
+
+
+def sections() -> list[tuple[str, str]]:
+    """Versions and their dates, as the headings say them."""
+    return SECTION.findall((ROOT / "CHANGELOG.md").read_text())
+
+
+def test_the_version_of_the_project_has_a_section() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] in [version for version, _ in sections()]
+
+
+def test_what_is_not_released_comes_first_and_each_release_has_its_date_newest_first() -> None:
+    (first, no_date), *released = sections()
+    assert (first, no_date) == ("Unreleased", "")
+    dates = [date for _, date in released]
+    assert all(dates)
+    assert dates == sorted(dates, reverse=True)
