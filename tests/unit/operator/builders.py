@@ -37,7 +37,7 @@ POLICY = Policy(
 
 
 def at(seconds: float) -> datetime:
-    """So many seconds after T0."""
+    """The moment this many seconds after T0."""
     return T0 + timedelta(seconds=seconds)
 
 
@@ -68,7 +68,7 @@ def make_task(**parts: JsonObject) -> McpTask:
 
 
 def ended_status(phase: str, finished: float = 10, expires: float = 3600, **more: Any) -> JsonObject:
-    """Status of a task that ended so many seconds after T0."""
+    """Status of a task that ended `finished` seconds after T0."""
     return {
         "phase": phase,
         "reason": {"completed": "Completed", "cancelled": "CancelledByCaller"}.get(phase, "ExitCode"),
@@ -116,7 +116,7 @@ def make_job(**facts: Any) -> JobFacts:
 
 
 def make_pod(number: int = 1, state: ContainerState | None = None, **facts: Any) -> PodFacts:
-    """The task's so-many-th Pod; its phase follows from the runner's state."""
+    """The task's Pod of this number; its phase follows from the runner's state."""
     state = state if state is not None else WaitingState()
     phase = "Pending"
     if isinstance(state, RunningState):
@@ -137,5 +137,5 @@ def make_pod(number: int = 1, state: ContainerState | None = None, **facts: Any)
 
 
 def exited(code: int, reason: str = "Error", finished: float = 10, **more: Any) -> TerminatedState:
-    """A container that ended so many seconds after T0."""
+    """A container that ended `finished` seconds after T0."""
     return TerminatedState(exit_code=code, reason=reason, finished_at=at(finished), **more)

@@ -1,0 +1,86 @@
+"""A case for `decide`, and the tasks, Jobs and Pods that several cases share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcptasks.model.task import McpTask, Phase, Reason
+from mcptasks_operator.deciding.decisions import Step
+from mcptasks_operator.deciding.evidence import Evidence, Need
+from mcptasks_operator.deciding.facts import JobFacts, Owner, PodFacts, RunningState, WaitingState
+from tests.unit.operator.builders import (
+    TASK,
+    TERMINATED,
+    at,
+    condition,
+    ended_status,
+    exited,
+    make_job,
+    make_pod,
+    make_task,
+)
+
+FRESH = Evidence(fresh=True)
+KNOWN = Evidence(fresh=True, log=("last words",))
+NO_EVENTS = Evidence(warnings=())
+CLAIMED = {
+    "phase": "working",
+    "reason": "Running",
+    "jobName": TASK,
+    "podUid": "pod-1",
+    "startedAt": "2026-11-22T12:00:03.000Z",
+    "attempts": 1,
+    "conditions": [condition("Scheduled")],
+}
+RETRY_SHOWN = {**CLAIMED, "reason": "Retrying", "conditions": [condition("Scheduled", "False", "Retrying")]}
+
+
+def asking_task(**status: Any) -> McpTask:
+    """A task that may wait for answers for ten minutes."""
+    return make_task(spec={"inputTimeoutSeconds": 600}, status={**CLAIMED, **status})
+
+
+@dataclass(frozen=True)
+class Case:
+    """A situation, `now` seconds after the task was made, and the kind of step that follows."""
+
+    name: str
+    step: type[Step] | None
+    task: McpTask = field(default_factory=make_task)
+    job: JobFacts | None = None
+    pods: Sequence[PodFacts] = ()
+    now: float = 20
+    evidence: Evidence | None = None
+    reason: Reason | None = None
+    phase: Phase | None = None
+    requeue: float | None = None
+    need: Need | None = None
+    says: str = ""
+
+
+def running(number: int = 1, **facts: Any) -> PodFacts:
+    return make_pod(number, RunningState(at(3)), **facts)
+
+
+def failed(number: int = 1, code: int = 1, reason: str = "Error", **facts: Any) -> PodFacts:
+    return make_pod(number, exited(code, reason, finished=facts.pop("finished", 10)), **facts)
+
+
+def waits(reason: str, message: str = "") -> PodFacts:
+    return make_pod(1, WaitingState(reason, message))
+
+
+ENDED = {phase: make_task(status=ended_status(phase)) for phase in ("completed", "failed", "cancelled")}
+MARKED = {
+    phase: make_task(status=ended_status(phase, conditions=TERMINATED))
+    for phase in ("completed", "failed", "cancelled")
+}
+CLAIMED_TASK = make_task(status=CLAIMED)
+GONE_JOB = make_job(gone_at=at(15))
+FAILED_JOB = make_job(done="Failed", finished=12, reason="BackoffLimitExceeded")
+COMPLETE_JOB = make_job(done="Complete", finished=12)
+FOREIGN_JOB = make_job(owner=Owner("CronJob", "nightly", "other"))
+OLD_JOB = make_job(owner=Owner("McpTask", TASK, "earlier"))
+CANCELLING = make_task(spec={"cancel": True})
