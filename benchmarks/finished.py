@@ -14,17 +14,9 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model import names
+from mcptasks.model.base import API_VERSION, LABEL_COMPONENT, LABEL_SERVER, JsonObject
 from mcptasks.model.lifecycle import PODS_TERMINATED, Ending, Retention, conditions, end, utc_now
-from mcptasks.model.task import (
-    API_VERSION,
-    LABEL_COMPONENT,
-    LABEL_SERVER,
-    Condition,
-    JsonObject,
-    Phase,
-    Reason,
-    ResultRecord,
-)
+from mcptasks.model.task import Condition, Phase, Reason, ResultRecord
 
 RESULT = json.dumps(
     {

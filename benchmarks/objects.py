@@ -30,8 +30,9 @@ from mcptasks.kube.api_client import KubeClient  # noqa: E402
 from mcptasks.kube.kinds import MCP_TASKS  # noqa: E402
 from mcptasks.kube.task_objects import TaskClient, parse_task  # noqa: E402
 from mcptasks.kube.watch_cache import WatchCache  # noqa: E402
+from mcptasks.model.base import JsonObject  # noqa: E402
 from mcptasks.model.lifecycle import timestamp, utc_now  # noqa: E402
-from mcptasks.model.task import JsonObject, McpTaskTemplateSpec  # noqa: E402
+from mcptasks.model.task_template import McpTaskTemplateSpec  # noqa: E402
 from mcptasks.settings import Settings  # noqa: E402
 from mcptasks.tasks.cached_tasks import cached  # noqa: E402
 from mcptasks.tasks.results import Results  # noqa: E402

@@ -16,7 +16,8 @@ from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeError
 from mcptasks.kube.kinds import JOBS, MCP_TASKS, PODS, Resource
-from mcptasks.model.task import LABEL_TASK, TERMINAL_PHASES, JsonObject
+from mcptasks.model.base import LABEL_TASK, JsonObject
+from mcptasks.model.task import TERMINAL_PHASES
 
 WATCH_SECONDS = 3600
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "mcptasks"

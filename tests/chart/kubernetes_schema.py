@@ -7,7 +7,7 @@ from typing import Any
 
 from kubernetes.aio import client
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 MODELS = {
     "ClusterRole": "V1ClusterRole",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.server.auth.authentication import Authentication
 from mcptasks.settings import PREFIX, Settings
 from tests.chart.helm import CHART, Rendered, container, environment, helm, refusal, render

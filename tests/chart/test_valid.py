@@ -9,7 +9,9 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from mcptasks.model.task import JsonObject, McpTask, McpTaskTemplate
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import McpTask
+from mcptasks.model.task_template import McpTaskTemplate
 from mcptasks.settings import Settings
 from mcptasks_operator.deciding.manifests import make_job
 from tests.chart.helm import CHART, CI_VALUES, ROOT, Rendered, helm, render

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.chart.helm import CHART, ROOT, Rendered, container, environment, helm, refusal, render
 
 DIGEST = "sha256:" + "0" * 63 + "1"

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from mcptasks.model.base import VERSION
+from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import custom_resource_definitions
-from mcptasks.model.task import CEL_RULES, VERSION
 from mcptasks_embedded import ClusterConfig, LocalClusterThread
 from tests.contract.cleanup import GROUP_PREFIX, Space, temporary_definition, temporary_space
 from tests.contract.client import Api

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.e2e.conftest import Look
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient

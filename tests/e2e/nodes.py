@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Self
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.e2e.machine import ClusterTool, container_pids, kill_all
 from tests.support.kubectl import Kubectl
 from tests.support.polling import eventually

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcptasks.model.task import API_VERSION, JsonObject
+from mcptasks.model.base import API_VERSION, JsonObject
 
 
 def _template(

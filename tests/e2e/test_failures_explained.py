@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.e2e.conftest import Look
 from tests.e2e.explained import explained
 from tests.support.kubectl import Kubectl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.e2e.cluster import ClusterDeployment
 from tests.e2e.conftest import Deployment, Look
 from tests.support.kubectl import Kubectl

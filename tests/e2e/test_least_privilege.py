@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.e2e.api import ClusterApi
 from tests.e2e.conftest import Deployment, Look
 from tests.support.kubectl import Kubectl

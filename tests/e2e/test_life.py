@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.e2e.conftest import Deployment, Look
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.support.mcp import RawClient
 
 RELATED = "io.modelcontextprotocol/related-task"

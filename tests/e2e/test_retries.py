@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from itertools import pairwise
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.e2e.conftest import Look
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from mcptasks.kube.errors import AlreadyExistsError, NotFoundError
 from mcptasks.kube.task_objects import StatusChange, parse_task
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
-from mcptasks.model.task import JsonObject
 
 
 @dataclass

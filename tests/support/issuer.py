@@ -14,7 +14,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 ISSUER = "https://issuer.example/realms/tools"
 AUDIENCE = "https://tools.example/mcp"

@@ -9,7 +9,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 
 def kubectl_path() -> str:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from mcptasks.client import Client, Elicitation, Task, ToolResult
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SECONDS = 120

@@ -16,8 +16,9 @@ from datetime import datetime
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import AlreadyExistsError, KubeError
 from mcptasks.kube.kinds import EVENTS
+from mcptasks.model.base import API_VERSION, JsonObject
 from mcptasks.model.lifecycle import timestamp, utc_now
-from mcptasks.model.task import API_VERSION, JsonObject, McpTask
+from mcptasks.model.task import McpTask
 from mcptasks_operator.deciding.decisions import Notice
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,9 @@ from typing import Protocol
 
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.kinds import JOBS
-from mcptasks.model.task import Executor, JsonObject, McpTask, McpTaskTemplateSpec
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import McpTask
+from mcptasks.model.task_template import Executor, McpTaskTemplateSpec
 from mcptasks.settings import Settings
 from mcptasks_operator.deciding.manifests import make_job
 

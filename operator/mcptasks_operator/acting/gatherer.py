@@ -15,7 +15,7 @@ from mcptasks.kube.errors import ForbiddenError, KubeError, NotFoundError
 from mcptasks.kube.kinds import EVENTS, JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, PODS
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.kube.watch_cache import Key
-from mcptasks.model.task import LABEL_TASK_UID, JsonObject
+from mcptasks.model.base import LABEL_TASK_UID, JsonObject
 from mcptasks_operator.deciding.diagnosis import MAX_LOG_LINE
 from mcptasks_operator.deciding.evidence import Evidence, JobRefusal, Need, RefusalKind, TemplateState
 from mcptasks_operator.deciding.facts import PodFacts, TerminatedState, WarningEvent, warning_events

@@ -22,8 +22,10 @@ from mcptasks.kube.kinds import JOBS, PODS
 from mcptasks.kube.task_objects import TaskClient, parse_task
 from mcptasks.kube.watch_cache import Key
 from mcptasks.logs import bind_task
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
-from mcptasks.model.task import JsonObject, McpTask, McpTaskTemplateSpec
+from mcptasks.model.task import McpTask
+from mcptasks.model.task_template import McpTaskTemplateSpec
 from mcptasks.settings import Settings
 from mcptasks_operator.acting.events import EventPoster
 from mcptasks_operator.acting.executors import Executors

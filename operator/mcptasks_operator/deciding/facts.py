@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from mcptasks.model.task import LABEL_TASK, LABEL_TASK_UID, LABEL_TEMPLATE_HASH, JsonObject
+from mcptasks.model.base import LABEL_TASK, LABEL_TASK_UID, LABEL_TEMPLATE_HASH, JsonObject
 
 RUNNER = "runner"
 """Name of the container that runs the tool; without one of this name it is the Pod's first."""

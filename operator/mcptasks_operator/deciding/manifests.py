@@ -15,8 +15,7 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from mcptasks.gateway.contract import RunnerExitCode
-from mcptasks.model.names import label_value
-from mcptasks.model.task import (
+from mcptasks.model.base import (
     API_VERSION,
     GROUP,
     LABEL_COMPONENT,
@@ -26,11 +25,11 @@ from mcptasks.model.task import (
     LABEL_TASK_UID,
     LABEL_TEMPLATE,
     LABEL_TEMPLATE_HASH,
-    DisruptionPolicy,
     JsonObject,
-    McpTask,
-    McpTaskTemplateSpec,
 )
+from mcptasks.model.names import label_value
+from mcptasks.model.task import McpTask
+from mcptasks.model.task_template import DisruptionPolicy, McpTaskTemplateSpec
 from mcptasks.settings import TOKEN_FILE, Settings
 from mcptasks_operator.deciding.facts import RUNNER
 from mcptasks_operator.deciding.policy import pod_deadline_seconds

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mcptasks.model.lifecycle import Retention
-from mcptasks.model.task import DEFAULT_TEMPLATE, McpTask, McpTaskTemplateSpec, Phase
+from mcptasks.model.task import DEFAULT_TEMPLATE, McpTask, Phase
+from mcptasks.model.task_template import McpTaskTemplateSpec
 from mcptasks.settings import Settings
 
 

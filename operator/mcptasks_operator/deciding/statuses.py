@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import PODS_TERMINATED, SCHEDULED, conditions, end, timestamp
-from mcptasks.model.task import Condition, JsonObject, McpTask, Phase
+from mcptasks.model.task import Condition, McpTask, Phase
 from mcptasks_operator.deciding.decisions import EndTask, MarkTerminated, ShowCause, StatusWrite
 from mcptasks_operator.deciding.policy import Policy
 

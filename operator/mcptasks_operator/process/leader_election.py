@@ -27,8 +27,8 @@ from typing import Protocol
 
 from mcptasks.kube.errors import AlreadyExistsError, ConflictError, ForbiddenError, KubeError, NotFoundError
 from mcptasks.kube.kinds import LEASES, Resource
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
-from mcptasks.model.task import JsonObject
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,9 @@ from enum import StrEnum
 from typing import Generic, TypeAlias, TypeVar
 
 from mcptasks.kube.watch_cache import Key, key_of, version_of
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
-from mcptasks.model.task import JsonObject, McpTaskTemplateSpec
+from mcptasks.model.task_template import McpTaskTemplateSpec
 from mcptasks_operator.deciding.facts import JobFacts, PodFacts, job_facts, pod_facts, task_key
 
 logger = logging.getLogger(__name__)

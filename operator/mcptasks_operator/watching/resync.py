@@ -16,7 +16,7 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeError
 from mcptasks.kube.kinds import JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, PODS, Resource
 from mcptasks.kube.watch_cache import Key
-from mcptasks.model.task import LABEL_TASK
+from mcptasks.model.base import LABEL_TASK
 from mcptasks_operator.watching.cache import Cache, WatchedKind
 
 logger = logging.getLogger(__name__)

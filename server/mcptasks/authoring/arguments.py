@@ -17,7 +17,7 @@ from mcp.shared.uri_template import UriTemplate
 from pydantic import BaseModel, ValidationError
 
 from mcptasks.authoring.declarations import Declared
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.model.task_config import DeclarationError
 from mcptasks.protocol.catalogue import ArgumentsError
 

@@ -24,7 +24,8 @@ from mcptasks.authoring.arguments import (
 )
 from mcptasks.authoring.declarations import Declared
 from mcptasks.authoring.resolvers import ask, may_ask
-from mcptasks.model.task import Component, ComponentKind, JsonObject
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Component, ComponentKind
 from mcptasks.model.task_config import TaskConfig
 
 Registered: TypeAlias = Tool | Prompt | ResourceTemplate | None

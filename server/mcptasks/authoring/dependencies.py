@@ -22,7 +22,7 @@ from uncalled_for import Dependency, Provider, get_dependency_parameters
 
 from mcptasks.authoring.injection import Factory, TaskInfo, current_scope
 from mcptasks.authoring.progress import ProgressListener, current_listener
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.model.task_config import DeclarationError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "object": (dict,),

@@ -27,7 +27,7 @@ from mcptasks.client import (
     ToolResult,
     ToolTask,
 )
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.protocol.versions import TAKES_TTL, ProtocolChoice
 
 CANCEL_SECONDS = 10.0

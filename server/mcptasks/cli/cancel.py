@@ -20,8 +20,9 @@ from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error
 from mcptasks.cli.durations import parse_duration
 from mcptasks.cli.follow import follow_task
 from mcptasks.kube.kinds import MCP_TASKS
+from mcptasks.model.base import GROUP
 from mcptasks.model.lifecycle import PODS_TERMINATED
-from mcptasks.model.task import GROUP, McpTask
+from mcptasks.model.task import McpTask
 
 
 def command(

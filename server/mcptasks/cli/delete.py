@@ -16,7 +16,7 @@ from mcptasks.cli.cluster_options import (
 )
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
-from mcptasks.model.task import GROUP
+from mcptasks.model.base import GROUP
 
 
 def command(

@@ -19,8 +19,8 @@ from mcptasks.cli.describe_text import TaskFacts, describe
 from mcptasks.cli.task_pods import Attempt, attempts_of, log_of
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import EVENTS, JOBS
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
-from mcptasks.model.task import JsonObject
 
 LOG_LINES = 10
 

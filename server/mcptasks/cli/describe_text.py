@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mcptasks.cli.task_pods import Attempt
-from mcptasks.model.task import Condition, InputRequest, JsonObject, McpTask, McpTaskSpec, McpTaskStatus
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Condition, InputRequest, McpTask, McpTaskSpec, McpTaskStatus
 
 INDENT = "  "
 GAP = 2

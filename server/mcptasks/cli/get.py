@@ -23,7 +23,7 @@ from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.cli.tables import TablePrinter
 from mcptasks.kube.errors import GoneError, NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
-from mcptasks.model.task import GROUP, JsonObject
+from mcptasks.model.base import GROUP, JsonObject
 
 
 class Output(StrEnum):

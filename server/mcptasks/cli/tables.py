@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 MIN_WIDTH = 6
 PADDING = 3

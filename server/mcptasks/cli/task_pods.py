@@ -9,7 +9,7 @@ from mcptasks.cli.cluster_options import Cluster
 from mcptasks.kube.api_client import LogOptions
 from mcptasks.kube.errors import KubeError, NotFoundError
 from mcptasks.kube.kinds import PODS
-from mcptasks.model.task import LABEL_TASK, JsonObject
+from mcptasks.model.base import LABEL_TASK, JsonObject
 
 RUNNER = "runner"
 

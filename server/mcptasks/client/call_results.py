@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcptasks.client.client_errors import ClientError
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 WRAPPED = "result"
 """Key under which servers put structured output that is no object by itself."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from mcptasks.client.protocol.dialect import Dialect
 from mcptasks.client.protocol.retry import retry
 from mcptasks.client.task_observer import Observer, StatusCallback
 from mcptasks.client.task_state import TaskState
-from mcptasks.model.task import JsonObject, Phase
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Phase
 
 R = TypeVar("R")
 State: TypeAlias = Phase | Literal["working", "input_required", "completed", "failed", "cancelled"]

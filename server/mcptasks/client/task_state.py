@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 from mcptasks.client.client_errors import McpError
 from mcptasks.client.elicitation import RequestedInput
-from mcptasks.model.task import JsonObject, Phase
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Phase
 
 DEFAULT_POLL_SECONDS = 1.0
 MIN_POLL_SECONDS = 0.01

@@ -21,8 +21,10 @@ from types import TracebackType
 from typing import Self
 
 from mcptasks.dev.supervisor import READY_SECONDS, Component, Supervisor, free_ports
+from mcptasks.model.base import API_VERSION, JsonObject
+from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import custom_resource_definitions
-from mcptasks.model.task import API_VERSION, CEL_RULES, DEFAULT_TEMPLATE, JsonObject
+from mcptasks.model.task import DEFAULT_TEMPLATE
 from mcptasks.settings import PREFIX
 from mcptasks_embedded.cluster import ClusterConfig, LocalClusterThread
 

@@ -24,8 +24,9 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import JOBS, MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import PODS_TERMINATED
-from mcptasks.model.task import JsonObject, McpTask
+from mcptasks.model.task import McpTask
 from mcptasks.protocol.versions import ENVELOPE, PROTOCOLS, ProtocolChoice
 
 EXAMPLE = "stdlib_report.py"

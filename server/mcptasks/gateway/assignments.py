@@ -27,8 +27,9 @@ from mcptasks.gateway.task_arguments import (
 )
 from mcptasks.gateway.task_records import TaskRecords
 from mcptasks.kube.task_objects import parse_task
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Ending, Retention, end
-from mcptasks.model.task import JsonObject, McpTask, Phase, Reason
+from mcptasks.model.task import McpTask, Phase, Reason
 
 logger = logging.getLogger(__name__)
 

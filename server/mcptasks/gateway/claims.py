@@ -14,8 +14,9 @@ from mcptasks.gateway.contract import Assignment, RefusalCode
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError, unavailable
 from mcptasks.gateway.task_arguments import arguments_text
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import SCHEDULED, SUCCEEDED, conditions, timestamp
-from mcptasks.model.task import Condition, JsonObject, McpTask, Phase, Reason, Request
+from mcptasks.model.task import Condition, McpTask, Phase, Reason, Request
 
 
 class RivalChangedError(Exception):

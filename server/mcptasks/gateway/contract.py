@@ -23,7 +23,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mcptasks.model.task import Component, Model, Principal, Reason, Request, TaskError, TraceContext
+from mcptasks.model.base import Model
+from mcptasks.model.task import Component, Principal, Reason, Request, TaskError, TraceContext
 
 ASSIGNMENT_PATH = "/v1/assignment"
 PROGRESS_PATH = "/v1/progress"

@@ -22,8 +22,9 @@ from mcptasks.gateway.task_records import TaskRecords, cluster_failures_refused
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.task_objects import TaskClient
 from mcptasks.kube.watch_cache import WatchCache
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Retention, utc_now
-from mcptasks.model.task import JsonObject, McpTask
+from mcptasks.model.task import McpTask
 from mcptasks.settings import Settings
 from mcptasks.tasks.results import Results
 

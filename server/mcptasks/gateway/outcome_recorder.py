@@ -23,8 +23,9 @@ from mcptasks.gateway.refusals import RefusedError, unavailable
 from mcptasks.gateway.task_records import TaskRecords
 from mcptasks.kube.errors import InvalidError
 from mcptasks.kube.task_objects import parse_task
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Ending, Retention, end, expiry
-from mcptasks.model.task import JsonObject, McpTask, ResultRecord
+from mcptasks.model.task import McpTask, ResultRecord
 from mcptasks.settings import KIB
 from mcptasks.tasks.results import Payload, Results, ResultStoreUnavailableError, ResultTooLargeError, stored_size
 

@@ -12,7 +12,7 @@ from mcptasks.gateway.refusals import RefusedError
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import PODS
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 CACHE_SIZE = 4096
 

@@ -18,7 +18,7 @@ from mcptasks.gateway.pods import PodIdentity
 from mcptasks.gateway.refusals import RefusedError
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.kinds import TOKEN_REVIEWS
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 CACHE_SECONDS = 60.0
 CACHE_SIZE = 4096

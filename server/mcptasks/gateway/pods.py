@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from mcptasks.gateway.contract import RefusalCode
 from mcptasks.gateway.refusals import RefusedError
-from mcptasks.model.task import LABEL_TASK_UID, JsonObject, ObjectMeta, OwnerReference
+from mcptasks.model.base import LABEL_TASK_UID, JsonObject, ObjectMeta, OwnerReference
 
 
 @dataclass(frozen=True)

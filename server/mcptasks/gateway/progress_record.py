@@ -7,8 +7,9 @@ from datetime import datetime
 
 from mcptasks.gateway.contract import ProgressReport, RefusalCode
 from mcptasks.gateway.refusals import RefusedError
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import timestamp
-from mcptasks.model.task import JsonObject, McpTask, Phase, Progress
+from mcptasks.model.task import McpTask, Phase, TaskProgress
 
 MAX_PROGRESS_MESSAGE = 4096
 EXACT_INTEGERS = 1e15
@@ -20,10 +21,10 @@ def refuse_non_finite(report: ProgressReport) -> None:
         raise RefusedError(RefusalCode.INVALID, "progress must be finite numbers")
 
 
-def progress_of(report: ProgressReport) -> Progress:
+def progress_of(report: ProgressReport) -> TaskProgress:
     """The report as the status shows it."""
     message = None if report.message is None else report.message[:MAX_PROGRESS_MESSAGE]
-    return Progress(current=report.current, total=report.total, message=message, display=display(report))
+    return TaskProgress(current=report.current, total=report.total, message=message, display=display(report))
 
 
 def display(report: ProgressReport) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from mcptasks.model.task import JsonObject, McpTask
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import McpTask
 
 
 class InvalidArgumentsError(Exception):

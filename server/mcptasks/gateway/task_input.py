@@ -15,9 +15,10 @@ from mcptasks.gateway.refusals import RefusedError
 from mcptasks.gateway.task_records import TaskRecords
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.kube.watch_cache import WatchCache
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Retention, end
 from mcptasks.model.questions import QuestionError, answers, answers_due, asked, timed_out
-from mcptasks.model.task import InputRequest, JsonObject, McpTask
+from mcptasks.model.task import InputRequest, McpTask
 
 LOOK_SECONDS = 1.0
 """How often a task is read for a runner that waits for answers, where there is no watch that tells of them."""

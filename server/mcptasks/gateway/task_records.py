@@ -12,7 +12,7 @@ from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError, unavailable
 from mcptasks.kube.errors import ConflictError, KubeError, NotFoundError, UnavailableError
 from mcptasks.kube.task_objects import StatusChange, TaskClient
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ import aiohttp
 
 from mcptasks.kube.errors import ForbiddenError, NotFoundError, UnavailableError, from_status
 from mcptasks.kube.kinds import PODS, Resource
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import Configuration

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 
 class KubeError(Exception):

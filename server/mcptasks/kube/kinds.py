@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mcptasks.model.task import GROUP, VERSION
+from mcptasks.model.base import GROUP, VERSION
 
 
 @dataclass(frozen=True)

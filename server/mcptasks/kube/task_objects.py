@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import ConflictError, InvalidError
 from mcptasks.kube.kinds import MCP_TASKS
-from mcptasks.model.task import JsonObject, McpTask
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import McpTask
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from mcptasks.kube.api_client import KubeClient, WatchEvent
 from mcptasks.kube.errors import GoneError, KubeError, NotFoundError
 from mcptasks.kube.kinds import Resource
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from mcptasks.metrics.instruments import OTHER, Instruments, LabelBudget
-from mcptasks.model.task import JsonObject, Phase, Reason
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Phase, Reason
 
 KIB = 1024
 MIB = 1024 * KIB

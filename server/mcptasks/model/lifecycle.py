@@ -10,15 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from mcptasks.model.task import (
-    Condition,
-    JsonObject,
-    McpTask,
-    Phase,
-    Reason,
-    ResultRecord,
-    TaskError,
-)
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Condition, McpTask, Phase, Reason, ResultRecord, TaskError
 
 SUCCEEDED = "Succeeded"
 SCHEDULED = "Scheduled"

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import MAX_MESSAGE, SUCCEEDED, Ending, conditions, timestamp
-from mcptasks.model.task import Condition, InputRequest, JsonObject, McpTask, Phase, Reason, TaskError
+from mcptasks.model.task import Condition, InputRequest, McpTask, Phase, Reason, TaskError
 
 MAX_QUESTIONS = 32
 """Questions that a task may have at once: all are kept in the object."""

@@ -1,37 +1,43 @@
-"""McpTask and McpTaskTemplate: the single source of the custom resource definitions under `crds/`.
+"""McpTask: one MCP call as a Kubernetes object. The source of its CRD.
 
-Every model here is what one part of a resource looks like; `mcptasks.model.crds` turns the models into CRDs, the
-server and the operator read and write them, and the embedded cluster enforces the same rules. Field descriptions are
-what `kubectl explain` prints.
+The server and the operator read and write objects by these models, and the embedded cluster enforces their rules.
+Field descriptions are what `kubectl explain` prints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
-GROUP = "mcptasks.dev"
-VERSION = "v1alpha1"
-API_VERSION: Literal["mcptasks.dev/v1alpha1"] = "mcptasks.dev/v1alpha1"
+from mcptasks.model.base import (
+    API_VERSION,
+    GROUP,
+    LABEL_COMPONENT,
+    LABEL_PRINCIPAL,
+    LABEL_SERVER,
+    LABEL_TASK,
+    LABEL_TASK_UID,
+    LABEL_TEMPLATE,
+    LABEL_TEMPLATE_HASH,
+    VERSION,
+    JsonObject,
+    Model,
+    ObjectMeta,
+    OwnerReference,
+    Timestamp,
+)
+from mcptasks.model.task_template import DisruptionPolicy, Executor, McpTaskTemplate, McpTaskTemplateSpec
+
+# Until every importer names the module that these are in.
+__all__ = [
+    "API_VERSION", "GROUP", "LABEL_COMPONENT", "LABEL_PRINCIPAL", "LABEL_SERVER", "LABEL_TASK", "LABEL_TASK_UID",
+    "LABEL_TEMPLATE", "LABEL_TEMPLATE_HASH", "VERSION", "DisruptionPolicy", "Executor", "JsonObject", "McpTaskTemplate",
+    "McpTaskTemplateSpec", "OwnerReference",
+]  # fmt: skip
 
 DEFAULT_TEMPLATE = "default"
-
-LABEL_TASK = f"{GROUP}/task"
-LABEL_TASK_UID = f"{GROUP}/task-uid"
-LABEL_SERVER = f"{GROUP}/server"
-LABEL_COMPONENT = f"{GROUP}/component"
-LABEL_TEMPLATE = f"{GROUP}/template"
-LABEL_TEMPLATE_HASH = f"{GROUP}/template-hash"
-LABEL_PRINCIPAL = f"{GROUP}/principal"
-"""Label with a hash of the principal, so that one caller's tasks can be selected. The principal is in the spec."""
-
-JsonObject: TypeAlias = dict[str, Any]
 
 
 class Phase(StrEnum):
@@ -107,24 +113,6 @@ class ComponentKind(StrEnum):
     PROMPT = "prompt"
     RESOURCE = "resource"
     RESOURCE_TEMPLATE = "resourceTemplate"
-
-
-def _in_utc(value: datetime) -> datetime:
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Model(BaseModel):
-    """Base of all parts: camelCase on the wire, unknown fields kept out, immutable in Python."""
-
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
-
-    def dump(self) -> JsonObject:
-        """The part as JSON values, camelCase keys, without fields that are unset or None."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-Timestamp = Annotated[datetime, AfterValidator(_in_utc)]
-"""RFC 3339 time in UTC; fractions of a second are kept."""
 
 
 class Component(Model):
@@ -251,7 +239,7 @@ class McpTaskSpec(Model):
     cancel: bool = Field(False, description="Set to true to cancel the task: its Job is deleted. Cannot be undone.")
 
 
-class Progress(Model):
+class TaskProgress(Model):
     """How far the tool says it is."""
 
     current: float = Field(0, description="Progress made so far, in the tool's own unit.")
@@ -313,7 +301,7 @@ class McpTaskStatus(Model):
     )
     reason: str | None = Field(None, description="Why, in one stable CamelCase word.")
     message: str | None = Field(None, max_length=32768, description="Why, for people and models.")
-    progress: Progress | None = Field(None, description="How far the tool says it is.")
+    progress: TaskProgress | None = Field(None, description="How far the tool says it is.")
     last_updated_at: Timestamp | None = Field(None, description="When what a client can see last changed.")
     started_at: Timestamp | None = Field(None, description="When the current attempt began to run.")
     finished_at: Timestamp | None = Field(None, description="When the phase became terminal.")
@@ -345,30 +333,6 @@ class McpTaskStatus(Model):
         return next((c for c in self.conditions or () if c.type == kind), None)
 
 
-class OwnerReference(Model):
-    api_version: str
-    kind: str
-    name: str
-    uid: str
-    controller: bool | None = None
-    block_owner_deletion: bool | None = None
-
-
-class ObjectMeta(Model):
-    """The part of Kubernetes' ObjectMeta that mcptasks reads."""
-
-    name: str = ""
-    namespace: str = "default"
-    uid: str = ""
-    resource_version: str | None = None
-    generation: int | None = None
-    creation_timestamp: Timestamp | None = None
-    deletion_timestamp: Timestamp | None = None
-    labels: dict[str, str] = Field(default_factory=dict)
-    annotations: dict[str, str] = Field(default_factory=dict)
-    owner_references: list[OwnerReference] = Field(default_factory=list)
-
-
 class McpTask(Model):
     """One MCP call that runs as one Kubernetes Job."""
 
@@ -398,178 +362,3 @@ class McpTask(Model):
     @property
     def terminal(self) -> bool:
         return self.phase.terminal
-
-
-class DisruptionPolicy(StrEnum):
-    """What happens when the Pod is lost to the cluster (eviction, preemption, node loss), not to the tool."""
-
-    RETRY_IDEMPOTENT = "RetryIdempotent"
-    FAIL = "Fail"
-
-
-class Executor(StrEnum):
-    """How the task's process comes to run."""
-
-    JOB = "Job"
-
-
-class Retention(Model):
-    """How long tasks stay readable where the call does not say so."""
-
-    completed_seconds: int | None = Field(
-        None, ge=0, description="Seconds from creation that a completed task stays readable."
-    )
-    failed_seconds: int | None = Field(
-        None, ge=0, description="Seconds from creation that a failed or cancelled task stays readable."
-    )
-
-
-class McpTaskTemplateSpec(Model):
-    """How tasks run: owned by administrators, named by tools, out of reach of callers."""
-
-    pod_template: JsonObject | None = Field(
-        None,
-        description=(
-            "PodTemplateSpec of the task's Job. The container named `runner` (or the first one) runs the tool; what "
-            "it leaves out (image, command, token volume, security context) is filled in by the operator."
-        ),
-    )
-    executor: Executor = Field(Executor.JOB, description="How the process comes to run; Job is a Pod of its own.")
-    start_deadline_seconds: int | None = Field(
-        None,
-        ge=1,
-        description=(
-            "Seconds that a task may wait for its Pod to start before it fails. A task whose Pod has no node yet waits "
-            "its turn: they count anew whenever a Pod of the same template, unchanged, gets a node."
-        ),
-    )
-    timeout_seconds: int | None = Field(
-        None, ge=1, description="Seconds that an attempt may run, where neither tool nor call says so."
-    )
-    disruption_policy: DisruptionPolicy = Field(
-        DisruptionPolicy.RETRY_IDEMPOTENT,
-        description="RetryIdempotent runs idempotent tools again after an eviction or node loss; Fail never does.",
-    )
-    queue_name: str | None = Field(None, description="Kueue LocalQueue for the Job (kueue.x-k8s.io/queue-name).")
-    retention: Retention | None = Field(None, description="How long tasks stay readable where the call does not say.")
-
-
-class McpTaskTemplate(Model):
-    """A way for tasks to run, named by tools: image, resources, deadlines, retention."""
-
-    api_version: Literal["mcptasks.dev/v1alpha1"] = API_VERSION
-    kind: Literal["McpTaskTemplate"] = "McpTaskTemplate"
-    metadata: ObjectMeta
-    spec: McpTaskTemplateSpec = Field(default_factory=McpTaskTemplateSpec, description="How tasks run.")
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A CEL validation rule with its meaning in Python, which the embedded cluster evaluates in CEL's place.
-
-    `check(self, old_self)` gets JSON values; `old_self` is None where there is no earlier value.
-    """
-
-    cel: str
-    message: str
-    check: Callable[[Any, Any], bool]
-
-
-_MUTABLE_SPEC_FIELDS = frozenset({"cancel"})
-_FREE_FORM_SPEC_FIELDS = frozenset({"arguments", "request"})
-_COMPARABLE_SPEC_FIELDS = tuple(
-    field.alias or name
-    for name, field in McpTaskSpec.model_fields.items()
-    if (field.alias or name) not in _MUTABLE_SPEC_FIELDS | _FREE_FORM_SPEC_FIELDS
-)
-"""The immutable fields that CEL can compare one by one.
-
-Free-form JSON has no schema, and a rule cannot name it; a rule on the whole spec compares it rightly. (Given a schema
-of `type: object`, the API server's equality looks only at keys that both sides have, so that a renamed key would pass:
-seen on Kubernetes 1.36.) So everything is compared as a whole, except in the one update that sets `cancel`.
-"""
-
-
-def _unchanged(field: str) -> str:
-    """CEL for "this field is as it was"."""
-    return f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || self.{field} == oldSelf.{field})"
-
-
-def same(left: Any, right: Any) -> bool:
-    """Equality of JSON values as CEL has it.
-
-    Unlike with Python's `==`, true is not 1 and false is not 0. Numbers are equal by value: 1 is 1.0. (In free-form
-    JSON a real API server also refuses 1.0 in place of 1, although it would store it as 1.)
-    """
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(same(value, right[name]) for name, value in left.items())
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(same, left, right))
-    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
-
-
-def _spec_is_frozen(new: Any, old: Any) -> bool:
-    if old is None:
-        return True
-    if same(new.get("cancel"), old.get("cancel")):
-        return same(new, old)
-    return all(same(new.get(field), old.get(field)) for field in _COMPARABLE_SPEC_FIELDS)
-
-
-def _cancel_is_one_way(new: Any, old: Any) -> bool:
-    return old is None or not old.get("cancel") or bool(new.get("cancel"))
-
-
-def _status(resource: Any) -> JsonObject:
-    return (resource or {}).get("status") or {}
-
-
-def _phase_is_sticky(new: Any, old: Any) -> bool:
-    phase = _status(old).get("phase")
-    return phase not in TERMINAL_PHASES or _status(new).get("phase") == phase
-
-
-def _result_is_sticky(new: Any, old: Any) -> bool:
-    phase = _status(old).get("phase")
-    return phase not in TERMINAL_PHASES or same(_status(new).get("result"), _status(old).get("result"))
-
-
-_WAS_TERMINAL = (
-    "has(oldSelf.status) && has(oldSelf.status.phase) && oldSelf.status.phase in ['completed', 'failed', 'cancelled']"
-)
-
-SPEC_RULES = (
-    Rule(
-        cel="self.cancel == oldSelf.cancel ? self == oldSelf : "
-        + " && ".join(f"({_unchanged(field)})" for field in _COMPARABLE_SPEC_FIELDS),
-        message="spec is immutable, except that cancel may become true; make a new task instead",
-        check=_spec_is_frozen,
-    ),
-    Rule(
-        cel="!(has(oldSelf.cancel) && oldSelf.cancel) || (has(self.cancel) && self.cancel)",
-        message="a cancelled task cannot be revived: spec.cancel stays true",
-        check=_cancel_is_one_way,
-    ),
-)
-
-TASK_RULES = (
-    Rule(
-        cel=(
-            f"!({_WAS_TERMINAL}) || "
-            "(has(self.status) && has(self.status.phase) && self.status.phase == oldSelf.status.phase)"
-        ),
-        message="the task has ended: a terminal phase never changes",
-        check=_phase_is_sticky,
-    ),
-    Rule(
-        cel=(
-            f"!({_WAS_TERMINAL}) || (has(self.status) && has(self.status.result) == has(oldSelf.status.result)"
-            " && (!has(self.status.result) || self.status.result == oldSelf.status.result))"
-        ),
-        message="the task has ended: its result never changes",
-        check=_result_is_sticky,
-    ),
-)
-
-CEL_RULES: Mapping[str, Callable[[Any, Any], bool]] = {rule.cel: rule.check for rule in (*SPEC_RULES, *TASK_RULES)}
-"""Python equivalent of every CEL rule in the CRDs, by the rule's text."""

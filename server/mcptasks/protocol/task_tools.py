@@ -15,7 +15,7 @@ from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult, TextContent
 from pydantic import Field
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.protocol.requests import principal_of_caller
 from mcptasks.tasks.service_errors import ServiceError
 from mcptasks.tasks.views import TaskView

@@ -15,9 +15,10 @@ from mcp_types import INTERNAL_ERROR, ClientCapabilities
 from mcp_types import methods as mcp_methods
 from pydantic import ValidationError
 
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import MAX_MESSAGE
 from mcptasks.model.questions import MAX_ANSWER_BYTES, Answer
-from mcptasks.model.task import InputRequest, JsonObject, TaskError
+from mcptasks.model.task import InputRequest, TaskError
 from mcptasks.protocol.input_requests import answer_text, missing_capability, params_of
 
 RELATED_TASK_KEY = "io.modelcontextprotocol/related-task"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 HEADER = "mcp-session-id"
 

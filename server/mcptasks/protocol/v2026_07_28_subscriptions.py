@@ -27,7 +27,7 @@ from mcp_types import (
     SubscriptionsListenResult,
 )
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.protocol.requests import Context, principal_of_caller
 from mcptasks.protocol.v2026_07_28 import EXTENSION, Protocol2026
 from mcptasks.tasks.service_errors import DrainingError, TaskNotFoundError

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from mcp_types import ProgressNotification
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.model.task_config import PlainCall
 from mcptasks.protocol.requests import Context, shaped_result, task_failure
 from mcptasks.tasks.calls import Call

@@ -7,7 +7,8 @@ import logging
 from dataclasses import dataclass
 
 from mcptasks.kube.task_objects import parse_task
-from mcptasks.model.task import JsonObject, ResultRecord
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import ResultRecord
 from mcptasks.tasks.result_errors import ResultStoreUnavailableError
 from mcptasks.tasks.results import Results
 

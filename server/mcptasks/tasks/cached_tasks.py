@@ -8,7 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from mcptasks.kube.watch_cache import without_bookkeeping
-from mcptasks.model.task import TERMINAL_PHASES, JsonObject, McpTaskSpec
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import TERMINAL_PHASES, McpTaskSpec
 from mcptasks.tasks.owners import Owner, owner_of
 
 CACHED_RESULT_CHARACTERS = 4096

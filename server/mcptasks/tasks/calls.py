@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from mcptasks.model.task import Component, JsonObject, Principal, Request, TraceContext
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Component, Principal, Request, TraceContext
 from mcptasks.model.task_config import TaskConfig
 
 

@@ -11,8 +11,8 @@ from datetime import datetime
 from mcptasks.kube.errors import AlreadyExistsError, ForbiddenError, InvalidError, NotFoundError, UnavailableError
 from mcptasks.kube.task_objects import TaskClient
 from mcptasks.kube.watch_cache import WatchCache
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
-from mcptasks.model.task import JsonObject
 from mcptasks.settings import Settings
 from mcptasks.tasks import idempotency
 from mcptasks.tasks.cached_tasks import is_gone

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 
-from mcptasks.model.task import JsonObject, Principal
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Principal
 from mcptasks.tasks.calls import Call
 from mcptasks.tasks.owners import owner_key
 from mcptasks.tasks.service_errors import InvalidCallError

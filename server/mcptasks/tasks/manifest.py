@@ -6,16 +6,8 @@ import json
 from dataclasses import dataclass
 
 from mcptasks.model import names
-from mcptasks.model.task import (
-    API_VERSION,
-    DEFAULT_TEMPLATE,
-    LABEL_COMPONENT,
-    LABEL_PRINCIPAL,
-    LABEL_SERVER,
-    JsonObject,
-    McpTaskSpec,
-    TemplateRef,
-)
+from mcptasks.model.base import API_VERSION, LABEL_COMPONENT, LABEL_PRINCIPAL, LABEL_SERVER, JsonObject
+from mcptasks.model.task import DEFAULT_TEMPLATE, McpTaskSpec, TemplateRef
 from mcptasks.settings import Settings
 from mcptasks.tasks import idempotency
 from mcptasks.tasks.calls import Call

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from mcptasks.model.task import JsonObject, Principal
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Principal
 
 Owner: TypeAlias = tuple[str, str, str]
 """Client id, issuer and subject, empty where there is none: what makes two principals the same."""

@@ -14,8 +14,9 @@ from mcptasks.kube.errors import KubeError, NotFoundError
 from mcptasks.kube.task_objects import TaskClient, parse_task
 from mcptasks.kube.watch_cache import WatchCache, version_of
 from mcptasks.model import names
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
-from mcptasks.model.task import JsonObject, McpTask, Principal
+from mcptasks.model.task import McpTask, Principal
 from mcptasks.tasks.cached_tasks import has_ended, is_gone
 from mcptasks.tasks.limits import RateLimit
 from mcptasks.tasks.owners import caller_key

@@ -15,7 +15,8 @@ ServiceError
 
 from __future__ import annotations
 
-from mcptasks.model.task import JsonObject, Phase
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Phase
 
 
 class ServiceError(Exception):

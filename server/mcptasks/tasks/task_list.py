@@ -15,7 +15,8 @@ from typing import NamedTuple
 from mcptasks.kube.errors import InvalidError
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.kube.watch_cache import WatchCache
-from mcptasks.model.task import JsonObject, McpTask, Principal
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import McpTask, Principal
 from mcptasks.tasks.cached_tasks import server_of
 from mcptasks.tasks.owners import caller_key, owner_of
 from mcptasks.tasks.service_errors import InvalidCallError

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.chart.helm import CHART, helm_path, take_over
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient

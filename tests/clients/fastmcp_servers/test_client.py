@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from mcptasks.client import Client, Elicitation, SyncClient, TaskCancelledError, TaskState
-from mcptasks.model.task import JsonObject, Phase
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Phase
 from tests.clients.__main__ import ENVIRONMENTS, PROGRAMS, PROGRAMS_FOLDER
 from tests.clients.fastmcp_servers.serving import serving
 from tests.support.environments import virtual_environment

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 
 class Step(StrEnum):

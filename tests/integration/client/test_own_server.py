@@ -21,7 +21,8 @@ from mcptasks.client import (
     SyncClient,
 )
 from mcptasks.dev.stack import LocalStack, StackConfig
-from mcptasks.model.task import JsonObject, Phase
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Phase
 from mcptasks.protocol.versions import ProtocolChoice
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from kubernetes.aio import client, config
 
-from mcptasks.model.task import CEL_RULES
+from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks_embedded import ClusterConfig, LocalClusterThread
 from tests.contract.cleanup import Space
 from tests.contract.client import Api

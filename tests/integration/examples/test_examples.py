@@ -12,7 +12,8 @@ import pytest
 
 from mcptasks.client import CallProgress, Client, Elicitation, SyncClient, TaskCancelledError, TaskState
 from mcptasks.dev.stack import LocalStack, StackConfig
-from mcptasks.model.task import JsonObject, Phase
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Phase
 from mcptasks.protocol.versions import ProtocolChoice
 from tests.support.moved_programs import ANSWERS, EXAMPLES, USES, answer
 

@@ -19,8 +19,9 @@ from mcptasks.gateway.routes import gateway_app
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.kinds import JOBS, MCP_TASKS, PODS, Resource
 from mcptasks.kube.task_objects import TaskClient, parse_task
+from mcptasks.model.base import API_VERSION, LABEL_TASK_UID, JsonObject
 from mcptasks.model.lifecycle import Ending, Retention, end, utc_now
-from mcptasks.model.task import API_VERSION, LABEL_TASK_UID, JsonObject, McpTask, Phase, Reason
+from mcptasks.model.task import McpTask, Phase, Reason
 from mcptasks.settings import GATEWAY_AUDIENCE, Settings
 from mcptasks.tasks.results import Results
 from mcptasks_embedded.cluster import LocalClusterThread

@@ -11,7 +11,8 @@ from mcptasks.gateway.contract import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PA
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.kinds import MCP_TASKS, PODS, SERVICE_ACCOUNTS, TOKEN_REVIEWS, Resource
 from mcptasks.kube.task_objects import TaskClient
-from mcptasks.model.task import LABEL_TASK_UID, JsonObject, Phase
+from mcptasks.model.base import LABEL_TASK_UID, JsonObject
+from mcptasks.model.task import Phase
 from tests.integration.gateway.harness import GatewayWorld, code, owner, result
 
 pytestmark = pytest.mark.anyio

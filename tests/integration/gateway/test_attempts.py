@@ -9,7 +9,8 @@ import anyio
 import pytest
 
 from mcptasks.kube.kinds import MCP_TASKS, PODS
-from mcptasks.model.task import JsonObject, Phase, Reason
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Phase, Reason
 from tests.integration.gateway.harness import GatewayWorld, Runner, code, result
 
 pytestmark = pytest.mark.anyio

@@ -11,9 +11,10 @@ import anyio
 import pytest
 
 from mcptasks.kube.task_objects import TaskClient
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.questions import Answer, answered
-from mcptasks.model.task import JsonObject, McpTask, Phase, Reason, TaskError
+from mcptasks.model.task import McpTask, Phase, Reason, TaskError
 from mcptasks.settings import Settings
 from tests.integration.gateway.harness import GatewayWorld
 from tests.integration.gateway.test_runner import Files, ended, running

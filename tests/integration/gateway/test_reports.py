@@ -18,7 +18,8 @@ from mcptasks.gateway.contract import OUTCOME_PATH, ResultOutcome
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import UnavailableError
 from mcptasks.kube.task_objects import StatusChange, TaskClient
-from mcptasks.model.task import JsonObject, Phase
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Phase
 from mcptasks.runner.delivery import encoded
 from mcptasks.runner.gateway_client import GatewayClient, Pace
 from mcptasks.settings import KIB, MIB, Settings

@@ -15,7 +15,8 @@ import anyio
 import anyio.abc
 import pytest
 
-from mcptasks.model.task import JsonObject, McpTask, Phase
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import McpTask, Phase
 from mcptasks.settings import Settings
 from tests.integration.gateway.harness import GatewayWorld
 from tests.support.redis import free_port

@@ -9,8 +9,8 @@ import pytest
 
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.kinds import NAMESPACES
+from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import custom_resource_definitions
-from mcptasks.model.task import CEL_RULES
 from mcptasks.settings import Settings
 from mcptasks_embedded.cluster import ClusterConfig, LocalClusterThread
 from mcptasks_embedded.controllers.job_decision import Backoff

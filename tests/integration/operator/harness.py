@@ -18,18 +18,10 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import EVENTS, JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, PODS, Resource
 from mcptasks.kube.task_objects import TaskClient, parse_task
+from mcptasks.model.base import API_VERSION, LABEL_TASK, JsonObject
 from mcptasks.model.lifecycle import SCHEDULED, Ending, Retention, conditions, end, timestamp, utc_now
 from mcptasks.model.names import task_name
-from mcptasks.model.task import (
-    API_VERSION,
-    LABEL_TASK,
-    Condition,
-    JsonObject,
-    McpTask,
-    Phase,
-    Reason,
-    ResultRecord,
-)
+from mcptasks.model.task import Condition, McpTask, Phase, Reason, ResultRecord
 from mcptasks.settings import Settings
 from mcptasks_embedded.cluster import LocalClusterThread
 from mcptasks_operator.process.app import Stop, operate

@@ -16,8 +16,8 @@ import pytest
 
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.kinds import CRDS
+from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import custom_resource_definitions
-from mcptasks.model.task import CEL_RULES
 from mcptasks_embedded.cluster import ClusterConfig, LocalClusterThread
 from tests.integration.operator.harness import SLEEPER, OperatorWorld, python
 from tests.support.polling import eventually_async

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mcptasks.dev.stack import LocalStack, StackConfig
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import Answer, RawClient
 from tests.support.polling import eventually

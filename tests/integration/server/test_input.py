@@ -9,7 +9,7 @@ import pytest
 
 from mcptasks.client import Client, Elicitation, Reply
 from mcptasks.dev.stack import LocalStack, StackConfig
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.support.mcp import RawClient, Stream
 
 ABLE: JsonObject = {"elicitation": {}}

@@ -33,7 +33,8 @@ from mcptasks import (
     TokenClaim,
 )
 from mcptasks.gateway.contract import FailureOutcome
-from mcptasks.model.task import Component, ComponentKind, JsonObject, Reason
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Component, ComponentKind, Reason
 from tests.support.inline_and_job import Call, Heard, assignment_of, in_job, inline, outcome_in_job
 
 PLACES = pytest.mark.parametrize("run", [inline, in_job])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mcptasks.cli.argument_values import ArgumentError, parse_arguments
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 SCHEMA: JsonObject = {
     "type": "object",

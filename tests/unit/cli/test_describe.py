@@ -9,7 +9,8 @@ import pytest
 
 from mcptasks.cli.describe_text import TaskFacts, ago, describe
 from mcptasks.cli.task_pods import Attempt
-from mcptasks.model.task import JsonObject, McpTask
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import McpTask
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcptasks.cli.tables import TablePrinter
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 COLUMNS = [
     {"name": "Name", "priority": 0},

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from aiohttp import web
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 OLD = "2025-11-25"
 NEW = "2026-07-28"

@@ -13,7 +13,7 @@ from mcptasks.gateway.pod_tokens import TokenReviewer
 from mcptasks.gateway.refusals import RefusedError
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.kinds import Resource
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,7 @@ import pytest
 from mcptasks.kube.api_client import KubeClient, ObjectList, WatchEvent
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.watch_cache import WatchCache
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 pytestmark = pytest.mark.anyio
 

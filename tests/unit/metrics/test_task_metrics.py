@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from mcptasks.metrics.instruments import Instruments
 from mcptasks.metrics.task_metrics import TaskMetrics
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 
 @pytest.fixture

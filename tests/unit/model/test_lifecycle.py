@@ -6,18 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from mcptasks.model.base import ObjectMeta
 from mcptasks.model.lifecycle import Ending, Retention, conditions, end, expiry, reported_ttl_ms
-from mcptasks.model.task import (
-    Component,
-    Condition,
-    McpTask,
-    McpTaskSpec,
-    McpTaskStatus,
-    ObjectMeta,
-    Phase,
-    Reason,
-    ResultRecord,
-)
+from mcptasks.model.task import Component, Condition, McpTask, McpTaskSpec, McpTaskStatus, Phase, Reason, ResultRecord
 
 CREATED = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
 RETENTION = Retention(ttl_ms=3_600_000, floor_seconds=30)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import timestamp
 from mcptasks.model.questions import (
     MAX_QUESTION_BYTES,
@@ -20,7 +21,7 @@ from mcptasks.model.questions import (
     timed_out,
     waited,
 )
-from mcptasks.model.task import InputRequest, JsonObject, McpTask, Phase, Reason, TaskError
+from mcptasks.model.task import InputRequest, McpTask, Phase, Reason, TaskError
 from tests.unit.gateway.builders import NOW, a_task
 
 YES = Answer('{"action":"accept"}')

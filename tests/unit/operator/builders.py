@@ -7,8 +7,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mcptasks.model.base import API_VERSION, JsonObject
 from mcptasks.model.lifecycle import Retention, timestamp
-from mcptasks.model.task import API_VERSION, JsonObject, McpTask
+from mcptasks.model.task import McpTask
 from mcptasks_operator.deciding.facts import (
     ContainerFacts,
     ContainerState,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from mcptasks.kube.watch_cache import Key
-from mcptasks.model.task import JsonObject, McpTask
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import McpTask
 from mcptasks_operator.metrics import OperatorMetrics, State, Work
 from mcptasks_operator.watching.cache import Cache, WatchedKind
 from mcptasks_operator.watching.work_queue import WorkQueue

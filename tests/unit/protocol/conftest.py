@@ -22,8 +22,9 @@ from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import TaskClient
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.metrics.server_metrics import ServerMetrics, ServerState
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Ending, end, utc_now
-from mcptasks.model.task import JsonObject, Phase, Reason, ResultRecord, TaskError
+from mcptasks.model.task import Phase, Reason, ResultRecord, TaskError
 from mcptasks.server.auth.authentication import Authentication
 from mcptasks.server.mcp_endpoint import endpoint_app
 from mcptasks.server.sockets import listening_socket

@@ -13,7 +13,7 @@ from pydantic import BaseModel, SecretStr
 
 from mcptasks import TaskServer
 from mcptasks.client import Client, Elicitation
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.protocol.request_state import RequestStateKeyError, sealed_by
 from mcptasks.settings import Settings
 from tests.support.doubles import MemoryTasks

@@ -14,7 +14,7 @@ from mcp.server.mcpserver.resolve import Elicit, Resolve
 from pydantic import AnyHttpUrl, BaseModel
 
 from mcptasks import TaskServer
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.settings import Settings
 from tests.support.mcp import EXTENSION
 from tests.unit.protocol.conftest import Endpoint, Sure, ask, serving

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import timestamp, utc_now
 from mcptasks.model.names import is_task_name
-from mcptasks.model.task import Component, JsonObject, Principal
+from mcptasks.model.task import Component, Principal
 from mcptasks.settings import Settings
 from mcptasks.tasks.calls import Call
 from mcptasks.tasks.idempotency import MIN_ANONYMOUS_CHARACTERS, check_key, parts

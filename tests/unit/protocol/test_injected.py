@@ -12,7 +12,7 @@ from anyio.abc import TaskGroup
 from pydantic import ValidationError
 
 from mcptasks import CurrentHeaders, Depends, TaskServer
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.settings import Settings
 from tests.unit.protocol.conftest import Endpoint, serving
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.questions import asked
-from mcptasks.model.task import InputRequest, JsonObject
+from mcptasks.model.task import InputRequest
 from tests.support.mcp import EXTENSION
 from tests.unit.protocol.conftest import Endpoint
 

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from mcptasks.kube.watch_cache import without_bookkeeping
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.tasks.cached_tasks import CACHED_RESULT_CHARACTERS, cached
 from mcptasks.tasks.task_list import PAGE_SIZE
 from tests.unit.protocol.conftest import Endpoint

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from mcptasks.kube.errors import UnavailableError
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.support.mcp import NEW, OLD, Answer
 from tests.unit.protocol.conftest import Endpoint
 

@@ -9,7 +9,7 @@ import pytest
 from mcp.server.mcpserver import Context
 
 from mcptasks import TaskConfig, TaskServer
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.settings import Settings
 from tests.unit.protocol.conftest import Endpoint, serving
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.settings import Settings
 from mcptasks.tasks.service import TaskService
 from tests.support.polling import eventually

@@ -11,9 +11,10 @@ import pytest
 from mcp.server.mcpserver import Context
 
 from mcptasks import TaskServer
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.questions import asked
-from mcptasks.model.task import InputRequest, JsonObject, Reason, TaskError
+from mcptasks.model.task import InputRequest, Reason, TaskError
 from mcptasks.settings import Settings
 from tests.support.mcp import EXTENSION, Answer, Stream
 from tests.support.polling import eventually

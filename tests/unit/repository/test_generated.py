@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import KINDS, as_yaml, custom_resource_definition
-from mcptasks.model.task import CEL_RULES, Reason
+from mcptasks.model.task import Reason
 
 ROOT = Path(__file__).parents[3]
 

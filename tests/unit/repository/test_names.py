@@ -16,9 +16,7 @@ KNOWN = frozenset(
         "Component",
         "Format",
         "Output",
-        "Progress",
         "Request",
-        "Retention",
     }
 )
 """Class names that are used more than once as yet. The list only shrinks: take out what has become unique."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
 from mcptasks.client.task_state import ProgressCallback, TaskState
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.protocol.versions import IDEMPOTENCY_META
 
 CLIENT_NAME = "mcptasks"

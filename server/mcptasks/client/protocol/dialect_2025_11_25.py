@@ -25,7 +25,8 @@ from mcptasks.client.protocol.server_requests import ServerRequests, related_tas
 from mcptasks.client.protocol.streamable_http import HttpTransport, RpcResult
 from mcptasks.client.protocol.task_fields import parse_phase, progress_in, progress_of
 from mcptasks.client.task_state import ProgressCallback, TaskState, report_progress
-from mcptasks.model.task import JsonObject, Phase
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Phase
 
 logger = logging.getLogger(__name__)
 

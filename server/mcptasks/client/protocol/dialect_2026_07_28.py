@@ -20,7 +20,8 @@ from mcptasks.client.protocol.retry import retry
 from mcptasks.client.protocol.streamable_http import HttpTransport, OnMessage
 from mcptasks.client.protocol.task_fields import parse_phase, progress_in, progress_of
 from mcptasks.client.task_state import ProgressCallback, TaskState, report_progress
-from mcptasks.model.task import JsonObject, Phase
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Phase
 
 VERSION = "2026-07-28"
 TASKS_EXTENSION = "io.modelcontextprotocol/tasks"

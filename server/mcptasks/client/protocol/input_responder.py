@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mcptasks.client.client_errors import ClientError, InputRequiredError
 from mcptasks.client.elicitation import Elicitation, ElicitationHandler, Reply, RequestedInput
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 ELICITATION = "elicitation/create"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcptasks.client.client_errors import McpError
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 INTERNAL_ERROR = -32603
 METHOD_NOT_FOUND = -32601

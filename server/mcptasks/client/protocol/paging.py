@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 
 async def all_pages(page: Callable[[JsonObject], Awaitable[JsonObject]], key: str) -> list[JsonObject]:

@@ -13,7 +13,7 @@ from mcptasks.client.elicitation import RequestedInput
 from mcptasks.client.protocol.follower import Hints
 from mcptasks.client.protocol.input_responder import ELICITATION, InputResponder
 from mcptasks.client.protocol.json_rpc import INTERNAL_ERROR, METHOD_NOT_FOUND
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 logger = logging.getLogger(__name__)
 

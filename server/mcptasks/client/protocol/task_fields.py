@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mcptasks.client.client_errors import ClientError
 from mcptasks.client.task_state import CallProgress
-from mcptasks.model.task import JsonObject, Phase
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Phase
 from mcptasks.protocol.versions import PROGRESS_META
 
 

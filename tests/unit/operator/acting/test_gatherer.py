@@ -11,7 +11,7 @@ import pytest
 from mcptasks.kube.api_client import KubeClient, ObjectList
 from mcptasks.kube.errors import ForbiddenError
 from mcptasks.kube.kinds import EVENTS, Resource
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks_operator.acting.gatherer import WARNINGS_SECONDS, Gatherer, NamespaceWarnings
 from mcptasks_operator.deciding.evidence import Evidence, Need
 from mcptasks_operator.deciding.facts import NEVER, PodFacts

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from mcptasks.model.task import JsonObject, McpTask, McpTaskTemplateSpec
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import McpTask
+from mcptasks.model.task_template import McpTaskTemplateSpec
 from mcptasks.settings import Settings
 from mcptasks_operator.deciding.facts import job_facts
 from mcptasks_operator.deciding.manifests import InvalidTemplateError, make_job

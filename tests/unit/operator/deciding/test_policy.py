@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mcptasks.model.task import McpTaskTemplateSpec, Phase
+from mcptasks.model.task import Phase
+from mcptasks.model.task_template import McpTaskTemplateSpec
 from mcptasks.settings import Settings
 from mcptasks_operator.deciding.policy import Limit, policy_of
 from tests.unit.operator.builders import make_task

@@ -17,7 +17,7 @@ from mcptasks.kube.errors import (
     UnavailableError,
 )
 from mcptasks.kube.kinds import Resource
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks_operator.process.leader_election import (
     LeaseConfigError,
     LeaseElection,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks_operator.watching.cache import Cache, WatchedKind, trimmed
 from tests.unit.operator.builders import JOB_UID, TASK, UID, at, task_item
 

@@ -9,7 +9,7 @@ import pytest
 
 from mcptasks.kube.api_client import KubeClient, ObjectList
 from mcptasks.kube.kinds import MCP_TASKS, Resource
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks_operator.watching.cache import Cache
 from mcptasks_operator.watching.resync import Resync
 from tests.unit.operator.builders import task_item

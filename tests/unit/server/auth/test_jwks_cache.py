@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.server.auth.jwks_cache import (
     FRESH_SECONDS,
     MAX_BYTES,

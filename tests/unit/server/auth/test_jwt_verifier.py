@@ -10,7 +10,7 @@ import jwt
 import pytest
 from mcp.server.auth.provider import AccessToken
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.server.auth.jwks_cache import JwksCache
 from mcptasks.server.auth.jwt_verifier import JwtRules, JwtVerifier, TokenRefusedError
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer, KeyPair

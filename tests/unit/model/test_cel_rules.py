@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.model.task import SPEC_RULES, TASK_RULES, same
+from mcptasks.model.cel_rules import SPEC_RULES, TASK_RULES, equal_in_cel
 
 SPEC = {"server": "s", "component": {"name": "t"}, "arguments": {"x": 1}, "cancel": False}
 
@@ -56,8 +56,8 @@ def test_a_spec_is_immutable_except_for_cancel(change: dict[str, Any], allowed: 
     ],
 )
 def test_values_are_compared_as_cel_does(left: Any, right: Any, equal: bool) -> None:
-    assert same(left, right) is equal
-    assert same(right, left) is equal
+    assert equal_in_cel(left, right) is equal
+    assert equal_in_cel(right, left) is equal
     assert spec_allows(SPEC | {"arguments": {"x": left}}, SPEC | {"arguments": {"x": right}}) is equal
 
 

@@ -1,0 +1,72 @@
+"""What every resource of ours is made of: the API group, labels, metadata, and the base of all models.
+
+Model            base of each part of a resource: camelCase in JSON, immutable in Python
+JsonObject       an object as the API server sends it
+Timestamp        a time in UTC
+ObjectMeta       the metadata that we read
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+GROUP = "mcptasks.dev"
+VERSION = "v1alpha1"
+API_VERSION: Literal["mcptasks.dev/v1alpha1"] = "mcptasks.dev/v1alpha1"
+
+LABEL_TASK = f"{GROUP}/task"
+LABEL_TASK_UID = f"{GROUP}/task-uid"
+LABEL_SERVER = f"{GROUP}/server"
+LABEL_COMPONENT = f"{GROUP}/component"
+LABEL_TEMPLATE = f"{GROUP}/template"
+LABEL_TEMPLATE_HASH = f"{GROUP}/template-hash"
+LABEL_PRINCIPAL = f"{GROUP}/principal"
+"""Label with a hash of the principal, so that one caller's tasks can be selected. The principal is in the spec."""
+
+JsonObject: TypeAlias = dict[str, Any]
+
+
+def _in_utc(value: datetime) -> datetime:
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Model(BaseModel):
+    """Base of all parts: camelCase on the wire, unknown fields kept out, immutable in Python."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+    def dump(self) -> JsonObject:
+        """The part as JSON values, camelCase keys, without fields that are unset or None."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+Timestamp = Annotated[datetime, AfterValidator(_in_utc)]
+"""RFC 3339 time in UTC; fractions of a second are kept."""
+
+
+class OwnerReference(Model):
+    api_version: str
+    kind: str
+    name: str
+    uid: str
+    controller: bool | None = None
+    block_owner_deletion: bool | None = None
+
+
+class ObjectMeta(Model):
+    """The part of Kubernetes' ObjectMeta that mcptasks reads."""
+
+    name: str = ""
+    namespace: str = "default"
+    uid: str = ""
+    resource_version: str | None = None
+    generation: int | None = None
+    creation_timestamp: Timestamp | None = None
+    deletion_timestamp: Timestamp | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
+    owner_references: list[OwnerReference] = Field(default_factory=list)
