@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 
 from mcptasks.model.task import JsonObject
@@ -29,9 +29,9 @@ CLIENTS = 32
 class KeptClient(RawClient):
     """A raw client that keeps its connections, as real clients do: a new one costs more than a call."""
 
-    timeout: float | httpx.Timeout = 600
-    http: httpx.Client = field(
-        default_factory=lambda: httpx.Client(limits=httpx.Limits(max_connections=256)), repr=False, compare=False
+    timeout: float | httpx2.Timeout = 600
+    http: httpx2.Client = field(
+        default_factory=lambda: httpx2.Client(limits=httpx2.Limits(max_connections=256)), repr=False, compare=False
     )
 
     def add(self) -> JsonObject:

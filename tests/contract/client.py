@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from tests.support.kubeconfig import ApiServer
 
@@ -50,8 +50,8 @@ class Reply:
 class Api:
     """Requests to the API server as its administrator."""
 
-    http: httpx.Client
-    anonymous: httpx.Client
+    http: httpx2.Client
+    anonymous: httpx2.Client
 
     @classmethod
     def of(cls, kubeconfig: Path) -> Api:

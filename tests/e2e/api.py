@@ -29,7 +29,7 @@ class ClusterApi:
         self._http.close()
 
     def get(self, path: str) -> JsonObject:
-        """The object at the path. Raises httpx.HTTPError."""
+        """The object at the path. Raises httpx2.HTTPError."""
         response = self._http.get(path)
         response.raise_for_status()
         found: JsonObject = response.json()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import httpx
+import httpx2
 import yaml
 
 from mcptasks.model.crds import custom_resource_definitions
@@ -257,8 +257,8 @@ class ClusterDeployment:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(self._endpoint.removesuffix("/mcp") + "/readyz", timeout=5).status_code == 200
-        except httpx.TransportError:
+            return httpx2.get(self._endpoint.removesuffix("/mcp") + "/readyz", timeout=5).status_code == 200
+        except httpx2.TransportError:
             return False
 
     def logs(self, component: str) -> str:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-import httpx
+import httpx2
 
 from mcptasks.model.task import JsonObject
 from tests.e2e.api import ClusterApi, task_of
@@ -56,7 +56,7 @@ class Observer:
 
     def _look(self) -> None:
         while not self._stop.wait(EVERY_SECONDS):
-            with suppress(httpx.HTTPError):
+            with suppress(httpx2.HTTPError):
                 self._tasks |= self._api.tasks()
                 _note(self._jobs, self._api.jobs())
                 _note(self._pods, filter(_has_started, self._api.pods()))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
+import httpx2
 import pytest
 
 from mcptasks.model.task import JsonObject
@@ -104,9 +104,9 @@ def test_a_late_report_of_an_earlier_attempt_is_refused(
     earlier = kubectl.get("pod", first)
     eventually("the second attempt", lambda: look.status(task_id).get("podName") not in (None, first), 90)
     report = {"kind": "result", "text": '{"content":[{"type":"text","text":"late"}]}'}
-    answer = httpx.post(f"{deployment.gateway}/v1/outcome", json=report, headers=bearer(kubectl, earlier), timeout=20)
+    answer = httpx2.post(f"{deployment.gateway}/v1/outcome", json=report, headers=bearer(kubectl, earlier), timeout=20)
     assert (answer.status_code, answer.json()["code"]) == (409, "Superseded")
-    answer = httpx.get(f"{deployment.gateway}/v1/assignment", headers=bearer(kubectl, earlier), timeout=20)
+    answer = httpx2.get(f"{deployment.gateway}/v1/assignment", headers=bearer(kubectl, earlier), timeout=20)
     assert (answer.status_code, answer.json()["code"]) == (409, "Superseded")
     status = look.status(task_id)
     assert (status["phase"], status["attempts"]) == ("working", 2)

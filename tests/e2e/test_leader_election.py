@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from mcptasks.settings import Settings
@@ -55,7 +55,7 @@ class LeaseHistory:
 
     def _look(self) -> None:
         while not self._stop.wait(0.1):
-            with suppress(httpx.HTTPError):
+            with suppress(httpx2.HTTPError):
                 term = _term(self._api.lease(LEASE)["spec"])
                 if not self.terms or self.terms[-1] != term:
                     self.terms.append(term)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import httpx
+import httpx2
 import yaml
 
 
@@ -33,9 +33,9 @@ class ApiServer:
             _load(tls, user["client-certificate-data"], user["client-key-data"])
         return cls(cluster["server"], tls, {"Authorization": f"Bearer {user['token']}"} if "token" in user else {})
 
-    def client(self, seconds: float) -> httpx.Client:
+    def client(self, seconds: float) -> httpx2.Client:
         """An HTTP client that waits so long for an answer."""
-        return httpx.Client(base_url=self.url, verify=self.tls, headers=self.headers, timeout=seconds, trust_env=False)
+        return httpx2.Client(base_url=self.url, verify=self.tls, headers=self.headers, timeout=seconds, trust_env=False)
 
 
 def _named(items: list[Any], name: str) -> Any:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-import httpx
+import httpx2
 
 from mcptasks.model.task import JsonObject
 
@@ -46,7 +46,7 @@ class Answer:
 class Stream:
     """A stream that the server ends, or the client: its messages, one after the other as they arrive."""
 
-    response: httpx.Response
+    response: httpx2.Response
 
     def __post_init__(self) -> None:
         self._messages = self._read()
@@ -71,8 +71,8 @@ class Stream:
             yield json.loads(pending)
 
 
-def _unconnected() -> httpx.Client:
-    return httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
+def _unconnected() -> httpx2.Client:
+    return httpx2.Client(limits=httpx2.Limits(max_keepalive_connections=0))
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ class RawClient:
     """Talks to one MCP endpoint, over a new connection for each request: any replica may get it."""
 
     url: str
-    timeout: float | httpx.Timeout = 60
-    http: httpx.Client = field(default_factory=_unconnected, repr=False, compare=False)
+    timeout: float | httpx2.Timeout = 60
+    http: httpx2.Client = field(default_factory=_unconnected, repr=False, compare=False)
 
     def old(self, method: str, params: JsonObject | None = None, **headers: str) -> Answer:
         """A request of protocol version 2025-11-25, without a session."""
@@ -109,7 +109,7 @@ class RawClient:
     def _stream(self, params: JsonObject, headers: dict[str, str], method: str) -> Iterator[Stream]:
         verify = self.url.startswith("https")
         with (
-            httpx.Client(timeout=self.timeout, verify=verify) as client,
+            httpx2.Client(timeout=self.timeout, verify=verify) as client,
             client.stream("POST", self.url, json=_body(method, params), headers=ACCEPT | headers) as response,
         ):
             yield Stream(response)
@@ -126,12 +126,12 @@ class RawClient:
         session = self.post("initialize", hello, headers).headers["mcp-session-id"]
         return {"mcp-session-id": session, **headers}
 
-    def respond(self, request_id: object, outcome: JsonObject, **headers: str) -> httpx.Response:
+    def respond(self, request_id: object, outcome: JsonObject, **headers: str) -> httpx2.Response:
         """A 2025-11-25 client's response to a request of the server's: `outcome` has its `result` or `error`."""
         body = {"jsonrpc": "2.0", "id": request_id, **outcome}
         return self._send(body, {"mcp-protocol-version": OLD, **headers})
 
-    def _send(self, body: JsonObject, headers: dict[str, str]) -> httpx.Response:
+    def _send(self, body: JsonObject, headers: dict[str, str]) -> httpx2.Response:
         return self.http.post(self.url, json=body, headers=ACCEPT | headers, timeout=self.timeout)
 
     def create(self, tool: str, arguments: JsonObject | None = None, **task: Any) -> str:

@@ -15,7 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, Unpack, overload
 
-import httpx
+import httpx2
 
 from mcptasks.client.call_options import CallOptions, Milliseconds, milliseconds
 from mcptasks.client.call_results import PromptResult, ResourceResult, ToolResult
@@ -53,7 +53,7 @@ class Client:
     Args:
         url: the MCP endpoint, for example http://127.0.0.1:8000/mcp.
         token: bearer token to send.
-        auth: a bearer token as well, or any other httpx authentication.
+        auth: a bearer token as well, or any other authentication of httpx2.
         headers: further HTTP headers.
         protocol: the protocol version to speak; `auto` takes the newest that the server has.
         tasks: False never lets a call become a task.
@@ -63,7 +63,7 @@ class Client:
 
     url: str
     token: str | None = None
-    auth: httpx.Auth | str | None = None
+    auth: httpx2.Auth | str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     protocol: ProtocolChoice = "auto"
     tasks: bool = True
@@ -336,17 +336,17 @@ class Client:
         self._cancellations.add(cancellation)
         cancellation.add_done_callback(self._cancellations.discard)
 
-    def _http(self) -> httpx.AsyncClient:
+    def _http(self) -> httpx2.AsyncClient:
         token = self.auth if isinstance(self.auth, str) else self.token
         headers = dict(self.headers)
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        return httpx.AsyncClient(
+        return httpx2.AsyncClient(
             headers=headers,
             auth=None if isinstance(self.auth, str) else self.auth,
-            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None),
+            timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None),
             # Every task that is followed holds a connection.
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
             follow_redirects=True,
         )
 

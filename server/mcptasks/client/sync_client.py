@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeVar, Unpack, overload
 
-import httpx
+import httpx2
 
 from mcptasks.client.call_options import CallOptions
 from mcptasks.client.call_results import PromptResult, ResourceResult, ToolResult
@@ -118,7 +118,7 @@ class SyncClient:
         url: str,
         *,
         token: str | None = None,
-        auth: httpx.Auth | str | None = None,
+        auth: httpx2.Auth | str | None = None,
         headers: Mapping[str, str] | None = None,
         protocol: ProtocolChoice = "auto",
         tasks: bool = True,

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import httpx
+import httpx2
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -129,7 +129,7 @@ class Supervisor:
     def wait_ready(self, name: str, seconds: float = READY_SECONDS) -> None:
         """Wait until the component is ready. Raises ComponentError as `start` does."""
         give_up_at = time.monotonic() + seconds
-        with httpx.Client(timeout=PROBE_SECONDS, trust_env=False) as http:
+        with httpx2.Client(timeout=PROBE_SECONDS, trust_env=False) as http:
             while not _answers(http, self._components[name].ready_url):
                 code = self.exit_code(name)
                 if code is not None and not self._is_kept(name):
@@ -235,10 +235,10 @@ def _clean_environment() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if not key.startswith("MCPTASKS_")}
 
 
-def _answers(http: httpx.Client, url: str) -> bool:
+def _answers(http: httpx2.Client, url: str) -> bool:
     try:
-        return http.get(url).status_code == httpx.codes.OK
-    except httpx.TransportError:
+        return http.get(url).status_code == httpx2.codes.OK
+    except httpx2.TransportError:
         return False
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from mcptasks.dev.supervisor import free_ports
 from tests.support.polling import eventually
@@ -27,8 +27,8 @@ def serving(command: list[str], folder: Path) -> Iterator[str]:
     def answers() -> bool:
         assert process.poll() is None, log.read_text()
         try:
-            return httpx.get(url, timeout=2).status_code < 500
-        except httpx.TransportError:
+            return httpx2.get(url, timeout=2).status_code < 500
+        except httpx2.TransportError:
             return False
 
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-import httpx
+import httpx2
 
 from mcptasks.model.task import JsonObject
 from tests.e2e.api import ClusterApi, task_of
@@ -102,7 +102,7 @@ class Checks:
         while True:
             try:
                 left = self._objects(task_id)
-            except httpx.HTTPError as error:
+            except httpx2.HTTPError as error:
                 left = [f"the API server does not answer: {error}"]
             if not left or time.time() > deadline:
                 return left
@@ -118,7 +118,7 @@ class Checks:
         while True:
             try:
                 return self.api.tasks().get(task_id)
-            except httpx.HTTPError:
+            except httpx2.HTTPError:
                 if time.time() > deadline:
                     raise
                 time.sleep(0.5)

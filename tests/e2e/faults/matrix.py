@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-import httpx
+import httpx2
 
 from tests.e2e.api import ClusterApi
 from tests.e2e.cluster import ClusterDeployment
@@ -22,7 +22,7 @@ from tests.e2e.observer import Observer
 from tests.support.mcp import RawClient
 
 WATCHERS = 160
-TIMEOUT = httpx.Timeout(15, connect=3)
+TIMEOUT = httpx2.Timeout(15, connect=3)
 """A connection to a replica that was killed a moment ago, and is not off its Service yet, never comes about."""
 
 EMBEDDED_PACE = Pace(lead=8.0, young=0.45, last=0.15, kept=45.0, finished_kept=20.0)

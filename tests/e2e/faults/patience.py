@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-import httpx
+import httpx2
 
 from mcptasks.model.task import JsonObject
 from tests.support.mcp import TERMINAL, RawClient
@@ -70,7 +70,7 @@ def _insist(ask: Callable[[], T], seconds: float) -> T:
         times += 1
         try:
             return ask()
-        except (httpx.HTTPError, json.JSONDecodeError, AssertionError) as error:
+        except (httpx2.HTTPError, json.JSONDecodeError, AssertionError) as error:
             if (waited := time.monotonic() - start) > seconds:
                 raise NoAnswerError(f"{error} ({times} times in {waited:.1f} s)") from error
         time.sleep(EVERY_SECONDS)

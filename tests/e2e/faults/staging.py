@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-import httpx
+import httpx2
 
 from mcptasks.model.task import JsonObject
 from tests.e2e.api import ClusterApi, task_of
@@ -126,7 +126,7 @@ class Glance:
         try:
             task = self.tasks.result().get(task_id)
             job, pod = (_of(task_id, found.result()) for found in (self.jobs, self.pods))
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return "unknown"
         return describe(task, job, pod)
 

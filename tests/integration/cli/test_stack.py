@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 import pytest
 
@@ -32,7 +32,7 @@ def test_components_can_be_killed_started_and_restarted(stack: LocalStack) -> No
     assert stack.pid("server") == second
     stack.restart("server")
     assert stack.pid("server") != second
-    assert httpx.get(stack.endpoint.replace("/mcp", "/healthz")).status_code == 200
+    assert httpx2.get(stack.endpoint.replace("/mcp", "/healthz")).status_code == 200
 
 
 def test_an_operator_that_ends_on_its_own_is_started_again(stack: LocalStack) -> None:

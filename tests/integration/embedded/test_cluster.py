@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 import psutil
 import pytest
 
@@ -70,7 +70,7 @@ def test_api_outage_keeps_the_objects() -> None:
         with api.http, api.anonymous:
             api.post(DEFAULT.path("configmaps"), {"metadata": {"name": "a"}}).ok(201)
             cluster.run(cluster.cluster.stop_api())
-            with pytest.raises(httpx.TransportError):
+            with pytest.raises(httpx2.TransportError):
                 api.get("/readyz")
             url = cluster.url
             cluster.run(cluster.cluster.start_api())

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from mcptasks.kube.access import ClusterAccess
@@ -165,7 +165,7 @@ async def test_the_health_endpoint_answers_while_it_waits_stands_by_and_leads(
     (tmp_path / "first").mkdir()
     (tmp_path / "second").mkdir()
     async with (
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
         process(tmp_path / "first", **settings) as leader,
     ):
         await leader.logs("leading in")

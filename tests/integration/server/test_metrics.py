@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import httpx
+import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -45,7 +45,7 @@ def sample(stack: LocalStack, component: str, name: str, **labels: str) -> float
     log = stack.log(component)
     urls = re.findall(r"serving metrics on (\S+)", log)
     assert urls, f"{component} does not tell where its metrics are:\n{log}"
-    families = text_string_to_metric_families(httpx.get(urls[-1], trust_env=False, timeout=20).text)
+    families = text_string_to_metric_families(httpx2.get(urls[-1], trust_env=False, timeout=20).text)
     found = [one for family in families for one in family.samples if one.name == name]
     return sum(one.value for one in found if labels.items() <= one.labels.items())
 

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from mcptasks.client import Client
@@ -166,7 +166,7 @@ def test_a_caller_that_goes_away_takes_nothing_with_it(one: RawClient, two: RawC
     task_id = one.create("steps", {"count": 8})
     impatient = RawClient(one.url, timeout=0.5)
     for _ in range(3):
-        with pytest.raises(httpx.ReadTimeout):
+        with pytest.raises(httpx2.ReadTimeout):
             impatient.old("tasks/result", {"taskId": task_id})
     assert two.result(task_id)["content"][0]["text"] == "8 steps done"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from tests.support.mcp import RawClient
@@ -129,13 +129,13 @@ def test_without_a_cluster_the_server_is_up_but_not_ready_and_says_so(nowhere: s
 
     def healthy() -> bool:
         try:
-            return httpx.get(f"{base}/healthz").status_code == 200
-        except httpx.TransportError:
+            return httpx2.get(f"{base}/healthz").status_code == 200
+        except httpx2.TransportError:
             return False
 
     with server(**settings) as process:
         eventually("the server is up", healthy)
-        ready = httpx.get(f"{base}/readyz")
+        ready = httpx2.get(f"{base}/readyz")
         assert (ready.status_code, ready.json()) == (503, {"status": "waiting for the Kubernetes API"})
         client = RawClient(f"{base}/mcp")
         assert client.old("tools/call", {"name": "add", "arguments": {"a": 1, "b": 2}}).result["isError"] is False

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 
-import httpx
+import httpx2
 import pytest
 
 from mcptasks.client import (
@@ -98,9 +98,9 @@ async def test_a_refused_token_is_not_taken_for_an_old_server(new: FakeServer) -
         assert client.protocol_version == NEW
 
 
-async def test_any_httpx_authentication_may_be_used(new: FakeServer) -> None:
-    class Bearer(httpx.Auth):
-        def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
+async def test_any_httpx2_authentication_may_be_used(new: FakeServer) -> None:
+    class Bearer(httpx2.Auth):
+        def auth_flow(self, request: httpx2.Request) -> Iterator[httpx2.Request]:  # type: ignore[override]
             request.headers["Authorization"] = "Bearer secret"
             yield request
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-import httpx
+import httpx2
 import pytest
 
 from mcptasks.client import (
@@ -118,7 +118,7 @@ async def test_an_answer_that_the_older_server_cannot_store_is_sent_again_withou
 
 
 async def test_a_server_without_a_stream_of_its_own_is_not_asked_for_one_again(old: FakeServer) -> None:
-    async with httpx.AsyncClient() as http:
+    async with httpx2.AsyncClient() as http:
         with pytest.raises(HttpRefusedError, match="HTTP 405"):
             await HttpTransport(old.url, http).listen({}, nobody_listens)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import httpx
+import httpx2
 import pytest
 
 from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
@@ -24,10 +24,10 @@ def server() -> ServerMetrics:
     return ServerMetrics(ServerState(Cache(), draining=lambda: True))
 
 
-async def scrape(metrics: ServerMetrics | OperatorMetrics, accept: str = "") -> httpx.Response:
+async def scrape(metrics: ServerMetrics | OperatorMetrics, accept: str = "") -> httpx2.Response:
     async with (
         metrics_served(metrics.instruments.registry, "127.0.0.1", 0) as port,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,
     ):
         assert (await http.get("/")).status_code == 404
         return await http.get("/metrics", headers={"Accept": accept})

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from mcptasks import TaskConfig, TaskConfigError, TaskServer
@@ -135,7 +135,7 @@ def test_a_waiting_call_that_is_given_up_cancels_its_task(
 ) -> None:
     impatient = replace(served, timeout=2)
     waiting, task_id = calling(pool, impatient, version, "waits", {"a": 1})
-    with pytest.raises(httpx.ReadTimeout):
+    with pytest.raises(httpx2.ReadTimeout):
         waiting.result(30)
     phase = lambda: served.tasks.items[task_id].get("status", {}).get("phase") == "cancelled"  # noqa: E731
     eventually("the task is cancelled", phase)
@@ -148,7 +148,7 @@ def test_with_an_idempotency_key_it_goes_on_and_the_same_call_finds_it(
     meta = {"mcptasks.dev/idempotency-key": f"{version}-0123456789-0123456789-0123456789"}
     impatient = replace(served, timeout=2)
     waiting, task_id = calling(pool, impatient, version, "waits", {"a": 1}, **meta)
-    with pytest.raises(httpx.ReadTimeout):
+    with pytest.raises(httpx2.ReadTimeout):
         waiting.result(30)
     served.complete(task_id, RESULT)
     again = plain(served, version, "waits", {"a": 1}, **meta).result

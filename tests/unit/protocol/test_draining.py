@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from mcptasks import TaskConfig, TaskServer
@@ -188,7 +188,7 @@ def test_what_runs_in_the_server_has_until_its_end_and_is_cancelled_then(
 @BOTH
 def test_what_runs_in_the_server_still_ends_with_its_connection(endpoint: Endpoint, stuck: Stuck, version: str) -> None:
     impatient = replace(endpoint, timeout=5)
-    with pytest.raises(httpx.ReadTimeout):
+    with pytest.raises(httpx2.ReadTimeout):
         send(impatient, version, "tools/call", {"name": "inline", "arguments": {}})
     assert stuck.running.wait(60)
     assert stuck.cancelled.wait(60)

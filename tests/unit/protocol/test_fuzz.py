@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -93,8 +93,8 @@ def asking(endpoint: Endpoint) -> tuple[str, Iterator[str]]:
 
 
 @pytest.fixture(scope="module")
-def http() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=30) as client:
+def http() -> Iterator[httpx2.Client]:
+    with httpx2.Client(timeout=30) as client:
         yield client
 
 
@@ -110,7 +110,7 @@ def headers_of(version: str, method: str) -> dict[str, str]:
     return {"mcp-protocol-version": version} | ({"mcp-method": method} if version == NEW else {})
 
 
-def check(response: httpx.Response) -> None:
+def check(response: httpx2.Response) -> None:
     """The answer is JSON-RPC, or empty where there is nothing to answer."""
     assert response.status_code < 500, response.text
     for word in INSIDE:
@@ -131,7 +131,7 @@ def check(response: httpx.Response) -> None:
         assert isinstance(message["result"], dict)
 
 
-def send(http: httpx.Client, endpoint: Endpoint, body: bytes | str, headers: dict[str, Any]) -> httpx.Response:
+def send(http: httpx2.Client, endpoint: Endpoint, body: bytes | str, headers: dict[str, Any]) -> httpx2.Response:
     content = body if isinstance(body, bytes) else body.encode("utf-8", "surrogatepass")
     response = http.post(endpoint.url, content=content, headers=BASE | headers)
     check(response)
@@ -142,12 +142,12 @@ def send(http: httpx.Client, endpoint: Endpoint, body: bytes | str, headers: dic
 class TestBodies:
     @fuzzed
     @given(body=st.binary(max_size=200))
-    def test_bytes(self, endpoint: Endpoint, http: httpx.Client, version: str, body: bytes) -> None:
+    def test_bytes(self, endpoint: Endpoint, http: httpx2.Client, version: str, body: bytes) -> None:
         assert send(http, endpoint, body, headers_of(version, "tools/call")).status_code >= 400
 
     @fuzzed
     @given(body=values)
-    def test_json_that_is_no_request(self, endpoint: Endpoint, http: httpx.Client, version: str, body: Any) -> None:
+    def test_json_that_is_no_request(self, endpoint: Endpoint, http: httpx2.Client, version: str, body: Any) -> None:
         send(http, endpoint, json.dumps(body), headers_of(version, "tools/call"))
 
     @fuzzed
@@ -155,7 +155,7 @@ class TestBodies:
     def test_requests(
         self,
         endpoint: Endpoint,
-        http: httpx.Client,
+        http: httpx2.Client,
         version: str,
         method: str,
         body: dict[str, Any],
@@ -176,7 +176,7 @@ class TestBodies:
     def test_params_of_tasks(
         self,
         endpoint: Endpoint,
-        http: httpx.Client,
+        http: httpx2.Client,
         version: str,
         method: str,
         task_id: Any,
@@ -197,7 +197,7 @@ class TestBodies:
     def test_tool_calls(
         self,
         endpoint: Endpoint,
-        http: httpx.Client,
+        http: httpx2.Client,
         version: str,
         name: Any,
         arguments: Any,
@@ -221,7 +221,7 @@ class TestBodies:
     def test_responses(
         self,
         endpoint: Endpoint,
-        http: httpx.Client,
+        http: httpx2.Client,
         asking: tuple[str, Iterator[str]],
         version: str,
         outcome: dict[str, Any],
@@ -236,7 +236,7 @@ class TestBodies:
 
     @pytest.mark.parametrize("depth", [50, 150, 1_000, 100_000])
     @pytest.mark.parametrize("where", ["arguments", "value", "task", "meta", "taskId"])
-    def test_deep_nesting(self, endpoint: Endpoint, http: httpx.Client, version: str, depth: int, where: str) -> None:
+    def test_deep_nesting(self, endpoint: Endpoint, http: httpx2.Client, version: str, depth: int, where: str) -> None:
         deep = "[" * depth + "]" * depth
         slots = {"arguments": "{}", "value": "1", "task": "{}", "meta": "{}", "taskId": '"nobody"'} | {where: deep}
         arguments = f'{{"a":{slots["value"]},"b":2}}' if where != "arguments" else deep
@@ -265,7 +265,7 @@ class TestBodies:
             '{"a":1,"a":2}',
         ],
     )
-    def test_odd_numbers_and_texts(self, endpoint: Endpoint, http: httpx.Client, version: str, value: str) -> None:
+    def test_odd_numbers_and_texts(self, endpoint: Endpoint, http: httpx2.Client, version: str, value: str) -> None:
         for body in (f'{{"a":{value},"b":2}}', f'{{"a":1,"b":2,"c":{value}}}'):
             request = (
                 f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"add","arguments":{body},'
@@ -275,7 +275,7 @@ class TestBodies:
             send(http, endpoint, request, headers)
 
     @pytest.mark.parametrize("bad", [b"\xff", b"\xc3\x28", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80"])
-    def test_invalid_utf_8(self, endpoint: Endpoint, http: httpx.Client, version: str, bad: bytes) -> None:
+    def test_invalid_utf_8(self, endpoint: Endpoint, http: httpx2.Client, version: str, bad: bytes) -> None:
         request = b'{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"' + bad + b'"}}'
         assert send(http, endpoint, request, headers_of(version, "tasks/get")).status_code == 400
 
@@ -306,7 +306,7 @@ class TestHeaders:
         enveloped=st.booleans(),
     )
     def test_any_headers(
-        self, endpoint: Endpoint, http: httpx.Client, headers: dict[str, str], method: str, enveloped: bool
+        self, endpoint: Endpoint, http: httpx2.Client, headers: dict[str, str], method: str, enveloped: bool
     ) -> None:
         body: dict[str, Any] = {"name": "add", "arguments": {"a": 1, "b": 2}, "taskId": "nobody"}
         if enveloped:
@@ -316,16 +316,16 @@ class TestHeaders:
 
     @pytest.mark.parametrize("value", [b"\xff", b"\xc3\xa9", b"\x80" * 100])
     @pytest.mark.parametrize("name", ["mcp-protocol-version", "mcp-method", "mcp-name"])
-    def test_headers_that_are_no_ascii(self, endpoint: Endpoint, http: httpx.Client, name: str, value: bytes) -> None:
+    def test_headers_that_are_no_ascii(self, endpoint: Endpoint, http: httpx2.Client, name: str, value: bytes) -> None:
         body = {"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"taskId": "n", "_meta": envelope()}}
         send(http, endpoint, json.dumps(body), headers_of(NEW, "tasks/get") | {name: value})
 
     @pytest.mark.parametrize("verb", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
-    def test_other_verbs(self, endpoint: Endpoint, http: httpx.Client, verb: str) -> None:
+    def test_other_verbs(self, endpoint: Endpoint, http: httpx2.Client, verb: str) -> None:
         with http.stream(verb, endpoint.url, headers=BASE | {"mcp-protocol-version": NEW}) as response:
             assert response.status_code in (200, 204, 400, 405, 406)
 
-    def test_unknown_paths(self, endpoint: Endpoint, http: httpx.Client) -> None:
+    def test_unknown_paths(self, endpoint: Endpoint, http: httpx2.Client) -> None:
         response = http.post(f"{endpoint.url}/../../etc", json={})
         assert response.status_code == 404
         check(response)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from mcptasks.kube.errors import UnavailableError
@@ -157,7 +157,7 @@ def test_half_a_character_is_refused_and_the_question_stays(endpoint: Endpoint, 
     task_id = asking(endpoint, "1-1")
     body = f'{{"jsonrpc":"2.0","id":"task:{task_id}:1-1","result":{{"action":"accept","content":{{"a":"\\ud800"}}}}}}'
     headers = ACCEPT | {"mcp-protocol-version": OLD, **able}
-    refused = httpx.post(endpoint.url, content=body, headers=headers, timeout=20, verify=False)
+    refused = httpx2.post(endpoint.url, content=body, headers=headers, timeout=20, verify=False)
     assert (refused.status_code, list(refused.json())) == (400, ["jsonrpc", "id", "error"])
     assert endpoint.get(task_id)["status"] == "input_required"
 
@@ -181,7 +181,7 @@ def test_unknown_repeated_and_late_responses_are_accepted_and_change_nothing(
 def test_a_client_that_leaves_the_version_out_is_heard_as_well(endpoint: Endpoint) -> None:
     task_id = asking(endpoint, "1-1")
     body = {"jsonrpc": "2.0", "id": f"task:{task_id}:1-1", "result": YES}
-    assert httpx.post(endpoint.url, json=body, headers=ACCEPT, timeout=20, verify=False).status_code == 202
+    assert httpx2.post(endpoint.url, json=body, headers=ACCEPT, timeout=20, verify=False).status_code == 202
     assert endpoint.get(task_id)["status"] == "working"
 
 
@@ -294,7 +294,7 @@ def test_the_way_of_responses_is_no_method(endpoint: Endpoint, able: dict[str, s
 @pytest.mark.parametrize("version", [OLD, "2026-07-28", None])
 def test_there_is_nothing_but_post(endpoint: Endpoint, method: str, version: str | None) -> None:
     headers = ACCEPT | ({} if version is None else {"mcp-protocol-version": version})
-    refused = httpx.request(method, endpoint.url, headers=headers, timeout=20, verify=False)
+    refused = httpx2.request(method, endpoint.url, headers=headers, timeout=20, verify=False)
     assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
     assert method == "HEAD" or refused.json()["error"]["code"] == -32600
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-import httpx
+import httpx2
 
 from mcptasks.client.client_errors import ClientError, ConnectionFailedError, HttpRefusedError, NotSentError
 from mcptasks.client.protocol.event_stream import event_data
@@ -39,7 +39,7 @@ class HttpTransport:
     """Sends JSON-RPC messages to one MCP endpoint."""
 
     url: str
-    http: httpx.AsyncClient
+    http: httpx2.AsyncClient
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     async def request(
@@ -103,30 +103,30 @@ class HttpTransport:
         """End the session that the headers name, if the server can still be reached."""
         try:
             await self.http.delete(self.url, headers=dict(headers))
-        except httpx.HTTPError:
+        except httpx2.HTTPError:
             return
 
     async def _exchange(
         self, verb: str, message: JsonObject | None, headers: Mapping[str, str]
-    ) -> AsyncGenerator[tuple[httpx.Response, JsonObject]]:
+    ) -> AsyncGenerator[tuple[httpx2.Response, JsonObject]]:
         body = None if message is None else json.dumps(message, ensure_ascii=False).encode()
         try:
             async with self.http.stream(verb, self.url, content=body, headers={**BASE_HEADERS, **headers}) as response:
                 async for received in _messages(response):
                     yield response, received
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
             raise NotSentError(f"cannot reach {self.url}: {error or type(error).__name__}") from error
-        except httpx.TimeoutException as error:
+        except httpx2.TimeoutException as error:
             raise ConnectionFailedError(f"{self.url} does not answer (timeout)") from error
-        except httpx.InvalidURL as error:
+        except httpx2.InvalidURL as error:
             raise ClientError(f"{self.url!r} is not a URL: {error}") from error
-        except httpx.UnsupportedProtocol as error:
+        except httpx2.UnsupportedProtocol as error:
             raise ClientError(f"{self.url!r} is not an HTTP URL; give one like http://127.0.0.1:8000/mcp") from error
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             raise ConnectionFailedError(f"cannot reach {self.url}: {error or type(error).__name__}") from error
 
 
-async def _messages(response: httpx.Response) -> AsyncIterator[JsonObject]:
+async def _messages(response: httpx2.Response) -> AsyncIterator[JsonObject]:
     if response.headers.get("content-type", "").startswith(EVENT_STREAM):
         async for data in event_data(response.aiter_bytes()):
             yield _parsed(data)
@@ -142,7 +142,7 @@ async def _messages(response: httpx.Response) -> AsyncIterator[JsonObject]:
         raise ClientError(f"{response.url} does not answer in MCP: {_excerpt(body)!r}")
 
 
-def _refused(response: httpx.Response, body: bytes) -> ClientError:
+def _refused(response: httpx2.Response, body: bytes) -> ClientError:
     status = response.status_code
     if status in (401, 403):
         hint = "give a valid one with --token" if "authorization" in response.request.headers else "it wants a token"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
-import httpx
+import httpx2
 import pytest
 
 from mcptasks_operator.acting.workers import RECONCILE_SECONDS
@@ -64,7 +64,7 @@ def test_renewing_the_lease_does_not_keep_a_leader_alive_that_does_no_work(healt
 
 
 async def test_the_endpoint_tells_the_stage(health: Health, clock: Clock) -> None:
-    async with served(health, "127.0.0.1", 0) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with served(health, "127.0.0.1", 0) as port, httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
         assert (await http.get("/healthz")).status_code == 200
         assert (await http.get("/readyz")).status_code == 503
         health.enter(Stage.LEADING)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from mcptasks import TaskServer
@@ -48,10 +48,10 @@ def guarded(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield served
 
 
-def raw(endpoint: Endpoint, **headers: str) -> httpx.Response:
+def raw(endpoint: Endpoint, **headers: str) -> httpx2.Response:
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
     accept = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
-    return httpx.post(endpoint.url, json=body, headers=accept | headers, timeout=20)
+    return httpx2.post(endpoint.url, json=body, headers=accept | headers, timeout=20)
 
 
 def made_by(endpoint: Endpoint, version: str, token: str) -> str:
@@ -112,7 +112,7 @@ def test_a_token_without_the_scope_is_refused_with_its_name(guarded: Endpoint, v
 
 def test_the_resources_metadata_is_there_without_a_token(guarded: Endpoint) -> None:
     base = guarded.url.removesuffix("/mcp")
-    metadata = httpx.get(f"{base}/.well-known/oauth-protected-resource/mcp", timeout=20).json()
+    metadata = httpx2.get(f"{base}/.well-known/oauth-protected-resource/mcp", timeout=20).json()
     assert metadata["resource"] == AUDIENCE
     assert metadata["authorization_servers"] == [ISSUER]
     assert metadata["scopes_supported"] == ["tasks"]
@@ -120,7 +120,7 @@ def test_the_resources_metadata_is_there_without_a_token(guarded: Endpoint) -> N
 
 def test_health_needs_no_token(guarded: Endpoint) -> None:
     base = guarded.url.removesuffix("/mcp")
-    assert [httpx.get(f"{base}{path}", timeout=20).status_code for path in ("/healthz", "/readyz")] == [200, 200]
+    assert [httpx2.get(f"{base}{path}", timeout=20).status_code for path in ("/healthz", "/readyz")] == [200, 200]
 
 
 def test_lists_are_offered_and_everybody_s_own(guarded: Endpoint) -> None:
