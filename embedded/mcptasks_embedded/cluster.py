@@ -28,27 +28,25 @@ from mcptasks_embedded.access.tokens import Tokens
 from mcptasks_embedded.api.server import ApiServer
 from mcptasks_embedded.api.tls import make_server_tls
 from mcptasks_embedded.controllers.controller import Controller
+from mcptasks_embedded.controllers.crd_controller import CrdController
 from mcptasks_embedded.controllers.event_expiry import EventExpiry
-from mcptasks_embedded.controllers.garbage_collector import (
-    CrdController,
-    GarbageCollector,
-    NamespaceController,
-    TtlController,
-)
+from mcptasks_embedded.controllers.garbage_collector import GarbageCollector
 from mcptasks_embedded.controllers.job_controller import JobController
 from mcptasks_embedded.controllers.job_decision import Backoff
+from mcptasks_embedded.controllers.namespace_controller import NamespaceController
 from mcptasks_embedded.controllers.quota_controller import QuotaController
 from mcptasks_embedded.controllers.scheduler import Scheduler
+from mcptasks_embedded.controllers.ttl_controller import TtlController
+from mcptasks_embedded.kinds.crd_strategy import crd_strategy
+from mcptasks_embedded.kinds.kind_registry import KindRegistry
+from mcptasks_embedded.kinds.schema_validation import Rules
 from mcptasks_embedded.node import watchdog
 from mcptasks_embedded.node.kubelet import NODE_NAME, Kubelet, KubeletConfig
 from mcptasks_embedded.node.processes import MARKER
 from mcptasks_embedded.node.run_specs import OnOutput
-from mcptasks_embedded.objects import crd_strategy as crd_rules
 from mcptasks_embedded.objects.admission import NamespaceLifecycle, ServiceAccountExists
-from mcptasks_embedded.objects.kind_registry import KindRegistry
 from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.quota import Quota
-from mcptasks_embedded.objects.schema_validation import Rules
 from mcptasks_embedded.store.memory import ObjectStore, StoreEntry
 from mcptasks_embedded.values.references import CRDS, RBAC_GROUP
 
@@ -142,7 +140,7 @@ class LocalCluster:
         self.store = ObjectStore(config.history_limit)
         self.registry = KindRegistry()
         self.objects = Objects(self.store, self.registry, config.rules)
-        self.objects.add_strategy(CRDS, crd_rules.strategy(config.rules))
+        self.objects.add_strategy(CRDS, crd_strategy(config.rules))
         self.objects.after_write[CRDS] = self._serve_crd
         self.tokens = Tokens(self.store)
         self.admin_token = self.tokens.admin

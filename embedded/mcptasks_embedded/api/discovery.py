@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 from typing import Any
 
-from mcptasks_embedded.objects.kind_registry import KindRegistry
-from mcptasks_embedded.values.kinds import ApiKind
+from mcptasks_embedded.kinds.kind_registry import KindRegistry
+from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.release import GIT_VERSION, MAJOR, MINOR
 
 Json = dict[str, Any]

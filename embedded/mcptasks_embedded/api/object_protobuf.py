@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from mcptasks_embedded.objects.api_types import INT_OR_STRING, QUANTITY, STRINGS, TIMES, ApiTypes, FieldType
+from mcptasks_embedded.kinds.api_types import INT_OR_STRING, QUANTITY, STRINGS, TIMES, ApiTypes, FieldType
 from mcptasks_embedded.values import times
 
 Json = dict[str, Any]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from mcptasks_embedded.api import openapi_v2
-from mcptasks_embedded.objects.api_types import ApiTypes
-from mcptasks_embedded.objects.kind_registry import KindRegistry
-from mcptasks_embedded.values.kinds import ApiKind
+from mcptasks_embedded.kinds.api_types import ApiTypes
+from mcptasks_embedded.kinds.kind_registry import KindRegistry
+from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.release import GIT_VERSION
 
 Json = dict[str, Any]

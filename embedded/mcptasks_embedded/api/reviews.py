@@ -10,7 +10,7 @@ from mcptasks_embedded.access.users import User, service_account_user
 from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.options import DeleteOptions, Patch, WriteOptions
 from mcptasks_embedded.values import errors, times
-from mcptasks_embedded.values.kinds import ApiKind
+from mcptasks_embedded.values.api_kind import ApiKind
 
 Json = dict[str, Any]
 

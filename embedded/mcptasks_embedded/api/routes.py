@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mcptasks_embedded.access.rbac import Action
-from mcptasks_embedded.objects.kind_registry import KindRegistry
+from mcptasks_embedded.kinds.kind_registry import KindRegistry
 from mcptasks_embedded.values import errors
-from mcptasks_embedded.values.kinds import ApiKind
+from mcptasks_embedded.values.api_kind import ApiKind
 
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 

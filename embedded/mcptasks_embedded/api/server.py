@@ -22,8 +22,8 @@ from mcptasks_embedded.objects.pages import ObjectPage
 from mcptasks_embedded.objects.selectors import Selection, parse_selection
 from mcptasks_embedded.store.memory import StoreEntry, Watch
 from mcptasks_embedded.values import errors, json_values
+from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.errors import ApiError
-from mcptasks_embedded.values.kinds import ApiKind
 
 Json = dict[str, Any]
 _log = logging.getLogger(__name__)

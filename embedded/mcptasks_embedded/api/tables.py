@@ -10,7 +10,7 @@ from typing import Any
 from mcptasks_embedded.api import json_path
 from mcptasks_embedded.store.memory import StoreEntry
 from mcptasks_embedded.values import json_values, times
-from mcptasks_embedded.values.kinds import ApiKind, PrinterColumn
+from mcptasks_embedded.values.api_kind import ApiKind, PrinterColumn
 from mcptasks_embedded.values.references import (
     CRDS,
     EVENTS,

@@ -14,8 +14,8 @@ from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.selectors import Selection
 from mcptasks_embedded.store.memory import Change, StoreEntry, Watch
 from mcptasks_embedded.values import json_values
+from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.errors import ApiError
-from mcptasks_embedded.values.kinds import ApiKind
 
 Json = dict[str, Any]
 

@@ -1,4 +1,4 @@
 """The control loops: Jobs, scheduling, garbage collection, namespaces, quotas, the ends of Jobs and events.
 
-Knows `objects`, `store` and `values`, and watches the store directly. It must not know HTTP or how a Pod runs.
+Knows `objects` and what is below it, and watches the store directly. It must not know HTTP or how a Pod runs.
 """

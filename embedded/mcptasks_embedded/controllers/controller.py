@@ -11,6 +11,9 @@ from mcptasks_embedded.values.references import GroupResource, Ref
 
 Keys = Callable[[Change], Iterable[Ref]]
 
+#: When to look again at something that waits for other objects to go.
+RETRY_SECONDS = 0.2
+
 
 class Controller:
     """Subclasses watch resources in `__init__` and implement `reconcile`."""
@@ -27,7 +30,10 @@ class Controller:
 
     def watch(self, resource: GroupResource, keys: Keys) -> None:
         """Queue `keys(change)` for every change of `resource`."""
-        self._watched.append((self._store.watch(resource), keys))
+        watch = self._store.watch(resource)
+        self._watched.append((watch, keys))
+        if self._tasks:
+            self._tasks.append(asyncio.create_task(self._follow(watch, keys)))
 
     def start(self) -> None:
         for watch, keys in self._watched:

@@ -1,30 +1,23 @@
-"""Garbage collection: dependents of objects that are gone, foreground and orphan deletion, namespaces, TTL of Jobs.
+"""Garbage collection: dependents of objects that are gone, foreground and orphan deletion.
 
 https://kubernetes.io/docs/concepts/architecture/garbage-collection/
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import Any
 
-from mcptasks_embedded.controllers.controller import Controller, own_key
-from mcptasks_embedded.objects.crd_strategy import FINALIZER
+from mcptasks_embedded.controllers.controller import RETRY_SECONDS, Controller
 from mcptasks_embedded.objects.operations import FOREGROUND, ORPHAN, Objects
-from mcptasks_embedded.objects.options import DeleteOptions, Patch
+from mcptasks_embedded.objects.options import DeleteOptions
 from mcptasks_embedded.store.memory import Change, StoreEntry
-from mcptasks_embedded.values import times
+from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.errors import ApiError
-from mcptasks_embedded.values.kinds import ApiKind
-from mcptasks_embedded.values.references import CRDS, JOBS, NAMESPACES, GroupResource, Ref
+from mcptasks_embedded.values.references import GroupResource, Ref
 
 Json = dict[str, Any]
 _log = logging.getLogger(__name__)
-
-#: The TTL controller of Kubernetes needs that long after a Job's end, in seconds, even with a TTL of 0.
-_TTL_GAP = 0.03
-_RETRY = 0.2
 
 
 def _owners(obj: Json) -> list[Json]:
@@ -46,12 +39,6 @@ class GarbageCollector(Controller):
             if "delete" in kind.verbs and kind.storage not in self._seen:
                 self._seen.add(kind.storage)
                 self.watch(kind.storage, self._keys)
-                if self._tasks:
-                    self._follow_last()
-
-    def _follow_last(self) -> None:
-        watch, keys = self._watched[-1]
-        self._tasks.append(asyncio.create_task(self._follow(watch, keys)))
 
     def _keys(self, change: Change) -> list[Ref]:
         metadata = change.entry.obj["metadata"]
@@ -99,7 +86,7 @@ class GarbageCollector(Controller):
             blocking = blocking or self._blocks(dependent, entry)
         if not blocking:
             self._drop_finalizer(entry, FOREGROUND)
-        return _RETRY if blocking else None
+        return RETRY_SECONDS if blocking else None
 
     def _blocks(self, dependent: StoreEntry, owner: StoreEntry) -> bool:
         current = self._store.get(dependent.ref)
@@ -145,113 +132,3 @@ class GarbageCollector(Controller):
 def _under_policy(metadata: Json) -> bool:
     finalizers = metadata.get("finalizers") or ()
     return "deletionTimestamp" in metadata and (ORPHAN in finalizers or FOREGROUND in finalizers)
-
-
-class NamespaceController(Controller):
-    """Gives a new namespace its ServiceAccount, empties a namespace that is being deleted."""
-
-    def __init__(self, objects: Objects) -> None:
-        super().__init__("namespace controller", objects.store)
-        self._objects = objects
-        self.watch(NAMESPACES, own_key)
-
-    def reconcile(self, key: Ref) -> float | None:
-        entry = self._store.get(key)
-        if entry is None:
-            return None
-        if "deletionTimestamp" in entry.obj["metadata"]:
-            return self._empty(entry)
-        self.ensure_service_account(key.name)
-        return None
-
-    def ensure_service_account(self, namespace: str) -> None:
-        kind = self._objects.kind("v1", "ServiceAccount")
-        if self._store.get(kind.ref(namespace, "default")) is None:
-            self._objects.create(kind, namespace, {"metadata": {"name": "default"}})
-
-    def _empty(self, entry: StoreEntry) -> float | None:
-        left = False
-        kinds = {
-            kind.storage: kind for kind in self._objects.registry.all() if kind.namespaced and "delete" in kind.verbs
-        }
-        for kind in kinds.values():
-            for item in tuple(self._store.entries(kind.storage, entry.ref.name)):
-                if "deletionTimestamp" not in item.obj["metadata"]:
-                    self._objects.delete(kind, entry.ref.name, item.ref.name, DeleteOptions(propagation="Background"))
-                left = left or self._store.get(item.ref) is not None
-        if left:
-            return _RETRY
-        self._objects.finalize_namespace(entry)
-        return None
-
-
-def finished_at(job: Json) -> float | None:
-    """Unix time of the Complete or Failed condition."""
-    for condition in (job.get("status") or {}).get("conditions") or ():
-        if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
-            return times.parse(condition["lastTransitionTime"]).timestamp()
-    return None
-
-
-class TtlController(Controller):
-    """Deletes finished Jobs `ttlSecondsAfterFinished` seconds after their end.
-
-    https://kubernetes.io/docs/concepts/workloads/controllers/ttlafterfinished/
-    """
-
-    def __init__(self, objects: Objects) -> None:
-        super().__init__("ttl controller", objects.store)
-        self._objects = objects
-        self._kind = objects.kind("batch/v1", "Job")
-        self.watch(JOBS, own_key)
-        self._waited: set[str] = set()
-
-    def reconcile(self, key: Ref) -> float | None:
-        entry = self._store.get(key)
-        if entry is None or "deletionTimestamp" in entry.obj["metadata"]:
-            return None
-        ttl = entry.obj["spec"].get("ttlSecondsAfterFinished")
-        finished = finished_at(entry.obj)
-        if ttl is None or finished is None:
-            return None
-        left: float = finished + int(ttl) - times.now().timestamp()
-        uid = entry.obj["metadata"]["uid"]
-        if left <= 0 and uid in self._waited:
-            self._waited.discard(uid)
-            self._objects.delete(self._kind, key.namespace, key.name, DeleteOptions(propagation="Foreground", uid=uid))
-            return None
-        if left <= _TTL_GAP:
-            self._waited.add(uid)
-        return max(left, _TTL_GAP)
-
-
-class CrdController(Controller):
-    """Removes the objects of a CustomResourceDefinition that is being deleted, then the definition."""
-
-    def __init__(self, objects: Objects) -> None:
-        super().__init__("crd controller", objects.store)
-        self._objects = objects
-        self.watch(CRDS, own_key)
-
-    def reconcile(self, key: Ref) -> float | None:
-        entry = self._store.get(key)
-        if entry is None or "deletionTimestamp" not in entry.obj["metadata"]:
-            return None
-        spec = entry.obj["spec"]
-        resource = GroupResource(spec["group"], spec["names"]["plural"])
-        kind = next((kind for kind in self._objects.registry.all() if kind.storage == resource), None)
-        if kind is not None and self._remove_all(kind):
-            return _RETRY
-        self._objects.registry.drop_crd(key.name)
-        finalizers = [item for item in entry.obj["metadata"].get("finalizers") or () if item != FINALIZER]
-        change = Patch("merge", {"metadata": {"finalizers": finalizers or None}})
-        self._objects.patch(self._objects.kind("apiextensions.k8s.io/v1", "CustomResourceDefinition"), key, change)
-        return None
-
-    def _remove_all(self, kind: ApiKind) -> bool:
-        left = False
-        for item in tuple(self._store.entries(kind.storage)):
-            if "deletionTimestamp" not in item.obj["metadata"]:
-                self._objects.delete(kind, item.ref.namespace, item.ref.name, DeleteOptions())
-            left = left or self._store.get(item.ref) is not None
-        return left

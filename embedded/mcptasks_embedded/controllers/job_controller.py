@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mcptasks_embedded.controllers.controller import Controller, own_key
-from mcptasks_embedded.controllers.job_decision import CONTROLLER, TRACKING, Backoff, JobPlan, decide, is_tracked
+from mcptasks_embedded.controllers.job_decision import CONTROLLER, Backoff, JobPlan, decide
+from mcptasks_embedded.controllers.job_pods import TRACKING, is_tracked
 from mcptasks_embedded.objects import object_meta
 from mcptasks_embedded.objects.event_recorder import EventRecorder
 from mcptasks_embedded.objects.operations import Objects
@@ -73,10 +74,10 @@ class JobController(Controller):
         for pod in plan.untrack:
             self._untrack(pod)
         self._objects.set_status(self._jobs, entry, plan.status)
-        for note in plan.notes:
-            record = self._events.normal if note.severity == "Normal" else self._events.warning
-            record(job, note.reason, note.message)
-        return _REFUSED_RETRY if refused else plan.again
+        for event in plan.events:
+            record = self._events.normal if event.severity == "Normal" else self._events.warning
+            record(job, event.reason, event.message)
+        return _REFUSED_RETRY if refused else plan.requeue_after
 
     def _create(self, job: Json, plan: JobPlan) -> bool:
         """Whether a Pod was refused."""

@@ -7,16 +7,28 @@ Complete and Failed).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from mcptasks_embedded.controllers.job_conditions import condition, has_condition, is_job_finished, set_condition
+from mcptasks_embedded.controllers.job_pods import (
+    deletion_order,
+    ended_at,
+    is_active,
+    is_finished,
+    is_ready,
+    is_terminating,
+    is_tracked,
+    phase,
+    restarts,
+)
+from mcptasks_embedded.controllers.pod_failure_policy import PodFailureVerdict, failure_verdict
 from mcptasks_embedded.values import times
 
 Json = dict[str, Any]
 
-TRACKING = "batch.kubernetes.io/job-tracking"
 CONTROLLER = "kubernetes.io/job-controller"
 
 
@@ -32,14 +44,6 @@ class Backoff:
 
 
 @dataclass(frozen=True, slots=True)
-class PodFailureVerdict:
-    """A podFailurePolicy rule that matched a failed Pod."""
-
-    action: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
 class JobEvent:
     """An Event to record about the Job."""
 
@@ -50,133 +54,22 @@ class JobEvent:
 
 @dataclass(slots=True)
 class JobPlan:
-    """`status` is the Job's next status; `again` says in how many seconds to look again whatever happens."""
+    """`status` is the Job's next status; `requeue_after` says in how many seconds to look again whatever happens."""
 
     status: Json
     create: int = 0
     delete: list[Json] = field(default_factory=list)
     untrack: list[Json] = field(default_factory=list)
-    notes: list[JobEvent] = field(default_factory=list)
-    again: float | None = None
+    events: list[JobEvent] = field(default_factory=list)
+    requeue_after: float | None = None
 
-    def come_again(self, seconds: float) -> None:
+    def requeue(self, seconds: float) -> None:
         seconds = max(seconds, 0.001)
-        self.again = seconds if self.again is None else min(self.again, seconds)
-
-
-# --- Pods ---
-
-
-def is_tracked(pod: Json) -> bool:
-    return TRACKING in (pod["metadata"].get("finalizers") or ())
-
-
-def phase(pod: Json) -> str:
-    return str((pod.get("status") or {}).get("phase", "Pending"))
-
-
-def is_finished(pod: Json) -> bool:
-    return phase(pod) in ("Succeeded", "Failed")
-
-
-def is_active(pod: Json) -> bool:
-    return not is_finished(pod) and "deletionTimestamp" not in pod["metadata"]
-
-
-def is_terminating(pod: Json) -> bool:
-    return not is_finished(pod) and "deletionTimestamp" in pod["metadata"]
-
-
-def is_ready(pod: Json) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-
-
-def deletion_order(pod: Json) -> tuple[bool, bool, bool, float]:
-    """Sorts Pods by how much is lost with them: those that have come furthest last, the oldest of these at the end."""
-    created = times.parse(pod["metadata"]["creationTimestamp"])
-    return bool(pod["spec"].get("nodeName")), phase(pod) == "Running", is_ready(pod), -created.timestamp()
-
-
-def finished_at(pod: Json, now: datetime) -> datetime:
-    stamps = [
-        state["terminated"]["finishedAt"]
-        for status in (pod.get("status") or {}).get("containerStatuses") or ()
-        if (state := status.get("state") or {}).get("terminated", {}).get("finishedAt")
-    ]
-    return max((times.parse(stamp) for stamp in stamps), default=now)
-
-
-# --- podFailurePolicy ---
-
-
-def failure_verdict(policy: Json | None, pod: Json) -> PodFailureVerdict | None:
-    """The first rule that matches a failed Pod."""
-    for index, rule in enumerate((policy or {}).get("rules") or ()):
-        what = _exit_code_match(rule["onExitCodes"], pod) if rule.get("onExitCodes") else _condition_match(rule, pod)
-        if what:
-            return PodFailureVerdict(rule["action"], f"{what} matching {rule['action']} rule at index {index}")
-    return None
-
-
-def _pod_name(pod: Json) -> str:
-    return f"{pod['metadata'].get('namespace', '')}/{pod['metadata']['name']}"
-
-
-def _exit_code_match(requirement: Json, pod: Json) -> str:
-    status = pod.get("status") or {}
-    for container in [*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ())]:
-        wanted = requirement.get("containerName")
-        terminated = (container.get("state") or {}).get("terminated")
-        if terminated is None or not terminated.get("exitCode") or (wanted and container["name"] != wanted):
-            continue
-        code = terminated["exitCode"]
-        if (code in requirement["values"]) == (requirement["operator"] == "In"):
-            return f"Container {container['name']} for pod {_pod_name(pod)} failed with exit code {code}"
-    return ""
-
-
-def _condition_match(rule: Json, pod: Json) -> str:
-    present = {c["type"]: c["status"] for c in (pod.get("status") or {}).get("conditions") or ()}
-    for pattern in rule.get("onPodConditions") or ():
-        if present.get(pattern["type"]) == pattern.get("status", "True"):
-            return f"Pod {_pod_name(pod)} has condition {pattern['type']}"
-    return ""
-
-
-# --- Conditions ---
-
-
-def condition(status: Json, kind: str) -> Json | None:
-    for item in status.get("conditions") or ():
-        if item["type"] == kind:
-            return dict(item)
-    return None
-
-
-def is_true(status: Json, kind: str) -> bool:
-    found = condition(status, kind)
-    return found is not None and found["status"] == "True"
-
-
-def job_finished(job: Json) -> bool:
-    status = job.get("status") or {}
-    return is_true(status, "Complete") or is_true(status, "Failed")
-
-
-def _set_condition(status: Json, now: datetime, kind: str, reason: str, message: str, value: str = "True") -> None:
-    stamp = times.stamp(now)
-    item = {"type": kind, "status": value, "lastProbeTime": stamp, "lastTransitionTime": stamp}
-    item |= {"reason": reason, "message": message}
-    kept = [other for other in status.get("conditions") or () if other["type"] != kind]
-    status["conditions"] = [*kept, item]
-
-
-# --- The decision ---
+        self.requeue_after = seconds if self.requeue_after is None else min(self.requeue_after, seconds)
 
 
 class JobDecision:
-    """Works out one `Plan`. The steps share the Job, its Pods and the status under construction."""
+    """Works out one `JobPlan`. The steps share the Job, its Pods and the status under construction."""
 
     def __init__(self, job: Json, pods: Sequence[Json], now: datetime, backoff: Backoff) -> None:
         self._job = job
@@ -190,17 +83,17 @@ class JobDecision:
 
     def make(self) -> JobPlan:
         plan = self._plan
-        if job_finished(self._job):
+        if is_job_finished(self._job):
             plan.untrack += [pod for pod in self._pods if is_tracked(pod)]
             return plan
         self._count_pods()
         self._suspend_or_start()
-        self._judge()
+        self._decide_outcome()
         if not self._is_decided() and not self._is_suspended():
-            self._manage()
+            self._scale()
         self._stop_pods()
-        self._numbers()
-        self._finish()
+        self._count_pods_in_status()
+        self._conclude()
         return plan
 
     # Counting takes two steps, as in Kubernetes: first the uid is noted in the status, then the Pod loses its finalizer
@@ -220,10 +113,10 @@ class JobDecision:
             if pod["metadata"]["uid"] in settled:
                 self._plan.untrack.append(pod)
             else:
-                self._note(pod, fresh)
+                self._count_pod(pod, fresh)
         status["uncountedTerminatedPods"] = {kind: uids for kind, uids in fresh.items() if uids}
 
-    def _note(self, pod: Json, fresh: dict[str, list[str]]) -> None:
+    def _count_pod(self, pod: Json, fresh: dict[str, list[str]]) -> None:
         if phase(pod) == "Succeeded":
             fresh["succeeded"].append(pod["metadata"]["uid"])
             return
@@ -245,35 +138,35 @@ class JobDecision:
     def _suspend_or_start(self) -> None:
         status, now = self._plan.status, self._now
         if self._is_suspended():
-            if not is_true(status, "Suspended"):
-                _set_condition(status, now, "Suspended", "JobSuspended", "Job suspended")
+            if not has_condition(status, "Suspended"):
+                set_condition(status, now, "Suspended", "JobSuspended", "Job suspended")
                 status.pop("startTime", None)
-                self._plan.notes.append(JobEvent("Normal", "Suspended", "Job suspended"))
+                self._plan.events.append(JobEvent("Normal", "Suspended", "Job suspended"))
             return
-        if is_true(status, "Suspended"):
-            _set_condition(status, now, "Suspended", "JobResumed", "Job resumed", "False")
-            self._plan.notes.append(JobEvent("Normal", "Resumed", "Job resumed"))
+        if has_condition(status, "Suspended"):
+            set_condition(status, now, "Suspended", "JobResumed", "Job resumed", "False")
+            self._plan.events.append(JobEvent("Normal", "Resumed", "Job resumed"))
         status.setdefault("startTime", times.stamp(now))
 
     def _is_decided(self) -> bool:
         status = self._plan.status
-        return is_true(status, "FailureTarget") or is_true(status, "SuccessCriteriaMet")
+        return has_condition(status, "FailureTarget") or has_condition(status, "SuccessCriteriaMet")
 
-    def _judge(self) -> None:
+    def _decide_outcome(self) -> None:
         status, now = self._plan.status, self._now
         if self._is_decided():
             return
         if self._fail_job is not None:
-            _set_condition(status, now, "FailureTarget", "PodFailurePolicy", self._fail_job.message)
+            set_condition(status, now, "FailureTarget", "PodFailurePolicy", self._fail_job.message)
         elif self._past_backoff_limit():
             message = "Job has reached the specified backoff limit"
-            _set_condition(status, now, "FailureTarget", "BackoffLimitExceeded", message)
+            set_condition(status, now, "FailureTarget", "BackoffLimitExceeded", message)
         elif self._past_deadline():
             message = "Job was active longer than specified deadline"
-            _set_condition(status, now, "FailureTarget", "DeadlineExceeded", message)
+            set_condition(status, now, "FailureTarget", "DeadlineExceeded", message)
         elif self._is_complete():
             message = "Reached expected number of succeeded pods"
-            _set_condition(status, now, "SuccessCriteriaMet", "CompletionsReached", message)
+            set_condition(status, now, "SuccessCriteriaMet", "CompletionsReached", message)
 
     def _past_backoff_limit(self) -> bool:
         limit = int(self._spec.get("backoffLimit", 6))
@@ -281,7 +174,7 @@ class JobDecision:
             return True
         if self._spec["template"]["spec"].get("restartPolicy") != "OnFailure":
             return False
-        restarts = sum(_restarts(pod) for pod in self._pods if not is_finished(pod))
+        restarts = sum(restarts(pod) for pod in self._pods if not is_finished(pod))
         return restarts > 0 if limit == 0 else restarts >= limit
 
     def _past_deadline(self) -> bool:
@@ -291,7 +184,7 @@ class JobDecision:
             return False
         left = (times.parse(started) + timedelta(seconds=seconds) - self._now).total_seconds()
         if left > 0:
-            self._plan.come_again(left)
+            self._plan.requeue(left)
         return left <= 0
 
     def _is_complete(self) -> bool:
@@ -301,7 +194,7 @@ class JobDecision:
             return succeeded >= int(completions)
         return succeeded > 0 and not any(is_active(pod) for pod in self._pods)
 
-    def _manage(self) -> None:
+    def _scale(self) -> None:
         """Create what is missing, delete what is too much."""
         active = [pod for pod in self._pods if is_active(pod)]
         wanted = int(self._spec.get("parallelism", 1))
@@ -318,13 +211,13 @@ class JobDecision:
         elif wanted > occupied and not self._deleting:
             wait = self._backoff_left()
             if wait > 0:
-                self._plan.come_again(wait)
+                self._plan.requeue(wait)
             else:
                 self._plan.create = wanted - occupied
 
     def _backoff_left(self) -> float:
-        failed = [finished_at(pod, self._now) for pod in self._pods if phase(pod) == "Failed"]
-        successes = [finished_at(pod, self._now) for pod in self._pods if phase(pod) == "Succeeded"]
+        failed = [ended_at(pod, self._now) for pod in self._pods if phase(pod) == "Failed"]
+        successes = [ended_at(pod, self._now) for pod in self._pods if phase(pod) == "Succeeded"]
         last_success = max(successes, default=None)
         failed = [moment for moment in failed if last_success is None or moment > last_success]
         if not failed:
@@ -343,7 +236,7 @@ class JobDecision:
         elif self._is_suspended():
             self._delete_uncounted(active)
 
-    def _numbers(self) -> None:
+    def _count_pods_in_status(self) -> None:
         status, plan = self._plan.status, self._plan
         stopped = {pod["metadata"]["uid"] for pod in plan.delete}
         active = [pod for pod in self._pods if is_active(pod) and pod["metadata"]["uid"] not in stopped]
@@ -355,7 +248,7 @@ class JobDecision:
         status["ready"] = sum(is_ready(pod) for pod in active)
         status["terminating"] = sum(is_terminating(pod) for pod in self._pods) + len(stopped)
 
-    def _finish(self) -> None:
+    def _conclude(self) -> None:
         status = self._plan.status
         tracked = [pod for pod in self._pods if is_tracked(pod) and pod not in self._plan.untrack]
         if not self._is_decided() or tracked or status["terminating"] or status.get("active"):
@@ -363,23 +256,13 @@ class JobDecision:
         if status["uncountedTerminatedPods"]:
             return
         if (early := condition(status, "FailureTarget")) is not None:
-            _set_condition(status, self._now, "Failed", early["reason"], early["message"])
-            self._plan.notes.append(JobEvent("Warning", early["reason"], early["message"]))
+            set_condition(status, self._now, "Failed", early["reason"], early["message"])
+            self._plan.events.append(JobEvent("Warning", early["reason"], early["message"]))
             return
         early = condition(status, "SuccessCriteriaMet") or {}
-        _set_condition(status, self._now, "Complete", early["reason"], early["message"])
+        set_condition(status, self._now, "Complete", early["reason"], early["message"])
         status["completionTime"] = times.stamp(self._now)
-        self._plan.notes.append(JobEvent("Normal", "Completed", "Job completed"))
-
-
-def _restarts(pod: Json) -> int:
-    return sum(item.get("restartCount", 0) for item in _statuses(pod))
-
-
-def _statuses(pod: Json) -> Iterator[Json]:
-    status = pod.get("status") or {}
-    yield from status.get("containerStatuses") or ()
-    yield from status.get("initContainerStatuses") or ()
+        self._plan.events.append(JobEvent("Normal", "Completed", "Job completed"))
 
 
 def decide(job: Json, pods: Sequence[Json], now: datetime, backoff: Backoff) -> JobPlan:

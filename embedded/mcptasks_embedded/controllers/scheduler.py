@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 from mcptasks_embedded.controllers.controller import Controller
+from mcptasks_embedded.kinds.pod_amounts import amounts_of
 from mcptasks_embedded.objects.event_recorder import EventRecorder
 from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.options import DeleteOptions, Patch
-from mcptasks_embedded.objects.pod_amounts import amounts_of
 from mcptasks_embedded.objects.selectors import label_selector_matches
 from mcptasks_embedded.store.memory import Change, StoreEntry
 from mcptasks_embedded.values import times

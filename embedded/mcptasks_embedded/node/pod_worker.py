@@ -21,8 +21,8 @@ from mcptasks_embedded.node.run_specs import ContainerSetup, Node
 from mcptasks_embedded.node.volumes import MountError, PodVolumes, VolumeSources
 from mcptasks_embedded.objects.options import DeleteOptions
 from mcptasks_embedded.values import times
+from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.errors import ApiError
-from mcptasks_embedded.values.kinds import ApiKind
 from mcptasks_embedded.values.quantity import parse_quantity
 
 Json = dict[str, Any]

@@ -1,4 +1,5 @@
-"""The API server behind its HTTP side: what an object may be, and what creating, changing and deleting one does.
+"""The API server behind its HTTP side: what reading, creating, changing and deleting objects does.
 
-Knows `store` and `values`. It must not know HTTP, who is asking, or what controllers and nodes do with an object.
+Knows `store`, `kinds` and `values`. It must not know HTTP, who is asking, or what controllers and nodes do with an
+object.
 """

@@ -7,7 +7,7 @@ from typing import Any
 
 from mcptasks_embedded.store.memory import ObjectStore
 from mcptasks_embedded.values import errors
-from mcptasks_embedded.values.kinds import ApiKind
+from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.references import NAMESPACES, SERVICE_ACCOUNTS, Ref
 
 Json = dict[str, Any]

@@ -8,8 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 from mcptasks_embedded.values import json_values, times
+from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.errors import FieldError, bad_request, forbidden_field, invalid_value, required
-from mcptasks_embedded.values.kinds import ApiKind
 from mcptasks_embedded.values.references import RBAC_GROUP
 
 Json = dict[str, Any]

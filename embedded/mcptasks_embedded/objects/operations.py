@@ -13,19 +13,21 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from mcptasks_embedded.kinds.api_types import ApiTypes
+from mcptasks_embedded.kinds.builtin_strategies import builtin_strategies
+from mcptasks_embedded.kinds.kind_registry import KindRegistry
+from mcptasks_embedded.kinds.schema_validation import Rules, SchemaValidation
+from mcptasks_embedded.kinds.strategy import Strategy
+from mcptasks_embedded.kinds.structural_schema import prune, with_defaults
 from mcptasks_embedded.objects import event_versions, object_meta, patches
-from mcptasks_embedded.objects.api_types import ApiTypes
-from mcptasks_embedded.objects.kind_registry import KindRegistry
 from mcptasks_embedded.objects.options import DeleteOptions, Patch, WriteOptions
 from mcptasks_embedded.objects.pages import ObjectPage
-from mcptasks_embedded.objects.schema_validation import Rules, Validation, default, prune
 from mcptasks_embedded.objects.selectors import Selection
 from mcptasks_embedded.objects.server_side_apply import Applier, apply
-from mcptasks_embedded.objects.strategies import Strategy, strategies
 from mcptasks_embedded.store.memory import ObjectStore, StoreEntry
 from mcptasks_embedded.values import errors, json_values, times
+from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.errors import ApiError, FieldError
-from mcptasks_embedded.values.kinds import ApiKind
 from mcptasks_embedded.values.references import EVENTS, LEASES, GroupResource, Ref
 
 Json = dict[str, Any]
@@ -53,7 +55,7 @@ class Objects:
         self.rules = rules
         self.admissions: list[Admission] = []
         self.after_write: dict[GroupResource, Callable[[StoreEntry], None]] = {}
-        self._strategies = strategies()
+        self._strategies = builtin_strategies()
         self._plain = Strategy()
 
     def add_strategy(self, resource: GroupResource, strategy: Strategy) -> None:
@@ -138,14 +140,14 @@ class Objects:
         strategy = self._strategies.get(kind.storage, self._plain)
         strategy.normalise(obj)
         if kind.schema is not None:
-            obj = default(prune(obj, kind.schema, unknown), kind.schema)
+            obj = with_defaults(prune(obj, kind.schema, unknown), kind.schema)
         elif (message := self.types.message(kind.group, kind.kind)) is not None:
             obj = self._typed(kind, obj, message, unknown)
         self._report_unknown(kind, unknown, options)
         found = object_meta.errors(obj["metadata"], kind, old["metadata"] if old else None)
         found += strategy.validate(obj, old)
         if kind.schema is not None:
-            found += Validation(self.rules).run(obj, old, kind.schema)
+            found += SchemaValidation(self.rules).run(obj, old, kind.schema)
         if found:
             raise errors.invalid(kind, obj["metadata"].get("name", ""), found)
         if len(json_values.dumps(obj)) > OBJECT_LIMIT:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mcptasks_embedded.values.kinds import ApiKind
+from mcptasks_embedded.values.api_kind import ApiKind
 
 Json = dict[str, Any]
 

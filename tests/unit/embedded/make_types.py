@@ -1,7 +1,7 @@
-"""Makes `embedded/mcptasks_embedded/objects/kubernetes_types.json` from the API's protocol buffer definitions.
+"""Makes `embedded/mcptasks_embedded/kinds/kubernetes_types.json` from the API's protocol buffer definitions.
 
     python tests/unit/embedded/make_types.py DIRECTORY VERSION \
-        > embedded/mcptasks_embedded/objects/kubernetes_types.json
+        > embedded/mcptasks_embedded/kinds/kubernetes_types.json
 
 DIRECTORY holds the Go modules `k8s.io/api@VERSION` and `k8s.io/apimachinery@VERSION` as the Go tool unpacks them.
 Run it again for a new Kubernetes release.

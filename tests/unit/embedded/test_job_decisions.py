@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
-from mcptasks_embedded.controllers.job_decision import TRACKING, Backoff, JobPlan, condition, decide, failure_verdict
+from mcptasks_embedded.controllers.job_conditions import condition
+from mcptasks_embedded.controllers.job_decision import Backoff, JobPlan, decide
+from mcptasks_embedded.controllers.job_pods import TRACKING
+from mcptasks_embedded.controllers.pod_failure_policy import failure_verdict
 from mcptasks_embedded.values.times import stamp
 
 Json = dict[str, Any]
@@ -90,7 +93,7 @@ def test_success_is_announced_then_final() -> None:
     assert status["succeeded"] == 1
     assert status["completionTime"] == stamp(NOW)
     assert status["uncountedTerminatedPods"] == {}
-    assert [note.reason for made in plans for note in made.notes] == ["Completed"]
+    assert [note.reason for made in plans for note in made.events] == ["Completed"]
 
 
 def test_a_pod_is_counted_once() -> None:
@@ -118,7 +121,7 @@ def test_backoff(ended: float, failures: int, wait: float | None) -> None:
     pods = [pod(f"p{index}", "Failed", 1, ended + index, tracked=False) for index in range(failures)]
     made = plan(job({"failed": failures, "startTime": stamp(NOW)}, backoffLimit=20), *pods)
     assert made.create == (1 if wait is None else 0)
-    assert made.again == wait
+    assert made.requeue_after == wait
 
 
 def test_success_resets_the_backoff() -> None:
@@ -130,7 +133,7 @@ def test_success_resets_the_backoff() -> None:
 def test_deadline() -> None:
     started = stamp(NOW - timedelta(seconds=30))
     made = plan(job({"startTime": started}, activeDeadlineSeconds=40), pod("p", "Running"))
-    assert made.again == 10
+    assert made.requeue_after == 10
     made = plan(job({"startTime": started}, activeDeadlineSeconds=30), pod("p", "Running"))
     assert [item["metadata"]["name"] for item in made.delete] == ["p"]
     assert kinds(made.status) == ["FailureTarget"]

@@ -12,6 +12,8 @@ import pytest
 from mcptasks_embedded.api import bodies
 from mcptasks_embedded.api.object_protobuf import ObjectDecoder
 from mcptasks_embedded.controllers.scheduler import NodeUsage, misfits, unschedulable_message
+from mcptasks_embedded.kinds.api_types import ApiTypes
+from mcptasks_embedded.kinds.pod_amounts import amounts_of
 from mcptasks_embedded.node.container_env import (
     ConfigError,
     EnvSources,
@@ -21,8 +23,6 @@ from mcptasks_embedded.node.container_env import (
     expand,
 )
 from mcptasks_embedded.node.container_log import LINE_LIMIT, ContainerLog
-from mcptasks_embedded.objects.api_types import ApiTypes
-from mcptasks_embedded.objects.pod_amounts import amounts_of
 from mcptasks_embedded.values.errors import ApiError
 from mcptasks_embedded.values.references import GroupResource, Ref
 

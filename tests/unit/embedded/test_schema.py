@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mcptasks_embedded.objects.schema_validation import Validation, default, prune, rules_of
+from mcptasks_embedded.kinds.schema_validation import SchemaValidation
+from mcptasks_embedded.kinds.structural_schema import prune, rules_of, with_defaults
 
 Json = dict[str, Any]
 
@@ -47,7 +48,7 @@ SCHEMA: Json = {
 
 
 def errors(spec: Json, old: Json | None = None, schema: Json = SCHEMA, **rules: Any) -> list[str]:
-    found = Validation(rules).run({"spec": spec}, {"spec": old} if old is not None else None, schema)
+    found = SchemaValidation(rules).run({"spec": spec}, {"spec": old} if old is not None else None, schema)
     return [str(error) for error in found]
 
 
@@ -63,13 +64,13 @@ def test_prune() -> None:
 
 
 def test_default() -> None:
-    made = default({"spec": {"n": None, "text": None, "free": None, "items": [{}, {"v": "x"}]}}, SCHEMA)
+    made = with_defaults({"spec": {"n": None, "text": None, "free": None, "items": [{}, {"v": "x"}]}}, SCHEMA)
     assert made == {"spec": {"text": None, "items": [{"v": "d"}, {"v": "x"}], "nested": {"x": 7}}}
 
 
 def test_default_leaves_its_argument_alone() -> None:
     given: Json = {"spec": {"items": [{}]}}
-    default(given, SCHEMA)
+    with_defaults(given, SCHEMA)
     assert given == {"spec": {"items": [{}]}}
 
 
@@ -116,15 +117,15 @@ def with_rule(**rule: Any) -> Json:
 def test_rules() -> None:
     schema = with_rule(rule="self.a", message="needs a")
     rules = {"self.a": lambda new, old: "a" in new}
-    check = Validation(rules)
+    check = SchemaValidation(rules)
     assert [str(e) for e in check.run({"spec": {}}, None, schema)] == ["spec: Invalid value: needs a"]
-    assert Validation(rules).run({"spec": {"a": 1}}, None, schema) == []
+    assert SchemaValidation(rules).run({"spec": {"a": 1}}, None, schema) == []
     assert list(rules_of(schema)) == ["self.a"]
 
 
 def test_transition_rules_need_an_old_object() -> None:
     schema = with_rule(rule="self == oldSelf")
     rules = {"self == oldSelf": lambda new, old: new == old}
-    assert Validation(rules).run({"spec": {"x": 1}}, None, schema) == []
-    found = Validation(rules).run({"spec": {"x": 2}}, {"spec": {"x": 1}}, schema)
+    assert SchemaValidation(rules).run({"spec": {"x": 1}}, None, schema) == []
+    found = SchemaValidation(rules).run({"spec": {"x": 2}}, {"spec": {"x": 1}}, schema)
     assert [str(error) for error in found] == ["spec: Invalid value: failed rule: self == oldSelf"]

@@ -10,11 +10,11 @@ from mcptasks_embedded.api import json_path
 from mcptasks_embedded.api.routes import resource_target
 from mcptasks_embedded.api.tables import columns, pod_status
 from mcptasks_embedded.api.watch_requests import selected_event
-from mcptasks_embedded.objects.kind_registry import KindRegistry
+from mcptasks_embedded.kinds.kind_registry import KindRegistry
 from mcptasks_embedded.objects.selectors import label_selector_matches, parse_fields, parse_labels, parse_selection
 from mcptasks_embedded.store.memory import Change, StoreEntry
+from mcptasks_embedded.values.api_kind import ApiKind, PrinterColumn
 from mcptasks_embedded.values.errors import ApiError
-from mcptasks_embedded.values.kinds import ApiKind, PrinterColumn
 from mcptasks_embedded.values.references import GroupResource, Ref
 from mcptasks_embedded.values.times import now
 

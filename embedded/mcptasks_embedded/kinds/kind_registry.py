@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from mcptasks_embedded.values.kinds import ApiKind, PrinterColumn
+from mcptasks_embedded.values.api_kind import ApiKind, PrinterColumn
 from mcptasks_embedded.values.references import EVENTS, RBAC_GROUP, GroupResource
 
 Json = dict[str, Any]

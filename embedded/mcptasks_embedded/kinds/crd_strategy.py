@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from mcptasks_embedded.objects.schema_validation import Rules, rules_of
-from mcptasks_embedded.objects.strategies import Strategy
+from mcptasks_embedded.kinds.schema_validation import Rules
+from mcptasks_embedded.kinds.strategy import Strategy
+from mcptasks_embedded.kinds.structural_schema import rules_of
 from mcptasks_embedded.values import times
 from mcptasks_embedded.values.errors import FieldError, invalid_value, required
 
@@ -73,5 +74,5 @@ def _version_errors(version: Json, path: str, rules: Rules) -> list[FieldError]:
     ]
 
 
-def strategy(rules: Rules) -> Strategy:
+def crd_strategy(rules: Rules) -> Strategy:
     return Strategy(prepare=_prepare, validate=validate(rules))

@@ -1,0 +1,28 @@
+"""What is particular to a kind when an object of it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mcptasks_embedded.values.errors import FieldError
+
+Json = dict[str, Any]
+
+
+def _no_defaults(obj: Json) -> None:
+    """No defaults."""
+
+
+def _no_errors(new: Json, old: Json | None) -> list[FieldError]:
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """`prepare` completes an object in place on create, `normalise` on every write; `validate` has no old on create."""
+
+    prepare: Callable[[Json], None] = _no_defaults
+    normalise: Callable[[Json], None] = _no_defaults
+    validate: Callable[[Json, Json | None], list[FieldError]] = _no_errors
