@@ -37,7 +37,6 @@ from mcptasks_embedded.controllers.namespace_controller import NamespaceControll
 from mcptasks_embedded.controllers.quota_controller import QuotaController
 from mcptasks_embedded.controllers.scheduler import Scheduler
 from mcptasks_embedded.controllers.ttl_controller import TtlController
-from mcptasks_embedded.kinds.crd_strategy import crd_strategy
 from mcptasks_embedded.kinds.kind_registry import KindRegistry
 from mcptasks_embedded.kinds.schema_validation import Rules
 from mcptasks_embedded.node import watchdog
@@ -140,7 +139,6 @@ class LocalCluster:
         self.store = ObjectStore(config.history_limit)
         self.registry = KindRegistry()
         self.objects = Objects(self.store, self.registry, config.rules)
-        self.objects.add_strategy(CRDS, crd_strategy(config.rules))
         self.objects.after_write[CRDS] = self._serve_crd
         self.tokens = Tokens(self.store)
         self.admin_token = self.tokens.admin

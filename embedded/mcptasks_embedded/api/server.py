@@ -20,6 +20,7 @@ from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.options import DeleteOptions, PodLogOptions
 from mcptasks_embedded.objects.pages import ObjectPage
 from mcptasks_embedded.objects.selectors import Selection, parse_selection
+from mcptasks_embedded.objects.versions import convert
 from mcptasks_embedded.store.memory import StoreEntry, Watch
 from mcptasks_embedded.values import errors, json_values
 from mcptasks_embedded.values.api_kind import ApiKind
@@ -193,7 +194,7 @@ class ApiServer:
             return _reply(tables.table(kind, [entry], metadata, include), code, warnings)
         if _wants(request, "PartialObjectMetadata"):
             return _reply(_partial(entry.obj), code, warnings)
-        obj = self._objects.convert(kind, entry.obj)
+        obj = convert(kind, entry.obj)
         return _reply_raw(entry.raw if obj is entry.obj else json_values.dumps(obj), code, warnings)
 
     def _list(self, request: web.Request, target: ResourceTarget, selection: Selection) -> web.Response:
@@ -212,7 +213,7 @@ class ApiServer:
     def _encoded(self, kind: ApiKind, page: ObjectPage) -> list[bytes]:
         result = []
         for entry in page.entries:
-            obj = self._objects.convert(kind, entry.obj)
+            obj = convert(kind, entry.obj)
             result.append(entry.raw if obj is entry.obj else json_values.dumps(obj))
         return result
 

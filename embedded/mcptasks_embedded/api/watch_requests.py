@@ -12,6 +12,7 @@ from aiohttp import web
 from mcptasks_embedded.api import tables
 from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.selectors import Selection
+from mcptasks_embedded.objects.versions import convert
 from mcptasks_embedded.store.memory import Change, StoreEntry, Watch
 from mcptasks_embedded.values import json_values
 from mcptasks_embedded.values.api_kind import ApiKind
@@ -62,7 +63,7 @@ class WatchEncoder:
             rows = tables.table(request.kind, [entry], metadata, request.include, self._with_columns)
             self._with_columns = False
             return json_values.dumps(rows)
-        obj = self._objects.convert(request.kind, entry.obj)
+        obj = convert(request.kind, entry.obj)
         return entry.raw if obj is entry.obj else json_values.dumps(obj)
 
     def bookmark(self, rv: int, initial_end: bool = False) -> bytes:

@@ -9,7 +9,8 @@ import logging
 from typing import Any
 
 from mcptasks_embedded.controllers.controller import RETRY_SECONDS, Controller
-from mcptasks_embedded.objects.operations import FOREGROUND, ORPHAN, Objects
+from mcptasks_embedded.objects.deletion import FOREGROUND, ORPHAN
+from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.options import DeleteOptions
 from mcptasks_embedded.store.memory import Change, StoreEntry
 from mcptasks_embedded.values.api_kind import ApiKind

@@ -124,7 +124,7 @@ def for_update(metadata: Json, old: Json) -> Json:
     return result
 
 
-def errors(metadata: Json, kind: ApiKind, old: Json | None) -> list[FieldError]:
+def metadata_errors(metadata: Json, kind: ApiKind, old: Json | None) -> list[FieldError]:
     found = _name_errors(metadata, kind) if old is None else _finalizer_errors(metadata, old)
     for key, value in (metadata.get("labels") or {}).items():
         if not _valid_key(key):

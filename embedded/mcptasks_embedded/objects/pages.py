@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 
 from mcptasks_embedded.store.memory import StoreEntry
+from mcptasks_embedded.values import errors, json_values
+from mcptasks_embedded.values.references import Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +18,34 @@ class ObjectPage:
     rv: int
     token: str = ""
     remaining: int | None = None
+
+
+def page_of(entries: list[StoreEntry], rv: int, limit: int, *, counted: bool) -> ObjectPage:
+    """The first `limit` of `entries` (0: all); `counted` tells how many remain, which a selection does not."""
+    if not limit or len(entries) <= limit:
+        return ObjectPage(entries, rv)
+    remaining = len(entries) - limit
+    last = entries[limit - 1].ref
+    return ObjectPage(entries[:limit], rv, _encode_token(rv, last), remaining if counted else None)
+
+
+def _encode_token(rv: int, ref: Ref) -> str:
+    return base64.urlsafe_b64encode(json_values.dumps([rv, ref.namespace, ref.name])).decode()
+
+
+def decode_token(token: str) -> tuple[int, tuple[str, str]]:
+    """The version of the list, and the namespace and name after which it continues. Raises ApiError 400."""
+    try:
+        rv, namespace, name = json_values.loads(base64.urlsafe_b64decode(token))
+        return int(rv), (str(namespace), str(name))
+    except (TypeError, ValueError):
+        raise errors.bad_request("continue key is not valid") from None
+
+
+def token_expired() -> errors.ApiError:
+    """A list whose version is no longer known cannot be continued."""
+    return errors.expired(
+        "The provided continue parameter is too old to display a consistent list result. You can start a new "
+        "list without the continue parameter, or use the continue token in this response to retrieve the "
+        "remainder of the results. Continuing with the provided token results in an inconsistent list."
+    )
