@@ -9,7 +9,7 @@ from itertools import combinations
 import pytest
 
 from mcptasks.model.task import JsonObject, Phase, Reason
-from mcptasks.protocol.request_observer import Outcome
+from mcptasks.protocol.request_observer import RequestOutcome
 from tests.chart.helm import render
 from tests.chart.promql import Query, known_series
 
@@ -119,7 +119,7 @@ def test_panels_have_places_of_their_own() -> None:
 
 
 def test_alerts_on_outcomes_know_those_that_there_are() -> None:
-    known = {*Outcome, "api_error", "fault"}
+    known = {*RequestOutcome, "api_error", "fault"}
     expressions = [rule["expr"] for rule in ALERTS] + [target["expr"] for _, target in TARGETS]
     asked = {value for text in expressions for _, label, value in Query(text).matchers if label == "outcome"}
     assert asked

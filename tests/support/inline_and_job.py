@@ -27,8 +27,9 @@ from mcptasks.authoring.injection import CallSync, call_here
 from mcptasks.gateway.contract import Assignment, ErrorOutcome, Outcome, ResultOutcome
 from mcptasks.model.questions import Answer, QuestionError
 from mcptasks.model.task import Component, JsonObject, Principal, Request
-from mcptasks.protocol.catalogue import METHODS, request_params
-from mcptasks.protocol.requests import INVALID_RESULT, principal_of_caller
+from mcptasks.protocol.component_methods import METHOD_OF_KIND, request_params
+from mcptasks.protocol.requests import principal_of_caller
+from mcptasks.protocol.task_json import INVALID_RESULT
 from mcptasks.runner.execution import TaskDispatchContext, execute, find_target, runs_in_main_thread
 from mcptasks.runner.loop_thread import LoopJob, LoopThread
 from mcptasks.runner.main_thread import run_beside, run_here
@@ -68,7 +69,7 @@ class Call:
 
     @property
     def method(self) -> str:
-        return METHODS[self.component.kind]
+        return METHOD_OF_KIND[self.component.kind]
 
 
 @dataclass(frozen=True)

@@ -68,9 +68,10 @@ from mcptasks.authoring.mounts import Lifespan, Mounts
 from mcptasks.authoring.progress import LatestReport, listening
 from mcptasks.model.task import Component, ComponentKind, JsonObject
 from mcptasks.model.task_config import FORBIDDEN, DeclarationError, TaskConfig, TaskConfigError, TaskOption, resolve
-from mcptasks.protocol.catalogue import KINDS, ArgumentsError, requested
+from mcptasks.protocol.catalogue import ArgumentsError
+from mcptasks.protocol.component_methods import KIND_OF_METHOD, requested
 from mcptasks.protocol.extension import TasksExtension
-from mcptasks.protocol.guard import guard
+from mcptasks.protocol.request_guard import guard
 from mcptasks.protocol.request_observer import RequestObserver
 from mcptasks.protocol.request_state import reseal, sealed_by
 from mcptasks.protocol.request_target import Sought, target_of
@@ -514,7 +515,7 @@ class TaskServer(MCPServer[LifespanResultT]):
 
     async def _in_scope(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Middleware around each call: its dependencies stay open until its result is serialised."""
-        if ctx.method not in KINDS:
+        if ctx.method not in KIND_OF_METHOD:
             return await call_next(ctx)
         allowed = self._allowed()
         facts = CallFacts(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 from mcp.server.context import ServerRequestContext
@@ -73,44 +72,3 @@ class Catalogue(Protocol):
     def authenticates(self) -> bool:
         """Whether callers must present a token, and so can be told apart."""
         ...
-
-
-METHODS: dict[ComponentKind, str] = {
-    ComponentKind.TOOL: "tools/call",
-    ComponentKind.PROMPT: "prompts/get",
-    ComponentKind.RESOURCE: "resources/read",
-    ComponentKind.RESOURCE_TEMPLATE: "resources/read",
-}
-"""The MCP method that runs each kind of component."""
-
-
-KINDS: dict[str, ComponentKind] = {
-    "tools/call": ComponentKind.TOOL,
-    "prompts/get": ComponentKind.PROMPT,
-    "resources/read": ComponentKind.RESOURCE,
-}
-"""The kind of component that each method is for; a resource may turn out to be one of a template."""
-
-NOUNS: dict[ComponentKind, str] = {
-    ComponentKind.TOOL: "Tool",
-    ComponentKind.PROMPT: "Prompt",
-    ComponentKind.RESOURCE: "Resource",
-    ComponentKind.RESOURCE_TEMPLATE: "Resource",
-}
-"""What errors call each kind of component."""
-
-
-def requested(method: str, params: Mapping[str, Any] | None) -> tuple[ComponentKind, str] | None:
-    """The component that a request names; None for a request that names none."""
-    kind = KINDS.get(method)
-    if kind is None:
-        return None
-    name = (params or {}).get("uri" if kind is ComponentKind.RESOURCE else "name")
-    return (kind, name) if isinstance(name, str) else None
-
-
-def request_params(kind: ComponentKind, name: str, arguments: JsonObject) -> dict[str, Any]:
-    """Params of the method that runs the component."""
-    if kind in (ComponentKind.RESOURCE, ComponentKind.RESOURCE_TEMPLATE):
-        return {"uri": name}
-    return {"name": name, "arguments": arguments}

@@ -7,11 +7,12 @@ import asyncio
 import anyio
 from mcp.server.context import CallNext, HandlerResult
 
-from mcptasks.protocol.requests import Context, as_mcp_error
+from mcptasks.protocol.mcp_errors import as_mcp_error
+from mcptasks.protocol.requests import Context
 from mcptasks.tasks.service_errors import InterruptedCallError
 
 
-async def until_closing(closing: asyncio.Event, call_next: CallNext, ctx: Context) -> HandlerResult:
+async def run_until_closing(closing: asyncio.Event, call_next: CallNext, ctx: Context) -> HandlerResult:
     """The answer to the request, if it is there before `closing` is set.
 
     All of the call is in one asyncio task of its own, its dependencies too: what they open has to be closed where it

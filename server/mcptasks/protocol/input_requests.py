@@ -38,7 +38,7 @@ _RESULTS: dict[str, TypeAdapter[Any]] = {
     LIST_ROOTS: TypeAdapter(ListRootsResult),
 }
 
-KINDS = frozenset(_RESULTS)
+INPUT_METHODS = frozenset(_RESULTS)
 """Methods that a task may ask with."""
 
 

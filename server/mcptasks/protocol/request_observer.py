@@ -1,4 +1,4 @@
-"""Tells how requests are answered: which method, by which protocol version, with what outcome, how fast."""
+"""Tells an observer how requests are answered: method, protocol version, outcome and time."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from mcptasks.protocol.requests import Context
+from mcptasks.protocol.versions import TASK_METHODS
 
 OTHER = "other"
-METHODS = SPEC_CLIENT_METHODS | {"tasks/get", "tasks/cancel", "tasks/result", "tasks/list", "tasks/update"}
+METHODS = SPEC_CLIENT_METHODS | TASK_METHODS
 
 
-class Outcome(StrEnum):
+class RequestOutcome(StrEnum):
     """How a request was answered."""
 
     OK = "ok"
@@ -40,7 +41,7 @@ class RequestObserver(Protocol):
 async def observed(observer: RequestObserver, ctx: Context, call_next: CallNext) -> HandlerResult:
     """Answer the request, and tell the observer."""
     started = time.monotonic()
-    outcome = Outcome.CANCELLED
+    outcome = RequestOutcome.CANCELLED
     try:
         result = await call_next(ctx)
         outcome = _outcome(result)
@@ -54,17 +55,17 @@ async def observed(observer: RequestObserver, ctx: Context, call_next: CallNext)
         observer.answered(method, era, outcome.value, time.monotonic() - started)
 
 
-def _outcome(result: HandlerResult) -> Outcome:
+def _outcome(result: HandlerResult) -> RequestOutcome:
     failed = (
         result.is_error if isinstance(result, CallToolResult) else isinstance(result, dict) and result.get("isError")
     )
-    return Outcome.TOOL_ERROR if failed else Outcome.OK
+    return RequestOutcome.TOOL_ERROR if failed else RequestOutcome.OK
 
 
-def _of_error(error: Exception) -> Outcome:
+def _of_error(error: Exception) -> RequestOutcome:
     """Callers' mistakes are known by their codes; whatever else is raised is ours."""
     if isinstance(error, ValidationError):
-        return Outcome.REFUSED
+        return RequestOutcome.REFUSED
     if isinstance(error, MCPError):
-        return Outcome.FAILED if error.error.code == INTERNAL_ERROR else Outcome.REFUSED
-    return Outcome.FAILED
+        return RequestOutcome.FAILED if error.error.code == INTERNAL_ERROR else RequestOutcome.REFUSED
+    return RequestOutcome.FAILED

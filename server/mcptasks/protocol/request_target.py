@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 from mcp.server.context import ServerRequestContext
 
 from mcptasks.model.task import ComponentKind
-from mcptasks.protocol.catalogue import Catalogue, Target, requested
+from mcptasks.protocol.catalogue import Catalogue, Target
+from mcptasks.protocol.component_methods import requested
 
 Sought: TypeAlias = tuple[ComponentKind, str]
 """Kind, and name or URI, of the component that a request names."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from mcp_types import Tool, ToolExecution
+from mcp_types import Tool
 
 from mcptasks.model.task_config import TaskConfig
+from mcptasks.protocol.v2025_11_25 import tool_execution
 
 
 def listed(tool: Tool, config: TaskConfig, *, task_tools: bool) -> Tool:
-    """The tool with `execution.taskSupport`, which one protocol version shows and the other leaves out."""
+    """The tool as `tools/list` has it. The SDK leaves out what the client's protocol version does not have."""
     if not config.runs_as_task:
         return tool
     plain = config.plain_call(task_tools=task_tools)
-    support: Literal["required", "optional"] = "required" if plain == "refuse" else "optional"
-    update: dict[str, object] = {"execution": ToolExecution(task_support=support)}
+    update: dict[str, object] = {"execution": tool_execution(plain)}
     if plain == "submit":
         # A task's id is no output of the tool, and clients check an answer against what was announced.
         update["output_schema"] = None

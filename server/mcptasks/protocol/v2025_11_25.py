@@ -6,40 +6,42 @@ https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/tasks
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
-from mcp_types import INVALID_PARAMS, METHOD_NOT_FOUND, ClientCapabilities, TaskStatusNotification
+from mcp_types import (
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    ClientCapabilities,
+    RequestParams,
+    TaskStatusNotification,
+    ToolExecution,
+)
 from mcp_types import methods as mcp_methods
+from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
+from pydantic import BaseModel, ConfigDict, Field
 
 from mcptasks.model.task import ComponentKind, JsonObject, Request
-from mcptasks.protocol.catalogue import KINDS, NOUNS, ArgumentsError, Catalogue, Target, requested
-from mcptasks.protocol.inline_calls import until_closing
+from mcptasks.model.task_config import PlainCall
+from mcptasks.protocol.catalogue import ArgumentsError, Catalogue, Target
+from mcptasks.protocol.component_methods import KIND_OF_METHOD, NOUN_OF_KIND, requested
+from mcptasks.protocol.inline_calls import run_until_closing
+from mcptasks.protocol.mcp_errors import as_mcp_error, label, not_offered, only_as_task
+from mcptasks.protocol.progress_notifications import send_progress
 from mcptasks.protocol.request_target import target_of
-from mcptasks.protocol.requests import (
-    AnswerParams,
-    Context,
-    ListParams,
-    TaskIdParams,
-    as_mcp_error,
-    give_answers,
-    idempotency_key_of,
-    not_offered,
-    principal_of_caller,
-    progress_meta,
-    request_of,
-    shaped_result,
-    task_failure,
-    task_fields,
-    trace_context_of,
-)
+from mcptasks.protocol.requests import Context, TaskIdParams, principal_of_caller, request_of
+from mcptasks.protocol.synchronous_calls import SynchronousCalls
+from mcptasks.protocol.task_answers import give_answers
+from mcptasks.protocol.task_calls import plain_call, task_call
+from mcptasks.protocol.task_json import progress_meta, shaped_result, task_failure, task_fields
+from mcptasks.protocol.task_methods import TaskMethod
 from mcptasks.protocol.v2025_11_25_http import ANSWER, exchange_of
 from mcptasks.protocol.v2025_11_25_questions import answer_in, asked_with, can_be_asked, related_task, request_message
 from mcptasks.protocol.v2025_11_25_sessions import HEADER as SESSION_HEADER
 from mcptasks.protocol.v2025_11_25_sessions import declared_by
-from mcptasks.protocol.waits import WaitingCalls, send_progress
 from mcptasks.tasks.calls import Call
 from mcptasks.tasks.service_errors import TaskNotFoundError
 from mcptasks.tasks.views import TaskView
@@ -53,6 +55,25 @@ VERSION = "2025-11-25"
 
 IMMEDIATE_RESPONSE_KEY = "io.modelcontextprotocol/model-immediate-response"
 """`_meta` of CreateTaskResult: what a host may tell the model as the call's immediate answer."""
+
+
+class ListParams(RequestParams):
+    """Params of tasks/list."""
+
+    cursor: str | None = Field(None, max_length=4096)
+
+
+class AnswerParams(BaseModel):
+    """A client's JSON-RPC response to a request of the server's; `result` or `error` are extra."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str = Field(max_length=1024)
+
+
+def tool_execution(plain: PlainCall) -> ToolExecution:
+    """What a listed tool says of tasks, by how calls without `params.task` are served."""
+    return ToolExecution(task_support="required" if plain == "refuse" else "optional")
 
 
 def render(view: TaskView) -> JsonObject:
@@ -162,7 +183,7 @@ class Protocol2025:
         """Announces tasks at `initialize` and answers augmented requests; all else goes on."""
         if ctx.method == "initialize":
             return self._announce(await call_next(ctx))
-        kind = KINDS.get(ctx.method)
+        kind = KIND_OF_METHOD.get(ctx.method)
         if kind is None or ctx.request_id is None or not self._offers(kind):
             # What is not offered is served as if nobody had asked for it (spec: MUST).
             return await call_next(ctx)
@@ -170,7 +191,7 @@ class Protocol2025:
             answer = await self._answer_if_task(kind, ctx)
         except Exception as error:
             raise as_mcp_error(error) from error
-        return await until_closing(self.service.closing, call_next, ctx) if answer is None else answer
+        return await run_until_closing(self.service.closing, call_next, ctx) if answer is None else answer
 
     def _announce(self, result: HandlerResult) -> HandlerResult:
         if isinstance(result, dict) and result.get("protocolVersion") == VERSION:
@@ -192,7 +213,7 @@ class Protocol2025:
         if not target.config.runs_as_task:
             raise MCPError(
                 code=METHOD_NOT_FOUND,
-                message=f"{_named(target)} does not run as a task: send the request without params.task",
+                message=f"{label(target)} does not run as a task: send the request without params.task",
             )
         ttl_ms = _asked_ttl(task)
         mcp_methods.validate_client_request(ctx.method, ctx.protocol_version, params)
@@ -203,9 +224,8 @@ class Protocol2025:
 
     async def _plain(self, target: Target, ctx: Context) -> JsonObject | None:
         """The answer to a request without `params.task`; None where it is to run inline."""
-        tools = self.service.settings.task_tools and target.component.kind is ComponentKind.TOOL
-        how = target.config.plain_call(task_tools=tools)
-        if not target.config.runs_as_task or how == "inline":
+        how = plain_call(target, self.service.settings)
+        if how == "inline":
             return None
         if how == "refuse":
             raise only_as_task(target)
@@ -215,23 +235,14 @@ class Protocol2025:
         except ArgumentsError:
             # The component refuses them itself, before its body runs.
             return None
-        return await WaitingCalls(self.service).plain(ctx, call, how)
+        return await SynchronousCalls(self.service).answer_plain(ctx, call, how)
 
     def _call(self, target: Target, ttl_ms: int | None, ctx: Context) -> Call:
-        """The call that the request makes. Raises ArgumentsError."""
+        """The call that the request makes. Raises ArgumentsError, InvalidCallError."""
         arguments = (ctx.params or {}).get("arguments") or {} if ctx.method in _WITH_ARGUMENTS else {}
         target.check_arguments(arguments)
-        return Call(
-            component=target.component,
-            arguments=arguments,
-            config=target.config,
-            ttl_ms=ttl_ms,
-            principal=principal_of_caller(self.service.settings.forward_claims),
-            request=self._request(ctx),
-            trace_context=trace_context_of(ctx),
-            idempotency_key=idempotency_key_of(ctx),
-            idempotent_hint=target.is_idempotent,
-            can_ask=target.can_ask,
+        return task_call(
+            target, arguments, ctx, request=self._request(ctx), settings=self.service.settings, ttl_ms=ttl_ms
         )
 
     def _request(self, ctx: Context) -> Request:
@@ -240,6 +251,15 @@ class Protocol2025:
         return request.model_copy(update={"client_capabilities": _declared(ctx)})
 
 
+METHODS: Mapping[str, TaskMethod[Protocol2025]] = {
+    "tasks/get": TaskMethod(TaskIdParams, Protocol2025.get, frozenset({VERSION})),
+    "tasks/cancel": TaskMethod(TaskIdParams, Protocol2025.cancel, frozenset({VERSION})),
+    "tasks/result": TaskMethod(TaskIdParams, Protocol2025.result, frozenset({VERSION})),
+    "tasks/list": TaskMethod(ListParams, Protocol2025.list, frozenset({VERSION})),
+    # Some clients leave the version out where they answer, which makes it an older one.
+    ANSWER: TaskMethod(AnswerParams, Protocol2025.answer, frozenset(HANDSHAKE_PROTOCOL_VERSIONS)),
+}
+
 _WITH_ARGUMENTS = frozenset({"tools/call", "prompts/get"})
 
 
@@ -247,21 +267,9 @@ def _declared(ctx: Context) -> JsonObject | None:
     return declared_by(ctx.request.headers.get(SESSION_HEADER)) if ctx.request is not None else None
 
 
-def only_as_task(target: Target) -> MCPError:
-    """The error for a request that wants inline what its author allows as a task only."""
-    return MCPError(
-        code=METHOD_NOT_FOUND,
-        message=f"{_named(target)} runs only as a task: send params.task with protocol version {VERSION}",
-    )
-
-
-def _named(target: Target) -> str:
-    return f"{NOUNS[target.component.kind]} {target.component.name!r}"
-
-
 def _unknown(kind: ComponentKind, name: object) -> MCPError:
     data = {"uri": name} if kind is ComponentKind.RESOURCE else None
-    return MCPError(code=INVALID_PARAMS, message=f"Unknown {NOUNS[kind].lower()}: {name}", data=data)
+    return MCPError(code=INVALID_PARAMS, message=f"Unknown {NOUN_OF_KIND[kind].lower()}: {name}", data=data)
 
 
 def _asked_ttl(task: object) -> int | None:

@@ -3,7 +3,7 @@
 * A request of the server's on the stream of one of the client's, and the client's response to it, at any replica. The
   transport drops responses: it has no session that could wait for one. So a response is handed to it as a request of
   ours, by which it passes all that guards requests (token, Host and Origin, size), and is answered with 202.
-* A session id that needs no session (`sessions`).
+* A session id that needs no session (`v2025_11_25_sessions`).
 * GET and DELETE: 405. There is neither a stream that belongs to no request nor a session to end.
 """
 

@@ -5,7 +5,7 @@ https://github.com/modelcontextprotocol/ext-tasks, specification/2026-07-28/task
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -15,29 +15,25 @@ from mcp.server.mcpserver.server import require_client_extension
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import decode_header_value
 from mcp_types import HEADER_MISMATCH, CallToolRequestParams, ClientCapabilities
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import Field
 
 from mcptasks.model.questions import Answer
 from mcptasks.model.task import ComponentKind, InputRequest, JsonObject, Phase
 from mcptasks.model.task_config import PlainCall
-from mcptasks.protocol.catalogue import ArgumentsError, Catalogue, Target, requested
+from mcptasks.protocol.catalogue import ArgumentsError, Catalogue, Target
+from mcptasks.protocol.component_methods import requested
+from mcptasks.protocol.inline_calls import run_until_closing
 from mcptasks.protocol.input_requests import answer_text, missing_capability, params_of
+from mcptasks.protocol.mcp_errors import as_mcp_error, only_as_task
 from mcptasks.protocol.request_target import target_of
-from mcptasks.protocol.requests import (
-    Context,
-    TaskIdParams,
-    UpdateParams,
-    as_mcp_error,
-    give_answers,
-    idempotency_key_of,
-    principal_of_caller,
-    progress_meta,
-    request_of,
-    shaped_result,
-    task_failure,
-    task_fields,
-    trace_context_of,
-)
-from mcptasks.protocol.waits import WaitingCalls
+from mcptasks.protocol.requests import Context, TaskIdParams, principal_of_caller, request_of
+from mcptasks.protocol.synchronous_calls import SynchronousCalls
+from mcptasks.protocol.task_answers import give_answers
+from mcptasks.protocol.task_calls import plain_call, task_call
+from mcptasks.protocol.task_json import progress_meta, shaped_result, task_failure, task_fields
+from mcptasks.protocol.task_methods import TaskMethod
+from mcptasks.protocol.versions import COMPLETE
 from mcptasks.tasks.calls import Call
 from mcptasks.tasks.service_errors import TaskEndedError
 from mcptasks.tasks.views import TaskView
@@ -50,6 +46,12 @@ EXTENSION = "io.modelcontextprotocol/tasks"
 
 How: TypeAlias = PlainCall | Literal["task"]
 """How a call is served: as a task, or as one whose client knows no tasks."""
+
+
+class UpdateParams(TaskIdParams):
+    """Params of tasks/update."""
+
+    input_responses: dict[str, dict[str, Any]] = Field(alias="inputResponses")
 
 
 def render(view: TaskView) -> JsonObject:
@@ -69,7 +71,7 @@ class Protocol2026:
         """tasks/get: the task with its result, error or outstanding input requests inlined."""
         self._check(ctx, params)
         view = await self.service.poll(params.task_id, principal_of_caller())
-        return {"resultType": "complete", **await self.detail(view, ctx)}
+        return {**COMPLETE, **await self.detail(view, ctx)}
 
     async def detail(self, view: TaskView, ctx: Context) -> JsonObject:
         """`DetailedTask`: the task and what its status brings along.
@@ -79,7 +81,7 @@ class Protocol2026:
         declared = ctx.session.client_capabilities
         task = render(view) | progress_meta(view)
         if view.result is not None:
-            task["result"] = {"resultType": "complete", **await shaped_result(self.service, view, VERSION)}
+            task["result"] = {**COMPLETE, **await shaped_result(self.service, view, VERSION)}
         elif view.phase is Phase.FAILED:
             failure = task_failure(view)
             task["error"] = failure.error.model_dump(by_alias=True, mode="json", exclude_none=True)
@@ -92,30 +94,39 @@ class Protocol2026:
         self._check(ctx, params)
         with suppress(TaskEndedError):
             await self.service.cancel(params.task_id, principal_of_caller())
-        return {"resultType": "complete"}
+        return dict(COMPLETE)
 
     async def update(self, ctx: Context, params: UpdateParams) -> HandlerResult:
         """tasks/update: an empty acknowledgement; answers to questions that nobody asked are ignored (SHOULD)."""
         self._check(ctx, params)
         await give_answers(self.service, params.task_id, params.input_responses, _answer)
-        return {"resultType": "complete"}
+        return dict(COMPLETE)
 
-    def runs_inline(self, ctx: Context) -> bool:
-        """Whether the request runs a component in this process, so that no other replica can go on with it."""
-        name = requested(ctx.method, ctx.params)
-        return name is not None and self._how(target_of(name, ctx, self.catalogue), ctx) == "inline"
+    async def middleware(self, ctx: Context, call_next: CallNext) -> HandlerResult:
+        """Ends what runs in this process before the process ends; all else goes on.
+
+        This version has no tasks but those of tools: a prompt or a resource whose author allows it as a task only is
+        not served inline.
+        """
+        sought = requested(ctx.method, ctx.params)
+        if sought is None:
+            return await call_next(ctx)
+        target = target_of(sought, ctx, self.catalogue)
+        if target is not None and sought[0] is not ComponentKind.TOOL and target.config.mode == "required":
+            raise only_as_task(target)
+        if self._how(target, ctx) != "inline":
+            return await call_next(ctx)
+        return await run_until_closing(self.service.closing, call_next, ctx)
 
     def _how(self, target: Target | None, ctx: Context) -> How:
-        """How the request is served. This version has no tasks but those of tools."""
+        """How the request is served."""
         if target is None or target.component.kind is not ComponentKind.TOOL or not target.config.runs_as_task:
             return "inline"
-        if _declares_extension(ctx):
-            return "task"
-        return target.config.plain_call(task_tools=self.service.settings.task_tools)
+        return "task" if _declares_extension(ctx) else plain_call(target, self.service.settings)
 
     async def call_tool(self, params: CallToolRequestParams, ctx: Context, call_next: CallNext) -> HandlerResult:
         """tools/call: a task where the tool allows it and the request declares the extension."""
-        waiting = WaitingCalls(self.service)
+        calls = SynchronousCalls(self.service)
         target = target_of((ComponentKind.TOOL, params.name), ctx, self.catalogue)
         how = self._how(target, ctx)
         if target is None or how == "inline":
@@ -135,29 +146,20 @@ class Protocol2026:
         try:
             call = self._call(target, arguments, ctx)
             if how != "task":
-                return {"resultType": "complete", **await waiting.plain(ctx, call, how)}
-            answer = await waiting.within(ctx, call)
+                return {**COMPLETE, **await calls.answer_plain(ctx, call, how)}
+            answer = await calls.answer_soon(ctx, call)
         except Exception as error:
             raise as_mcp_error(error) from error
         if isinstance(answer, TaskView):
             return {"resultType": "task", **render(answer)}
-        return {"resultType": "complete", **answer}
+        return {**COMPLETE, **answer}
 
     def _call(self, target: Target, arguments: JsonObject, ctx: Context) -> Call:
-        params = ctx.params or {}
+        """The call that the request makes, with what its earlier rounds have brought. Raises InvalidCallError."""
+        params, settings = ctx.params or {}, self.service.settings
         rounds = {"input_responses": params.get("inputResponses"), "request_state": params.get("requestState")}
-        request = request_of(ctx, self.service.settings.forward_headers).model_copy(update=rounds)
-        return Call(
-            component=target.component,
-            arguments=arguments,
-            config=target.config,
-            principal=principal_of_caller(self.service.settings.forward_claims),
-            request=request,
-            trace_context=trace_context_of(ctx),
-            idempotency_key=idempotency_key_of(ctx),
-            idempotent_hint=target.is_idempotent,
-            can_ask=target.can_ask,
-        )
+        request = request_of(ctx, settings.forward_headers).model_copy(update=rounds)
+        return task_call(target, arguments, ctx, request=request, settings=settings)
 
     def _check(self, ctx: Context, params: TaskIdParams) -> None:
         """Capability first, then the routing header: a wrong one is refused, a missing one tolerated."""
@@ -167,6 +169,21 @@ class Protocol2026:
             raise MCPError(
                 code=HEADER_MISMATCH, message="Header mismatch: Mcp-Name does not name the task in params.taskId"
             )
+
+
+METHODS: Mapping[str, TaskMethod[Protocol2026]] = {
+    "tasks/get": TaskMethod(TaskIdParams, Protocol2026.get, frozenset(MODERN_PROTOCOL_VERSIONS)),
+    "tasks/cancel": TaskMethod(TaskIdParams, Protocol2026.cancel, frozenset(MODERN_PROTOCOL_VERSIONS)),
+    "tasks/update": TaskMethod(UpdateParams, Protocol2026.update, frozenset(MODERN_PROTOCOL_VERSIONS)),
+}
+
+
+def without_extension(ctx: Context, result: HandlerResult) -> HandlerResult:
+    """The result, where tasks are not served: `server/discover` must not advertise them."""
+    if ctx.method == "server/discover" and isinstance(result, dict):
+        extensions: dict[str, Any] = result.get("capabilities", {}).get("extensions", {})
+        extensions.pop(EXTENSION, None)
+    return result
 
 
 def _answer(request: InputRequest, response: JsonObject) -> Answer:

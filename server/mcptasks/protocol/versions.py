@@ -1,4 +1,4 @@
-"""The protocol versions with tasks, and the keys by which our server and client say more than they have."""
+"""The protocol versions with tasks: what tells them apart by name, and what our server and client add to them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ PROTOCOLS: tuple[ProtocolChoice, ...] = ("2025-11-25", "2026-07-28")
 
 TAKES_TTL: ProtocolChoice = "2025-11-25"
 """The version in which a caller may ask for a ttl; in the other one that is left to the server."""
+
+HAS_TASKS_OF_ALL_KINDS: ProtocolChoice = "2025-11-25"
+"""The version in which prompts and resources can run as tasks; the other one has tasks of tools alone."""
+
+TASK_METHODS = frozenset({"tasks/get", "tasks/cancel", "tasks/result", "tasks/list", "tasks/update"})
+"""The methods about tasks, those of all versions."""
+
+COMPLETE = {"resultType": "complete"}
+"""What marks a result as a call's last answer, where the version has such a mark; the SDK drops it where not."""
+
+RESERVED_PREFIX = "io.modelcontextprotocol/"
+"""Begins the keys of `_meta` that belong to the protocol and its extensions."""
 
 PROGRESS_META = "mcptasks.dev/progress"
 """Key in a task's `_meta` for progress in numbers, which no protocol version has: both have a message only."""

@@ -38,8 +38,9 @@ from mcptasks.authoring.progress import LatestReport, listening
 from mcptasks.gateway.contract import Assignment, ErrorOutcome, FailureOutcome, ResultOutcome
 from mcptasks.model.questions import Answer, QuestionError
 from mcptasks.model.task import JsonObject, Reason
-from mcptasks.protocol.catalogue import METHODS, Catalogue, Target, request_params, requested
-from mcptasks.protocol.input_requests import KINDS, require_capability, summary
+from mcptasks.protocol.catalogue import Catalogue, Target
+from mcptasks.protocol.component_methods import METHOD_OF_KIND, request_params, requested
+from mcptasks.protocol.input_requests import INPUT_METHODS, require_capability, summary
 from mcptasks.protocol.request_target import carrying
 
 logger = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ async def execute(
             "imported: what a running server adds later is not in its Pods",
         )
     arguments = pydantic_core.from_json(assignment.arguments_text)
-    if arguments and METHODS[component.kind] == "resources/read":
+    if arguments and METHOD_OF_KIND[component.kind] == "resources/read":
         return FailureOutcome(
             reason=Reason.INVALID_ARGUMENTS, message=f"A {component.kind} takes no arguments besides its URI"
         )
@@ -197,7 +198,7 @@ def _request(
         params["inputResponses"] = request.input_responses
     if request.request_state is not None:
         params["requestState"] = request.request_state
-    method = METHODS[component.kind]
+    method = METHOD_OF_KIND[component.kind]
     ctx: ServerRequestContext[Any, Any] = ServerRequestContext(
         # All of the component's log messages go to the Pod's log, whatever the caller wanted to hear of.
         session=ServerSession(dispatch, connection, request_meta={LOG_LEVEL_META_KEY: "debug"}),  # type: ignore[arg-type]
@@ -274,7 +275,7 @@ class TaskDispatchContext:
             MCPError: the client cannot be asked this, or has answered with an error.
             NoBackChannelError: nobody can be asked this from a task.
         """
-        if method not in KINDS:
+        if method not in INPUT_METHODS:
             raise NoBackChannelError(method)
         params = dict(params or {})
         if self.checked:

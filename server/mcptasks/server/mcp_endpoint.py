@@ -7,10 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from mcp.server.transport_security import TransportSecuritySettings
-from starlette.types import ASGIApp
 
 from mcptasks.authoring.task_server import TaskServer
-from mcptasks.protocol.transport import HandshakeHttp
+from mcptasks.protocol.transport import complete_transport
 from mcptasks.server.auth.authentication import Authentication
 from mcptasks.server.auth.unverifiable_tokens import UnverifiableTokens
 from mcptasks.server.health import add_health_checks
@@ -53,7 +52,7 @@ def endpoint_app(
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
 
     add_health_checks(app, service)
-    served: ASGIApp = HandshakeHttp(mcp_app, settings.path, settings.max_body_bytes)
+    served = complete_transport(mcp_app, settings.path, settings.max_body_bytes)
     if authentication is not None:
         served = UnverifiableTokens(served, authentication)
     app.mount("/", JsonRpcErrors(served, settings.max_body_bytes))

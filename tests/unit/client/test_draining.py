@@ -6,7 +6,7 @@ from mcp.shared.exceptions import MCPError
 
 from mcptasks.client.protocol.json_rpc import error_of
 from mcptasks.client.protocol.retry import was_not_started
-from mcptasks.protocol.requests import as_mcp_error
+from mcptasks.protocol.mcp_errors import as_mcp_error
 from mcptasks.tasks.service_errors import DrainingError, UnavailableServiceError
 
 

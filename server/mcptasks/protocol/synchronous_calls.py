@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
-from mcp_types import ProgressNotification
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task_config import PlainCall
-from mcptasks.protocol.requests import Context, shaped_result, task_failure
+from mcptasks.protocol.progress_notifications import send_progress
+from mcptasks.protocol.requests import Context
+from mcptasks.protocol.task_json import shaped_result, task_failure
 from mcptasks.tasks.calls import Call
 from mcptasks.tasks.service_errors import DrainingError, InterruptedCallError, ServiceError
 from mcptasks.tasks.views import TaskView
@@ -23,16 +24,14 @@ if TYPE_CHECKING:
 
 CANCEL_SECONDS = 5.0
 
-Tell = Callable[[TaskView], Awaitable[None]]
-
 
 @dataclass(frozen=True)
-class WaitingCalls:
+class SynchronousCalls:
     """Makes tasks of calls and waits for them."""
 
     service: TaskService
 
-    async def plain(self, ctx: Context, call: Call, how: PlainCall) -> JsonObject:
+    async def answer_plain(self, ctx: Context, call: Call, how: PlainCall) -> JsonObject:
         """The answer to a call whose client knows no tasks.
 
         `wait` answers as the component itself would have, however long that takes; `submit` does so if it ends soon,
@@ -42,9 +41,9 @@ class WaitingCalls:
         view = await self.service.create(replace(call, can_ask=False))
         seconds = None if how == "wait" else call.config.answer_within_seconds
         ended = await self._ended(ctx, call, view, seconds)
-        return submitted(view) if ended is None else await self._answer(ended, ctx.protocol_version)
+        return _submitted(view) if ended is None else await self._answer(ended, ctx.protocol_version)
 
-    async def within(self, ctx: Context, call: Call) -> TaskView | JsonObject:
+    async def answer_soon(self, ctx: Context, call: Call) -> TaskView | JsonObject:
         """The task, or the plain answer if it ends within the time that its component's configuration gives it."""
         view = await self.service.create(call)
         seconds = call.config.answer_within_seconds
@@ -53,7 +52,7 @@ class WaitingCalls:
 
     async def _ended(self, ctx: Context, call: Call, view: TaskView, seconds: float | None) -> TaskView | None:
         """The ended task; None where it is not over in time, or asks its caller something."""
-        async with self._abandoned_with_the_call(call, view):
+        async with self._cancelled_with_call(call, view):
             if seconds is None:
                 # Nobody else could answer this call: it has all the time that the server has left.
                 return await self._end(ctx, call, view, self.service.closing)
@@ -72,7 +71,7 @@ class WaitingCalls:
         raise AssertionError("follow ends only with a terminal task")
 
     @asynccontextmanager
-    async def _abandoned_with_the_call(self, call: Call, view: TaskView) -> AsyncIterator[None]:
+    async def _cancelled_with_call(self, call: Call, view: TaskView) -> AsyncIterator[None]:
         """Cancel the task if the call ends before its caller got anything: nobody could ever ask for the task.
 
         With an idempotency key the caller can: the same call again is the same task.
@@ -100,23 +99,7 @@ class WaitingCalls:
         return await shaped_result(self.service, view, version)
 
 
-async def send_progress(ctx: Context, view: TaskView, meta: JsonObject | None = None) -> None:
-    """Progress of the task on the stream of the current request, if its task was asked to report any."""
-    token = (view.request.meta or {}).get("progressToken")
-    if token is None or view.progress is None:
-        return
-    progress: dict[str, Any] = {"progressToken": token, "progress": view.progress}
-    if meta:
-        progress["_meta"] = meta
-    if view.progress_total is not None:
-        progress["total"] = view.progress_total
-    if view.message:
-        progress["message"] = view.message
-    notification = ProgressNotification.model_validate({"params": progress})
-    await ctx.session.send_notification(notification, related_request_id=ctx.request_id)
-
-
-def submitted(view: TaskView) -> JsonObject:
+def _submitted(view: TaskView) -> JsonObject:
     """A tool's result that says, in text, where its result will be."""
     text = (
         f"{view.component.name} runs in the background as task {view.task_id}. "

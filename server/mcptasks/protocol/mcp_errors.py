@@ -1,0 +1,93 @@
+"""Failures as JSON-RPC errors, whose texts may be shown to a caller."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from mcp.server.context import HandlerResult
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
+from pydantic import ValidationError
+
+from mcptasks.protocol.catalogue import ArgumentsError, Target
+from mcptasks.protocol.component_methods import NOUN_OF_KIND
+from mcptasks.protocol.requests import Context
+from mcptasks.protocol.versions import HAS_TASKS_OF_ALL_KINDS
+from mcptasks.tasks.service_errors import (
+    DrainingError,
+    InterruptedCallError,
+    InvalidCallError,
+    ServiceError,
+    TaskEndedError,
+    TaskNotFoundError,
+    TaskRefusedError,
+    TooManyPollsError,
+    TooManySubscriptionsError,
+    TooManyTasksError,
+    UnavailableServiceError,
+)
+
+logger = logging.getLogger(__name__)
+
+Handler: TypeAlias = Callable[[Context, Any], Awaitable[HandlerResult]]
+
+_CODES: dict[type[Exception], int] = {
+    TaskNotFoundError: INVALID_PARAMS,
+    TaskEndedError: INVALID_PARAMS,
+    InvalidCallError: INVALID_PARAMS,
+    ArgumentsError: INVALID_PARAMS,
+    TooManyTasksError: INTERNAL_ERROR,
+    TooManyPollsError: INTERNAL_ERROR,
+    TooManySubscriptionsError: INTERNAL_ERROR,
+    TaskRefusedError: INTERNAL_ERROR,
+    UnavailableServiceError: INTERNAL_ERROR,
+    DrainingError: INTERNAL_ERROR,
+    InterruptedCallError: INTERNAL_ERROR,
+}
+
+
+def with_mcp_errors(handler: Handler) -> Handler:
+    """The handler with every failure as a JSON-RPC error whose text may be shown to a caller."""
+
+    async def handle(ctx: Context, params: Any) -> HandlerResult:
+        try:
+            return await handler(ctx, params)
+        except Exception as error:
+            raise as_mcp_error(error) from error
+
+    return handle
+
+
+def as_mcp_error(error: Exception) -> Exception:
+    """The error for the wire. Unexpected ones are logged and reach the caller without their text."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, MCPError | ValidationError):
+        return error
+    for kind, code in _CODES.items():
+        if isinstance(error, kind):
+            return MCPError(code=code, message=str(error), data=getattr(error, "data", None))
+    if isinstance(error, ServiceError):
+        return MCPError(code=INTERNAL_ERROR, message=str(error), data=error.data)
+    logger.error("request failed unexpectedly", exc_info=error)
+    return MCPError(code=INTERNAL_ERROR, message="Internal server error")
+
+
+def not_offered(method: str) -> MCPError:
+    """The error for a method that this server does not offer."""
+    return MCPError(code=METHOD_NOT_FOUND, message="Method not found", data=method)
+
+
+def only_as_task(target: Target) -> MCPError:
+    """The error for a request that wants inline what its author allows as a task only."""
+    return MCPError(
+        code=METHOD_NOT_FOUND,
+        message=f"{label(target)} runs only as a task: send params.task with protocol version {HAS_TASKS_OF_ALL_KINDS}",
+    )
+
+
+def label(target: Target) -> str:
+    """What errors call the component."""
+    return f"{NOUN_OF_KIND[target.component.kind]} {target.component.name!r}"

@@ -1,0 +1,68 @@
+"""A task as JSON, as far as all protocol versions spell it alike: its fields, its progress, its result or error."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING
+
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR
+from mcp_types import methods as mcp_methods
+from pydantic import ValidationError
+
+from mcptasks.model.lifecycle import timestamp
+from mcptasks.model.task import JsonObject, Phase
+from mcptasks.protocol.component_methods import METHOD_OF_KIND
+from mcptasks.protocol.versions import COMPLETE, PROGRESS_META
+from mcptasks.tasks.views import TaskView
+
+if TYPE_CHECKING:
+    from mcptasks.tasks.service import TaskService
+
+logger = logging.getLogger(__name__)
+
+INVALID_RESULT = "Handler returned an invalid result"
+"""What the SDK says of an inline call whose result the protocol version cannot carry."""
+
+
+def task_fields(view: TaskView, status: Phase) -> JsonObject:
+    """The fields of a task that all protocol versions spell alike."""
+    task: JsonObject = {
+        "taskId": view.task_id,
+        "status": status.value,
+        "createdAt": timestamp(view.created_at),
+        "lastUpdatedAt": timestamp(view.last_updated_at),
+    }
+    if view.message:
+        task["statusMessage"] = view.message
+    return task
+
+
+def progress_meta(view: TaskView) -> JsonObject:
+    """`_meta` of a task with its progress in numbers, for clients that know the key; nothing where there are none."""
+    if view.progress is None:
+        return {}
+    progress: JsonObject = {"current": view.progress}
+    if view.progress_total is not None:
+        progress["total"] = view.progress_total
+    return {"_meta": {PROGRESS_META: progress}}
+
+
+async def shaped_result(service: TaskService, view: TaskView, version: str) -> JsonObject:
+    """The task's result, in the shape that the given protocol version has for it."""
+    stored = {**COMPLETE, **json.loads(await service.result_text(view))}
+    try:
+        return mcp_methods.serialize_server_result(METHOD_OF_KIND[view.component.kind], version, stored)
+    except ValidationError as error:
+        logger.error("the recorded result is no result of this kind", exc_info=error, extra={"task": view.task_id})
+        raise MCPError(code=INTERNAL_ERROR, message=INVALID_RESULT) from None
+
+
+def task_failure(view: TaskView) -> MCPError:
+    """The JSON-RPC error of a task that ended without a result: its own one, or one that tells the reason."""
+    if view.error is not None:
+        data = None if view.error.data_text is None else json.loads(view.error.data_text)
+        return MCPError(code=view.error.code, message=view.error.message, data=data)
+    message = view.message or f"Task {view.phase.value}"
+    return MCPError(code=INTERNAL_ERROR, message=message, data={"reason": view.reason} if view.reason else None)
