@@ -1,4 +1,4 @@
-"""What decides reads no clock and no file: whatever it goes by is handed to it. Imports are checked by their contract."""
+"""What decides reads no clock and no file: it goes by what it is handed. Imports are checked by their contract."""
 
 from __future__ import annotations
 
