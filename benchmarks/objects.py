@@ -41,7 +41,8 @@ from mcptasks_operator.acting.events import EventPoster  # noqa: E402
 from mcptasks_operator.acting.executors import Executors, JobExecutor  # noqa: E402
 from mcptasks_operator.acting.gatherer import Gatherer, NamespaceWarnings  # noqa: E402
 from mcptasks_operator.acting.reconciler import Reconciler  # noqa: E402
-from mcptasks_operator.watching.cache import Cache, WatchedKind  # noqa: E402
+from mcptasks_operator.watching.cache import Cache  # noqa: E402
+from mcptasks_operator.watching.watched_kinds import WatchedKind  # noqa: E402
 
 NOBODY = cast(KubeClient, None)
 """Nothing here asks the API server for anything."""

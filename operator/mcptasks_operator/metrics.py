@@ -20,7 +20,7 @@ GONE_BUCKETS = (0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300)
 
 
 class ObservedQueue(Protocol):
-    """What is told of the work queue."""
+    """What the metrics show of the work queue."""
 
     @property
     def busy(self) -> int: ...
@@ -35,7 +35,7 @@ class ObservedQueue(Protocol):
 
 
 @dataclass(frozen=True)
-class Work:
+class LeadingWork:
     """The work of a leading operator."""
 
     queue: ObservedQueue
@@ -43,14 +43,14 @@ class Work:
 
 
 @dataclass(eq=False)
-class State:
-    """What is read when somebody asks for the metrics; `work` while this process leads."""
+class ProcessState:
+    """What the metrics are read from; `work` is set while this process leads."""
 
     silence: Callable[[], float] = lambda: 0.0
-    work: Work | None = None
+    work: LeadingWork | None = None
 
-    def of_work(self, read: Callable[[Work], float]) -> Callable[[], float]:
-        """The value while this process leads, else 0."""
+    def of_work(self, read: Callable[[LeadingWork], float]) -> Callable[[], float]:
+        """The value while this process leads, otherwise 0."""
         return lambda: 0.0 if self.work is None else read(self.work)
 
     def phases(self) -> dict[str, float]:
@@ -72,7 +72,7 @@ def _phase(item: dict[str, object]) -> str:
 class OperatorMetrics:
     """All metrics of one operator process, in the registry of `instruments`."""
 
-    state: State = field(default_factory=State)
+    state: ProcessState = field(default_factory=ProcessState)
     instruments: Instruments = field(default_factory=Instruments)
 
     def __post_init__(self) -> None:

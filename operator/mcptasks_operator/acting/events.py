@@ -1,7 +1,7 @@
 """Kubernetes events about tasks, as `kubectl describe mcptask` shows them.
 
-Posting is best effort: it never holds up or fails a task. An event's name is made from the task and the reason, so that
-a second post of the same fact, by whichever operator, is refused by the API server as a duplicate.
+Posting is best effort: it never delays a task or makes it fail. An event's name is made from the task and the reason,
+so that the API server refuses a second post of the same fact, by whichever operator, as a duplicate.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class EventPoster:
     _posted: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
     def post(self, task: McpTask, notice: Notice) -> None:
-        """Have the event posted, unless it was already."""
+        """Queue the event for posting, unless that has been done before."""
         event = make_event(task, notice, self.identity, utc_now())
         if event["metadata"]["name"] in self._posted:
             return

@@ -1,4 +1,4 @@
-"""How a task's process comes to run: one small interface, chosen by the template's `executor`.
+"""How a task's process is started and stopped: one small interface, chosen by the template's `executor`.
 
 Whatever executes a task keeps a Job of the task's name: people, quotas, TTL and garbage collection work on Jobs. An
 executor with Pods of its own takes over such a Job with `spec.managedBy`.
@@ -30,10 +30,10 @@ class TaskExecutor(Protocol):
         """
 
     async def stop(self, namespace: str, name: str, uid: str) -> JsonObject:
-        """Delete the Job with its Pods if its uid is this one; returns the API server's answer.
+        """Delete the Job with its Pods if it has this uid; returns the API server's answer.
 
         Raises:
-            KubeError: as NotFoundError where the Job is gone, ConflictError where it is another one.
+            KubeError: as NotFoundError where the Job is gone, ConflictError where it is another Job.
         """
 
 
@@ -53,7 +53,7 @@ class JobExecutor:
 
 @dataclass(frozen=True)
 class Executors:
-    """The executors by the name that templates give them."""
+    """The executors by their names in templates."""
 
     job: TaskExecutor
 

@@ -19,7 +19,8 @@ from mcptasks.model.base import LABEL_TASK_UID, JsonObject
 from mcptasks_operator.deciding.diagnosis import MAX_LOG_LINE
 from mcptasks_operator.deciding.evidence import Evidence, JobRefusal, Need, RefusalKind, TemplateState
 from mcptasks_operator.deciding.facts import PodFacts, TerminatedState, WarningEvent, warning_events
-from mcptasks_operator.watching.cache import Cache, TaskSnapshot, WatchedKind
+from mcptasks_operator.watching.cache import Cache, TaskSnapshot
+from mcptasks_operator.watching.watched_kinds import WatchedKind
 
 logger = logging.getLogger(__name__)
 

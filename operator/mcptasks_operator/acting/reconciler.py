@@ -50,12 +50,13 @@ from mcptasks_operator.deciding.manifests import InvalidTemplateError, template_
 from mcptasks_operator.deciding.policy import Policy, is_default_template, policy_of
 from mcptasks_operator.deciding.statuses import patch_for
 from mcptasks_operator.metrics import OperatorMetrics
-from mcptasks_operator.watching.cache import Cache, TaskSnapshot, WatchedKind
+from mcptasks_operator.watching.cache import Cache, TaskSnapshot
+from mcptasks_operator.watching.watched_kinds import WatchedKind
 
 logger = logging.getLogger(__name__)
 
 MAX_STEPS = 12
-"""Steps that a task may take in one go before the next task has its turn."""
+"""Steps that a task may take before the worker turns to the next task."""
 
 YIELD_SECONDS = 0.5
 
@@ -88,7 +89,7 @@ class Reconciler:
             return await self._reconcile(key)
 
     async def _reconcile(self, key: Key) -> float | None:
-        evidence = self._evidence()
+        evidence = self._initial_evidence()
         for _ in range(MAX_STEPS):
             snapshot = self.cache.snapshot(key)
             if snapshot is None:
@@ -108,7 +109,7 @@ class Reconciler:
                 self.events.post(task, decision.notice)
         return YIELD_SECONDS
 
-    def _evidence(self) -> Evidence:
+    def _initial_evidence(self) -> Evidence:
         return Evidence(watching_since=self.since)
 
     def _situation(self, key: Key, snapshot: TaskSnapshot, task: McpTask, evidence: Evidence) -> Situation:
@@ -136,7 +137,7 @@ class Reconciler:
             case ShowCause():
                 return StepResult(at.evidence, await self._write_status(at, step))
             case EndTask() | MarkTerminated():
-                return StepResult(self._evidence(), await self._write_status(at, step))
+                return StepResult(self._initial_evidence(), await self._write_status(at, step))
             case DeleteJob():
                 await self._delete_job(at, step)
             case DeletePods():
@@ -145,15 +146,15 @@ class Reconciler:
                 await self._set_job_ttl(at, step)
             case DeleteTask():
                 await self._delete_task(at)
-        return StepResult(self._evidence())
+        return StepResult(self._initial_evidence())
 
     async def _create_job(self, at: Situation) -> StepResult:
         try:
             job = await self.executors.of(at.template).start(at.task, at.template)
         except AlreadyExistsError:
-            # By this operator before its cache knew, by another one, or by somebody else: the owner will tell.
+            # Created by this operator before its cache knew, by another one, or by somebody else: the owner tells.
             await self.gatherer.read_job(at.key)
-            return StepResult(replace(self._evidence(), fresh=True), effective=False)
+            return StepResult(replace(self._initial_evidence(), fresh=True), effective=False)
         except (InvalidTemplateError, InvalidError) as error:
             return self._refused(at, RefusalKind.INVALID, error)
         except ForbiddenError as error:
@@ -165,13 +166,13 @@ class Reconciler:
         self.cache.put(WatchedKind.JOB, job)
         self.metrics.job_created(at.task, self.now())
         logger.info("created Job %s", at.task.name)
-        return StepResult(self._evidence())
+        return StepResult(self._initial_evidence())
 
     def _refused(self, at: Situation, kind: RefusalKind, error: Exception) -> StepResult:
         return StepResult(replace(at.evidence, refusal=JobRefusal(kind, str(error))), effective=False)
 
     async def _write_status(self, at: Situation, write: StatusWrite) -> bool:
-        """Write what was decided against the very version it was decided on; a newer one is decided on anew.
+        """Write to the very version on which the decision rests; for a newer one a new decision is made.
 
         Returns whether it was written.
         """

@@ -1,4 +1,4 @@
-"""The workers: each takes a key from the queue, has it reconciled and never dies of what goes wrong."""
+"""The workers: each takes keys from the queue and has their tasks reconciled. No error ends a worker."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Workers:
         try:
             async with asyncio.timeout(RECONCILE_SECONDS):
                 again = await self.reconcile(key)
-        except Exception as error:  # noqa: BLE001 - a task that cannot be worked on must not take the worker with it
+        except Exception as error:  # noqa: BLE001 - one task must not end the worker that serves all
             pause = self.queue.add_failed(key)
             with bind_task(key[1]):
                 _log(error, pause)

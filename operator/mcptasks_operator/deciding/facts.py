@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from mcptasks.model.base import LABEL_TASK, LABEL_TASK_UID, LABEL_TEMPLATE_HASH, JsonObject
@@ -169,7 +169,7 @@ class WarningEvent:
     last_seen: datetime = NEVER
 
 
-def moment(text: str | None) -> datetime | None:
+def parse_time(text: str | None) -> datetime | None:
     """A Kubernetes timestamp."""
     return datetime.fromisoformat(text).astimezone(UTC) if text else None
 
@@ -195,18 +195,18 @@ def job_facts(job: JsonObject) -> JobFacts:
     metadata, spec, status = job["metadata"], job.get("spec") or {}, job.get("status") or {}
     conditions = {c["type"]: c for c in status.get("conditions") or () if c.get("status") == "True"}
     outcome = next((o for o in JobOutcome if o.value in conditions), None)
-    telling = conditions.get(outcome.value if outcome else "FailureTarget") or {}
+    decisive = conditions.get(outcome.value if outcome else "FailureTarget") or {}
     pod_spec = (spec.get("template") or {}).get("spec") or {}
     return JobFacts(
         name=metadata["name"],
         uid=metadata["uid"],
-        created_at=moment(metadata.get("creationTimestamp")) or NEVER,
+        created_at=parse_time(metadata.get("creationTimestamp")) or NEVER,
         owner=_controller(metadata),
-        started_at=moment(status.get("startTime")),
-        finished_at=moment(telling.get("lastTransitionTime")) if outcome else None,
+        started_at=parse_time(status.get("startTime")),
+        finished_at=parse_time(decisive.get("lastTransitionTime")) if outcome else None,
         outcome=outcome,
-        reason=telling.get("reason", ""),
-        message=telling.get("message", ""),
+        reason=decisive.get("reason", ""),
+        message=decisive.get("message", ""),
         suspended=bool(spec.get("suspend")),
         backoff_limit=spec.get("backoffLimit", 6),
         retries_disruptions=_retries_disruptions(spec),
@@ -238,14 +238,14 @@ def pod_facts(pod: JsonObject) -> PodFacts:
     return PodFacts(
         name=metadata["name"],
         uid=metadata["uid"],
-        created_at=moment(metadata.get("creationTimestamp")) or NEVER,
+        created_at=parse_time(metadata.get("creationTimestamp")) or NEVER,
         task_uid=task_uid(pod),
         template_hash=_label(metadata, LABEL_TEMPLATE_HASH),
         phase=status.get("phase", "Pending"),
         reason=status.get("reason", ""),
         message=status.get("message", ""),
         node=spec.get("nodeName"),
-        started_at=moment(status.get("startTime")),
+        started_at=parse_time(status.get("startTime")),
         scheduled_at=_scheduled_at(conditions),
         unschedulable=_unschedulable(conditions),
         disruption=_disruption(conditions),
@@ -253,13 +253,13 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         others=others,
         timeout_seconds=spec.get("activeDeadlineSeconds"),
         grace_seconds=spec.get("terminationGracePeriodSeconds") or 30,
-        deletion_due=moment(metadata.get("deletionTimestamp")),
+        deletion_due=parse_time(metadata.get("deletionTimestamp")),
     )
 
 
 def _scheduled_at(conditions: dict[str, JsonObject]) -> datetime | None:
     scheduled = conditions.get("PodScheduled") or {}
-    return moment(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None
+    return parse_time(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None
 
 
 def _unschedulable(conditions: dict[str, JsonObject]) -> str | None:
@@ -277,13 +277,13 @@ def _disruption(conditions: dict[str, JsonObject]) -> Disruption | None:
 
 
 def _containers(spec: JsonObject, status: JsonObject) -> tuple[ContainerFacts, tuple[ContainerFacts, ...]]:
-    main = list(_described(spec.get("containers"), status.get("containerStatuses"), init=False))
-    init = list(_described(spec.get("initContainers"), status.get("initContainerStatuses"), init=True))
+    main = list(_container_facts(spec.get("containers"), status.get("containerStatuses"), init=False))
+    init = list(_container_facts(spec.get("initContainers"), status.get("initContainerStatuses"), init=True))
     runner = next((c for c in main if c.name == RUNNER), main[0] if main else ContainerFacts(RUNNER))
     return runner, tuple(c for c in (*init, *main) if c is not runner)
 
 
-def _described(
+def _container_facts(
     specs: list[JsonObject] | None, statuses: list[JsonObject] | None, *, init: bool
 ) -> Iterable[ContainerFacts]:
     by_name = {status["name"]: status for status in statuses or ()}
@@ -305,10 +305,10 @@ def _state(state: JsonObject) -> ContainerState:
             signal=ended.get("signal") or 0,
             reason=ended.get("reason", ""),
             message=ended.get("message", ""),
-            finished_at=moment(ended.get("finishedAt")),
+            finished_at=parse_time(ended.get("finishedAt")),
         )
     if running := state.get("running"):
-        return RunningState(moment(running.get("startedAt")))
+        return RunningState(parse_time(running.get("startedAt")))
     waiting = state.get("waiting") or {}
     return WaitingState(waiting.get("reason", ""), waiting.get("message", ""))
 
@@ -330,9 +330,4 @@ def warning_events(events: Iterable[JsonObject]) -> tuple[WarningEvent, ...]:
 def _last_seen(event: JsonObject) -> datetime:
     series = event.get("series") or {}
     text = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
-    return moment(text) or moment(event["metadata"].get("creationTimestamp")) or NEVER
-
-
-def seconds(count: float) -> timedelta:
-    """That many seconds."""
-    return timedelta(seconds=count)
+    return parse_time(text) or parse_time(event["metadata"].get("creationTimestamp")) or NEVER

@@ -16,11 +16,13 @@ from mcptasks_operator.deciding.facts import ContainerFacts, JobFacts, JobOutcom
 from mcptasks_operator.deciding.policy import Limit, Policy
 from mcptasks_operator.deciding.start_failures import CANNOT_RUN, container_cannot_run
 
-SIGNAL_OFFSET = 128
+_SIGNAL_OFFSET = 128
+
 _RETRY_HINT = (
     "The tool did nothing wrong: call it again; tools marked idempotent are run again without asking, "
     "unless their template's disruptionPolicy is Fail"
 )
+
 _DISRUPTIONS = {
     "PreemptionByScheduler": (Reason.EVICTED, "was preempted by a Pod of higher priority"),
     "DeletionByTaintManager": (Reason.NODE_LOST, "was removed because its node became unusable"),
@@ -28,6 +30,7 @@ _DISRUPTIONS = {
     "EvictionByEvictionAPI": (Reason.EVICTED, "was evicted, as when a node is drained"),
     "TerminationByKubelet": (Reason.EVICTED, "was ended by its node (resource pressure or shutdown)"),
 }
+
 _NODE_REASONS = {
     "Evicted": (Reason.EVICTED, "was evicted by its node"),
     "Terminated": (Reason.EVICTED, "was ended because its node shuts down"),
@@ -36,6 +39,7 @@ _NODE_REASONS = {
     "Preempting": (Reason.EVICTED, "had to make room for a Pod of higher priority"),
     "NodeLost": (Reason.NODE_LOST, "was lost with its node"),
 }
+
 _ADMISSION_REASONS = frozenset(
     {"UnexpectedAdmissionError", "NodeAffinity", "NodePorts", "AppArmor", "PodOSNotSupported"}
 )
@@ -51,10 +55,10 @@ def diagnose_failure(job: JobFacts, pod: PodFacts | None, policy: Policy, attemp
         or _by_containers(pod, policy)
         or _by_outcome(job)
     )
-    return replace(found, cause=f"{found.cause}{_after(attempts)}")
+    return replace(found, cause=f"{found.cause}{_attempt_suffix(attempts)}")
 
 
-def _after(attempts: int) -> str:
+def _attempt_suffix(attempts: int) -> str:
     return f" (attempt {attempts}, the last one)" if attempts > 1 else ""
 
 
@@ -69,7 +73,7 @@ def _disruption(pod: PodFacts) -> Diagnosis | None:
     if pod.disruption is None:
         return None
     reason, what = _DISRUPTIONS.get(pod.disruption.reason, (Reason.EVICTED, "was taken away by the cluster"))
-    return Diagnosis(reason, f"Pod {pod.name} {what}{_on(pod)}: {_detail(pod)}", _RETRY_HINT)
+    return Diagnosis(reason, f"Pod {pod.name} {what}{_node_suffix(pod)}: {_detail(pod)}", _RETRY_HINT)
 
 
 def _detail(pod: PodFacts) -> str:
@@ -77,7 +81,7 @@ def _detail(pod: PodFacts) -> str:
     return pod.message or told or "no details"
 
 
-def _on(pod: PodFacts) -> str:
+def _node_suffix(pod: PodFacts) -> str:
     return f" (node {pod.node})" if pod.node else ""
 
 
@@ -101,7 +105,7 @@ def _by_pod_status(pod: PodFacts, limit: Limit) -> Diagnosis | None:
         return _gave_up_on_the_gateway(pod) or deadline_exceeded(limit)
     if pod.reason in _NODE_REASONS:
         reason, what = _NODE_REASONS[pod.reason]
-        return Diagnosis(reason, f"Pod {pod.name} {what}{_on(pod)}: {pod.message or pod.reason}", _RETRY_HINT)
+        return Diagnosis(reason, f"Pod {pod.name} {what}{_node_suffix(pod)}: {pod.message or pod.reason}", _RETRY_HINT)
     if pod.reason in _ADMISSION_REASONS or pod.reason.startswith("OutOf"):
         return Diagnosis(
             Reason.POD_REJECTED,
@@ -120,26 +124,26 @@ def _gave_up_on_the_gateway(pod: PodFacts) -> Diagnosis | None:
 def _by_containers(pod: PodFacts, policy: Policy) -> Diagnosis | None:
     state = pod.runner.state
     if isinstance(state, TerminatedState) and (state.exit_code != 0 or state.reason in CANNOT_RUN):
-        return _by_end(pod, pod.runner, state, policy)
-    other = _other_culprit(pod)
+        return _by_termination(pod, pod.runner, state, policy)
+    other = _other_failed_container(pod)
     if other is not None and isinstance(other.state, TerminatedState):
-        found = _by_end(pod, other, other.state, policy)
-        return replace(found, cause=f"{_kind(other)} {other.name}: {found.cause}")
+        found = _by_termination(pod, other, other.state, policy)
+        return replace(found, cause=f"{_container_kind(other)} {other.name}: {found.cause}")
     return _exit_code(state) if isinstance(state, TerminatedState) else None
 
 
-def _other_culprit(pod: PodFacts) -> ContainerFacts | None:
-    """The container beside the runner that made the Pod fail. Sidecars that are ended with a good Pod are none."""
+def _other_failed_container(pod: PodFacts) -> ContainerFacts | None:
+    """The container beside the runner that made the Pod fail; none if the Pod succeeded, however its sidecars ended."""
     if pod.phase != "Failed":
         return None
     return next((c for c in pod.others if isinstance(c.state, TerminatedState) and c.state.exit_code != 0), None)
 
 
-def _kind(container: ContainerFacts) -> str:
+def _container_kind(container: ContainerFacts) -> str:
     return "init container" if container.init else "container"
 
 
-def _by_end(pod: PodFacts, container: ContainerFacts, state: TerminatedState, policy: Policy) -> Diagnosis:
+def _by_termination(pod: PodFacts, container: ContainerFacts, state: TerminatedState, policy: Policy) -> Diagnosis:
     if state.reason == "OOMKilled":
         return _out_of_memory(container, state, policy)
     if state.reason in CANNOT_RUN:
@@ -160,7 +164,7 @@ def _out_of_memory(container: ContainerFacts, state: TerminatedState, policy: Po
 
 
 def _signal(pod: PodFacts, state: TerminatedState) -> Diagnosis | None:
-    number = state.signal or (state.exit_code - SIGNAL_OFFSET if state.exit_code > SIGNAL_OFFSET else 0)
+    number = state.signal or (state.exit_code - _SIGNAL_OFFSET if state.exit_code > _SIGNAL_OFFSET else 0)
     try:
         name = signal.Signals(number).name
     except ValueError:

@@ -81,7 +81,7 @@ def make_job(task: McpTask, template: McpTaskTemplateSpec, settings: Settings) -
 
 
 def owner_reference(task: McpTask) -> JsonObject:
-    """Makes the Job go with its task."""
+    """Has the garbage collector delete the Job with its task."""
     return {
         "apiVersion": API_VERSION,
         "kind": "McpTask",

@@ -1,4 +1,4 @@
-"""The limits that hold for one task: its own, its template's or the settings', and where each one is from."""
+"""The limits that hold for one task: its own, its template's or the settings', and which setting each comes from."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def policy_of(task: McpTask, template: McpTaskTemplateSpec | None, settings: Set
     retention = spec.retention
     return Policy(
         template=name,
-        start=_start(spec, name, settings),
+        start=_start_limit(spec, name, settings),
         run=run_limit(task, spec, settings),
         completed=_retention(retention.completed_seconds if retention else None, settings),
         failed=_retention(retention.failed_seconds if retention else None, settings),
     )
 
 
-def _start(spec: McpTaskTemplateSpec, name: str, settings: Settings) -> Limit:
+def _start_limit(spec: McpTaskTemplateSpec, name: str, settings: Settings) -> Limit:
     if spec.start_deadline_seconds is not None:
         return Limit(spec.start_deadline_seconds, f"startDeadlineSeconds of McpTaskTemplate {name}")
     return Limit(settings.start_deadline_seconds, "MCPTASKS_START_DEADLINE_SECONDS of the operator")
@@ -63,7 +63,7 @@ def run_limit(task: McpTask, spec: McpTaskTemplateSpec, settings: Settings) -> L
     template's Pod is an administrator's upper bound for all of them.
     """
     name = task.spec.template_ref.name
-    limit = _asked(task, spec, settings)
+    limit = _requested_limit(task, spec, settings)
     cap = _cap(spec)
     if cap is not None and cap < limit.seconds:
         return Limit(cap, f"activeDeadlineSeconds in the Pod of McpTaskTemplate {name}")
@@ -87,7 +87,7 @@ def _cap(spec: McpTaskTemplateSpec) -> int | None:
     return cap if isinstance(cap, int) else None
 
 
-def _asked(task: McpTask, spec: McpTaskTemplateSpec, settings: Settings) -> Limit:
+def _requested_limit(task: McpTask, spec: McpTaskTemplateSpec, settings: Settings) -> Limit:
     if task.spec.timeout_seconds is not None:
         return Limit(task.spec.timeout_seconds, "spec.timeoutSeconds of the task")
     if spec.timeout_seconds is not None:

@@ -17,7 +17,7 @@ def patch_for(task: McpTask, write: StatusWrite, now: datetime, policy: Policy) 
         case EndTask():
             status = _end(task, write, now, policy)
         case ShowCause():
-            status = _note(task, write, now)
+            status = _show_cause(task, write, now)
         case MarkTerminated():
             status = {"conditions": conditions(task, now, _terminated(write.reason, write.message))}
     return {"status": status | _observed(task)}
@@ -44,7 +44,7 @@ def _end(task: McpTask, write: EndTask, now: datetime, policy: Policy) -> JsonOb
     return status
 
 
-def _note(task: McpTask, write: ShowCause, now: datetime) -> JsonObject:
+def _show_cause(task: McpTask, write: ShowCause, now: datetime) -> JsonObject:
     status: JsonObject = {
         "reason": write.reason.value,
         "message": write.message,

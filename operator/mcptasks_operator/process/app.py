@@ -11,26 +11,20 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.api_client import KubeClient
-from mcptasks.kube.errors import KubeConfigError, KubeError
-from mcptasks.kube.watch_cache import Key
+from mcptasks.kube.errors import KubeConfigError
 from mcptasks.logs import configure_logging
 from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
-from mcptasks.model.lifecycle import utc_now
 from mcptasks.settings import Settings
-from mcptasks_operator.acting.events import EventPoster
-from mcptasks_operator.acting.executors import Executors, JobExecutor
-from mcptasks_operator.acting.gatherer import Gatherer, NamespaceWarnings
-from mcptasks_operator.acting.reconciler import Reconciler
-from mcptasks_operator.acting.workers import Workers
-from mcptasks_operator.metrics import OperatorMetrics, State, Work
-from mcptasks_operator.process.health import Health, PortInUseError, Stage, served
+from mcptasks_operator.metrics import LeadingWork, OperatorMetrics, ProcessState
+from mcptasks_operator.process.engine import Engine
+from mcptasks_operator.process.health import Health, PortInUseError, Stage, serve_health
 from mcptasks_operator.process.leader_election import (
     LeaseConfigError,
     LeaseElection,
@@ -39,10 +33,6 @@ from mcptasks_operator.process.leader_election import (
     new_identity,
 )
 from mcptasks_operator.process.startup import UnreachableError, wait_for_api_server, wait_for_crds
-from mcptasks_operator.watching.cache import Cache
-from mcptasks_operator.watching.handlers import Login, make_registry, watch
-from mcptasks_operator.watching.resync import Resync
-from mcptasks_operator.watching.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +72,7 @@ def run(settings: Settings) -> int:
 
 
 def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what asyncio reports, except of the watch generators that a cancelled kopf leaves open: they never close."""
+    """Log what asyncio reports, except about the watch generators that a cancelled kopf leaves open."""
     if "asyncgen" in context:
         logger.debug("%s", context["message"])
     else:
@@ -119,10 +109,10 @@ async def operate(
         LeaseTimes(settings.lease_seconds, settings.lease_renew_seconds, settings.lease_retry_seconds).check()
         access = ClusterAccess(settings.kubeconfig, settings.context)
         health = Health(patience=PATIENCE_RESYNCS * settings.resync_seconds + PATIENCE_SECONDS)
-        metrics = OperatorMetrics(State(silence=lambda: health.silence))
+        metrics = OperatorMetrics(ProcessState(silence=lambda: health.silence))
         async with (
             await access.connect(USER_AGENT) as kube,
-            served(health, settings.liveness_host, settings.liveness_port) as port,
+            serve_health(health, settings.liveness_host, settings.liveness_port) as port,
             metrics_served(metrics.instruments.registry, settings.metrics_host, settings.metrics_port),
         ):
             process = _Process(settings, kube, access.namespace(), health, metrics, stop, lambda: started(port))
@@ -190,20 +180,20 @@ class _Process:
         return (None,) if ALL_NAMESPACES in wanted else tuple(dict.fromkeys(wanted))
 
     async def _lead(self, election: LeaseElection) -> int:
-        """Work until something ends that must not. The Lease is watched from the first moment on."""
+        """Work until something ends that must not. The Lease is renewed from the first moment on."""
         engine = Engine.build(
             self.kube, self.settings, self._namespaces(), self.identity, self.health.beat, self.metrics
         )
         self.health.stalled = lambda: engine.queue.stalled_seconds
-        self.metrics.state.work = Work(engine.queue, engine.cache)
+        self.metrics.state.work = LeadingWork(engine.queue, engine.cache)
         self.health.enter(Stage.LEADING)
         where = ", ".join(namespace or "all namespaces" for namespace in engine.resync.namespaces)
         logger.info("leading in %s", where)
-        jobs = [election.hold(), engine.run(self._watching)]
-        tasks = [asyncio.create_task(_coroutine(job)) for job in jobs]
+        tasks = [asyncio.create_task(election.hold()), asyncio.create_task(engine.run(self._watching))]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            return _verdict(done)
+            _log_errors(done)
+            return EXIT_RESTART
         finally:
             self.metrics.state.work = None
             await _cancel(tasks)
@@ -214,18 +204,13 @@ class _Process:
         self.started()
 
 
-async def _coroutine(work: Awaitable[None]) -> None:
-    await work
-
-
-def _verdict(done: set[asyncio.Task[None]]) -> int:
+def _log_errors(done: set[asyncio.Task[None]]) -> None:
     for task in done:
         error = task.exception()
         if isinstance(error, LeaseLostError):
             logger.error("%s; stopping at once", error)
         elif error is not None:
             logger.error("stopping, for a restart: %s", _reasons(error), exc_info=error)
-    return EXIT_RESTART
 
 
 def _reasons(error: BaseException) -> str:
@@ -240,65 +225,3 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
     _, hung = await asyncio.wait(tasks, timeout=STOP_SECONDS)
     if hung:
         logger.warning("%d parts did not stop within %.0f s", len(hung), STOP_SECONDS)
-
-
-@dataclass(frozen=True)
-class Engine:
-    """All that works while this process leads."""
-
-    kube: KubeClient
-    cache: Cache
-    queue: WorkQueue[Key]
-    resync: Resync
-    workers: Workers
-    events: EventPoster
-
-    @classmethod
-    def build(
-        cls,
-        kube: KubeClient,
-        settings: Settings,
-        namespaces: tuple[str | None, ...],
-        identity: str,
-        beat: Callable[[], None],
-        metrics: OperatorMetrics,
-    ) -> Engine:
-        cache, queue, events = Cache(), WorkQueue[Key](), EventPoster(kube, identity)
-        gatherer = Gatherer(kube, cache, settings.log_tail_lines, NamespaceWarnings(kube))
-        executors = Executors(JobExecutor(kube, settings))
-        reconciler = Reconciler(kube, cache, executors, gatherer, events, settings, since=utc_now(), metrics=metrics)
-        return cls(
-            kube=kube,
-            cache=cache,
-            queue=queue,
-            resync=Resync(kube, cache, namespaces, queue.add, beat, settings.resync_seconds),
-            workers=Workers(queue, reconciler.reconcile, settings.workers, metrics),
-            events=events,
-        )
-
-    async def run(self, watching: Callable[[], None]) -> None:
-        """Fill the cache, then watch and work until something fails or this is cancelled."""
-        await self._fill()
-        login = Login(self.kube)
-        registry = make_registry(login, self.cache, self.queue.add)
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self.workers.run())
-                group.create_task(self.resync.run())
-                group.create_task(self.events.run())
-                # Last: kopf takes tasks that start after it for its own.
-                await asyncio.sleep(0)
-                await watch(registry, self.resync.namespaces, watching)
-        finally:
-            await login.aclose()
-            self.queue.close()
-
-    async def _fill(self) -> None:
-        while True:
-            try:
-                await self.resync.once()
-            except KubeError as error:
-                logger.warning("first listing: %s; trying again", error)
-                await asyncio.sleep(1.0)
-            else:
-                return

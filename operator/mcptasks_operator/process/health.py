@@ -33,11 +33,11 @@ class PortInUseError(Exception):
 
 @dataclass(eq=False)
 class Health:
-    """What the endpoint tells.
+    """What the endpoint reports.
 
-    The process is alive as long as something succeeded (`beat`: a resync, a try for the Lease) in the last
-    `patience` seconds, and none of the work there is has waited for longer than `stall_patience` without any other work
-    getting done. While it starts it is alive: it waits for the cluster, and says so in its log.
+    The process is alive as long as something has succeeded (`beat`: a resync, an attempt at the Lease) in the last
+    `patience` seconds, and there has not been work for `stall_patience` seconds without any of it being finished.
+    While it starts it is alive: it waits for the cluster, and logs that it does.
     """
 
     patience: float
@@ -79,7 +79,7 @@ class Health:
 
 
 @asynccontextmanager
-async def served(health: Health, host: str, port: int) -> AsyncIterator[int]:
+async def serve_health(health: Health, host: str, port: int) -> AsyncIterator[int]:
     """Serve the endpoint; gives the port, which matters where 0 was asked for.
 
     Raises:

@@ -96,12 +96,12 @@ class LeaseElection:
 
     async def acquire(self) -> None:
         """Wait until this process is the leader."""
-        told: str | None = None
+        logged: str | None = None
         while not await self._attempt():
             holder = self._holder()
-            if holder and holder != told:
+            if holder and holder != logged:
                 logger.info("standing by: %s holds lease %s/%s", holder, self.namespace, self.name)
-                told = holder
+                logged = holder
             await self.sleep(self.times.retry * random.uniform(1.0, JITTER))
         logger.info("%s holds lease %s/%s", self.identity, self.namespace, self.name)
 
@@ -137,7 +137,7 @@ class LeaseElection:
             logger.warning("lease %s not given up: %s", self.name, error)
 
     async def _attempt(self, seconds: float | None = None) -> bool:
-        """Try to get or to renew the Lease, for at most so long; tells whether this process holds it now."""
+        """Try to get or to renew the Lease, for at most `seconds`; returns whether this process holds it now."""
         try:
             async with asyncio.timeout(seconds or self.times.renew):
                 held = await self._try()
@@ -156,15 +156,15 @@ class LeaseElection:
         try:
             lease = await self.kube.get(LEASES, self.name, self.namespace)
         except NotFoundError:
-            self._note(await self.kube.create(LEASES, self._body(None, self.identity), self.namespace))
+            self._remember(await self.kube.create(LEASES, self._body(None, self.identity), self.namespace))
             return True
-        self._note(lease)
+        self._remember(lease)
         if not self._is_free():
             return False
-        self._note(await self.kube.replace(LEASES, self.name, self._body(lease, self.identity), self.namespace))
+        self._remember(await self.kube.replace(LEASES, self.name, self._body(lease, self.identity), self.namespace))
         return True
 
-    def _note(self, lease: JsonObject) -> None:
+    def _remember(self, lease: JsonObject) -> None:
         """Remember the Lease, and when its record last changed."""
         spec = lease.get("spec") or {}
         record = (str(spec.get("holderIdentity") or ""), str(spec.get("renewTime") or ""))

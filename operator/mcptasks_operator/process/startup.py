@@ -19,7 +19,7 @@ REMIND_SECONDS = 30.0
 
 
 class UnreachableError(Exception):
-    """The API server does not answer, or not to us."""
+    """The API server does not answer, or rejects the credentials."""
 
 
 async def wait_for_api_server(kube: KubeClient, reach: float = REACH_SECONDS, pause: float = PAUSE_SECONDS) -> None:

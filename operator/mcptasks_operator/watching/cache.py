@@ -1,133 +1,42 @@
 """What the operator has last seen of tasks, templates, Jobs and Pods.
 
 Watch events, own writes and resyncs all go in here, in any order; the newest resource version wins (comparing them is
-official since Kubernetes 1.35, KEP-5504). What is deleted leaves a tombstone for as long as its task is there: a Job's
-last conditions are its outcome, and a Pod's last state tells why it ended.
+official since Kubernetes 1.35, KEP-5504). The last state of what is deleted is kept for as long as its task is there: a
+Job's last conditions are its outcome, and a Pod's last state tells why it ended.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
-from typing import Generic, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from mcptasks.kube.watch_cache import Key, key_of, version_of
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.task_template import McpTaskTemplateSpec
 from mcptasks_operator.deciding.facts import JobFacts, PodFacts, job_facts, pod_facts, task_key
+from mcptasks_operator.watching.object_store import CachedObject, Store
+from mcptasks_operator.watching.watched_kinds import WatchedKind
 
 logger = logging.getLogger(__name__)
-
-T = TypeVar("T")
-
-REMEMBERED_DELETIONS = 10_000
-"""How many deleted uids are remembered, so that a list that is older than the deletion cannot bring them back."""
-
-
-class WatchedKind(StrEnum):
-    """The kinds that the operator watches."""
-
-    TASK = "McpTask"
-    TEMPLATE = "McpTaskTemplate"
-    JOB = "Job"
-    POD = "Pod"
-
-
-@dataclass(frozen=True, slots=True)
-class CachedObject(Generic[T]):
-    """One object: what is kept of it, with its identity and version."""
-
-    key: Key
-    uid: str
-    version: int
-    value: T
-
-
-@dataclass(frozen=True, slots=True)
-class Deletion:
-    """The version at which an object was found to be gone. `number` counts the deletions of its kind."""
-
-    version: int
-    number: int
-
-
-@dataclass(eq=False)
-class Store(Generic[T]):
-    """The objects of one kind by key; more than one object (uid) may share a key."""
-
-    deletions: int = 0
-    _entries: dict[Key, dict[str, CachedObject[T]]] = field(default_factory=dict)
-    _deleted: OrderedDict[str, Deletion] = field(default_factory=OrderedDict)
-
-    def put(self, entry: CachedObject[T], asked_after: int = 0) -> bool:
-        """Take the object in, unless something newer is known. Returns whether anything changed.
-
-        An object that was found to be gone stays gone, whatever older lists and late events say, with one exception:
-        one that was read by its name after its deletion had been noticed does exist (`asked_after`: how many deletions
-        had been noticed before the request). A watch with a label selector reports a lost label as a deletion.
-        """
-        deletion = self._deleted.get(entry.uid)
-        if deletion is not None and entry.version < deletion.version and deletion.number > asked_after:
-            return False
-        known = self._entries.get(entry.key, {}).get(entry.uid)
-        if known is not None and known.version >= entry.version:
-            return False
-        self._entries.setdefault(entry.key, {})[entry.uid] = entry
-        return True
-
-    def remove(self, key: Key, uid: str, version: int | None = None) -> CachedObject[T] | None:
-        """Forget an object that was found to be gone at this version; returns its last state."""
-        entries = self._entries.get(key, {})
-        entry = entries.pop(uid, None)
-        if not entries:
-            self._entries.pop(key, None)
-        self._remember(uid, version if version is not None else (entry.version + 1 if entry else 0))
-        return entry
-
-    def _remember(self, uid: str, version: int) -> None:
-        self.deletions += 1
-        self._deleted.pop(uid, None)
-        self._deleted[uid] = Deletion(version, self.deletions)
-        while len(self._deleted) > REMEMBERED_DELETIONS:
-            self._deleted.popitem(last=False)
-
-    def entries(self, key: Key) -> list[CachedObject[T]]:
-        """All objects under the key, the newest last."""
-        return sorted(self._entries.get(key, {}).values(), key=lambda entry: entry.version)
-
-    def of(self, key: Key) -> list[T]:
-        """What is kept of the objects under the key, the newest last."""
-        return [entry.value for entry in self.entries(key)]
-
-    def vanished(self, listed: set[str], namespace: str | None, version: int) -> list[CachedObject[T]]:
-        """Objects that a list of this version should contain and does not."""
-        return [
-            entry
-            for entries in self._entries.values()
-            for entry in entries.values()
-            if entry.uid not in listed and entry.version <= version and namespace in (None, entry.key[0])
-        ]
-
-    def __iter__(self) -> Iterator[Key]:
-        return iter(list(self._entries))
-
-    def __len__(self) -> int:
-        return sum(len(entries) for entries in self._entries.values())
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSnapshot:
-    """All that is known of one task. `job` is the one of the task's name or, gone, the task's own."""
+    """All that is known of one task.
+
+    `job` is the Job of the task's name or, if there is none, the last state of the task's own Job.
+    """
 
     task: JsonObject
     job: JobFacts | None
     pods: tuple[PodFacts, ...]
 
+
+T = TypeVar("T")
 
 Tombstones: TypeAlias = dict[str, dict[str, T]]
 """Last states by the task's uid and the object's."""

@@ -1,6 +1,6 @@
-"""Lists everything anew at intervals: what a watch did not tell comes to light, deletions above all.
+"""Lists everything again at intervals, to find what the watches have missed, deletions above all.
 
-kopf never reports objects that vanish while a watch is broken off (410 and re-list), so the caches need this.
+kopf never reports objects that vanish while a watch is interrupted (410 and re-list).
 """
 
 from __future__ import annotations
@@ -14,40 +14,21 @@ from dataclasses import dataclass
 
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeError
-from mcptasks.kube.kinds import JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, PODS, Resource
 from mcptasks.kube.watch_cache import Key
-from mcptasks.model.base import LABEL_TASK
-from mcptasks_operator.watching.cache import Cache, WatchedKind
+from mcptasks_operator.watching.cache import Cache
+from mcptasks_operator.watching.watched_kinds import WATCHED
 
 logger = logging.getLogger(__name__)
 
 EARLY_SECONDS = (1.0, 5.0, 30.0)
-"""Pauses before the first repeats: no watch tells of what vanished after the first list and before the watch began."""
+"""Pauses before the first repeats: no watch reports what vanished between the first list and the watch's own start."""
 
 RETRY_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Watched:
-    """A kind that the operator watches, with the label selector that limits it."""
-
-    kind: WatchedKind
-    resource: Resource
-    selector: str | None = None
-
-
-# Tasks before what belongs to them: a Job or Pod leaves a tombstone only where its task is known.
-WATCHED = (
-    Watched(WatchedKind.TEMPLATE, MCP_TASK_TEMPLATES),
-    Watched(WatchedKind.TASK, MCP_TASKS),
-    Watched(WatchedKind.JOB, JOBS, LABEL_TASK),
-    Watched(WatchedKind.POD, PODS, LABEL_TASK),
-)
-
-
-@dataclass(frozen=True)
 class Resync:
-    """Replaces the cache's content by lists. `namespaces` is `(None,)` for all."""
+    """Replaces the cache's content with what lists say. `namespaces` is `(None,)` for all."""
 
     kube: KubeClient
     cache: Cache
@@ -57,7 +38,7 @@ class Resync:
     interval: float
 
     async def once(self, *, only_changed: bool = False) -> None:
-        """List everything and queue all tasks, or only those of which the list tells anything new.
+        """List everything and queue all tasks, or only those about which the lists say anything new.
 
         Raises:
             KubeError: the API server does not answer.
@@ -81,7 +62,7 @@ class Resync:
             full = self.interval * random.uniform(0.9, 1.1)
             await asyncio.sleep(min(soon, full))
             try:
-                # The first looks have just been taken at all tasks.
+                # The early repeats queue only what has changed: all tasks have just been looked at.
                 await self.once(only_changed=soon < full and not failed)
                 failed = False
             except KubeError as error:

@@ -68,13 +68,13 @@ class WorkQueue(Generic[K]):
 
     @property
     def oldest_seconds(self) -> float:
-        """For how long the oldest key that is not done has wanted work."""
+        """How long the oldest unfinished key has waited, in seconds."""
         since = self._oldest()
         return 0.0 if since is None else self._clock().time() - since
 
     @property
     def stalled_seconds(self) -> float:
-        """For how long there has been work and none of it was finished."""
+        """How long there has been work without any of it being finished, in seconds."""
         since = self._oldest()
         return 0.0 if since is None else self._clock().time() - max(since, self._done_at)
 
@@ -94,7 +94,7 @@ class WorkQueue(Generic[K]):
             self._wake()
 
     def add_after(self, key: K, seconds: float) -> None:
-        """Queue the key in so many seconds; an earlier time that it waits for already stays."""
+        """Queue the key in this many seconds, unless it is due earlier already."""
         if seconds <= 0:
             self.add(key)
             return
@@ -107,7 +107,7 @@ class WorkQueue(Generic[K]):
         self._set_timer()
 
     def add_failed(self, key: K) -> float:
-        """Queue a key again whose work failed, later each time; returns the pause in seconds."""
+        """Queue a key again after its work has failed, later each time; returns the pause in seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         pause = min(BASE_SECONDS * 2.0 ** min(failures, 30), MAX_SECONDS)

@@ -12,7 +12,8 @@ from mcptasks_operator.acting.events import EventPoster
 from mcptasks_operator.acting.executors import Executors, JobExecutor
 from mcptasks_operator.acting.gatherer import Gatherer, NamespaceWarnings
 from mcptasks_operator.acting.reconciler import Reconciler
-from mcptasks_operator.watching.cache import Cache, WatchedKind
+from mcptasks_operator.watching.cache import Cache
+from mcptasks_operator.watching.watched_kinds import WatchedKind
 from tests.integration.operator.harness import SLEEPER, OperatorWorld, is_terminated, python
 
 pytestmark = pytest.mark.anyio

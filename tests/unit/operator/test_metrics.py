@@ -7,8 +7,9 @@ from datetime import timedelta
 from mcptasks.kube.watch_cache import Key
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask
-from mcptasks_operator.metrics import OperatorMetrics, State, Work
-from mcptasks_operator.watching.cache import Cache, WatchedKind
+from mcptasks_operator.metrics import LeadingWork, OperatorMetrics, ProcessState
+from mcptasks_operator.watching.cache import Cache
+from mcptasks_operator.watching.watched_kinds import WatchedKind
 from mcptasks_operator.watching.work_queue import WorkQueue
 
 
@@ -43,7 +44,7 @@ def leading(*tasks: JsonObject) -> OperatorMetrics:
     queue = WorkQueue[Key](clock=Clock())  # type: ignore[arg-type]
     for one in tasks:
         queue.add(("ns", one["metadata"]["name"]))
-    return OperatorMetrics(State(work=Work(queue, cache)))
+    return OperatorMetrics(ProcessState(work=LeadingWork(queue, cache)))
 
 
 def value(metrics: OperatorMetrics, name: str, **labels: str) -> float | None:

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from mcptasks_operator.acting.workers import RECONCILE_SECONDS
-from mcptasks_operator.process.health import Health, PortInUseError, Stage, served
+from mcptasks_operator.process.health import Health, PortInUseError, Stage, serve_health
 
 pytestmark = pytest.mark.anyio
 
@@ -64,7 +64,10 @@ def test_renewing_the_lease_does_not_keep_a_leader_alive_that_does_no_work(healt
 
 
 async def test_the_endpoint_tells_the_stage(health: Health, clock: Clock) -> None:
-    async with served(health, "127.0.0.1", 0) as port, httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with (
+        serve_health(health, "127.0.0.1", 0) as port,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
+    ):
         assert (await http.get("/healthz")).status_code == 200
         assert (await http.get("/readyz")).status_code == 503
         health.enter(Stage.LEADING)
@@ -79,7 +82,7 @@ async def test_a_port_in_use_is_told_with_the_way_out(health: Health) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(PortInUseError, match=f"cannot listen on 127.0.0.1:{port}: .*MCPTASKS_LIVENESS_PORT"):
-            async with served(health, "127.0.0.1", port):
+            async with serve_health(health, "127.0.0.1", port):
                 pass
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from mcptasks.model.base import JsonObject
-from mcptasks_operator.watching.cache import Cache, WatchedKind, trimmed
+from mcptasks_operator.watching.cache import Cache, trimmed
+from mcptasks_operator.watching.watched_kinds import WatchedKind
 from tests.unit.operator.builders import JOB_UID, TASK, UID, at, task_item
 
 KEY = ("default", TASK)

@@ -1,0 +1,88 @@
+"""All that works while this process leads, wired together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.errors import KubeError
+from mcptasks.kube.watch_cache import Key
+from mcptasks.model.lifecycle import utc_now
+from mcptasks.settings import Settings
+from mcptasks_operator.acting.events import EventPoster
+from mcptasks_operator.acting.executors import Executors, JobExecutor
+from mcptasks_operator.acting.gatherer import Gatherer, NamespaceWarnings
+from mcptasks_operator.acting.reconciler import Reconciler
+from mcptasks_operator.acting.workers import Workers
+from mcptasks_operator.metrics import OperatorMetrics
+from mcptasks_operator.watching.cache import Cache
+from mcptasks_operator.watching.handlers import Login, make_registry, watch
+from mcptasks_operator.watching.resync import Resync
+from mcptasks_operator.watching.work_queue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """All that works while this process leads."""
+
+    kube: KubeClient
+    cache: Cache
+    queue: WorkQueue[Key]
+    resync: Resync
+    workers: Workers
+    events: EventPoster
+
+    @classmethod
+    def build(
+        cls,
+        kube: KubeClient,
+        settings: Settings,
+        namespaces: tuple[str | None, ...],
+        identity: str,
+        beat: Callable[[], None],
+        metrics: OperatorMetrics,
+    ) -> Engine:
+        cache, queue, events = Cache(), WorkQueue[Key](), EventPoster(kube, identity)
+        gatherer = Gatherer(kube, cache, settings.log_tail_lines, NamespaceWarnings(kube))
+        executors = Executors(JobExecutor(kube, settings))
+        reconciler = Reconciler(kube, cache, executors, gatherer, events, settings, since=utc_now(), metrics=metrics)
+        return cls(
+            kube=kube,
+            cache=cache,
+            queue=queue,
+            resync=Resync(kube, cache, namespaces, queue.add, beat, settings.resync_seconds),
+            workers=Workers(queue, reconciler.reconcile, settings.workers, metrics),
+            events=events,
+        )
+
+    async def run(self, watching: Callable[[], None]) -> None:
+        """Fill the cache, then watch and work until something fails or this is cancelled."""
+        await self._fill()
+        login = Login(self.kube)
+        registry = make_registry(login, self.cache, self.queue.add)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.workers.run())
+                group.create_task(self.resync.run())
+                group.create_task(self.events.run())
+                # Last: kopf takes tasks that start after it for its own.
+                await asyncio.sleep(0)
+                await watch(registry, self.resync.namespaces, watching)
+        finally:
+            await login.aclose()
+            self.queue.close()
+
+    async def _fill(self) -> None:
+        while True:
+            try:
+                await self.resync.once()
+            except KubeError as error:
+                logger.warning("first listing: %s; trying again", error)
+                await asyncio.sleep(1.0)
+            else:
+                return
