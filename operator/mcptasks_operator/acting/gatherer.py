@@ -70,7 +70,7 @@ class Gatherer:
     warnings: NamespaceWarnings
 
     async def gather(self, key: Key, snapshot: TaskSnapshot, need: Need, evidence: Evidence) -> Evidence:
-        """The evidence with what was needed. Raises KubeError where the API server does not answer."""
+        """The evidence with what was needed. Raises KubeError if the API server does not answer."""
         match need:
             case Need.FRESH:
                 await self._fresh(key, snapshot)
@@ -97,9 +97,9 @@ class Gatherer:
 
     async def read_job(self, key: Key) -> None:
         """Read the Job of the task's name."""
-        seen = self.cache.jobs.deletions
+        deletions = self.cache.jobs.deletions
         try:
-            self.cache.put(WatchedKind.JOB, await self.kube.get(JOBS, key[1], key[0]), asked_after=seen)
+            self.cache.put(WatchedKind.JOB, await self.kube.get(JOBS, key[1], key[0]), asked_after=deletions)
         except NotFoundError:
             for entry in self.cache.jobs.entries(key):
                 self.cache.remove_job(key, entry.uid)

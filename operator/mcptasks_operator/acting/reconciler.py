@@ -63,7 +63,7 @@ YIELD_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Reconciler:
-    """Brings one task at a time forward."""
+    """Takes the steps that are due for a task. `since` is when this operator began to lead."""
 
     kube: KubeClient
     cache: Cache
@@ -128,7 +128,6 @@ class Reconciler:
         return Situation(key, snapshot, task, spec, policy, now, evidence, decision)
 
     async def _carry_out(self, at: Situation, step: Step) -> StepResult:
-        """Carry out the step."""
         match step:
             case Gather():
                 return StepResult(await self.gatherer.gather(at.key, at.snapshot, step.need, at.evidence))

@@ -15,8 +15,8 @@ from mcptasks_operator.deciding.decisions import (
     Gather,
     MarkTerminated,
     Notice,
+    OrphanedPod,
     SetJobTtl,
-    StrayPod,
 )
 from mcptasks_operator.deciding.evidence import Need
 from mcptasks_operator.deciding.facts import JobFacts, RunningState
@@ -26,7 +26,7 @@ from mcptasks_operator.deciding.waits import RECHECK_SECONDS
 LINGER_SECONDS = 120.0
 """How long a process may take to exit after its outcome was recorded, before its Job is deleted."""
 
-STRAY_SECONDS = 5.0
+ORPHAN_SECONDS = 5.0
 """How long the garbage collector has for the Pods of a Job that is gone, before they are deleted one by one."""
 
 EXPIRY_SLACK_SECONDS = 1.0
@@ -118,11 +118,11 @@ def _wait_for_pods(facts: DecisionFacts, job: JobFacts | None) -> Decision:
     gone_at = job.gone_at if job is not None else None
     if job is not None and gone_at is None:
         return Decision(requeue_after=RECHECK_SECONDS)
-    stray = max(_finished_at(facts), gone_at or _finished_at(facts)) + timedelta(seconds=STRAY_SECONDS)
-    strays = tuple(StrayPod(pod.name, pod.uid) for pod in facts.live_pods if not pod.deleting)
-    if strays and facts.now >= stray:
-        return Decision(DeletePods(strays))
-    return Decision(requeue_after=facts.seconds_until(stray) if strays else RECHECK_SECONDS)
+    deletion_due = max(_finished_at(facts), gone_at or _finished_at(facts)) + timedelta(seconds=ORPHAN_SECONDS)
+    orphans = tuple(OrphanedPod(pod.name, pod.uid) for pod in facts.live_pods if not pod.deleting)
+    if orphans and facts.now >= deletion_due:
+        return Decision(DeletePods(orphans))
+    return Decision(requeue_after=facts.seconds_until(deletion_due) if orphans else RECHECK_SECONDS)
 
 
 def _termination_is_recorded(facts: DecisionFacts) -> bool:

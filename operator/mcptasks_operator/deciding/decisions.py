@@ -30,7 +30,7 @@ class DeleteJob:
 
 
 @dataclass(frozen=True, slots=True)
-class StrayPod:
+class OrphanedPod:
     """A Pod that has lost its Job."""
 
     name: str
@@ -41,7 +41,7 @@ class StrayPod:
 class DeletePods:
     """Delete Pods that have lost their Job."""
 
-    pods: tuple[StrayPod, ...]
+    pods: tuple[OrphanedPod, ...]
 
 
 @dataclass(frozen=True, slots=True)

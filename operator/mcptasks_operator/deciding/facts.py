@@ -33,7 +33,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """A Job as far as it matters to its task. `gone_at` is set once the Job was seen to be deleted."""
+    """What matters of a Job to its task. `gone_at` is set once the Job is known to be gone."""
 
     name: str
     uid: str

@@ -46,7 +46,7 @@ _ADMISSION_REASONS = frozenset(
 
 
 def diagnose_failure(job: JobFacts, pod: PodFacts | None, policy: Policy, attempts: int) -> Diagnosis:
-    """Why the finished Job has no outcome; `pod` is its last attempt, where it is still known."""
+    """Why the finished Job has no outcome; `pod` is its last attempt, if it is still known."""
     if pod is None:
         return _without_pod(job, policy)
     found = (

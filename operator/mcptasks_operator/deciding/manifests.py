@@ -254,7 +254,7 @@ def _runner(containers: list[JsonObject]) -> JsonObject:
 
 
 def _object(parent: JsonObject, key: str, where: str) -> JsonObject:
-    """The object under the key, made where it is missing."""
+    """The object under the key, created if it is missing."""
     value = parent.get(key)
     if value is None:
         value = parent[key] = {}
@@ -264,7 +264,7 @@ def _object(parent: JsonObject, key: str, where: str) -> JsonObject:
 
 
 def _objects(parent: JsonObject, key: str) -> list[JsonObject]:
-    """The list of named objects under the key; empty where it is missing."""
+    """The list of named objects under the key; empty if it is missing."""
     value = parent.get(key) or []
     if not isinstance(value, list) or not all(isinstance(i, dict) and isinstance(i.get("name"), str) for i in value):
         raise InvalidTemplateError(f"{key} must be a list of objects that each have a name")

@@ -37,7 +37,7 @@ def permanent_start_failure(pod: PodFacts) -> Diagnosis | None:
 
 
 def diagnose_waiting(pod: PodFacts) -> Diagnosis | None:
-    """What the Pod waits for, where its status tells."""
+    """What the Pod waits for, if its status tells."""
     if pod.unschedulable is not None:
         return Diagnosis(
             Reason.UNSCHEDULABLE,

@@ -54,7 +54,7 @@ def _show_cause(task: McpTask, write: ShowCause, now: datetime) -> JsonObject:
         ),
     }
     if task.phase is Phase.INPUT_REQUIRED:
-        # The process that has asked is gone, and its next attempt asks anew.
+        # The process that has asked is gone, and the next attempt will ask again.
         status |= {"inputRequests": None, "inputSince": None}
     if task.status.phase is None or task.phase is Phase.INPUT_REQUIRED:
         status["phase"] = Phase.WORKING.value

@@ -16,7 +16,7 @@ NO_PROCESS = "no process was started"
 
 
 def end_task(facts: DecisionFacts, phase: Phase, cause: Diagnosis, terminated: str | None = None) -> Decision:
-    """End the task in this phase; `terminated` says so where it is certain that no process is left."""
+    """End the task in this phase; `terminated` is for the case that certainly no process is left."""
     text = cause.message(facts.evidence.log)
     ending = Ending(phase=phase, reason=cause.reason, message=text, exit_code=cause.exit_code)
     notice = Notice("Warning", cause.reason.value, text) if phase is Phase.FAILED else None

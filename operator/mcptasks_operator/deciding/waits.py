@@ -13,7 +13,7 @@ NOTABLE_SECONDS = 3.0
 """How long a Pod may be on its way before the reason is looked for and shown."""
 
 RECHECK_SECONDS = 15.0
-"""How often a Pod that does not start is looked at anew."""
+"""How often a Pod that does not start is looked at again."""
 
 
 def suspended_job(facts: DecisionFacts, job: JobFacts) -> Decision:

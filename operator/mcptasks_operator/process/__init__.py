@@ -1,1 +1,1 @@
-"""The operator as a process: start, leader election, health, stop."""
+"""The operator as a process: start, leader election, health and stop."""

@@ -1,7 +1,7 @@
 """The operator as a process: start, lead, work, stop.
 
-Exit codes: 0 after a clean stop (SIGTERM, SIGINT); 1 where a restart helps (the Lease is lost, a watch has failed, the
-API server is away at start); 2 where somebody has to change something first (kubeconfig, port, lease times).
+Exit codes: 0 after a clean stop (SIGTERM, SIGINT); 1 if a restart helps (the Lease is lost, a watch has failed, the
+API server is away at start); 2 if something has to be changed first (kubeconfig, port, lease times).
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ async def operate(
     stop = stop or Stop()
     stop.on_signals()
     try:
-        LeaseTimes(settings.lease_seconds, settings.lease_renew_seconds, settings.lease_retry_seconds).check()
+        _lease_times(settings).check()
         access = ClusterAccess(settings.kubeconfig, settings.context)
         health = Health(patience=PATIENCE_RESYNCS * settings.resync_seconds + PATIENCE_SECONDS)
         metrics = OperatorMetrics(ProcessState(silence=lambda: health.silence))
@@ -120,6 +120,10 @@ async def operate(
     except (KubeConfigError, PortInUseError, MetricsPortError, LeaseConfigError) as error:
         logger.error("%s", error)
         return EXIT_MISCONFIGURED
+
+
+def _lease_times(settings: Settings) -> LeaseTimes:
+    return LeaseTimes(settings.lease_seconds, settings.lease_renew_seconds, settings.lease_retry_seconds)
 
 
 async def _until(work: Coroutine[Any, Any, int], stop: Stop) -> int:
@@ -170,10 +174,11 @@ class _Process:
 
     def _election(self) -> LeaseElection:
         settings = self.settings
-        times = LeaseTimes(settings.lease_seconds, settings.lease_renew_seconds, settings.lease_retry_seconds)
         namespace = settings.lease_namespace or settings.namespace or self.own_namespace
         on_try = self.health.beat_in(Stage.STANDBY)
-        return LeaseElection(self.kube, settings.lease_name, namespace, times, self.identity, on_try=on_try)
+        return LeaseElection(
+            self.kube, settings.lease_name, namespace, _lease_times(settings), self.identity, on_try=on_try
+        )
 
     def _namespaces(self) -> tuple[str | None, ...]:
         wanted = self.settings.watch_namespaces or [self.settings.namespace or self.own_namespace]

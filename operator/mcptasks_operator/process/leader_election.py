@@ -126,7 +126,7 @@ class LeaseElection:
                 )
 
     async def release(self) -> None:
-        """Give the Lease up, so that another process need not wait for it to run out."""
+        """Give the Lease up, so that no other process has to wait for it to run out."""
         if self._lease is None or self._holder() != self.identity:
             return
         body = self._body(self._lease, holder="", duration=1)
@@ -173,7 +173,7 @@ class LeaseElection:
         self._lease = lease
 
     def _holder(self) -> str | None:
-        """Who holds the Lease, as far as is known."""
+        """Who holds the Lease, as last seen."""
         return self._seen[0] or None if self._seen else None
 
     def _is_free(self) -> bool:

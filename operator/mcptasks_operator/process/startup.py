@@ -12,7 +12,7 @@ from mcptasks.kube.kinds import MCP_TASK_TEMPLATES, MCP_TASKS, Resource
 logger = logging.getLogger(__name__)
 
 REACH_SECONDS = 60.0
-"""How long the API server may be away at start before the process gives up, for its supervisor to start it anew."""
+"""How long the API server may be away at start before the process gives up and its supervisor restarts it."""
 
 PAUSE_SECONDS = 2.0
 REMIND_SECONDS = 30.0

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mcptasks_operator.deciding.decide import decide
-from mcptasks_operator.deciding.decisions import DeleteJob, DeletePods, SetJobTtl, StrayPod
+from mcptasks_operator.deciding.decisions import DeleteJob, DeletePods, OrphanedPod, SetJobTtl
 from tests.unit.operator.builders import JOB_UID, POLICY, TASK, TERMINATED, at, ended_status, make_job, make_task
 from tests.unit.operator.deciding.cases.case import COMPLETE_JOB, ENDED, GONE_JOB, running
 
@@ -43,4 +43,4 @@ def test_deletes_name_the_uid_that_was_seen() -> None:
     assert decide(ENDED["cancelled"], make_job(), [], at(11), POLICY).step == DeleteJob(JOB_UID)
     pods = [running(), replace(running(2), deletion_due=at(12))]
     step = decide(ENDED["cancelled"], None, pods, at(16), POLICY).step
-    assert step == DeletePods((StrayPod(f"{TASK}-1", "pod-1"),)), "one is on its way already"
+    assert step == DeletePods((OrphanedPod(f"{TASK}-1", "pod-1"),)), "one is on its way already"
