@@ -97,7 +97,7 @@ async def _inline(server: TaskServer[Any], call: Call, heard: Heard) -> str:
     dispatch = _WithRequest(heard, "request-1", message_metadata=ServerMessageMetadata(request_context=http))
     auth_context_var.set(None if call.token is None else AuthenticatedUser(call.token))
     try:
-        async with server.lifespan() as state:
+        async with server.components.lifespan() as state:
             result = await serve_one(
                 server._lowlevel_server,
                 dispatch,
@@ -142,14 +142,14 @@ def assignment_of(call: Call) -> Assignment:
 def outcome_in_job(server: TaskServer[Any], assignment: Assignment, heard: Heard | None = None) -> Outcome:
     """Run it as the runner's process does: synchronous functions in this thread, all else on a loop."""
     channel, termination = heard or Heard(), Termination()
-    target = find_target(server, assignment)
+    target = find_target(server.components, assignment)
     if not runs_in_main_thread(target):
-        return run_here(execute(server, target, assignment, channel, call_here), termination)
+        return run_here(execute(server.components, target, assignment, channel, call_here), termination)
 
     with LoopThread() as loop:
 
         def start(call_sync: CallSync) -> LoopJob[Outcome]:
-            return loop.submit(execute(server, target, assignment, channel, call_sync))
+            return loop.submit(execute(server.components, target, assignment, channel, call_sync))
 
         return run_beside(start, termination)
 

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
+from mcptasks.authoring.component_sources import ComponentSource
 from mcptasks.model.task import ComponentKind
-from mcptasks.model.task_config import DeclarationError, TaskConfig
+from mcptasks.model.task_config import DeclarationError, TaskConfig, TaskOption
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-
-Repeat: TypeAlias = Callable[[Any, str], None]
-"""Declares a component once more, on another server, its name after the given prefix."""
 
 LABELS = {
     ComponentKind.TOOL: "tool",
@@ -27,7 +24,7 @@ LABELS = {
 }
 """What people call each kind of component."""
 
-_NOT_THE_AUTHORS = (os.path.dirname(__file__), contextlib.__file__)
+_THIS_PACKAGE = os.path.dirname(__file__)
 
 
 @dataclass(frozen=True)
@@ -36,8 +33,11 @@ class Declared:
 
     Args:
         name: of a tool or prompt, URI of a resource, URI template of a resource template.
+        source: what the author gave.
+        config: how it runs as a task.
+        option: `task=` for the servers that this one is mounted on; None leaves it to their defaults.
         place: file and line.
-        is_async: whether the author's function is a coroutine function; True where there is no function.
+        is_async: whether the author's function is a coroutine function, or the SDK awaits the author's object.
         injected: parameters of the function that are dependencies.
         model: what callers may give to a prompt or resource template; None where only the SDK knows.
         home: the server that it was declared on first; another one than it is on where that one was mounted.
@@ -45,18 +45,24 @@ class Declared:
 
     kind: ComponentKind
     name: str
+    source: ComponentSource
     config: TaskConfig
+    option: TaskOption
     place: str
     is_async: bool
     injected: frozenset[str]
     model: type[BaseModel] | None
     home: object
-    repeat: Repeat
 
     @property
     def label(self) -> str:
         """The component as errors name it."""
-        return f"{LABELS[self.kind]} {self.name!r}"
+        return label_of(self.kind, self.name)
+
+
+def label_of(kind: ComponentKind, name: str) -> str:
+    """A component as errors name it."""
+    return f"{LABELS[kind]} {name!r}"
 
 
 @dataclass
@@ -90,28 +96,12 @@ class Declarations:
         self._declared.pop((kind, name), None)
 
 
-def function_name(fn: Callable[..., Any]) -> str:
-    """The name that a component has where its author gives none."""
-    return str(getattr(fn, "__name__", type(fn).__name__))
-
-
 def place_of(fn: Callable[..., Any] | None = None) -> str:
     """File and line of the function, or of whoever called into this package where there is none."""
     code = getattr(inspect.unwrap(fn), "__code__", None) if fn is not None else None
     if code is not None:
         return f"{code.co_filename}:{code.co_firstlineno}"
     frame: FrameType | None = inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(_NOT_THE_AUTHORS):
+    while frame is not None and frame.f_code.co_filename.startswith(_THIS_PACKAGE):
         frame = frame.f_back
     return "an unknown place" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
-
-
-def prefixed_name(prefix: str, name: str) -> str:
-    """The name of a mounted tool or prompt: `prefix_name`."""
-    return f"{prefix}_{name}" if prefix else name
-
-
-def prefixed_uri(prefix: str, uri: str) -> str:
-    """The URI of a mounted resource: `scheme://prefix/rest`."""
-    scheme, separator, rest = uri.partition("://")
-    return f"{scheme}{separator}{prefix}/{rest}" if prefix and separator else uri

@@ -13,3 +13,8 @@ def is_async(fn: Callable[..., Any]) -> bool:
     while isinstance(fn, partial):
         fn = fn.func
     return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004
+
+
+def function_name(fn: Callable[..., Any]) -> str:
+    """The function's name; that of its class where it has none."""
+    return str(getattr(fn, "__name__", type(fn).__name__))

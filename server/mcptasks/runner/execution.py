@@ -46,8 +46,11 @@ from mcptasks.protocol.request_target import carrying
 logger = logging.getLogger(__name__)
 
 
-class Components(Catalogue, Protocol):
-    """The user's server, as far as running a component goes."""
+class Components(Protocol):
+    """The components of the user's server, as far as running one goes."""
+
+    @property
+    def catalogue(self) -> Catalogue: ...
 
     def lifespan(self) -> AbstractAsyncContextManager[Any]: ...
 
@@ -74,9 +77,9 @@ class Channel(Protocol):
         ...
 
 
-def find_target(server: Components, assignment: Assignment) -> Target | None:
+def find_target(components: Components, assignment: Assignment) -> Target | None:
     """The component that the assignment is for; None where the server has none such."""
-    return server.find(assignment.component.kind, assignment.component.name)
+    return components.catalogue.find(assignment.component.kind, assignment.component.name)
 
 
 def runs_in_main_thread(target: Target | None) -> bool:
@@ -85,7 +88,7 @@ def runs_in_main_thread(target: Target | None) -> bool:
 
 
 async def execute(
-    server: Components,
+    components: Components,
     target: Target | None,
     assignment: Assignment,
     channel: Channel,
@@ -109,18 +112,18 @@ async def execute(
         return FailureOutcome(
             reason=Reason.INVALID_ARGUMENTS, message=f"A {component.kind} takes no arguments besides its URI"
         )
-    server.run_sync_with(call_sync)
+    components.run_sync_with(call_sync)
     try:
-        async with server.lifespan() as state:
+        async with components.lifespan() as state:
             dispatch = TaskDispatchContext.of(assignment, channel)
             ctx, params = _request(assignment, arguments, dispatch, state)
             if (sought := requested(ctx.method, params)) is not None:
-                ctx = carrying(ctx, sought, server, target)
+                ctx = carrying(ctx, sought, components.catalogue, target)
             reports = LatestReport(channel.progress)
             with listening(reports):
                 try:
-                    async with server.call_scope(_facts(assignment, task), call_sync) as scope:
-                        outcome = _outcome(await _run_rounds(server, ctx, params, dispatch))
+                    async with components.call_scope(_facts(assignment, task), call_sync) as scope:
+                        outcome = _outcome(await _run_rounds(components, ctx, params, dispatch))
                         if isinstance(outcome, FailureOutcome):
                             scope.failed(ValueError(outcome.message))
                         return outcome
@@ -148,7 +151,7 @@ RE_ENTRY_SECONDS = 1.0
 
 
 async def _run_rounds(
-    server: Components, ctx: ServerRequestContext[Any, Any], params: JsonObject, dispatch: TaskDispatchContext
+    components: Components, ctx: ServerRequestContext[Any, Any], params: JsonObject, dispatch: TaskDispatchContext
 ) -> HandlerResult:
     """Run the component until it gives a result, answering the questions that it returns in between.
 
@@ -158,7 +161,7 @@ async def _run_rounds(
     component was entered with would be another one.
     """
     while True:
-        result = await server.run_request(ctx, params)
+        result = await components.run_request(ctx, params)
         if not isinstance(result, InputRequiredResult):
             return result
         params = {key: value for key, value in params.items() if key not in ("inputResponses", "requestState")}

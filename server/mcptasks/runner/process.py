@@ -146,12 +146,12 @@ class TaskProcess:
 
     def _execute(self, server: TaskServer[object], assignment: Assignment, channel: _Channel) -> Outcome:
         task = self._task_info(assignment)
-        target = find_target(server, assignment)
+        target = find_target(server.components, assignment)
         if not runs_in_main_thread(target):
-            return run_here(execute(server, target, assignment, channel, call_here, task), self.termination)
+            return run_here(execute(server.components, target, assignment, channel, call_here, task), self.termination)
 
         def start(call_sync: CallSync) -> LoopJob[Outcome]:
-            return self.loop_thread.submit(execute(server, target, assignment, channel, call_sync, task))
+            return self.loop_thread.submit(execute(server.components, target, assignment, channel, call_sync, task))
 
         return run_beside(start, self.termination)
 

@@ -21,7 +21,7 @@ TOOL = ComponentKind.TOOL
 
 def config_of(mcp: TaskServer[Any], kind: ComponentKind, name: str) -> TaskConfig | None:
     """How the component runs as a task; None where there is none such."""
-    target = mcp.find(kind, name)
+    target = mcp.catalogue.find(kind, name)
     return None if target is None else target.config
 
 
@@ -137,4 +137,4 @@ def test_a_server_that_verifies_tokens_is_not_opened_by_mounting_it() -> None:
     with pytest.raises(DeclarationError, match=r"server 'guarded' verifies tokens, .* open to everybody here"):
         TaskServer[Any]("open").mount(guarded)
     outer.mount(guarded)
-    assert outer.mounts.all() == [guarded]
+    assert [each.server for each in outer._registrar.mounted()] == [guarded]

@@ -24,13 +24,13 @@ TOOL = ComponentKind.TOOL
 
 def config_of(mcp: TaskServer[Any], kind: ComponentKind, name: str) -> TaskConfig | None:
     """How the component runs as a task; None where there is none such."""
-    target = mcp.find(kind, name)
+    target = mcp.catalogue.find(kind, name)
     return None if target is None else target.config
 
 
 def found(mcp: TaskServer[Any], name: str) -> ComponentTarget:
     """The tool of that name."""
-    target = mcp.find(TOOL, name)
+    target = mcp.catalogue.find(TOOL, name)
     assert target is not None
     return target
 

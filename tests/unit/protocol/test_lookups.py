@@ -31,8 +31,8 @@ def counted() -> Iterator[tuple[Endpoint, CountedLookups]]:
     server.prompt("greet")(lambda name: f"Hello, {name}")
     server.resource("note://fixed", name="fixed")(lambda: "x")
     server.resource("note://{name}", name="note")(lambda name: name)
-    lookups = CountedLookups(server._declarations._declared)
-    server._declarations._declared = lookups
+    lookups = CountedLookups(server.catalogue.declarations._declared)
+    server.catalogue.declarations._declared = lookups
     with serving(Settings(), server) as endpoint:
         yield endpoint, lookups
 
