@@ -9,6 +9,7 @@ from mcptasks.kube.errors import AlreadyExistsError, NotFoundError
 from mcptasks.kube.task_objects import StatusChange, parse_task
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.task import McpTask
 
 
 @dataclass
@@ -37,9 +38,12 @@ class MemoryTasks:
         self.reads += 1
         return self._item(name)
 
-    async def update_status(self, known: JsonObject, change: StatusChange) -> JsonObject:
+    async def update_status(
+        self, known: JsonObject, change: StatusChange, *, parsed: McpTask | None = None
+    ) -> JsonObject:
         item = self._item(known["metadata"]["name"])
-        patch = change(parse_task(item))
+        newest = known["metadata"]["resourceVersion"] == item["metadata"]["resourceVersion"]
+        patch = change(parsed if parsed is not None and newest else parse_task(item))
         if patch is None:
             return item
         changed: JsonObject = json.loads(json.dumps(item))

@@ -13,7 +13,7 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import ConflictError, InvalidError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.model.base import JsonObject
-from mcptasks.model.task import McpTask
+from mcptasks.model.task import McpTask, ResultRecord
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +58,16 @@ def parse_task(item: JsonObject) -> McpTask:
         raise InvalidError(422, "Invalid", f"McpTask {name} does not fit the model: {error}") from error
 
 
+def parse_result(item: JsonObject) -> ResultRecord | None:
+    """The result of such an object's task, without the rest of it. Raises InvalidError where it does not fit."""
+    result = (item.get("status") or {}).get("result")
+    try:
+        return None if result is None else ResultRecord.model_validate(result)
+    except ValidationError as error:
+        name = item.get("metadata", {}).get("name")
+        raise InvalidError(422, "Invalid", f"the result of McpTask {name} does not fit the model: {error}") from error
+
+
 @dataclass(frozen=True)
 class TaskClient:
     """Reads and writes the McpTasks of a cluster."""
@@ -75,11 +85,14 @@ class TaskClient:
         self.observer.created(stored)
         return stored
 
-    async def update_status(self, known: JsonObject, change: StatusChange) -> JsonObject:
+    async def update_status(
+        self, known: JsonObject, change: StatusChange, *, parsed: McpTask | None = None
+    ) -> JsonObject:
         """Write what `change` makes of the task, only against the very version that it was made from.
 
-        `known` may be old: after a conflict the task is read again and `change` is asked anew. Returns the task as it
-        is afterwards, also where `change` had nothing to write.
+        `known` may be old: after a conflict the task is read again and `change` is asked anew. `parsed` is the same
+        task, where the caller has parsed it already. Returns the task as it is afterwards, also where `change` had
+        nothing to write.
 
         Raises:
             NotFoundError: the task is gone.
@@ -87,9 +100,9 @@ class TaskClient:
         """
         metadata = known["metadata"]
         namespace, name, uid = metadata["namespace"], metadata["name"], metadata["uid"]
-        item = known
+        item, task = known, parsed or parse_task(known)
         for _ in range(MAX_CONFLICTS):
-            patch = change(parse_task(item))
+            patch = change(task)
             if patch is None:
                 return item
             precondition = {"metadata": {"uid": uid, "resourceVersion": item["metadata"]["resourceVersion"]}}
@@ -102,7 +115,8 @@ class TaskClient:
                     raise ConflictError(
                         409, "Conflict", f"task {name} was replaced by another of the same name"
                     ) from error
-                if isinstance(error, InvalidError) and not parse_task(item).terminal:
+                task = parse_task(item)
+                if isinstance(error, InvalidError) and not task.terminal:
                     raise
             else:
                 self.observer.written(patch, written)

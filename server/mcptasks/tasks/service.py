@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from mcptasks.kube.task_objects import TaskClient, parse_task
+from mcptasks.kube.task_objects import TaskClient, parse_result, parse_task
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.lifecycle import Retention, utc_now
 from mcptasks.model.task import Principal
@@ -123,7 +123,7 @@ class TaskService:
         record = view.result
         if record is not None and record.text is None and record.ref is None:
             # Too large for the cache.
-            record = parse_task(await self.reader.stored(view.task_id)).status.result
+            record = parse_result(await self.reader.stored(view.task_id))
         if record is None:
             raise TaskNotFoundError
         try:

@@ -12,7 +12,7 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Ending, end
 from mcptasks.model.questions import Answer, answered, outstanding
 from mcptasks.model.task import InputRequest, McpTask, Phase, Principal, Reason
-from mcptasks.tasks.reader import TaskReader
+from mcptasks.tasks.reader import StoredTask, TaskReader
 from mcptasks.tasks.service_errors import TaskEndedError, TaskNotFoundError, UnavailableServiceError
 from mcptasks.tasks.views import TaskViews
 
@@ -42,7 +42,7 @@ class TaskWriter:
         given = answers(outstanding(read.task))
         if given:
             await self._change(
-                read.item, lambda task: answered(task, given, self.views.now()), "The answer could not be stored"
+                read, lambda task: answered(task, given, self.views.now()), "The answer could not be stored"
             )
 
     async def cancel(self, task_id: str, principal: Principal | None) -> McpTask:
@@ -60,7 +60,7 @@ class TaskWriter:
         def change(task: McpTask) -> JsonObject | None:
             return None if task.terminal else end(task, ending, self.views.now(), self.views.retention)
 
-        written = await self._change(known.item, change, "The task could not be cancelled")
+        written = await self._change(known, change, "The task could not be cancelled")
         task = parse_task(written)
         if task.phase is not Phase.CANCELLED:
             raise TaskEndedError(task.phase)
@@ -69,17 +69,17 @@ class TaskWriter:
         await self.reader.cache.echoed(written, ECHO_SECONDS)
         return task
 
-    async def _change(self, item: JsonObject, change: StatusChange, failure: str) -> JsonObject:
+    async def _change(self, read: StoredTask, change: StatusChange, failure: str) -> JsonObject:
         """The object after the change of its status; `failure` says to the caller what could not be done.
 
         Raises TaskNotFoundError, UnavailableServiceError.
         """
         try:
-            written = await self.reader.tasks.update_status(item, change)
+            written = await self.reader.tasks.update_status(read.item, change, parsed=read.task)
         except NotFoundError:
             raise TaskNotFoundError from None
         except KubeError as error:
-            logger.error("%s: %s", failure, error, extra={"task": item["metadata"]["name"]})
+            logger.error("%s: %s", failure, error, extra={"task": read.task.name})
             raise UnavailableServiceError(f"{failure} at the moment. Try again.") from error
         self.reader.cache.add(written)
         return written

@@ -19,7 +19,7 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import UnavailableError
 from mcptasks.kube.task_objects import StatusChange, TaskClient
 from mcptasks.model.base import JsonObject
-from mcptasks.model.task import Phase
+from mcptasks.model.task import McpTask, Phase
 from mcptasks.runner.delivery import encoded
 from mcptasks.runner.gateway_client import GatewayClient, Pace
 from mcptasks.settings import KIB, MIB, Settings
@@ -221,11 +221,13 @@ class CancelledMeanwhile(TaskClient):
     world: GatewayWorld
     races: list[str] = field(default_factory=list)
 
-    async def update_status(self, known: JsonObject, change: StatusChange) -> JsonObject:
+    async def update_status(
+        self, known: JsonObject, change: StatusChange, *, parsed: McpTask | None = None
+    ) -> JsonObject:
         if known["status"].get("podUid") and not self.races:
             self.races.append(known["metadata"]["name"])
             await self.world.cancel(known)
-        return await super().update_status(known, change)
+        return await super().update_status(known, change, parsed=parsed)
 
 
 @dataclass(frozen=True)
@@ -235,8 +237,10 @@ class AnswerLost(TaskClient):
     kube: KubeClient
     lost: list[str] = field(default_factory=list)
 
-    async def update_status(self, known: JsonObject, change: StatusChange) -> JsonObject:
-        written = await super().update_status(known, change)
+    async def update_status(
+        self, known: JsonObject, change: StatusChange, *, parsed: McpTask | None = None
+    ) -> JsonObject:
+        written = await super().update_status(known, change, parsed=parsed)
         if written["status"]["phase"] == "completed" and not self.lost:
             self.lost.append(written["metadata"]["name"])
             raise UnavailableError(0, "Unavailable", "connection reset")
