@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeAlias
+
+from mcptasks.tasks.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 
@@ -56,49 +56,30 @@ def listening(listener: ProgressListener) -> Iterator[None]:
 class LatestReport:
     """A listener that passes the latest report on, on the thread of the loop that it was made on.
 
-    Reports may come from any thread, as fast as they like: one that comes while an earlier one is passed on, or within
-    `PACE_SECONDS` of it, waits, and a later one takes its place. The last one always arrives, at the latest in
-    `aclose`. An error of `deliver` is logged and concerns that report alone.
+    Reports may come from any thread, as fast as they like. The last one always arrives, at the latest in `aclose`. An
+    error of `deliver` is logged and concerns that report alone.
     """
 
     def __init__(self, deliver: Callable[[float, float | None, str | None], Awaitable[None]]) -> None:
         self._deliver = deliver
-        self._loop = asyncio.get_running_loop()
-        self._latest: deque[tuple[float, float | None, str | None]] = deque(maxlen=1)
-        self._awake = False
-        self._closing = asyncio.Event()
-        self._delivery: asyncio.Task[None] | None = None
+        self._throttle: Throttle[tuple[float, float | None, str | None]] = Throttle(
+            self._pass_on, PACE_SECONDS, _cannot_be_sent
+        )
 
     def __call__(self, current: float, total: float | None, message: str | None) -> None:
-        # No lock: a signal may interrupt this at any point and report as well. A report is put down before the flag
-        # is read, and `_run` lowers the flag before it looks for reports, so that none is overlooked.
-        self._latest.append((current, total, message))
-        if not self._awake and not self._closing.is_set():
-            self._awake = True
-            self._loop.call_soon_threadsafe(self._start)
+        self._throttle.post((current, total, message))
 
-    def _start(self) -> None:
-        if not self._closing.is_set() and (self._delivery is None or self._delivery.done()):
-            self._delivery = self._loop.create_task(self._run())
-
-    async def _run(self) -> None:
-        while self._latest:
-            await self._pass_on()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(PACE_SECONDS):
-                    await self._closing.wait()
-            self._awake = False
-
-    async def _pass_on(self) -> None:
-        try:
-            await self._deliver(*self._latest.popleft())
-        except Exception as error:  # noqa: BLE001 - progress that cannot be sent is no reason to fail the call
-            logger.debug("progress could not be passed on: %s", error)
+    async def _pass_on(self, report: tuple[float, float | None, str | None]) -> None:
+        await self._deliver(*report)
 
     async def aclose(self) -> None:
         """On the loop: pass on the last report; those that come later are dropped."""
-        self._closing.set()
-        if self._delivery is not None:
-            await asyncio.wait([self._delivery])
-        if self._latest:
-            await self._pass_on()
+        try:
+            await self._throttle.drain()
+        except Exception as error:  # noqa: BLE001 - the call goes on, whatever the error is
+            _cannot_be_sent(error)
+
+
+def _cannot_be_sent(error: Exception) -> None:
+    """Progress that cannot be sent is no reason to fail the call."""
+    logger.debug("progress could not be passed on: %s", error)

@@ -57,16 +57,15 @@ class _Channel:
 
 @dataclass(frozen=True)
 class _Talk:
-    """The channel and what runs on the loop for it."""
+    """The channel, and the task on the loop that fetches the answers for it."""
 
     channel: _Channel
-    work: tuple[asyncio.Task[None], ...]
+    answers: asyncio.Task[None]
 
     async def end(self) -> None:
         """On the loop: send the last report, then nothing more."""
         await self.channel.reporter.flush()
-        for task in self.work:
-            task.cancel()
+        self.answers.cancel()
 
 
 @dataclass(frozen=True)
@@ -115,11 +114,9 @@ class TaskProcess:
 
     async def _start_talking(self, assignment: Assignment) -> _Talk:
         loop = asyncio.get_running_loop()
-        reporter = Reporter(self.client, assignment.progress_interval_seconds, loop, self._end_task)
+        reporter = Reporter(self.client, assignment.progress_interval_seconds, self._end_task)
         questions = Questions(self.client, assignment.attempt, loop, self._end_task)
-        return _Talk(
-            _Channel(reporter, questions), (loop.create_task(reporter.run()), loop.create_task(questions.run()))
-        )
+        return _Talk(_Channel(reporter, questions), loop.create_task(questions.run()))
 
     def _end_task(self, error: TaskOverError) -> None:
         logger.warning("ending the tool: %s", error)

@@ -7,11 +7,11 @@ import contextlib
 import json
 import logging
 import math
-import threading
 from collections.abc import Callable
 
 from mcptasks.gateway.contract import ProgressReport
 from mcptasks.runner.gateway_client import GatewayClient, TaskOverError
+from mcptasks.tasks.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 tool_logger = logging.getLogger("mcptasks.tool")
@@ -35,7 +35,8 @@ LEVELS = {
 class Reporter:
     """Takes reports from any thread and sends the latest one, at most once in each interval.
 
-    A report that cannot be sent is dropped for the next one. `on_over` is called once, on the loop's thread, when the
+    Belongs to the loop that it is made on. A report that cannot be sent is sent again unless there is a newer one.
+    `on_over` is called once, on the loop's thread, when the
     gateway says that the task is over.
     """
 
@@ -43,59 +44,41 @@ class Reporter:
         self,
         client: GatewayClient,
         interval_seconds: float,
-        loop: asyncio.AbstractEventLoop,
         on_over: Callable[[TaskOverError], None],
     ) -> None:
         self._client = client
-        self._interval = interval_seconds
-        self._loop = loop
         self._on_over = on_over
-        self._guard = threading.Lock()
-        self._latest: ProgressReport | None = None
-        self._wake = asyncio.Event()
-        self._sending = asyncio.Lock()
+        self._throttle: Throttle[ProgressReport] = Throttle(self._send, interval_seconds, self._failed)
 
     async def progress(self, current: float, total: float | None, message: str | None) -> None:
         """Take a report; the latest one wins. Never blocks."""
         if not math.isfinite(current) or (total is not None and not math.isfinite(total)):
             logger.debug("progress of %s of %s is no progress", current, total)
             return
-        report = ProgressReport(
-            current=current, total=total, message=None if message is None else str(message)[:MAX_MESSAGE]
-        )
-        with self._guard:
-            first, self._latest = self._latest is None, report
-        if first:
-            self._loop.call_soon_threadsafe(self._wake.set)
+        text = None if message is None else str(message)[:MAX_MESSAGE]
+        self._throttle.post(ProgressReport(current=current, total=total, message=text))
 
     def log(self, level: str, data: object) -> None:
         """Write a log message of the component's to the Pod's log."""
         text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, default=str)
         tool_logger.log(LEVELS.get(level, logging.INFO), "%s", text)
 
-    async def run(self) -> None:
-        """On the loop: send what comes, until cancelled or until the task is over."""
-        try:
-            while True:
-                await self._wake.wait()
-                self._wake.clear()
-                async with self._sending:
-                    await self._send()
-                await asyncio.sleep(self._interval)
-        except TaskOverError as error:
-            self._on_over(error)
-
     async def flush(self) -> None:
-        """On the loop: send the last report, if it is still here. Gives up soon: the outcome matters more."""
-        with contextlib.suppress(TimeoutError, TaskOverError):
-            async with asyncio.timeout(FLUSH_SECONDS), self._sending:
-                await self._send()
+        """On the loop: send the last report, if it is still here, and none after it.
 
-    async def _send(self) -> None:
-        with self._guard:
-            report, self._latest = self._latest, None
-        if report is None or await self._client.report(report):
-            return
-        with self._guard:
-            self._latest = self._latest or report
-        self._wake.set()
+        Gives up after `FLUSH_SECONDS`: the outcome matters more.
+        """
+        with contextlib.suppress(TimeoutError, TaskOverError):
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self._throttle.drain()
+        await self._throttle.aclose()
+
+    async def _send(self, report: ProgressReport) -> None:
+        if not await self._client.report(report):
+            self._throttle.put_back(report)
+
+    def _failed(self, error: Exception) -> None:
+        self._throttle.stop()
+        if not isinstance(error, TaskOverError):
+            raise error
+        self._on_over(error)

@@ -117,7 +117,7 @@ class TestThrottle:
         await quick.report(a_pod(), ProgressReport(current=2))
         await written.wait_for(lambda reports: reports == [1, 2])
         with anyio.fail_after(10):
-            while quick._slots:  # noqa: ASYNC110 (nothing tells)
+            while quick._throttles:  # noqa: ASYNC110 (nothing tells)
                 await anyio.sleep(0.01)
 
     async def test_closing_drops_what_waits(self, written: Written) -> None:

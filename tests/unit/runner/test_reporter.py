@@ -38,11 +38,7 @@ async def reporting(
 ) -> AsyncIterator[Reporter]:
     """A reporter that runs on this loop."""
     client = GatewayClient(gateway.url, token_file, Pace())
-    reporter = Reporter(client, interval, asyncio.get_running_loop(), over or Heard())
-    async with anyio.create_task_group() as group:
-        group.start_soon(reporter.run)
-        yield reporter
-        group.cancel_scope.cancel()
+    yield Reporter(client, interval, over or Heard())
     await client.aclose()
 
 
