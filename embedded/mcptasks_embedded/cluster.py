@@ -41,12 +41,13 @@ from mcptasks_embedded.kinds.kind_registry import KindRegistry
 from mcptasks_embedded.kinds.schema_validation import Rules
 from mcptasks_embedded.node import watchdog
 from mcptasks_embedded.node.kubelet import NODE_NAME, Kubelet, KubeletConfig
+from mcptasks_embedded.node.node_services import OnOutput
 from mcptasks_embedded.node.processes import MARKER
-from mcptasks_embedded.node.run_specs import OnOutput
 from mcptasks_embedded.objects.admission import NamespaceLifecycle, ServiceAccountExists
 from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.quota import Quota
-from mcptasks_embedded.store.memory import ObjectStore, StoreEntry
+from mcptasks_embedded.store.changes import StoreEntry
+from mcptasks_embedded.store.memory import ObjectStore
 from mcptasks_embedded.values.references import CRDS, RBAC_GROUP
 
 Json = dict[str, Any]

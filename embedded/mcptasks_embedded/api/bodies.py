@@ -11,7 +11,9 @@ from aiohttp import web
 from mcptasks_embedded.api.object_protobuf import MEDIA_TYPE, ObjectDecoder
 from mcptasks_embedded.api.routes import is_true
 from mcptasks_embedded.objects.options import DeleteOptions, Patch, PodLogOptions, WriteOptions
+from mcptasks_embedded.objects.selectors import Selection, parse_selection
 from mcptasks_embedded.values import errors, json_values, times
+from mcptasks_embedded.values.api_kind import ApiKind
 
 Json = dict[str, Any]
 
@@ -191,3 +193,9 @@ def check_identity(body: Json, api_version: str, kind: str, namespace: str, name
     given_name = metadata.get("name")
     if name and given_name not in (None, "", name):
         raise errors.bad_request(f"the name of the object ({given_name}) does not match the name on the URL ({name})")
+
+
+def selection_of(query: Mapping[str, str], kind: ApiKind) -> Selection:
+    """The selection of a list, watch or deletecollection. Raises ApiError 400."""
+    labels, fields = query.get("labelSelector", ""), query.get("fieldSelector", "")
+    return parse_selection(kind.storage.group, kind.plural, kind.selectable, labels, fields)

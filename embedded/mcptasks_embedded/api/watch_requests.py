@@ -12,8 +12,9 @@ from aiohttp import web
 from mcptasks_embedded.api import tables
 from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.selectors import Selection
-from mcptasks_embedded.objects.versions import convert
-from mcptasks_embedded.store.memory import Change, StoreEntry, Watch
+from mcptasks_embedded.objects.versions import encoded
+from mcptasks_embedded.store.changes import Change, StoreEntry
+from mcptasks_embedded.store.watch import Watch
 from mcptasks_embedded.values import json_values
 from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.errors import ApiError
@@ -39,17 +40,11 @@ class WatchRequest:
     table: bool
     include: str
 
-    @property
-    def plain(self) -> bool:
-        """Whether stored bytes can be sent as they are."""
-        return not self.table
-
 
 class WatchEncoder:
     """Turns entries into the lines of one watch."""
 
-    def __init__(self, objects: Objects, request: WatchRequest) -> None:
-        self._objects = objects
+    def __init__(self, request: WatchRequest) -> None:
         self._request = request
         self._with_columns = True
 
@@ -63,8 +58,7 @@ class WatchEncoder:
             rows = tables.table(request.kind, [entry], metadata, request.include, self._with_columns)
             self._with_columns = False
             return json_values.dumps(rows)
-        obj = convert(request.kind, entry.obj)
-        return entry.raw if obj is entry.obj else json_values.dumps(obj)
+        return encoded(request.kind, entry)
 
     def bookmark(self, rv: int, initial_end: bool = False) -> bytes:
         kind = self._request.kind
@@ -105,7 +99,7 @@ class WatchResponse:
         self._objects = objects
         self._request = request
         self._response = response
-        self._encoder = WatchEncoder(objects, request)
+        self._encoder = WatchEncoder(request)
         self._sent_rv = 0
 
     async def serve(self, register: Callable[[Watch], None]) -> None:

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from mcptasks_embedded.controllers.reconcile_queue import ReconcileQueue
-from mcptasks_embedded.store.memory import Change, ObjectStore, Watch
+from mcptasks_embedded.store.changes import Change
+from mcptasks_embedded.store.memory import ObjectStore
+from mcptasks_embedded.store.watch import Watch
 from mcptasks_embedded.values.references import GroupResource, Ref
 
 Keys = Callable[[Change], Iterable[Ref]]

@@ -12,7 +12,7 @@ from mcptasks_embedded.controllers.controller import RETRY_SECONDS, Controller
 from mcptasks_embedded.objects.deletion import FOREGROUND, ORPHAN
 from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.options import DeleteOptions
-from mcptasks_embedded.store.memory import Change, StoreEntry
+from mcptasks_embedded.store.changes import Change, StoreEntry
 from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.errors import ApiError
 from mcptasks_embedded.values.references import GroupResource, Ref

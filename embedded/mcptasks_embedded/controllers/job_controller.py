@@ -11,7 +11,7 @@ from mcptasks_embedded.objects import object_meta
 from mcptasks_embedded.objects.event_recorder import EventRecorder
 from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.options import DeleteOptions
-from mcptasks_embedded.store.memory import Change, StoreEntry
+from mcptasks_embedded.store.changes import Change, StoreEntry
 from mcptasks_embedded.values import times
 from mcptasks_embedded.values.errors import ApiError
 from mcptasks_embedded.values.references import JOBS, PODS, Ref

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcptasks_embedded.controllers.controller import RETRY_SECONDS, Controller, own_key
 from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.options import DeleteOptions
-from mcptasks_embedded.store.memory import StoreEntry
+from mcptasks_embedded.store.changes import StoreEntry
 from mcptasks_embedded.values.references import NAMESPACES, Ref
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcptasks_embedded.controllers.controller import Controller, own_key
 from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.quota import amount_text, used
-from mcptasks_embedded.store.memory import Change
+from mcptasks_embedded.store.changes import Change
 from mcptasks_embedded.values.references import JOBS, PODS, QUOTAS, Ref
 
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import platform
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,16 +30,17 @@ import psutil
 from mcptasks_embedded.access.tokens import Tokens
 from mcptasks_embedded.node.container_log import send_log
 from mcptasks_embedded.node.container_runtime import Runtime
+from mcptasks_embedded.node.node_object import node_object
+from mcptasks_embedded.node.node_services import NodeServices, OnOutput
+from mcptasks_embedded.node.pod_logs import container_name, no_log_error
 from mcptasks_embedded.node.pod_worker import PodStop, PodWorker, make_directory
 from mcptasks_embedded.node.processes import ProcessInfo
-from mcptasks_embedded.node.run_specs import OnOutput
 from mcptasks_embedded.objects.event_recorder import EventRecorder
 from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.options import PodLogOptions
-from mcptasks_embedded.store.memory import Change, Watch
-from mcptasks_embedded.values import errors, times
-from mcptasks_embedded.values.references import PODS, Ref
-from mcptasks_embedded.values.release import GIT_VERSION
+from mcptasks_embedded.store.changes import Change
+from mcptasks_embedded.store.watch import Watch
+from mcptasks_embedded.values.references import PODS
 
 Json = dict[str, Any]
 _log = logging.getLogger(__name__)
@@ -65,16 +65,18 @@ class Kubelet:
     """Watches the Pods that are bound to the node."""
 
     def __init__(self, objects: Objects, tokens: Tokens, config: KubeletConfig) -> None:
-        self.objects = objects
-        self.tokens = tokens
-        self.entrypoint = config.entrypoint
-        self.cluster_id = config.cluster_id
-        self.on_output = config.on_output
-        self.events = EventRecorder(objects, "kubelet")
         cpus = os.cpu_count() or 1
-        self.capacity = {"cpu": str(cpus), "memory": str(psutil.virtual_memory().total), "pods": str(POD_LIMIT)}
-        self.capacity["nvidia.com/gpu"] = "0"
-        self.runtime = Runtime(2 * cpus)
+        self._services = NodeServices(
+            objects=objects,
+            tokens=tokens,
+            runtime=Runtime(2 * cpus),
+            events=EventRecorder(objects, "kubelet"),
+            entrypoint=config.entrypoint,
+            cluster_id=config.cluster_id,
+            capacity=_capacity(cpus),
+            on_output=config.on_output,
+        )
+        self._objects = objects
         self._directory = config.directory
         self._workers: dict[str, PodWorker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -85,44 +87,13 @@ class Kubelet:
 
     def register(self) -> None:
         """Create the Node object."""
-        labels = {"kubernetes.io/hostname": NODE_NAME, "kubernetes.io/os": platform.system().lower()}
-        labels["kubernetes.io/arch"] = {"x86_64": "amd64", "aarch64": "arm64"}.get(
-            platform.machine(), platform.machine()
-        )
-        stamp = times.stamp()
-        ready = {
-            "type": "Ready",
-            "status": "True",
-            "reason": "KubeletReady",
-            "message": "kubelet is posting ready status",
-        }
-        ready |= {"lastHeartbeatTime": stamp, "lastTransitionTime": stamp}
-        info = {
-            "kubeletVersion": GIT_VERSION,
-            "operatingSystem": platform.system().lower(),
-            "architecture": labels["kubernetes.io/arch"],
-            "osImage": platform.platform(terse=True),
-            "kernelVersion": platform.release(),
-            "containerRuntimeVersion": "process://1",
-            "kubeProxyVersion": "",
-            "machineID": self.cluster_id,
-            "systemUUID": self.cluster_id,
-            "bootID": self.cluster_id,
-        }
-        status = {
-            "capacity": self.capacity,
-            "allocatable": self.capacity,
-            "conditions": [ready],
-            "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": NODE_NAME}],
-            "nodeInfo": info,
-        }
-        body = {"metadata": {"name": NODE_NAME, "labels": labels}, "spec": {}, "status": status}
-        self.objects.create(self.objects.kind("v1", "Node"), "", body)
+        body = node_object(NODE_NAME, self._services.capacity, self._services.cluster_id)
+        self._objects.create(self._objects.kind("v1", "Node"), "", body)
 
     # --- life ---
 
     def start(self) -> None:
-        self._watch = self.objects.store.watch(PODS)
+        self._watch = self._objects.store.watch(PODS)
         self._loops = [asyncio.create_task(self._follow(self._watch)), asyncio.create_task(self._guard_memory())]
 
     async def stop(self) -> None:
@@ -162,7 +133,7 @@ class Kubelet:
 
     def _begin(self, pod: Json) -> None:
         uid = pod["metadata"]["uid"]
-        worker = PodWorker(self, pod, make_directory(self._directory, uid))
+        worker = PodWorker(self._services, pod, make_directory(self._directory, uid))
         self._workers[uid] = worker
         self._tasks[uid] = asyncio.create_task(self._run(worker))
         if "deletionTimestamp" in pod["metadata"]:
@@ -176,7 +147,7 @@ class Kubelet:
         finally:
             del self._tasks[worker.uid]
         worker.finalize()
-        current = self.objects.store.find_uid(worker.uid)
+        current = self._objects.store.find_uid(worker.uid)
         if current is None:
             self._forget(worker.uid)
 
@@ -201,7 +172,7 @@ class Kubelet:
             if not owners:
                 continue
             limits = {marker: worker.memory_limits()[marker] for marker, worker in owners.items() if worker.runs}
-            used = _memory(await self.runtime.table.snapshot())
+            used = _memory(await self._services.runtime.table.snapshot())
             for marker, limit in limits.items():
                 if used.get(marker, 0) > limit:
                     owners[marker].out_of_memory(marker)
@@ -213,40 +184,20 @@ class Kubelet:
         return {run.marker: run.pid for worker in self._workers.values() for run in worker.runs.values()}
 
     async def stream_logs(self, pod: Json, options: PodLogOptions, send: Callable[[bytes], Awaitable[None]]) -> None:
-        name = self._container_name(pod, options.container)
+        """Send a container's log. Raises ApiError 400 before the first chunk."""
+        name = container_name(pod, options.container)
         worker = self._workers.get(pod["metadata"]["uid"])
         logs = worker.logs.get(name, []) if worker else []
         if options.previous:
             logs = logs[:-1]
         if not logs:
-            raise self._no_log(pod, name, options.previous)
+            raise no_log_error(pod, name, options.previous)
         await send_log(logs[-1], options, send)
 
-    def _container_name(self, pod: Json, wanted: str) -> str:
-        names = [c["name"] for key in ("initContainers", "containers") for c in pod["spec"].get(key) or ()]
-        pod_name = pod["metadata"]["name"]
-        if wanted and wanted not in names:
-            raise errors.bad_request(f"container {wanted} is not valid for pod {pod_name}")
-        if not wanted and len(names) > 1:
-            listed = " ".join(names)
-            message = f"a container name must be specified for pod {pod_name}, choose one of: [{listed}]"
-            raise errors.bad_request(message)
-        return wanted or names[0]
 
-    def _no_log(self, pod: Json, name: str, previous: bool) -> errors.ApiError:
-        pod_name = pod["metadata"]["name"]
-        if previous:
-            return errors.bad_request(f'previous terminated container "{name}" in pod "{pod_name}" not found')
-        statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-        reasons = [s["state"]["waiting"]["reason"] for s in statuses if s["name"] == name and "waiting" in s["state"]]
-        reason = reasons[0] if reasons else "ContainerCreating"
-        known = {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}
-        why = known.get(reason, reason)
-        return errors.bad_request(f'container "{name}" in pod "{pod_name}" is waiting to start: {why}')
-
-    def worker_of(self, ref: Ref) -> PodWorker | None:
-        entry = self.objects.store.get(ref)
-        return self._workers.get(entry.obj["metadata"]["uid"]) if entry else None
+def _capacity(cpus: int) -> dict[str, str]:
+    memory = psutil.virtual_memory().total
+    return {"cpu": str(cpus), "memory": str(memory), "pods": str(POD_LIMIT), "nvidia.com/gpu": "0"}
 
 
 def _memory(processes: list[ProcessInfo]) -> dict[str, int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import shutil
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -16,8 +15,10 @@ from typing import Any, TypeVar
 from mcptasks_embedded.node.container_env import ConfigError
 from mcptasks_embedded.node.container_log import ContainerLog
 from mcptasks_embedded.node.container_runtime import ContainerOutcome, ContainerRun, RunSpec, Slot
+from mcptasks_embedded.node.node_services import NodeServices
 from mcptasks_embedded.node.pod_status import ContainerState, Facts, pod_status
-from mcptasks_embedded.node.run_specs import ContainerSetup, Node
+from mcptasks_embedded.node.run_specs import RunSpecs
+from mcptasks_embedded.node.start_errors import start_error_message
 from mcptasks_embedded.node.volumes import MountError, PodVolumes, VolumeSources
 from mcptasks_embedded.objects.options import DeleteOptions
 from mcptasks_embedded.values import times
@@ -53,13 +54,13 @@ class PodStop:
 class PodWorker:
     """Runs one Pod. `run()` ends when all of its processes are gone and its last status is written."""
 
-    def __init__(self, node: Node, pod: Json, directory: Path) -> None:
-        self._node = node
-        self._pods: ApiKind = node.objects.kind("v1", "Pod")
+    def __init__(self, services: NodeServices, pod: Json, directory: Path) -> None:
+        self._services = services
+        self._pods: ApiKind = services.objects.kind("v1", "Pod")
         self.pod = pod
         self._directory = directory
-        self._volumes = PodVolumes(directory / "volumes", VolumeSources(node.objects.store, node.tokens, pod))
-        self._setup = ContainerSetup(node, pod, directory, self._volumes)
+        self._volumes = PodVolumes(directory / "volumes", VolumeSources(services.objects.store, services.tokens, pod))
+        self._specs = RunSpecs(services, pod, directory, self._volumes)
         self._policy: str = pod["spec"].get("restartPolicy", "Always")
         self._init = [ContainerState(c["name"], c["image"]) for c in pod["spec"].get("initContainers") or ()]
         self._main = [ContainerState(c["name"], c["image"]) for c in pod["spec"]["containers"]]
@@ -88,7 +89,7 @@ class PodWorker:
             run.terminate(stop.grace)
         # Last of all: an event that cannot be written keeps no process running.
         for name in self.runs if first else ():
-            self._node.events.normal(self.pod, "Killing", f"Stopping container {name}")
+            self._services.events.normal(self.pod, "Killing", f"Stopping container {name}")
 
     def set_deadline(self, seconds: int | None) -> None:
         """`activeDeadlineSeconds`, counted from the Pod's start."""
@@ -129,7 +130,7 @@ class PodWorker:
         self._started = times.stamp()
         self.set_deadline(self.pod["spec"].get("activeDeadlineSeconds"))
         try:
-            await self._live()
+            await self._run_containers()
         except PodStoppedError:
             _log.debug("pod %s stopped", self.pod["metadata"]["name"])
         finally:
@@ -137,10 +138,10 @@ class PodWorker:
             self.set_deadline(None)
             if self._refresh is not None:
                 self._refresh.cancel()
-            self._end_waiting()
+            self._terminate_unstarted()
             self._publish()
 
-    async def _live(self) -> None:
+    async def _run_containers(self) -> None:
         self._publish()
         await self._set_up_volumes()
         for container, state in zip(self.pod["spec"].get("initContainers") or (), self._init, strict=True):
@@ -178,7 +179,7 @@ class PodWorker:
             except (MountError, ConfigError, OSError) as error:
                 names = ", ".join(v["name"] for v in self.pod["spec"].get("volumes") or ())
                 message = f'MountVolume.SetUp failed for volume "{names}" : {error}'
-                self._node.events.warning(self.pod, "FailedMount", message)
+                self._services.events.warning(self.pod, "FailedMount", message)
                 await self._pause(_RETRY_SECONDS)
         if again is not None:
             self._refresh = asyncio.create_task(self._refresh_volumes(again))
@@ -224,7 +225,7 @@ class PodWorker:
     async def _run_once(self, container: Json, state: ContainerState) -> ContainerOutcome:
         await self._pull(container, state)
         spec = await self._configure(container, state)
-        slot = await self._unless_stopped(self._node.runtime.slot())
+        slot = await self._unless_stopped(self._services.runtime.slot())
         try:
             outcome = await self._start(container, state, spec, slot)
         finally:
@@ -247,7 +248,7 @@ class PodWorker:
         if self._stopping.is_set():
             raise PodStoppedError
         try:
-            run = await self._node.runtime.start(spec)
+            run = await self._services.runtime.start(spec)
         except OSError as error:
             return self._start_error(spec, error)
         slot.give_back_soon()
@@ -260,27 +261,27 @@ class PodWorker:
         image = container["image"]
         if not image.startswith(UNPULLABLE):
             text = f'Container image "{image}" already present on machine'
-            self._node.events.normal(self.pod, "Pulled", text)
+            self._services.events.normal(self.pod, "Pulled", text)
             return
         cause = f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": no such host'
-        self._node.events.normal(self.pod, "Pulling", f'Pulling image "{image}"')
+        self._services.events.normal(self.pod, "Pulling", f'Pulling image "{image}"')
         while True:
             state.wait("ErrImagePull", cause)
-            self._node.events.warning(self.pod, "Failed", f'Failed to pull image "{image}": {cause}')
+            self._services.events.warning(self.pod, "Failed", f'Failed to pull image "{image}": {cause}')
             self._publish()
             await self._pause(_PULL_BACKOFF_SECONDS)
             state.wait("ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {cause}')
-            self._node.events.normal(self.pod, "BackOff", f'Back-off pulling image "{image}"')
+            self._services.events.normal(self.pod, "BackOff", f'Back-off pulling image "{image}"')
             self._publish()
             await self._pause(10 * _PULL_BACKOFF_SECONDS)
 
     async def _configure(self, container: Json, state: ContainerState) -> RunSpec:
         while True:
             try:
-                return self._setup.run_spec(container, state.restarts)
+                return self._specs.make(container, state.restarts)
             except (ConfigError, OSError) as error:
                 state.wait("CreateContainerConfigError", str(error))
-                self._node.events.warning(self.pod, "Failed", f"Error: {error}")
+                self._services.events.warning(self.pod, "Failed", f"Error: {error}")
                 self._publish()
                 await self._pause(_RETRY_SECONDS)
 
@@ -290,8 +291,8 @@ class PodWorker:
         self.logs.setdefault(name, []).append(run.log)
         if self._stop is not None:
             run.terminate(self._stop.grace)
-        self._node.events.normal(self.pod, "Created", f"Created container: {name}")
-        self._node.events.normal(self.pod, "Started", f"Started container {name}")
+        self._services.events.normal(self.pod, "Created", f"Created container: {name}")
+        self._services.events.normal(self.pod, "Started", f"Started container {name}")
         state.state = {"running": {"startedAt": times.stamp()}}
         self._publish()
         try:
@@ -299,23 +300,12 @@ class PodWorker:
         finally:
             del self.runs[name]
         reason = "OOMKilled" if run.out_of_memory else "Error" if code else "Completed"
-        message = self._setup.termination_message(container, code, run.log)
+        message = self._specs.termination_message(container, code, run.log)
         return ContainerOutcome(code, reason, message, run.started, times.now().timestamp())
 
     def _start_error(self, spec: RunSpec, error: OSError) -> ContainerOutcome:
-        program = spec.command.argv[0]
-        why = {2: "no such file or directory", 13: "permission denied"}.get(
-            error.errno or 0, error.strerror or str(error)
-        )
-        if os.sep in program:
-            why = f"stat {program}: {why}" if error.errno == 2 else why
-        elif error.errno == 2:
-            why = "executable file not found in $PATH"
-        message = (
-            "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
-            f'runc create failed: unable to start container process: exec: "{program}": {why}: unknown'
-        )
-        self._node.events.warning(self.pod, "Failed", f"Error: {message}")
+        message = start_error_message(spec.command.argv[0], error)
+        self._services.events.warning(self.pod, "Failed", f"Error: {message}")
         now = times.now().timestamp()
         # Real runtimes report the Unix epoch as the start of what never started.
         return ContainerOutcome(128, "StartError", message, 0.0, now)
@@ -326,7 +316,7 @@ class PodWorker:
         spec = self.pod["spec"]
         return [*(spec.get("initContainers") or ()), *spec["containers"]]
 
-    def _end_waiting(self) -> None:
+    def _terminate_unstarted(self) -> None:
         """A container that was never started does not stay 'creating' in a Pod that is over."""
         for state in self._main:
             if self._stop is not None and state.terminated is None and not state.last:
@@ -337,23 +327,23 @@ class PodWorker:
 
     def _publish(self) -> None:
         metadata = self.pod["metadata"]
-        entry = self._node.objects.store.get(self._pods.ref(metadata["namespace"], metadata["name"]))
+        entry = self._services.objects.store.get(self._pods.ref(metadata["namespace"], metadata["name"]))
         if entry is None or entry.obj["metadata"]["uid"] != self.uid:
             return
         stop = self._stop or PodStop(0)
         over = self._over or self._all_ended()
         reason, message = (stop.reason, stop.message) if over else ("", "")
         facts = Facts(self._init, self._main, self._policy, self._started, over, reason, message)
-        self._node.objects.set_status(self._pods, entry, pod_status(facts, entry.obj.get("status") or {}))
+        self._services.objects.set_status(self._pods, entry, pod_status(facts, entry.obj.get("status") or {}))
 
     def finalize(self) -> None:
         """Let the Pod object go, when it is being deleted."""
         metadata = self.pod["metadata"]
-        entry = self._node.objects.store.get(self._pods.ref(metadata["namespace"], metadata["name"]))
+        entry = self._services.objects.store.get(self._pods.ref(metadata["namespace"], metadata["name"]))
         if entry is None or "deletionTimestamp" not in entry.obj["metadata"]:
             return
         with contextlib.suppress(ApiError):
-            self._node.objects.delete(
+            self._services.objects.delete(
                 self._pods, entry.ref.namespace, entry.ref.name, DeleteOptions(grace=0, uid=self.uid)
             )
 

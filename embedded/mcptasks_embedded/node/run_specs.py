@@ -1,4 +1,4 @@
-"""How a container of a Pod is started here: command, environment, directories, log, termination message."""
+"""How a container of a Pod is run here: command, environment, directories, log, termination message."""
 
 from __future__ import annotations
 
@@ -6,64 +6,47 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from mcptasks_embedded.access.tokens import Tokens
 from mcptasks_embedded.node.container_env import ConfigError, EnvSources, MountPaths, container_argv, container_env
 from mcptasks_embedded.node.container_log import ContainerLog
-from mcptasks_embedded.node.container_runtime import RunSpec, Runtime
+from mcptasks_embedded.node.container_runtime import RunSpec
+from mcptasks_embedded.node.node_services import NodeServices
 from mcptasks_embedded.node.processes import MARKER, Command
 from mcptasks_embedded.node.volumes import PodVolumes, object_data
-from mcptasks_embedded.objects.event_recorder import EventRecorder
-from mcptasks_embedded.objects.operations import Objects
 
 Json = dict[str, Any]
 
 _MESSAGE_LIMIT = 4096
 
-OnOutput = Callable[[str, str, str], None]
 
+class RunSpecs:
+    """Makes the run specs of one Pod's containers, whose files are below `directory`."""
 
-class Node(Protocol):
-    """What the worker needs of its kubelet."""
-
-    objects: Objects
-    tokens: Tokens
-    runtime: Runtime
-    events: EventRecorder
-    entrypoint: list[str]
-    cluster_id: str
-    capacity: dict[str, str]
-    on_output: OnOutput | None
-
-
-class ContainerSetup:
-    """The containers of one Pod, whose files are below `directory`."""
-
-    def __init__(self, node: Node, pod: Json, directory: Path, volumes: PodVolumes) -> None:
-        self._node = node
-        self._pods = node.objects.kind("v1", "Pod")
+    def __init__(self, services: NodeServices, pod: Json, directory: Path, volumes: PodVolumes) -> None:
+        self._services = services
+        self._pods = services.objects.kind("v1", "Pod")
         self._pod = pod
         self._directory = directory
         self._volumes = volumes
 
     def _data(self, kind: str, name: str) -> dict[str, str] | None:
-        data = object_data(self._node.objects.store, self._pod["metadata"]["namespace"], kind, name)
+        data = object_data(self._services.objects.store, self._pod["metadata"]["namespace"], kind, name)
         return None if data is None else {key: value.decode("utf-8", "replace") for key, value in data.items()}
 
-    def run_spec(self, container: Json, restarts: int) -> RunSpec:
+    def make(self, container: Json, restarts: int) -> RunSpec:
         """Raises ConfigError, OSError."""
         name = container["name"]
-        marker = f"{self._node.cluster_id}/{self._pod['metadata']['uid']}/{name}"
-        current = self._node.objects.store.get(
+        marker = f"{self._services.cluster_id}/{self._pod['metadata']['uid']}/{name}"
+        current = self._services.objects.store.get(
             self._pods.ref(self._pod["metadata"]["namespace"], self._pod["metadata"]["name"])
         )
-        sources = EnvSources(current.obj if current else self._pod, self._data, self._node.capacity)
+        sources = EnvSources(current.obj if current else self._pod, self._data, self._services.capacity)
         mounts = MountPaths(
             {**self._volumes.paths(container), container["terminationMessagePath"]: self._message_path(name)}
         )
         own = container_env(container, sources)
-        argv = [mounts.rewrite(part) for part in container_argv(container, own, self._node.entrypoint)]
+        argv = [mounts.rewrite(part) for part in container_argv(container, own, self._services.entrypoint)]
         own = {key: mounts.rewrite(value) for key, value in own.items()}
         env = {**self._base_env(), **own, MARKER: marker}
         if not argv:
@@ -78,7 +61,7 @@ class ContainerSetup:
         return RunSpec(Command(argv, env, cwd), marker, log_path, on_line)
 
     def _line_hook(self, container: str) -> Callable[[str], None] | None:
-        hook, name = self._node.on_output, self._pod["metadata"]["name"]
+        hook, name = self._services.on_output, self._pod["metadata"]["name"]
         return None if hook is None else lambda line: hook(name, container, line)
 
     def _base_env(self) -> dict[str, str]:

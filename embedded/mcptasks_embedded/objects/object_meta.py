@@ -189,6 +189,11 @@ def _owner_errors(metadata: Json) -> list[FieldError]:
     return found
 
 
+def partial_object(obj: Json) -> Json:
+    """The object's metadata alone, as `PartialObjectMetadata`."""
+    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+
+
 def controller_of(obj: Json) -> Json | None:
     """The ownerReference with `controller: true`."""
     for owner in obj["metadata"].get("ownerReferences") or ():

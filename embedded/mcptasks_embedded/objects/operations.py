@@ -21,7 +21,8 @@ from mcptasks_embedded.objects.selectors import Selection
 from mcptasks_embedded.objects.server_side_apply import Applier, apply
 from mcptasks_embedded.objects.versions import convert, stored_form
 from mcptasks_embedded.objects.write_rules import WriteRules
-from mcptasks_embedded.store.memory import ObjectStore, StoreEntry
+from mcptasks_embedded.store.changes import StoreEntry
+from mcptasks_embedded.store.memory import ObjectStore
 from mcptasks_embedded.values import errors, json_values, times
 from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.errors import ApiError, FieldError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 
-from mcptasks_embedded.store.memory import StoreEntry
+from mcptasks_embedded.store.changes import StoreEntry
 from mcptasks_embedded.values import errors, json_values
 from mcptasks_embedded.values.references import Ref
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from mcptasks_embedded.store.changes import StoreEntry
+from mcptasks_embedded.values import json_values
 from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.references import EVENTS
 
@@ -41,6 +43,12 @@ def convert(kind: ApiKind, obj: Json) -> Json:
     if kind.storage == EVENTS:
         return _to_new(obj) if kind.group else _to_core(obj)
     return {**obj, "apiVersion": kind.api_version}
+
+
+def encoded(kind: ApiKind, entry: StoreEntry) -> bytes:
+    """The JSON of a stored object in the version of `kind`."""
+    obj = convert(kind, entry.obj)
+    return entry.raw if obj is entry.obj else json_values.dumps(obj)
 
 
 def stored_form(kind: ApiKind, obj: Json) -> Json:

@@ -6,85 +6,18 @@ All methods are synchronous and meant for one event loop; a write is therefore a
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from mcptasks_embedded.values import json_values
+from mcptasks_embedded.store.changes import Change, StoreEntry
+from mcptasks_embedded.store.watch import Watch
 from mcptasks_embedded.values.errors import expired
 from mcptasks_embedded.values.references import GroupResource, Ref
 
 Json = dict[str, Any]
-ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
-
-
-class StoreEntry:
-    """A stored object and its JSON, encoded once however many watchers there are."""
-
-    __slots__ = ("_raw", "obj", "ref", "rv")
-
-    def __init__(self, ref: Ref, obj: Json, rv: int) -> None:
-        self.ref = ref
-        self.obj = obj
-        self.rv = rv
-        self._raw: bytes | None = None
-
-    @property
-    def raw(self) -> bytes:
-        if self._raw is None:
-            self._raw = json_values.dumps(self.obj)
-        return self._raw
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One write. `previous` is what the write replaced; a DELETED change carries the last state in `entry`."""
-
-    type: ChangeType
-    rv: int
-    entry: StoreEntry
-    previous: StoreEntry | None
-
-
-class Watch:
-    """A queue of changes of one resource; iterate with `async for`, end it with `close()`."""
-
-    def __init__(self, bucket: Bucket, namespace: str) -> None:
-        self._bucket = bucket
-        self.namespace = namespace
-        self._queue: deque[Change] = deque()
-        self._wake = asyncio.Event()
-        self.closed = False
-
-    def offer(self, change: Change) -> None:
-        if not self.namespace or change.entry.ref.namespace == self.namespace:
-            self._queue.append(change)
-            self._wake.set()
-
-    def close(self) -> None:
-        self.closed = True
-        self._wake.set()
-        self._bucket.watches.discard(self)
-
-    def take(self) -> list[Change]:
-        """All changes that are waiting, without waiting for more."""
-        changes = list(self._queue)
-        self._queue.clear()
-        self._wake.clear()
-        return changes
-
-    async def wait(self, timeout: float | None = None) -> list[Change]:
-        """The next changes; an empty list after `timeout` seconds or when the watch was closed."""
-        if not self._queue and not self.closed:
-            try:
-                async with asyncio.timeout(timeout):
-                    await self._wake.wait()
-            except TimeoutError:
-                return []
-        return self.take()
 
 
 @dataclass(slots=True)
@@ -196,7 +129,7 @@ class ObjectStore:
     def watch(self, resource: GroupResource, namespace: str = "", since: int | None = None) -> Watch:
         """Changes after version `since` (default: from now). Raises ApiError 410 when that is no longer known."""
         bucket = self.bucket(resource)
-        watch = Watch(bucket, namespace)
+        watch = Watch(namespace, bucket.watches.discard)
         if since is not None:
             if since < bucket.compacted:
                 raise expired(f"too old resource version: {since} ({bucket.compacted})")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mcptasks_embedded.values.references import GroupResource, Ref
@@ -46,7 +46,6 @@ class ApiKind:
     columns: tuple[PrinterColumn, ...] = ()
     selectable: tuple[str, ...] = ()
     stored_as: GroupResource | None = None
-    deprecated: bool = field(default=False)
 
     @property
     def api_version(self) -> str:

@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from mcptasks_embedded.node.container_runtime import ContainerRun
+from mcptasks_embedded.node.node_services import NodeServices
 from mcptasks_embedded.node.pod_worker import PodStop, PodWorker
-from mcptasks_embedded.node.run_specs import Node
 
 POD: dict[str, Any] = {
     "metadata": {"name": "a", "namespace": "default", "uid": "1"},
@@ -62,7 +62,7 @@ class KubeletDouble:
 
 def running(directory: Path, *, broken: bool = False) -> tuple[PodWorker, list[str]]:
     happened: list[str] = []
-    worker = PodWorker(cast(Node, KubeletDouble(Events(happened, broken))), POD, directory)
+    worker = PodWorker(cast(NodeServices, KubeletDouble(Events(happened, broken))), POD, directory)
     for name in ("one", "two"):
         worker.runs[name] = cast(ContainerRun, Run(name, happened))
     return worker, happened

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from mcptasks_embedded.api import json_path
+from mcptasks_embedded.api.builtin_columns import pod_status_text
 from mcptasks_embedded.api.routes import resource_target
-from mcptasks_embedded.api.tables import columns, pod_status
+from mcptasks_embedded.api.tables import columns
 from mcptasks_embedded.api.watch_requests import selected_event
 from mcptasks_embedded.kinds.kind_registry import KindRegistry
 from mcptasks_embedded.objects.selectors import label_selector_matches, parse_fields, parse_labels, parse_selection
-from mcptasks_embedded.store.memory import Change, StoreEntry
+from mcptasks_embedded.store.changes import Change, StoreEntry
 from mcptasks_embedded.values.api_kind import ApiKind, PrinterColumn
 from mcptasks_embedded.values.errors import ApiError
 from mcptasks_embedded.values.references import GroupResource, Ref
@@ -133,7 +134,7 @@ def test_cells(kind: str, value: Any, cell: Any) -> None:
     ],
 )
 def test_pod_status(status: dict[str, Any], text: str) -> None:
-    assert pod_status({"metadata": {}, "spec": {}, "status": status}, now()) == text
+    assert pod_status_text({"metadata": {}, "spec": {}, "status": status}, now()) == text
 
 
 @pytest.mark.parametrize(

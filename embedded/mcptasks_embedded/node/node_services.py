@@ -1,0 +1,30 @@
+"""What a node gives to those who run its Pods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mcptasks_embedded.access.tokens import Tokens
+from mcptasks_embedded.node.container_runtime import Runtime
+from mcptasks_embedded.objects.event_recorder import EventRecorder
+from mcptasks_embedded.objects.operations import Objects
+
+OnOutput = Callable[[str, str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeServices:
+    """`entrypoint` stands for the image's; `on_output(pod, container, line)` sees every line that containers print.
+
+    `capacity` is the node's, by resource. `cluster_id` begins the markers by which containers' processes are found.
+    """
+
+    objects: Objects
+    tokens: Tokens
+    runtime: Runtime
+    events: EventRecorder
+    entrypoint: list[str]
+    cluster_id: str
+    capacity: dict[str, str]
+    on_output: OnOutput | None = None
