@@ -24,8 +24,8 @@ from mcptasks_operator.watching.watched_kinds import WATCHED, WatchedKind, Watch
 
 logger = logging.getLogger(__name__)
 
-END_TRIES = 3
-END_SECONDS = 1.0
+CANCEL_TRIES = 3
+CANCEL_SECONDS = 1.0
 
 
 @dataclass(eq=False)
@@ -128,12 +128,12 @@ async def _cancel(tasks: set[asyncio.Task[Any]]) -> None:
     """Cancel the tasks and wait for them, for a while."""
     for task in tasks:
         task.cancel()
-    await asyncio.wait(tasks, timeout=END_SECONDS)
+    await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
 
 
 async def _cancel_all_but(existing: set[asyncio.Task[Any]]) -> None:
     """Cancel what kopf has started, more than once where a task has lost its cancellation."""
-    for _ in range(END_TRIES):
+    for _ in range(CANCEL_TRIES):
         left = asyncio.all_tasks() - existing
         if not left:
             return
