@@ -21,7 +21,7 @@ from benchmarks.measure import machine, printed, say, summary  # noqa: E402
 MODULE = "from mcptasks.authoring.loader import load_server; load_server({module!r})"
 SIDES = {
     "command": f"from mcptasks.cli import application; application(['run']); {MODULE}",
-    "plain": f"import mcptasks.cli.run; mcptasks.cli.application([]); {MODULE}",
+    "plain": f"import mcptasks.cli.commands.run; mcptasks.cli.application([]); {MODULE}",
 }
 
 

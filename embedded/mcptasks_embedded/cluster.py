@@ -69,7 +69,8 @@ class ClusterConfig:
 
     `data_dir` gets kubeconfig, CA and the Pods' files (a temporary directory, removed at the end, when None).
     `rules` are the equivalents of the CRDs' validation rules, by their CEL text. `entrypoint` runs in containers
-    without a `command`. `backoff` is the Job controller's, `history_limit` the watch history's, in events.
+    without a `command`; without both, a container cannot start. `backoff` is the Job controller's, `history_limit` the
+    watch history's, in events.
     `on_output(pod, container, line)` is called in the cluster's event loop for every line that a container prints.
     """
 
@@ -143,7 +144,7 @@ class LocalCluster:
         self.objects.after_write[CRDS] = self._serve_crd
         self.tokens = Tokens(self.store)
         self.admin_token = self.tokens.admin
-        entrypoint = list(config.entrypoint) or [sys.executable, "-m", "mcptasks"]
+        entrypoint = list(config.entrypoint)
         kubelet = KubeletConfig(self.data_dir / "pods", self._id, entrypoint, config.on_output)
         self.kubelet = Kubelet(self.objects, self.tokens, kubelet)
         self._api = ApiServer(self.objects, self.tokens, Authorizer(self.store), self.kubelet)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mcptasks.cli.metrics_reference import reference
+from mcptasks.cli.commands.print_metrics import reference
 
 FUNCTIONS = frozenset(
     ["absent", "avg", "count", "histogram_quantile", "increase", "irate", "max", "min", "rate", "sum", "topk", "vector"]

@@ -46,7 +46,7 @@ class EmbeddedDeployment:
     @property
     def gateway(self) -> str:
         """URL of the gateway."""
-        return self.stack.supervisor.component("operator").environment["MCPTASKS_GATEWAY_URL"]
+        return self.stack.supervisor.spec("operator").environment["MCPTASKS_GATEWAY_URL"]
 
     def names(self, component: str) -> list[str]:
         """The processes of `server` or `operator`."""
@@ -102,7 +102,7 @@ class EmbeddedDeployment:
     def start_rival(self) -> None:
         """A second installation's operator on the same tasks: it has a Lease of its own, so that both lead."""
         port = free_ports(1)[0]
-        rival = self.stack.supervisor.component("operator")
+        rival = self.stack.supervisor.spec("operator")
         environment = {**rival.environment, "MCPTASKS_LIVENESS_PORT": str(port), "MCPTASKS_LEASE_NAME": RIVAL_LEASE}
         url = f"http://127.0.0.1:{port}/readyz"
         self.stack.supervisor.add(replace(rival, name="rival", environment=environment, ready_url=url))

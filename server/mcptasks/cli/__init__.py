@@ -1,7 +1,7 @@
 """The `mcptasks` command.
 
-Each command lives in a module of its own, and only the module of the command that was asked for is imported: the
-runner starts with `mcptasks run` in every task's Pod, and must not wait for what the other commands need.
+Each command has a module of its own in `commands`, and only the module of the command that was asked for is imported:
+the runner starts with `mcptasks run` in every task's Pod, and must not wait for what the other commands need.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from mcptasks.cli.command_errors import CliError
 
 
 @dataclass(frozen=True)
-class Entry:
-    """Where a command is, and its one line in the list of commands."""
+class CommandEntry:
+    """A command: its name, its line in the list of commands, and its module in `commands`."""
 
     name: str
     help: str
@@ -30,14 +30,14 @@ class Entry:
 
     def load(self) -> Callable[..., Any]:
         """Import the command's function, which is named `command`."""
-        with _nothing_to_collect():
-            function: Callable[..., Any] = importlib.import_module(f"mcptasks.cli.{self.module}").command
+        with _without_garbage_collection():
+            function: Callable[..., Any] = importlib.import_module(f"mcptasks.cli.commands.{self.module}").command
         return function
 
 
 @contextlib.contextmanager
-def _nothing_to_collect() -> Iterator[None]:
-    """What imports make stays: looking through it for garbage, again and again, takes a quarter of their time."""
+def _without_garbage_collection() -> Iterator[None]:
+    """What imports create is never garbage, and collecting while they run takes a quarter of their time."""
     gc.disable()
     try:
         yield
@@ -47,20 +47,20 @@ def _nothing_to_collect() -> Iterator[None]:
 
 
 COMMANDS = (
-    Entry("demo", "See it work: tasks run, get cancelled and fail on a cluster inside this process.", "demo"),
-    Entry("dev", "Run your server with a local cluster; restart it on every change.", "dev"),
-    Entry("call", "Call a tool of an MCP server, with progress; Ctrl-C cancels.", "call"),
-    Entry("get", "List tasks, as kubectl does.", "get"),
-    Entry("describe", "Show all about a task: spec, status, Job, Pod, events, last log lines.", "describe"),
-    Entry("logs", "Print what a task's tool printed.", "task_logs"),
-    Entry("cancel", "Cancel tasks: their processes end, their records stay.", "cancel"),
-    Entry("delete", "Delete tasks with all that belongs to them.", "delete"),
-    Entry("serve", "Serve the MCP endpoint and the gateway.", "serve"),
-    Entry("operator", "Run the operator, which turns tasks into Jobs.", "operate"),
-    Entry("run", "Run one task inside its Pod.", "run"),
-    Entry("crds", "Print the custom resource definitions.", "print_crds"),
-    Entry("settings", "Print all settings, with their environment variables.", "settings_reference"),
-    Entry("metrics", "Print all metrics, with their labels.", "metrics_reference"),
+    CommandEntry("demo", "See it work: tasks run, get cancelled and fail on a cluster inside this process.", "demo"),
+    CommandEntry("dev", "Run your server with a local cluster; restart it on every change.", "dev"),
+    CommandEntry("call", "Call a tool of an MCP server, with progress; Ctrl-C cancels.", "call"),
+    CommandEntry("get", "List tasks, as kubectl does.", "get"),
+    CommandEntry("describe", "Show all about a task: spec, status, Job, Pod, events, last log lines.", "describe"),
+    CommandEntry("logs", "Print what a task's tool printed.", "print_logs"),
+    CommandEntry("cancel", "Cancel tasks: their processes end, their records stay.", "cancel"),
+    CommandEntry("delete", "Delete tasks with all that belongs to them.", "delete"),
+    CommandEntry("serve", "Serve the MCP endpoint and the gateway.", "serve"),
+    CommandEntry("operator", "Run the operator, which turns tasks into Jobs.", "run_operator"),
+    CommandEntry("run", "Run one task inside its Pod.", "run"),
+    CommandEntry("crds", "Print the custom resource definitions.", "print_crds"),
+    CommandEntry("settings", "Print all settings, with their environment variables.", "print_settings"),
+    CommandEntry("metrics", "Print all metrics, with their labels.", "print_metrics"),
 )
 
 EPILOG = "Start with `mcptasks demo`, then run your own server with `mcptasks dev server.py`."
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def application(words: Sequence[str]) -> typer.Typer:
-    """The application, with the one command loaded that the words ask for."""
+    """The application, with only the command loaded that the words ask for."""
     # Plain help: boxes wrap and cannot be piped.
     app = typer.Typer(
         help="Run long MCP tool calls as Kubernetes Jobs.",

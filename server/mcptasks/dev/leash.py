@@ -1,7 +1,8 @@
 """Runs a Python program that ends when the process at the other end of a pipe ends, however that ends.
 
-The supervisor starts its components with `python -m mcptasks.dev.leash DESCRIPTOR MODULE ARGUMENT...`.
-PR_SET_PDEATHSIG would not do: it acts when the *thread* ends that started the child, and exists on Linux only.
+It runs as `python -m mcptasks.dev.leash DESCRIPTOR MODULE ARGUMENT...`; `leashed` makes that command, and its caller
+names the module. PR_SET_PDEATHSIG would not do: it acts when the *thread* ends that started the child, and exists on
+Linux only.
 """
 
 from __future__ import annotations
@@ -11,6 +12,18 @@ import runpy
 import signal
 import sys
 import threading
+from collections.abc import Sequence
+
+
+def leashed(descriptor: int, module: str, arguments: Sequence[str] = ()) -> list[str]:
+    """The command that runs a module as `python -m` would, and ends it with the pipe's last writer.
+
+    Args:
+        descriptor: the read end of the pipe, which the process has to inherit.
+        module: the module to run.
+        arguments: its arguments.
+    """
+    return [sys.executable, "-m", __name__, str(descriptor), module, *arguments]
 
 
 def hold_on_to(descriptor: int) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mcptasks.dev.supervisor import READY_SECONDS, Component, Supervisor, free_ports
+from mcptasks.dev.supervisor import READY_SECONDS, ProcessSpec, Supervisor, free_ports
 from mcptasks.model.base import API_VERSION, JsonObject
 from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import custom_resource_definitions
@@ -31,6 +31,9 @@ from mcptasks_embedded.cluster import ClusterConfig, LocalClusterThread
 LOOPBACK = "127.0.0.1"
 GRACE_SECONDS = 10
 PATH = "/mcp"
+
+COMMAND = "mcptasks"
+"""The installed command, as a module: what a Deployment's container would run."""
 
 TaskOutput = Callable[[str, str], None]
 """Takes a task's id and a line that it printed; called in the cluster's thread, must not block."""
@@ -66,7 +69,7 @@ class StackConfig:
 
 
 @dataclass(frozen=True)
-class Ports:
+class ServerPorts:
     """The ports of one server."""
 
     endpoint: int
@@ -79,11 +82,16 @@ class LocalStack:
     def __init__(self, config: StackConfig) -> None:
         self.config = config
         self.cluster = LocalClusterThread(
-            ClusterConfig(crds=custom_resource_definitions(), rules=CEL_RULES, on_output=_by_task(config.on_output))
+            ClusterConfig(
+                crds=custom_resource_definitions(),
+                rules=CEL_RULES,
+                entrypoint=(sys.executable, "-m", COMMAND),
+                on_output=_by_task(config.on_output),
+            )
         )
         self._exit = ExitStack()
         self._supervisor: Supervisor | None = None
-        self._ports: dict[str, Ports] = {}
+        self._ports: dict[str, ServerPorts] = {}
         self._request_state_key = secrets.token_hex()
 
     def __enter__(self) -> Self:
@@ -101,7 +109,7 @@ class LocalStack:
         Raises:
             StackError: the port is taken.
             ClusterError: the cluster cannot start.
-            ComponentError: a component ended or did not become ready; the message has its last log lines.
+            ProcessError: a component ended or did not become ready; the message has its last log lines.
         """
         with ExitStack() as stack:
             self._ports = self._choose_ports()
@@ -109,9 +117,9 @@ class LocalStack:
             logs = self.directory / "components"
             logs.mkdir(exist_ok=True)
             self._supervisor = stack.enter_context(Supervisor(logs))
-            for component in self._components():
-                self._supervisor.add(component)
-            self._furnish()
+            for spec in self._process_specs():
+                self._supervisor.add(spec)
+            self._create_prerequisites()
             if start:
                 self.start_all()
             self._exit = stack.pop_all()
@@ -165,14 +173,14 @@ class LocalStack:
         return self._supervisor
 
     def start_all(self) -> None:
-        """Start all components at once and wait until they are ready. Raises ComponentError."""
+        """Start all components at once and wait until they are ready. Raises ProcessError."""
         for name in self.names:
             self.supervisor.start(name, ready_seconds=None)
         for name in self.names:
             self.supervisor.wait_ready(name)
 
     def start(self, name: str, *, ready_seconds: float | None = READY_SECONDS) -> None:
-        """Start a component, by default wait until it is ready. Raises ComponentError."""
+        """Start a component, by default wait until it is ready. Raises ProcessError."""
         self.supervisor.start(name, ready_seconds=ready_seconds)
 
     def stop(self, name: str) -> None:
@@ -184,7 +192,7 @@ class LocalStack:
         self.supervisor.kill(name)
 
     def restart(self, name: str) -> None:
-        """Stop a component, start it and wait until it is ready. Raises ComponentError."""
+        """Stop a component, start it and wait until it is ready. Raises ProcessError."""
         self.supervisor.restart(name)
 
     def pid(self, name: str) -> int:
@@ -199,31 +207,31 @@ class LocalStack:
         """Process ids of the containers that run, by `<pod uid>/<container>`."""
         return self.cluster.call(self.cluster.cluster.processes)
 
-    def _choose_ports(self) -> dict[str, Ports]:
+    def _choose_ports(self) -> dict[str, ServerPorts]:
         if self.config.port:
             _check_free(self.config.host, self.config.port)
         free = free_ports(2 * self.config.servers)
-        ports = {name: Ports(free[2 * i], free[2 * i + 1]) for i, name in enumerate(self.server_names)}
+        ports = {name: ServerPorts(free[2 * i], free[2 * i + 1]) for i, name in enumerate(self.server_names)}
         if self.config.port:
-            ports["server"] = Ports(self.config.port, ports["server"].gateway)
+            ports["server"] = ServerPorts(self.config.port, ports["server"].gateway)
         return ports
 
-    def _components(self) -> list[Component]:
+    def _process_specs(self) -> list[ProcessSpec]:
         liveness = dict(zip(self.operator_names, free_ports(self.config.operators), strict=True))
         return [
             *(self._operator(name, port) for name, port in liveness.items()),
             *(self._server(name, ports) for name, ports in self._ports.items()),
         ]
 
-    def _operator(self, name: str, liveness_port: int) -> Component:
+    def _operator(self, name: str, liveness_port: int) -> ProcessSpec:
         environment = self._environment(
             liveness_port=liveness_port,
-            runner_command=shlex.join([sys.executable, "-m", "mcptasks", "run"]),
+            runner_command=shlex.join([sys.executable, "-m", COMMAND, "run"]),
         )
         ready = f"http://{LOOPBACK}:{liveness_port}/readyz"
-        return Component(name, ("mcptasks", "operator"), environment, ready, kept=True)
+        return ProcessSpec(name, COMMAND, ("operator",), environment, ready, kept=True)
 
-    def _server(self, name: str, ports: Ports) -> Component:
+    def _server(self, name: str, ports: ServerPorts) -> ProcessSpec:
         environment = self._environment(
             module=self.config.module,
             host=self.config.host,
@@ -235,7 +243,7 @@ class LocalStack:
         )
         host = LOOPBACK if self.config.host in ("0.0.0.0", "::") else self.config.host
         ready = f"http://{f'[{host}]' if ':' in host else host}:{ports.endpoint}/readyz"
-        return Component(name, ("mcptasks", "serve"), environment, ready)
+        return ProcessSpec(name, COMMAND, ("serve",), environment, ready)
 
     def _environment(self, **settings: object) -> dict[str, str]:
         own = {
@@ -249,8 +257,8 @@ class LocalStack:
         }
         return {**self.config.settings, **{f"{PREFIX}{name.upper()}": str(value) for name, value in own.items()}}
 
-    def _furnish(self) -> None:
-        """What an installation brings besides the CRDs: the namespace and the default template."""
+    def _create_prerequisites(self) -> None:
+        """Create what an installation has besides the CRDs: the namespace and the default template."""
         if self.namespace != "default":
             self._create("v1", "Namespace", "", {"metadata": {"name": self.namespace}})
         self._create(API_VERSION, "McpTaskTemplate", self.namespace, default_template())
@@ -261,7 +269,7 @@ class LocalStack:
 
 
 def default_template() -> JsonObject:
-    """The template that tasks use which name none: a plain process of this interpreter."""
+    """The template of tasks that name none: a plain process of this interpreter."""
     runner = {"name": "runner", "image": "local", "env": [{"name": "PYTHONUNBUFFERED", "value": "1"}]}
     return {
         "apiVersion": API_VERSION,

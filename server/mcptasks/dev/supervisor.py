@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -17,17 +16,19 @@ from typing import Self
 
 import httpx2
 
+from mcptasks.dev.leash import leashed
+
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.05
 KEEP_SECONDS = 0.5
-"""How often the keeper looks for components that have ended, and so how soon they are back."""
+"""How often the keeper looks for processes that have ended, and so how soon they are back."""
 PROBE_SECONDS = 2.0
 SHOWN_LINES = 15
 
 
-class ComponentError(Exception):
-    """A component did not start, or ended on its own. `exit_code` is None for one that only took too long."""
+class ProcessError(Exception):
+    """A process did not start, or ended on its own. `exit_code` is None for one that only took too long."""
 
     def __init__(self, message: str, exit_code: int | None = None) -> None:
         super().__init__(message)
@@ -35,14 +36,15 @@ class ComponentError(Exception):
 
 
 @dataclass(frozen=True)
-class Component:
-    """A process to run: `python -m <arguments>`, ready when `ready_url` answers 200.
+class ProcessSpec:
+    """A process to run: `python -m <module> <arguments>`, ready when `ready_url` answers 200.
 
     One that is `kept` is started again when it ends on its own after it was ready once, as a Deployment would do: an
     operator that loses its Lease ends by design.
     """
 
     name: str
+    module: str
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
     ready_url: str
@@ -51,18 +53,18 @@ class Component:
 
 @dataclass(eq=False)
 class Supervisor:
-    """Runs components, each with its output in `<directory>/<name>.log`. They end when this process ends.
+    """Runs processes, each with its output in `<directory>/<name>.log`. They end when this process ends.
 
     Use as a context manager: leaving it ends everything that runs.
     """
 
     directory: Path
-    _components: dict[str, Component] = field(default_factory=dict, init=False)
+    _specs: dict[str, ProcessSpec] = field(default_factory=dict, init=False)
     _processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict, init=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False)
     _leash: tuple[int, int] | None = field(default=None, init=False)
     _wanted: set[str] = field(default_factory=set, init=False)
-    _proven: set[str] = field(default_factory=set, init=False)
+    _ready_once: set[str] = field(default_factory=set, init=False)
     _closing: threading.Event = field(default_factory=threading.Event, init=False)
     _keeper: threading.Thread | None = field(default=None, init=False)
 
@@ -84,41 +86,41 @@ class Supervisor:
             os.close(descriptor)
         self._leash = None
 
-    def add(self, component: Component) -> None:
-        """Make a component known under its name; `start` runs it."""
-        self._components[component.name] = component
+    def add(self, spec: ProcessSpec) -> None:
+        """Make a process known under its name; `start` runs it."""
+        self._specs[spec.name] = spec
 
-    def component(self, name: str) -> Component:
-        """The component of that name. Raises KeyError where there is none."""
-        return self._components[name]
+    def spec(self, name: str) -> ProcessSpec:
+        """The process of that name. Raises KeyError where there is none."""
+        return self._specs[name]
 
     def log_file(self, name: str) -> Path:
-        """The file with all that the component has printed, over all its starts."""
+        """The file with all that the process has printed, over all its starts."""
         return self.directory / f"{name}.log"
 
     def pid(self, name: str) -> int:
-        """Process id of the running component. Raises ComponentError where it does not run."""
+        """Process id of the running component. Raises ProcessError where it does not run."""
         with self._lock:
             process = self._running(name)
             if process is None:
-                raise ComponentError(f"{name} is not running")
+                raise ProcessError(f"{name} is not running")
             return process.pid
 
     def exit_code(self, name: str) -> int | None:
-        """Exit code of the component's last run; None while it runs, or where it never did."""
+        """Exit code of the process's last run; None while it runs, or where it never did."""
         with self._lock:
             process = self._processes.get(name)
             return None if process is None else process.poll()
 
     def start(self, name: str, *, ready_seconds: float | None = READY_SECONDS) -> None:
-        """Start the component and wait until it is ready; a running one is left alone.
+        """Start the process and wait until it is ready; a running one is left alone.
 
         Args:
-            name: the component.
+            name: the process.
             ready_seconds: how long to wait for it to be ready; None does not wait.
 
         Raises:
-            ComponentError: it ended, with its exit code and last log lines, or is not ready in time.
+            ProcessError: it ended, with its exit code and last log lines, or is not ready in time.
         """
         with self._lock:
             self._wanted.add(name)
@@ -127,21 +129,21 @@ class Supervisor:
             self.wait_ready(name, ready_seconds)
 
     def wait_ready(self, name: str, seconds: float = READY_SECONDS) -> None:
-        """Wait until the component is ready. Raises ComponentError as `start` does."""
+        """Wait until the process is ready. Raises ProcessError as `start` does."""
         give_up_at = time.monotonic() + seconds
         with httpx2.Client(timeout=PROBE_SECONDS, trust_env=False) as http:
-            while not _answers(http, self._components[name].ready_url):
+            while not _answers(http, self._specs[name].ready_url):
                 code = self.exit_code(name)
                 if code is not None and not self._is_kept(name):
-                    raise ComponentError(self._with_log(name, f"{name} ended with {_ending(code)}"), code)
+                    raise ProcessError(self._with_log(name, f"{name} ended with {_ending(code)}"), code)
                 if time.monotonic() > give_up_at:
-                    raise ComponentError(self._with_log(name, f"{name} is not ready after {seconds:g} s"))
+                    raise ProcessError(self._with_log(name, f"{name} is not ready after {seconds:g} s"))
                 time.sleep(POLL_SECONDS)
-        self._proven.add(name)
+        self._ready_once.add(name)
 
     def stop(self, name: str, seconds: float = STOP_SECONDS) -> None:
-        """End the component with SIGTERM, after `seconds` with SIGKILL."""
-        process = self._dismissed(name)
+        """End the process with SIGTERM, after `seconds` with SIGKILL."""
+        process = self._no_longer_wanted(name)
         if process is None:
             return
         process.terminate()
@@ -151,8 +153,8 @@ class Supervisor:
             self.kill(name)
 
     def kill(self, name: str) -> None:
-        """End the component with SIGKILL, as a crash of its machine would."""
-        process = self._dismissed(name)
+        """End the process with SIGKILL, as a crash of its machine would."""
+        process = self._no_longer_wanted(name)
         if process is not None:
             process.kill()
             process.wait()
@@ -163,7 +165,7 @@ class Supervisor:
         self.start(name, ready_seconds=ready_seconds)
 
     def stop_all(self) -> None:
-        """End all components, together."""
+        """End all processes, together."""
         with self._lock:
             running = [name for name in self._processes if self._running(name) is not None]
         for name in running:
@@ -171,14 +173,14 @@ class Supervisor:
         for name in running:
             self.stop(name)
 
-    def _dismissed(self, name: str) -> subprocess.Popen[bytes] | None:
-        """The component's process, if it runs; from now on its end is wanted."""
+    def _no_longer_wanted(self, name: str) -> subprocess.Popen[bytes] | None:
+        """The process's process, if it runs; from now on its end is wanted."""
         with self._lock:
             self._wanted.discard(name)
             return self._running(name)
 
     def _keep(self) -> None:
-        """In a thread of its own: start kept components again."""
+        """In a thread of its own: start kept processes again."""
         while not self._closing.wait(KEEP_SECONDS):
             with self._lock:
                 for name in filter(self._is_kept, self._wanted):
@@ -186,25 +188,25 @@ class Supervisor:
 
     def _ensure_running(self, name: str) -> None:
         if self._running(name) is None:
-            self._processes[name] = self._spawn(self._components[name])
+            self._processes[name] = self._spawn(self._specs[name])
 
     def _is_kept(self, name: str) -> bool:
-        return self._components[name].kept and name in self._proven
+        return self._specs[name].kept and name in self._ready_once
 
     def _running(self, name: str) -> subprocess.Popen[bytes] | None:
         process = self._processes.get(name)
         return process if process is not None and process.poll() is None else None
 
-    def _spawn(self, component: Component) -> subprocess.Popen[bytes]:
+    def _spawn(self, spec: ProcessSpec) -> subprocess.Popen[bytes]:
         if self._leash is None:
-            raise ComponentError("the supervisor is not open; use it as a context manager")
+            raise ProcessError("the supervisor is not open; use it as a context manager")
         read_end = self._leash[0]
-        command = [sys.executable, "-m", "mcptasks.dev.leash", str(read_end), *component.arguments]
-        with self.log_file(component.name).open("ab") as log:
+        command = leashed(read_end, spec.module, spec.arguments)
+        with self.log_file(spec.name).open("ab") as log:
             # A session of its own: Ctrl-C in the terminal is for us to handle.
             return subprocess.Popen(
                 command,
-                env={**_clean_environment(), **component.environment},
+                env={**_clean_environment(), **spec.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -231,7 +233,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def _clean_environment() -> dict[str, str]:
-    """This process's environment without settings of mcptasks, which would otherwise mix with the component's."""
+    """This process's environment without settings of mcptasks, which would otherwise mix with the process's."""
     return {key: value for key, value in os.environ.items() if not key.startswith("MCPTASKS_")}
 
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from mcptasks.dev.stack import LocalStack, StackConfig, StackError
-from mcptasks.dev.supervisor import ComponentError
+from mcptasks.dev.supervisor import ProcessError
 from tests.integration.cli.background import gone
 from tests.integration.cli.conftest import TOOLS, Cli
 from tests.support.polling import eventually
@@ -24,7 +24,7 @@ def test_components_can_be_killed_started_and_restarted(stack: LocalStack) -> No
     first = stack.pid("server")
     stack.kill("server")
     assert not psutil.pid_exists(first)
-    with pytest.raises(ComponentError, match="server is not running"):
+    with pytest.raises(ProcessError, match="server is not running"):
         stack.pid("server")
     stack.start("server")
     second = stack.pid("server")
@@ -45,7 +45,7 @@ def test_an_operator_that_ends_on_its_own_is_started_again(stack: LocalStack) ->
 def running_pid(stack: LocalStack, name: str) -> int | None:
     try:
         return stack.pid(name)
-    except ComponentError:
+    except ProcessError:
         return None
 
 
@@ -92,7 +92,7 @@ def test_a_component_that_ends_at_its_start_tells_code_and_last_words(tmp_path: 
     (tmp_path / "empty.py").write_text("x = 1\n")
     before = {process.pid for process in psutil.Process().children(recursive=True)}
     stack = LocalStack(StackConfig(str(tmp_path / "empty.py")))
-    with pytest.raises(ComponentError, match="has no TaskServer") as caught:
+    with pytest.raises(ProcessError, match="has no TaskServer") as caught:
         stack.open()
     assert caught.value.exit_code == 2
     assert "server ended with exit code 2; its last log lines:" in str(caught.value)

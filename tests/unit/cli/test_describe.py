@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mcptasks.cli.describe_text import TaskFacts, ago, describe
-from mcptasks.cli.task_pods import Attempt
+from mcptasks.cli.task_attempts import Attempt
+from mcptasks.cli.task_description import TaskFacts, ago, describe
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask
 

@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.cluster_options import (
-    Cluster,
+from mcptasks.cli.cluster_session import (
     ClusterOptions,
+    ClusterSession,
     ContextOption,
     KubeconfigOption,
     NamespaceOption,
     on_each_task,
 )
-from mcptasks.cli.describe_text import TaskFacts, describe
-from mcptasks.cli.task_pods import Attempt, attempts_of, log_of
+from mcptasks.cli.task_attempts import Attempt, attempts_of, log_of
+from mcptasks.cli.task_description import TaskFacts, describe
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import EVENTS, JOBS
 from mcptasks.model.base import JsonObject
@@ -42,12 +42,12 @@ def command(
     on_each_task(options, names, lambda cluster, name: _describe(cluster, name, next(separators)))
 
 
-async def _describe(cluster: Cluster, name: str, separator: str) -> None:
+async def _describe(cluster: ClusterSession, name: str, separator: str) -> None:
     facts = await gather(cluster, name)
     typer.echo(f"{separator}{describe(facts)}")
 
 
-async def gather(cluster: Cluster, name: str) -> TaskFacts:
+async def gather(cluster: ClusterSession, name: str) -> TaskFacts:
     """All that the cluster knows of the task. Raises CliError where there is none."""
     task = await cluster.task(name)
     attempts = await attempts_of(cluster, name)
@@ -63,14 +63,14 @@ async def gather(cluster: Cluster, name: str) -> TaskFacts:
     )
 
 
-async def _job(cluster: Cluster, name: str) -> JsonObject | None:
+async def _job(cluster: ClusterSession, name: str) -> JsonObject | None:
     try:
         return await cluster.kube.get(JOBS, name, cluster.namespace)
     except NotFoundError:
         return None
 
 
-async def _events(cluster: Cluster, uids: list[str]) -> list[JsonObject]:
+async def _events(cluster: ClusterSession, uids: list[str]) -> list[JsonObject]:
     events: list[JsonObject] = []
     for uid in uids:
         selector = f"involvedObject.uid={uid}"
@@ -78,7 +78,7 @@ async def _events(cluster: Cluster, uids: list[str]) -> list[JsonObject]:
     return events
 
 
-async def _last_lines(cluster: Cluster, attempts: list[Attempt]) -> list[str]:
+async def _last_lines(cluster: ClusterSession, attempts: list[Attempt]) -> list[str]:
     if not attempts:
         return []
     return [line async for line in log_of(cluster, attempts[-1], tail=LOG_LINES)]

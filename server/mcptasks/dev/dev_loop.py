@@ -1,4 +1,4 @@
-"""The inner loop of a server's author: everything on this machine, the server restarted whenever a file changes.
+"""The loop of `mcptasks dev`: everything on this machine, and the server restarted whenever a file changes.
 
 Tasks run in processes of their own and reach the server again after its restart: a change interrupts none of them.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,22 +15,20 @@ from pathlib import Path
 from watchfiles import PythonFilter, awatch
 
 from mcptasks.authoring.loader import ServerPath, absolute, named_in
+from mcptasks.dev.log_tail import LogTail, Say
 from mcptasks.dev.stack import LocalStack, StackConfig
-from mcptasks.dev.supervisor import ComponentError
+from mcptasks.dev.supervisor import ProcessError
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.task import McpTask
+from mcptasks.server.start_errors import EXIT_CONFIG
 
 SERVER = "server"
-EXIT_CONFIG = 2
-LOG_POLL_SECONDS = 0.2
 CHECK_SECONDS = 0.5
 RETRY_SECONDS = 1.0
-
-Say = Callable[[str], None]
 
 
 class DevError(Exception):
@@ -38,8 +36,8 @@ class DevError(Exception):
 
 
 @dataclass(frozen=True)
-class Terminal:
-    """Where the loop speaks: `result` is for what programs may read, `note` for people."""
+class DevTerminal:
+    """Where the loop prints: `result` is for what programs may read, `note` for people."""
 
     result: Say
     note: Say
@@ -69,48 +67,21 @@ def paths_in(text: str) -> list[ServerPath]:
 
 
 @dataclass(eq=False)
-class LogTail:
-    """Says what is appended to a file."""
-
-    file: Path
-    say: Say
-    _position: int = 0
-
-    def drain(self) -> None:
-        """Say all complete lines that are new."""
-        if not self.file.exists():
-            return
-        with self.file.open("rb") as log:
-            log.seek(self._position)
-            new = log.read()
-        complete = new[: new.rfind(b"\n") + 1]
-        self._position += len(complete)
-        for line in complete.decode(errors="replace").splitlines():
-            self.say(line)
-
-    async def run(self) -> None:
-        """Go on until cancelled."""
-        while True:
-            self.drain()
-            await asyncio.sleep(LOG_POLL_SECONDS)
-
-
-@dataclass(eq=False)
 class DevLoop:
     """Runs until `stop` is set."""
 
     config: StackConfig
-    terminal: Terminal
+    terminal: DevTerminal
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     _restarting: bool = field(default=False, init=False)
-    _said_down: bool = field(default=False, init=False)
+    _reported_down: bool = field(default=False, init=False)
 
     async def run(self) -> None:
         """Start everything, restart the server on changes, end everything.
 
         Raises:
             DevError: the module has no server or several, so that waiting for changes would be no help.
-            StackError, ClusterError, ComponentError: something else cannot start.
+            StackError, ClusterError, ProcessError: something else cannot start.
         """
         directories = watched_directories(self.config.module)
         stack = LocalStack(replace(self.config, on_output=self._print_output))
@@ -134,13 +105,13 @@ class DevLoop:
         await asyncio.to_thread(stack.start, "operator", ready_seconds=None)
         try:
             await asyncio.to_thread(stack.start, SERVER)
-        except ComponentError as error:
+        except ProcessError as error:
             if error.exit_code is None:
                 raise
             if error.exit_code == EXIT_CONFIG:
                 raise DevError(_last_line(stack.log(SERVER))) from error
             tail.drain()
-            self._said_down = True
+            self._reported_down = True
             self.terminal.note("the server did not start; it is started again when a file changes")
         await asyncio.to_thread(stack.supervisor.wait_ready, "operator")
 
@@ -148,9 +119,9 @@ class DevLoop:
         self._restarting = True
         try:
             await asyncio.to_thread(stack.restart, SERVER)
-        except ComponentError as error:
+        except ProcessError as error:
             tail.drain()
-            self._said_down = error.exit_code is not None
+            self._reported_down = error.exit_code is not None
             why = "ended" if error.exit_code is not None else "is not ready"
             self.terminal.note(f"the server {why}; it is started again when a file changes")
         else:
@@ -181,10 +152,10 @@ class DevLoop:
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             code = None if self._restarting else stack.supervisor.exit_code(SERVER)
-            if code is not None and not self._said_down:
+            if code is not None and not self._reported_down:
                 tail.drain()
                 self.terminal.note(f"the server ended with exit code {code}; it is started again when a file changes")
-            self._said_down = code is not None
+            self._reported_down = code is not None
 
     async def _print_phases(self, kube: KubeClient, namespace: str) -> None:
         """Say how each task stands whenever that changes."""

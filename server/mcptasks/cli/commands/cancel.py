@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.cluster_options import (
-    Cluster,
+from mcptasks.cli.cluster_session import (
     ClusterOptions,
+    ClusterSession,
     ContextOption,
     KubeconfigOption,
     NamespaceOption,
@@ -18,7 +18,7 @@ from mcptasks.cli.cluster_options import (
 )
 from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error
 from mcptasks.cli.durations import parse_duration
-from mcptasks.cli.follow import follow_task
+from mcptasks.cli.task_watch import follow_task
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.model.base import GROUP
 from mcptasks.model.lifecycle import PODS_TERMINATED
@@ -47,7 +47,7 @@ def command(
     on_each_task(options, names, partial(_cancel, wait_seconds=seconds if wait else None))
 
 
-async def _cancel(cluster: Cluster, name: str, wait_seconds: float | None) -> None:
+async def _cancel(cluster: ClusterSession, name: str, wait_seconds: float | None) -> None:
     task = await cluster.task(name)
     if task.terminal:
         raise CliError(f"task {name} has ended already ({task.phase}): there is nothing to cancel")
@@ -69,7 +69,7 @@ async def _cancel(cluster: Cluster, name: str, wait_seconds: float | None) -> No
         typer.echo(f"mcptask.{GROUP}/{name} {ended.phase}; {termination(ended)}")
 
 
-async def _until_gone(cluster: Cluster, name: str) -> McpTask | None:
+async def _until_gone(cluster: ClusterSession, name: str) -> McpTask | None:
     async for task in follow_task(cluster, name):
         condition = task.status.condition(PODS_TERMINATED)
         if task.terminal and condition is not None and condition.status == "True":

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from mcptasks.cli.cluster_options import Cluster
+from mcptasks.cli.cluster_session import ClusterSession
 from mcptasks.kube.errors import GoneError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.task import McpTask
 
 
-async def follow_task(cluster: Cluster, name: str) -> AsyncIterator[McpTask]:
+async def follow_task(cluster: ClusterSession, name: str) -> AsyncIterator[McpTask]:
     """The task as it is now, then after each change; ends when it is deleted. Raises CliError where there is none."""
     task = await cluster.task(name)
     yield task

@@ -12,7 +12,7 @@ from typing import Annotated, TypeAlias, TypeVar
 import typer
 
 from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error
-from mcptasks.cli.configure import load_settings
+from mcptasks.cli.command_settings import load_settings
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeConfigError, KubeError, NotFoundError, UnavailableError
@@ -41,7 +41,7 @@ class ClusterOptions:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class ClusterSession:
     """A cluster that can be asked, and the namespace to ask about."""
 
     kube: KubeClient
@@ -67,23 +67,23 @@ class Cluster:
 
 
 @asynccontextmanager
-async def open_cluster(options: ClusterOptions) -> AsyncIterator[Cluster]:
+async def open_cluster(options: ClusterOptions) -> AsyncIterator[ClusterSession]:
     """The cluster that the options, the settings or the kubeconfig name."""
     settings = load_settings(kubeconfig=options.kubeconfig, context=options.context, namespace=options.namespace)
     access = ClusterAccess(settings.kubeconfig, settings.context)
     async with await access.connect("mcptasks-cli") as kube:
-        yield Cluster(kube, settings.namespace or access.namespace())
+        yield ClusterSession(kube, settings.namespace or access.namespace())
 
 
 def on_each_task(
-    options: ClusterOptions, names: Sequence[str], work: Callable[[Cluster, str], Awaitable[None]]
+    options: ClusterOptions, names: Sequence[str], work: Callable[[ClusterSession, str], Awaitable[None]]
 ) -> None:
     """Do the work for one task after the other, and say of which it cannot be done.
 
     Raises typer.Exit where there were such.
     """
 
-    async def run(cluster: Cluster) -> bool:
+    async def run(cluster: ClusterSession) -> bool:
         complete = True
         for name in names:
             try:
@@ -97,7 +97,7 @@ def on_each_task(
         raise typer.Exit(1)
 
 
-def on_cluster(options: ClusterOptions, work: Callable[[Cluster], Awaitable[T]]) -> T:
+def on_cluster(options: ClusterOptions, work: Callable[[ClusterSession], Awaitable[T]]) -> T:
     """Do the work on the cluster; errors of the API server become errors of the command."""
 
     async def run() -> T:

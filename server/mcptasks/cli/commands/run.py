@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.configure import load_settings
+from mcptasks.cli.command_settings import load_settings
 from mcptasks.runner.main import leave, run
 
 

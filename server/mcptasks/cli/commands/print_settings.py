@@ -15,7 +15,7 @@ from pydantic_core import PydanticUndefined
 from mcptasks.settings import PREFIX, Settings
 
 
-class Format(StrEnum):
+class SettingsFormat(StrEnum):
     """How to print the reference."""
 
     TEXT = "text"
@@ -24,7 +24,7 @@ class Format(StrEnum):
 
 
 @dataclass(frozen=True)
-class Setting:
+class SettingEntry:
     """One setting, as the reference shows it."""
 
     variable: str
@@ -33,7 +33,9 @@ class Setting:
 
 
 def command(
-    output: Annotated[Format, typer.Option("--output", "-o", help="text, json or markdown.")] = Format.TEXT,
+    output: Annotated[
+        SettingsFormat, typer.Option("--output", "-o", help="text, json or markdown.")
+    ] = SettingsFormat.TEXT,
 ) -> None:
     """Print all settings, with their environment variables and defaults.
 
@@ -44,14 +46,14 @@ def command(
     typer.echo(_RENDERERS[output](reference()))
 
 
-def reference() -> list[Setting]:
+def reference() -> list[SettingEntry]:
     """All settings, in the order of the class."""
     return [_setting(name, field) for name, field in Settings.model_fields.items()]
 
 
-def _setting(name: str, field: FieldInfo) -> Setting:
+def _setting(name: str, field: FieldInfo) -> SettingEntry:
     default = field.get_default(call_default_factory=True)
-    return Setting(f"{PREFIX}{name.upper()}", _as_variable(default), field.description or "")
+    return SettingEntry(f"{PREFIX}{name.upper()}", _as_variable(default), field.description or "")
 
 
 def _as_variable(value: Any) -> str | None:
@@ -71,14 +73,14 @@ def _as_variable(value: Any) -> str | None:
             return str(value)
 
 
-def _text(settings: list[Setting]) -> str:
+def _text(settings: list[SettingEntry]) -> str:
     return "\n".join(
         f"{setting.variable}{'' if setting.default is None else f'={setting.default}'}\n    {setting.description}"
         for setting in settings
     )
 
 
-def _markdown(settings: list[Setting]) -> str:
+def _markdown(settings: list[SettingEntry]) -> str:
     rows = [
         f"| `{setting.variable}` | {'' if setting.default is None else f'`{setting.default}`'} "
         f"| {setting.description.replace('|', chr(92) + '|')} |"
@@ -87,8 +89,8 @@ def _markdown(settings: list[Setting]) -> str:
     return "\n".join(["| Variable | Default | Meaning |", "|---|---|---|", *rows])
 
 
-def _json(settings: list[Setting]) -> str:
+def _json(settings: list[SettingEntry]) -> str:
     return json.dumps([asdict(setting) for setting in settings], indent=2)
 
 
-_RENDERERS = {Format.TEXT: _text, Format.JSON: _json, Format.MARKDOWN: _markdown}
+_RENDERERS = {SettingsFormat.TEXT: _text, SettingsFormat.JSON: _json, SettingsFormat.MARKDOWN: _markdown}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcptasks.cli.tables import TablePrinter
+from mcptasks.cli.kubectl_tables import TablePrinter
 from mcptasks.model.base import JsonObject
 
 COLUMNS = [

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from mcptasks.cli.command_errors import ExitCode, as_cli_error
-from mcptasks.cli.configure import MODULES_HELP
-from mcptasks.dev.reload import DevError, DevLoop, Terminal, check_modules
+from mcptasks.cli.command_settings import MODULES_HELP
+from mcptasks.dev.dev_loop import DevError, DevLoop, DevTerminal, check_modules
 from mcptasks.dev.stack import StackConfig, StackError
-from mcptasks.dev.supervisor import ComponentError
+from mcptasks.dev.supervisor import ProcessError
 from mcptasks.settings import PREFIX
 from mcptasks_embedded.cluster import ClusterError
 
@@ -35,11 +35,11 @@ def command(
     """
     with (
         as_cli_error(DevError, StackError, exit_code=ExitCode.USAGE),
-        as_cli_error(ClusterError, ComponentError),
+        as_cli_error(ClusterError, ProcessError),
     ):
         text = check_modules(",".join(modules))
         config = StackConfig(text, host=host, port=port, settings=inherited_settings())
-        asyncio.run(_run(DevLoop(config, Terminal(result=typer.echo, note=_note))))
+        asyncio.run(_run(DevLoop(config, DevTerminal(result=typer.echo, note=_note))))
 
 
 async def _run(loop: DevLoop) -> None:

@@ -37,7 +37,7 @@ START_SECONDS = 3.0
 T = TypeVar("T")
 
 
-class Output(StrEnum):
+class ResultFormat(StrEnum):
     """How to print the result."""
 
     TEXT = "text"
@@ -45,7 +45,7 @@ class Output(StrEnum):
 
 
 @dataclass(frozen=True)
-class Request:
+class ToolCall:
     """What to call."""
 
     tool: str
@@ -84,8 +84,8 @@ def command(
         str | None, typer.Option(envvar="MCPTASKS_TOKEN", help="Bearer token to send.", show_envvar=True)
     ] = None,
     output: Annotated[
-        Output, typer.Option("--output", "-o", help="text, or json for the result as it came.")
-    ] = Output.TEXT,
+        ResultFormat, typer.Option("--output", "-o", help="text, or json for the result as it came.")
+    ] = ResultFormat.TEXT,
 ) -> None:
     """Call a tool of an MCP server and print its result.
 
@@ -96,42 +96,42 @@ def command(
       mcptasks call http://127.0.0.1:8000/mcp report --arg top=5
       mcptasks call http://127.0.0.1:8000/mcp report --idempotency-key "$(uuidgen)"
     """
-    request = Request(tool, arg or (), json_text, _ttl(ttl), idempotency_key)
+    call = ToolCall(tool, arg or (), json_text, _ttl(ttl), idempotency_key)
     with as_cli_error(ClientError, exit_code=ExitCode.USAGE):
         client = Client(
             url, token=token, headers=_headers(header or ()), protocol=_protocol(protocol), tasks=not no_task
         )
     with as_cli_error(ClientError):
-        result = asyncio.run(_call(client, request))
+        result = asyncio.run(_call(client, call))
     _print(result, output)
     if result.is_error:
         raise CliError(f"{tool} failed: {result.text or 'the tool gave no reason'}")
 
 
-async def _call(client: Client, request: Request) -> ToolResult:
+async def _call(client: Client, call: ToolCall) -> ToolResult:
     with _interruptions() as interrupted:
         async with client:
             with as_cli_error(ArgumentError, exit_code=ExitCode.USAGE):
-                arguments = await _arguments(client, request)
+                arguments = await _arguments(client, call)
             with progress_view() as view:
-                return await Run(client, request, arguments, view, interrupted).result()
+                return await CallRun(client, call, arguments, view, interrupted).result()
 
 
-async def _arguments(client: Client, request: Request) -> JsonObject:
+async def _arguments(client: Client, call: ToolCall) -> JsonObject:
     tools = {tool.name: tool for tool in await client.list_tools()}
-    if request.tool not in tools:
+    if call.tool not in tools:
         names = ", ".join(sorted(tools)) or "none"
-        raise usage_error(f"{client.url} has no tool {request.tool!r}; it has: {names}")
-    tool: Tool = tools[request.tool]
-    return parse_arguments(request.pairs, request.json_text, tool.input_schema)
+        raise usage_error(f"{client.url} has no tool {call.tool!r}; it has: {names}")
+    tool: Tool = tools[call.tool]
+    return parse_arguments(call.pairs, call.json_text, tool.input_schema)
 
 
 @dataclass(eq=False)
-class Run:
+class CallRun:
     """One call, from its start to its end or its interruption."""
 
     client: Client
-    request: Request
+    call: ToolCall
     arguments: JsonObject
     view: ProgressView
     interrupted: asyncio.Event
@@ -139,14 +139,14 @@ class Run:
 
     async def result(self) -> ToolResult:
         """Call the tool and wait for its result. Raises CliError where it was interrupted or ended with an error."""
-        name = self.request.tool
+        name = self.call.tool
         starting = asyncio.create_task(
             self.client.call_tool(
                 name,
                 self.arguments,
                 task=True,
-                ttl=self.request.ttl,
-                idempotency_key=self.request.idempotency_key,
+                ttl=self.call.ttl,
+                idempotency_key=self.call.idempotency_key,
                 on_progress=lambda report: self.view.show(name, report),
             )
         )
@@ -180,7 +180,7 @@ class Run:
             started = work.result() if work.done() and not work.cancelled() and work.exception() is None else None
             self._task = started if isinstance(started, ToolTask) else None
         if self._task is None or self._task.returned_immediately:
-            return CliError(f"interrupted: the call of {self.request.tool} was given up", ExitCode.INTERRUPTED)
+            return CliError(f"interrupted: the call of {self.call.tool} was given up", ExitCode.INTERRUPTED)
         task_id = self._task.task_id
         try:
             async with asyncio.timeout(CANCEL_SECONDS):
@@ -214,8 +214,8 @@ def _interruptions() -> Iterator[asyncio.Event]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-def _print(result: ToolResult, output: Output) -> None:
-    if output is Output.JSON:
+def _print(result: ToolResult, output: ResultFormat) -> None:
+    if output is ResultFormat.JSON:
         typer.echo(json.dumps(result.raw, ensure_ascii=False))
     elif not result.is_error:
         for block in result.content:

@@ -11,22 +11,22 @@ from typing import Annotated
 import typer
 import yaml
 
-from mcptasks.cli.cluster_options import (
-    Cluster,
+from mcptasks.cli.cluster_session import (
     ClusterOptions,
+    ClusterSession,
     ContextOption,
     KubeconfigOption,
     NamespaceOption,
     on_cluster,
 )
 from mcptasks.cli.command_errors import CliError, usage_error
-from mcptasks.cli.tables import TablePrinter
+from mcptasks.cli.kubectl_tables import TablePrinter
 from mcptasks.kube.errors import GoneError, NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.model.base import GROUP, JsonObject
 
 
-class Output(StrEnum):
+class ListFormat(StrEnum):
     """How to print tasks."""
 
     TABLE = "table"
@@ -37,7 +37,7 @@ class Output(StrEnum):
 
 
 @dataclass(frozen=True)
-class Query:
+class TaskQuery:
     """Which tasks to show."""
 
     names: Sequence[str] = ()
@@ -57,7 +57,9 @@ def command(
     field_selector: Annotated[
         str | None, typer.Option("--field-selector", help="Field selector, for example status.phase=failed.")
     ] = None,
-    output: Annotated[Output, typer.Option("--output", "-o", help="table, wide, json, yaml or name.")] = Output.TABLE,
+    output: Annotated[
+        ListFormat, typer.Option("--output", "-o", help="table, wide, json, yaml or name.")
+    ] = ListFormat.TABLE,
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
@@ -67,37 +69,37 @@ def command(
     Example:
       mcptasks get --field-selector status.phase=failed -o wide
     """
-    query = Query(names or (), all_namespaces, selector, field_selector)
+    query = TaskQuery(names or (), all_namespaces, selector, field_selector)
     _check(query, watch, output)
     options = ClusterOptions(kubeconfig, context, namespace)
-    on_cluster(options, lambda cluster: Listing(cluster, query, output).run(watch))
+    on_cluster(options, lambda cluster: TaskListing(cluster, query, output).run(watch))
 
 
-def _check(query: Query, watch: bool, output: Output) -> None:
+def _check(query: TaskQuery, watch: bool, output: ListFormat) -> None:
     if query.names and (query.label_selector or query.field_selector):
         raise usage_error("name tasks or select them with -l and --field-selector, not both")
     if query.names and query.all_namespaces:
         raise usage_error("a task's name needs one namespace: use -n instead of -A")
     if watch and len(query.names) > 1:
         raise usage_error("-w watches all tasks or one: name at most one")
-    if watch and output in (Output.JSON, Output.YAML):
+    if watch and output in (ListFormat.JSON, ListFormat.YAML):
         raise usage_error(f"-w does not go with -o {output}")
 
 
 @dataclass(frozen=True)
-class Listing:
+class TaskListing:
     """Prints the tasks that a query finds."""
 
-    cluster: Cluster
-    query: Query
-    output: Output
+    cluster: ClusterSession
+    query: TaskQuery
+    output: ListFormat
 
     async def run(self, watch: bool) -> None:
         """Print the tasks, and with `watch` every change from then on."""
-        if self.output in (Output.JSON, Output.YAML):
+        if self.output in (ListFormat.JSON, ListFormat.YAML):
             await self._print_objects()
             return
-        printer = TablePrinter(wide=self.output is Output.WIDE, with_namespace=self.query.all_namespaces)
+        printer = TablePrinter(wide=self.output is ListFormat.WIDE, with_namespace=self.query.all_namespaces)
         if watch:
             await self._watch(printer)
             return
@@ -166,7 +168,7 @@ class Listing:
         return tables[0]
 
     def _print_table(self, printer: TablePrinter, table: JsonObject) -> None:
-        if self.output is Output.NAME:
+        if self.output is ListFormat.NAME:
             for row in table.get("rows") or ():
                 typer.echo(f"mcptask.{GROUP}/{row['object']['metadata']['name']}")
             return
@@ -180,7 +182,7 @@ class Listing:
             if len(self.query.names) == 1
             else {"apiVersion": "v1", "kind": "List", "items": items, "metadata": {"resourceVersion": ""}}
         )
-        if self.output is Output.JSON:
+        if self.output is ListFormat.JSON:
             typer.echo(json.dumps(shown, indent=4, ensure_ascii=False, sort_keys=True))
         else:
             typer.echo(yaml.safe_dump(shown, allow_unicode=True), nl=False)

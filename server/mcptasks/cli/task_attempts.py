@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from mcptasks.cli.cluster_options import Cluster
+from mcptasks.cli.cluster_session import ClusterSession
 from mcptasks.kube.api_client import LogOptions
 from mcptasks.kube.errors import KubeError, NotFoundError
 from mcptasks.kube.kinds import PODS
@@ -62,7 +62,7 @@ class Attempt:
                 return str(self.pod.get("status", {}).get("phase", "Unknown"))
 
 
-async def attempts_of(cluster: Cluster, task: str) -> list[Attempt]:
+async def attempts_of(cluster: ClusterSession, task: str) -> list[Attempt]:
     """The task's Pods, oldest first."""
     listed = await cluster.kube.list(PODS, cluster.namespace, label_selector=f"{LABEL_TASK}={task}")
     return [Attempt(pod) for pod in sorted(listed.items, key=_age)]
@@ -74,7 +74,7 @@ def _age(pod: JsonObject) -> tuple[str, str]:
 
 
 async def log_of(
-    cluster: Cluster, attempt: Attempt, *, follow: bool = False, tail: int | None = None
+    cluster: ClusterSession, attempt: Attempt, *, follow: bool = False, tail: int | None = None
 ) -> AsyncIterator[str]:
     """Lines that the tool's container printed; nothing where it never started or is gone."""
     options = LogOptions(container=attempt.container, follow=follow, tail_lines=tail)

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.cluster_options import (
-    Cluster,
+from mcptasks.cli.cluster_session import (
     ClusterOptions,
+    ClusterSession,
     ContextOption,
     KubeconfigOption,
     NamespaceOption,
@@ -35,7 +35,7 @@ def command(
     on_each_task(options, names, _delete)
 
 
-async def _delete(cluster: Cluster, name: str) -> None:
+async def _delete(cluster: ClusterSession, name: str) -> None:
     try:
         await cluster.kube.delete(MCP_TASKS, name, cluster.namespace)
     except NotFoundError as error:

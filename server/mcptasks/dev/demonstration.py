@@ -1,4 +1,4 @@
-"""The demonstration: real calls, over HTTP, on everything that `mcptasks dev` runs; each claim comes with its proof."""
+"""The demonstration of `mcptasks demo`: real calls over HTTP on all that `mcptasks dev` runs, each claim proved."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ STEP_TIMEOUT_SECONDS = 120.0
 POLL_SECONDS = 0.1
 
 
-class DemoError(Exception):
-    """Something did not happen as it must; the message says what."""
+class DemonstrationError(Exception):
+    """Something did not happen as it should; the message says what."""
 
 
-class DemoView(Protocol):
+class DemonstrationView(Protocol):
     """Shows what happens."""
 
     def step(self, title: str) -> None:
@@ -63,7 +63,7 @@ class DemoView(Protocol):
 
 
 @dataclass(frozen=True)
-class Processes:
+class TaskProcesses:
     """The processes of a task: its runner's and those that the tool started."""
 
     runner: int
@@ -75,41 +75,41 @@ class Processes:
 
 
 def example_file() -> Path:
-    """The example server, in the installed package or in a checkout. Raises DemoError where it is missing."""
+    """The example server, in the installed package or in a checkout. Raises DemonstrationError where it is missing."""
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "examples", package.parents[1] / "examples"):
         if (folder / EXAMPLE).is_file():
             return folder / EXAMPLE
-    raise DemoError(f"the example {EXAMPLE} is not part of this installation; install mcptasks anew")
+    raise DemonstrationError(f"the example {EXAMPLE} is not part of this installation; install mcptasks anew")
 
 
 @dataclass(eq=False)
-class Demo:
+class Demonstration:
     """The demonstration on a stack that runs the example."""
 
     stack: LocalStack
-    view: DemoView
+    view: DemonstrationView
     _started: float = field(default_factory=time.monotonic)
 
     async def run(self) -> None:
-        """All parts, one after the other. Raises DemoError where one does not end as it must."""
-        async with asyncio.timeout(STEP_TIMEOUT_SECONDS), self._cluster() as cluster:
+        """All parts, one after the other. Raises DemonstrationError where one does not end as it must."""
+        async with asyncio.timeout(STEP_TIMEOUT_SECONDS), self._open_lookup() as lookup:
             await self._report_twice()
-            await self._cancel(cluster)
-            await self._fail(cluster)
-        self._list()
+            await self._cancel(lookup)
+            await self._fail(lookup)
+        self._list_objects()
 
     @asynccontextmanager
-    async def _cluster(self) -> AsyncIterator[Cluster]:
+    async def _open_lookup(self) -> AsyncIterator[ClusterLookup]:
         async with await ClusterAccess(self.stack.kubeconfig).connect("mcptasks-demo") as kube:
-            yield Cluster(kube, self.stack.namespace)
+            yield ClusterLookup(kube, self.stack.namespace)
 
     async def _report_twice(self) -> None:
         self.view.step("The same work for two clients at once: parse every module of the standard library")
         results = await asyncio.gather(*(self._report(protocol) for protocol in PROTOCOLS))
         texts = {canonical(result) for result in results}
         if len(texts) != 1:
-            raise DemoError("the two protocol versions gave different results")
+            raise DemonstrationError("the two protocol versions gave different results")
         text = texts.pop()
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
         self.view.say(f"The same result in both protocol versions: {len(text.encode())} bytes, sha256 {digest}...")
@@ -125,11 +125,11 @@ class Demo:
             )
             result = await task.result()
             if result.is_error:
-                raise DemoError(f"the report failed: {result.text}")
+                raise DemonstrationError(f"the report failed: {result.text}")
             self.view.done(name, f"completed in {time.monotonic() - started:.1f} s")
             return result
 
-    async def _cancel(self, cluster: Cluster) -> None:
+    async def _cancel(self, lookup: ClusterLookup) -> None:
         self.view.step("A task cancelled half-way")
         name = "count_slowly"
         half_way = asyncio.Event()
@@ -144,41 +144,41 @@ class Demo:
             task = await client.call_tool(name, arguments, task=True, on_progress=on_progress)
             waiting = asyncio.create_task(task.wait())
             try:
-                await _first(waiting, half_way)
+                await _wait_for_first(waiting, half_way)
                 if waiting.done():
-                    raise DemoError(f"{name} ended before it could be cancelled: {waiting.result().status}")
-                processes = await self._processes(cluster, task)
+                    raise DemonstrationError(f"{name} ended before it could be cancelled: {waiting.result().status}")
+                processes = await self._processes(lookup, task)
                 self.view.say(
                     f"Its process has id {processes.runner}, the child that the tool started {_ids(processes)}"
                 )
                 await task.cancel()
-                await self._prove_gone(cluster, task, processes)
+                await self._prove_gone(lookup, task, processes)
                 self.view.done(name, "cancelled")
             finally:
                 waiting.cancel()
 
-    async def _processes(self, cluster: Cluster, task: ToolTask) -> Processes:
-        pod_uid = (await cluster.task(task.task_id)).status.pod_uid
+    async def _processes(self, lookup: ClusterLookup, task: ToolTask) -> TaskProcesses:
+        pod_uid = (await lookup.task(task.task_id)).status.pod_uid
         pids = await asyncio.to_thread(self.stack.task_pids)
         for container, pid in pids.items():
             if container.startswith(f"{pod_uid}/"):
-                return Processes(pid, tuple(child.pid for child in psutil.Process(pid).children(recursive=True)))
-        raise DemoError(f"task {task.task_id} runs, but has no process")
+                return TaskProcesses(pid, tuple(child.pid for child in psutil.Process(pid).children(recursive=True)))
+        raise DemonstrationError(f"task {task.task_id} runs, but has no process")
 
-    async def _prove_gone(self, cluster: Cluster, task: ToolTask, processes: Processes) -> None:
+    async def _prove_gone(self, lookup: ClusterLookup, task: ToolTask, processes: TaskProcesses) -> None:
         state = await task.wait()
         self.view.say(f"tasks/get says: {state.status}")
-        record = await cluster.until_terminated(task.task_id)
+        record = await lookup.until_terminated(task.task_id)
         alive = processes.alive()
         if alive:
-            raise DemoError(f"processes {alive} of a cancelled task still run")
+            raise DemonstrationError(f"processes {alive} of a cancelled task still run")
         everything = ", ".join(map(str, (processes.runner, *processes.children)))
         self.view.say(f"Processes gone: {everything}")
-        await cluster.until_no_job(task.task_id)
+        await lookup.until_no_job(task.task_id)
         self.view.say(f"Job gone: {task.task_id}")
         self.view.say(f"PodsTerminated: True, {seconds_to_terminate(record):.2f} s after the cancellation")
 
-    async def _fail(self, cluster: Cluster) -> None:
+    async def _fail(self, lookup: ClusterLookup) -> None:
         self.view.step("Two tasks that fail: by the tool's own error, and by a crash of its process")
         async with Client(self.stack.endpoint) as client:
             tasks = [
@@ -187,13 +187,13 @@ class Demo:
             ]
             for task in tasks:
                 said = await _failure(task)
-                record = await cluster.task(task.task_id)
+                record = await lookup.task(task.task_id)
                 self.view.say(f"{task.task_id} is {record.phase}, reason {record.status.reason}")
                 self.view.say("  the client is told:")
                 for line in said.splitlines():
                     self.view.say(f"    {line}")
 
-    def _list(self) -> None:
+    def _list_objects(self) -> None:
         has_kubectl = shutil.which("kubectl") is not None
         command = ["kubectl", "get", "mcptasks"] if has_kubectl else ["mcptasks", "get"]
         self.view.step(f"All of it as Kubernetes objects: {' '.join(command)}")
@@ -205,13 +205,13 @@ class Demo:
             check=False,
         )
         if listed.returncode:
-            raise DemoError(f"{' '.join(command)} failed: {listed.stderr.strip()}")
+            raise DemonstrationError(f"{' '.join(command)} failed: {listed.stderr.strip()}")
         for line in listed.stdout.splitlines():
             self.view.say(line)
 
 
 @dataclass(frozen=True)
-class Cluster:
+class ClusterLookup:
     """What the demonstration looks up in the cluster itself, past the server."""
 
     kube: KubeClient
@@ -276,11 +276,11 @@ async def _failure(task: ToolTask) -> str:
     except McpError as error:
         return error.message
     if not result.is_error:
-        raise DemoError(f"task {task.task_id} was to fail, and did not")
+        raise DemonstrationError(f"task {task.task_id} was to fail, and did not")
     return result.text
 
 
-async def _first(waiting: asyncio.Task[object], event: asyncio.Event) -> None:
+async def _wait_for_first(waiting: asyncio.Task[object], event: asyncio.Event) -> None:
     """Returns when the task has ended or the event is set."""
     signalled = asyncio.create_task(event.wait())
     try:
@@ -289,7 +289,7 @@ async def _first(waiting: asyncio.Task[object], event: asyncio.Event) -> None:
         signalled.cancel()
 
 
-def _ids(processes: Processes) -> str:
+def _ids(processes: TaskProcesses) -> str:
     return ", ".join(map(str, processes.children)) or "none"
 
 

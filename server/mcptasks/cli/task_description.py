@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mcptasks.cli.task_pods import Attempt
+from mcptasks.cli.task_attempts import Attempt
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Condition, InputRequest, McpTask, McpTaskSpec, McpTaskStatus
 

@@ -13,7 +13,7 @@ from mcptasks.metrics.server_metrics import ServerMetrics, ServerState
 from mcptasks_operator.metrics import OperatorMetrics
 
 
-class Format(StrEnum):
+class MetricsFormat(StrEnum):
     """How to print the reference."""
 
     TEXT = "text"
@@ -21,7 +21,7 @@ class Format(StrEnum):
 
 
 @dataclass(frozen=True)
-class Reference:
+class MetricsReference:
     """Metrics by the process that has them."""
 
     both: tuple[Described, ...]
@@ -34,7 +34,7 @@ class Reference:
 
 
 def command(
-    output: Annotated[Format, typer.Option("--output", "-o", help="text or markdown.")] = Format.TEXT,
+    output: Annotated[MetricsFormat, typer.Option("--output", "-o", help="text or markdown.")] = MetricsFormat.TEXT,
 ) -> None:
     """Print all metrics that server and operator have at MCPTASKS_METRICS_PORT.
 
@@ -45,12 +45,12 @@ def command(
     typer.echo(_RENDERERS[output](reference()))
 
 
-def reference() -> Reference:
+def reference() -> MetricsReference:
     """All metrics, in the order in which they are made."""
     server = ServerMetrics(ServerState(_Nothing(), draining=lambda: False)).instruments.described
     operator = OperatorMetrics().instruments.described
     both = tuple(one for one in server if one in operator)
-    return Reference(
+    return MetricsReference(
         both,
         tuple(one for one in server if one not in both),
         tuple(one for one in operator if one not in both),
@@ -66,7 +66,7 @@ class _Nothing:
         return 0
 
 
-def _text(reference: Reference) -> str:
+def _text(reference: MetricsReference) -> str:
     return "\n\n".join(
         f"{title}\n" + "\n".join(f"  {_with_labels(one)} ({one.kind})\n      {one.meaning}" for one in metrics)
         for title, metrics in reference.sections
@@ -77,7 +77,7 @@ def _with_labels(metric: Described) -> str:
     return metric.name + (f"{{{', '.join(metric.labels)}}}" if metric.labels else "")
 
 
-def _markdown(reference: Reference) -> str:
+def _markdown(reference: MetricsReference) -> str:
     return "\n\n".join(
         f"### {title}\n\n| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n" + "\n".join(map(_row, metrics))
         for title, metrics in reference.sections
@@ -89,4 +89,4 @@ def _row(metric: Described) -> str:
     return f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} |"
 
 
-_RENDERERS = {Format.TEXT: _text, Format.MARKDOWN: _markdown}
+_RENDERERS = {MetricsFormat.TEXT: _text, MetricsFormat.MARKDOWN: _markdown}

@@ -9,16 +9,16 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.cluster_options import (
-    Cluster,
+from mcptasks.cli.cluster_session import (
     ClusterOptions,
+    ClusterSession,
     ContextOption,
     KubeconfigOption,
     NamespaceOption,
     on_cluster,
 )
 from mcptasks.cli.command_errors import CliError, usage_error
-from mcptasks.cli.task_pods import Attempt, attempts_of, log_of
+from mcptasks.cli.task_attempts import Attempt, attempts_of, log_of
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
@@ -60,7 +60,7 @@ async def _print(log: TaskLog, follow: bool, previous: bool) -> None:
 class TaskLog:
     """The log of a task over its attempts. `tail` limits what is shown of the first attempt read."""
 
-    cluster: Cluster
+    cluster: ClusterSession
     name: str
     tail: int | None = None
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mcptasks.authoring.loader import absolute
-from mcptasks.cli.configure import MODULES_HELP, load_settings
+from mcptasks.cli.command_settings import MODULES_HELP, load_settings
 from mcptasks.server.server_process import serve
 
 

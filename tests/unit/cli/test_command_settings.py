@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mcptasks.cli.command_errors import CliError, ExitCode
-from mcptasks.cli.configure import load_settings
+from mcptasks.cli.command_settings import load_settings
 
 
 def test_options_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,9 +15,9 @@ import typer
 from mcptasks.cli.command_errors import as_cli_error
 from mcptasks.cli.progress_view import ProgressView, progress_view
 from mcptasks.client import CallProgress, ClientError
+from mcptasks.dev.demonstration import Demonstration, DemonstrationError, example_file
 from mcptasks.dev.stack import LocalStack, StackConfig, StackError
-from mcptasks.dev.supervisor import ComponentError
-from mcptasks.dev.tour import Demo, DemoError, example_file
+from mcptasks.dev.supervisor import ProcessError
 from mcptasks.kube.errors import KubeError
 from mcptasks_embedded.cluster import ClusterError
 
@@ -34,7 +34,7 @@ def command(
     Example:
       mcptasks demo --keep
     """
-    with as_cli_error(DemoError, StackError, ClusterError, ComponentError, ClientError, KubeError, TimeoutError):
+    with as_cli_error(DemonstrationError, StackError, ClusterError, ProcessError, ClientError, KubeError, TimeoutError):
         _demo(keep)
 
 
@@ -70,12 +70,12 @@ async def _run(stack: LocalStack) -> None:
 
 
 async def _show(stack: LocalStack) -> None:
-    with _view() as view:
-        await Demo(stack, view).run()
+    with _demonstration_view() as view:
+        await Demonstration(stack, view).run()
 
 
 @dataclass(frozen=True)
-class View:
+class TerminalDemonstrationView:
     """Shows the demonstration on standard output."""
 
     progress: ProgressView
@@ -94,9 +94,9 @@ class View:
 
 
 @contextmanager
-def _view() -> Iterator[View]:
+def _demonstration_view() -> Iterator[TerminalDemonstrationView]:
     with progress_view(to_stderr=False) as progress:
-        yield View(progress)
+        yield TerminalDemonstrationView(progress)
 
 
 def _keep(stack: LocalStack) -> None:
