@@ -240,8 +240,9 @@ async def test_an_eviction_fails_a_task_that_may_not_run_twice(world: OperatorWo
 
 
 async def test_an_unknown_template_fails_the_task_and_names_those_that_exist(world: OperatorWorld) -> None:
+    # Before the operator starts: those that exist are named as far as its watch has told of them.
+    await world.template(python(SLEEPER), "gpu")
     async with world.operator():
-        await world.template(python(SLEEPER), "gpu")
         name = await world.submit(templateRef={"name": "cpu"})
         task = await world.terminated(name)
         assert task.status.reason == "TemplateNotFound"
