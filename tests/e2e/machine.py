@@ -15,11 +15,12 @@ from mcptasks.model.task import JsonObject
 KEEP_UP_TRIES = 60
 STEADY_LOOKS = 4
 LOOK_SECONDS = 0.8
-BESIDE_THE_CHECKOUT = Path(__file__).parents[3] / "shared" / "cluster" / "cluster"
+TOOL_VARIABLE = "MCPTASKS_CLUSTER_TOOL"
 
 
-def _tool_path() -> Path:
-    return Path(os.environ.get("MCPTASKS_CLUSTER_TOOL", BESIDE_THE_CHECKOUT))
+def _tool_path() -> Path | None:
+    named = os.environ.get(TOOL_VARIABLE)
+    return Path(named) if named else None
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,15 @@ class ClusterTool:
     `kubelet-node1`.
     """
 
-    path: Path = field(default_factory=_tool_path)
+    path: Path | None = field(default_factory=_tool_path)
 
     @property
     def there(self) -> bool:
-        return self.path.exists()
+        return self.path is not None
 
     def knows(self, component: str) -> bool:
         """Whether there is such a component; it is started if it is not running."""
-        return self._call("start", component).returncode == 0
+        return self.there and self._call("start", component).returncode == 0
 
     def kill(self, component: str) -> None:
         """SIGKILL to the component's process."""
@@ -67,6 +68,7 @@ class ClusterTool:
         return done.stdout
 
     def _call(self, verb: str, component: str) -> subprocess.CompletedProcess[str]:
+        assert self.path is not None, f"set {TOOL_VARIABLE}"
         return subprocess.run([self.path, verb, component], capture_output=True, text=True, timeout=60, check=False)
 
 
