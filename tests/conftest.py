@@ -13,6 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.heartbeat import Heartbeat
+
 LEFTOVER_SECONDS = 10.0
 
 
@@ -23,14 +25,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run the contract and end-to-end tests against this cluster instead of an embedded one",
     )
     parser.addoption("--chart", action="store_true", help="install the product on that cluster by its Helm chart")
+    parser.addoption(
+        "--crowd",
+        type=int,
+        default=24,
+        help="how many tasks the tests of many tasks at once start (default %(default)s)",
+    )
 
 
 def pytest_configure() -> None:
-    """Give the run a folder for temporary files of its own, so that what is left there is this run's."""
+    """Give the process a folder for temporary files of its own, so that what is left there is its own.
+
+    With `-n` the tests run in several processes; the folders of these are inside that of the process that has them.
+    """
     # What a shell runs in the background ignores SIGINT, and so would all commands that the tests start and interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = tempfile.mkdtemp(prefix="mcptasks-tests-")
     os.environ["TMPDIR"] = tempfile.tempdir = folder
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Whoever waits for a long run sees how far it is. Workers of `-n` have no terminal."""
+    plugins = session.config.pluginmanager
+    reporter = plugins.get_plugin("terminalreporter")
+    if isinstance(reporter, pytest.TerminalReporter) and not hasattr(session.config, "workerinput"):
+        plugins.register(Heartbeat(reporter), "mcptasks-heartbeat")
 
 
 def pytest_unconfigure() -> None:

@@ -32,6 +32,13 @@ def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="session")
+def crowd(request: pytest.FixtureRequest) -> int:
+    """How many tasks a test of many at once starts: a sample, unless --crowd says more."""
+    count: int = request.config.getoption("--crowd")
+    return count
+
+
+@pytest.fixture(scope="session")
 def client(deployment: Deployment) -> RawClient:
     return RawClient(deployment.endpoint)
 
