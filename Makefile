@@ -8,12 +8,19 @@ KUBECONFIG ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 TRIALS ?= 112
+CROWD ?= 200
+# Most tests wait most of the time. A file's tests stay in one worker, with the cluster that they share.
+WORKERS ?= 3
+SPREAD = -n $(WORKERS) --dist loadfile
+# What lasts longest begins first.
+EMBEDDED_TESTS := tests/e2e tests/integration tests/contract tests/unit
+VERIFY ?=
 LOCK_ARGS ?=
 LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock" pyproject.toml
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
-.PHONY: help demo test chart chart-e2e check lint types layers generated generate lock format e2e faults bench conformance clients clean
+.PHONY: help demo unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e faults bench conformance clients clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -44,8 +51,23 @@ $(TOOLS)/.helm-installed: $(wildcard tests/tools/helm/*)
 demo: $(VENV)/.installed ## Run the whole product on this machine, no cluster needed
 	@$(BIN)/mcptasks demo
 
-test: $(VENV)/.installed-dev $(TOOLS)/.installed ## All tests that need no cluster and no Docker
-	$(BIN)/python -m pytest tests --ignore=tests/chart --ignore=tests/clients $(PYTEST_ARGS)
+unit: $(VENV)/.installed-dev ## Pure functions and single modules: a minute or two
+	$(BIN)/python -m pytest tests/unit $(SPREAD) $(PYTEST_ARGS)
+
+# Of many tasks at once it has a sample.
+test: $(VENV)/.installed-dev $(TOOLS)/.installed ## All tests that need no cluster, no Docker and no npm
+	@echo "unit, integration, contract and end-to-end tests on embedded clusters, $(WORKERS) at a time: about 10 minutes"
+	$(BIN)/python -m pytest $(EMBEDDED_TESTS) $(SPREAD) --no-loadscope-reorder $(PYTEST_ARGS)
+
+# The crowds keep both cores busy for minutes, the chart needs a helm, and the others need npm.
+test-all: test crowds chart conformance clients ## What `make test` has, hundreds of tasks at once, and chart, conformance, clients
+
+crowds: $(VENV)/.installed-dev $(TOOLS)/.installed ## Hundreds of tasks at once: make crowds [CROWD=200] [KUBECONFIG=...]
+	$(BIN)/python -m pytest tests/e2e/test_one_job_per_task.py tests/e2e/test_cancel_kills.py -k "crowd or same_instant" \
+		--crowd $(CROWD) $(if $(KUBECONFIG),--kubeconfig "$(KUBECONFIG)") $(PYTEST_ARGS)
+
+verify-all: $(VENV)/.installed-dev $(TOOLS)/.installed ## All that is long, noted in docs/verification.md: make verify-all [VERIFY="faults TRIALS=7"] [KUBECONFIG=...]
+	@$(BIN)/python -m tests.verification $(VERIFY) $(if $(KUBECONFIG),--kubeconfig "$(KUBECONFIG)")
 
 chart: $(VENV)/.installed-dev $(TOOLS)/.helm-installed ## Tests of the Helm chart; builds a helm where there is none
 	$(BIN)/python -m pytest tests/chart --ignore=tests/chart/cluster $(PYTEST_ARGS)
