@@ -1,6 +1,6 @@
-"""Every setting of the server, the gateway, the operator and the runner: one class, one prefix, `MCPTASKS_`.
+"""All settings of the server, the gateway, the operator and the runner.
 
-`mcptasks settings` prints this reference.
+The descriptions are what `mcptasks settings` prints and docs/settings.md shows.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "s
 
 
 class Settings(BaseSettings):
-    """Settings, each from the environment variable `MCPTASKS_<NAME>`."""
+    """The settings, each read from the environment variable `MCPTASKS_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
@@ -66,37 +66,44 @@ class Settings(BaseSettings):
 
     # Cluster
     kubeconfig: Path | None = Field(
-        None, description="Kubeconfig file; if unset, the Pod's service account or the default kubeconfig."
+        None, description="Kubeconfig file. If unset, the Pod's service account or the default kubeconfig is used."
     )
-    context: str | None = Field(None, description="Context of the kubeconfig.")
+    context: str | None = Field(None, description="Context to use from the kubeconfig.")
     namespace: str | None = Field(
-        None, description="Namespace of the tasks; if unset, that of the Pod or of the kubeconfig's context."
+        None, description="Namespace of the tasks. If unset, the namespace of the Pod or of the kubeconfig's context."
     )
     watch_namespaces: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
-        description="Namespaces that the operator serves, separated by commas: `namespace` if empty, all with `*`.",
+        description=(
+            "Namespaces that the operator serves, separated by commas; `*` means all. If empty, only `namespace`."
+        ),
     )
 
     # Logs
-    log_format: Literal["human", "json"] = Field("human", description="human or json.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level that is logged.")
+    log_format: Literal["human", "json"] = Field("human", description="Log format: `human` or `json`.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level to log.")
 
     # Metrics
     metrics_port: int | None = Field(
         None,
         ge=0,
         le=65535,
-        description="Port of /metrics of server and operator, for Prometheus; none if unset, 0 picks a free one.",
+        description=(
+            "Port on which server and operator serve /metrics for Prometheus; 0 picks a free one. If unset, metrics "
+            "are not served."
+        ),
     )
-    metrics_host: str = Field("127.0.0.1", description="Address of /metrics.")
+    metrics_host: str = Field("127.0.0.1", description="Address that /metrics listens on.")
 
     # Server
-    server_name: str = Field("default", max_length=63, description="Name of this MCP server in `spec.server`.")
+    server_name: str = Field(
+        "default", max_length=63, description="Name of this MCP server, as in a task's `spec.server`."
+    )
     module: str | None = Field(
         None,
         description=(
-            "The user's server: `path/to/server.py[:name]` or `package.module[:name]`. Further ones, after "
-            "commas, are mounted on the first, with a prefix as in `server.py,geo=maps.py`."
+            "The user's server, as `path/to/server.py[:name]` or `package.module[:name]`. More of them, separated by "
+            "commas, are mounted on the first one; `server.py,geo=maps.py` gives the second the prefix `geo`."
         ),
     )
     host: str = Field("127.0.0.1", description="Address that the MCP endpoint listens on.")
@@ -104,34 +111,47 @@ class Settings(BaseSettings):
     path: str = Field("/mcp", pattern=r"^/\S*$", description="Path of the MCP endpoint.")
     allowed_hosts: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
-        description="Host headers that are accepted besides the loopback ones, separated by commas; `*` accepts all.",
+        description=(
+            "Accepted values of the Host header besides the loopback addresses, separated by commas; `*` accepts all."
+        ),
     )
     allowed_origins: Annotated[list[str], NoDecode] = Field(
-        default_factory=list, description="Origin headers that are accepted, separated by commas; `*` accepts all."
+        default_factory=list,
+        description="Accepted values of the Origin header, separated by commas; `*` accepts all.",
     )
     forward_headers: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description=(
-            "HTTP headers of a call that its component may read, inline and in a Job, separated by commas. "
-            "They are kept in the McpTask, so headers that carry secrets are not allowed."
+            "HTTP headers of a call that its component can read, inline or in a Job, separated by commas. They are "
+            "stored in the McpTask, so headers that carry credentials are refused."
         ),
     )
     forward_claims: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description=(
-            "Claims of a caller's access token that components may read, inline and in a Job, besides client "
-            "id, issuer, subject and scopes; separated by commas. They are kept in the McpTask."
+            "Claims of the caller's access token that components can read, inline or in a Job, in addition to client "
+            "id, issuer, subject and scopes; separated by commas. They are stored in the McpTask."
         ),
     )
-    max_body_bytes: int = Field(4 * MIB, ge=1, description="Largest request body; larger ones get HTTP 413.")
-    max_arguments_bytes: int = Field(256 * KIB, ge=1, description="Largest size of a task's arguments, as JSON text.")
-    default_ttl_seconds: int = Field(3600, ge=0, description="How long a task can be read if the call does not say.")
-    max_ttl_seconds: int = Field(604_800, ge=1, description="Longest ttl; longer ones are reduced to it.")
+    max_body_bytes: int = Field(
+        4 * MIB, ge=1, description="Size limit of a request body in bytes; larger ones are answered with HTTP 413."
+    )
+    max_arguments_bytes: int = Field(
+        256 * KIB, ge=1, description="Size limit of a task's arguments in bytes of JSON text."
+    )
+    default_ttl_seconds: int = Field(
+        3600,
+        ge=0,
+        description=(
+            "How long a task stays readable if neither the call nor the tool sets a ttl, counted from its creation."
+        ),
+    )
+    max_ttl_seconds: int = Field(604_800, ge=1, description="Longest ttl; a longer one is reduced to this.")
     max_tasks_per_caller: int = Field(
         1000,
         ge=0,
         description=(
-            "Unfinished tasks that one caller may have; further calls are refused. Callers without a token "
+            "How many unfinished tasks one caller may have; further calls are refused. All callers without a token "
             "count as one. 0 means no limit."
         ),
     )
@@ -139,83 +159,87 @@ class Settings(BaseSettings):
         100.0,
         ge=0,
         description=(
-            "How many times a second one caller may ask one replica about one task, with bursts of up to "
-            "twice as many; anything beyond is refused. 0 means no limit."
+            "How often per second one caller may poll one task at one replica, with bursts of up to twice as many "
+            "polls; further polls are refused. 0 means no limit."
         ),
     )
     max_fresh_reads_per_second: float = Field(
         100.0,
         ge=0,
         description=(
-            "How many polls a second of unfinished tasks one replica answers with what the API server says, "
-            "with bursts of up to twice as many; the rest are answered with what its watch has brought, which "
-            "may be a moment old. 0 means no limit."
+            "How many polls of unfinished tasks per second one replica answers by reading the API server, with bursts "
+            "of up to twice as many. Other polls are answered from its watch cache, which may be a moment behind. 0 "
+            "means no limit."
         ),
     )
     max_subscriptions_per_caller: int = Field(
         1000,
         ge=0,
         description=(
-            "Subscriptions to changes that one caller may have open at one replica; further ones are refused. "
-            "Callers without a token count as one. 0 means no limit."
+            "How many subscriptions one caller may have open at one replica; further ones are refused. All callers "
+            "without a token count as one. 0 means no limit."
         ),
     )
     default_timeout_seconds: int = Field(
-        3600, ge=1, description="Run time of an attempt if neither tool nor template says."
+        3600, ge=1, description="Run time of an attempt if neither the tool nor the template sets one."
     )
     default_input_timeout_seconds: int = Field(
         3600,
         ge=0,
         le=31_622_400,
-        description="How long, in all, a task may wait for input if the tool does not say; with 0 tools cannot ask.",
+        description=(
+            "How long, in total, a task may wait for input if the tool does not say. 0 means that tools cannot ask "
+            "for input."
+        ),
     )
     default_poll_interval_seconds: float = Field(
-        1.0, gt=0, le=3600, description="How often clients are asked to poll if the tool does not say."
+        1.0, gt=0, le=3600, description="Poll interval suggested to clients if the tool does not set one."
     )
     single_user: bool = Field(
-        False, description="Treat all callers as one user: tasks can be listed without authentication."
+        False, description="Treat all callers as the same user, so that tasks can be listed without authentication."
     )
     task_tools: bool = Field(
         False,
         description=(
-            "Offer task_status, task_result and task_cancel as tools, and answer calls of clients without "
-            "tasks with the id of a task, as text. `TaskConfig(without_tasks=...)` of a tool takes "
+            "Offer the tools task_status, task_result and task_cancel. A client that does not know tasks then gets "
+            "the task's id, as text, as the answer to its call. `TaskConfig(without_tasks=...)` of a tool takes "
             "precedence."
         ),
     )
     request_state_keys: SecretStr | None = Field(
         None,
         description=(
-            "Keys of at least 32 characters, separated by commas, the same for all replicas. With them, a "
-            "call that is asked something before its task exists can be continued at any replica: the first "
-            "key seals its state, all of them open it. Without keys, only the process that asked can continue "
-            "the call."
+            "Keys of at least 32 characters each, separated by commas, the same on all replicas. With them, any "
+            "replica can continue a call that asks for input before its task exists: the first key seals the call's "
+            "state, and every key can open it. Without them, only the process that asked can continue the call."
         ),
     )
     drain_seconds: float = Field(
         5.0,
         ge=0,
         description=(
-            "How long a stopping server waits for calls to end before it answers them with an error that says so."
+            "How long a server that is shutting down waits for calls to finish before it ends them with an error."
         ),
     )
 
     # Authentication
     auth_issuer: str | None = Field(
-        None, description="Issuer of the callers' tokens, which are JSON Web Tokens: exactly their `iss`."
+        None, description="Issuer of the callers' tokens (JSON Web Tokens), exactly as in their `iss` claim."
     )
     auth_audience: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description=(
-            "Accepted audiences, separated by commas: a token's `aud` must name one of them. Usually the URL "
-            "that clients use."
+            "Accepted audiences, separated by commas: a token's `aud` must name one of them. Usually the URL that "
+            "clients use."
         ),
     )
     auth_jwks_url: str | None = Field(
-        None, pattern=r"^https?://\S+$", description="Where the issuer's public keys are (its `jwks_uri`)."
+        None, pattern=r"^https?://\S+$", description="URL of the issuer's public keys (its `jwks_uri`)."
     )
     auth_subject_claim: str = Field(
-        "sub", min_length=1, description="Claim that identifies the caller; tasks belong to client, issuer and caller."
+        "sub",
+        min_length=1,
+        description="Claim that identifies the caller. A task belongs to its client, issuer and caller together.",
     )
     auth_required_scopes: Annotated[list[str], NoDecode] = Field(
         default_factory=list, description="Scopes that every token must have, separated by commas."
@@ -223,65 +247,81 @@ class Settings(BaseSettings):
     auth_resource_url: str | None = Field(
         None,
         description=(
-            "The endpoint's URL for clients, in its metadata as an OAuth resource; if unset, an audience that is a URL."
+            "URL of the endpoint as clients see it, for its OAuth protected resource metadata. If unset, an audience "
+            "that is a URL."
         ),
     )
     auth_tokens: Path | None = Field(
         None,
         description=(
-            "Tokens handed out by hand, besides or instead of an issuer's: a folder with one file for each "
-            "caller, such as a mounted Secret, or a file of lines `name: token`. Read again when they change."
+            "Static tokens, in addition to or instead of an issuer's: a directory with one file per caller, such as a "
+            "mounted Secret, or a file with lines of the form `name: token`. It is read again when it changes."
         ),
     )
 
     # Gateway
-    gateway_host: str = Field("127.0.0.1", description="Address that the gateway listens on. Never expose it.")
+    gateway_host: str = Field(
+        "127.0.0.1", description="Address that the gateway listens on. Never expose it outside the cluster."
+    )
     gateway_port: int = Field(8001, ge=0, le=65535, description="Port of the gateway; 0 picks a free one.")
     gateway_url: str = Field(
-        "http://127.0.0.1:8001", description="Where task Pods find the gateway (operator and runner)."
+        "http://127.0.0.1:8001", description="URL at which task Pods reach the gateway (operator and runner)."
     )
-    gateway_audience: str = Field(GATEWAY_AUDIENCE, description="Audience of the task Pods' tokens.")
+    gateway_audience: str = Field(GATEWAY_AUDIENCE, description="Audience of the task Pods' tokens for the gateway.")
 
     # Results
-    redis_url: SecretStr | None = Field(None, description="Redis for results that are too large for an object.")
+    redis_url: SecretStr | None = Field(
+        None, description="URL of a Redis for results that are too large for a Kubernetes object."
+    )
     redis_prefix: str = Field("mcptasks", description="Prefix of all keys in Redis.")
     inline_result_bytes: int = Field(
-        64 * KIB, ge=0, description="Largest result that is kept in the object itself if there is Redis."
+        64 * KIB,
+        ge=0,
+        description="Largest result, in bytes, that is kept in the McpTask itself if there is a Redis.",
     )
-    max_result_bytes: int = Field(64 * MIB, ge=1, description="Largest result if there is Redis.")
+    max_result_bytes: int = Field(64 * MIB, ge=1, description="Size limit of a result in bytes if there is a Redis.")
     max_result_bytes_without_redis: int = Field(
-        MIB, ge=1, le=MIB + MIB // 4, description="Largest result if there is no Redis; all are kept in the object."
+        MIB,
+        ge=1,
+        le=MIB + MIB // 4,
+        description="Size limit of a result in bytes without a Redis; every result is then kept in the McpTask.",
     )
     result_floor_seconds: float = Field(
-        30.0, ge=1, description="How long the result of a task that outlived its ttl can still be read."
+        30.0, ge=1, description="How long the result stays readable if the task ran for longer than its ttl."
     )
 
     # Operator
-    workers: int = Field(64, ge=1, le=1024, description="Tasks that the operator works on at the same time.")
-    resync_seconds: float = Field(120.0, ge=1, description="How often the operator lists everything again.")
-    lease_name: str = Field("mcptasks-operator", description="Lease that the leading operator holds.")
-    lease_namespace: str | None = Field(None, description="Namespace of the lease; `namespace` if unset.")
-    lease_seconds: int = Field(15, ge=2, description="A leader that does not renew for this long is replaced.")
-    lease_renew_seconds: float = Field(10.0, gt=0, description="A leader that cannot renew for this long steps down.")
-    lease_retry_seconds: float = Field(2.0, gt=0, description="How often operators try to get or renew the lease.")
+    workers: int = Field(64, ge=1, le=1024, description="How many tasks the operator works on at the same time.")
+    resync_seconds: float = Field(120.0, ge=1, description="Interval at which the operator lists everything again.")
+    lease_name: str = Field("mcptasks-operator", description="Name of the Lease that the leading operator holds.")
+    lease_namespace: str | None = Field(None, description="Namespace of the Lease; `namespace` if unset.")
+    lease_seconds: int = Field(
+        15,
+        ge=2,
+        description="Another operator takes over from a leader that has not renewed the Lease for this long.",
+    )
+    lease_renew_seconds: float = Field(
+        10.0, gt=0, description="A leader that has failed to renew the Lease for this long steps down."
+    )
+    lease_retry_seconds: float = Field(
+        2.0, gt=0, description="Interval at which operators try to acquire or renew the Lease."
+    )
     liveness_port: int = Field(8081, ge=0, le=65535, description="Port of the operator's /healthz; 0 picks a free one.")
-    liveness_host: str = Field("127.0.0.1", description="Address of the operator's /healthz.")
-    runner_image: str = Field("mcptasks:latest", description="Image of task Pods if their template names none.")
+    liveness_host: str = Field("127.0.0.1", description="Address that the operator's /healthz listens on.")
+    runner_image: str = Field("mcptasks:latest", description="Image of task Pods whose template names none.")
     runner_command: Annotated[list[str], NoDecode] = Field(
-        default_factory=lambda: ["mcptasks", "run"], description="Command of task Pods if their template has none."
+        default_factory=lambda: ["mcptasks", "run"], description="Command of task Pods whose template has none."
     )
     start_deadline_seconds: int = Field(
-        300, ge=1, description="How long a task waits for its Pod to start if the template does not say."
+        300, ge=1, description="How long a task may wait for its Pod to start if the template does not say."
     )
-    log_tail_lines: int = Field(
-        20, ge=0, le=200, description="How many lines of the log a failure's message ends with."
-    )
+    log_tail_lines: int = Field(20, ge=0, le=200, description="Number of log lines at the end of a failure's message.")
 
     # Runner
-    token_file: Path = Field(Path(TOKEN_FILE), description="The Pod's token for the gateway.")
+    token_file: Path = Field(Path(TOKEN_FILE), description="File with the Pod's token for the gateway.")
     grace_seconds: float = Field(
-        30.0, ge=0, description="Time from SIGTERM to SIGKILL; the operator sets it to the Pod's grace period."
+        30.0, ge=0, description="Time between SIGTERM and SIGKILL. The operator sets it to the Pod's grace period."
     )
     progress_interval_seconds: float = Field(
-        1.0, ge=0.05, description="Shortest time between two progress reports of a task."
+        1.0, ge=0.05, description="Shortest interval between two progress reports of a task."
     )

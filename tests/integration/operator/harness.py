@@ -204,7 +204,7 @@ class OperatorWorld:
         return [event for event in listed.items if event["involvedObject"]["kind"] == "McpTask"]
 
     async def running(self, name: str, attempts: int = 1) -> JsonObject:
-        """Wait until the task's so-many-th Pod runs."""
+        """Wait until the task has had this many Pods and one runs; gives that one."""
 
         async def look() -> JsonObject | None:
             pods = [pod for pod in await self.pods(name) if pod["status"].get("phase") == "Running"]
