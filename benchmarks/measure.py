@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx2
 import psutil
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.support.mcp import RawClient
 
 ADD = {"a": 1, "b": 2}

@@ -8,7 +8,8 @@ from itertools import combinations
 
 import pytest
 
-from mcptasks.model.task import JsonObject, Phase, Reason
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Phase, Reason
 from mcptasks.protocol.request_observer import RequestOutcome
 from tests.chart.helm import render
 from tests.chart.promql import Query, known_series

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.support.kubeconfig import ApiServer
 
 

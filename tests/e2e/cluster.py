@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx2
 import yaml
 
+from mcptasks.model.base import JsonObject
 from mcptasks.model.crds import custom_resource_definitions
-from mcptasks.model.task import JsonObject
 from tests.chart.helm import CHART, helm_path, take_over
 from tests.e2e.machine import ClusterTool, container_pids, kill_all, program
 from tests.e2e.templates import templates

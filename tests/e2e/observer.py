@@ -11,7 +11,7 @@ from typing import Self
 
 import httpx2
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.e2e.api import ClusterApi, task_of
 
 EVERY_SECONDS = 0.5

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import httpx2
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 OLD = "2025-11-25"
 NEW = "2026-07-28"

@@ -29,7 +29,7 @@ from mcptasks.client.protocol.streamable_http import HttpTransport
 from mcptasks.client.task_handles import PromptTask, ResourceTask, Task, ToolTask
 from mcptasks.client.task_observer import Observer
 from mcptasks.client.task_state import ProgressCallback, TaskState
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.protocol.versions import ProtocolChoice
 
 R = TypeVar("R")

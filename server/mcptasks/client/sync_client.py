@@ -26,7 +26,7 @@ from mcptasks.client.protocol.dialect import Tool
 from mcptasks.client.task_handles import State, Task, ToolTask
 from mcptasks.client.task_observer import StatusCallback
 from mcptasks.client.task_state import TaskState
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.protocol.versions import ProtocolChoice
 
 R = TypeVar("R")

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import httpx2
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.e2e.api import ClusterApi, task_of
 from tests.e2e.faults.model import Finding, Step, Verdict
 from tests.e2e.faults.patience import NoAnswerError, PatientClient, TaskUnknownError

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import httpx2
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.support.mcp import TERMINAL, RawClient
 
 T = TypeVar("T")

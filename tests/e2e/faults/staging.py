@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import httpx2
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.e2e.api import ClusterApi, task_of
 from tests.e2e.faults.components import Victim
 from tests.e2e.faults.model import Step, describe

@@ -16,7 +16,7 @@ import pytest
 
 from mcptasks.client import Client
 from mcptasks.dev.stack import LocalStack, StackConfig
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import EXTENSION, Answer, RawClient
 from tests.support.polling import eventually

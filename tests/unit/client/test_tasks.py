@@ -22,7 +22,8 @@ from mcptasks.client import (
 )
 from mcptasks.client.client_errors import HttpRefusedError
 from mcptasks.client.protocol.streamable_http import HttpTransport
-from mcptasks.model.task import JsonObject, Phase
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Phase
 from mcptasks.protocol.versions import IDEMPOTENCY_META as KEY
 from tests.unit.client.fake_server import NEW, OLD, RESULT, TASK_ID, FakeServer, HttpFault, RpcFault
 

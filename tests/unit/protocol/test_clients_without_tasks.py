@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from mcptasks import TaskConfig, TaskConfigError, TaskServer
-from mcptasks.model.task import JsonObject, Reason, TaskError
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Reason, TaskError
 from mcptasks.settings import Settings
 from tests.support.mcp import Answer
 from tests.support.polling import eventually

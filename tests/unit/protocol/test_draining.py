@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from mcptasks import TaskConfig, TaskServer
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.settings import Settings
 from tests.support.mcp import Answer
 from tests.support.polling import eventually

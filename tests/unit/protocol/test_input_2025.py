@@ -10,9 +10,10 @@ import httpx2
 import pytest
 
 from mcptasks.kube.errors import UnavailableError
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.questions import asked
-from mcptasks.model.task import InputRequest, JsonObject
+from mcptasks.model.task import InputRequest
 from mcptasks.settings import Settings
 from tests.support.mcp import ACCEPT, OLD, Stream
 from tests.unit.protocol.conftest import Endpoint, serving

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mcptasks.authoring.declarations import Declared
-from mcptasks.model.task import ComponentKind, JsonObject
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import ComponentKind
 from mcptasks.settings import Settings
 from tests.unit.protocol.conftest import Endpoint, make_server, serving
 

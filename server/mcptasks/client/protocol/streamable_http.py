@@ -13,7 +13,7 @@ import httpx2
 from mcptasks.client.client_errors import ClientError, ConnectionFailedError, HttpRefusedError, NotSentError
 from mcptasks.client.protocol.event_stream import event_data
 from mcptasks.client.protocol.json_rpc import error_of
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 EXCERPT_CHARACTERS = 200
 EVENT_STREAM = "text/event-stream"

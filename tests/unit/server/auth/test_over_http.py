@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from mcptasks import TaskServer
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.model.task_config import TaskConfigError
 from mcptasks.server.auth.authentication import Authentication
 from mcptasks.server.auth.static_tokens import ISSUER as STATIC_ISSUER
