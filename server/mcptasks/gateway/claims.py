@@ -1,4 +1,4 @@
-"""Which Pod runs a task, and what it is told: pure decisions about one version of a task.
+"""Which Pod runs a task, and what its assignment says: pure decisions about one version of a task.
 
 Each attempt of a task is one Pod. The Pod that fetches the assignment claims the attempt: its uid goes into the
 status, and from then on no other Pod's reports count. Another one takes the task over when that one is finished or
@@ -33,7 +33,7 @@ class Rival:
 
 @dataclass(frozen=True)
 class AssignmentTerms:
-    """What every task of this gateway is told alike."""
+    """What the assignments of all tasks have in common."""
 
     module: str | None
     timeout_seconds: int
@@ -42,7 +42,7 @@ class AssignmentTerms:
 
 
 def refuse_foreign_and_ended(task: McpTask, pod: TaskPod) -> None:
-    """Raises RefusedError where there is nothing left to do for the Pod's task."""
+    """Raises RefusedError where the Pod has nothing left to do: its task is deleted, ended or being cancelled."""
     if task.uid != pod.task_uid or task.metadata.deletion_timestamp is not None:
         raise RefusedError(RefusalCode.TASK_GONE, f"task {pod.task_name} has been deleted")
     if task.terminal:
@@ -126,7 +126,7 @@ def _claimed(task: McpTask, pod: TaskPod, now: datetime) -> JsonObject:
 
 
 def assignment(task: McpTask, pod: TaskPod, terms: AssignmentTerms) -> Assignment:
-    """What the Pod is told of its task. Raises InvalidArgumentsError."""
+    """The assignment of the task to the Pod. Raises InvalidArgumentsError."""
     return Assignment(
         task_id=task.name,
         namespace=task.namespace,

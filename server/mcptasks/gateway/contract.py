@@ -133,7 +133,7 @@ class ErrorOutcome(Model):
 
 
 class FailureOutcome(Model):
-    """The runner could not run the component, or could not bring its result home."""
+    """The runner could not run the component, or could not deliver its result."""
 
     kind: Literal["failure"] = "failure"
     reason: Reason

@@ -36,7 +36,7 @@ that reports too often wait."""
 class Gateway:
     """What runners can ask for. `on_written` gets each task as it is after a write; `cache` tells of what others write.
 
-    All methods raise RefusedError, with what the runner is to be told.
+    All methods raise RefusedError, with the answer to the runner.
     """
 
     def __init__(

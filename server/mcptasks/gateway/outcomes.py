@@ -71,7 +71,7 @@ def _looks_like_an_object(text: str) -> bool:
 
 
 def is_replay(task: McpTask, pod: TaskPod, outcome: Outcome, sha256: str | None) -> bool:
-    """Whether the ended task ended by this very outcome of this very Pod, so that it has only been told again.
+    """Whether the task ended by this very outcome of this very Pod, which has only been delivered again.
 
     `sha256` is that of the outcome's result.
     """

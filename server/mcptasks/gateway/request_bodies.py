@@ -1,4 +1,4 @@
-"""Request bodies, without ever holding more of them than the process can bear."""
+"""Request bodies, read within a limit of memory for all of them."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def gateway_app(gateway: Gateway, observer: CallObserver | None = None) -> Starl
         await gateway.aclose()
 
     def served(path: str, call: str, handler: Handler, method: str) -> Route:
-        return Route(path, _told(observer, call, _guarded(handler, discarded)), methods=[method])
+        return Route(path, _observed(observer, call, _guarded(handler, discarded)), methods=[method])
 
     return Starlette(
         routes=[
@@ -155,22 +155,22 @@ def _parsed(adapter: TypeAdapter[T], body: bytearray) -> T:
         raise RefusedError(RefusalCode.INVALID, f"{where}: {found['msg']}") from error
 
 
-def _told(observer: CallObserver | None, call: str, handler: Handler) -> Handler:
-    """The handler, with the observer told of its answers."""
+def _observed(observer: CallObserver | None, call: str, handler: Handler) -> Handler:
+    """The handler, with its answers reported to the observer."""
     if observer is None:
         return handler
 
-    async def told(request: Request) -> Response:
+    async def observed(request: Request) -> Response:
         started = time.monotonic()
         answer = await handler(request)
         observer.served(call, answer.status_code, time.monotonic() - started)
         return answer
 
-    return told
+    return observed
 
 
 def _guarded(handler: Handler, max_discarded: int) -> Handler:
-    """The handler with every failure as a `Refusal`. What nobody foresaw goes to the log, never to the runner."""
+    """The handler with every failure as a `Refusal`. Unexpected ones go to the log, never to the runner."""
 
     async def guarded(request: Request) -> Response:
         try:

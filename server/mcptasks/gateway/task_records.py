@@ -1,4 +1,4 @@
-"""The tasks of calling Pods in the API server, with its failures told as refusals."""
+"""The tasks of calling Pods in the API server, whose failures become refusals."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""MCP on the wire, server side: what is common, and modules of one protocol version, which its name begins with."""
+"""MCP as the server speaks it. A module of one protocol version begins with its name; all others are for any."""

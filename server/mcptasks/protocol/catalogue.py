@@ -7,7 +7,8 @@ from typing import Any, Protocol
 from mcp.server.context import ServerRequestContext
 from mcp_types import CallToolRequestParams, CallToolResult, InputRequiredResult
 
-from mcptasks.model.task import Component, ComponentKind, JsonObject
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Component, ComponentKind
 from mcptasks.model.task_config import TaskConfig
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mcptasks.model.task import ComponentKind, JsonObject
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import ComponentKind
 
 METHOD_OF_KIND: dict[ComponentKind, str] = {
     ComponentKind.TOOL: "tools/call",

@@ -1,4 +1,4 @@
-"""Calls that run in the server itself end before it does: with an error, where they would outlast it."""
+"""Calls that run in the server itself. Those that would outlast it end with an error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def run_until_closing(closing: asyncio.Event, call_next: CallNext, ctx: Co
     was opened.
 
     Raises:
-        MCPError: it is not. The call is cancelled, and not waited for: it may be in a thread that nothing can stop.
+        MCPError: it is not. The call is cancelled but not waited for: it may be in a thread that nothing can stop.
     """
     call = asyncio.ensure_future(_answer(call_next, ctx))
     closed = asyncio.ensure_future(closing.wait())
@@ -44,6 +44,6 @@ async def _answer(call_next: CallNext, ctx: Context) -> HandlerResult:
 
 
 def _forget(call: asyncio.Future[HandlerResult]) -> None:
-    """Nobody waits for what has become of it."""
+    """Take the call's exception, which nobody waits for, so that asyncio does not report it."""
     if not call.cancelled():
         call.exception()

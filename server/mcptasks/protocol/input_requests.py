@@ -1,4 +1,4 @@
-"""What a running task may ask its client, in all protocol versions, and what answers it."""
+"""What a running task may ask its client, and what counts as an answer, in all protocol versions."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ from mcp_types import (
 )
 from pydantic import TypeAdapter, ValidationError
 
+from mcptasks.model.base import JsonObject
 from mcptasks.model.questions import MAX_ANSWER_BYTES
-from mcptasks.model.task import InputRequest, JsonObject
+from mcptasks.model.task import InputRequest
 
 ELICIT = "elicitation/create"
 SAMPLE = "sampling/createMessage"
@@ -53,7 +54,7 @@ def summary(method: str, params: Mapping[str, Any]) -> str:
 def missing_capability(
     declared: ClientCapabilities | None, method: str, params: Mapping[str, Any]
 ) -> ClientCapabilities | None:
-    """What a client would have to declare for being asked this; None where it has declared it."""
+    """What a client would have to declare to be asked this; None where it has declared it."""
     if method == ELICIT:
         return _missing_elicitation(declared, params.get("mode", "form") == "url")
     if method == SAMPLE:
@@ -102,7 +103,7 @@ def params_of(request: InputRequest) -> JsonObject:
 
 
 def answer_text(request: InputRequest, value: object) -> str:
-    """An answer as JSON text. Raises MCPError where it is none to this request."""
+    """An answer as JSON text. Raises MCPError where it does not answer this request."""
     adapter = _RESULTS.get(request.method)
     try:
         result = None if adapter is None else adapter.validate_python(value, by_name=False)

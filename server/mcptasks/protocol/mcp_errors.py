@@ -15,37 +15,14 @@ from mcptasks.protocol.catalogue import ArgumentsError, Target
 from mcptasks.protocol.component_methods import NOUN_OF_KIND
 from mcptasks.protocol.requests import Context
 from mcptasks.protocol.versions import HAS_TASKS_OF_ALL_KINDS
-from mcptasks.tasks.service_errors import (
-    DrainingError,
-    InterruptedCallError,
-    InvalidCallError,
-    ServiceError,
-    TaskEndedError,
-    TaskNotFoundError,
-    TaskRefusedError,
-    TooManyPollsError,
-    TooManySubscriptionsError,
-    TooManyTasksError,
-    UnavailableServiceError,
-)
+from mcptasks.tasks.service_errors import InvalidCallError, ServiceError, TaskEndedError, TaskNotFoundError
 
 logger = logging.getLogger(__name__)
 
 Handler: TypeAlias = Callable[[Context, Any], Awaitable[HandlerResult]]
 
-_CODES: dict[type[Exception], int] = {
-    TaskNotFoundError: INVALID_PARAMS,
-    TaskEndedError: INVALID_PARAMS,
-    InvalidCallError: INVALID_PARAMS,
-    ArgumentsError: INVALID_PARAMS,
-    TooManyTasksError: INTERNAL_ERROR,
-    TooManyPollsError: INTERNAL_ERROR,
-    TooManySubscriptionsError: INTERNAL_ERROR,
-    TaskRefusedError: INTERNAL_ERROR,
-    UnavailableServiceError: INTERNAL_ERROR,
-    DrainingError: INTERNAL_ERROR,
-    InterruptedCallError: INTERNAL_ERROR,
-}
+_INVALID = (TaskNotFoundError, TaskEndedError, InvalidCallError)
+"""Mistakes of the caller. All other errors of the service are failures of the server."""
 
 
 def with_mcp_errors(handler: Handler) -> Handler:
@@ -66,11 +43,11 @@ def as_mcp_error(error: Exception) -> Exception:
         error = error.exceptions[0]
     if isinstance(error, MCPError | ValidationError):
         return error
-    for kind, code in _CODES.items():
-        if isinstance(error, kind):
-            return MCPError(code=code, message=str(error), data=getattr(error, "data", None))
+    if isinstance(error, ArgumentsError):
+        return MCPError(code=INVALID_PARAMS, message=str(error))
     if isinstance(error, ServiceError):
-        return MCPError(code=INTERNAL_ERROR, message=str(error), data=error.data)
+        code = INVALID_PARAMS if isinstance(error, _INVALID) else INTERNAL_ERROR
+        return MCPError(code=code, message=str(error), data=error.data)
     logger.error("request failed unexpectedly", exc_info=error)
     return MCPError(code=INTERNAL_ERROR, message="Internal server error")
 
@@ -81,7 +58,7 @@ def not_offered(method: str) -> MCPError:
 
 
 def only_as_task(target: Target) -> MCPError:
-    """The error for a request that wants inline what its author allows as a task only."""
+    """The error for a request to run inline what its author allows as a task only."""
     return MCPError(
         code=METHOD_NOT_FOUND,
         message=f"{label(target)} runs only as a task: send params.task with protocol version {HAS_TASKS_OF_ALL_KINDS}",

@@ -6,7 +6,7 @@ from typing import Any
 
 from mcp_types import ProgressNotification
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.protocol.requests import Context
 from mcptasks.tasks.views import TaskView
 

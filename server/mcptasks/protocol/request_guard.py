@@ -1,4 +1,4 @@
-"""What no handler should see: the outermost middleware of all requests, in both protocol versions."""
+"""The outermost middleware of all requests, in all protocol versions: it keeps from handlers what would break them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ TRACE_KEYS = ("traceparent", "tracestate", "baggage")
 async def guard(ctx: Context, call_next: CallNext) -> HandlerResult:
     """For `MCPServer.middleware`, before all others.
 
-    Half a character (a lone surrogate, which JSON can spell) cannot be written down again, not even in an error. Trace
-    context that is no text would break the SDK's tracing, and is as good as none.
+    Half a character (a lone surrogate, which JSON can spell) cannot be encoded again, not even in an error. Trace
+    context that is not text would break the SDK's tracing; it is dropped.
     """
     try:
         pydantic_core.to_json(ctx.params)

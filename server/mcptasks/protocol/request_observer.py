@@ -34,7 +34,7 @@ class RequestObserver(Protocol):
     """Is told of every request that was answered."""
 
     def answered(self, method: str, era: str, outcome: str, seconds: float) -> None:
-        """`method` and `era` (the protocol version) are from bounded sets; `other` stands for all else."""
+        """`method` and `era` (the protocol version) come from bounded sets; `other` stands for the rest."""
         ...
 
 
@@ -63,7 +63,7 @@ def _outcome(result: HandlerResult) -> RequestOutcome:
 
 
 def _of_error(error: Exception) -> RequestOutcome:
-    """Callers' mistakes are known by their codes; whatever else is raised is ours."""
+    """The outcome of a request that raised. Callers' mistakes are known by their codes; anything else is ours."""
     if isinstance(error, ValidationError):
         return RequestOutcome.REFUSED
     if isinstance(error, MCPError):

@@ -13,11 +13,11 @@ from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcptasks.settings import Settings
 
 LEAST_SECONDS = 600.0
-"""How long an answer may take where tasks themselves may not wait for any."""
+"""How long an answer may take where tasks themselves do not wait for answers."""
 
 
 class RequestStateKeyError(ValueError):
-    """The keys in the settings cannot be used; the message says what would do, and not what they are."""
+    """The keys in the settings cannot be used; the message says what would do, and does not quote them."""
 
 
 def sealed_by(settings: Settings, server: str) -> RequestStateBoundary:
@@ -41,5 +41,5 @@ def sealed_by(settings: Settings, server: str) -> RequestStateBoundary:
 
 
 def reseal(middleware: list[ServerMiddleware[Any]], boundary: RequestStateBoundary) -> None:
-    """Put the boundary in the place of the one that is there."""
+    """Replace the boundary that is there."""
     middleware[:] = [boundary if isinstance(each, RequestStateBoundary) else each for each in middleware]

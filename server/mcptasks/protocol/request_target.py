@@ -47,8 +47,8 @@ def carrying(
 def target_of(sought: Sought | None, ctx: ServerRequestContext[Any, Any] | None, catalogue: Catalogue) -> Target | None:
     """The component that is sought while the request is served; None where there is none.
 
-    It is the one that the request carries, if that is the one. It is another one where a middleware has rewritten the
-    request, or where a component calls another component within its own request.
+    Usually the request carries it. It is looked up where a middleware has rewritten the request, or where a component
+    calls another component within its own request.
     """
     if sought is None:
         return None

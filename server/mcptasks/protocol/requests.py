@@ -12,7 +12,8 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, Reques
 from pydantic import Field, ValidationError
 from pydantic_core import to_jsonable_python
 
-from mcptasks.model.task import JsonObject, Principal, Request, TraceContext
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Principal, Request, TraceContext
 from mcptasks.protocol.versions import IDEMPOTENCY_META, RESERVED_PREFIX
 from mcptasks.tasks.service_errors import InvalidCallError
 
@@ -29,7 +30,7 @@ class TaskIdParams(RequestParams):
 def principal_of_caller(claims: Sequence[str] = ()) -> Principal | None:
     """Who makes the current request: client, issuer and subject of its access token; None without a token.
 
-    Of its other claims only those of the given names are there.
+    Of its other claims, only those of the given names are kept.
     """
     token = get_access_token()
     if token is None:
@@ -49,7 +50,7 @@ def _chosen(found: Mapping[str, T], names: Sequence[str]) -> dict[str, T]:
 
 
 def headers_of(ctx: Context, forwarded: Sequence[str]) -> dict[str, str]:
-    """Those of the HTTP request's headers that components may know."""
+    """The headers of the HTTP request that components may know."""
     return _chosen(ctx.request.headers if ctx.request is not None else {}, forwarded)
 
 
@@ -77,7 +78,7 @@ def trace_context_of(ctx: Context) -> TraceContext | None:
 
 
 def idempotency_key_of(ctx: Context) -> str | None:
-    """The request's idempotency key. Raises InvalidCallError for one that is no text."""
+    """The request's idempotency key. Raises InvalidCallError for one that is not text."""
     key = _meta(ctx).get(IDEMPOTENCY_META)
     if key is None or isinstance(key, str):
         return key

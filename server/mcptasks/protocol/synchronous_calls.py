@@ -1,4 +1,4 @@
-"""Calls that wait for their task: those of clients that know no tasks, and those that may answer at once."""
+"""Calls that are answered with their task's result: for clients that know no tasks, and where it is there soon."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CANCEL_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class SynchronousCalls:
-    """Makes tasks of calls and waits for them."""
+    """Turns calls into tasks and waits for them."""
 
     service: TaskService
 
@@ -37,7 +37,7 @@ class SynchronousCalls:
         `wait` answers as the component itself would have, however long that takes; `submit` does so if it ends soon,
         and gives the task's id as text otherwise.
         """
-        # Who knows no tasks cannot answer what one asks.
+        # A client that knows no tasks cannot answer what a task asks.
         view = await self.service.create(replace(call, can_ask=False))
         seconds = None if how == "wait" else call.config.answer_within_seconds
         ended = await self._ended(ctx, call, view, seconds)
@@ -72,9 +72,9 @@ class SynchronousCalls:
 
     @asynccontextmanager
     async def _cancelled_with_call(self, call: Call, view: TaskView) -> AsyncIterator[None]:
-        """Cancel the task if the call ends before its caller got anything: nobody could ever ask for the task.
+        """Cancel the task if the call ends without an answer: nobody knows the task's id.
 
-        With an idempotency key the caller can: the same call again is the same task.
+        With an idempotency key the caller gets to the task by the same call again.
         """
         try:
             yield
@@ -90,7 +90,7 @@ class SynchronousCalls:
         try:
             await self.service.cancel(view.task_id, call.principal)
         except ServiceError:
-            # It has ended or is gone, or the cluster is away and its ttl will remove it.
+            # The task has ended or is gone, or the cluster cannot be reached, and its ttl will remove it.
             return
 
     async def _answer(self, view: TaskView, version: str) -> JsonObject:

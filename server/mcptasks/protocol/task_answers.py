@@ -18,10 +18,10 @@ T = TypeVar("T")
 async def give_answers(
     service: TaskService, task_id: str, responses: Mapping[str, T], read: Callable[[InputRequest, T], Answer]
 ) -> None:
-    """Give the caller's task those of the responses, by key, that answer what it asks now; the others are dropped.
+    """Give the caller's task those of the responses, by key, that answer what it asks now; drop the others.
 
     Args:
-        read: the answer in a response to the request; may raise MCPError where it is none.
+        read: gives the answer in a response to the request; may raise MCPError where there is none.
 
     Raises TaskNotFoundError, UnavailableServiceError.
     """

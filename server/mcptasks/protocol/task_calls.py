@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mcptasks.model.task import ComponentKind, JsonObject, Request
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import ComponentKind, Request
 from mcptasks.model.task_config import PlainCall
 from mcptasks.protocol.catalogue import Target
 from mcptasks.protocol.requests import Context, idempotency_key_of, principal_of_caller, trace_context_of

@@ -11,8 +11,9 @@ from mcp_types import INTERNAL_ERROR
 from mcp_types import methods as mcp_methods
 from pydantic import ValidationError
 
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import timestamp
-from mcptasks.model.task import JsonObject, Phase
+from mcptasks.model.task import Phase
 from mcptasks.protocol.component_methods import METHOD_OF_KIND
 from mcptasks.protocol.versions import COMPLETE, PROGRESS_META
 from mcptasks.tasks.views import TaskView
@@ -40,7 +41,7 @@ def task_fields(view: TaskView, status: Phase) -> JsonObject:
 
 
 def progress_meta(view: TaskView) -> JsonObject:
-    """`_meta` of a task with its progress in numbers, for clients that know the key; nothing where there are none."""
+    """`_meta` of a task with its progress in numbers, for clients that know the key; empty where it has none."""
     if view.progress is None:
         return {}
     progress: JsonObject = {"current": view.progress}
@@ -60,7 +61,7 @@ async def shaped_result(service: TaskService, view: TaskView, version: str) -> J
 
 
 def task_failure(view: TaskView) -> MCPError:
-    """The JSON-RPC error of a task that ended without a result: its own one, or one that tells the reason."""
+    """The JSON-RPC error of a task that ended without a result: its own, or one that gives the reason."""
     if view.error is not None:
         data = None if view.error.data_text is None else json.loads(view.error.data_text)
         return MCPError(code=view.error.code, message=view.error.message, data=data)

@@ -15,6 +15,6 @@ def listed(tool: Tool, config: TaskConfig, *, task_tools: bool) -> Tool:
     plain = config.plain_call(task_tools=task_tools)
     update: dict[str, object] = {"execution": tool_execution(plain)}
     if plain == "submit":
-        # A task's id is no output of the tool, and clients check an answer against what was announced.
+        # A task's id is not the tool's output, and clients check an answer against the schema that was listed.
         update["output_schema"] = None
     return tool.model_copy(update=update)

@@ -1,4 +1,4 @@
-"""Tasks as protocol version 2025-11-25 has them (SEP-1686): the caller asks, with `params.task`.
+"""Tasks in protocol version 2025-11-25 (SEP-1686): the client asks for one, with `params.task`.
 
 https://modelcontextprotocol.io/specification/2025-11-25/basic/utilities/tasks
 """
@@ -24,7 +24,8 @@ from mcp_types import methods as mcp_methods
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from pydantic import BaseModel, ConfigDict, Field
 
-from mcptasks.model.task import ComponentKind, JsonObject, Request
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import ComponentKind, Request
 from mcptasks.model.task_config import PlainCall
 from mcptasks.protocol.catalogue import ArgumentsError, Catalogue, Target
 from mcptasks.protocol.component_methods import KIND_OF_METHOD, NOUN_OF_KIND, requested
@@ -96,8 +97,8 @@ class Protocol2025:
     def capabilities(self) -> JsonObject:
         """`ServerCapabilities.tasks`.
 
-        The version knows `tools/call` only. The two other leaves are those that FastMCP 2 and 3 have made common, and
-        are there only where something stands behind them.
+        The version knows `tools/call` only. FastMCP 2 and 3 have made the other two common; they are announced only
+        where a component can be run that way.
         """
         requests: JsonObject = {"tools": {"call": {}}}
         if self._offers(ComponentKind.PROMPT):
@@ -180,12 +181,12 @@ class Protocol2025:
         return {}
 
     async def middleware(self, ctx: Context, call_next: CallNext) -> HandlerResult:
-        """Announces tasks at `initialize` and answers augmented requests; all else goes on."""
+        """Announce tasks at `initialize`, and answer requests that become tasks; pass all others on."""
         if ctx.method == "initialize":
             return self._announce(await call_next(ctx))
         kind = KIND_OF_METHOD.get(ctx.method)
         if kind is None or ctx.request_id is None or not self._offers(kind):
-            # What is not offered is served as if nobody had asked for it (spec: MUST).
+            # What is not offered is served as if the client had not asked for it (spec: MUST).
             return await call_next(ctx)
         try:
             answer = await self._answer_if_task(kind, ctx)
@@ -199,7 +200,7 @@ class Protocol2025:
         return result
 
     async def _answer_if_task(self, kind: ComponentKind, ctx: Context) -> JsonObject | None:
-        """The answer to a request that becomes a task; None where it is to run inline."""
+        """The answer to a request for a component; None where the component is to run inline."""
         params = dict(ctx.params or {})
         name = requested(ctx.method, params)
         target = target_of(name, ctx, self.catalogue)

@@ -1,10 +1,10 @@
-"""What 2025-11-25 wants of HTTP besides requests and their answers, and the SDK's stateless transport does not do.
+"""What 2025-11-25 needs of HTTP, and the SDK's stateless transport does not do.
 
-* A request of the server's on the stream of one of the client's, and the client's response to it, at any replica. The
+* The server sends requests on the stream of a client's request, and takes the client's responses at any replica. The
   transport drops responses: it has no session that could wait for one. So a response is handed to it as a request of
-  ours, by which it passes all that guards requests (token, Host and Origin, size), and is answered with 202.
-* A session id that needs no session (`v2025_11_25_sessions`).
-* GET and DELETE: 405. There is neither a stream that belongs to no request nor a session to end.
+  ours, which passes all that guards requests (token, Host and Origin, size), and is answered with 202.
+* It gives out session ids that need no session (`v2025_11_25_sessions`).
+* It answers GET and DELETE with 405: there is neither a stream that belongs to no request nor a session to end.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from mcptasks.protocol.requests import Context
 from mcptasks.protocol.v2025_11_25_questions import ID_PREFIX, asked_with
 from mcptasks.protocol.v2025_11_25_sessions import HEADER, new_session_id
 
 ANSWER = "mcptasks/answer"
-"""The method by which responses reach the server. Not for clients: it exists for requests of this module only."""
+"""The method by which responses reach the server. Clients cannot call it: only this module makes such requests."""
 
 _EXCHANGE = "mcptasks.exchange"
 _VERSION_HEADER = "mcp-protocol-version"
 
 _STATUS_OF_ERROR = {INVALID_PARAMS: HTTPStatus.BAD_REQUEST, INTERNAL_ERROR: HTTPStatus.SERVICE_UNAVAILABLE}
-"""Of a response that could not be taken in. What answers nothing, or nothing any more, is accepted and dropped."""
+"""The HTTP status for a response that could not be stored. One that answers nothing is accepted and dropped."""
 
 
 @dataclass(frozen=True)
 class HandshakeHttp:
-    """Wraps the SDK's application at the endpoint's path; other paths and newer versions go through as they are."""
+    """Wraps the SDK's application at the endpoint's path; other paths and newer versions pass through unchanged."""
 
     app: ASGIApp
     path: str
@@ -112,7 +112,7 @@ class Exchange:
                 return deque([_body(bytes(body), more=True)])
 
     def _taken(self, body: bytes) -> bytes:
-        """The body as the application gets it. What cannot concern us is not parsed."""
+        """The body as the application gets it. It is parsed only where it may be a response or a handshake."""
         if ID_PREFIX.encode() in body and _is_response(_parsed(body)):
             self.is_response = True
             head = f'{{"jsonrpc":"2.0","id":0,"method":"{ANSWER}","params":'

@@ -1,7 +1,7 @@
-"""A task's questions as 2025-11-25 has them: requests of the server's on a stream, answered by a POST of the client's.
+"""A task's questions in 2025-11-25: the server sends requests on a stream, and the client answers with a POST.
 
 The id of such a request names the task and the question, so that any replica knows what a response answers. A question
-has the same id on whatever stream and however often it is sent; its first answer counts.
+has the same id on every stream and each time it is sent; its first answer counts.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Asked:
 
 
 def asked_with(request_id: object) -> Asked | None:
-    """What was asked with a request of this id; None where the id is none of ours."""
+    """What was asked with a request of this id; None where the id is not one of ours."""
     if not isinstance(request_id, str) or not request_id.startswith(ID_PREFIX):
         return None
     task_id, colon, key = request_id.removeprefix(ID_PREFIX).partition(":")

@@ -1,7 +1,7 @@
 """What a 2025-11-25 client has declared at its handshake, for the requests that come after it.
 
 No replica keeps sessions. The id that `initialize` gives out says itself which requests the client takes from a server,
-and comes back with each request of the client's. It is nobody's proof of anything but that.
+and the client sends it with each of its requests. It proves nothing else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tasks as protocol version 2026-07-28 has them (SEP-2663): an extension, and the server decides.
+"""Tasks in protocol version 2026-07-28 (SEP-2663): an extension, in which the server decides what becomes one.
 
 https://github.com/modelcontextprotocol/ext-tasks, specification/2026-07-28/tasks.md
 """
@@ -18,8 +18,9 @@ from mcp_types import HEADER_MISMATCH, CallToolRequestParams, ClientCapabilities
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field
 
+from mcptasks.model.base import JsonObject
 from mcptasks.model.questions import Answer
-from mcptasks.model.task import ComponentKind, InputRequest, JsonObject, Phase
+from mcptasks.model.task import ComponentKind, InputRequest, Phase
 from mcptasks.model.task_config import PlainCall
 from mcptasks.protocol.catalogue import ArgumentsError, Catalogue, Target
 from mcptasks.protocol.component_methods import requested
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 VERSION = "2026-07-28"
 EXTENSION = "io.modelcontextprotocol/tasks"
 
-How: TypeAlias = PlainCall | Literal["task"]
-"""How a call is served: as a task, or as one whose client knows no tasks."""
+CallMode: TypeAlias = PlainCall | Literal["task"]
+"""How a call is served: as a task, or as for a client that knows no tasks."""
 
 
 class UpdateParams(TaskIdParams):
@@ -97,13 +98,13 @@ class Protocol2026:
         return dict(COMPLETE)
 
     async def update(self, ctx: Context, params: UpdateParams) -> HandlerResult:
-        """tasks/update: an empty acknowledgement; answers to questions that nobody asked are ignored (SHOULD)."""
+        """tasks/update: an empty acknowledgement; answers to what was not asked are ignored (SHOULD)."""
         self._check(ctx, params)
         await give_answers(self.service, params.task_id, params.input_responses, _answer)
         return dict(COMPLETE)
 
     async def middleware(self, ctx: Context, call_next: CallNext) -> HandlerResult:
-        """Ends what runs in this process before the process ends; all else goes on.
+        """End what runs in this process before the process ends; pass all other requests on.
 
         This version has no tasks but those of tools: a prompt or a resource whose author allows it as a task only is
         not served inline.
@@ -114,12 +115,12 @@ class Protocol2026:
         target = target_of(sought, ctx, self.catalogue)
         if target is not None and sought[0] is not ComponentKind.TOOL and target.config.mode == "required":
             raise only_as_task(target)
-        if self._how(target, ctx) != "inline":
+        if self._mode(target, ctx) != "inline":
             return await call_next(ctx)
         return await run_until_closing(self.service.closing, call_next, ctx)
 
-    def _how(self, target: Target | None, ctx: Context) -> How:
-        """How the request is served."""
+    def _mode(self, target: Target | None, ctx: Context) -> CallMode:
+        """How the call is served."""
         if target is None or target.component.kind is not ComponentKind.TOOL or not target.config.runs_as_task:
             return "inline"
         return "task" if _declares_extension(ctx) else plain_call(target, self.service.settings)
@@ -128,10 +129,10 @@ class Protocol2026:
         """tools/call: a task where the tool allows it and the request declares the extension."""
         calls = SynchronousCalls(self.service)
         target = target_of((ComponentKind.TOOL, params.name), ctx, self.catalogue)
-        how = self._how(target, ctx)
-        if target is None or how == "inline":
+        mode = self._mode(target, ctx)
+        if target is None or mode == "inline":
             return await call_next(ctx)
-        if how == "refuse":
+        if mode == "refuse":
             require_client_extension(ctx, EXTENSION)
         arguments = params.arguments or {}
         try:
@@ -145,8 +146,8 @@ class Protocol2026:
             return first
         try:
             call = self._call(target, arguments, ctx)
-            if how != "task":
-                return {**COMPLETE, **await calls.answer_plain(ctx, call, how)}
+            if mode != "task":
+                return {**COMPLETE, **await calls.answer_plain(ctx, call, mode)}
             answer = await calls.answer_soon(ctx, call)
         except Exception as error:
             raise as_mcp_error(error) from error

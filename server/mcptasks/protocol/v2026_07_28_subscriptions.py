@@ -1,4 +1,4 @@
-"""`subscriptions/listen` of protocol version 2026-07-28: the changes of tasks, beside what the SDK tells of.
+"""`subscriptions/listen` of protocol version 2026-07-28: changes of tasks, beside those that the SDK reports.
 
 https://github.com/modelcontextprotocol/ext-tasks, specification/2026-07-28/tasks.md, "Task Status Notifications"
 """
@@ -36,7 +36,7 @@ LISTEN = "subscriptions/listen"
 TASK_IDS = "taskIds"
 
 MAX_TASK_IDS = 100
-"""Tasks that one stream tells of; further ones are not acknowledged, and each id that is looked up costs something."""
+"""Tasks that one stream reports. Further ones are not acknowledged: each id that is looked up costs a read."""
 
 Listen = Callable[[Context, SubscriptionsListenRequestParams], Awaitable[HandlerResult]]
 
@@ -49,9 +49,9 @@ class TaskNotification(Notification[dict[str, Any], Literal["notifications/tasks
 
 @dataclass(frozen=True)
 class TaskSubscriptions:
-    """Serves streams that tell of tasks, and of what the server tells of by itself (`others`), in any combination.
+    """Serves streams that report tasks, what the SDK reports (`others`), or both.
 
-    A stream about tasks alone ends when all of them have ended: there is nothing more to tell.
+    A stream about tasks alone ends when all of them have ended.
     """
 
     protocol: Protocol2026
@@ -113,7 +113,7 @@ class TaskSubscriptions:
                     task["_meta"] = {**task.get("_meta", {}), **_meta(ctx)}
                     await ctx.session.send_notification(TaskNotification(params=task), ctx.request_id)  # type: ignore[arg-type]
         except (TaskNotFoundError, DrainingError, MCPError):
-            # Whoever polls the task is told why.
+            # A client that polls the task is told why.
             return
 
     async def _end_when_draining(self, scope: anyio.CancelScope) -> None:
@@ -171,5 +171,5 @@ def _acknowledgement(ctx: Context) -> SubscriptionsAcknowledgedNotification:
 
 
 def _meta(ctx: Context) -> JsonObject:
-    """What every message of the stream carries: which request it belongs to."""
+    """What every message of the stream carries: the request that it belongs to."""
     return {SUBSCRIPTION_ID_META_KEY: ctx.request_id}
