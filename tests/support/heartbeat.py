@@ -10,7 +10,7 @@ import pytest
 PAUSE_SECONDS = 30.0
 
 
-@dataclass
+@dataclass(eq=False)
 class Heartbeat:
     """A plugin of the process that has the terminal; its tests may run in others."""
 
