@@ -1,5 +1,7 @@
-"""How to reach a cluster: kubeconfig files, contexts, exec plugins and service accounts, as the `kubernetes` package
-reads them."""
+"""Where a cluster is and how to authenticate: kubeconfig files, contexts, exec plugins and service accounts.
+
+The `kubernetes` package reads them.
+"""
 
 from __future__ import annotations
 

@@ -7,16 +7,15 @@ requests go out without typed models, so that fields newer than the package pass
 from __future__ import annotations
 
 import json
-import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import aiohttp
 
-from mcptasks.kube.errors import ForbiddenError, NotFoundError, UnavailableError, from_status
+from mcptasks.kube.connection import CONNECT_TIMEOUT_SECONDS, ApiConnection, streamed_lines
+from mcptasks.kube.errors import ForbiddenError, NotFoundError, from_status
 from mcptasks.kube.kinds import PODS, Resource
 from mcptasks.model.base import JsonObject
 
@@ -29,9 +28,6 @@ PatchType = Literal["application/merge-patch+json", "application/json-patch+json
 MERGE: PatchType = "application/merge-patch+json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 PAGE_SIZE = 500
-CONNECT_TIMEOUT_SECONDS = 5.0
-REQUEST_TIMEOUT_SECONDS = 30.0
-READ_BUFFER_BYTES = 2**21
 
 
 @dataclass(frozen=True)
@@ -79,29 +75,18 @@ class KubeClient:
 
     configuration: Configuration
     user_agent: str = "mcptasks"
-    _session: aiohttp.ClientSession | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._connection = ApiConnection(self.configuration, self.user_agent)
 
     @property
     def host(self) -> str:
         """URL of the API server."""
-        return str(self.configuration.host).rstrip("/")
+        return self._connection.host
 
     async def __aenter__(self) -> Self:
-        self._session = self._new_session({})
+        self._connection.open()
         return self
-
-    async def authenticated_session(self) -> aiohttp.ClientSession:
-        """A session of its own for code that talks to the same API server, with the credentials of this moment."""
-        return self._new_session(await self._auth_headers())
-
-    def _new_session(self, headers: Mapping[str, str]) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl_context()),
-            headers={"User-Agent": self.user_agent, "Accept": "application/json", **headers},
-            read_bufsize=READ_BUFFER_BYTES,
-            proxy=self.configuration.proxy,
-            trust_env=True,
-        )
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -110,27 +95,15 @@ class KubeClient:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._connection.aclose()
 
-    def _ssl_context(self) -> ssl.SSLContext | bool:
-        if not self.host.startswith("https"):
-            return True
-        configuration = self.configuration
-        context = ssl.create_default_context(cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data)
-        if configuration.cert_file:
-            context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
-        if not configuration.verify_ssl:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        # Authorities made by older tools lack the key usage extension that strict verification asks for.
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        return context
+    async def authenticated_session(self) -> aiohttp.ClientSession:
+        """A session of its own for code that talks to the same API server, with the credentials of this moment."""
+        return await self._connection.authenticated_session()
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> JsonObject:
         """Read one object. Raises NotFoundError."""
-        return await self._json("GET", resource.path(namespace, name))
+        return await self._connection.json("GET", resource.path(namespace, name))
 
     async def list(
         self,
@@ -144,7 +117,7 @@ class KubeClient:
         query = _query(labelSelector=label_selector, fieldSelector=field_selector, limit=PAGE_SIZE)
         items: list[JsonObject] = []
         while True:
-            page = await self._json("GET", resource.path(namespace), query=query)
+            page = await self._connection.json("GET", resource.path(namespace), query=query)
             items += page.get("items") or []
             metadata = page.get("metadata") or {}
             if not metadata.get("continue"):
@@ -163,25 +136,25 @@ class KubeClient:
         """The objects (the one of the name, if given) as a `meta.k8s.io/v1` Table, as `kubectl get` asks for it."""
         query = _query(labelSelector=label_selector, fieldSelector=field_selector)
         if name is not None:
-            return await self._json("GET", resource.path(namespace, name), query=query, accept=TABLE)
+            return await self._connection.json("GET", resource.path(namespace, name), query=query, accept=TABLE)
         query["limit"] = str(PAGE_SIZE)
-        table = await self._json("GET", resource.path(namespace), query=query, accept=TABLE)
+        table = await self._connection.json("GET", resource.path(namespace), query=query, accept=TABLE)
         page = table
         while page["metadata"].get("continue"):
             query["continue"] = page["metadata"]["continue"]
-            page = await self._json("GET", resource.path(namespace), query=query, accept=TABLE)
+            page = await self._connection.json("GET", resource.path(namespace), query=query, accept=TABLE)
             table["rows"] = [*(table.get("rows") or ()), *(page.get("rows") or ())]
         return table
 
     async def create(self, resource: Resource, body: JsonObject, namespace: str | None = None) -> JsonObject:
         """Create an object. Raises AlreadyExistsError, InvalidError, ForbiddenError."""
-        return await self._json("POST", resource.path(namespace), body=body)
+        return await self._connection.json("POST", resource.path(namespace), body=body)
 
     async def replace(
         self, resource: Resource, name: str, body: JsonObject, namespace: str | None = None
     ) -> JsonObject:
         """Replace an object. Raises ConflictError where `body` has an older resource version."""
-        return await self._json("PUT", resource.path(namespace, name), body=body)
+        return await self._connection.json("PUT", resource.path(namespace, name), body=body)
 
     async def patch(
         self,
@@ -195,7 +168,7 @@ class KubeClient:
         query: Mapping[str, str] | None = None,
     ) -> JsonObject:
         """Patch an object (a JSON merge patch by default). Raises NotFoundError, ConflictError, InvalidError."""
-        return await self._json(
+        return await self._connection.json(
             "PATCH",
             resource.path(namespace, name, subresource),
             body=body,
@@ -219,7 +192,7 @@ class KubeClient:
             options["preconditions"] = {"uid": uid}
         if grace_seconds is not None:
             options["gracePeriodSeconds"] = grace_seconds
-        return await self._json("DELETE", resource.path(namespace, name), body=options)
+        return await self._connection.json("DELETE", resource.path(namespace, name), body=options)
 
     async def watch(
         self,
@@ -250,10 +223,10 @@ class KubeClient:
             total=None, sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=timeout_seconds + 30
         )
         accept = TABLE if as_table else None
-        async with self._stream(
+        async with self._connection.stream(
             "GET", resource.path(namespace), query=query, timeout=timeout, accept=accept
         ) as response:
-            async for line in _lines(response):
+            async for line in streamed_lines(response):
                 event = json.loads(line)
                 if event["type"] == "ERROR":
                     raise from_status(int(event["object"].get("code", 500)), event["object"])
@@ -264,115 +237,28 @@ class KubeClient:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS)
         query = (options or LogOptions()).query()
         path = PODS.path(namespace, pod, "log")
-        async with self._stream("GET", path, query=query, timeout=timeout) as response:
-            async for line in _lines(response):
+        async with self._connection.stream("GET", path, query=query, timeout=timeout) as response:
+            async for line in streamed_lines(response):
                 yield line.decode("utf-8", "replace")
 
     async def evict(self, pod: str, namespace: str) -> None:
         """Ask for a Pod's eviction, as `kubectl drain` does."""
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace}}
-        await self._json("POST", PODS.path(namespace, pod, "eviction"), body=body)
+        await self._connection.json("POST", PODS.path(namespace, pod, "eviction"), body=body)
 
     async def version(self) -> JsonObject:
         """The API server's version; the cheapest way to see whether it can be reached."""
-        return await self._json("GET", "/version")
+        return await self._connection.json("GET", "/version")
 
     async def serves(self, resource: Resource) -> bool:
         """Whether the API server knows the resource (the CRD is installed)."""
         group = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
         try:
-            found = await self._json("GET", group)
+            found = await self._connection.json("GET", group)
         except (NotFoundError, ForbiddenError):
             return False
         return any(entry.get("name") == resource.plural for entry in found.get("resources") or ())
 
-    async def _json(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content_type: str = "application/json",
-        accept: str | None = None,
-    ) -> JsonObject:
-        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS, sock_connect=CONNECT_TIMEOUT_SECONDS)
-        async with self._stream(
-            method, path, query=query, body=body, content_type=content_type, timeout=timeout, accept=accept
-        ) as response:
-            answer: JsonObject = json.loads(await response.read())
-            return answer
-
-    @asynccontextmanager
-    async def _stream(
-        self,
-        method: str,
-        path: str,
-        *,
-        timeout: aiohttp.ClientTimeout,
-        query: Mapping[str, str] | None = None,
-        body: Any = None,
-        content_type: str = "application/json",
-        accept: str | None = None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        if self._session is None:
-            raise RuntimeError("KubeClient is not open; use it as an async context manager")
-        headers = await self._auth_headers()
-        if accept is not None:
-            headers["Accept"] = accept
-        data = None
-        if body is not None:
-            headers["Content-Type"] = content_type
-            data = json.dumps(body, ensure_ascii=False).encode()
-        try:
-            async with self._session.request(
-                method,
-                self.host + path,
-                params=query,
-                data=data,
-                headers=headers,
-                timeout=timeout,
-                proxy=self.configuration.proxy,
-                server_hostname=self.configuration.tls_server_name,
-            ) as response:
-                if response.status >= 400:
-                    raise from_status(response.status, _status_object(await response.read()))
-                yield response
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise UnavailableError(
-                0, "Unavailable", f"cannot reach the API server at {self.host}: {_why(error)}"
-            ) from error
-
-    async def _auth_headers(self) -> dict[str, str]:
-        setting = (await self.configuration.auth_settings()).get("BearerToken")
-        return {setting["key"]: str(setting["value"])} if setting else {}
-
 
 def _query(**values: object) -> dict[str, str]:
     return {key: str(value) for key, value in values.items() if value is not None}
-
-
-def _status_object(body: bytes) -> JsonObject:
-    try:
-        status = json.loads(body)
-    except ValueError:
-        return {"message": body[:500].decode("utf-8", "replace").strip()}
-    return status if isinstance(status, dict) else {}
-
-
-def _why(error: BaseException) -> str:
-    return str(error) or type(error).__name__
-
-
-async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """Lines of a streamed body; a line may be longer than any read buffer."""
-    pending = bytearray()
-    async for chunk in response.content.iter_any():
-        pending += chunk
-        *lines, rest = pending.split(b"\n")
-        for line in lines:
-            if line:
-                yield bytes(line)
-        pending = bytearray(rest)
-    if pending:
-        yield bytes(pending)

@@ -1,4 +1,4 @@
-"""What a call to the Kubernetes API can end in, other than success."""
+"""How a call to the Kubernetes API can fail."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class GoneError(KubeError):
 
 
 class UnavailableError(KubeError):
-    """The API server cannot be reached, or asks to be left alone for a while. Worth trying again."""
+    """The API server cannot be reached, or asks to be left alone for a while. The call can be repeated."""
 
 
 _BY_STATUS: dict[int, type[KubeError]] = {

@@ -36,7 +36,7 @@ class TaskObserver(Protocol):
 
 
 class Unobserved:
-    """A `TaskObserver` that does not care."""
+    """A `TaskObserver` that does nothing."""
 
     def created(self, item: JsonObject) -> None:
         pass

@@ -1,4 +1,4 @@
-"""`/metrics` over HTTP, on a port of its own: whoever may scrape may see nothing else."""
+"""`/metrics` over HTTP, on a port of its own, so that whoever may scrape can reach nothing else."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def metrics_served(registry: CollectorRegistry, host: str, port: int | Non
         return
 
     async def metrics(request: web.Request) -> web.StreamResponse:
-        # In the event loop, as all that changes what is read here.
+        # In the event loop, where everything that this reads is changed.
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(registry), headers={"Content-Type": content_type})
 

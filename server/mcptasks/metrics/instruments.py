@@ -1,4 +1,4 @@
-"""Metrics with their descriptions, and label values from a set that cannot grow without bounds."""
+"""Metrics with their descriptions, and label values whose number is bounded."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ OTHER = "other"
 
 
 @dataclass(frozen=True)
-class Described:
-    """What the reference says of a metric."""
+class MetricDescription:
+    """A metric as docs/metrics.md describes it."""
 
     name: str
     kind: str
@@ -28,7 +28,7 @@ class Instruments:
     """Makes metrics in one registry and keeps their descriptions, in order."""
 
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    described: list[Described] = field(default_factory=list)
+    described: list[MetricDescription] = field(default_factory=list)
 
     def counter(self, name: str, meaning: str, labels: Sequence[str] = ()) -> Counter:
         """A counter; its name ends with `_total`."""
@@ -41,19 +41,19 @@ class Instruments:
         return Histogram(name, meaning, labels, buckets=tuple(buckets), registry=self.registry)
 
     def gauge(self, name: str, meaning: str, read: Callable[[], float]) -> Gauge:
-        """A gauge that is read when somebody asks for it."""
+        """A gauge whose value is read at each scrape."""
         self._describe(name, "gauge", (), meaning)
         gauge = Gauge(name, meaning, registry=self.registry)
         gauge.set_function(read)
         return gauge
 
     def table(self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
-        """A gauge with one label whose values are all read when somebody asks for them."""
+        """A gauge with one label, whose values are all read at each scrape."""
         self._describe(name, "gauge", (label,), meaning)
         self.registry.register(_Table(name, meaning, label, read))
 
     def _describe(self, name: str, kind: str, labels: Sequence[str], meaning: str) -> None:
-        self.described.append(Described(name, kind, tuple(labels), meaning))
+        self.described.append(MetricDescription(name, kind, tuple(labels), meaning))
 
 
 @dataclass(frozen=True)

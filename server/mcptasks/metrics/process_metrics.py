@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from prometheus_client import GC_COLLECTOR, Info, PlatformCollector, ProcessCollector
 
-from mcptasks.metrics.instruments import Described, Instruments
+from mcptasks.metrics.instruments import Instruments, MetricDescription
 
 
 def process_metrics(instruments: Instruments, component: str) -> None:
@@ -20,4 +20,4 @@ def process_metrics(instruments: Instruments, component: str) -> None:
     meaning = "Version of mcptasks."
     build = Info("mcptasks_build", meaning, registry=registry)
     build.info({"version": importlib.metadata.version("mcptasks"), "component": component})
-    instruments.described.append(Described("mcptasks_build_info", "gauge", ("version", "component"), meaning))
+    instruments.described.append(MetricDescription("mcptasks_build_info", "gauge", ("version", "component"), meaning))

@@ -1,4 +1,4 @@
-"""Metrics of the server: what callers ask, what runners ask, and the cache that answers."""
+"""Metrics of the server: requests of callers, calls of runners, and the watch cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CALL_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class ObservedCache(Protocol):
-    """What is told of the watch cache."""
+    """What the metrics read of the watch cache."""
 
     @property
     def unreachable_seconds(self) -> float: ...
@@ -25,7 +25,7 @@ class ObservedCache(Protocol):
 
 @dataclass(frozen=True)
 class ServerState:
-    """What is read when somebody asks for the metrics."""
+    """What is read at each scrape."""
 
     cache: ObservedCache
     draining: Callable[[], bool]

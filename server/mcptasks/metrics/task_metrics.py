@@ -1,4 +1,4 @@
-"""What becomes of tasks, counted by whoever writes it: the server and the operator both have these metrics.
+"""Metrics of tasks, counted by the process that writes the status: server and operator both have them.
 
 Every status write is conditional, so that each change of a task is counted by one process only; sums over all processes
 are right. A write whose answer was lost is not counted.
@@ -11,9 +11,7 @@ from datetime import datetime
 from mcptasks.metrics.instruments import OTHER, Instruments, LabelBudget
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Phase, Reason
-
-KIB = 1024
-MIB = 1024 * KIB
+from mcptasks.settings import KIB, MIB
 
 DELAY_BUCKETS = (0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 RUN_BUCKETS = (1, 2, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 21600, 86400)

@@ -35,12 +35,12 @@ def _in_utc(value: datetime) -> datetime:
 
 
 class Model(BaseModel):
-    """Base of all parts: camelCase on the wire, unknown fields kept out, immutable in Python."""
+    """Base of all models: camelCase in JSON, unknown fields ignored, immutable in Python."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
     def dump(self) -> JsonObject:
-        """The part as JSON values, camelCase keys, without fields that are unset or None."""
+        """The model as JSON values with camelCase keys, without fields that are unset or None."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
@@ -49,6 +49,8 @@ Timestamp = Annotated[datetime, AfterValidator(_in_utc)]
 
 
 class OwnerReference(Model):
+    """Names the object that owns another one; the garbage collector deletes them together."""
+
     api_version: str
     kind: str
     name: str

@@ -72,7 +72,7 @@ class Reason(StrEnum):
     TOOL_ERROR = "ToolError"
     REQUEST_ERROR = "RequestError"
     INPUT_TIMEOUT = "InputTimeout"
-    # failed, while bringing the outcome home
+    # failed, because the outcome did not arrive
     RESULT_MISSING = "ResultMissing"
     RESULT_TOO_LARGE = "ResultTooLarge"
     RESULT_NOT_SERIALIZABLE = "ResultNotSerializable"

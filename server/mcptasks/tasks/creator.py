@@ -1,4 +1,4 @@
-"""Creating tasks: durable before the reply, at most so many for each caller, one for each idempotency key."""
+"""Creating tasks: durable before the reply, within the caller's limit, one for each idempotency key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mcptasks.settings import Settings
 from mcptasks.tasks import idempotency
 from mcptasks.tasks.cached_tasks import is_gone
 from mcptasks.tasks.calls import Call
-from mcptasks.tasks.limits import UnderWay
+from mcptasks.tasks.limits import InProgress
 from mcptasks.tasks.manifest import TaskManifest
 from mcptasks.tasks.owners import owner_of
 from mcptasks.tasks.service_errors import TaskRefusedError, TooManyTasksError, UnavailableServiceError
@@ -41,7 +41,7 @@ class TaskCreator:
     tasks: TaskClient
     cache: WatchCache
     now: Callable[[], datetime] = utc_now
-    _creating: UnderWay = field(default_factory=UnderWay)
+    _creating: InProgress = field(default_factory=InProgress)
     """Tasks of each owner that are being created."""
 
     async def create(self, call: Call) -> JsonObject:

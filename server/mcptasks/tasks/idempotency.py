@@ -1,6 +1,6 @@
 """Repeated calls: the same key, from the same caller, to the same component of the same server, is the same task.
 
-No database: the key decides the name of the task's object, and the API server lets only one of a name exist. Pure.
+No database: the key decides the name of the task's object, and the API server refuses a second one of that name. Pure.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How much one caller may ask of a server. Pure; time is given."""
+"""Limits on what one caller may ask of a server. Pure: the time is passed in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Bucket:
 
 @dataclass(eq=False)
 class RateLimit:
-    """So many calls a second for each key, with bursts of twice as many; 0 is no limit.
+    """Allows `per_second` calls a second for each key, with bursts of twice as many; 0 means no limit.
 
     Only the keys used last are remembered, so memory stays bounded; a forgotten key starts afresh.
     """
@@ -45,18 +45,18 @@ class RateLimit:
 
 
 @dataclass(eq=False)
-class UnderWay:
-    """How many things of each key are under way at this moment."""
+class InProgress:
+    """Counts, for each key, what is in progress."""
 
     _counts: Counter[Hashable] = field(default_factory=Counter)
 
     def count(self, key: Hashable) -> int:
-        """Those of the key."""
+        """How many of the key are in progress."""
         return self._counts[key]
 
     @contextmanager
     def one_more(self, key: Hashable) -> Iterator[None]:
-        """One of the key is under way until the context ends."""
+        """One more of the key is in progress until the context ends."""
         self._counts[key] += 1
         try:
             yield

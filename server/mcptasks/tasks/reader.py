@@ -37,7 +37,7 @@ class StoredTask(NamedTuple):
 
 @dataclass(frozen=True)
 class TaskReader:
-    """Reads the tasks of one server for their callers, each at most once from the API server and parsed once.
+    """Reads the tasks of one server for their callers: at most one read of the API server and one parse each time.
 
     `known`, `recent` and `current` differ in how old the answer may be. All of them raise TaskNotFoundError where there
     is no such task, where it is another principal's or another server's, and where it has expired or is being deleted.
@@ -61,11 +61,11 @@ class TaskReader:
         return self._shown_to(principal, await self._known(task_id))
 
     async def recent(self, task_id: str, principal: Principal | None) -> StoredTask:
-        """The task; one that goes on, anew, as far as the API server answers soon: a watch is a moment behind.
+        """The task; one that has not ended is read anew from the API server, because a watch is a moment behind.
 
-        A caller that another replica has told of a task's end must not hear from this one that it still works. The
-        API server is not asked more often than `fresh_reads` allows, however many poll; then, and where it does not
-        answer, the task is as in `known`.
+        A caller that has heard of a task's end from another replica must not hear from this one that it still works.
+        Where `fresh_reads` allows no further read, and where the API server does not answer within `RECENT_SECONDS`,
+        the task is the one of `known`.
         """
         return self._shown_to(principal, await self._recent(task_id))
 

@@ -1,4 +1,4 @@
-"""What can become of a result besides being stored. Apart from the stores, so that runners need not import those."""
+"""Why a result cannot be stored or read. Apart from the stores, so that runners need not import those."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ResultLostError(Exception):
 
 
 class ResultStoreUnavailableError(Exception):
-    """The result store cannot be asked at the moment. Worth trying again."""
+    """The result store cannot be reached at the moment. The call can be repeated."""
 
 
 def readable_size(size: int) -> str:

@@ -18,7 +18,7 @@ from mcptasks.settings import Settings
 from mcptasks.tasks.calls import Call
 from mcptasks.tasks.changes import TaskChanges
 from mcptasks.tasks.creator import TaskCreator
-from mcptasks.tasks.limits import RateLimit, UnderWay
+from mcptasks.tasks.limits import InProgress, RateLimit
 from mcptasks.tasks.owners import caller_key
 from mcptasks.tasks.reader import TaskReader
 from mcptasks.tasks.results import ResultLostError, Results, ResultStoreUnavailableError
@@ -55,7 +55,7 @@ class TaskService:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when its time to do so is over: what only this replica can go on with ends as well."""
 
-    _subscriptions: UnderWay = field(default_factory=UnderWay)
+    _subscriptions: InProgress = field(default_factory=InProgress)
     """Subscriptions of each caller that are open."""
 
     def __post_init__(self) -> None:

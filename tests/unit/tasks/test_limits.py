@@ -1,4 +1,4 @@
-"""The rate limit, with a clock of its own, and what is under way."""
+"""The rate limit, with a clock of its own, and what is in progress."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import suppress
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcptasks.tasks.limits import BURST_SECONDS, MAX_REMEMBERED, RateLimit, UnderWay
+from mcptasks.tasks.limits import BURST_SECONDS, MAX_REMEMBERED, InProgress, RateLimit
 
 
 def test_a_burst_is_allowed_then_the_rate() -> None:
@@ -47,8 +47,8 @@ def test_never_more_than_the_rate_and_one_burst(rate: float, pauses: list[float]
     assert allowed <= max(1.0, rate * BURST_SECONDS) + rate * now + 1e-6
 
 
-def test_what_has_ended_or_failed_is_under_way_no_more() -> None:
-    calls = UnderWay()
+def test_what_has_ended_or_failed_is_no_longer_in_progress() -> None:
+    calls = InProgress()
     with calls.one_more("a"), suppress(ValueError), calls.one_more("a"):
         assert (calls.count("a"), calls.count("b")) == (2, 0)
         raise ValueError

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.metrics.instruments import Described
+from mcptasks.metrics.instruments import MetricDescription
 from mcptasks.metrics.server_metrics import ServerMetrics, ServerState
 from mcptasks_operator.metrics import OperatorMetrics
 
@@ -24,12 +24,12 @@ class MetricsFormat(StrEnum):
 class MetricsReference:
     """Metrics by the process that has them."""
 
-    both: tuple[Described, ...]
-    server: tuple[Described, ...]
-    operator: tuple[Described, ...]
+    both: tuple[MetricDescription, ...]
+    server: tuple[MetricDescription, ...]
+    operator: tuple[MetricDescription, ...]
 
     @property
-    def sections(self) -> tuple[tuple[str, tuple[Described, ...]], ...]:
+    def sections(self) -> tuple[tuple[str, tuple[MetricDescription, ...]], ...]:
         return ("Server and operator", self.both), ("Server", self.server), ("Operator", self.operator)
 
 
@@ -73,7 +73,7 @@ def _text(reference: MetricsReference) -> str:
     )
 
 
-def _with_labels(metric: Described) -> str:
+def _with_labels(metric: MetricDescription) -> str:
     return metric.name + (f"{{{', '.join(metric.labels)}}}" if metric.labels else "")
 
 
@@ -84,7 +84,7 @@ def _markdown(reference: MetricsReference) -> str:
     )
 
 
-def _row(metric: Described) -> str:
+def _row(metric: MetricDescription) -> str:
     labels = ", ".join(f"`{label}`" for label in metric.labels)
     return f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} |"
 

@@ -1,0 +1,162 @@
+"""The HTTP connection to one API server: sessions, TLS, credentials, and what failed requests raise."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from mcptasks.kube.errors import UnavailableError, from_status
+from mcptasks.model.base import JsonObject
+
+if TYPE_CHECKING:
+    from kubernetes.aio.client import Configuration
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+REQUEST_TIMEOUT_SECONDS = 30.0
+READ_BUFFER_BYTES = 2**21
+
+
+@dataclass
+class ApiConnection:
+    """Sends requests to one API server. `json` and `stream` raise KubeError, UnavailableError where nobody answers."""
+
+    configuration: Configuration
+    user_agent: str
+    _session: aiohttp.ClientSession | None = field(default=None, init=False)
+
+    @property
+    def host(self) -> str:
+        """URL of the API server."""
+        return str(self.configuration.host).rstrip("/")
+
+    def open(self) -> None:
+        """Begin to use connections; nothing is sent yet."""
+        self._session = self._new_session({})
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def authenticated_session(self) -> aiohttp.ClientSession:
+        """A session of its own for code that talks to the same API server, with the credentials of this moment."""
+        return self._new_session(await self._auth_headers())
+
+    async def json(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str | None = None,
+    ) -> JsonObject:
+        """The JSON object that a request is answered with."""
+        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS, sock_connect=CONNECT_TIMEOUT_SECONDS)
+        async with self.stream(
+            method, path, query=query, body=body, content_type=content_type, timeout=timeout, accept=accept
+        ) as response:
+            answer: JsonObject = json.loads(await response.read())
+            return answer
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: aiohttp.ClientTimeout,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+        accept: str | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A successful response whose body has not been read yet."""
+        if self._session is None:
+            raise RuntimeError("KubeClient is not open; use it as an async context manager")
+        headers = await self._auth_headers()
+        if accept is not None:
+            headers["Accept"] = accept
+        data = None
+        if body is not None:
+            headers["Content-Type"] = content_type
+            data = json.dumps(body, ensure_ascii=False).encode()
+        try:
+            async with self._session.request(
+                method,
+                self.host + path,
+                params=query,
+                data=data,
+                headers=headers,
+                timeout=timeout,
+                proxy=self.configuration.proxy,
+                server_hostname=self.configuration.tls_server_name,
+            ) as response:
+                if response.status >= 400:
+                    raise from_status(response.status, _status_object(await response.read()))
+                yield response
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise UnavailableError(
+                0, "Unavailable", f"cannot reach the API server at {self.host}: {_why(error)}"
+            ) from error
+
+    def _new_session(self, headers: Mapping[str, str]) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl_context()),
+            headers={"User-Agent": self.user_agent, "Accept": "application/json", **headers},
+            read_bufsize=READ_BUFFER_BYTES,
+            proxy=self.configuration.proxy,
+            trust_env=True,
+        )
+
+    def _ssl_context(self) -> ssl.SSLContext | bool:
+        if not self.host.startswith("https"):
+            return True
+        configuration = self.configuration
+        context = ssl.create_default_context(cafile=configuration.ssl_ca_cert, cadata=configuration.ca_cert_data)
+        if configuration.cert_file:
+            context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
+        if not configuration.verify_ssl:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        # Authorities made by older tools lack the key usage extension that strict verification asks for.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        return context
+
+    async def _auth_headers(self) -> dict[str, str]:
+        setting = (await self.configuration.auth_settings()).get("BearerToken")
+        return {setting["key"]: str(setting["value"])} if setting else {}
+
+
+def _status_object(body: bytes) -> JsonObject:
+    try:
+        status = json.loads(body)
+    except ValueError:
+        return {"message": body[:500].decode("utf-8", "replace").strip()}
+    return status if isinstance(status, dict) else {}
+
+
+def _why(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+async def streamed_lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Lines of a streamed body; a line may be longer than any read buffer."""
+    pending = bytearray()
+    async for chunk in response.content.iter_any():
+        pending += chunk
+        *lines, rest = pending.split(b"\n")
+        for line in lines:
+            if line:
+                yield bytes(line)
+        pending = bytearray(rest)
+    if pending:
+        yield bytes(pending)
