@@ -49,7 +49,7 @@ def _validate_secret(new: Json, old: Json | None) -> list[FieldError]:
 def _immutable_data(new: Json, old: Json | None) -> list[FieldError]:
     if old is None or not old.get("immutable"):
         return []
-    if json_values.equal(new.get("data"), old.get("data")) and new.get("immutable"):
+    if json_values.equal_as_encoded(new.get("data"), old.get("data")) and new.get("immutable"):
         return []
     return [forbidden_field("data", "field is immutable when `immutable` is set")]
 
@@ -79,7 +79,7 @@ def _default_subject(subject: Json) -> Json:
 
 
 def _validate_binding(new: Json, old: Json | None) -> list[FieldError]:
-    if old is not None and not json_values.equal(new.get("roleRef"), old.get("roleRef")):
+    if old is not None and not json_values.equal_as_encoded(new.get("roleRef"), old.get("roleRef")):
         return [invalid_value("roleRef", new.get("roleRef"), "cannot change roleRef")]
     return [] if (new.get("roleRef") or {}).get("name") else [required("roleRef.name")]
 

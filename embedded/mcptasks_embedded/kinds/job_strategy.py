@@ -107,5 +107,7 @@ def _policy_errors(spec: Json, restart_policy: str | None) -> list[FieldError]:
 
 
 def _job_changes(spec: Json, old: Json) -> list[FieldError]:
-    changed = [name for name in _IMMUTABLE_JOB_FIELDS if not json_values.equal(spec.get(name), old.get(name))]
+    changed = [
+        name for name in _IMMUTABLE_JOB_FIELDS if not json_values.equal_as_encoded(spec.get(name), old.get(name))
+    ]
     return [invalid_value(f"spec.{name}", spec.get(name), "field is immutable") for name in changed]

@@ -42,7 +42,7 @@ def validate_pod(new: Json, old: Json | None) -> list[FieldError]:
     errors = pod_spec_errors(spec, "spec") + image_errors(spec, "spec")
     if old is None or errors:
         return errors
-    if not json_values.equal(_frozen_pod_part(new), _frozen_pod_part(old)):
+    if not json_values.equal_as_encoded(_frozen_pod_part(new), _frozen_pod_part(old)):
         detail = (
             "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
             "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"

@@ -51,7 +51,7 @@ def scalar_errors(value: Any, schema: Schema, path: str) -> list[FieldError]:
     elif isinstance(value, int | float) and not isinstance(value, bool):
         errors += _number_errors(value, schema, path)
     choices = schema.get("enum")
-    if choices is not None and not any(json_values.equal(value, choice) for choice in choices):
+    if choices is not None and not any(json_values.equal_as_encoded(value, choice) for choice in choices):
         errors.append(unsupported(path, value, choices))
     return errors
 

@@ -46,7 +46,7 @@ class SchemaValidation:
         return self.errors
 
     def _value(self, new: Any, old: Any, schema: Schema, path: str) -> None:
-        if old is not _UNSET and json_values.equal(new, old):
+        if old is not _UNSET and json_values.equal_as_encoded(new, old):
             return
         if new is None and schema.get("nullable"):
             return
@@ -113,7 +113,7 @@ class SchemaValidation:
         is_transition = "oldSelf" in text
         if is_transition and old is _UNSET and not rule.get("optionalOldSelf"):
             return
-        if not is_transition and old is not _UNSET and json_values.equal(new, old):
+        if not is_transition and old is not _UNSET and json_values.equal_as_encoded(new, old):
             return
         if not self.rules[text](new, None if old is _UNSET else old):
             self.errors.append(_rule_error(rule, new, path))

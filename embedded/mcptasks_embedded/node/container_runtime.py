@@ -33,7 +33,7 @@ class ContainerOutcome:
     finished: float
 
 
-class _Pump(asyncio.Protocol):
+class _OutputReader(asyncio.Protocol):
     def __init__(self, log: ContainerLog) -> None:
         self._log = log
         self._transport: asyncio.ReadTransport | None = None
@@ -119,24 +119,24 @@ class ContainerRun:
         """The exit code, when every process of the container is gone and its output was read."""
         loop = asyncio.get_running_loop()
         pipe = os.fdopen(self._output, "rb", 0)
-        _, pump = await loop.connect_read_pipe(lambda: _Pump(self.log), pipe)
+        _, reader = await loop.connect_read_pipe(lambda: _OutputReader(self.log), pipe)
         try:
             await exited(self.pid, self._process)
         finally:
             # When the main process of a PID namespace ends, the kernel kills the others.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
-            await asyncio.shield(self._clean_up(pump))
+            await asyncio.shield(self._clean_up(reader))
         return exit_code(self._process.returncode)
 
-    async def _clean_up(self, pump: _Pump) -> None:
+    async def _clean_up(self, reader: _OutputReader) -> None:
         await self._table.sweep(self._marker, self.pid)
         self._dead = True
         if self._killer is not None:
             self._killer.cancel()
         # Dead already, as `exited` said: this only reaps.
         self._process.wait()
-        await pump.drain()
+        await reader.drain()
         self.log.close()
 
 
@@ -150,20 +150,20 @@ class RunSpec:
     on_line: Callable[[str], None] | None = None
 
 
-class Slot:
+class StartSlot:
     """The permission to start one process; given back once, by whoever is first."""
 
     def __init__(self, starting: asyncio.Semaphore) -> None:
         self._starting: asyncio.Semaphore | None = starting
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         if self._starting is not None:
             self._starting.release()
             self._starting = None
 
-    def give_back_soon(self) -> None:
+    def release_soon(self) -> None:
         """A process that was only just executed is busiest."""
-        asyncio.get_running_loop().call_later(_STARTING_SECONDS, self.give_back)
+        asyncio.get_running_loop().call_later(_STARTING_SECONDS, self.release)
 
 
 class Runtime:
@@ -173,10 +173,10 @@ class Runtime:
         self.table = ProcessTable()
         self._starting = asyncio.Semaphore(starting_limit)
 
-    async def slot(self) -> Slot:
+    async def slot(self) -> StartSlot:
         """Wait for a turn to start."""
         await self._starting.acquire()
-        return Slot(self._starting)
+        return StartSlot(self._starting)
 
     async def start(self, spec: RunSpec) -> ContainerRun:
         """Call with a slot. Raises OSError when the command cannot be executed."""

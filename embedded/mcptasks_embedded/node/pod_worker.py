@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from mcptasks_embedded.node.container_env import ConfigError
 from mcptasks_embedded.node.container_log import ContainerLog
-from mcptasks_embedded.node.container_runtime import ContainerOutcome, ContainerRun, RunSpec, Slot
+from mcptasks_embedded.node.container_runtime import ContainerOutcome, ContainerRun, RunSpec, StartSlot
 from mcptasks_embedded.node.node_services import NodeServices
 from mcptasks_embedded.node.pod_status import ContainerState, Facts, pod_status
 from mcptasks_embedded.node.run_specs import RunSpecs
@@ -229,7 +229,7 @@ class PodWorker:
         try:
             outcome = await self._start(container, state, spec, slot)
         finally:
-            slot.give_back()
+            slot.release()
         stamps = [times.stamp(datetime.fromtimestamp(t, UTC)) for t in (outcome.started, outcome.finished)]
         terminated = {
             "exitCode": outcome.code,
@@ -244,14 +244,14 @@ class PodWorker:
             self._publish()
         return outcome
 
-    async def _start(self, container: Json, state: ContainerState, spec: RunSpec, slot: Slot) -> ContainerOutcome:
+    async def _start(self, container: Json, state: ContainerState, spec: RunSpec, slot: StartSlot) -> ContainerOutcome:
         if self._stopping.is_set():
             raise PodStoppedError
         try:
             run = await self._services.runtime.start(spec)
         except OSError as error:
             return self._start_error(spec, error)
-        slot.give_back_soon()
+        slot.release_soon()
         return await self._watch_run(container, state, run)
 
     def _all_ended(self) -> bool:

@@ -53,19 +53,19 @@ def _scan_proc() -> list[ProcessInfo]:
 
 
 def _read_proc(pid: int, prefix: bytes, page: int) -> ProcessInfo | None:
-    stat = _slurp(f"/proc/{pid}/stat").rpartition(b") ")[2].split()
+    stat = _read_all(f"/proc/{pid}/stat").rpartition(b") ")[2].split()
     if stat[0] in (b"Z", b"X") or stat[3] == b"0":
         return None
     marker = ""
     with contextlib.suppress(OSError):
-        environment = _slurp(f"/proc/{pid}/environ")
+        environment = _read_all(f"/proc/{pid}/environ")
         start = environment.find(prefix)
         if start == 0 or (start > 0 and environment[start - 1] == 0):
             marker = environment[start + len(prefix) :].partition(b"\0")[0].decode("utf-8", "replace")
     return ProcessInfo(pid, int(stat[3]), marker, int(stat[21]) * page)
 
 
-def _slurp(path: str) -> bytes:
+def _read_all(path: str) -> bytes:
     fd = os.open(path, os.O_RDONLY)
     try:
         chunks = []

@@ -23,7 +23,7 @@ _ORPHAN_WARNING = (
 )
 
 
-def may_vanish(obj: Json) -> bool:
+def is_removable(obj: Json) -> bool:
     """Whether nothing holds an object that is being deleted: no finalizer, no grace period."""
     metadata = obj["metadata"]
     if metadata.get("finalizers") or (obj["kind"] == "Namespace" and (obj.get("spec") or {}).get("finalizers")):
@@ -46,7 +46,7 @@ def check_preconditions(kind: ApiKind, metadata: Json, options: DeleteOptions) -
         raise errors.conflict(named, metadata["name"], why)
 
 
-def marked(kind: ApiKind, obj: Json, options: DeleteOptions) -> Json:
+def marked_for_deletion(kind: ApiKind, obj: Json, options: DeleteOptions) -> Json:
     """The object with deletionTimestamp, grace period and the finalizers that its propagation policy asks for."""
     metadata = {**obj["metadata"]}
     finalizers = _finalizers(kind, metadata, options)

@@ -212,4 +212,4 @@ def spec_changed(new: Json, old: Json, status_separate: bool) -> bool:
     """Whether anything changed that `metadata.generation` counts."""
     ignored = {"metadata", "apiVersion", "kind"} | ({"status"} if status_separate else set())
     names = (new.keys() | old.keys()) - ignored
-    return any(not json_values.equal(new.get(name), old.get(name)) for name in names)
+    return any(not json_values.equal_as_encoded(new.get(name), old.get(name)) for name in names)

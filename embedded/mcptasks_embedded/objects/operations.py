@@ -14,7 +14,7 @@ from mcptasks_embedded.kinds.api_types import ApiTypes
 from mcptasks_embedded.kinds.kind_registry import KindRegistry
 from mcptasks_embedded.kinds.schema_validation import Rules
 from mcptasks_embedded.objects import object_meta, patches
-from mcptasks_embedded.objects.deletion import check_preconditions, marked, may_vanish
+from mcptasks_embedded.objects.deletion import check_preconditions, is_removable, marked_for_deletion
 from mcptasks_embedded.objects.options import DeleteOptions, Patch, WriteOptions
 from mcptasks_embedded.objects.pages import ObjectPage, decode_token, page_of, token_expired
 from mcptasks_embedded.objects.selectors import Selection
@@ -173,12 +173,12 @@ class Objects:
         if kind.generation and object_meta.spec_changed(new, old, kind.status):
             generation = old["metadata"].get("generation", 0) + 1
             new["metadata"] = {**new["metadata"], "generation": generation}
-        if json_values.equal(new, old):
+        if json_values.equal_as_encoded(new, old):
             return entry
         if options.dry_run:
             return StoreEntry(entry.ref, new, entry.rv)
         new = stored_form(kind, new)
-        if "deletionTimestamp" in new["metadata"] and may_vanish(new):
+        if "deletionTimestamp" in new["metadata"] and is_removable(new):
             return self.store.remove(entry.ref, new) or entry
         return self._put(entry.ref, new)
 
@@ -198,13 +198,13 @@ class Objects:
         options = options or DeleteOptions()
         entry = self.get(kind, namespace, name)
         check_preconditions(kind, entry.obj["metadata"], options)
-        new = marked(kind, entry.obj, options)
-        gone = may_vanish(new)
+        new = marked_for_deletion(kind, entry.obj, options)
+        gone = is_removable(new)
         if options.dry_run:
             return entry, gone
         if gone:
             return self.store.remove(entry.ref, new) or entry, True
-        if json_values.equal(new, entry.obj):
+        if json_values.equal_as_encoded(new, entry.obj):
             return entry, False
         return self.store.put(entry.ref, new), False
 

@@ -177,7 +177,7 @@ def _same_at(live: Any, applied: Any, path: str) -> bool:
             return False
         live = live.get(part) if isinstance(live, dict) else None
         applied = applied.get(part) if isinstance(applied, dict) else None
-    return json_values.equal(live, applied)
+    return json_values.equal_as_encoded(live, applied)
 
 
 def conflict_error(conflicts: list[str]) -> ApiError:
@@ -222,7 +222,7 @@ def _new_entries(entries: list[Json], mine: Json, who: Applier, api_version: str
     result = []
     for old in entries:
         if _owner_of(old) == _owner_of(entry):
-            if json_values.equal(old.get("fieldsV1"), mine):
+            if json_values.equal_as_encoded(old.get("fieldsV1"), mine):
                 entry["time"] = old["time"]
             continue
         kept = minus(old.get("fieldsV1") or {}, mine) if who.force else old.get("fieldsV1") or {}

@@ -84,6 +84,9 @@ def dumps(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def equal(left: Any, right: Any) -> bool:
-    """Equality as JSON: unlike Python's `==`, true is not 1."""
+def equal_as_encoded(left: Any, right: Any) -> bool:
+    """Whether both have the same JSON text but for the order of keys.
+
+    Unlike for Python's `==`, 1 is neither true nor 1.0; whole floats do not occur in what `loads` and `normalise` gave.
+    """
     return left == right and json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
