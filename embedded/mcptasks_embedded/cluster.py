@@ -1,4 +1,4 @@
-"""The embedded cluster: API server on loopback, controllers and kubelet, in one event loop, without any set-up."""
+"""The embedded cluster: API server on loopback, controllers and kubelet, in one event loop, with no set-up."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class ClusterError(RuntimeError):
 class ClusterConfig:
     """How to set up an embedded cluster.
 
-    `data_dir` gets kubeconfig, CA and the Pods' files (a temporary directory, removed at the end, when None).
+    `data_dir` receives kubeconfig, CA and the Pods' files (a temporary directory, removed at the end, when None).
     `rules` are the equivalents of the CRDs' validation rules, by their CEL text. `entrypoint` runs in containers
     without a `command`; without both, a container cannot start. `backoff` is the Job controller's, `history_limit` the
     watch history's, in events.
@@ -236,7 +236,7 @@ class LocalCluster:
             if path != Path():
                 path.unlink(missing_ok=True)
 
-    # --- the API, and what may go wrong with it ---
+    # --- the API, and faults that tests inject ---
 
     async def start_api(self) -> None:
         """Serve (again), on the same port as before. Raises ClusterError when it is taken."""

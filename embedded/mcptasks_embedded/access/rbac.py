@@ -22,7 +22,7 @@ _OPEN_REVIEWS = frozenset({"selfsubjectaccessreviews", "selfsubjectrulesreviews"
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a request wants to do. `path` is set for requests that are about no resource."""
+    """What a request wants to do. `path` is set for requests that do not concern a resource."""
 
     verb: str
     group: str = ""
@@ -120,7 +120,7 @@ def _open_to_all(action: Action) -> bool:
 
 
 def refusal(user: User, action: Action) -> str:
-    """The words of a 403 after `... is forbidden: `."""
+    """The text of a 403 after `... is forbidden: `."""
     if action.path:
         return f'User "{user.name}" cannot {action.verb} path "{action.path}"'
     scope = f'in the namespace "{action.namespace}"' if action.namespace else "at the cluster scope"

@@ -25,18 +25,18 @@ from mcptasks_embedded.values.references import NODES, PODS, SERVICE_ACCOUNTS, R
 Json = dict[str, Any]
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
-#: A Pod's tokens end this long after its deletionTimestamp, in seconds, as in the API server.
+#: A Pod's tokens expire this long after its deletionTimestamp, in seconds, as in the API server.
 _DELETED_LEEWAY = 60
 _PREFIX = "authentication.kubernetes.io/"
 
 
 class TokenError(Exception):
-    """The token is not accepted; the text says why."""
+    """A token is not accepted; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedToken:
-    """A signed token and when it ends."""
+    """A signed token and its expiry, a Unix time."""
 
     token: str
     expires: float
@@ -48,7 +48,7 @@ class IssuedToken:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A valid token's user and the audiences of it that were asked for."""
+    """A valid token's user, and those of its audiences that were asked for."""
 
     user: User
     audiences: tuple[str, ...]

@@ -29,7 +29,7 @@ class User:
 
 
 def service_account_user(name: str, groups: tuple[str, ...] = (), uid: str = "") -> User:
-    """A user by name; a ServiceAccount's user has the groups of its kind as well."""
+    """A user by name; that of a ServiceAccount also belongs to the groups of all of them and of its namespace's."""
     parts = name.split(":")
     if len(parts) == 4 and parts[:2] == ["system", "serviceaccount"]:
         own = ("system:serviceaccounts", f"system:serviceaccounts:{parts[2]}", "system:authenticated")

@@ -28,7 +28,7 @@ _PATCHES = {
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML as JSON has it: times stay text."""
+    """Loads YAML as if it were JSON: times stay text."""
 
 
 _PlainLoader.yaml_implicit_resolvers = {
@@ -38,7 +38,7 @@ _PlainLoader.yaml_implicit_resolvers = {
 
 
 async def read(request: web.Request) -> bytes:
-    """Raises ApiError 413 beyond the limit."""
+    """The body. Raises ApiError 413 when it is larger than the limit."""
     if (request.content_length or 0) > REQUEST_LIMIT:
         raise errors.too_large(REQUEST_LIMIT)
     try:
@@ -62,7 +62,7 @@ def _protobuf(data: bytes, decoder: ObjectDecoder) -> Json:
 
 
 def decode(data: bytes, media: str, decoder: ObjectDecoder | None = None) -> Any:
-    """Raises ApiError 400 for a malformed body, 415 for a media type that is not served."""
+    """The value in a body. Raises ApiError 400 for a malformed one, 415 for a media type that is not served."""
     if media == MEDIA_TYPE and decoder is not None:
         return _protobuf(data, decoder)
     if media in ("application/yaml", "application/apply-patch+yaml"):
@@ -117,7 +117,7 @@ def write_options(query: Mapping[str, str]) -> WriteOptions:
 
 
 def log_options(query: Mapping[str, str]) -> PodLogOptions:
-    """Raises ApiError 400."""
+    """The options of `pods/log`. Raises ApiError 400."""
     try:
         since = None
         if seconds := query.get("sinceSeconds"):
@@ -138,7 +138,7 @@ def log_options(query: Mapping[str, str]) -> PodLogOptions:
 
 
 async def read_delete_options(request: web.Request, decoder: ObjectDecoder) -> DeleteOptions:
-    """From the body and, where that says nothing, the query."""
+    """DeleteOptions from the body or, where it leaves something out, from the query. Raises ApiError 400."""
     data = await read(request)
     body = decode(data, request.content_type, decoder) if data.strip() else {}
     if not isinstance(body, dict):

@@ -1,4 +1,4 @@
-"""What the API serves, told to clients: /api, /apis, resource lists, /version."""
+"""Discovery: what /api, /apis, the resource lists and /version tell clients."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def _step(match: re.Match[str]) -> _Step:
 
 
 def find(value: Any, path: str) -> list[Any]:
-    """All values at `path`. Raises ValueError for a path that is not understood."""
+    """All values at `path`. Raises ValueError for a path outside the supported syntax."""
     found = [value]
     for step in _parse(path):
         found = [inner for outer in found for inner in step(outer)]

@@ -1,7 +1,7 @@
 """Objects in the protocol buffer encoding.
 
-kubectl uses it for what it builds itself (`kubectl create job`, `auth can-i`). Only reading: replies are always JSON.
-Go writes fields without a pointer even when they are empty, hence empty strings and messages count as absent.
+kubectl sends what it builds itself this way (`kubectl create job`, `auth can-i`). It is only read: replies are always
+JSON. Go writes fields that are no pointers even when they are empty, hence empty strings and messages count as absent.
 https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding
 """
 
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\x00"
-#: Messages whose presence says something even when they are empty.
+#: Messages whose presence matters even when they are empty.
 _PRESENT_WHEN_EMPTY = frozenset({"core.v1.EmptyDirVolumeSource"})
 
 

@@ -1,6 +1,6 @@
-"""OpenAPI documents: /openapi/v3 for `kubectl explain` and validation, /openapi/v2 for Lists and for old clients.
+"""OpenAPI documents: /openapi/v3 for `kubectl explain` and validation, /openapi/v2 for Lists and old clients.
 
-Custom resources are described by their CRD's schema, built-in kinds by their fields, without texts.
+Custom resources are described by their CRD's schema, built-in kinds by their fields, without descriptions.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _gvk(kind: ApiKind) -> Json:
 
 
 def _published(schema: Any) -> Any:
-    """A CRD schema as it is published: without the rules, which OpenAPI has no place for."""
+    """A CRD's schema as it is published: without its rules, for which OpenAPI has no place."""
     if isinstance(schema, dict):
         return {name: _published(value) for name, value in schema.items() if name not in _DROPPED}
     if isinstance(schema, list):
@@ -122,7 +122,7 @@ def _paths(kind: ApiKind) -> Json:
 
 
 class OpenApiDocuments:
-    """The documents of what is served at the moment."""
+    """The documents for what is served at the moment."""
 
     def __init__(self, registry: KindRegistry, types: ApiTypes) -> None:
         self._registry = registry

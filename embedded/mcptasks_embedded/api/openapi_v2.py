@@ -1,7 +1,7 @@
 """OpenAPI v3 schemas and operations as OpenAPI v2 (Swagger) has them.
 
-Schemas lose what v2 has no word for, and objects that keep unknown fields lose their properties: kubectl takes every
-field that is not listed for an error. The API server publishes custom resources in the same way.
+Schemas lose what v2 has no word for, and objects that keep unknown fields lose their properties: kubectl treats every
+field that is not listed as an error. The API server publishes custom resources in the same way.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _reference(value: Json) -> str | None:
 
 
 def _is_free(value: Json) -> bool:
-    """Whether v2 cannot say what the value is."""
+    """Whether v2 cannot express the schema."""
     return bool(
         value.get("x-kubernetes-preserve-unknown-fields")
         or value.get("x-kubernetes-int-or-string")

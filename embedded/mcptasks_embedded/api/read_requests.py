@@ -41,7 +41,7 @@ class ReadRequests:
         self._watches: set[Watch] = set()
 
     def drop_watches(self) -> None:
-        """End all watch requests; their clients have to come again. A fault hook for tests."""
+        """End all watch requests; their clients have to reconnect. A fault hook for tests."""
         for watch in tuple(self._watches):
             watch.close()
 
@@ -67,7 +67,7 @@ class ReadRequests:
         return reply_list(request, kind, page)
 
     def _check_version(self, text: str) -> None:
-        """Raises ApiError 400 for what is no version, 504 for one that is not reached yet."""
+        """Raises ApiError 400 unless `text` is a version, 504 for one that is not reached yet."""
         if text and not text.isdigit():
             raise errors.bad_request(f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: invalid syntax')
         if text and int(text) > self._objects.store.rv:

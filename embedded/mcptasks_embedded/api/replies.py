@@ -67,7 +67,7 @@ def reply_list(request: web.Request, kind: ApiKind, page: ObjectPage) -> web.Res
 
 
 def list_body(kind: ApiKind, page: ObjectPage, metadata: Json) -> bytes:
-    """A plain list, from the objects' stored bytes where these are of the version asked for."""
+    """A plain list, made of the objects' stored bytes where these have the requested version."""
     items = [encoded(kind, entry) for entry in page.entries]
     return _joined(items, kind.list_kind, kind.api_version, metadata)
 

@@ -1,4 +1,4 @@
-"""What a request's path, method and query ask for."""
+"""Which resource and verb a request's path, method and query name."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def is_true(query: Mapping[str, str], name: str) -> bool:
 
 
 def resource_target(registry: KindRegistry, method: str, path: str, query: Mapping[str, str]) -> ResourceTarget | None:
-    """The resource that a path under /api/v1 or /apis/<group>/<version> names, None for other paths.
+    """The resource that a path under /api/v1 or /apis/<group>/<version> names; None for other paths.
 
-    Raises ApiError 404 for a resource that is not served, 405 for a method that it does not have.
+    Raises ApiError 404 for a resource that is not served, 405 for a method that it does not support.
     """
     parts = [part for part in path.split("/") if part]
     if len(parts) >= 3 and parts[0] == "api":

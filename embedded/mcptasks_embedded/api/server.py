@@ -1,4 +1,4 @@
-"""The HTTP side of the API server: authentication, authorisation, verbs, content negotiation."""
+"""The API server's HTTP side: it authenticates, authorises and dispatches requests."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class ApiServer:
         return app
 
     def drop_watches(self) -> None:
-        """End all watch requests; their clients have to come again. A fault hook for tests."""
+        """End all watch requests; their clients have to reconnect. A fault hook for tests."""
         self._reads.drop_watches()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
@@ -53,7 +53,7 @@ class ApiServer:
         except ApiError as error:
             return reply(error.status(), error.code)
         except ConnectionResetError:
-            # The client of a stream has left.
+            # The client of a stream is gone.
             raise
         except Exception:  # noqa: BLE001 - a request must be answered whatever happens, and the log has the cause
             _log.exception("%s %s failed", request.method, request.path)
@@ -92,7 +92,7 @@ class ApiServer:
             raise ApiError(403, "Forbidden", f"forbidden: {why}")
         raise errors.forbidden(kind, action.name, why)
 
-    # --- not about resources ---
+    # --- requests that do not concern a resource ---
 
     def _public(self, path: str) -> web.Response:
         return reply(discovery.version()) if path == "/version" else web.Response(text="ok")

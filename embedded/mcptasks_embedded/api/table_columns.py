@@ -1,4 +1,4 @@
-"""Columns of Tables: how each is announced and how its cells are made."""
+"""Columns of Tables: their definitions and how cells are computed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNKNOWN = "<unknown>"
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """One column: how it is announced and how a cell is made."""
+    """One column: its definition, and `get`, which computes a cell."""
 
     name: str
     get: Getter

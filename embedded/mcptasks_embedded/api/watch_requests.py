@@ -28,7 +28,10 @@ _DEFAULT_TIMEOUT = 1800.0
 
 @dataclass(frozen=True, slots=True)
 class WatchRequest:
-    """`since` None: start with all present objects. `table` asks for Tables, with `include` as their includeObject."""
+    """With `since` None it starts with all present objects.
+
+    `table` asks for Tables, with `include` as their includeObject.
+    """
 
     kind: ApiKind
     namespace: str
@@ -77,7 +80,7 @@ class WatchEncoder:
 
 
 def selected_event(change: Change, selection: Selection) -> str:
-    """The event that a watch with a selector sees: an object that stops matching is DELETED for it; empty for none."""
+    """The event that a watch with a selector sees, empty for none: an object that stops matching counts as DELETED."""
     if selection.all:
         return change.type
     before = change.previous is not None and selection.matches(change.previous.obj)
@@ -93,7 +96,7 @@ def error_line(error: ApiError) -> bytes:
 
 
 class WatchResponse:
-    """Serves one watch request until its timeout, the client's leaving, or `stopping`."""
+    """Serves one watch request until it times out, the client leaves or the watch is closed."""
 
     def __init__(self, objects: Objects, request: WatchRequest, response: web.StreamResponse) -> None:
         self._objects = objects
@@ -153,7 +156,7 @@ class WatchResponse:
 
 
 def timeout_of(text: str) -> float:
-    """`timeoutSeconds` of a watch, in seconds; the server's own limit where it is absent or no number."""
+    """`timeoutSeconds` of a watch, in seconds; the server's own limit where it is absent or not a number."""
     try:
         value = float(text)
     except ValueError:

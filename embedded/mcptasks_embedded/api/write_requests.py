@@ -1,4 +1,4 @@
-"""Requests that write: create, update, patch, delete, and those that only look like it (reviews)."""
+"""Requests that write: create, update, patch and delete. Reviews come as creates, too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all controllers have: a queue fed by watches of the store, and a task per loop."""
+"""What all controllers share: a queue that watches of the store feed, and a task for each loop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mcptasks_embedded.values.references import GroupResource, Ref
 
 Keys = Callable[[Change], Iterable[Ref]]
 
-#: When to look again at something that waits for other objects to go.
+#: Seconds after which to look again at something that waits for other objects to disappear.
 RETRY_SECONDS = 0.2
 
 
@@ -27,7 +27,7 @@ class Controller:
         self._tasks: list[asyncio.Task[None]] = []
 
     def reconcile(self, key: Ref) -> float | None:
-        """Bring one object nearer to where it should be; the result is when to come again, in seconds."""
+        """Bring one object closer to its desired state; the result says in how many seconds to look again."""
         raise NotImplementedError
 
     def watch(self, resource: GroupResource, keys: Keys) -> None:

@@ -1,4 +1,4 @@
-"""Events end after an hour, as the API server's do."""
+"""Events expire an hour after they were last written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mcptasks_embedded.values.references import EVENTS, Ref
 
 Json = dict[str, Any]
 
-#: How long an event is kept.
+#: How long an event is kept, in seconds.
 EVENT_SECONDS = 3600.0
 
 

@@ -104,7 +104,7 @@ class GarbageCollector(Controller):
         self._objects.merge(self._kind(current), current, {"metadata": {"finalizers": kept or None}})
 
     def _collect(self, entry: StoreEntry) -> None:
-        """Delete a dependent of which no owner exists; drop references to those that do not."""
+        """Delete a dependent when none of its owners exists; otherwise drop the references to those that are gone."""
         absent = {owner["uid"] for owner in _owners(entry.obj) if not self._exists(owner, entry)}
         if not absent:
             return

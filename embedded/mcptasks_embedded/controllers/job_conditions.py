@@ -1,4 +1,4 @@
-"""Conditions in the status of a Job: pure functions."""
+"""Conditions in the status of a Job. Pure functions."""
 
 from __future__ import annotations
 

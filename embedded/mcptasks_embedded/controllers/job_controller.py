@@ -1,4 +1,4 @@
-"""The Job controller: carries out what `job_decision` decides."""
+"""The Job controller: carries out the plan that `job_decision` makes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REFUSED_RETRY = 2.0
 
 
 class JobController(Controller):
-    """Keys are Jobs, and Pods that were left behind by a Job with their tracking finalizer."""
+    """Keys are Jobs, and Pods that a Job left behind with their tracking finalizer."""
 
     def __init__(self, objects: Objects, backoff: Backoff) -> None:
         super().__init__("job controller", objects.store)

@@ -34,7 +34,7 @@ CONTROLLER = "kubernetes.io/job-controller"
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Delay between failed Pods in seconds: `base`, doubled with each failure in a row, at most `limit`."""
+    """Delay between failed Pods, in seconds: `base`, doubled with each consecutive failure, at most `limit`."""
 
     base: float = 10.0
     limit: float = 360.0
@@ -54,7 +54,7 @@ class JobEvent:
 
 @dataclass(slots=True)
 class JobPlan:
-    """`status` is the Job's next status; `requeue_after` says in how many seconds to look again whatever happens."""
+    """`status` is the Job's next status; `requeue_after` says in how many seconds to look again in any case."""
 
     status: Json
     create: int = 0
@@ -195,7 +195,7 @@ class JobDecision:
         return succeeded > 0 and not any(is_active(pod) for pod in self._pods)
 
     def _scale(self) -> None:
-        """Create what is missing, delete what is too much."""
+        """Create the Pods that are missing, delete those in excess."""
         active = [pod for pod in self._pods if is_active(pod)]
         wanted = int(self._spec.get("parallelism", 1))
         completions = self._spec.get("completions")
@@ -225,7 +225,7 @@ class JobDecision:
         return self._backoff.delay(len(failed)) - (self._now - max(failed)).total_seconds()
 
     def _delete_uncounted(self, pods: list[Json]) -> None:
-        """Delete Pods that are not wanted any more: their end is neither a success nor a failure."""
+        """Delete Pods that are no longer wanted: their end is neither a success nor a failure."""
         self._plan.delete += pods
         self._plan.untrack += [pod for pod in pods if is_tracked(pod)]
 

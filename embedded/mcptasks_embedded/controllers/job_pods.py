@@ -1,4 +1,4 @@
-"""What the Job controller asks of a Pod: pure functions."""
+"""What the Job controller reads from a Pod. Pure functions."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def is_ready(pod: Json) -> bool:
 
 
 def deletion_order(pod: Json) -> tuple[bool, bool, bool, float]:
-    """Sorts Pods by how much is lost with them: those that have come furthest last, the oldest of these at the end."""
+    """Sorts surplus Pods for deletion: those that have got furthest come last, the oldest of them at the end."""
     created = times.parse(pod["metadata"]["creationTimestamp"])
     return bool(pod["spec"].get("nodeName")), phase(pod) == "Running", is_ready(pod), -created.timestamp()
 

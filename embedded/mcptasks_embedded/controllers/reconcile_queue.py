@@ -1,4 +1,4 @@
-"""A controller's queue and loop: a key is handled once at a time, and again when it changed meanwhile."""
+"""A controller's queue and loop: a key is handled by one call at a time, and again if it changed meanwhile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RETRY_SECONDS = 1.0
 
 
 class ReconcileQueue(Generic[Key]):
-    """Calls `reconcile(key)` for every added key; its result is when to come again, in seconds."""
+    """Calls `reconcile(key)` for every added key; its result says in how many seconds to call again."""
 
     def __init__(self, name: str, reconcile: Callable[[Key], float | None]) -> None:
         self._name = name
@@ -30,7 +30,7 @@ class ReconcileQueue(Generic[Key]):
             self._wake.set()
 
     def add_after(self, key: Key, seconds: float) -> None:
-        """Come back to `key`; an earlier time that is already set stays."""
+        """Add `key` in so many seconds, unless an earlier time is already set."""
         loop = asyncio.get_running_loop()
         timer = self._timers.get(key)
         if timer is not None and timer.when() <= loop.time() + seconds:
@@ -53,7 +53,7 @@ class ReconcileQueue(Generic[Key]):
             self._wake.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Handle keys until cancelled."""
         try:
             while True:
                 await self._wake.wait()

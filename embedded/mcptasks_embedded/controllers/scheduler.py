@@ -28,7 +28,7 @@ def holds_node(pod: Json) -> bool:
 
 @dataclass(slots=True)
 class NodeUsage:
-    """What the Pods on a node take, kept up to date with each Pod that comes and goes."""
+    """What the Pods on a node take, kept up to date as Pods come and go."""
 
     amounts: dict[str, Decimal] = field(default_factory=dict)
     _pods: dict[Ref, dict[str, Decimal]] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class NodeUsage:
 
 
 def misfits(pod: Json, node: Json, usage: NodeUsage) -> list[str]:
-    """Why `pod` cannot run on `node` beside what runs there; empty when it can."""
+    """Why `pod` cannot run on `node` beside the Pods already there; empty when it can."""
     if node["spec"].get("unschedulable"):
         return ["node(s) were unschedulable"]
     selector = {"matchLabels": pod["spec"].get("nodeSelector") or {}}
@@ -77,7 +77,7 @@ def unschedulable_message(reasons: Sequence[str]) -> str:
 
 
 class Scheduler(Controller):
-    """Keys are Pods without a node; a Pod that ends makes the waiting ones come again."""
+    """Keys are Pods without a node; when a Pod ends, the waiting ones are tried again."""
 
     def __init__(self, objects: Objects, node_name: str) -> None:
         super().__init__("scheduler", objects.store)
@@ -114,7 +114,7 @@ class Scheduler(Controller):
         return None
 
     def _end(self, entry: StoreEntry) -> None:
-        """Nobody else ends a Pod that never got a node (the Pod GC of Kubernetes does)."""
+        """End a Pod that never got a node, as Kubernetes' Pod garbage collector does: no kubelet will."""
         self._waiting.pop(entry.ref, None)
         if entry.obj["status"].get("phase") == "Pending":
             entry = self._objects.set_status(self._pods, entry, {**entry.obj["status"], "phase": "Failed"})

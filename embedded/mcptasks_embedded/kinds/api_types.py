@@ -30,7 +30,7 @@ _PACKAGES = {
     "meta.k8s.io": "meta.v1",
 }
 _GO = {"string": "string", "bytes": "[]uint8", "bool": "bool", "int32": "int32", "int64": "int64", "double": "float64"}
-#: Messages that JSON shows as something else than an object.
+#: Messages that are not objects in JSON.
 TIMES = frozenset({"meta.v1.Time", "meta.v1.MicroTime"})
 ANYTHING = frozenset({"meta.v1.FieldsV1", "runtime.RawExtension"})
 STRINGS = frozenset({"authentication.v1.ExtraValue", "authorization.v1.ExtraValue"})
@@ -56,7 +56,7 @@ class ApiTypes:
         self._flat: dict[str, dict[str, FieldType]] = {}
 
     def message(self, group: str, kind: str) -> str | None:
-        """The message of a kind; None for kinds that are not described."""
+        """The message of a kind; None for kinds without a description."""
         name = f"{_PACKAGES.get(group, '')}.{kind}"
         return name if name in self._messages else None
 

@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions: what is checked when one is written, and how its resource comes to be served."""
+"""CustomResourceDefinitions: defaults, status and validation when one is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Pod asks for: pure functions."""
+"""What a Pod requests and is limited to. Pure functions."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def default_pod_spec(spec: Json) -> None:
 
 
 def is_unset(obj: Json, name: str) -> bool:
-    """An empty string is no value: Go does not tell them apart."""
+    """Whether a field has no value. An empty string is none: Go does not tell them apart."""
     return obj.get(name) in (None, "")
 
 

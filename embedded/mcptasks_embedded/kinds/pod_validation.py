@@ -1,4 +1,4 @@
-"""What an API server refuses in a Pod's spec, in its words, as far as Pods of tasks can have it."""
+"""What an API server refuses in a Pod's spec, in its own words, as far as it matters for the Pods of tasks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CHOICES: Mapping[str, Sequence[str]] = {
     "terminationMessagePolicy": ("File", "FallbackToLogsOnError"),
 }
 _RESTART_POLICIES = ("Always", "OnFailure", "Never")
-#: The order in which an API server looks at what a volume is; the second one that it finds is refused.
+#: The order in which an API server looks for a volume's type; a second type is refused.
 _VOLUME_ORDER = (
     "emptyDir",
     "hostPath",
@@ -44,12 +44,12 @@ _VOLUME_ORDER = (
 
 
 def pod_spec_errors(spec: Json, path: str) -> list[FieldError]:
-    """What is wrong with a Pod's spec after defaults; `path` is where the spec is in its object."""
+    """What is wrong with a Pod's spec that has its defaults; `path` leads to the spec within its object."""
     return list(_PodSpec(spec, path).errors())
 
 
 def image_errors(spec: Json, path: str) -> list[FieldError]:
-    """What is looked at in Pods only, not in the templates of Jobs."""
+    """What is checked in Pods only, not in the templates of Jobs."""
     return [
         invalid_value(f"{path}.{kind}[{index}].image", image, "must not have leading or trailing whitespace")
         for kind in ("containers", "initContainers")

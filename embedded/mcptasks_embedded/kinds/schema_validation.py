@@ -35,7 +35,7 @@ class SchemaValidation:
     errors: list[FieldError] = field(default_factory=list)
 
     def run(self, new: Any, old: Any, schema: Schema) -> list[FieldError]:
-        """All errors of `new`; `old` is None on create. What `old` already had is not judged again (ratcheting)."""
+        """All errors of `new`; `old` is None on create. What is as in `old` is not checked again (ratcheting)."""
         old = _UNSET if old is None else old
         self._value(new, old, schema, "")
         if any(error.reason in _BLOCKING for error in self.errors):

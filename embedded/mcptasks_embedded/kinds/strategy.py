@@ -1,4 +1,4 @@
-"""What is particular to a kind when an object of it is written."""
+"""A strategy: what is particular to a kind when its objects are written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 def _no_defaults(obj: Json) -> None:
-    """No defaults."""
+    """Leave the object as it is."""
 
 
 def _no_errors(new: Json, old: Json | None) -> list[FieldError]:
@@ -21,7 +21,10 @@ def _no_errors(new: Json, old: Json | None) -> list[FieldError]:
 
 @dataclass(frozen=True, slots=True)
 class Strategy:
-    """`prepare` completes an object in place on create, `normalise` on every write; `validate` has no old on create."""
+    """`prepare` completes an object in place on create, `normalise` on every write.
+
+    `validate` gets the new and the old object; on create there is no old one.
+    """
 
     prepare: Callable[[Json], None] = _no_defaults
     normalise: Callable[[Json], None] = _no_defaults

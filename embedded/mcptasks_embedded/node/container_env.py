@@ -1,8 +1,8 @@
-"""Environment, command and arguments of a container: pure functions.
+"""Environment, command and arguments of a container. Only `MountPaths` looks at the file system.
 
 There is no mount namespace: a volume is a directory below the Pod's own. Where an environment value, command or
 argument names a path at or below a `mountPath`, that part is replaced by the directory. A path that exists on this
-machine but not in the volume is left alone: it was meant for this machine.
+machine but not in the volume stays as it is: it is meant for this machine.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class MountPaths:
     paths: Mapping[str, Path] = field(default_factory=dict)
 
     def rewrite(self, text: str) -> str:
-        """`text` with the mount paths in it replaced; where one is below another, the longer counts."""
+        """`text` with the mount paths in it replaced; where one is below another, the longer one counts."""
         mounts = sorted((mount.rstrip("/") for mount in self.paths), key=len, reverse=True)
         if not any(mount in text for mount in mounts):
             return text

@@ -1,8 +1,8 @@
 """Container logs: bounded files, read with the options of `pods/log`.
 
-Each line is stored behind its RFC 3339 time and a tag, F for a full line and P for a part of one, as CRI runtimes do.
-A file that reaches half of the limit becomes the older half, so that a container that prints without end keeps only
-its newest output.
+Each line is stored behind its RFC 3339 time and a tag, F for a whole line and P for a part of one, as CRI runtimes do.
+A file that reaches half of the limit becomes the older half, so only the newest output of a container
+that never stops printing is kept.
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ from pathlib import Path
 from mcptasks_embedded.node.container_log import ContainerLog
 from mcptasks_embedded.node.processes import Command, ProcessTable, Started, exit_code, exited, spawn
 
-#: Seconds for which a fresh process counts as starting; an earlier exit frees its place.
+#: Seconds for which a fresh process counts as starting; an earlier exit frees its slot.
 _STARTING_SECONDS = 0.15
 _DRAIN_SECONDS = 1.0
-#: Reading output may take this share of the event loop's time per container: a flood of output slows its writer.
-_PUMP_SHARE = 0.25
+#: The share of the event loop's time that reading one container's output may take: a flood slows down its writer.
+_READING_SHARE = 0.25
 _READ_SIZE = 64 * 1024
 
 
@@ -49,7 +49,7 @@ class _OutputReader(asyncio.Protocol):
         spent = time.perf_counter() - begin
         if self._transport is not None and len(data) >= _READ_SIZE:
             self._transport.pause_reading()
-            asyncio.get_running_loop().call_later(spent * (1 / _PUMP_SHARE - 1), self._resume)
+            asyncio.get_running_loop().call_later(spent * (1 / _READING_SHARE - 1), self._resume)
 
     def _resume(self) -> None:
         if self._transport is not None and not self._transport.is_closing() and not self.done.is_set():
@@ -59,7 +59,7 @@ class _OutputReader(asyncio.Protocol):
         self.done.set()
 
     async def drain(self) -> None:
-        """Until the last writer is gone; not for ever, as a process that escaped may hold the pipe."""
+        """Wait until the last writer is gone, but not for ever: a process that escaped may hold the pipe."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):
                 await self.done.wait()
@@ -116,7 +116,7 @@ class ContainerRun:
                 os.kill(self._process.pid, number)
 
     async def wait(self) -> int:
-        """The exit code, when every process of the container is gone and its output was read."""
+        """The exit code, once every process of the container is gone and its output has been read."""
         loop = asyncio.get_running_loop()
         pipe = os.fdopen(self._output, "rb", 0)
         _, reader = await loop.connect_read_pipe(lambda: _OutputReader(self.log), pipe)
@@ -134,7 +134,7 @@ class ContainerRun:
         self._dead = True
         if self._killer is not None:
             self._killer.cancel()
-        # Dead already, as `exited` said: this only reaps.
+        # The process is dead, as `exited` said: this only reaps it.
         self._process.wait()
         await reader.drain()
         self.log.close()
@@ -151,7 +151,7 @@ class RunSpec:
 
 
 class StartSlot:
-    """The permission to start one process; given back once, by whoever is first."""
+    """The permission to start one process; released once, by whoever comes first."""
 
     def __init__(self, starting: asyncio.Semaphore) -> None:
         self._starting: asyncio.Semaphore | None = starting
@@ -162,12 +162,12 @@ class StartSlot:
             self._starting = None
 
     def release_soon(self) -> None:
-        """A process that was only just executed is busiest."""
+        """A process is busiest just after its start."""
         asyncio.get_running_loop().call_later(_STARTING_SECONDS, self.release)
 
 
 class Runtime:
-    """Starts containers, only a few at a time."""
+    """Starts containers, a few at a time."""
 
     def __init__(self, starting_limit: int) -> None:
         self.table = ProcessTable()

@@ -1,17 +1,17 @@
 """The kubelet of the one node: runs Pods as local processes.
 
-What is not as on a real node:
+How it differs from a real node:
 
 * Images are ignored; a container without a `command` runs the cluster's `entrypoint`. Images below
   `unpullable.invalid/` are never "pulled", for tests.
 * There are no namespaces. Volumes are directories below the Pod's own; mount paths in environment values, command and
-  arguments are replaced by them (see `container_env`). Files that a program looks for under a fixed mount path are not
-  there.
+  arguments are replaced by them (see `container_env`). A program that looks for files under a fixed mount path does
+  not find them.
 * The environment has PATH (with this interpreter's directory first), HOME, HOSTNAME, LANG, LC_ALL, VIRTUAL_ENV,
   TMPDIR (below the Pod's directory) and what the Pod defines; nothing else of this process's environment.
 * A main process without a handler for SIGTERM dies from it; as PID 1 of a container it would ignore it.
-* CPU limits have no effect, memory limits are enforced by looking at the resident size of a container's processes now
-  and then.
+* CPU limits have no effect, memory limits are enforced by checking the resident size of a container's processes every
+  so often.
 * Probes, lifecycle hooks, sidecar init containers, security contexts and network policies have no effect.
 """
 
@@ -152,7 +152,7 @@ class Kubelet:
             self._forget(worker.uid)
 
     def _forget(self, uid: str) -> None:
-        """The object is gone: so must be processes and files."""
+        """The object is gone, so its processes and files must go too."""
         worker = self._workers.get(uid)
         if worker is None:
             return
@@ -160,7 +160,7 @@ class Kubelet:
             worker.stop(PodStop(0))
             return
         del self._workers[uid]
-        # Who follows the log still reads its last lines.
+        # Whoever follows the log can still read its last lines.
         asyncio.get_running_loop().call_later(_KEEP_FILES_SECONDS, worker.remove)
 
     # --- memory ---

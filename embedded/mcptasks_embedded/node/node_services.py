@@ -1,4 +1,4 @@
-"""What a node gives to those who run its Pods."""
+"""What the kubelet shares with the workers of its Pods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which log `pods/log` asks for, and what is said when there is none. Pure functions."""
+"""Which container's log a request means, and the error when it has none. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Json = dict[str, Any]
 
 
 def container_name(pod: Json, wanted: str) -> str:
-    """The container whose log is meant; the only one where none is named. Raises ApiError 400."""
+    """The container whose log is meant: the named one, or the only one. Raises ApiError 400."""
     names = [c["name"] for key in ("initContainers", "containers") for c in pod["spec"].get(key) or ()]
     pod_name = pod["metadata"]["name"]
     if wanted and wanted not in names:

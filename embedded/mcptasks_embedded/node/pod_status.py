@@ -1,4 +1,4 @@
-"""`status` of a Pod as the kubelet reports it: pure functions of the states of its containers."""
+"""The status of a Pod as the kubelet reports it, from the states of its containers. Pure functions."""
 
 from __future__ import annotations
 
@@ -53,8 +53,11 @@ class ContainerState:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What a status is made of. `reason` and `message` are the Pod's own (DeadlineExceeded, Evicted)."""
+class PodStatusFacts:
+    """What a status is derived from. With `over`, nothing will be started again.
+
+    `reason` and `message` are the Pod's own (DeadlineExceeded, Evicted).
+    """
 
     init: Sequence[ContainerState]
     main: Sequence[ContainerState]
@@ -65,8 +68,8 @@ class Facts:
     message: str = ""
 
 
-def pod_phase(facts: Facts) -> str:
-    """`over`: nothing will be started again."""
+def pod_phase(facts: PodStatusFacts) -> str:
+    """The phase of the Pod."""
     if facts.over:
         codes = [state.terminated.get("exitCode") if state.terminated else None for state in facts.main]
         clean = not facts.reason and bool(codes) and all(code == 0 for code in codes)
@@ -76,11 +79,11 @@ def pod_phase(facts: Facts) -> str:
     return "Pending"
 
 
-def _initialized(facts: Facts) -> bool:
+def _initialized(facts: PodStatusFacts) -> bool:
     return all(state.terminated is not None and state.terminated.get("exitCode") == 0 for state in facts.init)
 
 
-def conditions(facts: Facts, present: Sequence[Json]) -> list[Json]:
+def conditions(facts: PodStatusFacts, present: Sequence[Json]) -> list[Json]:
     """The kubelet's conditions beside those of others; a condition that stays keeps its time."""
     ready = bool(facts.main) and all(state.running for state in facts.main)
     phase = pod_phase(facts)
@@ -105,7 +108,7 @@ def conditions(facts: Facts, present: Sequence[Json]) -> list[Json]:
     return [*result, *(item for item in present if item["type"] not in _OWN_CONDITIONS)]
 
 
-def pod_status(facts: Facts, present: Json) -> Json:
+def pod_status(facts: PodStatusFacts, present: Json) -> Json:
     """The next status; what others wrote into the `present` one stays."""
     status = dict(present)
     status["phase"] = pod_phase(facts)

@@ -16,7 +16,7 @@ from mcptasks_embedded.node.container_env import ConfigError
 from mcptasks_embedded.node.container_log import ContainerLog
 from mcptasks_embedded.node.container_runtime import ContainerOutcome, ContainerRun, RunSpec, StartSlot
 from mcptasks_embedded.node.node_services import NodeServices
-from mcptasks_embedded.node.pod_status import ContainerState, Facts, pod_status
+from mcptasks_embedded.node.pod_status import ContainerState, PodStatusFacts, pod_status
 from mcptasks_embedded.node.run_specs import RunSpecs
 from mcptasks_embedded.node.start_errors import start_error_message
 from mcptasks_embedded.node.volumes import MountError, PodVolumes, VolumeSources
@@ -30,7 +30,7 @@ Json = dict[str, Any]
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
-#: Images below this name are never pulled: a hook to try ErrImagePull and ImagePullBackOff.
+#: Images below this name are never pulled: a hook for trying out ErrImagePull and ImagePullBackOff.
 UNPULLABLE = "unpullable.invalid/"
 _RETRY_SECONDS = 0.5
 _PULL_BACKOFF_SECONDS = 1.0
@@ -39,7 +39,7 @@ _CRASH_BACKOFF_LIMIT = 300.0
 
 
 class PodStoppedError(Exception):
-    """The Pod is being stopped; what was to come does not happen."""
+    """The Pod is being stopped; the remaining steps do not happen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class PodStop:
 
 
 class PodWorker:
-    """Runs one Pod. `run()` ends when all of its processes are gone and its last status is written."""
+    """Runs one Pod. `run()` returns once all of its processes are gone and its last status is written."""
 
     def __init__(self, services: NodeServices, pod: Json, directory: Path) -> None:
         self._services = services
@@ -80,14 +80,14 @@ class PodWorker:
     # --- from outside ---
 
     def stop(self, stop: PodStop) -> None:
-        """Begin to end the Pod. The first reason counts, the shortest grace wins."""
+        """Begin to end the Pod. The first reason counts, and the shortest grace period."""
         first = self._stop is None
         if first:
             self._stop = stop
         self._stopping.set()
         for run in self.runs.values():
             run.terminate(stop.grace)
-        # Last of all: an event that cannot be written keeps no process running.
+        # This comes last: an event that cannot be written must keep no process running.
         for name in self.runs if first else ():
             self._services.events.normal(self.pod, "Killing", f"Stopping container {name}")
 
@@ -333,7 +333,7 @@ class PodWorker:
         stop = self._stop or PodStop(0)
         over = self._over or self._all_ended()
         reason, message = (stop.reason, stop.message) if over else ("", "")
-        facts = Facts(self._init, self._main, self._policy, self._started, over, reason, message)
+        facts = PodStatusFacts(self._init, self._main, self._policy, self._started, over, reason, message)
         self._services.objects.set_status(self._pods, entry, pod_status(facts, entry.obj.get("status") or {}))
 
     def finalize(self) -> None:

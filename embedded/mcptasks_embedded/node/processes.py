@@ -37,7 +37,7 @@ class ProcessInfo:
 
 
 def scan() -> list[ProcessInfo]:
-    """All live processes of this machine that we may look at."""
+    """All live processes of this machine that may be inspected."""
     return _scan_proc() if sys.platform == "linux" else _scan_psutil()
 
 
@@ -88,7 +88,7 @@ def _scan_psutil() -> list[ProcessInfo]:
 
 
 class ProcessTable:
-    """Shares one scan of the machine among all that ask at the same time."""
+    """Shares one scan of the machine among all who ask at the same time."""
 
     def __init__(self) -> None:
         self._next: asyncio.Task[list[ProcessInfo]] | None = None
@@ -102,7 +102,7 @@ class ProcessTable:
 
     async def _scan(self) -> list[ProcessInfo]:
         async with self._lock:
-            # Who asks from now on must not get this scan: it may be older than what they wait for.
+            # Whoever asks from now on must not get this scan: it may predate what they wait for.
             self._next = None
             return await asyncio.to_thread(scan)
 
@@ -160,7 +160,7 @@ def spawn(command: Command) -> Started:
 
 
 async def exited(pid: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until the process is dead. On Linux it is not yet reaped then, so that its pid cannot name another one."""
+    """Wait until the process is dead. On Linux it is not reaped yet, so its pid cannot be reused."""
     if not hasattr(os, "pidfd_open"):
         while process.poll() is None:  # noqa: ASYNC110 - nothing tells of its end on such a system
             await asyncio.sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""How a container of a Pod is run here: command, environment, directories, log, termination message."""
+"""How the containers of a Pod are run: command, environment, directories, log, termination message."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class RunSpecs:
         return None if data is None else {key: value.decode("utf-8", "replace") for key, value in data.items()}
 
     def make(self, container: Json, restarts: int) -> RunSpec:
-        """Raises ConfigError, OSError."""
+        """How to run a container that was restarted so many times. Raises ConfigError, OSError."""
         name = container["name"]
         marker = f"{self._services.cluster_id}/{self._pod['metadata']['uid']}/{name}"
         current = self._services.objects.store.get(

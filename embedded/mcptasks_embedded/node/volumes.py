@@ -16,7 +16,7 @@ from mcptasks_embedded.store.memory import ObjectStore
 from mcptasks_embedded.values.references import SERVICE_ACCOUNTS, GroupResource, Ref
 
 Json = dict[str, Any]
-#: A token is replaced when this share of its life is over.
+#: A token is replaced once this share of its life is over.
 _REFRESH_SHARE = 0.8
 
 
@@ -39,7 +39,7 @@ def object_data(store: ObjectStore, namespace: str, kind: str, name: str) -> dic
 
 @dataclass(slots=True)
 class VolumeContent:
-    """Files of one volume, and in how many seconds they have to be made anew (tokens)."""
+    """The files of one volume, and in how many seconds they must be renewed (tokens)."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     refresh: float | None = None
@@ -52,7 +52,7 @@ class VolumeContent:
 
 @dataclass(frozen=True, slots=True)
 class VolumeSources:
-    """Where volumes take their content from."""
+    """Where the content of volumes comes from."""
 
     store: ObjectStore
     tokens: Tokens
@@ -135,7 +135,7 @@ class PodVolumes:
         return self._root / quote(name, safe="")
 
     def set_up(self) -> float | None:
-        """Write all volumes; the result is when to do so again, in seconds. Raises MountError, OSError."""
+        """Write all volumes; the result says in how many seconds to do so again. Raises MountError, OSError."""
         again: list[float] = []
         for volume in self._sources.pod["spec"].get("volumes") or ():
             if "hostPath" in volume:
@@ -164,7 +164,7 @@ class PodVolumes:
 
 
 def _write(directory: Path, files: Mapping[str, bytes]) -> None:
-    """Each file appears as a whole: readers never see half of a token."""
+    """Write files so that each appears whole: no reader sees half a token."""
     for name, data in files.items():
         path = directory / name
         if not path.resolve().is_relative_to(directory.resolve()):

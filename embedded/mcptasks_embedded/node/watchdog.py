@@ -1,8 +1,8 @@
-"""A process beside an embedded cluster that cleans up when the cluster's own process dies without a chance to.
+"""A process beside an embedded cluster that cleans up when the cluster's own process dies without doing so.
 
-Its standard input is a pipe that only the cluster holds open. At its end, however that came, every process whose
-container marker starts with the cluster's id is killed and the cluster's directory removed. It runs as a plain file,
-without importing mcptasks.
+Its standard input is a pipe that only the cluster holds open. When the pipe closes, for whatever reason, it kills every
+process whose container marker starts with the cluster's id and removes the cluster's directory. It runs as a plain
+file and imports nothing of this package.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is asked before an object is created: its namespace, a Pod's ServiceAccount."""
+"""Admission: what must hold before an object is created. Its namespace exists, and so does a Pod's ServiceAccount."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Json = dict[str, Any]
 
 
 class NamespaceLifecycle:
-    """Refuses objects in a namespace that is not there or is going away."""
+    """Refuses objects in a namespace that does not exist or is being deleted."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store

@@ -24,7 +24,7 @@ _ORPHAN_WARNING = (
 
 
 def is_removable(obj: Json) -> bool:
-    """Whether nothing holds an object that is being deleted: no finalizer, no grace period."""
+    """Whether nothing holds back an object that is being deleted: no finalizer and no grace period."""
     metadata = obj["metadata"]
     if metadata.get("finalizers") or (obj["kind"] == "Namespace" and (obj.get("spec") or {}).get("finalizers")):
         return False

@@ -59,7 +59,7 @@ _SYSTEM = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriod
 
 
 def random_suffix(length: int = 5) -> str:
-    """Letters that Kubernetes uses for generated names: no vowels, no look-alikes."""
+    """Characters that Kubernetes uses in generated names: no vowels, no look-alikes."""
     return "".join(random.choices(_SUFFIX_LETTERS, k=length))
 
 

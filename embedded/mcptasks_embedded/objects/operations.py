@@ -1,7 +1,7 @@
 """Objects, read and written with the semantics of the API server; HTTP, authentication and RBAC are elsewhere.
 
 The controllers and the kubelet call this directly, in the same event loop; every method is synchronous, hence atomic.
-API conventions:
+
 https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md
 """
 
@@ -32,12 +32,12 @@ Json = dict[str, Any]
 
 _UPSERT = frozenset({LEASES, EVENTS})
 
-#: What is asked before an object is created; raises ApiError to refuse it.
+#: Called before an object is created; refuses it by raising ApiError.
 Admission = Callable[[ApiKind, str, Json], None]
 
 
 class Objects:
-    """The objects of one cluster."""
+    """The objects of one cluster. `rules` are the equivalents of the CRDs' validation rules."""
 
     def __init__(self, store: ObjectStore, registry: KindRegistry, rules: Rules) -> None:
         self.store = store
@@ -220,7 +220,7 @@ class Objects:
         return self.patch(kind, entry.ref, Patch("merge", body))[0]
 
     def bind(self, kind: ApiKind, ref: Ref, node: str) -> StoreEntry:
-        """Give a Pod its node, as `pods/binding` does: it does not count as a change of the spec."""
+        """Give a Pod its node, as `pods/binding` does: this does not count as a change of the spec."""
         obj = self.get(kind, ref.namespace, ref.name).obj
         return self._put(ref, {**obj, "spec": {**obj["spec"], "nodeName": node}})
 

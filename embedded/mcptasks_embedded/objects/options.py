@@ -1,4 +1,4 @@
-"""What a request that writes asks for beside the object."""
+"""Options of requests, and the body of a PATCH."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class ObjectPage:
 
 
 def page_of(entries: list[StoreEntry], rv: int, limit: int, *, counted: bool) -> ObjectPage:
-    """The first `limit` of `entries` (0: all); `counted` tells how many remain, which a selection does not."""
+    """The first `limit` of `entries` (0: all). `counted`: tell how many remain, which lists with a selector do not."""
     if not limit or len(entries) <= limit:
         return ObjectPage(entries, rv)
     remaining = len(entries) - limit
@@ -43,7 +43,7 @@ def decode_token(token: str) -> tuple[int, tuple[str, str]]:
 
 
 def token_expired() -> errors.ApiError:
-    """A list whose version is no longer known cannot be continued."""
+    """The error for a list whose version is no longer known."""
     return errors.expired(
         "The provided continue parameter is too old to display a consistent list result. You can start a new "
         "list without the continue parameter, or use the continue token in this response to retrieve the "

@@ -1,4 +1,4 @@
-"""The four kinds of PATCH: JSON merge patch, JSON patch, strategic merge patch and server-side apply.
+"""JSON merge patch, JSON patch and strategic merge patch.
 
 Strategic merge:
 https://github.com/kubernetes/community/blob/master/contributors/devel/sig-api-machinery/strategic-merge-patch.md

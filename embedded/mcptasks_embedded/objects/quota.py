@@ -1,6 +1,6 @@
 """ResourceQuota: object counts (`pods`, `count/<resource>`), and the requests and limits of Pods that have not ended.
 
-Scopes and storage classes are not known here.
+Scopes and storage classes are not supported.
 
 https://kubernetes.io/docs/concepts/policy/resource-quotas/
 """
@@ -28,7 +28,7 @@ _MUST_SPECIFY = frozenset({"cpu", "memory"})
 
 
 def _counted(name: str) -> GroupResource | None:
-    """The resource whose objects an entry of `spec.hard` counts; None where it counts something else."""
+    """The resource whose objects an entry of `spec.hard` counts; None for an entry that does not count objects."""
     if name == "pods":
         return PODS
     if not name.startswith("count/"):
@@ -38,7 +38,7 @@ def _counted(name: str) -> GroupResource | None:
 
 
 def _amount_name(name: str) -> tuple[Part, str] | None:
-    """What of a Pod an entry of `spec.hard` adds up: its requests or its limits, and of what."""
+    """Which amounts of Pods an entry of `spec.hard` sums up: requests or limits, and of which resource."""
     if name in _PLAIN_REQUESTS:
         return "requests", name
     part, _, resource = name.partition(".")
@@ -48,7 +48,7 @@ def _amount_name(name: str) -> tuple[Part, str] | None:
 
 
 def _asked(resource: GroupResource, obj: Json, hard: Iterable[str]) -> Amounts:
-    """What an object takes of the entries of `spec.hard`; those that it has no part in are left out."""
+    """What an object takes from the entries of `spec.hard`; entries that do not concern it are left out."""
     asked = {name: Decimal(1) for name in hard if _counted(name) == resource}
     if resource == PODS:
         for name in hard:
@@ -58,7 +58,7 @@ def _asked(resource: GroupResource, obj: Json, hard: Iterable[str]) -> Amounts:
 
 
 def used(store: ObjectStore, namespace: str, hard: Iterable[str]) -> Amounts:
-    """What the namespace's objects take of the entries of `spec.hard`."""
+    """What the namespace's objects take from the entries of `spec.hard`."""
     total = dict.fromkeys(hard, Decimal(0))
     for resource in {resource for name in total if (resource := _counted(name))} | {PODS}:
         for entry in store.entries(resource, namespace):

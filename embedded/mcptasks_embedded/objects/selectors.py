@@ -50,7 +50,7 @@ def _label_term(term: str) -> Requirement:
 
 
 def parse_labels(text: str) -> list[Requirement]:
-    """Raises ApiError 400 when `text` is no label selector."""
+    """Raises ApiError 400 unless `text` is a label selector."""
     return [_label_term(term) for term in _SPLIT.split(text)] if text.strip() else []
 
 

@@ -1,4 +1,4 @@
-"""Server-side apply: a merge of the applied configuration, with the fields of each applier remembered.
+"""Server-side apply: the applied configuration is merged, and each applier's fields are remembered.
 
 Unlike the real API server, only fields set by *apply* are tracked: fields written by create, update and patch have no
 owner and never conflict. https://kubernetes.io/docs/reference/using-api/server-side-apply/

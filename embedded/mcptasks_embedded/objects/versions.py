@@ -1,4 +1,4 @@
-"""The API versions of an object: every version is served from the one that is stored.
+"""The API versions of an object: all are served from the one that is stored.
 
 Custom resources convert with strategy None. Events are stored as core/v1 and served as events.k8s.io/v1 too.
 """

@@ -24,7 +24,7 @@ _NO_STRATEGY = Strategy()
 
 
 class WriteRules:
-    """Applies what kinds say of their objects. `rules` are the equivalents of the CRDs' validation rules."""
+    """Applies the rules of kinds to their objects. `rules` are the equivalents of the CRDs' validation rules."""
 
     def __init__(self, types: ApiTypes, rules: Rules) -> None:
         self._types = types
@@ -35,13 +35,14 @@ class WriteRules:
         return self._strategies.get(kind.storage, _NO_STRATEGY)
 
     def prepare(self, kind: ApiKind, obj: Json) -> None:
-        """Complete a new object in place, as its kind asks for."""
+        """Complete a new object in place, as its kind demands."""
         self._strategy(kind).prepare(obj)
 
     def complete(self, kind: ApiKind, obj: Json, old: Json | None, unknown: list[str], options: WriteOptions) -> Json:
-        """The object to store: pruned, with defaults and valid. `old` is None on create; `unknown` grows.
+        """The object to store: pruned, with defaults, and valid. `old` is None on create.
 
-        Raises ApiError 400 for unknown fields and wrong types, 422 for invalid values, 500 for an object too large.
+        Paths of unknown fields are added to `unknown`. Raises ApiError 400 for unknown fields and wrong types, 422 for
+        invalid values, 500 for an object that is too large.
         """
         strategy = self._strategy(kind)
         strategy.normalise(obj)

@@ -14,7 +14,7 @@ ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 
 
 class StoreEntry:
-    """A stored object and its JSON, encoded once however many watchers there are."""
+    """A stored object and its JSON, encoded once no matter how many watchers there are."""
 
     __slots__ = ("_raw", "obj", "ref", "rv")
 

@@ -1,6 +1,6 @@
 """Objects in memory, with one resourceVersion sequence and a watch history, as etcd keeps them.
 
-Stored objects are never changed in place: a write replaces the dict, so that readers may keep what they were given.
+Stored objects are never changed in place: a write replaces the dict, so readers may keep what they were given.
 All methods are synchronous and meant for one event loop; a write is therefore atomic.
 """
 
@@ -31,7 +31,7 @@ class Bucket:
 
 
 class ObjectStore:
-    """All objects. `history_limit` bounds the watch history per resource; older versions answer 410."""
+    """All objects of a cluster. `history_limit` bounds the watch history per resource; older versions answer 410."""
 
     def __init__(self, history_limit: int = 20_000) -> None:
         # Versions of an earlier cluster on the same address must look old, not current, to clients that reconnect.

@@ -1,4 +1,4 @@
-"""Watches: the changes of one resource, as they come."""
+"""Watches: the changes of one resource as they happen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mcptasks_embedded.store.changes import Change
 
 
 class Watch:
-    """A queue of changes of one resource; iterate with `async for`, end it with `close()`."""
+    """A queue of one resource's changes; read it with `wait()`, end it with `close()`."""
 
     def __init__(self, namespace: str, on_close: Callable[[Watch], None]) -> None:
         self.namespace = namespace
@@ -30,14 +30,14 @@ class Watch:
         self._on_close(self)
 
     def take(self) -> list[Change]:
-        """All changes that are waiting, without waiting for more."""
+        """All queued changes, without waiting for more."""
         changes = list(self._queue)
         self._queue.clear()
         self._wake.clear()
         return changes
 
     async def wait(self, timeout: float | None = None) -> list[Change]:
-        """The next changes; an empty list after `timeout` seconds or when the watch was closed."""
+        """The next changes; an empty list after `timeout` seconds or once the watch is closed."""
         if not self._queue and not self.closed:
             try:
                 async with asyncio.timeout(timeout):

@@ -1,4 +1,4 @@
-"""What the generic code knows of a kind of object."""
+"""What generic code has to know about a kind of object."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PrinterColumn:
 
 @dataclass(frozen=True, slots=True)
 class ApiKind:
-    """One version of one resource, with all that the generic code has to know of it."""
+    """One version of one resource."""
 
     group: str
     version: str

@@ -1,4 +1,4 @@
-"""Errors of the API as `Status` objects, worded like the Kubernetes API server words them."""
+"""Errors of the API as `Status` objects, worded as the Kubernetes API server words them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def unsupported(field: str, value: Any, supported: Sequence[Any]) -> FieldError:
 
 
 class ApiError(Exception):
-    """A refusal. `status()` is the body to send, `code` the HTTP status."""
+    """A refused request. `status()` is the body to send, `code` the HTTP status."""
 
     def __init__(self, code: int, reason: str, message: str, details: Json | None = None) -> None:
         super().__init__(message)

@@ -66,7 +66,7 @@ def _without_surrogates(value: Any) -> Any:
 
 
 def normalise(value: Any) -> Any:
-    """The same number rules for a value that did not come as JSON (YAML, a patch's outcome, Python callers)."""
+    """Apply the same number rules to a value that was not decoded from JSON: YAML, a patched object, Python code's."""
     if isinstance(value, dict):
         return {str(key): normalise(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -87,6 +87,7 @@ def dumps(value: Any) -> bytes:
 def equal_as_encoded(left: Any, right: Any) -> bool:
     """Whether both have the same JSON text but for the order of keys.
 
-    Unlike for Python's `==`, 1 is neither true nor 1.0; whole floats do not occur in what `loads` and `normalise` gave.
+    Stricter than Python's `==`: 1 equals neither true nor 1.0. After `loads` or `normalise` each number has one spelling
+    only.
     """
     return left == right and json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)

@@ -24,7 +24,7 @@ _FORM = re.compile(r"([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([A-Za-z]*)")
 
 
 def parse_quantity(text: str | int | float) -> Decimal:
-    """Raises ValueError when `text` is no quantity."""
+    """Raises ValueError unless `text` is a quantity."""
     match = _FORM.fullmatch(str(text))
     if match is None:
         raise ValueError(f"not a quantity: {text}")
@@ -37,7 +37,7 @@ def parse_quantity(text: str | int | float) -> Decimal:
 
 
 def format_quantity(amount: Decimal, *, binary: bool = False) -> str:
-    """The canonical text: the largest suffix that leaves a whole number, thousandths at the least."""
+    """The canonical text: the largest suffix that leaves a whole number, but nothing below thousandths."""
     steps = [(suffix, Decimal(1024**power)) for suffix, power in _BINARY.items()]
     if not binary or amount % 1:
         steps = [(suffix, Decimal(1).scaleb(power)) for suffix, power in _SUFFIXES.items() if power >= _LEAST_POWER]

@@ -1,4 +1,4 @@
-"""Where objects are: a resource of a group, and one object of it."""
+"""What identifies stored objects: the resource they belong to, and one object of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class GroupResource(NamedTuple):
-    """Where objects are stored: versions of one resource share it."""
+    """A resource, whatever its versions: they share one place in the store."""
 
     group: str
     plural: str

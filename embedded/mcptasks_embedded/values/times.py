@@ -20,7 +20,7 @@ def micro_stamp(moment: datetime | None = None) -> str:
 
 
 def parse(text: str) -> datetime:
-    """Raises ValueError when `text` is no RFC 3339 time with a zone."""
+    """Raises ValueError unless `text` is an RFC 3339 time with a zone."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"no time zone: {text}")
