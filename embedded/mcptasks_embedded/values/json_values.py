@@ -87,7 +87,6 @@ def dumps(value: Any) -> bytes:
 def equal_as_encoded(left: Any, right: Any) -> bool:
     """Whether both have the same JSON text but for the order of keys.
 
-    Stricter than Python's `==`: 1 equals neither true nor 1.0. After `loads` or `normalise` each number has one spelling
-    only.
+    Stricter than Python's `==`: 1 equals neither true nor 1.0. `loads` and `normalise` leave each number one spelling.
     """
     return left == right and json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)

@@ -1,6 +1,6 @@
 """Makes `embedded/mcptasks_embedded/kinds/kubernetes_types.json` from the API's protocol buffer definitions.
 
-    python tests/unit/embedded/make_types.py DIRECTORY VERSION \
+    python tests/unit/embedded/kinds/make_types.py DIRECTORY VERSION \
         > embedded/mcptasks_embedded/kinds/kubernetes_types.json
 
 DIRECTORY holds the Go modules `k8s.io/api@VERSION` and `k8s.io/apimachinery@VERSION` as the Go tool unpacks them.
