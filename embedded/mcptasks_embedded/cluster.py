@@ -98,6 +98,7 @@ class LocalCluster:
         self._id = uuid4().hex
         self._port = self.config.port
         self._runner: web.AppRunner | None = None
+        self._listener: socket.socket | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self._controllers: list[Controller] = []
 
@@ -243,7 +244,7 @@ class LocalCluster:
         sock = self._bind()
         runner = web.AppRunner(self._api.application(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         await runner.setup()
-        self._runner = runner
+        self._runner, self._listener = runner, sock
         await web.SockSite(runner, sock, ssl_context=self._tls.context).start()
         self._port = sock.getsockname()[1]
         host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
@@ -263,8 +264,20 @@ class LocalCluster:
         """Refuse connections and cut those that are open; objects, controllers and Pods stay."""
         self._api.drop_watches()
         if self._runner is not None:
+            await self._accept_no_more()
             await self._runner.cleanup()
             self._runner = None
+
+    async def _accept_no_more(self) -> None:
+        """Leave further connections to the kernel, and let those begin that were accepted in this very moment.
+
+        A server that is closed in between forgets them, and their sockets stay open (python/cpython#109564).
+        """
+        if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener = None
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
     def drop_watches(self) -> None:
         """End all watch requests."""

@@ -307,10 +307,15 @@ def serving(server: FakeServer) -> Iterator[FakeServer]:
         running.append((asyncio.get_running_loop(), stopping))
         started.set()
         await stopping.wait()
+        # A client that gives up a request leaves connections that were accepted in this very moment. A server that is
+        # closed before they have begun forgets them, and their sockets stay open (python/cpython#109564).
+        for sock in site._server.sockets:  # type: ignore[attr-defined]
+            running[0][0].remove_reader(sock)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
         await runner.cleanup()
 
-    # `asyncio.run` also ends what the site has just accepted: a client that gives up a request leaves connections
-    # that nobody serves yet, and whose sockets would stay open.
+    # `asyncio.run` also ends connections that nobody serves yet.
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
