@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,11 +57,8 @@ class TaskTools:
         ] = WAIT_SECONDS,
     ) -> CallToolResult:
         """Give a task's result: what the tool itself would have answered. Says so if the task still runs."""
-        principal = principal_of_caller()
         try:
-            view = await self.service.get(task_id, principal)
-            with anyio.move_on_after(wait_seconds):
-                view = await self.service.ended(task_id, principal)
+            view = await self._ended_within(wait_seconds, task_id)
             if not view.phase.terminal:
                 return _described(view, "Call task_result again for the result.")
             if view.result is None:
@@ -68,6 +66,15 @@ class TaskTools:
             return CallToolResult.model_validate(json.loads(await self.service.result_text(view)))
         except ServiceError as error:
             return _refused(error)
+
+    async def _ended_within(self, seconds: float, task_id: str) -> TaskView:
+        """The task once it has ended, or as it is after so many seconds. Raises ServiceError."""
+        async with aclosing(self.service.follow(task_id, principal_of_caller())) as views:
+            view = await anext(views)
+            with anyio.move_on_after(seconds):
+                async for changed in views:
+                    view = changed
+        return view
 
     async def task_cancel(self, task_id: TaskId) -> CallToolResult:
         """Cancel a task: its process is ended, and there will be no result."""

@@ -95,14 +95,8 @@ class TaskSubscriptions:
 
     async def _accepted(self, asked: Iterable[str]) -> list[str]:
         """Those of the ids that the caller may read; unknown and foreign ones are not told apart."""
-        accepted = []
-        for task_id in list(dict.fromkeys(asked))[:MAX_TASK_IDS]:
-            try:
-                await self.protocol.service.get(task_id, principal_of_caller())
-            except TaskNotFoundError:
-                continue
-            accepted.append(task_id)
-        return accepted
+        principal, wanted = principal_of_caller(), list(dict.fromkeys(asked))[:MAX_TASK_IDS]
+        return [task_id for task_id in wanted if await self.protocol.service.may_read(task_id, principal)]
 
     async def _tell(self, ctx: Context, task_id: str) -> None:
         """Send the task after each change until it has ended, is gone, or cannot be shown."""

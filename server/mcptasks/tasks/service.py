@@ -90,6 +90,17 @@ class TaskService:
         """
         return self._views.of((await self.reader.recent(task_id, principal)).task)
 
+    async def may_read(self, task_id: str, principal: Principal | None) -> bool:
+        """Whether there is such a task for the principal, as `TaskReader.known` has it.
+
+        Raises UnavailableServiceError.
+        """
+        try:
+            await self.reader.known(task_id, principal)
+        except TaskNotFoundError:
+            return False
+        return True
+
     async def poll(self, task_id: str, principal: Principal | None) -> TaskView:
         """`get` for a caller that asks again and again. Raises TooManyPollsError where that is too often."""
         view = await self.get(task_id, principal)
@@ -105,13 +116,6 @@ class TaskService:
         `stop` is what ends it before: `draining` unless given. Raises as `TaskChanges.follow` does.
         """
         return self._changes.follow(task_id, principal, stop or self.draining)
-
-    async def ended(self, task_id: str, principal: Principal | None) -> TaskView:
-        """The task once it has ended, however long that takes. Raises as `follow` does."""
-        async for view in self.follow(task_id, principal):
-            if view.phase.terminal:
-                return view
-        raise AssertionError("follow ends only with a terminal task")
 
     async def result_text(self, view: TaskView) -> str:
         """The JSON text of the task's result.

@@ -71,6 +71,22 @@ def test_a_large_result_is_read_when_it_is_asked_for(alone: Endpoint, version: s
     assert cost_of(alone, lambda: result(alone, version, task_id)) == Cost(reads=1, parses=1)
 
 
+def test_a_subscription_reads_each_of_its_tasks_once(alone: Endpoint) -> None:
+    wanted = {"notifications": {"taskIds": [alone.make(), alone.make()]}}
+
+    def listen() -> None:
+        with alone.stream("subscriptions/listen", wanted) as stream:
+            assert [stream.next()["method"] for _ in range(3)][1:] == ["notifications/tasks"] * 2
+
+    assert cost_of(alone, listen).reads == 2
+
+
+def test_a_tool_that_waits_for_a_result_reads_the_task_once() -> None:
+    with serving(Settings(task_tools=True)) as endpoint:
+        call = {"name": "task_result", "arguments": {"task_id": endpoint.make(), "wait_seconds": 0}}
+        assert cost_of(endpoint, lambda: endpoint.new("tools/call", call, extension=False).result).reads == 1
+
+
 def test_one_who_waits_reads_once_and_hears_the_rest_from_the_watch(alone: Endpoint) -> None:
     task_id = alone.make()
 
