@@ -51,10 +51,12 @@ COMMANDS = (
     CommandEntry("dev", "Run your server with a local cluster; restart it on every change.", "dev"),
     CommandEntry("call", "Call a tool of an MCP server, with progress; Ctrl-C cancels.", "call"),
     CommandEntry("get", "List tasks, as kubectl does.", "get"),
-    CommandEntry("describe", "Show all about a task: spec, status, Job, Pod, events, last log lines.", "describe"),
+    CommandEntry(
+        "describe", "Show everything about a task: spec, status, Job, Pod, events, last log lines.", "describe"
+    ),
     CommandEntry("logs", "Print what a task's tool printed.", "print_logs"),
     CommandEntry("cancel", "Cancel tasks: their processes end, their records stay.", "cancel"),
-    CommandEntry("delete", "Delete tasks with all that belongs to them.", "delete"),
+    CommandEntry("delete", "Delete tasks and everything that belongs to them.", "delete"),
     CommandEntry("serve", "Serve the MCP endpoint and the gateway.", "serve"),
     CommandEntry("operator", "Run the operator, which turns tasks into Jobs.", "run_operator"),
     CommandEntry("run", "Run one task inside its Pod.", "run"),

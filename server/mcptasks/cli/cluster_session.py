@@ -1,4 +1,4 @@
-"""What the commands that look at a cluster share: their options, a client, and readable errors."""
+"""What the commands that work on a cluster share: options, a connection, and readable errors."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ from mcptasks.model.task import McpTask
 T = TypeVar("T")
 
 KubeconfigOption: TypeAlias = Annotated[
-    Path | None, typer.Option("--kubeconfig", metavar="FILE", help="Kubeconfig file; KUBECONFIG or ~/.kube/config.")
+    Path | None,
+    typer.Option("--kubeconfig", metavar="FILE", help="Kubeconfig file; by default KUBECONFIG or ~/.kube/config."),
 ]
 ContextOption: TypeAlias = Annotated[str | None, typer.Option("--context", help="Context of the kubeconfig.")]
 NamespaceOption: TypeAlias = Annotated[
-    str | None, typer.Option("--namespace", "-n", help="Namespace; that of the context where unset.")
+    str | None, typer.Option("--namespace", "-n", help="Namespace; by default that of the context.")
 ]
 
 
@@ -42,7 +43,7 @@ class ClusterOptions:
 
 @dataclass(frozen=True)
 class ClusterSession:
-    """A cluster that can be asked, and the namespace to ask about."""
+    """A connection to a cluster, and the namespace that a command is about."""
 
     kube: KubeClient
     namespace: str
@@ -78,9 +79,9 @@ async def open_cluster(options: ClusterOptions) -> AsyncIterator[ClusterSession]
 def on_each_task(
     options: ClusterOptions, names: Sequence[str], work: Callable[[ClusterSession, str], Awaitable[None]]
 ) -> None:
-    """Do the work for one task after the other, and say of which it cannot be done.
+    """Do the work for one task after another, and report those for which it fails.
 
-    Raises typer.Exit where there were such.
+    Raises typer.Exit where there were any.
     """
 
     async def run(cluster: ClusterSession) -> bool:

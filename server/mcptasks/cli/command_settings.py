@@ -11,8 +11,8 @@ from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.settings import PREFIX, Settings
 
 MODULES_HELP = (
-    "Your server: path/to/server.py[:name] or package.module[:name]. More are mounted on the first one, with a prefix "
-    "as in geo=maps.py."
+    "Your server: path/to/server.py[:name] or package.module[:name]. Further ones are mounted on the first, with a "
+    "prefix as in geo=maps.py."
 )
 """Help for the argument of the commands that run a server."""
 

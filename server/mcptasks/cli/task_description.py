@@ -21,7 +21,7 @@ Row = tuple[str, str]
 
 @dataclass(frozen=True)
 class TaskFacts:
-    """All that the cluster knows of a task at one moment."""
+    """Everything that the cluster knows of a task at one moment."""
 
     task: McpTask
     job: JsonObject | None

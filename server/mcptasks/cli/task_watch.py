@@ -1,4 +1,4 @@
-"""Following one task: its state now and after each change, until it is deleted."""
+"""Watches one task: its state now and after each change, until it is deleted."""
 
 from __future__ import annotations
 

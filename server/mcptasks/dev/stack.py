@@ -229,7 +229,7 @@ class LocalStack:
             runner_command=shlex.join([sys.executable, "-m", COMMAND, "run"]),
         )
         ready = f"http://{LOOPBACK}:{liveness_port}/readyz"
-        return ProcessSpec(name, COMMAND, ("operator",), environment, ready, kept=True)
+        return ProcessSpec(name, COMMAND, ("operator",), environment, ready, restarted=True)
 
     def _server(self, name: str, ports: ServerPorts) -> ProcessSpec:
         environment = self._environment(

@@ -21,8 +21,8 @@ from mcptasks.dev.leash import leashed
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.05
-KEEP_SECONDS = 0.5
-"""How often the keeper looks for processes that have ended, and so how soon they are back."""
+RESTART_CHECK_SECONDS = 0.5
+"""How often the supervisor looks for processes that have ended, and so how soon they are back."""
 PROBE_SECONDS = 2.0
 SHOWN_LINES = 15
 
@@ -39,7 +39,7 @@ class ProcessError(Exception):
 class ProcessSpec:
     """A process to run: `python -m <module> <arguments>`, ready when `ready_url` answers 200.
 
-    One that is `kept` is started again when it ends on its own after it was ready once, as a Deployment would do: an
+    One that is `restarted` starts again when it ends on its own after it was ready once, as in a Deployment: an
     operator that loses its Lease ends by design.
     """
 
@@ -48,7 +48,7 @@ class ProcessSpec:
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
     ready_url: str
-    kept: bool = False
+    restarted: bool = False
 
 
 @dataclass(eq=False)
@@ -66,21 +66,21 @@ class Supervisor:
     _wanted: set[str] = field(default_factory=set, init=False)
     _ready_once: set[str] = field(default_factory=set, init=False)
     _closing: threading.Event = field(default_factory=threading.Event, init=False)
-    _keeper: threading.Thread | None = field(default=None, init=False)
+    _restarter: threading.Thread | None = field(default=None, init=False)
 
     def __enter__(self) -> Self:
         self._leash = os.pipe()
         self._closing.clear()
-        self._keeper = threading.Thread(target=self._keep, name="mcptasks-supervisor", daemon=True)
-        self._keeper.start()
+        self._restarter = threading.Thread(target=self._restart_ended, name="mcptasks-supervisor", daemon=True)
+        self._restarter.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing.set()
-        if self._keeper is not None:
-            self._keeper.join()
+        if self._restarter is not None:
+            self._restarter.join()
         self.stop_all()
         for descriptor in self._leash or ():
             os.close(descriptor)
@@ -134,7 +134,7 @@ class Supervisor:
         with httpx2.Client(timeout=PROBE_SECONDS, trust_env=False) as http:
             while not _answers(http, self._specs[name].ready_url):
                 code = self.exit_code(name)
-                if code is not None and not self._is_kept(name):
+                if code is not None and not self._is_restarted(name):
                     raise ProcessError(self._with_log(name, f"{name} ended with {_ending(code)}"), code)
                 if time.monotonic() > give_up_at:
                     raise ProcessError(self._with_log(name, f"{name} is not ready after {seconds:g} s"))
@@ -174,24 +174,24 @@ class Supervisor:
             self.stop(name)
 
     def _no_longer_wanted(self, name: str) -> subprocess.Popen[bytes] | None:
-        """The process's process, if it runs; from now on its end is wanted."""
+        """The running process of that name, if any; from now on its end is wanted."""
         with self._lock:
             self._wanted.discard(name)
             return self._running(name)
 
-    def _keep(self) -> None:
-        """In a thread of its own: start kept processes again."""
-        while not self._closing.wait(KEEP_SECONDS):
+    def _restart_ended(self) -> None:
+        """In a thread of its own: start processes again that have ended."""
+        while not self._closing.wait(RESTART_CHECK_SECONDS):
             with self._lock:
-                for name in filter(self._is_kept, self._wanted):
+                for name in filter(self._is_restarted, self._wanted):
                     self._ensure_running(name)
 
     def _ensure_running(self, name: str) -> None:
         if self._running(name) is None:
             self._processes[name] = self._spawn(self._specs[name])
 
-    def _is_kept(self, name: str) -> bool:
-        return self._specs[name].kept and name in self._ready_once
+    def _is_restarted(self, name: str) -> bool:
+        return self._specs[name].restarted and name in self._ready_once
 
     def _running(self, name: str) -> subprocess.Popen[bytes] | None:
         process = self._processes.get(name)
@@ -233,7 +233,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def _clean_environment() -> dict[str, str]:
-    """This process's environment without settings of mcptasks, which would otherwise mix with the process's."""
+    """This process's environment without settings of mcptasks, which would otherwise mix with the specified ones."""
     return {key: value for key, value in os.environ.items() if not key.startswith("MCPTASKS_")}
 
 

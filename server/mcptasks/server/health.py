@@ -27,8 +27,8 @@ def add_health_checks(app: FastAPI, service: TaskService) -> None:
 def unreadiness(service: TaskService, stale_seconds: float = STALE_SECONDS) -> str | None:
     """Why the server should get no calls now; None where it should.
 
-    A server that has lost the API server for long answers from what it remembers, which other replicas know better.
-    Where all have lost it, nobody takes them off their Service: that too takes the API server.
+    A server that lost the API server long ago answers from an old cache; other replicas have a fresher one. Where all
+    have lost it, none is taken out of the Service: that, too, needs the API server.
     """
     if service.draining.is_set():
         return "draining"

@@ -24,7 +24,7 @@ async def stop_on_signals(
 ) -> AsyncIterator[None]:
     """Drain, then stop: blocked calls end with an error that says so before their connections are closed.
 
-    Those that another replica can go on with end at once, all others when the time to drain is over.
+    Calls that another replica can continue end at once, all others when the drain time is over.
     """
     loop = asyncio.get_running_loop()
     stopping: list[asyncio.Task[None]] = []

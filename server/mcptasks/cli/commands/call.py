@@ -60,7 +60,7 @@ def command(
     tool: Annotated[str, typer.Argument(help="The tool to call.")],
     arg: Annotated[
         list[str] | None,
-        typer.Option("--arg", metavar="KEY=VALUE", help="An argument, read by the tool's schema. May be repeated."),
+        typer.Option("--arg", metavar="KEY=VALUE", help="An argument, parsed by the tool's schema. May be repeated."),
     ] = None,
     json_text: Annotated[
         str | None, typer.Option("--json", metavar="OBJECT", help="All arguments as a JSON object.")
@@ -84,7 +84,7 @@ def command(
         str | None, typer.Option(envvar="MCPTASKS_TOKEN", help="Bearer token to send.", show_envvar=True)
     ] = None,
     output: Annotated[
-        ResultFormat, typer.Option("--output", "-o", help="text, or json for the result as it came.")
+        ResultFormat, typer.Option("--output", "-o", help="text, or json for the unchanged result.")
     ] = ResultFormat.TEXT,
 ) -> None:
     """Call a tool of an MCP server and print its result.
@@ -174,7 +174,7 @@ class CallRun:
             work.cancel()
 
     async def _interrupt(self, work: asyncio.Task[T]) -> CliError:
-        """Cancel what was started; gives the error that says so."""
+        """Cancel what was started; returns the error that says so."""
         if self._task is None:
             await asyncio.wait({work}, timeout=START_SECONDS)
             started = work.result() if work.done() and not work.cancelled() and work.exception() is None else None

@@ -1,4 +1,4 @@
-"""`mcptasks delete`: tasks with all that belongs to them."""
+"""`mcptasks delete`: tasks and everything that belongs to them."""
 
 from __future__ import annotations
 

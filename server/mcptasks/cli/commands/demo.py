@@ -23,9 +23,11 @@ from mcptasks_embedded.cluster import ClusterError
 
 
 def command(
-    keep: Annotated[bool, typer.Option("--keep", help="Leave it running, with three commands to go on.")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave it running, and print three commands to try next.")
+    ] = False,
 ) -> None:
-    """See it work, with nothing but this machine: about half a minute, and nothing is left behind.
+    """See it work on this machine alone: it takes about half a minute and leaves nothing behind.
 
     A cluster in this process, the real operator and server, real HTTP. Tasks run for clients of both protocol
     versions, one is cancelled half-way, two fail; then `kubectl get mcptasks` shows all of it.

@@ -1,4 +1,4 @@
-"""`mcptasks describe`: all about a task in one place."""
+"""`mcptasks describe`: everything about a task in one place."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def command(
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Show all about a task: spec, status, conditions, attempts, times, events, last log lines.
+    """Show everything about a task: spec, status, conditions, attempts, times, events, last log lines.
 
     \b
     Example:
@@ -48,7 +48,7 @@ async def _describe(cluster: ClusterSession, name: str, separator: str) -> None:
 
 
 async def gather(cluster: ClusterSession, name: str) -> TaskFacts:
-    """All that the cluster knows of the task. Raises CliError where there is none."""
+    """Everything that the cluster knows of the task. Raises CliError where there is none."""
     task = await cluster.task(name)
     attempts = await attempts_of(cluster, name)
     job = await _job(cluster, task.status.job_name or name)

@@ -26,7 +26,7 @@ def command(
     """Run your server with a local cluster and the operator; restart it on every change.
 
     Tasks go on while the server restarts. What they print is shown with their id. Prints `endpoint` and `kubeconfig`
-    as soon as all is ready. Ctrl-C ends everything and removes its files.
+    as soon as everything is ready. Ctrl-C ends everything and removes its files.
 
     \b
     Example:

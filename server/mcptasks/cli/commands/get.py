@@ -47,8 +47,8 @@ class TaskQuery:
 
 
 def command(
-    names: Annotated[list[str] | None, typer.Argument(help="Tasks to show; all where none is named.")] = None,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on and show every change.")] = False,
+    names: Annotated[list[str] | None, typer.Argument(help="Tasks to show; all by default.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep running and show every change.")] = False,
     all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Tasks of all namespaces.")] = False,
     namespace: NamespaceOption = None,
     selector: Annotated[

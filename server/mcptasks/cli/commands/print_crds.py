@@ -13,7 +13,7 @@ from mcptasks.model.crds import as_yaml, custom_resource_definitions, write
 
 def command(
     output: Annotated[
-        Path | None, typer.Option(help="Write one file a kind into this directory instead.", file_okay=False)
+        Path | None, typer.Option(help="Write a file for each kind into this directory instead.", file_okay=False)
     ] = None,
 ) -> None:
     """Print the custom resource definitions as YAML.

@@ -30,15 +30,15 @@ POLL_SECONDS = 0.5
 def command(
     name: Annotated[str, typer.Argument(help="The task.")],
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Wait for the task to start and go on until it ends.")
+        bool, typer.Option("--follow", "-f", help="Wait for the task to start, and follow it until it ends.")
     ] = False,
-    tail: Annotated[int | None, typer.Option(min=0, help="Only this many of the last lines.")] = None,
+    tail: Annotated[int | None, typer.Option(min=0, help="Show only this many of the last lines.")] = None,
     previous: Annotated[bool, typer.Option("--previous", "-p", help="The attempt before the last one.")] = False,
     namespace: NamespaceOption = None,
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
 ) -> None:
-    """Print what a task's tool printed. With -f over all attempts, until the task ends.
+    """Print what a task's tool printed. With -f, follow all attempts until the task ends.
 
     \b
     Example:

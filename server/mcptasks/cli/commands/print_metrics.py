@@ -36,7 +36,7 @@ class MetricsReference:
 def command(
     output: Annotated[MetricsFormat, typer.Option("--output", "-o", help="text or markdown.")] = MetricsFormat.TEXT,
 ) -> None:
-    """Print all metrics that server and operator have at MCPTASKS_METRICS_PORT.
+    """Print all metrics that the server and the operator serve at MCPTASKS_METRICS_PORT.
 
     \b
     Example:

@@ -15,7 +15,7 @@ def command(
     gateway_url: Annotated[str | None, typer.Option(help="Where the gateway is.")] = None,
     token_file: Annotated[Path | None, typer.Option(help="The Pod's token for the gateway.")] = None,
     module: Annotated[
-        str | None, typer.Option(help="The server, where the Pod has it elsewhere than the task says.")
+        str | None, typer.Option(help="The server's module, if the Pod has it elsewhere than the task says.")
     ] = None,
 ) -> None:
     """Run one task inside its Pod: fetch it from the gateway, run it, deliver the outcome.

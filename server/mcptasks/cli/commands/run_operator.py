@@ -21,7 +21,7 @@ def command(
 ) -> None:
     """Run the operator, which turns tasks into Jobs. Several may run: one leads, the others stand by.
 
-    Options go before the environment (MCPTASKS_...); `mcptasks settings` lists all of it.
+    Options take precedence over the environment (MCPTASKS_...); `mcptasks settings` lists all variables.
 
     \b
     Example:

@@ -28,7 +28,7 @@ def command(
 ) -> None:
     """Serve the MCP endpoint and the gateway.
 
-    Options go before the environment (MCPTASKS_...); `mcptasks settings` lists all of it.
+    Options take precedence over the environment (MCPTASKS_...); `mcptasks settings` lists all variables.
 
     \b
     Example:

@@ -84,7 +84,7 @@ class Authentication:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """While the server runs. The issuer's keys are fetched at once, so that the first caller needn't wait."""
+        """Runs with the server: fetches the issuer's keys at once, so that the first caller need not wait."""
         if self.jwts is None:
             yield
             return

@@ -30,7 +30,7 @@ def read_tokens(path: Path) -> dict[str, str]:
     """The tokens by their callers' names.
 
     A folder has one file for each caller, named as the caller, as a mounted Secret has. A file has lines
-    `name: token`; empty ones and those that start with `#` don't count.
+    `name: token`; empty ones and those that start with `#` are ignored.
 
     Raises:
         TokensError: there is no such file or folder, it has no token, or one of them cannot be used.
