@@ -26,3 +26,9 @@ def test_what_is_not_released_comes_first_and_each_release_has_its_date_newest_f
     dates = [date for _, date in released]
     assert all(dates)
     assert dates == sorted(dates, reverse=True)
+
+
+def test_a_kind_of_change_has_one_list_in_each_version() -> None:
+    for section in re.split(r"^## ", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)[1:]:
+        kinds = re.findall(r"^### (\w+)$", section, re.MULTILINE)
+        assert len(kinds) == len(set(kinds)), section.splitlines()[0]
