@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from starlette.requests import Request as HttpRequest
 
 from mcptasks import TaskServer
-from mcptasks.authoring.injection import CallSync, call_here
+from mcptasks.authoring.call_thread import CallSync, call_here
 from mcptasks.gateway.contract import Assignment, ErrorOutcome, Outcome, ResultOutcome
 from mcptasks.model.questions import Answer, QuestionError
 from mcptasks.model.task import Component, JsonObject, Principal, Request

@@ -11,11 +11,14 @@ from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import Context
 from mcp_types import CallToolRequestParams
 
-from mcptasks.authoring.injection import CallFacts, CallScope, CallSync, SharedValues, call_scope, component_scope
+from mcptasks.authoring.call_facts import CallFacts
+from mcptasks.authoring.call_scope import CallScope, call_scope, component_scope
+from mcptasks.authoring.call_thread import CallSync
 from mcptasks.authoring.lifespans import Lifespans
 from mcptasks.authoring.progress import LatestReport, listening
 from mcptasks.authoring.registrar import Registrar
 from mcptasks.authoring.server_catalogue import ServerCatalogue
+from mcptasks.authoring.shared_values import SharedValues
 from mcptasks.protocol.component_methods import KIND_OF_METHOD, requested
 from mcptasks.protocol.requests import headers_of, principal_of_caller
 from mcptasks.protocol.sdk_private import ServerInternals

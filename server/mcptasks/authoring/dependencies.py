@@ -20,7 +20,10 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_REQUEST
 from uncalled_for import Dependency, Provider, get_dependency_parameters
 
-from mcptasks.authoring.injection import Factory, TaskInfo, current_scope
+from mcptasks.authoring.call_facts import TaskInfo
+from mcptasks.authoring.call_scope import current_scope
+from mcptasks.authoring.factories import Factory
+from mcptasks.authoring.functions import function_name
 from mcptasks.authoring.progress import ProgressListener, current_listener
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task_config import DeclarationError
@@ -78,7 +81,8 @@ def Shared(factory: Callable[..., Any]) -> Any:
     for name, dependency in get_dependency_parameters(made).items():
         if not isinstance(dependency, type(uncalled_for.Shared(_nothing))):
             raise DeclarationError(
-                f"Shared({_name(factory)}) outlives the call, so its parameter {name!r} can only be Shared(...) as well"
+                f"Shared({function_name(factory)}) outlives the call, so its parameter {name!r} can only be "
+                "Shared(...) as well"
             )
     return uncalled_for.Shared(made)
 
@@ -92,10 +96,6 @@ def _factory(kind: str, factory: object) -> Factory:
             f"{kind}({factory!r}) takes the function itself, without calling it: {kind}(get_db), not {kind}(get_db())"
         )
     return Factory(factory)
-
-
-def _name(fn: Callable[..., Any]) -> str:
-    return str(getattr(fn, "__name__", type(fn).__name__))
 
 
 class _Done(Awaitable[None]):

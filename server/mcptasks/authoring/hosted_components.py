@@ -12,8 +12,10 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.resources import FunctionResource
 
 from mcptasks.authoring.call_environment import CallEnvironment
+from mcptasks.authoring.call_facts import CallFacts
+from mcptasks.authoring.call_scope import CallScope
+from mcptasks.authoring.call_thread import CallSync, call_here
 from mcptasks.authoring.functions import is_async
-from mcptasks.authoring.injection import CallFacts, CallScope, CallSync, call_here
 from mcptasks.authoring.server_catalogue import ServerCatalogue
 from mcptasks.model.base import JsonObject
 from mcptasks.protocol.sdk_private import ServerInternals

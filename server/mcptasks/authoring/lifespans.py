@@ -8,8 +8,8 @@ from typing import Any, TypeAlias, TypeVar
 
 from mcp.server.mcpserver import MCPServer
 
-from mcptasks.authoring.injection import SharedValues
 from mcptasks.authoring.registrar import Registrar
+from mcptasks.authoring.shared_values import SharedValues
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from mcptasks.authoring.arguments import arguments_model, refuse_injected_in_uri
 from mcptasks.authoring.component_sources import ComponentSource, prefixed_name
 from mcptasks.authoring.declarations import Declarations, Declared, label_of, place_of
-from mcptasks.authoring.injection import injected_names, without_injected
+from mcptasks.authoring.injected_parameters import injected_names, without_injected
 from mcptasks.model.task import ComponentKind
 from mcptasks.model.task_config import DeclarationError, TaskConfig, TaskConfigError, TaskOption, resolve
 from mcptasks.protocol.sdk_private import Registration

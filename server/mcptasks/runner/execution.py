@@ -33,7 +33,9 @@ from mcp_types import (
 from mcp_types.version import LATEST_MODERN_VERSION, MODERN_PROTOCOL_VERSIONS
 from pydantic import BaseModel
 
-from mcptasks.authoring.injection import CallFacts, CallScope, CallSync, TaskInfo
+from mcptasks.authoring.call_facts import CallFacts, TaskInfo
+from mcptasks.authoring.call_scope import CallScope
+from mcptasks.authoring.call_thread import CallSync
 from mcptasks.authoring.progress import LatestReport, listening
 from mcptasks.gateway.contract import Assignment, ErrorOutcome, FailureOutcome, ResultOutcome
 from mcptasks.model.questions import Answer, QuestionError

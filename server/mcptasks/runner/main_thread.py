@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from mcptasks.authoring.injection import CallSync
+from mcptasks.authoring.call_thread import CallSync
 from mcptasks.runner.loop_thread import LoopJob
 from mcptasks.runner.signals import Terminated, Termination, terminate
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
-from mcptasks.authoring.injection import CallSync, TaskInfo, call_here
+from mcptasks.authoring.call_facts import TaskInfo
+from mcptasks.authoring.call_thread import CallSync, call_here
 from mcptasks.authoring.loader import LoadError, load_server
 from mcptasks.authoring.task_server import TaskServer
 from mcptasks.gateway.contract import Assignment, FailureOutcome, Outcome

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.authoring.injection import CallSync, call_here
+from mcptasks.authoring.call_thread import CallSync, call_here
 from mcptasks.runner.loop_thread import LoopThread
 from mcptasks.runner.main_thread import CallEndedError, run_beside, run_here
 from mcptasks.runner.signals import Terminated, Termination, carry_on
