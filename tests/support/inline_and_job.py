@@ -23,16 +23,16 @@ from pydantic import ValidationError
 from starlette.requests import Request as HttpRequest
 
 from mcptasks import TaskServer
-from mcptasks.authoring.call_thread import CallSync, call_here
 from mcptasks.gateway.contract import Assignment, ErrorOutcome, Outcome, ResultOutcome
 from mcptasks.model.questions import Answer, QuestionError
 from mcptasks.model.task import Component, JsonObject, Principal, Request
 from mcptasks.protocol.component_methods import METHOD_OF_KIND, request_params
 from mcptasks.protocol.requests import principal_of_caller
 from mcptasks.protocol.task_json import INVALID_RESULT
-from mcptasks.runner.execution import TaskDispatchContext, execute, find_target, runs_in_main_thread
-from mcptasks.runner.loop_thread import LoopJob, LoopThread
-from mcptasks.runner.main_thread import run_beside, run_here
+from mcptasks.runner.dispatch_context import TaskDispatchContext
+from mcptasks.runner.execution import ComponentExecution
+from mcptasks.runner.loop_thread import LoopThread
+from mcptasks.runner.main_thread import run_component
 from mcptasks.runner.signals import Termination
 from mcptasks.settings import Settings
 from tests.support.fake_gateway import an_assignment
@@ -141,17 +141,9 @@ def assignment_of(call: Call) -> Assignment:
 
 def outcome_in_job(server: TaskServer[Any], assignment: Assignment, heard: Heard | None = None) -> Outcome:
     """Run it as the runner's process does: synchronous functions in this thread, all else on a loop."""
-    channel, termination = heard or Heard(), Termination()
-    target = find_target(server.components, assignment)
-    if not runs_in_main_thread(target):
-        return run_here(execute(server.components, target, assignment, channel, call_here), termination)
-
-    with LoopThread() as loop:
-
-        def start(call_sync: CallSync) -> LoopJob[Outcome]:
-            return loop.submit(execute(server.components, target, assignment, channel, call_sync))
-
-        return run_beside(start, termination)
+    execution = ComponentExecution.of(server.components, assignment, heard or Heard())
+    with LoopThread() as loop_thread:
+        return run_component(execution, loop_thread, Termination())
 
 
 def _principal(token: AccessToken | None) -> Principal | None:

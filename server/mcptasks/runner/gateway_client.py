@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 60.0
 
-LOOK_SECONDS = 0.5
+PAUSE_STEP_SECONDS = 0.5
 """How soon a pause notices that there is less time than it thought."""
 
 _OVER = frozenset({RefusalCode.SUPERSEDED, RefusalCode.TASK_ENDED, RefusalCode.TASK_GONE})
@@ -53,7 +53,7 @@ class GatewayUnreachableError(Exception):
     """The gateway did not take the request in time."""
 
 
-class _TryAgainError(Exception):
+class _RetryableError(Exception):
     """The request came to nothing, and may come to something later."""
 
     def __init__(self, message: str, *, unauthorized: bool = False) -> None:
@@ -62,7 +62,7 @@ class _TryAgainError(Exception):
 
 
 @dataclass(frozen=True)
-class Pace:
+class RetryPace:
     """How often requests are repeated, in seconds. A token is given some time to become known."""
 
     first: float = 0.2
@@ -77,15 +77,15 @@ class Pace:
 class GatewayClient:
     """Calls the gateway. Use on one loop.
 
-    `trouble`: why the call that is being repeated came to nothing so far. `latest`: until when anything is repeated at
-    most, by `time.monotonic()`; may be set at any time, from any thread.
+    `last_failure`: why the call that is being repeated came to nothing so far. `retry_until`: until when anything is
+    repeated at most, by `time.monotonic()`; may be set at any time, from any thread.
     """
 
-    def __init__(self, url: str, token_file: Path, pace: Pace | None = None) -> None:
+    def __init__(self, url: str, token_file: Path, pace: RetryPace | None = None) -> None:
         self._token_file = token_file
-        self._pace = pace or Pace()
-        self.trouble: str | None = None
-        self.latest = math.inf
+        self._pace = pace or RetryPace()
+        self.last_failure: str | None = None
+        self.retry_until = math.inf
         self._http = httpx2.AsyncClient(
             base_url=url,
             timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
@@ -108,7 +108,7 @@ class GatewayClient:
         Raises:
             TaskOverError, RejectedError, GatewayUnreachableError
         """
-        answer = await self._insist("GET", ASSIGNMENT_PATH, None, deadline)
+        answer = await self._repeat("GET", ASSIGNMENT_PATH, None, deadline)
         try:
             return Assignment.model_validate_json(answer.content)
         except ValidationError as error:
@@ -120,7 +120,7 @@ class GatewayClient:
         """Report progress, once; gives whether the gateway has it. Raises TaskOverError."""
         try:
             await self._request("POST", PROGRESS_PATH, report.model_dump_json(by_alias=True).encode())
-        except (_TryAgainError, RejectedError) as error:
+        except (_RetryableError, RejectedError) as error:
             logger.debug("progress was not reported: %s", error)
             return False
         return True
@@ -135,7 +135,7 @@ class GatewayClient:
             TaskOverError, RejectedError, GatewayUnreachableError
         """
         body = report.model_dump_json(by_alias=True, exclude_none=True).encode()
-        return _answers(await self._insist("POST", INPUT_PATH, body, deadline))
+        return _answers(await self._repeat("POST", INPUT_PATH, body, deadline))
 
     async def answers(self, seconds: int, deadline: float) -> InputAnswers:
         """The answers to the task's questions, as soon as there is one; none after so many seconds.
@@ -143,7 +143,7 @@ class GatewayClient:
         Raises:
             TaskOverError, RejectedError, GatewayUnreachableError
         """
-        return _answers(await self._insist("GET", f"{INPUT_PATH}?seconds={seconds}", None, deadline))
+        return _answers(await self._repeat("GET", f"{INPUT_PATH}?seconds={seconds}", None, deadline))
 
     async def deliver(self, outcome: bytes, deadline: float) -> None:
         """Deliver the outcome, given as JSON. Harmless if it is there already.
@@ -154,18 +154,18 @@ class GatewayClient:
         Raises:
             TaskOverError, RejectedError, GatewayUnreachableError
         """
-        await self._insist("POST", OUTCOME_PATH, outcome, deadline)
+        await self._repeat("POST", OUTCOME_PATH, outcome, deadline)
 
-    async def _insist(self, method: str, path: str, body: bytes | None, deadline: float) -> httpx2.Response:
+    async def _repeat(self, method: str, path: str, body: bytes | None, deadline: float) -> httpx2.Response:
         attempt = 0
         unauthorized_since: float | None = None
         while True:
             try:
                 answer = await self._request(method, path, body)
-                self.trouble = None
+                self.last_failure = None
                 return answer
-            except _TryAgainError as error:
-                self.trouble = str(error)
+            except _RetryableError as error:
+                self.last_failure = str(error)
                 now = time.monotonic()
                 unauthorized_since = (unauthorized_since or now) if error.unauthorized else None
                 last = (
@@ -173,7 +173,7 @@ class GatewayClient:
                     if unauthorized_since is None
                     else min(deadline, unauthorized_since + self._pace.unauthorized)
                 )
-                if now >= min(last, self.latest):
+                if now >= min(last, self.retry_until):
                     raise GatewayUnreachableError(f"gave up on {method} {path}: {error}") from error
                 level = logging.WARNING if attempt in (0, 3) or attempt % 12 == 0 else logging.DEBUG
                 logger.log(level, "%s %s has to be repeated: %s", method, path, error)
@@ -181,11 +181,12 @@ class GatewayClient:
                 attempt += 1
 
     async def _pause(self, end: float) -> None:
-        while (left := min(end, self.latest) - time.monotonic()) > 0:  # noqa: ASYNC110 (signal handlers set `latest`)
-            await asyncio.sleep(min(left, LOOK_SECONDS))
+        # Signal handlers set `retry_until`.
+        while (left := min(end, self.retry_until) - time.monotonic()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(min(left, PAUSE_STEP_SECONDS))
 
     async def _request(self, method: str, path: str, body: bytes | None) -> httpx2.Response:
-        """One request. Raises _TryAgainError, TaskOverError, RejectedError."""
+        """One request. Raises _RetryableError, TaskOverError, RejectedError."""
         headers = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
         try:
             answer = await self._http.request(method, path, content=body, headers=headers)
@@ -195,7 +196,7 @@ class GatewayClient:
             ) from error
         except (httpx2.HTTPError, OSError) as error:
             where = self._http.base_url
-            raise _TryAgainError(
+            raise _RetryableError(
                 f"the gateway at {where} cannot be reached: {error or type(error).__name__}"
             ) from error
         if answer.is_success:
@@ -206,9 +207,9 @@ class GatewayClient:
         try:
             token = self._token_file.read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise _TryAgainError(f"the token cannot be read: {error}", unauthorized=True) from error
+            raise _RetryableError(f"the token cannot be read: {error}", unauthorized=True) from error
         if not token or not token.isascii() or not token.isprintable():
-            raise _TryAgainError(f"there is no token in {self._token_file}", unauthorized=True)
+            raise _RetryableError(f"there is no token in {self._token_file}", unauthorized=True)
         return token
 
 
@@ -224,9 +225,9 @@ def _refused(answer: httpx2.Response) -> Exception:
     try:
         refusal = Refusal.model_validate_json(answer.content)
     except ValidationError:
-        return _TryAgainError(f"HTTP {answer.status_code}, which is no answer of a gateway's")
+        return _RetryableError(f"HTTP {answer.status_code}, which is no answer of a gateway's")
     if refusal.code in _OVER:
         return TaskOverError(refusal.message)
     if refusal.code is RefusalCode.INVALID:
         return RejectedError(refusal.message)
-    return _TryAgainError(refusal.message, unauthorized=refusal.code in _UNAUTHORIZED)
+    return _RetryableError(refusal.message, unauthorized=refusal.code in _UNAUTHORIZED)

@@ -19,10 +19,16 @@ from typing import NoReturn
 
 from mcptasks.gateway.contract import RunnerExitCode
 from mcptasks.logs import configure_logging
-from mcptasks.runner.gateway_client import GatewayClient, GatewayUnreachableError, Pace, RejectedError, TaskOverError
+from mcptasks.runner.gateway_client import (
+    GatewayClient,
+    GatewayUnreachableError,
+    RejectedError,
+    RetryPace,
+    TaskOverError,
+)
 from mcptasks.runner.loop_thread import LoopThread
 from mcptasks.runner.process import TaskProcess
-from mcptasks.runner.signals import Terminated, Termination, carry_on
+from mcptasks.runner.signals import Termination, TerminationRequested, carry_on
 from mcptasks.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -32,7 +38,7 @@ AT_EXIT_SECONDS = 1.0
 """How long handlers registered with `atexit` may take, for example to send the last traces."""
 
 
-def run(settings: Settings, pace: Pace | None = None) -> int:
+def run(settings: Settings, pace: RetryPace | None = None) -> int:
     """Run the Pod's task; gives the exit code. Only in the main thread.
 
     The process should end with `leave`: what the component has left running must not keep the Pod.
@@ -50,7 +56,7 @@ def run(settings: Settings, pace: Pace | None = None) -> int:
         except (GatewayUnreachableError, RejectedError) as error:
             logger.error("%s", error)
             return RunnerExitCode.GATEWAY_UNREACHABLE
-        except Terminated:
+        except TerminationRequested:
             return _terminated(termination)
         except KeyboardInterrupt:
             logger.error("the tool ended the process with KeyboardInterrupt")
@@ -63,7 +69,9 @@ def run(settings: Settings, pace: Pace | None = None) -> int:
 
 
 @contextlib.contextmanager
-def _process(settings: Settings, termination: Termination, started: float, pace: Pace | None) -> Iterator[TaskProcess]:
+def _process(
+    settings: Settings, termination: Termination, started: float, pace: RetryPace | None
+) -> Iterator[TaskProcess]:
     with LoopThread() as loop_thread:
         client = GatewayClient(settings.gateway_url, settings.token_file, pace)
         try:
@@ -101,9 +109,9 @@ def _write_lines_at_once() -> None:
 
 def leave(code: int) -> NoReturn:
     """End the process now, whatever threads and child processes the component has left running."""
-    last_words = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
-    last_words.start()
-    last_words.join(AT_EXIT_SECONDS)
+    exit_handlers = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
+    exit_handlers.start()
+    exit_handlers.join(AT_EXIT_SECONDS)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from mcptasks.authoring.call_thread import CallSync
-from mcptasks.runner.loop_thread import LoopJob
-from mcptasks.runner.signals import Terminated, Termination, terminate
+from mcptasks.authoring.call_thread import CallSync, call_here
+from mcptasks.gateway.contract import Outcome
+from mcptasks.runner.execution import ComponentExecution
+from mcptasks.runner.loop_thread import LoopJob, LoopThread
+from mcptasks.runner.signals import Termination, TerminationRequested, terminate
 
 T = TypeVar("T")
 
@@ -87,8 +89,8 @@ class MainThreadCalls:
     def interrupt(self) -> None:
         """From a signal handler: end the function that is being called, or else the job."""
         if self._calling:
-            raise Terminated
-        self.ending = self.ending or Terminated()
+            raise TerminationRequested
+        self.ending = self.ending or TerminationRequested()
         if self._job is not None:
             self._job.cancel()
 
@@ -118,6 +120,20 @@ class MainThreadCalls:
             self._calling = False
 
 
+def run_component(execution: ComponentExecution, loop_thread: LoopThread, termination: Termination) -> Outcome:
+    """Run a component: a synchronous function here, with a loop beside it, all else on a loop that is here.
+
+    Raises the BaseException that has asked the process to end.
+    """
+    if not execution.is_synchronous:
+        return run_here(execution.run(call_here), termination)
+
+    def start(call_sync: CallSync) -> LoopJob[Outcome]:
+        return loop_thread.submit(execution.run(call_sync))
+
+    return run_beside(start, termination)
+
+
 def run_beside(start: Callable[[CallSync], LoopJob[T]], termination: Termination) -> T:
     """Run a job on the loop beside the main thread; what it wants called is called here.
 
@@ -137,7 +153,7 @@ def run_beside(start: Callable[[CallSync], LoopJob[T]], termination: Termination
 def run_here(work: Coroutine[Any, Any, T], termination: Termination) -> T:
     """Run the coroutine on a loop in the main thread.
 
-    Raises whatever it raises; Terminated where a signal has cancelled it.
+    Raises whatever it raises; TerminationRequested where a signal has cancelled it.
     """
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NoReturn
 
 from mcptasks.authoring.call_facts import TaskInfo
-from mcptasks.authoring.call_thread import CallSync, call_here
 from mcptasks.authoring.loader import LoadError, load_server
 from mcptasks.authoring.task_server import TaskServer
 from mcptasks.gateway.contract import Assignment, FailureOutcome, Outcome
 from mcptasks.logs import bind_task
-from mcptasks.model.questions import Answer
 from mcptasks.model.task import Reason
-from mcptasks.runner.delivery import encoded, exit_code, not_serializable, within_limit
-from mcptasks.runner.execution import execute, find_target, runs_in_main_thread
+from mcptasks.runner.execution import ComponentExecution
+from mcptasks.runner.gateway_channel import GatewayChannel
 from mcptasks.runner.gateway_client import GatewayClient, GatewayUnreachableError, RejectedError, TaskOverError
-from mcptasks.runner.loop_thread import LoopJob, LoopThread
-from mcptasks.runner.main_thread import run_beside, run_here
-from mcptasks.runner.question_channel import Questions
-from mcptasks.runner.reporter import Reporter
-from mcptasks.runner.signals import Terminated, Termination
+from mcptasks.runner.loop_thread import LoopThread
+from mcptasks.runner.main_thread import run_component
+from mcptasks.runner.outcome_encoding import encoded, exit_code, not_serializable, within_limit
+from mcptasks.runner.signals import Termination, TerminationRequested, terminate
 from mcptasks.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -35,38 +30,8 @@ ASSIGNMENT_SECONDS = 3600.0
 LEAST_DELIVERY_SECONDS = 30.0
 """How long delivery is tried for where the deadline has passed; the kubelet ends it sooner if it wants to."""
 
-FAREWELL_SECONDS = 5.0
-"""How much of the grace period is left for the process to say that it could not deliver: killed, it can not."""
-
-
-@dataclass(frozen=True)
-class _Channel:
-    """What a running component says to the outside: reports go one way, questions wait for their answers."""
-
-    reporter: Reporter
-    questions: Questions
-
-    async def progress(self, current: float, total: float | None, message: str | None) -> None:
-        await self.reporter.progress(current, total, message)
-
-    def log(self, level: str, data: object) -> None:
-        self.reporter.log(level, data)
-
-    async def ask(self, method: str, params_text: str, message: str | None) -> Answer:
-        return await self.questions.ask(method, params_text, message)
-
-
-@dataclass(frozen=True)
-class _Talk:
-    """The channel, and the task on the loop that fetches the answers for it."""
-
-    channel: _Channel
-    answers: asyncio.Task[None]
-
-    async def end(self) -> None:
-        """On the loop: send the last report, then nothing more."""
-        await self.channel.reporter.flush()
-        self.answers.cancel()
+REPORT_SECONDS = 5.0
+"""How much of the grace period is kept for the process to say that it could not deliver: once killed, it cannot."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +50,7 @@ class TaskProcess:
         Raises:
             TaskOverError: the gateway says that there is nothing left to do.
             GatewayUnreachableError, RejectedError: no assignment, or the outcome could not be delivered.
-            Terminated: a signal has ended the work; whatever else the component ended the process with.
+            TerminationRequested: a signal has ended the work; whatever else the component ended the process with.
         """
         assignment = self._assignment()
         with bind_task(assignment.task_id):
@@ -95,35 +60,29 @@ class TaskProcess:
     def _assignment(self) -> Assignment:
         try:
             return self.loop_thread.run(self.client.assignment(self.started + ASSIGNMENT_SECONDS))
-        except Terminated:
+        except TerminationRequested:
             # The kubelet ends the Pod at its deadline: what kept it from running says more than that.
-            if self.client.trouble is None:
+            if self.client.last_failure is None:
                 raise
-            raise GatewayUnreachableError(f"ended without an assignment: {self.client.trouble}") from None
+            raise GatewayUnreachableError(f"ended without an assignment: {self.client.last_failure}") from None
 
     def _run(self, assignment: Assignment) -> int:
-        talk = self.loop_thread.run(self._start_talking(assignment))
-        outcome = self._outcome(assignment, talk.channel)
-        with self.termination.reacting(self._hurry):
+        channel = self.loop_thread.run(GatewayChannel.opened(self.client, assignment, self._end_task))
+        outcome = self._outcome(assignment, channel)
+        with self.termination.reacting(self._limit_delivery):
             self._leave_if_terminated()
             limited = within_limit(outcome, assignment.max_result_bytes)
             code, body = exit_code(limited), encoded(limited)
             del outcome, limited
-            self.loop_thread.run(self._bring_home(assignment, talk, body))
+            self.loop_thread.run(self._deliver(assignment, channel, body))
         logger.info("the outcome is recorded")
         return code
-
-    async def _start_talking(self, assignment: Assignment) -> _Talk:
-        loop = asyncio.get_running_loop()
-        reporter = Reporter(self.client, assignment.progress_interval_seconds, self._end_task)
-        questions = Questions(self.client, assignment.attempt, loop, self._end_task)
-        return _Talk(_Channel(reporter, questions), loop.create_task(questions.run()))
 
     def _end_task(self, error: TaskOverError) -> None:
         logger.warning("ending the tool: %s", error)
         self.termination.end_task()
 
-    def _outcome(self, assignment: Assignment, channel: _Channel) -> Outcome:
+    def _outcome(self, assignment: Assignment, channel: GatewayChannel) -> Outcome:
         try:
             server = self._load(assignment)
         except LoadError as error:
@@ -134,24 +93,14 @@ class TaskProcess:
                 message=f"{error}. Make sure that the task Pods' image has the module and all that it imports.",
             )
         self._leave_if_terminated()
-        return self._execute(server, assignment, channel)
+        execution = ComponentExecution.of(server.components, assignment, channel, self._task_info(assignment))
+        return run_component(execution, self.loop_thread, self.termination)
 
     def _load(self, assignment: Assignment) -> TaskServer[object]:
         module = self.settings.module or assignment.module
         if not module:
             raise LoadError("neither the Pod (MCPTASKS_MODULE) nor the server says which module to run")
         return load_server(module)
-
-    def _execute(self, server: TaskServer[object], assignment: Assignment, channel: _Channel) -> Outcome:
-        task = self._task_info(assignment)
-        target = find_target(server.components, assignment)
-        if not runs_in_main_thread(target):
-            return run_here(execute(server.components, target, assignment, channel, call_here, task), self.termination)
-
-        def start(call_sync: CallSync) -> LoopJob[Outcome]:
-            return self.loop_thread.submit(execute(server.components, target, assignment, channel, call_sync, task))
-
-        return run_beside(start, self.termination)
 
     def _task_info(self, assignment: Assignment) -> TaskInfo:
         left = self._deadline(assignment) - time.monotonic()
@@ -165,10 +114,10 @@ class TaskProcess:
     def _leave_if_terminated(self) -> None:
         """A component that swallowed its end has still been asked to end."""
         if self.termination.requested:
-            _terminated()
+            terminate()
 
-    async def _bring_home(self, assignment: Assignment, talk: _Talk, body: bytes) -> None:
-        await talk.end()
+    async def _deliver(self, assignment: Assignment, channel: GatewayChannel, body: bytes) -> None:
+        await channel.aclose()
         deadline = max(self._deadline(assignment), time.monotonic() + LEAST_DELIVERY_SECONDS)
         try:
             await self.client.deliver(body, deadline)
@@ -176,14 +125,10 @@ class TaskProcess:
             logger.error("the gateway does not take the outcome: %s", error)
             await self.client.deliver(encoded(not_serializable(str(error))), deadline)
 
-    def _hurry(self) -> None:
+    def _limit_delivery(self) -> None:
         """Asked to end while the outcome is on its way: go on for most of the grace period."""
         grace = self.settings.grace_seconds
-        self.client.latest = time.monotonic() + grace - min(FAREWELL_SECONDS, grace / 2)
+        self.client.retry_until = time.monotonic() + grace - min(REPORT_SECONDS, grace / 2)
 
     def _deadline(self, assignment: Assignment) -> float:
         return self.started + (assignment.timeout_seconds or self.settings.default_timeout_seconds)
-
-
-def _terminated() -> NoReturn:
-    raise Terminated

@@ -23,7 +23,7 @@ from mcptasks.runner.gateway_client import GatewayClient, GatewayUnreachableErro
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 20
-INSIST_SECONDS = 3600.0
+RETRY_SECONDS = 3600.0
 LEAST_PAUSE_SECONDS = 0.05
 """Between two polls, for a gateway that answers at once with nothing."""
 
@@ -31,7 +31,7 @@ MAX_MESSAGE = 1024
 
 
 @dataclass(frozen=True, eq=False)
-class _Open:
+class _OpenQuestion:
     question: Question
     answer: Future[Answer] = field(default_factory=Future)
 
@@ -45,7 +45,7 @@ class _Open:
             self.answer.set_exception(QuestionError(why))
 
 
-class Questions:
+class QuestionChannel:
     """Takes questions from any loop. `on_over` is called once, on this one's thread, when the task is over.
 
     Keys have the number of the attempt and of the question in it, so that none is ever used again.
@@ -64,8 +64,8 @@ class Questions:
         self._on_over = on_over
         self._guard = threading.Lock()
         self._count = 0
-        self._open: dict[str, _Open] = {}
-        self._told: frozenset[str] = frozenset()
+        self._open: dict[str, _OpenQuestion] = {}
+        self._reported: frozenset[str] = frozenset()
         self._changed = asyncio.Event()
 
     async def ask(self, method: str, params_text: str, message: str | None) -> Answer:
@@ -77,7 +77,7 @@ class Questions:
             self._count += 1
             key = f"{self._attempt}-{self._count}"
             short = None if message is None else message[:MAX_MESSAGE]
-            asked = _Open(Question(key=key, method=method, params_text=params_text, message=short))
+            asked = _OpenQuestion(Question(key=key, method=method, params_text=params_text, message=short))
             self._open[key] = asked
         logger.info("waiting for input: %s", short or method)
         self._wake()
@@ -104,38 +104,38 @@ class Questions:
         while True:
             self._changed.clear()
             asked = self._snapshot()
-            if asked.keys() != self._told:
-                await self._tell(asked)
+            if asked.keys() != self._reported:
+                await self._report(asked)
             elif not asked:
                 return
             else:
                 await self._poll(asked)
 
-    def _snapshot(self) -> dict[str, _Open]:
+    def _snapshot(self) -> dict[str, _OpenQuestion]:
         with self._guard:
             return {key: each for key, each in self._open.items() if not each.answer.done()}
 
-    async def _tell(self, asked: Mapping[str, _Open]) -> None:
+    async def _report(self, asked: Mapping[str, _OpenQuestion]) -> None:
         report = InputReport(questions=[each.question for each in asked.values()])
         try:
-            given = await self._client.ask(report, time.monotonic() + INSIST_SECONDS)
+            given = await self._client.ask(report, time.monotonic() + RETRY_SECONDS)
         except RejectedError as error:
             self._refuse(asked, str(error))
         except GatewayUnreachableError as error:
             logger.error("the question cannot be asked yet: %s", error)
         else:
-            self._told = frozenset(asked)
+            self._reported = frozenset(asked)
             self._settle(asked, given.answers)
 
-    def _refuse(self, asked: Mapping[str, _Open], why: str) -> None:
+    def _refuse(self, asked: Mapping[str, _OpenQuestion], why: str) -> None:
         """What the gateway has not taken yet is what it does not take."""
         for key, each in asked.items():
-            if key not in self._told:
+            if key not in self._reported:
                 each.refuse(why)
 
-    async def _poll(self, asked: Mapping[str, _Open]) -> None:
+    async def _poll(self, asked: Mapping[str, _OpenQuestion]) -> None:
         """Wait for answers, or until something else is asked."""
-        polling = asyncio.ensure_future(self._client.answers(POLL_SECONDS, time.monotonic() + INSIST_SECONDS))
+        polling = asyncio.ensure_future(self._client.answers(POLL_SECONDS, time.monotonic() + RETRY_SECONDS))
         changing = asyncio.ensure_future(self._changed.wait())
         try:
             await asyncio.wait([polling, changing], return_when=asyncio.FIRST_COMPLETED)
@@ -150,7 +150,7 @@ class Questions:
                 each.cancel()
             await asyncio.wait([polling, changing])
 
-    def _settle(self, asked: Mapping[str, _Open], given: list[InputAnswer]) -> None:
+    def _settle(self, asked: Mapping[str, _OpenQuestion], given: list[InputAnswer]) -> None:
         for answer in given:
             if (each := asked.get(answer.key)) is not None:
                 each.settle(Answer(answer.text, answer.error))

@@ -19,13 +19,13 @@ Reaction = Callable[[], None]
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Terminated(BaseException):
+class TerminationRequested(BaseException):
     """The process has been asked to end."""
 
 
 def terminate() -> None:
     """End what the main thread is doing by an exception."""
-    raise Terminated
+    raise TerminationRequested
 
 
 def carry_on() -> None:

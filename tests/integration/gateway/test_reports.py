@@ -20,8 +20,8 @@ from mcptasks.kube.errors import UnavailableError
 from mcptasks.kube.task_objects import StatusChange, TaskClient
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask, Phase
-from mcptasks.runner.delivery import encoded
-from mcptasks.runner.gateway_client import GatewayClient, Pace
+from mcptasks.runner.gateway_client import GatewayClient, RetryPace
+from mcptasks.runner.outcome_encoding import encoded
 from mcptasks.settings import KIB, MIB, Settings
 from mcptasks.tasks.results import Results
 from tests.integration.gateway.harness import GatewayWorld, Runner, code, result
@@ -407,7 +407,7 @@ class TestBodies:
         with running_redis() as server:
             settings = Settings(redis_url=server.url)
             async with world.served(settings) as url, Results.from_settings(settings) as results:
-                client = GatewayClient(url, token_file, Pace(first=0.01))
+                client = GatewayClient(url, token_file, RetryPace(first=0.01))
                 deadline = anyio.current_time() + 30
                 assignment = await client.assignment(deadline)
                 assert assignment.uid == task["metadata"]["uid"]

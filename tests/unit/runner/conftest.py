@@ -18,10 +18,10 @@ from tests.support.fake_gateway import FakeGateway
 SCRIPT = """
 import sys
 from mcptasks.runner.main import leave, run
-from mcptasks.runner.gateway_client import Pace
+from mcptasks.runner.gateway_client import RetryPace
 from mcptasks.settings import Settings
 
-leave(run(Settings(), Pace(first=0.01, longest=0.05, unauthorized=0.3)))
+leave(run(Settings(), RetryPace(first=0.01, longest=0.05, unauthorized=0.3)))
 """
 
 HEADER = """

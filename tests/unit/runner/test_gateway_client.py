@@ -12,8 +12,8 @@ from mcptasks.gateway.contract import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PA
 from mcptasks.runner.gateway_client import (
     GatewayClient,
     GatewayUnreachableError,
-    Pace,
     RejectedError,
+    RetryPace,
     TaskOverError,
 )
 from tests.support.fake_gateway import Answer, FakeGateway, an_assignment, refusal
@@ -21,7 +21,7 @@ from tests.support.redis import free_port
 
 pytestmark = pytest.mark.anyio
 
-QUICK = Pace(first=0.01, longest=0.02, unauthorized=0.2)
+QUICK = RetryPace(first=0.01, longest=0.02, unauthorized=0.2)
 
 
 def soon(seconds: float = 10) -> float:
@@ -170,7 +170,7 @@ async def test_progress_of_a_task_that_is_over_says_so(client: GatewayClient, ga
 
 
 async def test_delays_double_up_to_the_longest_and_are_spread() -> None:
-    pace = Pace(first=0.2, longest=5)
+    pace = RetryPace(first=0.2, longest=5)
     for attempt, most in enumerate([0.2, 0.4, 0.8, 1.6, 3.2, 5, 5]):
         delays = {pace.delay(attempt) for _ in range(50)}
         assert len(delays) > 1

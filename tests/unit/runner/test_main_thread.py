@@ -17,7 +17,7 @@ import pytest
 from mcptasks.authoring.call_thread import CallSync, call_here
 from mcptasks.runner.loop_thread import LoopThread
 from mcptasks.runner.main_thread import CallEndedError, run_beside, run_here
-from mcptasks.runner.signals import Terminated, Termination, carry_on
+from mcptasks.runner.signals import Termination, TerminationRequested, carry_on
 
 Job = Callable[[CallSync], Coroutine[Any, Any, Any]]
 
@@ -155,7 +155,7 @@ class TestSignalsBeside:
             finally:
                 seen.append("job")
 
-        with pytest.raises(Terminated):
+        with pytest.raises(TerminationRequested):
             beside(job)
         assert seen == ["function", "job"]
         assert termination.exit_code == 143
@@ -171,7 +171,7 @@ class TestSignalsBeside:
                 await asyncio.sleep(0.05)
                 seen.append("job")
 
-        with pytest.raises(Terminated):
+        with pytest.raises(TerminationRequested):
             beside(job)
         assert seen == ["job"]
 
@@ -180,7 +180,7 @@ class TestSignalsBeside:
             signal.raise_signal(signal.SIGTERM)
             return loop_thread.submit(asyncio.sleep(30))
 
-        with pytest.raises(Terminated):
+        with pytest.raises(TerminationRequested):
             run_beside(start, termination)
 
     def test_after_a_signal_no_function_is_begun(self, beside: Callable[[Job], Any]) -> None:
@@ -193,7 +193,7 @@ class TestSignalsBeside:
             finally:
                 await call(lambda: begun.append("function"))
 
-        with pytest.raises(Terminated):
+        with pytest.raises(TerminationRequested):
             beside(job)
         assert begun == []
 
@@ -212,7 +212,7 @@ class TestSignalsBeside:
         async def job(call: CallSync) -> None:
             await call(work)
 
-        with pytest.raises(Terminated):
+        with pytest.raises(TerminationRequested):
             beside(job)
         assert seen == ["cleaned up"]
 
@@ -251,7 +251,7 @@ class TestHere:
                 await asyncio.sleep(0.01)
                 seen.append("cleaned up")
 
-        with pytest.raises(Terminated):
+        with pytest.raises(TerminationRequested):
             run_here(job(), termination)
         assert seen == ["cleaned up"]
 
@@ -290,7 +290,7 @@ class TestHere:
 
 class TestTermination:
     def test_the_main_thread_is_ended_by_default(self, termination: Termination) -> None:
-        with pytest.raises(Terminated):
+        with pytest.raises(TerminationRequested):
             sigterm()
         assert (termination.signal, termination.exit_code) == (signal.SIGTERM, 143)
 
@@ -299,7 +299,7 @@ class TestTermination:
             os.kill(os.getpid(), signal.SIGTERM)
             await asyncio.sleep(30)
 
-        with pytest.raises(Terminated):
+        with pytest.raises(TerminationRequested):
             loop_thread.run(job())
 
     def test_work_that_must_be_finished_is_left_alone(self, termination: Termination) -> None:
@@ -310,7 +310,7 @@ class TestTermination:
     def test_a_task_that_is_over_ends_the_work_from_any_thread_with_exit_code_0(self, termination: Termination) -> None:
         thread = threading.Timer(0.05, termination.end_task)
         thread.start()
-        with pytest.raises(Terminated):
+        with pytest.raises(TerminationRequested):
             time.sleep(30)
         thread.join()
         assert termination.exit_code == 0

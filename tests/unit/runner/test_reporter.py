@@ -13,7 +13,7 @@ import anyio
 import pytest
 
 from mcptasks.gateway.contract import PROGRESS_PATH, RefusalCode
-from mcptasks.runner.gateway_client import GatewayClient, Pace, TaskOverError
+from mcptasks.runner.gateway_client import GatewayClient, RetryPace, TaskOverError
 from mcptasks.runner.reporter import Reporter
 from tests.support.fake_gateway import Answer, FakeGateway, refusal
 
@@ -37,7 +37,7 @@ async def reporting(
     gateway: FakeGateway, token_file: Path, interval: float = 0.05, over: Heard | None = None
 ) -> AsyncIterator[Reporter]:
     """A reporter that runs on this loop."""
-    client = GatewayClient(gateway.url, token_file, Pace())
+    client = GatewayClient(gateway.url, token_file, RetryPace())
     yield Reporter(client, interval, over or Heard())
     await client.aclose()
 

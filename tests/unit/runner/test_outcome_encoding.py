@@ -8,7 +8,7 @@ import pytest
 
 from mcptasks.gateway.contract import ErrorOutcome, FailureOutcome, Outcome, ResultOutcome
 from mcptasks.model.task import Reason
-from mcptasks.runner.delivery import encoded, exit_code, utf8_size, within_limit
+from mcptasks.runner.outcome_encoding import encoded, exit_code, utf8_size, within_limit
 
 
 @pytest.mark.parametrize("text", ["", "plain", "é", "日本", "🎉", "\x7f\x80"])
