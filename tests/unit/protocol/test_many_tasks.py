@@ -8,7 +8,6 @@ import pytest
 
 from mcptasks.kube.watch_cache import without_bookkeeping
 from mcptasks.model.base import JsonObject
-from mcptasks.tasks.cached_tasks import CACHED_RESULT_CHARACTERS, cached
 from mcptasks.tasks.task_list import PAGE_SIZE
 from tests.unit.protocol.conftest import Endpoint
 
@@ -68,13 +67,6 @@ class TestMemory:
         kept = without_bookkeeping(item)
         assert kept["metadata"] == old_task("a")["metadata"] | {"annotations": {"note": "mine"}}
         assert "managedFields" in item["metadata"], "what is given is not changed"
-
-    def test_a_small_result_is_kept_and_a_large_one_is_not(self) -> None:
-        for size, is_kept in ((CACHED_RESULT_CHARACTERS, True), (CACHED_RESULT_CHARACTERS + 1, False)):
-            item = old_task("a") | {"status": {"phase": "completed", "result": {"text": "x" * size, "sizeBytes": size}}}
-            result = cached(item)["status"]["result"]
-            assert ("text" in result) is is_kept
-            assert result["sizeBytes"] == size
 
     def test_a_large_result_can_be_read_all_the_same(self, single_user_endpoint: Endpoint) -> None:
         task_id = single_user_endpoint.make()

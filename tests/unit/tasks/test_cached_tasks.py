@@ -1,0 +1,60 @@
+"""What a replica keeps of a task, and what it reads off it without parsing it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Principal
+from mcptasks.tasks.cached_tasks import (
+    CACHED_RESULT_CHARACTERS,
+    cached,
+    has_ended,
+    is_gone,
+    server_of,
+    unfinished_owner,
+)
+from mcptasks.tasks.owners import caller_key, owner_of
+from tests.unit.tasks.objects import MINE, task_object
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("size", "is_kept"), [(CACHED_RESULT_CHARACTERS, True), (CACHED_RESULT_CHARACTERS + 1, False)])
+def test_a_small_result_is_kept_and_a_large_one_is_not(size: int, is_kept: bool) -> None:
+    item = task_object(status={"phase": "completed", "result": {"text": "x" * size, "sizeBytes": size}})
+    result = cached(item)["status"]["result"]
+    assert ("text" in result) is is_kept
+    assert result["sizeBytes"] == size
+    assert "text" in item["status"]["result"], "what is given is not changed"
+
+
+@pytest.mark.parametrize(
+    ("status", "ended"), [(None, False), ({}, False), ({"phase": "input_required"}, False), ({"phase": "failed"}, True)]
+)
+def test_whether_a_task_has_ended(status: JsonObject | None, ended: bool) -> None:
+    item = task_object(status=status, principal=MINE)
+    assert has_ended(item) is ended
+    assert unfinished_owner(item) == (None if ended else ("default", ("c", "i", "s")))
+
+
+@pytest.mark.parametrize(
+    ("expires", "gone"), [(None, False), ("2026-01-01T00:00:01Z", False), ("2026-01-01T00:00:00Z", True)]
+)
+def test_a_task_is_gone_when_it_expires(expires: str | None, gone: bool) -> None:
+    assert is_gone(task_object(status={"expiresAt": expires}), NOW) is gone
+
+
+def test_a_task_made_with_kubectl_has_the_default_server_and_no_owner() -> None:
+    item = task_object()
+    del item["spec"]["server"]
+    assert server_of(item) == "default"
+    assert owner_of(item) is None
+
+
+@pytest.mark.parametrize("principal", [None, {}, MINE, {"clientId": "c"}, MINE | {"scopes": ["x"]}])
+def test_the_owner_of_an_object_is_the_key_of_its_principal(principal: JsonObject | None) -> None:
+    item = task_object() if principal is None else task_object(principal=principal)
+    assert owner_of(item) == caller_key(None if principal is None else Principal.model_validate(principal))

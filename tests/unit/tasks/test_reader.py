@@ -1,0 +1,165 @@
+"""How old the task may be that a reader gives, what it costs, and who may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias, cast
+
+import pytest
+
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.errors import UnavailableError
+from mcptasks.kube.kinds import MCP_TASKS
+from mcptasks.kube.task_objects import TaskClient
+from mcptasks.kube.watch_cache import WatchCache
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Phase, Principal
+from mcptasks.tasks.cached_tasks import CACHED_RESULT_CHARACTERS, cached
+from mcptasks.tasks.limits import RateLimit
+from mcptasks.tasks.reader import StoredTask, TaskReader
+from mcptasks.tasks.service_errors import TaskNotFoundError, UnavailableServiceError
+from tests.support.doubles import MemoryTasks
+from tests.unit.tasks.objects import MINE, NAMESPACE, task_object
+
+pytestmark = pytest.mark.anyio
+
+AWAY = UnavailableError(0, "Unavailable", "cannot reach it")
+ENDED = {"phase": "completed"}
+EXPIRED = ENDED | {"expiresAt": "2001-01-01T00:00:00Z"}
+
+Read: TypeAlias = Callable[[TaskReader], Awaitable[StoredTask]]
+
+READS: dict[str, Read] = {
+    "known": lambda reader: reader.known("a", None),
+    "recent": lambda reader: reader.recent("a", None),
+    "current": lambda reader: reader.current("a", None),
+}
+each_read = pytest.mark.parametrize("read", READS.values(), ids=READS.keys())
+
+
+@pytest.fixture
+def tasks() -> MemoryTasks:
+    return MemoryTasks()
+
+
+@pytest.fixture
+def cache() -> WatchCache:
+    return WatchCache(cast(KubeClient, None), MCP_TASKS, NAMESPACE, trim=cached)
+
+
+@pytest.fixture
+def reader(tasks: MemoryTasks, cache: WatchCache) -> TaskReader:
+    return TaskReader("default", NAMESPACE, cast(TaskClient, tasks), cache, RateLimit(0))
+
+
+@each_read
+async def test_a_task_that_the_cache_does_not_have_is_read_once(
+    tasks: MemoryTasks, reader: TaskReader, read: Read
+) -> None:
+    tasks.items["a"] = task_object()
+    assert (await read(reader)).task.name == "a"
+    assert tasks.reads == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "phase", "reads"),
+    [("known", Phase.WORKING, 0), ("recent", Phase.COMPLETED, 1), ("current", Phase.COMPLETED, 1)],
+)
+async def test_of_a_task_whose_end_the_cache_has_not_heard_of(
+    tasks: MemoryTasks, cache: WatchCache, reader: TaskReader, name: str, phase: Phase, reads: int
+) -> None:
+    cache.add(task_object(version=1))
+    tasks.items["a"] = task_object(version=2, status=ENDED)
+    assert (await READS[name](reader)).task.phase is phase
+    assert tasks.reads == reads
+
+
+@pytest.mark.parametrize(("name", "reads"), [("known", 0), ("recent", 0), ("current", 1)])
+async def test_of_a_task_whose_end_the_cache_has(
+    tasks: MemoryTasks, cache: WatchCache, reader: TaskReader, name: str, reads: int
+) -> None:
+    tasks.items["a"] = task_object(status=ENDED)
+    cache.add(tasks.items["a"])
+    await READS[name](reader)
+    assert tasks.reads == reads
+
+
+async def test_what_the_watch_has_brought_since_counts(
+    tasks: MemoryTasks, cache: WatchCache, reader: TaskReader
+) -> None:
+    cache.add(task_object(version=2, status=ENDED))
+    tasks.items["a"] = task_object(version=1)
+    assert (await reader.current("a", None)).task.terminal
+
+
+async def test_where_nobody_answers_recent_gives_what_is_known_and_current_says_so(
+    tasks: MemoryTasks, cache: WatchCache, reader: TaskReader
+) -> None:
+    cache.add(task_object())
+    tasks.fail_with = AWAY
+    assert (await reader.recent("a", None)).task.phase is Phase.WORKING
+    with pytest.raises(UnavailableServiceError):
+        await reader.current("a", None)
+
+
+async def test_recent_reads_no_more_often_than_it_may(tasks: MemoryTasks, cache: WatchCache) -> None:
+    reader = TaskReader("default", NAMESPACE, cast(TaskClient, tasks), cache, RateLimit(0.001))
+    tasks.items["a"] = task_object()
+    cache.add(tasks.items["a"])
+    for _ in range(5):
+        await reader.recent("a", None)
+    assert tasks.reads == 1
+
+
+async def test_what_is_read_anew_has_its_large_result(
+    tasks: MemoryTasks, cache: WatchCache, reader: TaskReader
+) -> None:
+    text = "x" * (CACHED_RESULT_CHARACTERS + 1)
+    tasks.items["a"] = task_object(version=2, status=ENDED | {"result": {"text": text, "sizeBytes": len(text)}})
+    cache.add(task_object(version=1))
+    result = (await reader.recent("a", None)).task.status.result
+    assert result is not None
+    assert result.text == text
+
+
+async def test_a_task_that_took_the_place_of_an_expired_one_is_found(
+    tasks: MemoryTasks, cache: WatchCache, reader: TaskReader
+) -> None:
+    cache.add(task_object(version=1, status=EXPIRED))
+    tasks.items["a"] = task_object(version=5)
+    assert (await reader.known("a", None)).task.phase is Phase.WORKING
+
+
+@each_read
+@pytest.mark.parametrize(
+    "item",
+    [
+        pytest.param(task_object(status=EXPIRED), id="expired"),
+        pytest.param(task_object(server="another"), id="another server's"),
+        pytest.param(task_object(principal=MINE), id="another principal's"),
+        pytest.param(
+            task_object() | {"metadata": task_object()["metadata"] | {"deletionTimestamp": "2000-01-01T00:00:00Z"}},
+            id="being deleted",
+        ),
+    ],
+)
+async def test_a_task_that_the_caller_may_not_see_is_not_found(
+    tasks: MemoryTasks, cache: WatchCache, reader: TaskReader, read: Read, item: JsonObject
+) -> None:
+    tasks.items["a"] = item
+    cache.add(item)
+    with pytest.raises(TaskNotFoundError):
+        await read(reader)
+
+
+async def test_its_own_principal_sees_a_task(cache: WatchCache, reader: TaskReader) -> None:
+    cache.add(task_object(principal=MINE))
+    principal = Principal(client_id="c", issuer="i", subject="s", scopes=["more"])
+    assert (await reader.known("a", principal)).task.name == "a"
+
+
+async def test_what_is_no_name_never_reaches_the_api_server(tasks: MemoryTasks, reader: TaskReader) -> None:
+    for name in ("../secrets", "", "A"):
+        with pytest.raises(TaskNotFoundError):
+            await reader.current(name, None)
+    assert tasks.reads == 0
