@@ -4,7 +4,8 @@ It serves the part of the Kubernetes API that mcptasks uses. For development and
 objects live in memory, Pods are processes of the user that starts it.
 """
 
-from mcptasks_embedded.cluster import ClusterConfig, ClusterError, LocalCluster, LocalClusterThread
+from mcptasks_embedded.cluster import ClusterConfig, ClusterError, EmbeddedCluster
+from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
 from mcptasks_embedded.controllers.job_decision import Backoff
 
-__all__ = ["Backoff", "ClusterConfig", "ClusterError", "LocalCluster", "LocalClusterThread"]
+__all__ = ["Backoff", "ClusterConfig", "ClusterError", "EmbeddedCluster", "EmbeddedClusterThread"]

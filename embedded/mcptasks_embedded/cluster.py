@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import concurrent.futures
 import errno
 import json
 import logging
@@ -13,18 +11,18 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from uuid import uuid4
 
 from aiohttp import web
 
 from mcptasks_embedded.access.rbac import Authorizer
 from mcptasks_embedded.access.tokens import Tokens
+from mcptasks_embedded.api.kubeconfig import kubeconfig
 from mcptasks_embedded.api.server import ApiServer
 from mcptasks_embedded.api.tls import make_server_tls
 from mcptasks_embedded.controllers.controller import Controller
@@ -51,7 +49,6 @@ from mcptasks_embedded.store.memory import ObjectStore
 from mcptasks_embedded.values.references import CRDS, RBAC_GROUP
 
 Json = dict[str, Any]
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _SHUTDOWN_SECONDS = 0.2
@@ -85,8 +82,8 @@ class ClusterConfig:
     history_limit: int = 20_000
 
 
-class LocalCluster:
-    """An embedded cluster: `async with LocalCluster(config) as cluster: ...`."""
+class EmbeddedCluster:
+    """An embedded cluster: `async with EmbeddedCluster(config) as cluster: ...`."""
 
     def __init__(self, config: ClusterConfig | None = None) -> None:
         self.config = config or ClusterConfig()
@@ -192,21 +189,7 @@ class LocalCluster:
         self.client_ca.write_bytes(self._tls.ca)
         self.kubeconfig = self.data_dir / "kubeconfig"
         self.kubeconfig.touch(mode=0o600)
-        self.kubeconfig.write_text(json.dumps(self.kubeconfig_data(), indent=2) + "\n")
-
-    def kubeconfig_data(self) -> Json:
-        """The admin's kubeconfig as a dict."""
-        authority = base64.b64encode(self._tls.ca).decode()
-        name = "mcptasks-local"
-        context = {"cluster": name, "user": "admin", "namespace": "default"}
-        return {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": name, "cluster": {"server": self.url, "certificate-authority-data": authority}}],
-            "users": [{"name": "admin", "user": {"token": self.admin_token}}],
-            "contexts": [{"name": name, "context": context}],
-            "current-context": name,
-        }
+        self.kubeconfig.write_text(json.dumps(kubeconfig(self.url, self._tls.ca, self.admin_token), indent=2) + "\n")
 
     def _start_watchdog(self) -> None:
         directory = "" if self.config.data_dir else str(self.data_dir)
@@ -297,84 +280,3 @@ class LocalCluster:
     def processes(self) -> dict[str, int]:
         """The main processes of running containers: "<pod uid>/<container>" -> pid."""
         return {marker.partition("/")[2]: pid for marker, pid in self.kubelet.processes().items()}
-
-
-class LocalClusterThread:
-    """An embedded cluster in a thread and event loop of its own, for callers without one."""
-
-    def __init__(self, config: ClusterConfig | None = None) -> None:
-        self.cluster = LocalCluster(config)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-
-    @property
-    def url(self) -> str:
-        return self.cluster.url
-
-    @property
-    def kubeconfig(self) -> Path:
-        return self.cluster.kubeconfig
-
-    @property
-    def admin_token(self) -> str:
-        return self.cluster.admin_token
-
-    @property
-    def client_ca(self) -> Path:
-        return self.cluster.client_ca
-
-    def start(self) -> Self:
-        """Raises ClusterError."""
-        ready: concurrent.futures.Future[asyncio.AbstractEventLoop] = concurrent.futures.Future()
-        self._thread = threading.Thread(target=self._main, args=(ready,), name="mcptasks-cluster", daemon=True)
-        self._thread.start()
-        self._loop = ready.result()
-        try:
-            self.run(self.cluster.start())
-        except BaseException:
-            self._end_loop()
-            raise
-        return self
-
-    def _main(self, ready: concurrent.futures.Future[asyncio.AbstractEventLoop]) -> None:
-        async def serve() -> None:
-            self._stopped = asyncio.Event()
-            ready.set_result(asyncio.get_running_loop())
-            await self._stopped.wait()
-
-        asyncio.run(serve())
-
-    def run(self, what: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the cluster's loop and wait for its result."""
-        if self._loop is None:
-            raise RuntimeError("the cluster is not running")
-        return asyncio.run_coroutine_threadsafe(what, self._loop).result()
-
-    def call(self, function: Callable[..., T], *args: Any) -> T:
-        """Call a plain function (a fault hook, for example) in the cluster's loop and wait for its result."""
-
-        async def invoke() -> T:
-            return function(*args)
-
-        return self.run(invoke())
-
-    def stop(self) -> None:
-        if self._loop is not None:
-            try:
-                self.run(self.cluster.stop())
-            finally:
-                self._end_loop()
-
-    def _end_loop(self) -> None:
-        if self._loop is not None and self._thread is not None:
-            self._loop.call_soon_threadsafe(self._stopped.set)
-            self._thread.join()
-            self._loop = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()

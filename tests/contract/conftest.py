@@ -14,7 +14,7 @@ import pytest
 from mcptasks.model.base import VERSION
 from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import custom_resource_definitions
-from mcptasks_embedded import ClusterConfig, LocalClusterThread
+from mcptasks_embedded import ClusterConfig, EmbeddedClusterThread
 from tests.contract.cleanup import GROUP_PREFIX, Space, temporary_definition, temporary_space
 from tests.contract.client import Api
 from tests.contract.widgets import RULES, widget_crd
@@ -32,7 +32,7 @@ def kubeconfig(request: pytest.FixtureRequest) -> Iterator[Path]:
     if given:
         yield Path(given)
         return
-    with LocalClusterThread(ClusterConfig(rules={**RULES, **CEL_RULES})) as cluster:
+    with EmbeddedClusterThread(ClusterConfig(rules={**RULES, **CEL_RULES})) as cluster:
         yield cluster.kubeconfig
 
 

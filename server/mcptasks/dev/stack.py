@@ -26,7 +26,8 @@ from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import custom_resource_definitions
 from mcptasks.model.task import DEFAULT_TEMPLATE
 from mcptasks.settings import PREFIX
-from mcptasks_embedded.cluster import ClusterConfig, LocalClusterThread
+from mcptasks_embedded.cluster import ClusterConfig
+from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
 
 LOOPBACK = "127.0.0.1"
 GRACE_SECONDS = 10
@@ -81,7 +82,7 @@ class LocalStack:
 
     def __init__(self, config: StackConfig) -> None:
         self.config = config
-        self.cluster = LocalClusterThread(
+        self.cluster = EmbeddedClusterThread(
             ClusterConfig(
                 crds=custom_resource_definitions(),
                 rules=CEL_RULES,

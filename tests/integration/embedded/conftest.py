@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mcptasks_embedded import Backoff, ClusterConfig, LocalClusterThread
+from mcptasks_embedded import Backoff, ClusterConfig, EmbeddedClusterThread
 from tests.contract.cleanup import Space
 from tests.contract.client import Api
 from tests.contract.widgets import RULES, widget_crd
@@ -22,7 +22,7 @@ def lines() -> list[tuple[str, str, str]]:
 
 
 @pytest.fixture(scope="module")
-def cluster(lines: list[tuple[str, str, str]]) -> Iterator[LocalClusterThread]:
+def cluster(lines: list[tuple[str, str, str]]) -> Iterator[EmbeddedClusterThread]:
     config = ClusterConfig(
         crds=[widget_crd(GROUP)],
         rules=RULES,
@@ -30,12 +30,12 @@ def cluster(lines: list[tuple[str, str, str]]) -> Iterator[LocalClusterThread]:
         on_output=lambda pod, container, line: lines.append((pod, container, line)),
         backoff=Backoff(0.2, 1.0),
     )
-    with LocalClusterThread(config) as cluster:
+    with EmbeddedClusterThread(config) as cluster:
         yield cluster
 
 
 @pytest.fixture(scope="module")
-def api(cluster: LocalClusterThread) -> Iterator[Api]:
+def api(cluster: EmbeddedClusterThread) -> Iterator[Api]:
     api = Api.of(cluster.kubeconfig)
     with api.http, api.anonymous:
         yield api

@@ -14,7 +14,7 @@ import yaml
 from kubernetes.aio import client, config
 
 from mcptasks.model.cel_rules import CEL_RULES
-from mcptasks_embedded import ClusterConfig, LocalClusterThread
+from mcptasks_embedded import ClusterConfig, EmbeddedClusterThread
 from tests.contract.cleanup import Space
 from tests.contract.client import Api
 from tests.contract.test_jobs import job
@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 
 @pytest.fixture
-def operator(cluster: LocalClusterThread) -> Iterator[list[tuple[str | None, str]]]:
+def operator(cluster: EmbeddedClusterThread) -> Iterator[list[tuple[str | None, str]]]:
     """A kopf operator in a thread; the events it saw, as (type, name)."""
     seen: list[tuple[str | None, str]] = []
     registry = kopf.OperatorRegistry()
@@ -60,7 +60,9 @@ def operator(cluster: LocalClusterThread) -> Iterator[list[tuple[str | None, str
     thread.join(60)
 
 
-def test_kopf_sees_every_event(api: Api, cluster: LocalClusterThread, operator: list[tuple[str | None, str]]) -> None:
+def test_kopf_sees_every_event(
+    api: Api, cluster: EmbeddedClusterThread, operator: list[tuple[str | None, str]]
+) -> None:
     path = Space("default").path("widgets", group=f"{GROUP}/v1alpha1")
     body = {"apiVersion": f"{GROUP}/v1alpha1", "kind": "Widget", "metadata": {"name": "k1"}, "spec": {"size": 1}}
 
@@ -92,7 +94,7 @@ def test_kopf_sees_every_event(api: Api, cluster: LocalClusterThread, operator: 
 
 
 @pytest.mark.anyio
-async def test_official_python_client(cluster: LocalClusterThread) -> None:
+async def test_official_python_client(cluster: EmbeddedClusterThread) -> None:
     configuration = client.Configuration()
     await config.load_kube_config(str(cluster.kubeconfig), client_configuration=configuration)
     async with client.ApiClient(configuration) as connection:
@@ -128,7 +130,7 @@ async def test_official_python_client(cluster: LocalClusterThread) -> None:
 def test_the_products_definitions() -> None:
     """The rules of the real CRDs hold in the embedded cluster."""
     crds = [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
-    with LocalClusterThread(ClusterConfig(crds=crds, rules=CEL_RULES)) as cluster:
+    with EmbeddedClusterThread(ClusterConfig(crds=crds, rules=CEL_RULES)) as cluster:
         api = Api.of(cluster.kubeconfig)
         with api.http, api.anonymous:
             path = Space("default").path("mcptasks", group="mcptasks.dev/v1alpha1")

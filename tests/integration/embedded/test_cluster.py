@@ -14,7 +14,7 @@ import httpx2
 import psutil
 import pytest
 
-from mcptasks_embedded import ClusterConfig, ClusterError, LocalCluster, LocalClusterThread
+from mcptasks_embedded import ClusterConfig, ClusterError, EmbeddedCluster, EmbeddedClusterThread
 from tests.contract.cleanup import Space
 from tests.contract.client import Api
 from tests.contract.widgets import widget_crd
@@ -26,7 +26,7 @@ DEFAULT = Space("default")
 
 @pytest.mark.anyio
 async def test_in_the_callers_loop(tmp_path: Path) -> None:
-    async with LocalCluster(ClusterConfig(data_dir=tmp_path / "data")) as cluster:
+    async with EmbeddedCluster(ClusterConfig(data_dir=tmp_path / "data")) as cluster:
         assert cluster.kubeconfig.stat().st_mode & 0o777 == 0o600
         assert cluster.url.startswith("https://127.0.0.1:")
         kubeconfig = cluster.kubeconfig
@@ -35,7 +35,7 @@ async def test_in_the_callers_loop(tmp_path: Path) -> None:
 
 
 def test_everything_ends_with_the_cluster() -> None:
-    cluster = LocalClusterThread()
+    cluster = EmbeddedClusterThread()
     with cluster:
         api = Api.of(cluster.kubeconfig)
         with api.http, api.anonymous:
@@ -52,11 +52,11 @@ def test_port_in_use() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ClusterError, match=f"port {port} on 127.0.0.1 is in use"):
-            LocalClusterThread(ClusterConfig(port=port)).start()
+            EmbeddedClusterThread(ClusterConfig(port=port)).start()
 
 
 def test_a_rule_without_an_equivalent_is_refused() -> None:
-    with LocalClusterThread() as cluster:
+    with EmbeddedClusterThread() as cluster:
         api = Api.of(cluster.kubeconfig)
         with api.http, api.anonymous:
             reply = api.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", widget_crd("example.dev"))
@@ -65,7 +65,7 @@ def test_a_rule_without_an_equivalent_is_refused() -> None:
 
 
 def test_api_outage_keeps_the_objects() -> None:
-    with LocalClusterThread() as cluster:
+    with EmbeddedClusterThread() as cluster:
         api = Api.of(cluster.kubeconfig)
         with api.http, api.anonymous:
             api.post(DEFAULT.path("configmaps"), {"metadata": {"name": "a"}}).ok(201)
@@ -79,7 +79,7 @@ def test_api_outage_keeps_the_objects() -> None:
 
 
 def test_compaction_answers_410() -> None:
-    with LocalClusterThread() as cluster:
+    with EmbeddedClusterThread() as cluster:
         api = Api.of(cluster.kubeconfig)
         with api.http, api.anonymous:
             version = api.get(DEFAULT.path("configmaps")).ok()["metadata"]["resourceVersion"]
@@ -90,7 +90,7 @@ def test_compaction_answers_410() -> None:
 
 
 def test_dropped_watches_end() -> None:
-    with LocalClusterThread() as cluster:
+    with EmbeddedClusterThread() as cluster:
         api = Api.of(cluster.kubeconfig)
         with api.http, api.anonymous:
             begin = time.monotonic()
@@ -107,7 +107,7 @@ def test_paused_job_controller() -> None:
         "metadata": {"name": "a"},
         "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}},
     }
-    with LocalClusterThread() as cluster:
+    with EmbeddedClusterThread() as cluster:
         api = Api.of(cluster.kubeconfig)
         with api.http, api.anonymous:
             cluster.call(cluster.cluster.pause_jobs)
@@ -121,8 +121,8 @@ def test_paused_job_controller() -> None:
 HOST = """
 import sys, time, json
 from pathlib import Path
-from mcptasks_embedded import LocalClusterThread
-cluster = LocalClusterThread().start()
+from mcptasks_embedded import EmbeddedClusterThread
+cluster = EmbeddedClusterThread().start()
 print(cluster.kubeconfig, flush=True)
 time.sleep(600)
 """

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mcptasks_embedded import LocalClusterThread
+from mcptasks_embedded import EmbeddedClusterThread
 from tests.contract.cleanup import Space
 from tests.contract.client import Api
 from tests.integration.embedded.conftest import GROUP
@@ -46,7 +46,7 @@ def _program() -> str:
 
 
 @pytest.fixture
-def kubectl(cluster: LocalClusterThread, space: Space, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
+def kubectl(cluster: EmbeddedClusterThread, space: Space, tmp_path_factory: pytest.TempPathFactory) -> Kubectl:
     program = _program()
     cache = tmp_path_factory.mktemp("kubectl")
 

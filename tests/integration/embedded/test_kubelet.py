@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from mcptasks_embedded import LocalClusterThread
+from mcptasks_embedded import EmbeddedClusterThread
 from tests.contract.cleanup import Space
 from tests.contract.client import Api
 from tests.contract.test_jobs import condition
@@ -212,7 +212,7 @@ def test_nothing_survives_its_container(api: Api, space: Space, seconds: str) ->
     assert not any(alive(pid) for pid in found)
 
 
-def test_force_delete(api: Api, space: Space, cluster: LocalClusterThread) -> None:
+def test_force_delete(api: Api, space: Space, cluster: EmbeddedClusterThread) -> None:
     made = start(api, space, pod("a", sh("trap '' TERM; while true; do sleep 1; done")))
     wait_phase(api, space, "a", "Running")
     pid = cluster.call(cluster.cluster.processes)[f"{made['metadata']['uid']}/main"]
@@ -258,7 +258,7 @@ def test_log_follows(api: Api, space: Space) -> None:
         assert list(response.iter_lines()) == ["1", "2", "3"]
 
 
-def test_a_flood_of_output_is_bounded(api: Api, space: Space, cluster: LocalClusterThread) -> None:
+def test_a_flood_of_output_is_bounded(api: Api, space: Space, cluster: EmbeddedClusterThread) -> None:
     made = start(api, space, pod("a", sh("yes 0123456789012345678901234567890123456789")))
     wait_phase(api, space, "a", "Running")
     directory = cluster.cluster.data_dir / "pods" / made["metadata"]["uid"] / "logs"
@@ -312,7 +312,7 @@ def test_eviction_marks_and_ends(api: Api, space: Space) -> None:
     gone(api, space, "a")
 
 
-def test_files_go_with_the_pod(api: Api, space: Space, cluster: LocalClusterThread) -> None:
+def test_files_go_with_the_pod(api: Api, space: Space, cluster: EmbeddedClusterThread) -> None:
     made = start(api, space, pod("a", sh("echo x > here; echo y > $TMPDIR/there")))
     directory = cluster.cluster.data_dir / "pods" / made["metadata"]["uid"]
     ended(api, space, "a")

@@ -11,18 +11,19 @@ from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.kinds import NAMESPACES
 from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import custom_resource_definitions
-from mcptasks_embedded.cluster import ClusterConfig, LocalClusterThread
+from mcptasks_embedded.cluster import ClusterConfig
+from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
 from tests.integration.gateway.harness import GatewayWorld
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[LocalClusterThread]:
-    with LocalClusterThread(ClusterConfig(crds=custom_resource_definitions(), rules=CEL_RULES)) as running:
+def cluster() -> Iterator[EmbeddedClusterThread]:
+    with EmbeddedClusterThread(ClusterConfig(crds=custom_resource_definitions(), rules=CEL_RULES)) as running:
         yield running
 
 
 @pytest.fixture
-async def world(cluster: LocalClusterThread) -> AsyncIterator[GatewayWorld]:
+async def world(cluster: EmbeddedClusterThread) -> AsyncIterator[GatewayWorld]:
     namespace = f"gateway-{uuid4().hex[:8]}"
     async with await ClusterAccess(cluster.kubeconfig).connect("test") as kube:
         await kube.create(NAMESPACES, {"metadata": {"name": namespace}})

@@ -24,7 +24,7 @@ from mcptasks.model.lifecycle import Ending, Retention, end, utc_now
 from mcptasks.model.task import McpTask, Phase, Reason
 from mcptasks.settings import GATEWAY_AUDIENCE, Settings
 from mcptasks.tasks.results import Results
-from mcptasks_embedded.cluster import LocalClusterThread
+from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
 from tests.support.polling import eventually_async
 
 NOBODYS_JOB = "tests.mcptasks.dev/nobody"
@@ -40,7 +40,7 @@ class GatewayWorld:
     """One namespace, and a gateway that is called without a network in between."""
 
     kube: KubeClient
-    cluster: LocalClusterThread
+    cluster: EmbeddedClusterThread
     namespace: str
     written: list[JsonObject] = field(default_factory=list)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)

@@ -12,20 +12,21 @@ from mcptasks.kube.kinds import NAMESPACES
 from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import custom_resource_definitions
 from mcptasks.settings import Settings
-from mcptasks_embedded.cluster import ClusterConfig, LocalClusterThread
+from mcptasks_embedded.cluster import ClusterConfig
+from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
 from mcptasks_embedded.controllers.job_decision import Backoff
 from tests.integration.operator.harness import OperatorWorld
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[LocalClusterThread]:
+def cluster() -> Iterator[EmbeddedClusterThread]:
     config = ClusterConfig(crds=custom_resource_definitions(), rules=CEL_RULES, backoff=Backoff(base=2.0))
-    with LocalClusterThread(config) as running:
+    with EmbeddedClusterThread(config) as running:
         yield running
 
 
 @pytest.fixture
-async def world(cluster: LocalClusterThread) -> AsyncIterator[OperatorWorld]:
+async def world(cluster: EmbeddedClusterThread) -> AsyncIterator[OperatorWorld]:
     namespace = f"operator-{uuid4().hex[:8]}"
     settings = Settings(
         kubeconfig=cluster.kubeconfig,

@@ -23,7 +23,7 @@ from mcptasks.model.lifecycle import SCHEDULED, Ending, Retention, conditions, e
 from mcptasks.model.names import task_name
 from mcptasks.model.task import Condition, McpTask, Phase, Reason, ResultRecord
 from mcptasks.settings import Settings
-from mcptasks_embedded.cluster import LocalClusterThread
+from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
 from mcptasks_operator.process.app import Stop, operate
 from tests.support.polling import eventually_async
 
@@ -101,7 +101,7 @@ class OperatorWorld:
     """One namespace of the cluster, and what a test does in it."""
 
     kube: KubeClient
-    cluster: LocalClusterThread
+    cluster: EmbeddedClusterThread
     namespace: str
     settings: Settings
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import aiohttp
 from aiohttp import web
 
-from mcptasks_embedded.cluster import LocalClusterThread
+from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
 
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
@@ -39,7 +39,7 @@ class Proxy:
     `fault` may answer in the API server's place; while it is `deaf`, watches tell nothing.
     """
 
-    cluster: LocalClusterThread
+    cluster: EmbeddedClusterThread
     url: str = ""
     calls: list[Call] = field(default_factory=list)
     fault: Fault = lambda _call: None
@@ -74,7 +74,7 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxied(cluster: LocalClusterThread) -> AsyncIterator[Proxy]:
+async def proxied(cluster: EmbeddedClusterThread) -> AsyncIterator[Proxy]:
     """A proxy on a free port of this machine."""
     context = ssl.create_default_context(cafile=str(cluster.client_ca))
     connector = aiohttp.TCPConnector(ssl=context, limit=0)

@@ -18,7 +18,8 @@ from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.kinds import CRDS
 from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import custom_resource_definitions
-from mcptasks_embedded.cluster import ClusterConfig, LocalClusterThread
+from mcptasks_embedded.cluster import ClusterConfig
+from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
 from tests.integration.operator.harness import SLEEPER, OperatorWorld, python
 from tests.support.polling import eventually_async
 
@@ -112,7 +113,7 @@ async def test_an_api_server_that_is_away_at_start_is_waited_for(tmp_path: Path,
 
 
 async def test_missing_crds_are_named_and_waited_for(tmp_path: Path) -> None:
-    with LocalClusterThread(ClusterConfig(rules=CEL_RULES)) as bare:
+    with EmbeddedClusterThread(ClusterConfig(rules=CEL_RULES)) as bare:
         async with process(tmp_path, kubeconfig=bare.kubeconfig) as operator:
             await operator.logs("missing CRDs: mcptasks.mcptasks.dev, mcptasktemplates.mcptasks.dev")
             await operator.logs("kubectl apply")
