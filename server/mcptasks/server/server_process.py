@@ -11,11 +11,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from starlette.types import ASGIApp
+
 from mcptasks.authoring.loader import LoadError, absolute, load_server
 from mcptasks.authoring.task_server import TaskServer
 from mcptasks.gateway.gateway import Gateway
 from mcptasks.gateway.routes import gateway_app
 from mcptasks.kube.access import ClusterAccess
+from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeConfigError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import TaskClient
@@ -64,30 +67,52 @@ async def _serve(settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         kube = await stack.enter_async_context(await access.connect("mcptasks-server"))
         results = await stack.enter_async_context(_results(settings))
+        backend = _Backend.build(settings, namespace, kube, results)
+        app = _endpoint(server, backend, settings, authentication)
+        gateway = Gateway(kube, backend.tasks, results, settings, on_written=backend.cache.add, cache=backend.cache)
+        stack.push_async_callback(gateway.aclose)
+        endpoint_server = http_server(app, settings.drain_seconds)
+        gateway_server = http_server(gateway_app(gateway, backend.metrics), settings.drain_seconds)
+        registry = backend.metrics.instruments.registry
+        await stack.enter_async_context(metrics_served(registry, settings.metrics_host, settings.metrics_port))
+        _log_addresses(sockets, settings, namespace, authenticates=server.authenticates)
+        await stack.enter_async_context(_watched(backend.cache))
+        servers = [endpoint_server, gateway_server]
+        await stack.enter_async_context(stop_on_signals(backend.service, servers, settings.drain_seconds))
+        await asyncio.gather(endpoint_server.serve([sockets.endpoint]), gateway_server.serve([sockets.gateway]))
+        await backend.cleanup.done()
+    return EXIT_OK
+
+
+@dataclass(frozen=True)
+class _Backend:
+    """What both ports share: the tasks of a namespace, and what is counted about them."""
+
+    cleanup: ResultCleanup
+    cache: WatchCache
+    metrics: ServerMetrics
+    tasks: TaskClient
+    service: TaskService
+
+    @classmethod
+    def build(cls, settings: Settings, namespace: str, kube: KubeClient, results: Results) -> _Backend:
         cleanup = ResultCleanup(results)
         cache = WatchCache(kube, MCP_TASKS, namespace, on_deleted=cleanup, trim=cached, group=unfinished_owner)
         draining = asyncio.Event()
         metrics = ServerMetrics(ServerState(cache, draining.is_set), Instruments())
         tasks = TaskClient(kube, observer=metrics.tasks)
         service = TaskService(settings, namespace, tasks, cache, results, draining=draining)
-        try:
-            server.serve_tasks(service, metrics)
-            app = endpoint_app(server, service, settings, authentication)
-        except (TaskConfigError, RequestStateKeyError) as error:
-            raise StartError(str(error)) from error
-        gateway = Gateway(kube, tasks, results, settings, on_written=cache.add, cache=cache)
-        stack.push_async_callback(gateway.aclose)
-        endpoint_server = http_server(app, settings.drain_seconds)
-        gateway_server = http_server(gateway_app(gateway, metrics), settings.drain_seconds)
-        registry = metrics.instruments.registry
-        await stack.enter_async_context(metrics_served(registry, settings.metrics_host, settings.metrics_port))
-        _log_addresses(sockets, settings, namespace, authenticates=server.authenticates)
-        await stack.enter_async_context(_watched(cache))
-        servers = [endpoint_server, gateway_server]
-        await stack.enter_async_context(stop_on_signals(service, servers, settings.drain_seconds))
-        await asyncio.gather(endpoint_server.serve([sockets.endpoint]), gateway_server.serve([sockets.gateway]))
-        await cleanup.done()
-    return EXIT_OK
+        return cls(cleanup, cache, metrics, tasks, service)
+
+
+def _endpoint(
+    server: TaskServer[object], backend: _Backend, settings: Settings, authentication: Authentication | None
+) -> ASGIApp:
+    try:
+        server.serve_tasks(backend.service, backend.metrics)
+        return endpoint_app(server, backend.service, settings, authentication)
+    except (TaskConfigError, RequestStateKeyError) as error:
+        raise StartError(str(error)) from error
 
 
 @dataclass(frozen=True)
