@@ -135,9 +135,9 @@ def run_component(execution: ComponentExecution, loop_thread: LoopThread, termin
 
 
 def run_beside(start: Callable[[CallSync], LoopJob[T]], termination: Termination) -> T:
-    """Run a job on the loop beside the main thread; what it wants called is called here.
+    """Run a job on the loop beside the main thread; the functions that it wants called are called here.
 
-    `start` gets the function with which the job's coroutine has functions called, and starts it.
+    `start` starts the job; it gets the function through which the job's coroutine calls functions here.
 
     Raises whatever the job raises, and, once it has ended, the BaseException that has asked the process to end.
     """

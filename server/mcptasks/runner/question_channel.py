@@ -46,9 +46,9 @@ class _OpenQuestion:
 
 
 class QuestionChannel:
-    """Takes questions from any loop. `on_over` is called once, on this one's thread, when the task is over.
+    """Takes questions from any loop. `on_over` is called once, on the thread of its own loop, when the task is over.
 
-    Keys have the number of the attempt and of the question in it, so that none is ever used again.
+    A key holds the numbers of the attempt and of the question, so that none is ever used again.
     """
 
     def __init__(

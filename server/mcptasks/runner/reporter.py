@@ -35,9 +35,8 @@ LEVELS = {
 class Reporter:
     """Takes reports from any thread and sends the latest one, at most once in each interval.
 
-    Belongs to the loop that it is made on. A report that cannot be sent is sent again unless there is a newer one.
-    `on_over` is called once, on the loop's thread, when the
-    gateway says that the task is over.
+    It belongs to the loop that it is made on. A report that cannot be sent is sent again unless there is a newer one.
+    `on_over` is called once, on the loop's thread, when the gateway says that the task is over.
     """
 
     def __init__(
