@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.e2e.api import ClusterApi
 from tests.e2e.cluster import ClusterDeployment, installed
 from tests.e2e.embedded import EmbeddedDeployment, embedded, embedded_settings

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 
 KEEP_UP_TRIES = 60
 STEADY_LOOKS = 4

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.e2e.conftest import LONG_ENOUGH_MS, Deployment, Look
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient

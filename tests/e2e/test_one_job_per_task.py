@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mcptasks.model.task import JsonObject
+from mcptasks.model.base import JsonObject
 from tests.e2e.api import ClusterApi
 from tests.e2e.cluster import ClusterDeployment
 from tests.e2e.conftest import LONG_ENOUGH_MS, Deployment, Look

@@ -24,8 +24,9 @@ from starlette.requests import Request as HttpRequest
 
 from mcptasks import TaskServer
 from mcptasks.gateway.contract import Assignment, ErrorOutcome, Outcome, ResultOutcome
+from mcptasks.model.base import JsonObject
 from mcptasks.model.questions import Answer, QuestionError
-from mcptasks.model.task import Component, JsonObject, Principal, Request
+from mcptasks.model.task import Component, Principal, Request
 from mcptasks.protocol.component_methods import METHOD_OF_KIND, request_params
 from mcptasks.protocol.requests import principal_of_caller
 from mcptasks.protocol.task_json import INVALID_RESULT

@@ -11,31 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mcptasks.model.base import (
-    API_VERSION,
-    GROUP,
-    LABEL_COMPONENT,
-    LABEL_PRINCIPAL,
-    LABEL_SERVER,
-    LABEL_TASK,
-    LABEL_TASK_UID,
-    LABEL_TEMPLATE,
-    LABEL_TEMPLATE_HASH,
-    VERSION,
-    JsonObject,
-    Model,
-    ObjectMeta,
-    OwnerReference,
-    Timestamp,
-)
-from mcptasks.model.task_template import DisruptionPolicy, Executor, McpTaskTemplate, McpTaskTemplateSpec
-
-# Until every importer names the module that these are in.
-__all__ = [
-    "API_VERSION", "GROUP", "LABEL_COMPONENT", "LABEL_PRINCIPAL", "LABEL_SERVER", "LABEL_TASK", "LABEL_TASK_UID",
-    "LABEL_TEMPLATE", "LABEL_TEMPLATE_HASH", "VERSION", "DisruptionPolicy", "Executor", "JsonObject", "McpTaskTemplate",
-    "McpTaskTemplateSpec", "OwnerReference",
-]  # fmt: skip
+from mcptasks.model.base import API_VERSION, JsonObject, Model, ObjectMeta, Timestamp
 
 DEFAULT_TEMPLATE = "default"
 

@@ -11,7 +11,8 @@ import psutil
 import pytest
 
 from mcptasks.kube.kinds import JOBS, MCP_TASKS, PODS, Resource
-from mcptasks.model.task import JsonObject, McpTask
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import McpTask
 from tests.integration.operator.harness import SLEEPER, OperatorWorld, python, template_spec
 from tests.support.polling import eventually_async
 
