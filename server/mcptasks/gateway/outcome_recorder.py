@@ -22,7 +22,7 @@ from mcptasks.gateway.progress_record import progress_patch
 from mcptasks.gateway.refusals import RefusedError, unavailable
 from mcptasks.gateway.task_records import TaskRecords
 from mcptasks.kube.errors import InvalidError
-from mcptasks.kube.task_objects import parse_task
+from mcptasks.kube.task_objects import StoredTask, parse_task
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Ending, Retention, end, expiry
 from mcptasks.model.task import McpTask, ResultRecord
@@ -49,18 +49,19 @@ class OutcomeRecorder:
         """Record how the Pod's task ended. Recording it again is harmless. Raises RefusedError, KubeError."""
         refuse_invalid(outcome)
         item = await self.records.read(pod)
-        task = parse_task(item)
-        if await _is_replay(task, pod, outcome):
+        read = StoredTask(item, parse_task(item))
+        if await _is_replay(read.task, pod, outcome):
             return
-        refuse_unless_runs(task, pod)
+        refuse_unless_runs(read.task, pod)
         now = self.clock()
-        ending = await self._ending(item, task, outcome, now)
-        await self._end(item, pod, ending, now)
+        ending = await self._ending(read, outcome, now)
+        await self._end(read, pod, ending, now)
 
-    async def _ending(self, item: JsonObject, task: McpTask, outcome: Outcome, now: datetime) -> Ending:
+    async def _ending(self, read: StoredTask, outcome: Outcome, now: datetime) -> Ending:
         if not isinstance(outcome, ResultOutcome):
             return error_ending(outcome)
-        object_bytes = stored_size(item) if len(outcome.text) > LARGE_RESULT_BYTES else 0
+        task = read.task
+        object_bytes = stored_size(read.item) if len(outcome.text) > LARGE_RESULT_BYTES else 0
         try:
             record = await self.results.put(
                 task.namespace,
@@ -77,7 +78,7 @@ class OutcomeRecorder:
             raise unavailable("the result store cannot be reached (Redis)") from error
         return result_ending(outcome, record)
 
-    async def _end(self, item: JsonObject, pod: TaskPod, ending: Ending, now: datetime) -> None:
+    async def _end(self, read: StoredTask, pod: TaskPod, ending: Ending, now: datetime) -> None:
         """Make the task terminal, against whatever else may want to.
 
         What was stored for it goes if the task has another end for certain, but not if nobody knows.
@@ -93,7 +94,7 @@ class OutcomeRecorder:
             return patch if report is None else {"status": report["status"] | patch["status"]}
 
         try:
-            final = parse_task(await self.records.write(item, change))
+            final = parse_task(await self.records.write(read.item, change, parsed=read.task))
             if not has_ended_as(final, pod, ending):
                 refuse_foreign_and_ended(final, pod)
         except InvalidError as error:

@@ -68,7 +68,7 @@ class TaskInput:
                 refuse_unless_runs(task, pod)
                 now, due = self.clock(), answers_due(task)
                 if due is not None and due <= now:
-                    await self.records.write(item, lambda task: self._time_out(task, pod))
+                    await self.records.write(item, lambda task: self._time_out(task, pod), parsed=task)
                     continue
                 left = until - loop.time()
                 if answers(task) or left <= 0:

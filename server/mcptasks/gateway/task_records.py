@@ -13,6 +13,7 @@ from mcptasks.gateway.refusals import RefusedError, unavailable
 from mcptasks.kube.errors import ConflictError, KubeError, NotFoundError, UnavailableError
 from mcptasks.kube.task_objects import StatusChange, TaskClient
 from mcptasks.model.base import JsonObject
+from mcptasks.model.task import McpTask
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +36,13 @@ class TaskRecords:
             message = f"task {pod.task_name} of Pod {pod.name} has been deleted"
             raise RefusedError(RefusalCode.TASK_GONE, message) from error
 
-    async def write(self, item: JsonObject, change: StatusChange) -> JsonObject:
-        """The task after the change of its status. Raises RefusedError where it is gone, KubeError."""
+    async def write(self, item: JsonObject, change: StatusChange, *, parsed: McpTask | None = None) -> JsonObject:
+        """The task after the change of its status; `parsed` is the same as `item`, where the caller has parsed it.
+
+        Raises RefusedError where it is gone, KubeError.
+        """
         try:
-            written = await self.tasks.update_status(item, change)
+            written = await self.tasks.update_status(item, change, parsed=parsed)
         except NotFoundError as error:
             name = item["metadata"]["name"]
             raise RefusedError(RefusalCode.TASK_GONE, f"task {name} has been deleted") from error

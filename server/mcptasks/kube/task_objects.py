@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic import ValidationError
 
@@ -21,6 +21,13 @@ MAX_CONFLICTS = 20
 
 StatusChange = Callable[[McpTask], JsonObject | None]
 """Gives the merge patch for the task as it is now, or None where there is nothing to write."""
+
+
+class StoredTask(NamedTuple):
+    """A task that was read: its object, and the same parsed."""
+
+    item: JsonObject
+    task: McpTask
 
 
 class TaskObserver(Protocol):

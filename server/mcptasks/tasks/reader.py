@@ -8,15 +8,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from mcptasks.kube.errors import KubeError, NotFoundError
-from mcptasks.kube.task_objects import TaskClient, parse_task
+from mcptasks.kube.task_objects import StoredTask, TaskClient, parse_task
 from mcptasks.kube.watch_cache import WatchCache, version_of
 from mcptasks.model import names
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
-from mcptasks.model.task import McpTask, Principal
+from mcptasks.model.task import Principal
 from mcptasks.tasks.cached_tasks import has_ended, is_gone
 from mcptasks.tasks.limits import RateLimit
 from mcptasks.tasks.owners import caller_key
@@ -26,13 +25,6 @@ logger = logging.getLogger(__name__)
 
 RECENT_SECONDS = 2.0
 """How long a call waits for the API server before it is answered with what the cache has, where that may be old."""
-
-
-class StoredTask(NamedTuple):
-    """A task that was read: its object, and the same parsed."""
-
-    item: JsonObject
-    task: McpTask
 
 
 @dataclass(frozen=True)

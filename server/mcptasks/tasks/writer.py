@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mcptasks.kube.errors import KubeError, NotFoundError
-from mcptasks.kube.task_objects import StatusChange, parse_task
+from mcptasks.kube.task_objects import StatusChange, StoredTask, parse_task
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Ending, end
 from mcptasks.model.questions import Answer, answered, outstanding
 from mcptasks.model.task import InputRequest, McpTask, Phase, Principal, Reason
-from mcptasks.tasks.reader import StoredTask, TaskReader
+from mcptasks.tasks.reader import TaskReader
 from mcptasks.tasks.service_errors import TaskEndedError, TaskNotFoundError, UnavailableServiceError
 from mcptasks.tasks.views import TaskViews
 

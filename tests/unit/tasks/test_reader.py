@@ -10,13 +10,13 @@ import pytest
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import UnavailableError
 from mcptasks.kube.kinds import MCP_TASKS
-from mcptasks.kube.task_objects import TaskClient
+from mcptasks.kube.task_objects import StoredTask, TaskClient
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Phase, Principal
 from mcptasks.tasks.cached_tasks import CACHED_RESULT_CHARACTERS, cached
 from mcptasks.tasks.limits import RateLimit
-from mcptasks.tasks.reader import StoredTask, TaskReader
+from mcptasks.tasks.reader import TaskReader
 from mcptasks.tasks.service_errors import TaskNotFoundError, UnavailableServiceError
 from tests.support.doubles import MemoryTasks
 from tests.unit.tasks.objects import MINE, NAMESPACE, task_object
