@@ -147,7 +147,7 @@ class StatelessDialect:
         return True
 
     async def _answer(self, state: TaskState) -> bool:
-        """RpcResult what is outstanding, one question after the other; each answer goes out at once."""
+        """Answer what is outstanding, one question after the other; each answer goes out at once."""
         answered = self._answers[state.task_id]
         unanswered = [request for request in state.input_requests if request.key not in answered]
         for request in unanswered:
