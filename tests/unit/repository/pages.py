@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.unit.repository.sources import ROOT
 
 FENCED = re.compile(r"^( *)(`{3,}).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
-SPAN = re.compile(r"`([^`\n]+)`")
+SPAN = re.compile(r"`([^`]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 
@@ -47,7 +47,7 @@ def links(page: Path) -> list[str]:
 
 
 def spans(page: Path) -> list[str]:
-    return SPAN.findall(prose(page))
+    return [" ".join(span.split()) for span in SPAN.findall(prose(page))]
 
 
 def anchors(page: Path) -> set[str]:
