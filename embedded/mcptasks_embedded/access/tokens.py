@@ -17,7 +17,7 @@ from uuid import uuid4
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from mcptasks_embedded.access.users import User
+from mcptasks_embedded.access.users import User, service_account_groups
 from mcptasks_embedded.store.memory import ObjectStore
 from mcptasks_embedded.values import errors, times
 from mcptasks_embedded.values.references import NODES, PODS, SERVICE_ACCOUNTS, Ref
@@ -52,10 +52,6 @@ class Verified:
 
     user: User
     audiences: tuple[str, ...]
-
-
-def service_account_groups(namespace: str) -> tuple[str, ...]:
-    return "system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"
 
 
 class Tokens:

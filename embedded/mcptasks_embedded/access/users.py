@@ -28,10 +28,15 @@ class User:
         return result
 
 
+def service_account_groups(namespace: str) -> tuple[str, ...]:
+    """The groups of every ServiceAccount of a namespace."""
+    return "system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated"
+
+
 def service_account_user(name: str, groups: tuple[str, ...] = (), uid: str = "") -> User:
     """A user by name; that of a ServiceAccount also belongs to the groups of all of them and of its namespace's."""
     parts = name.split(":")
     if len(parts) == 4 and parts[:2] == ["system", "serviceaccount"]:
-        own = ("system:serviceaccounts", f"system:serviceaccounts:{parts[2]}", "system:authenticated")
+        own = service_account_groups(parts[2])
         groups = (*groups, *(group for group in own if group not in groups))
     return User(name, uid, groups)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mcptasks_embedded.controllers.controller import RETRY_SECONDS, Controller, own_key
 from mcptasks_embedded.kinds.crd_strategy import FINALIZER
 from mcptasks_embedded.objects.operations import Objects
-from mcptasks_embedded.objects.options import DeleteOptions, Patch
+from mcptasks_embedded.objects.options import DeleteOptions
 from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.references import CRDS, GroupResource, Ref
 
@@ -28,9 +28,8 @@ class CrdController(Controller):
         if kind is not None and self._remove_all(kind):
             return RETRY_SECONDS
         self._objects.registry.drop_crd(key.name)
-        finalizers = [item for item in entry.obj["metadata"].get("finalizers") or () if item != FINALIZER]
-        change = Patch("merge", {"metadata": {"finalizers": finalizers or None}})
-        self._objects.patch(self._objects.kind("apiextensions.k8s.io/v1", "CustomResourceDefinition"), key, change)
+        definitions = self._objects.kind("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+        self._objects.remove_finalizer(definitions, key, FINALIZER)
         return None
 
     def _remove_all(self, kind: ApiKind) -> bool:

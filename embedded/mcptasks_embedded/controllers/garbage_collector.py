@@ -74,7 +74,7 @@ class GarbageCollector(Controller):
         if ORPHAN in finalizers:
             for dependent in self._store.owned_by(entry.obj["metadata"]["uid"]):
                 self._release(dependent, {entry.obj["metadata"]["uid"]})
-            self._drop_finalizer(entry, ORPHAN)
+            self._objects.remove_finalizer(self._kind(entry), entry.ref, ORPHAN)
         elif FOREGROUND in finalizers:
             return self._foreground(entry)
         return None
@@ -86,7 +86,7 @@ class GarbageCollector(Controller):
                 self._delete(dependent, DeleteOptions(propagation="Foreground"))
             blocking = blocking or self._blocks(dependent, entry)
         if not blocking:
-            self._drop_finalizer(entry, FOREGROUND)
+            self._objects.remove_finalizer(self._kind(entry), entry.ref, FOREGROUND)
         return RETRY_SECONDS if blocking else None
 
     def _blocks(self, dependent: StoreEntry, owner: StoreEntry) -> bool:
@@ -95,13 +95,6 @@ class GarbageCollector(Controller):
             return False
         uid = owner.obj["metadata"]["uid"]
         return any(item["uid"] == uid and item.get("blockOwnerDeletion") for item in _owners(current.obj))
-
-    def _drop_finalizer(self, entry: StoreEntry, finalizer: str) -> None:
-        current = self._store.get(entry.ref)
-        if current is None:
-            return
-        kept = [item for item in current.obj["metadata"].get("finalizers") or () if item != finalizer]
-        self._objects.merge(self._kind(current), current, {"metadata": {"finalizers": kept or None}})
 
     def _collect(self, entry: StoreEntry) -> None:
         """Delete a dependent when none of its owners exists; otherwise drop the references to those that are gone."""

@@ -98,11 +98,8 @@ class JobController(Controller):
         self._events.normal(job, "SuccessfulDelete", f"Deleted pod: {metadata['name']}")
 
     def _untrack(self, pod: Json) -> None:
-        entry = self._store.get(self._pods.ref(pod["metadata"]["namespace"], pod["metadata"]["name"]))
-        if entry is None:
-            return
-        kept = [item for item in entry.obj["metadata"].get("finalizers") or () if item != TRACKING]
-        self._objects.merge(self._pods, entry, {"metadata": {"finalizers": kept or None}})
+        ref = self._pods.ref(pod["metadata"]["namespace"], pod["metadata"]["name"])
+        self._objects.remove_finalizer(self._pods, ref, TRACKING)
 
 
 def _controls(uid: str, entry: StoreEntry) -> bool:

@@ -38,27 +38,31 @@ class RunSpecs:
         """How to run a container that was restarted so many times. Raises ConfigError, OSError."""
         name = container["name"]
         marker = f"{self._services.cluster_id}/{self._pod['metadata']['uid']}/{name}"
-        current = self._services.objects.store.get(
-            self._pods.ref(self._pod["metadata"]["namespace"], self._pod["metadata"]["name"])
-        )
-        sources = EnvSources(current.obj if current else self._pod, self._data, self._services.capacity)
         mounts = MountPaths(
             {**self._volumes.paths(container), container["terminationMessagePath"]: self._message_path(name)}
         )
-        own = container_env(container, sources)
+        own = container_env(container, self._env_sources())
         argv = [mounts.rewrite(part) for part in container_argv(container, own, self._services.entrypoint)]
         own = {key: mounts.rewrite(value) for key, value in own.items()}
         env = {**self._base_env(), **own, MARKER: marker}
         if not argv:
             raise ConfigError("no command specified")
+        command = Command(argv, env, self._working_directory(container, mounts))
+        log_path = self._directory / "logs" / name / f"{restarts}.log"
+        return RunSpec(command, marker, log_path, self._line_hook(name))
+
+    def _env_sources(self) -> EnvSources:
+        metadata = self._pod["metadata"]
+        current = self._services.objects.store.get(self._pods.ref(metadata["namespace"], metadata["name"]))
+        return EnvSources(current.obj if current else self._pod, self._data, self._services.capacity)
+
+    def _working_directory(self, container: Json, mounts: MountPaths) -> Path:
+        """The container's own, where it exists on this machine; otherwise one below the Pod's directory."""
         work = self._directory / "work"
         for path in (work, self._directory / "tmp"):
             path.mkdir(parents=True, exist_ok=True)
         wanted = Path(mounts.rewrite(container.get("workingDir") or ""))
-        cwd = wanted if container.get("workingDir") and wanted.is_dir() else work
-        on_line = self._line_hook(name)
-        log_path = self._directory / "logs" / name / f"{restarts}.log"
-        return RunSpec(Command(argv, env, cwd), marker, log_path, on_line)
+        return wanted if container.get("workingDir") and wanted.is_dir() else work
 
     def _line_hook(self, container: str) -> Callable[[str], None] | None:
         hook, name = self._services.on_output, self._pod["metadata"]["name"]

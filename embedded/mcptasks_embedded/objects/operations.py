@@ -219,6 +219,13 @@ class Objects:
         """Merge `body` into the current version of an object. Raises ApiError 404 when it is gone."""
         return self.patch(kind, entry.ref, Patch("merge", body))[0]
 
+    def remove_finalizer(self, kind: ApiKind, ref: Ref, finalizer: str) -> None:
+        """Take a finalizer from an object, if it is still there."""
+        entry = self.store.get(ref)
+        if entry is not None:
+            kept = [item for item in entry.obj["metadata"].get("finalizers") or () if item != finalizer]
+            self.merge(kind, entry, {"metadata": {"finalizers": kept or None}})
+
     def bind(self, kind: ApiKind, ref: Ref, node: str) -> StoreEntry:
         """Give a Pod its node, as `pods/binding` does: this does not count as a change of the spec."""
         obj = self.get(kind, ref.namespace, ref.name).obj
