@@ -145,6 +145,17 @@ def test_two_components_of_a_name_are_refused_with_both_places() -> None:
     mcp.prompt("ask")(lambda: "y")
 
 
+def test_what_the_sdk_refuses_is_refused_with_its_words_and_not_declared() -> None:
+    mcp: TaskServer[Any] = TaskServer("s")
+    with pytest.raises(ValueError, match="no URI template variables, but the handler declares parameters"):
+        mcp.resource("a://fixed")(lambda name: name)
+    with pytest.raises(ValueError, match="Mismatch between URI parameters"):
+        mcp.resource("a://{name}")(lambda other: other)
+    assert config_of(mcp, ComponentKind.RESOURCE, "a://fixed") is None
+    mcp.resource("a://fixed", name="fixed")(lambda: "x")
+    assert config_of(mcp, ComponentKind.RESOURCE, "a://fixed") == TaskConfig(mode="forbidden")
+
+
 def test_every_kind_of_component_inherits_the_servers_default() -> None:
     text = TextResource(uri="a://given", text="x")
     mcp: TaskServer[Any] = TaskServer("s", tasks=True, resources=[text], tools=[Tool.from_function(lambda: 1, "given")])
