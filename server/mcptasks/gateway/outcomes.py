@@ -10,7 +10,7 @@ from mcptasks.gateway.refusals import RefusedError
 from mcptasks.model.lifecycle import MAX_MESSAGE, Ending
 from mcptasks.model.task import McpTask, Phase, Reason, ResultRecord, TaskError
 from mcptasks.settings import KIB
-from mcptasks.tasks.results import ResultTooLargeError
+from mcptasks.tasks.result_errors import ResultTooLargeError
 
 COMPLETED_MESSAGE = "The task completed"
 TOOL_ERROR_MESSAGE = "The tool reported an error"

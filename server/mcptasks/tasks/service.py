@@ -21,7 +21,8 @@ from mcptasks.tasks.creator import TaskCreator
 from mcptasks.tasks.limits import InProgress, RateLimit
 from mcptasks.tasks.owners import caller_key
 from mcptasks.tasks.reader import TaskReader
-from mcptasks.tasks.results import ResultLostError, Results, ResultStoreUnavailableError
+from mcptasks.tasks.result_errors import ResultLostError, ResultStoreUnavailableError
+from mcptasks.tasks.results import Results
 from mcptasks.tasks.service_errors import (
     DrainingError,
     TaskNotFoundError,

@@ -12,14 +12,14 @@ from redis.asyncio import Redis
 
 from mcptasks.model.task import ResultRecord
 from mcptasks.settings import KIB, MIB, Settings
-from mcptasks.tasks.result_errors import readable_size
-from mcptasks.tasks.results import (
-    EXPIRY_SLACK,
+from mcptasks.tasks.result_errors import (
     ResultLostError,
-    Results,
     ResultStoreUnavailableError,
     ResultTooLargeError,
+    readable_size,
 )
+from mcptasks.tasks.result_stores import EXPIRY_SLACK
+from mcptasks.tasks.results import Results
 from tests.support.redis import RedisServer, free_port, running_redis
 
 pytestmark = pytest.mark.anyio
