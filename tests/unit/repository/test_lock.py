@@ -77,6 +77,13 @@ def test_each_version_has_hashes_and_no_host_is_named(file: Path) -> None:
     assert [line for line in text.splitlines() if line.startswith("-")] == []
 
 
-def test_the_image_is_built_from_the_lock() -> None:
-    assert "--require-hashes -r requirements.lock" in (ROOT / "Dockerfile").read_text()
-    assert "!requirements.lock" in (ROOT / ".dockerignore").read_text().splitlines()
+@pytest.mark.parametrize(
+    ("dockerfile", "lock"), [("Dockerfile", RUNTIME), ("tests/e2e/Dockerfile", DEVELOPMENT)], ids=["product", "e2e"]
+)
+def test_the_images_are_built_from_the_locks(dockerfile: str, lock: Path) -> None:
+    text = (ROOT / dockerfile).read_text()
+    installed = re.findall(r"pip install (?!.*--no-deps \.)(.*)", text)
+    assert installed
+    assert all("--require-hashes" in line for line in installed)
+    assert f"COPY {lock.name}" in text
+    assert f"!{lock.name}" in (ROOT / ".dockerignore").read_text().splitlines()
