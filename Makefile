@@ -11,8 +11,8 @@ TRIALS ?= 112
 CROWD ?= 200
 # Most tests wait most of the time. A file's tests stay in one worker, with the cluster that they share.
 WORKERS ?= 3
-SPREAD = -n $(WORKERS) --dist loadfile
-# What lasts longest begins first.
+SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# What waits longest begins first.
 EMBEDDED_TESTS := tests/e2e tests/integration tests/contract tests/unit
 VERIFY ?=
 LOCK_ARGS ?=
@@ -57,7 +57,7 @@ unit: $(VENV)/.installed-dev ## Pure functions and single modules: a minute or t
 # Of many tasks at once it has a sample.
 test: $(VENV)/.installed-dev $(TOOLS)/.installed ## All tests that need no cluster, no Docker and no npm
 	@echo "unit, integration, contract and end-to-end tests on embedded clusters, $(WORKERS) at a time: about 10 minutes"
-	$(BIN)/python -m pytest $(EMBEDDED_TESTS) $(SPREAD) --no-loadscope-reorder $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(EMBEDDED_TESTS) $(SPREAD) $(PYTEST_ARGS)
 
 # The crowds keep both cores busy for minutes, the chart needs a helm, and the others need npm.
 test-all: test crowds chart conformance clients ## What `make test` has, hundreds of tasks at once, and chart, conformance, clients

@@ -16,6 +16,7 @@ import pytest
 from tests.support.heartbeat import Heartbeat
 
 LEFTOVER_SECONDS = 10.0
+PROCESS_PER_TEST = Path(__file__).parent / "unit" / "runner" / "test_process.py"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,6 +51,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     reporter = plugins.get_plugin("terminalreporter")
     if isinstance(reporter, pytest.TerminalReporter) and not hasattr(session.config, "workerinput"):
         plugins.register(Heartbeat(reporter), "mcptasks-heartbeat")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the file that has a process for each test: at the end, one worker would be left with it."""
+    items.sort(key=lambda item: item.path != PROCESS_PER_TEST)
 
 
 def pytest_unconfigure() -> None:
