@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 
 from mcptasks.gateway.contract import RunnerExitCode
 from mcptasks.model.base import (
+    ANNOTATION_RETRIES_DISRUPTIONS,
     API_VERSION,
     GROUP,
     LABEL_COMPONENT,
@@ -119,13 +120,18 @@ def job_labels(task: McpTask, template: McpTaskTemplateSpec) -> dict[str, str]:
     return task_labels(task, template) | queue
 
 
+def retries_disruptions(task: McpTask, template: McpTaskTemplateSpec) -> bool:
+    """Whether another attempt may follow one that the cluster has taken away."""
+    return task.spec.idempotent and template.disruption_policy is DisruptionPolicy.RETRY_IDEMPOTENT
+
+
 def pod_failure_policy(task: McpTask, template: McpTaskTemplateSpec, runner: str) -> JsonObject:
     """Which ends of a Pod may be followed by another attempt; the first rule that fits counts.
 
     The exit code of a recorded failure never is. A disruption is for idempotent tools, and then uses up no retry.
     """
     recorded = RunnerExitCode.FAILURE_RECORDED.value
-    again = task.spec.idempotent and template.disruption_policy is DisruptionPolicy.RETRY_IDEMPOTENT
+    again = retries_disruptions(task, template)
     return {
         "rules": [
             {
@@ -150,7 +156,11 @@ def make_pod_template(task: McpTask, template: McpTaskTemplateSpec, settings: Se
     metadata = _object(pod, "metadata", "podTemplate")
     metadata["labels"] = _object(metadata, "labels", "podTemplate.metadata") | task_labels(task, template)
     annotations = _object(metadata, "annotations", "podTemplate.metadata")
-    metadata["annotations"] = annotations | {ANNOTATION_COMPONENT: task.spec.component.name}
+    metadata["annotations"] = annotations | {
+        ANNOTATION_COMPONENT: task.spec.component.name,
+        # The gateway knows no templates: by this it decides whether the next Pod may have the task.
+        ANNOTATION_RETRIES_DISRUPTIONS: "true" if retries_disruptions(task, template) else "false",
+    }
     spec = _object(pod, "spec", "podTemplate")
     _fill_pod(spec, pod_deadline_seconds(task, template, settings))
     _fill_runner(spec, task, settings)

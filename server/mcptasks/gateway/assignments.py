@@ -68,7 +68,7 @@ class Assignments:
         raise unavailable(f"task {pod.task_name} changes hands too often")
 
     def _claim(self, task: McpTask, pod: TaskPod, rival: Rival | None) -> JsonObject | None:
-        patch = claim(task, pod, rival, self.clock())
+        patch = claim(task, pod, rival, self.clock(), self.retention)
         try:
             arguments_text(task)
         except InvalidArgumentsError as error:

@@ -2,7 +2,8 @@
 
 Each attempt of a task is one Pod. The Pod that fetches the assignment claims the attempt: its uid goes into the
 status, and from then on no other Pod's reports count. Another one takes the task over when that one is finished or
-gone.
+gone, and the task's own rules allow another attempt; where they do not, the task ends. So no tool runs a second time
+unasked, whatever made the second Pod.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError, unavailable
 from mcptasks.gateway.task_arguments import arguments_text
 from mcptasks.model.base import JsonObject
-from mcptasks.model.lifecycle import SCHEDULED, SUCCEEDED, conditions, timestamp
+from mcptasks.model.lifecycle import SCHEDULED, SUCCEEDED, Ending, Retention, conditions, end, timestamp
+from mcptasks.model.retry_rules import PREEMPTED_HINT, AttemptEnd, NextAttempt, next_attempt
 from mcptasks.model.task import Condition, McpTask, Phase, Reason, Request
 
 
@@ -67,8 +69,10 @@ def refuse_unless_runs(task: McpTask, pod: TaskPod) -> None:
     refuse_others(task, pod)
 
 
-def claim(task: McpTask, pod: TaskPod, rival: Rival | None, now: datetime) -> JsonObject | None:
+def claim(task: McpTask, pod: TaskPod, rival: Rival | None, now: datetime, retention: Retention) -> JsonObject | None:
     """The status patch with which the Pod claims the task; None where it has it already.
+
+    Where the rival's attempt was the last one that the task's rules allow, the patch ends the task.
 
     Raises:
         RefusedError: the task has ended, or belongs to a newer Pod.
@@ -78,11 +82,16 @@ def claim(task: McpTask, pod: TaskPod, rival: Rival | None, now: datetime) -> Js
     holder = task.status.pod_uid
     if holder == pod.uid:
         return None
-    if holder is not None:
-        if rival is None or rival.uid != holder:
-            raise RivalChangedError
-        _refuse_beside(pod, rival.pod)
-    return {"status": _claimed(task, pod, now)}
+    if holder is None:
+        return {"status": _claimed(task, pod, now)}
+    if rival is None or rival.uid != holder:
+        raise RivalChangedError
+    _refuse_beside(pod, rival.pod)
+    following = next_attempt(task, _attempt_end(rival.pod), retries_disruptions=pod.retries_disruptions)
+    if following is NextAttempt.REFUSED:
+        return end(task, _no_other_attempt(task, pod, rival.pod), now, retention)
+    used = (task.status.retries_used or 0) + (following is NextAttempt.RETRY)
+    return {"status": _claimed(task, pod, now) | {"retriesUsed": used}}
 
 
 def _refuse_beside(pod: TaskPod, rival: TaskPod | None) -> None:
@@ -98,6 +107,35 @@ def _refuse_beside(pod: TaskPod, rival: TaskPod | None) -> None:
         raise RefusedError(RefusalCode.SUPERSEDED, f"the newer Pod {rival.name} has taken over from Pod {pod.name}")
     if not rival.finished:
         raise unavailable(f"Pod {rival.name} still runs the task")
+
+
+def _attempt_end(rival: TaskPod | None) -> AttemptEnd:
+    """How the attempt ended whose Pod is finished, or gone."""
+    if rival is None:
+        return AttemptEnd.REMOVED
+    if rival.disrupted:
+        return AttemptEnd.DISRUPTED
+    return AttemptEnd.REMOVED if rival.deleting else AttemptEnd.CRASHED
+
+
+def _no_other_attempt(task: McpTask, pod: TaskPod, rival: TaskPod | None) -> Ending:
+    """How the task ends when a Pod asks for it that its rules do not allow.
+
+    The operator ends such a task with more details, if it sees the end of the attempt before another Pod asks.
+    """
+    name = task.status.pod_name or "of the attempt before"
+    refused = f"Pod {pod.name}, which was made in its place, was not given the task"
+    if _attempt_end(rival) is AttemptEnd.CRASHED:
+        message = (
+            f"the process in Pod {name} ended and delivered no result; {refused}, because its retries "
+            f"({task.spec.retries}) are used up. Look at the Pod's log, and call the tool again"
+        )
+        return Ending(Phase.FAILED, Reason.EXIT_CODE, message)
+    message = (
+        f"Pod {name} was taken away while it ran the tool (evicted, deleted, or its Job was suspended); {refused}, "
+        f"because the tool would run a second time. {PREEMPTED_HINT}"
+    )
+    return Ending(Phase.FAILED, Reason.PREEMPTED, message)
 
 
 def _claimed(task: McpTask, pod: TaskPod, now: datetime) -> JsonObject:

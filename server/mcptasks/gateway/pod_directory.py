@@ -7,7 +7,7 @@ from collections import OrderedDict
 from mcptasks.gateway.claims import Rival
 from mcptasks.gateway.contract import RefusalCode
 from mcptasks.gateway.pod_tokens import TokenReviewer
-from mcptasks.gateway.pods import PodIdentity, TaskPod, task_pod
+from mcptasks.gateway.pods import PodIdentity, TaskPod, claiming_pod, task_pod
 from mcptasks.gateway.refusals import RefusedError
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import NotFoundError
@@ -44,7 +44,10 @@ class PodDirectory:
             raise RefusedError(RefusalCode.NOT_A_TASK_POD, f"Pod {identity.name} is gone") from error
 
     async def rival(self, pod: TaskPod, item: JsonObject) -> Rival | None:
-        """The Pod that has claimed the task, unless that is the given one itself. Raises KubeError."""
+        """The Pod that has claimed the task, unless that is the given one itself.
+
+        Raises RefusedError where it cannot be read, KubeError.
+        """
         status = item.get("status") or {}
         name, uid = status.get("podName"), status.get("podUid")
         if not uid or uid == pod.uid:
@@ -52,6 +55,8 @@ class PodDirectory:
         if not name:
             return Rival(uid)
         try:
-            return Rival(uid, await self._read(PodIdentity(pod.namespace, name, uid)))
-        except RefusedError:
+            found = await self._kube.get(PODS, name, pod.namespace)
+        except NotFoundError:
             return Rival(uid)
+        identity = PodIdentity(pod.namespace, name, uid)
+        return Rival(uid, claiming_pod(found, identity, pod.task_name, pod.task_uid))

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
 from mcptasks.gateway.contract import RefusalCode
 from mcptasks.gateway.refusals import RefusedError
-from mcptasks.model.base import LABEL_TASK_UID, JsonObject, ObjectMeta, OwnerReference
+from mcptasks.model.base import (
+    ANNOTATION_RETRIES_DISRUPTIONS,
+    LABEL_TASK_UID,
+    JsonObject,
+    ObjectMeta,
+    OwnerReference,
+)
 
 
 @dataclass(frozen=True)
@@ -25,8 +31,9 @@ class PodIdentity:
 class TaskPod:
     """A Pod that runs one attempt of a task.
 
-    `finished` was true when the Pod was read and never becomes false; everything else never changes.
-    `deadline_seconds` is the Pod's activeDeadlineSeconds.
+    `finished`, `deleting` and `disrupted` (the cluster takes the Pod away) may have become true since the Pod was read,
+    and never become false; everything else never changes. `deadline_seconds` is the Pod's activeDeadlineSeconds.
+    `retries_disruptions` says that the Pod's template lets another Pod follow one that was taken away.
     """
 
     identity: PodIdentity
@@ -36,6 +43,9 @@ class TaskPod:
     node_name: str | None = None
     deadline_seconds: int | None = None
     finished: bool = False
+    deleting: bool = False
+    disrupted: bool = False
+    retries_disruptions: bool = False
 
     @property
     def namespace(self) -> str:
@@ -56,26 +66,54 @@ def task_pod(pod: JsonObject, identity: PodIdentity) -> TaskPod:
     Raises:
         RefusedError: it is not.
     """
-    try:
-        metadata = ObjectMeta.model_validate(pod["metadata"])
-    except (KeyError, ValidationError) as error:
-        raise _foreign(identity, "its metadata cannot be read") from error
+    metadata = _metadata(pod, identity)
     if metadata.uid != identity.uid:
         raise _foreign(identity, "another Pod has its name now")
     owner = _controller(metadata)
     task_uid = metadata.labels.get(LABEL_TASK_UID)
     if owner is None or not task_uid or metadata.creation_timestamp is None:
         raise _foreign(identity, f"it is not controlled by a Job, or has no label {LABEL_TASK_UID}")
-    spec = pod.get("spec") or {}
+    return _task_pod(pod, metadata, identity, owner.name, task_uid)
+
+
+def claiming_pod(pod: JsonObject, identity: PodIdentity, task_name: str, task_uid: str) -> TaskPod | None:
+    """The facts of the Pod that has claimed the task; None if another Pod has its name now.
+
+    It need not belong to a Job any more: one that was deleted with `--cascade=orphan` leaves it running.
+
+    Raises:
+        RefusedError: the Pod cannot be read.
+    """
+    metadata = _metadata(pod, identity)
+    return _task_pod(pod, metadata, identity, task_name, task_uid) if metadata.uid == identity.uid else None
+
+
+def _metadata(pod: JsonObject, identity: PodIdentity) -> ObjectMeta:
+    try:
+        return ObjectMeta.model_validate(pod["metadata"])
+    except (KeyError, ValidationError) as error:
+        raise _foreign(identity, "its metadata cannot be read") from error
+
+
+def _task_pod(pod: JsonObject, metadata: ObjectMeta, identity: PodIdentity, task_name: str, task_uid: str) -> TaskPod:
+    spec, status = pod.get("spec") or {}, pod.get("status") or {}
     return TaskPod(
         identity=identity,
-        task_name=owner.name,
+        task_name=task_name,
         task_uid=task_uid,
-        created_at=metadata.creation_timestamp,
+        created_at=metadata.creation_timestamp or datetime.min.replace(tzinfo=UTC),
         node_name=spec.get("nodeName"),
         deadline_seconds=spec.get("activeDeadlineSeconds"),
-        finished=(pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"),
+        finished=status.get("phase") in ("Succeeded", "Failed"),
+        deleting=metadata.deletion_timestamp is not None,
+        disrupted=_is_disrupted(status),
+        retries_disruptions=metadata.annotations.get(ANNOTATION_RETRIES_DISRUPTIONS) == "true",
     )
+
+
+def _is_disrupted(status: JsonObject) -> bool:
+    conditions = status.get("conditions") or ()
+    return any(c.get("type") == "DisruptionTarget" and c.get("status") == "True" for c in conditions)
 
 
 def _controller(metadata: ObjectMeta) -> OwnerReference | None:

@@ -27,6 +27,9 @@ LABEL_TEMPLATE_HASH = f"{GROUP}/template-hash"
 LABEL_PRINCIPAL = f"{GROUP}/principal"
 """Label with a hash of the principal, so that one caller's tasks can be selected. The principal is in the spec."""
 
+ANNOTATION_RETRIES_DISRUPTIONS = f"{GROUP}/retries-disruptions"
+"""Annotation of a task's Pod: "true" where another Pod may follow one that the cluster has taken away."""
+
 JsonObject: TypeAlias = dict[str, Any]
 
 

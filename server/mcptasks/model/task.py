@@ -76,6 +76,7 @@ class Reason(StrEnum):
     KILLED_BY_SIGNAL = "KilledBySignal"
     EVICTED = "Evicted"
     NODE_LOST = "NodeLost"
+    PREEMPTED = "Preempted"
     # cancelled
     CANCELLED_BY_CALLER = "CancelledByCaller"
     CANCELLED_BY_SPEC = "CancelledBySpec"
@@ -287,6 +288,14 @@ class McpTaskStatus(Model):
     pod_uid: str | None = Field(None, description="Uid of the current attempt's Pod; reports of others are refused.")
     node_name: str | None = Field(None, description="Node of the current attempt's Pod.")
     attempts: int | None = Field(None, ge=0, description="How many times the process was started.")
+    retries_used: int | None = Field(
+        None,
+        ge=0,
+        description=(
+            "How many of spec.retries have been used. An attempt that makes up for a disruption of an idempotent tool "
+            "uses up none."
+        ),
+    )
     exit_code: int | None = Field(None, description="Exit code of the last attempt's container, if it failed.")
     result: ResultRecord | None = Field(None, description="The result, once there is one.")
     error: TaskError | None = Field(None, description="The JSON-RPC error, if the call ended with one.")

@@ -66,7 +66,7 @@ async def test_many_replicas_and_many_calls_make_one_attempt(world: GatewayWorld
 
 @pytest.mark.parametrize("end", ["gone", "finished"])
 async def test_a_later_pod_takes_over_and_the_earlier_one_is_refused(world: GatewayWorld, end: str) -> None:
-    task = await world.submit()
+    task = await world.submit(retries=1)
     earlier = await world.claimed(task)
     name = earlier.pod["metadata"]["name"]
     if end == "gone":
@@ -83,8 +83,29 @@ async def test_a_later_pod_takes_over_and_the_earlier_one_is_refused(world: Gate
     assert record.text == '{"right":1}'
 
 
-async def test_an_earlier_pod_does_not_get_the_task_back(world: GatewayWorld) -> None:
+@pytest.mark.parametrize(("end", "reason"), [("gone", "Preempted"), ("finished", "ExitCode")])
+async def test_a_later_pod_that_the_tasks_rules_do_not_allow_ends_the_task(
+    world: GatewayWorld, end: str, reason: str
+) -> None:
     task = await world.submit()
+    earlier = await world.claimed(task)
+    if end == "gone":
+        await world.kube.delete(PODS, earlier.pod["metadata"]["name"], world.namespace, grace_seconds=0)
+    else:
+        await world.finish_pod(earlier.pod)
+    later = await world.runner(task)
+    for _ in range(2):
+        assert code(await later.fetch()) == (410, "TaskEnded")
+    ended = await world.task(task)
+    status = ended.status
+    assert (ended.phase, status.reason, status.attempts) == (Phase.FAILED, reason, 1)
+    assert status.pod_uid == earlier.pod["metadata"]["uid"]
+    assert status.expires_at is not None
+    assert earlier.pod["metadata"]["name"] in (status.message or "")
+
+
+async def test_an_earlier_pod_does_not_get_the_task_back(world: GatewayWorld) -> None:
+    task = await world.submit(retries=1)
     earlier = await world.claimed(task)
     await world.finish_pod(earlier.pod)
     await a_second_later()
@@ -96,7 +117,7 @@ async def test_an_earlier_pod_does_not_get_the_task_back(world: GatewayWorld) ->
 @pytest.mark.parametrize("age", ["of the same second", "newer"])
 async def test_a_second_pod_waits_until_the_first_is_finished(world: GatewayWorld, age: str) -> None:
     """The Job controller may make two where the API server dies meanwhile; it deletes the newer one again."""
-    task = await world.submit()
+    task = await world.submit(retries=1)
     if age == "newer":
         one = await world.runner(task)
         await a_second_later()
@@ -110,6 +131,17 @@ async def test_a_second_pod_waits_until_the_first_is_finished(world: GatewayWorl
     assert (await two.fetch()).json()["attempt"] == 2
 
 
+async def test_a_second_pod_waits_also_for_one_that_has_lost_its_job(world: GatewayWorld) -> None:
+    """As `kubectl delete job --cascade=orphan` leaves it."""
+    task = await world.submit(idempotent=True, retries=1)
+    one = await world.claimed(task)
+    two = await world.runner(task)
+    name = one.pod["metadata"]["name"]
+    await world.kube.patch(PODS, name, {"metadata": {"ownerReferences": None}}, world.namespace)
+    assert code(await two.fetch()) == (503, "Unavailable")
+    assert (await one.report(1)).status_code == 204
+
+
 async def twins(world: GatewayWorld, task: JsonObject) -> tuple[Runner, Runner]:
     """Two Pods whose creation times are the same, to the second."""
     runners = [await world.runner(task) for _ in range(20)]
@@ -118,7 +150,7 @@ async def twins(world: GatewayWorld, task: JsonObject) -> tuple[Runner, Runner]:
 
 
 async def test_a_new_attempt_starts_without_the_progress_of_the_last(world: GatewayWorld) -> None:
-    task = await world.submit()
+    task = await world.submit(retries=1)
     earlier = await world.claimed(task)
     await earlier.report(5, 10, "half")
     assert (await world.task(task)).status.progress is not None

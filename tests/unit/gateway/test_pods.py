@@ -9,7 +9,7 @@ import pytest
 
 from mcptasks.gateway.contract import RefusalCode
 from mcptasks.gateway.pod_tokens import reviewed_pod
-from mcptasks.gateway.pods import PodIdentity, task_pod
+from mcptasks.gateway.pods import PodIdentity, claiming_pod, task_pod
 from mcptasks.gateway.refusals import RefusedError
 
 IDENTITY = PodIdentity("ns", "report-1-abcde", "pod-uid")
@@ -56,6 +56,38 @@ def changed(value: dict[str, Any], path: str, to: Any) -> dict[str, Any]:
 
 
 class TestPods:
+    def test_the_pod_that_has_a_task_may_have_lost_its_job(self) -> None:
+        orphan = changed(POD, "metadata/ownerReferences", None)
+        assert claiming_pod(orphan, IDENTITY, "report-1", "task-uid") == task_pod(POD, IDENTITY)
+        assert claiming_pod(POD, PodIdentity("ns", "report-1-abcde", "earlier"), "report-1", "task-uid") is None
+        with pytest.raises(RefusedError, match="cannot be read"):
+            claiming_pod({}, IDENTITY, "report-1", "task-uid")
+
+    @pytest.mark.parametrize(
+        ("path", "value", "fact"),
+        [
+            ("metadata/deletionTimestamp", "2026-01-01T12:00:30Z", "deleting"),
+            ("status/conditions", [{"type": "DisruptionTarget", "status": "True"}], "disrupted"),
+            ("metadata/annotations", {"mcptasks.dev/retries-disruptions": "true"}, "retries_disruptions"),
+        ],
+    )
+    def test_what_counts_for_the_next_attempt(self, path: str, value: Any, fact: str) -> None:
+        assert getattr(task_pod(POD, IDENTITY), fact) is False
+        assert getattr(task_pod(changed(POD, path, value), IDENTITY), fact) is True
+
+    @pytest.mark.parametrize(
+        ("path", "value"),
+        [
+            (
+                "status/conditions",
+                [{"type": "DisruptionTarget", "status": "False"}, {"type": "Ready", "status": "True"}],
+            ),
+            ("metadata/annotations", {"mcptasks.dev/retries-disruptions": "false"}),
+        ],
+    )
+    def test_what_does_not(self, path: str, value: Any) -> None:
+        assert task_pod(changed(POD, path, value), IDENTITY) == task_pod(POD, IDENTITY)
+
     def test_a_jobs_pod_names_its_task(self) -> None:
         pod = task_pod(POD, IDENTITY)
         assert (pod.task_name, pod.task_uid, pod.node_name, pod.deadline_seconds) == (

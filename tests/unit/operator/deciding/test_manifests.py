@@ -118,6 +118,23 @@ def test_disruptions_are_retried_only_for_idempotent_tools_whose_template_allows
     assert job_facts(made).retries_disruptions is (action == "Ignore")
 
 
+@pytest.mark.parametrize(
+    ("idempotent", "policy", "word"),
+    [
+        (False, "RetryIdempotent", "false"),
+        (True, "RetryIdempotent", "true"),
+        (True, "Fail", "false"),
+        (False, "Fail", "false"),
+    ],
+)
+def test_the_gateway_reads_the_same_in_an_annotation_of_the_pod(idempotent: bool, policy: str, word: str) -> None:
+    name = "mcptasks.dev/retries-disruptions"
+    given = {"metadata": {"annotations": {name: "true", "team": "ml"}}}
+    made = job(task=make_task(spec={"idempotent": idempotent}), disruptionPolicy=policy, podTemplate=given)
+    annotations = made["spec"]["template"]["metadata"]["annotations"]
+    assert (annotations[name], annotations["team"]) == (word, "ml")
+
+
 def test_without_a_template_the_pod_is_complete_and_passes_the_restricted_profile() -> None:
     spec = pod_spec()
     container = runner(spec)
