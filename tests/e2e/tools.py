@@ -307,6 +307,30 @@ def die_late(seconds: float) -> str:
     os._exit(3)
 
 
+def _started(record: str, seconds: float, exit_code: int) -> str:
+    """Leave a mark of the start, in the log and in a file; sleep; end the process if there is an exit code."""
+    print("mark of a start", flush=True)
+    if record:
+        with Path(record).open("a") as marks:
+            marks.write("started\n")
+    time.sleep(seconds)
+    if exit_code:
+        os._exit(exit_code)
+    return "done"
+
+
+@mcp.tool()
+def started_once(record: str, seconds: float, exit_code: int = 0) -> str:
+    """Not to be run twice."""
+    return _started(record, seconds, exit_code)
+
+
+@mcp.tool(annotations=ToolAnnotations(idempotent_hint=True))
+def started_again(record: str, seconds: float, exit_code: int = 0) -> str:
+    """May be run twice."""
+    return _started(record, seconds, exit_code)
+
+
 class Surroundings(BaseModel):
     """What a tool finds around itself."""
 

@@ -35,8 +35,8 @@ EXPIRY_SLACK_SECONDS = 1.0
 JOB_EXPIRY_SLACK_SECONDS = 30.0
 """How long the TTL controller has to remove the expired Job, before the task is deleted with it."""
 
-_OUT_OF_TIME = (Reason.DEADLINE_EXCEEDED, Reason.INPUT_TIMEOUT)
-"""Reasons for which a process that still runs is ended at once."""
+_STOPPED_AT_ONCE = (Reason.DEADLINE_EXCEEDED, Reason.INPUT_TIMEOUT, Reason.PREEMPTED)
+"""Reasons for which the Job is deleted at once: a process still runs, or another Pod may come."""
 
 
 def after_end(facts: DecisionFacts) -> Decision:
@@ -76,19 +76,26 @@ def _finished_at(facts: DecisionFacts) -> datetime:
 
 
 def _stop_job(facts: DecisionFacts, job: JobFacts) -> Decision:
-    """The task has ended and its Job has not: delete the Job, at once if the process must end, else after a while."""
+    """The task has ended and its Job has not: delete the Job, now if a process must end or not start, else later."""
     runs = facts.task.status.started_at is not None or any(
         isinstance(p.runner.state, RunningState) for p in facts.live_pods
     )
     linger = _finished_at(facts) + timedelta(seconds=LINGER_SECONDS)
     if (
         facts.task.phase is Phase.CANCELLED
-        or facts.task.status.reason in _OUT_OF_TIME
+        or facts.task.status.reason in _STOPPED_AT_ONCE
         or not runs
+        or _makes_more_pods(facts, job)
         or facts.now >= linger
     ):
         return Decision(DeleteJob(job.uid))
     return Decision(requeue_after=facts.seconds_until(linger))
+
+
+def _makes_more_pods(facts: DecisionFacts, job: JobFacts) -> bool:
+    """Whether the last process has failed and the Job's `backoffLimit` was raised: another Pod would follow."""
+    last = facts.last_pod
+    return job.backoff_limit > facts.task.spec.retries and last is not None and last.ended and last.phase == "Failed"
 
 
 def _keep_job(facts: DecisionFacts, job: JobFacts) -> Decision:

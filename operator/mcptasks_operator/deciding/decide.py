@@ -7,7 +7,8 @@ There is one Job per task. The operator records nothing when it creates the Job:
 second attempt to create it fails. That the Job existed is known from `status.jobName`, which the gateway sets when a
 process claims the task, and until then from what the cache keeps of a Job that is gone. A Job that is deleted before
 any process has claimed the task, while no operator runs, is created again: no tool code has run, so nothing runs
-twice.
+twice. Once a process has claimed it, the task's own rules say whether another attempt may follow, whatever its Job says
+or does.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from mcptasks.model.task import McpTask, Phase, Reason
-from mcptasks_operator.deciding.attempts import between_attempts
+from mcptasks_operator.deciding.attempts import between_attempts, refused_attempt
 from mcptasks_operator.deciding.cleanup import after_end
 from mcptasks_operator.deciding.decision_facts import DecisionFacts
 from mcptasks_operator.deciding.decisions import Decision
@@ -63,7 +64,11 @@ def _before_end(facts: DecisionFacts) -> Decision:
         return deleted_job(facts, job)
     if job.outcome is not None:
         return finished_job(facts, job)
-    return suspended_job(facts, job) if job.suspended else _active_job(facts, job)
+    if (refused := refused_attempt(facts, job)) is not None:
+        return refused
+    # The process of a Job that was just suspended may still end the task in its grace period.
+    runs = facts.holder is not None and not facts.holder.ended
+    return suspended_job(facts, job) if job.suspended and not runs else _active_job(facts, job)
 
 
 def _active_job(facts: DecisionFacts, job: JobFacts) -> Decision:

@@ -31,6 +31,16 @@ class DecisionFacts:
         return self.pods[-1] if self.pods else None
 
     @property
+    def claimed(self) -> bool:
+        """Whether a Pod has claimed the task: its tool may have run."""
+        return self.task.status.pod_uid is not None
+
+    @property
+    def holder(self) -> PodFacts | None:
+        """The Pod that has claimed the task, if it is still known."""
+        return next((pod for pod in self.pods if pod.uid == self.task.status.pod_uid), None)
+
+    @property
     def attempts(self) -> int:
         """Attempts so far: those that claimed the task, and those that are known as Pods."""
         return max(self.task.status.attempts or 0, len(self.pods))

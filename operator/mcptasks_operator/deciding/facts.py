@@ -207,7 +207,8 @@ def job_facts(job: JsonObject) -> JobFacts:
         outcome=outcome,
         reason=decisive.get("reason", ""),
         message=decisive.get("message", ""),
-        suspended=bool(spec.get("suspend")),
+        # A Job that was just resumed has the condition, and an old startTime, until the Job controller has seen it.
+        suspended=bool(spec.get("suspend")) or "Suspended" in conditions,
         backoff_limit=spec.get("backoffLimit", 6),
         retries_disruptions=_retries_disruptions(spec),
         timeout_seconds=pod_spec.get("activeDeadlineSeconds"),

@@ -10,6 +10,7 @@ import signal
 from dataclasses import replace
 
 from mcptasks.gateway.contract import RunnerExitCode
+from mcptasks.model.retry_rules import PREEMPTED_HINT
 from mcptasks.model.task import Reason
 from mcptasks_operator.deciding.diagnosis import Diagnosis
 from mcptasks_operator.deciding.facts import ContainerFacts, JobFacts, JobOutcome, PodFacts, TerminatedState
@@ -93,6 +94,15 @@ def deadline_exceeded(limit: Limit) -> Diagnosis:
         f"image pull included ({limit.source})",
         "Ask for less work at a time or allow more time",
     )
+
+
+def preempted(job: JobFacts, pod_name: str | None, exit_code: int | None = None) -> Diagnosis:
+    """The Pod that ran the tool was taken away, and no condition of it says why."""
+    what = "because its Job was suspended" if job.suspended else "it was deleted, or its Job was suspended"
+    queue = f" (queue {job.queue})" if job.queue and job.suspended else ""
+    name = pod_name or "of the last attempt"
+    cause = f"Pod {name} was taken away while it ran the tool{', ' if job.suspended else ': '}{what}{queue}"
+    return Diagnosis(Reason.PREEMPTED, cause, PREEMPTED_HINT, exit_code)
 
 
 def node_lost(pod: PodFacts, detail: str) -> Diagnosis:

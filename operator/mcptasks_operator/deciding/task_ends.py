@@ -44,11 +44,12 @@ def finished_job(facts: DecisionFacts, job: JobFacts) -> Decision:
     """The Job has finished and no outcome is recorded."""
     if not facts.evidence.fresh:
         return Decision(Gather(Need.FRESH))
-    if facts.evidence.log is None and _has_log(facts.last_pod):
+    if facts.evidence.log is None and has_log(facts.last_pod):
         return Decision(Gather(Need.LOG))
     cause = diagnose_failure(job, facts.last_pod, facts.policy, facts.attempts)
     return end_task(facts, Phase.FAILED, cause, terminated="the Job has finished")
 
 
-def _has_log(pod: PodFacts | None) -> bool:
+def has_log(pod: PodFacts | None) -> bool:
+    """Whether the Pod's container has had the chance to write a log."""
     return pod is not None and pod.started and permanent_start_failure(pod) is None

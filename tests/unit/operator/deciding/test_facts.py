@@ -71,6 +71,12 @@ def test_only_the_controller_owns_a_job() -> None:
     assert not job_facts(item).belongs_to("1")
 
 
+def test_a_job_stays_suspended_until_the_job_controller_has_resumed_it() -> None:
+    """Until then its startTime may be that of the time before."""
+    assert job_facts(job(conditions=[job_condition("Suspended", "JobSuspended")])).suspended
+    assert not job_facts(job(conditions=[job_condition("Suspended", "JobResumed", "False")])).suspended
+
+
 def test_the_rest_of_a_job() -> None:
     item = job(startTime="2026-11-22T12:00:10Z")
     item["metadata"] |= {"deletionTimestamp": STAMP, "labels": {"kueue.x-k8s.io/queue-name": "q"}}

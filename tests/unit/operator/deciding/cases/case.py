@@ -68,8 +68,8 @@ def failed(number: int = 1, code: int = 1, reason: str = "Error", **facts: Any) 
     return make_pod(number, exited(code, reason, finished=facts.pop("finished", 10)), **facts)
 
 
-def waits(reason: str, message: str = "") -> PodFacts:
-    return make_pod(1, WaitingState(reason, message))
+def waits(reason: str, message: str = "", **facts: Any) -> PodFacts:
+    return make_pod(1, WaitingState(reason, message), **facts)
 
 
 ENDED = {phase: make_task(status=ended_status(phase)) for phase in ("completed", "failed", "cancelled")}

@@ -5,11 +5,45 @@ from __future__ import annotations
 from mcptasks_operator.deciding.decisions import DeleteJob, DeletePods, DeleteTask, Gather, MarkTerminated, SetJobTtl
 from mcptasks_operator.deciding.evidence import Need
 from tests.unit.operator.builders import at, ended_status, make_job, make_task
-from tests.unit.operator.deciding.cases.case import COMPLETE_JOB, ENDED, FAILED_JOB, FRESH, MARKED, Case, running, waits
+from tests.unit.operator.deciding.cases.case import (
+    COMPLETE_JOB,
+    ENDED,
+    FAILED_JOB,
+    FRESH,
+    MARKED,
+    Case,
+    failed,
+    running,
+    waits,
+)
 
 CASES = [
     Case(
         "the Job of a cancelled task is deleted at once", DeleteJob, ENDED["cancelled"], make_job(), [running()], now=10
+    ),
+    Case(
+        "the Job of a task that was preempted is deleted at once: it may be resumed",
+        DeleteJob,
+        make_task(status=ended_status("failed", reason="Preempted")),
+        make_job(suspended=True),
+        now=11,
+    ),
+    Case(
+        "one whose backoffLimit was raised is deleted before it makes another Pod",
+        DeleteJob,
+        ENDED["failed"],
+        make_job(backoff_limit=3),
+        [failed(1, 3)],
+        now=11,
+    ),
+    Case(
+        "one that fails by itself is left alone",
+        None,
+        ENDED["failed"],
+        make_job(),
+        [failed(1, 3)],
+        now=11,
+        requeue=119.0,
     ),
     Case("one that has finished, too", DeleteJob, MARKED["cancelled"], COMPLETE_JOB),
     Case(
