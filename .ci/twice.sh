@@ -9,6 +9,8 @@ if [[ -z ${MCPTASKS_CI_REPORTS:-} ]]; then
   export MCPTASKS_CI_REPORTS
   MCPTASKS_CI_REPORTS=$(mktemp -d "${TMPDIR:-/tmp}/mcptasks-ci-XXXXXX")
   lists_repeats=yes
+  # Whoever sets another one calls list_repeats in it.
+  trap list_repeats EXIT
 fi
 
 # suite NAME COMMAND...: a command that runs pytest once. A second run takes what failed alone. Suites run at the same
