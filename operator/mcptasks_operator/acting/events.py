@@ -24,7 +24,7 @@ from mcptasks_operator.deciding.decisions import Notice
 logger = logging.getLogger(__name__)
 
 COMPONENT = "mcptasks-operator"
-MAX_MESSAGE = 1024
+MAX_EVENT_MESSAGE = 1024
 MAX_WAITING = 10_000
 REMEMBERED = 10_000
 
@@ -47,7 +47,7 @@ def make_event(task: McpTask, notice: Notice, identity: str, now: datetime) -> J
         },
         "type": notice.type,
         "reason": notice.reason,
-        "message": notice.message[:MAX_MESSAGE],
+        "message": notice.message[:MAX_EVENT_MESSAGE],
         "firstTimestamp": moment,
         "lastTimestamp": moment,
         "count": 1,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import PODS_TERMINATED, SCHEDULED, conditions, end, timestamp
-from mcptasks.model.task import Condition, McpTask, Phase
+from mcptasks.model.task import MAX_CONDITION_MESSAGE, Condition, McpTask, Phase
 from mcptasks_operator.deciding.decisions import EndTask, MarkTerminated, ShowCause, StatusWrite
 from mcptasks_operator.deciding.policy import Policy
 
@@ -50,7 +50,11 @@ def _show_cause(task: McpTask, write: ShowCause, now: datetime) -> JsonObject:
         "message": write.message,
         "lastUpdatedAt": timestamp(now),
         "conditions": conditions(
-            task, now, Condition(type=SCHEDULED, status="False", reason=write.cause, message=write.message[:1024])
+            task,
+            now,
+            Condition(
+                type=SCHEDULED, status="False", reason=write.cause, message=write.message[:MAX_CONDITION_MESSAGE]
+            ),
         ),
     }
     if task.phase is Phase.INPUT_REQUIRED:

@@ -31,6 +31,9 @@ PROGRESS_PATH = "/v1/progress"
 OUTCOME_PATH = "/v1/outcome"
 INPUT_PATH = "/v1/input"
 
+MAX_QUESTION_MESSAGE = 1024
+"""Characters. The runner cuts a longer one before it sends it."""
+
 
 class RunnerExitCode(IntEnum):
     """How the runner's own process ends. Other codes are 128 + n for signal n, and those that a component ends it with.
@@ -88,7 +91,7 @@ class Question(Model):
     key: str = Field(min_length=1, max_length=64, pattern=r"^[a-z0-9-]+$")
     method: str = Field(min_length=1, max_length=128)
     params_text: str = "{}"
-    message: str | None = Field(None, max_length=1024)
+    message: str | None = Field(None, max_length=MAX_QUESTION_MESSAGE)
 
 
 class InputReport(Model):

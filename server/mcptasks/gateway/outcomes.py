@@ -7,8 +7,8 @@ import json
 from mcptasks.gateway.contract import ErrorOutcome, FailureOutcome, Outcome, RefusalCode, ResultOutcome
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError
-from mcptasks.model.lifecycle import MAX_MESSAGE, Ending
-from mcptasks.model.task import McpTask, Phase, Reason, ResultRecord, TaskError
+from mcptasks.model.lifecycle import Ending
+from mcptasks.model.task import MAX_STATUS_MESSAGE, McpTask, Phase, Reason, ResultRecord, TaskError
 from mcptasks.settings import KIB
 from mcptasks.tasks.result_errors import ResultTooLargeError
 
@@ -36,15 +36,14 @@ def error_ending(outcome: ErrorOutcome | FailureOutcome) -> Ending:
         return Ending(Phase.FAILED, outcome.reason, outcome.message)
     size = len((outcome.data_text or "").encode())
     if size > MAX_ERROR_DATA_BYTES:
-        message = (
-            f"{outcome.message[: MAX_MESSAGE // 2]} (the error's data, {size} bytes, is too large and was dropped)"
-        )
+        said = outcome.message[: MAX_STATUS_MESSAGE // 2]
+        message = f"{said} (the error's data, {size} bytes, is too large and was dropped)"
         return Ending(Phase.FAILED, Reason.REQUEST_ERROR, message, error=_task_error(outcome, None))
     return Ending(Phase.FAILED, Reason.REQUEST_ERROR, outcome.message, error=_task_error(outcome, outcome.data_text))
 
 
 def _task_error(outcome: ErrorOutcome, data_text: str | None) -> TaskError:
-    return TaskError(code=outcome.code, message=outcome.message[:MAX_MESSAGE], data_text=data_text)
+    return TaskError(code=outcome.code, message=outcome.message[:MAX_STATUS_MESSAGE], data_text=data_text)
 
 
 def too_large_ending(error: ResultTooLargeError) -> Ending:

@@ -9,9 +9,8 @@ from mcptasks.gateway.contract import ProgressReport, RefusalCode
 from mcptasks.gateway.refusals import RefusedError
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import timestamp
-from mcptasks.model.task import McpTask, Phase, TaskProgress
+from mcptasks.model.task import MAX_PROGRESS_MESSAGE, McpTask, Phase, TaskProgress
 
-MAX_PROGRESS_MESSAGE = 4096
 EXACT_INTEGERS = 1e15
 
 

@@ -11,14 +11,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from mcptasks.model.base import JsonObject
-from mcptasks.model.task import Condition, McpTask, Phase, Reason, ResultRecord, TaskError
+from mcptasks.model.task import (
+    MAX_CONDITION_MESSAGE,
+    MAX_STATUS_MESSAGE,
+    Condition,
+    McpTask,
+    Phase,
+    Reason,
+    ResultRecord,
+    TaskError,
+)
 
 SUCCEEDED = "Succeeded"
 SCHEDULED = "Scheduled"
 RESULT_RECORDED = "ResultRecorded"
 PODS_TERMINATED = "PodsTerminated"
-
-MAX_MESSAGE = 32_768
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Ending:
 
 
 def utc_now() -> datetime:
-    """The current time, in UTC."""
+    """The current time, in UTC: what callers pass in as `now`. Nothing in the model calls it."""
     return datetime.now(UTC)
 
 
@@ -81,7 +88,7 @@ def end(task: McpTask, ending: Ending, now: datetime, retention: Retention) -> J
     """The status patch (JSON merge patch) that ends the task. Only valid against the version of the task given."""
     succeeded: Literal["True", "False"] = "True" if ending.phase is Phase.COMPLETED else "False"
     recorded: Literal["True", "False"] = "True" if ending.result or ending.error else "False"
-    message = ending.message[:MAX_MESSAGE]
+    message = ending.message[:MAX_STATUS_MESSAGE]
     status: JsonObject = {
         "phase": ending.phase.value,
         "reason": ending.reason.value,
@@ -94,7 +101,9 @@ def end(task: McpTask, ending: Ending, now: datetime, retention: Retention) -> J
         "conditions": conditions(
             task,
             now,
-            Condition(type=SUCCEEDED, status=succeeded, reason=ending.reason.value, message=message[:1024]),
+            Condition(
+                type=SUCCEEDED, status=succeeded, reason=ending.reason.value, message=message[:MAX_CONDITION_MESSAGE]
+            ),
             Condition(type=RESULT_RECORDED, status=recorded, reason=ending.reason.value),
         ),
     }

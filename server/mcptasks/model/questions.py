@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mcptasks.model.base import JsonObject
-from mcptasks.model.lifecycle import MAX_MESSAGE, SUCCEEDED, Ending, conditions, timestamp
-from mcptasks.model.task import Condition, InputRequest, McpTask, Phase, Reason, TaskError
+from mcptasks.model.lifecycle import SUCCEEDED, Ending, conditions, timestamp
+from mcptasks.model.task import MAX_STATUS_MESSAGE, Condition, InputRequest, McpTask, Phase, Reason, TaskError
 
 MAX_QUESTIONS = 32
 """Questions that a task may have at once: all are kept in the object."""
@@ -139,7 +139,7 @@ def _dump(request: InputRequest) -> JsonObject:
 def summary(requests: Iterable[InputRequest]) -> str:
     """What is being asked, for people and models."""
     text = "waiting for input: " + "; ".join(request.message or request.method for request in requests)
-    return text[:MAX_MESSAGE]
+    return text[:MAX_STATUS_MESSAGE]
 
 
 def _check(task: McpTask, questions: Sequence[InputRequest]) -> None:

@@ -15,6 +15,11 @@ from mcptasks.model.base import API_VERSION, JsonObject, Model, ObjectMeta, Time
 
 DEFAULT_TEMPLATE = "default"
 
+MAX_STATUS_MESSAGE = 32_768
+MAX_PROGRESS_MESSAGE = 4096
+MAX_CONDITION_MESSAGE = 1024
+"""Lengths in characters. Whoever writes a status cuts longer messages; the CRD refuses the first two."""
+
 
 class Phase(StrEnum):
     """Where a task is in its life, in the protocol's own words."""
@@ -221,7 +226,7 @@ class TaskProgress(Model):
 
     current: float = Field(0, description="Progress made so far, in the tool's own unit.")
     total: float | None = Field(None, description="Where progress ends, in the same unit, if known.")
-    message: str | None = Field(None, max_length=4096, description="What the tool is doing.")
+    message: str | None = Field(None, max_length=MAX_PROGRESS_MESSAGE, description="What the tool is doing.")
     display: str | None = Field(None, max_length=128, description="The same for people, for example `45% (9/20)`.")
 
 
@@ -277,7 +282,7 @@ class McpTaskStatus(Model):
         None, description="working, input_required, completed, failed or cancelled; none means working."
     )
     reason: str | None = Field(None, description="Why, in one stable CamelCase word.")
-    message: str | None = Field(None, max_length=32768, description="Why, for people and models.")
+    message: str | None = Field(None, max_length=MAX_STATUS_MESSAGE, description="Why, for people and models.")
     progress: TaskProgress | None = Field(None, description="How far the tool says it is.")
     last_updated_at: Timestamp | None = Field(None, description="When what a client can see last changed.")
     started_at: Timestamp | None = Field(None, description="When the current attempt began to run.")

@@ -16,9 +16,8 @@ from mcp_types import methods as mcp_methods
 from pydantic import ValidationError
 
 from mcptasks.model.base import JsonObject
-from mcptasks.model.lifecycle import MAX_MESSAGE
 from mcptasks.model.questions import MAX_ANSWER_BYTES, Answer
-from mcptasks.model.task import InputRequest, TaskError
+from mcptasks.model.task import MAX_STATUS_MESSAGE, InputRequest, TaskError
 from mcptasks.protocol.input_requests import answer_text, missing_capability, params_of
 
 RELATED_TASK_KEY = "io.modelcontextprotocol/related-task"
@@ -101,6 +100,6 @@ def _error(error: JsonObject) -> TaskError:
         data_text = None
     return TaskError(
         code=code if isinstance(code, int) and code in _INT32 else INTERNAL_ERROR,
-        message=str(message or "the client could not answer")[:MAX_MESSAGE],
+        message=str(message or "the client could not answer")[:MAX_STATUS_MESSAGE],
         data_text=data_text,
     )

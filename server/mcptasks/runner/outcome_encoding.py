@@ -6,8 +6,7 @@ from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from mcptasks.gateway.contract import ErrorOutcome, FailureOutcome, Outcome, ResultOutcome, RunnerExitCode
-from mcptasks.model.lifecycle import MAX_MESSAGE
-from mcptasks.model.task import Reason
+from mcptasks.model.task import MAX_STATUS_MESSAGE, Reason
 from mcptasks.tasks.result_errors import ResultTooLargeError
 
 _OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
@@ -50,6 +49,6 @@ def utf8_size(text: str) -> int:
 
 
 def _with_short_message(outcome: Outcome) -> Outcome:
-    if isinstance(outcome, ErrorOutcome) or outcome.message is None or len(outcome.message) <= MAX_MESSAGE:
+    if isinstance(outcome, ErrorOutcome) or outcome.message is None or len(outcome.message) <= MAX_STATUS_MESSAGE:
         return outcome
-    return outcome.model_copy(update={"message": outcome.message[:MAX_MESSAGE]})
+    return outcome.model_copy(update={"message": outcome.message[:MAX_STATUS_MESSAGE]})

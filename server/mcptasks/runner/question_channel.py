@@ -16,7 +16,7 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from mcptasks.gateway.contract import InputAnswer, InputReport, Question
+from mcptasks.gateway.contract import MAX_QUESTION_MESSAGE, InputAnswer, InputReport, Question
 from mcptasks.model.questions import Answer, QuestionError
 from mcptasks.runner.gateway_client import GatewayClient, GatewayUnreachableError, RejectedError, TaskOverError
 
@@ -26,8 +26,6 @@ POLL_SECONDS = 20
 RETRY_SECONDS = 3600.0
 LEAST_PAUSE_SECONDS = 0.05
 """Between two polls, for a gateway that answers at once with nothing."""
-
-MAX_MESSAGE = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +74,7 @@ class QuestionChannel:
         with self._guard:
             self._count += 1
             key = f"{self._attempt}-{self._count}"
-            short = None if message is None else message[:MAX_MESSAGE]
+            short = None if message is None else message[:MAX_QUESTION_MESSAGE]
             asked = _OpenQuestion(Question(key=key, method=method, params_text=params_text, message=short))
             self._open[key] = asked
         logger.info("waiting for input: %s", short or method)

@@ -10,13 +10,13 @@ import math
 from collections.abc import Callable
 
 from mcptasks.gateway.contract import ProgressReport
+from mcptasks.model.task import MAX_PROGRESS_MESSAGE
 from mcptasks.runner.gateway_client import GatewayClient, TaskOverError
 from mcptasks.tasks.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 tool_logger = logging.getLogger("mcptasks.tool")
 
-MAX_MESSAGE = 4096
 FLUSH_SECONDS = 2.0
 
 LEVELS = {
@@ -54,7 +54,7 @@ class Reporter:
         if not math.isfinite(current) or (total is not None and not math.isfinite(total)):
             logger.debug("progress of %s of %s is no progress", current, total)
             return
-        text = None if message is None else str(message)[:MAX_MESSAGE]
+        text = None if message is None else str(message)[:MAX_PROGRESS_MESSAGE]
         self._throttle.post(ProgressReport(current=current, total=total, message=text))
 
     def log(self, level: str, data: object) -> None:
