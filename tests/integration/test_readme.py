@@ -1,4 +1,4 @@
-"""The README does what it says: its commands are run and its outputs compared."""
+"""The README does what it says: its commands are run."""
 
 from __future__ import annotations
 
@@ -8,33 +8,9 @@ import subprocess
 import pytest
 
 from mcptasks.dev.stack import LocalStack, StackConfig
-from tests.integration.conftest import ROOT, Demonstration
 from tests.support.kubectl import Kubectl
 from tests.support.polling import eventually
-
-README = (ROOT / "README.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    """Contents of the code blocks of a language."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-    return [content for name, content in found if name == language]
-
-
-def shape(line: str) -> str:
-    """The line without what differs from run to run: numbers, random names, widths, how far a crash had come."""
-    line = re.sub(r"\d+% \(\d+/\d+\)", "", line)
-    line = re.sub(r"-[a-z2-7]{26}\b", "-ID", line)
-    return re.sub(r"\s+", " ", re.sub(r"\d+(\.\d+)?", "N", line)).strip()
-
-
-def test_make_demo_prints_what_the_readme_shows(demonstration: Demonstration) -> None:
-    assert "make demo\n" in blocks("sh")
-    done = demonstration.done
-    assert done.returncode == 0, done.stdout + done.stderr
-    (expected,) = [block for block in blocks("") if "== A task cancelled" in block]
-    printed = {shape(line) for line in done.stdout.splitlines()}
-    assert [line for line in expected.splitlines() if line and shape(line) not in printed] == []
+from tests.support.readme import README, ROOT, blocks
 
 
 def test_every_make_target_of_the_readme_exists() -> None:

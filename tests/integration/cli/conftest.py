@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
@@ -12,11 +14,36 @@ import pytest
 
 from mcptasks.dev.stack import LocalStack, StackConfig
 from tests.support.kubectl import Kubectl
+from tests.support.readme import ROOT
 
 TOOLS = Path(__file__).with_name("tools.py")
 
 Completed: TypeAlias = "subprocess.CompletedProcess[str]"
 Cli: TypeAlias = Callable[..., Completed]
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """A run of the demonstration: what it printed, and what it has left in the directory for temporary files."""
+
+    done: subprocess.CompletedProcess[str]
+    left: list[Path]
+
+
+@pytest.fixture(scope="session")
+def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
+    """`make demo`, once for all that look at it."""
+    directory = tmp_path_factory.mktemp("demonstration")
+    done = subprocess.run(
+        ["make", "--silent", "demo"],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(directory)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    return Demonstration(done, list(directory.iterdir()))
 
 
 @pytest.fixture(scope="session")

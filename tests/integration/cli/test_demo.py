@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from tests.integration.cli.background import gone, running
-from tests.integration.cli.conftest import Cli
-from tests.integration.conftest import Demonstration
+from tests.integration.cli.conftest import Cli, Demonstration
+from tests.support.readme import blocks
 
 
 def test_the_demonstration_shows_its_claims_with_proof_and_leaves_nothing(demonstration: Demonstration) -> None:
@@ -34,6 +34,22 @@ def test_the_demonstration_shows_its_claims_with_proof_and_leaves_nothing(demons
     assert re.search(r"reason ToolError\n  the client is told:\n    .*the disk is full", text)
     assert re.search(r"reason ExitCode\n  the client is told:\n    .*exit code 3", text)
     assert re.search(r"^NAME +COMPONENT +PHASE +PROGRESS +REASON +AGE$", text, re.MULTILINE)
+
+
+def shape(line: str) -> str:
+    """The line without what differs from run to run: numbers, random names, widths, how far a crash had come."""
+    line = re.sub(r"\d+% \(\d+/\d+\)", "", line)
+    line = re.sub(r"-[a-z2-7]{26}\b", "-ID", line)
+    return re.sub(r"\s+", " ", re.sub(r"\d+(\.\d+)?", "N", line)).strip()
+
+
+def test_make_demo_prints_what_the_readme_shows(demonstration: Demonstration) -> None:
+    assert "make demo\n" in blocks("sh")
+    done = demonstration.done
+    assert done.returncode == 0, done.stdout + done.stderr
+    (expected,) = [block for block in blocks("") if "== A task cancelled" in block]
+    printed = {shape(line) for line in done.stdout.splitlines()}
+    assert [line for line in expected.splitlines() if line and shape(line) not in printed] == []
 
 
 def test_keep_leaves_it_running_with_three_commands_that_work(cli: Cli, tmp_path: Path) -> None:
