@@ -23,6 +23,9 @@ from mcptasks_operator.deciding.waits import RECHECK_SECONDS
 MAX_BACKOFF_SECONDS = 360.0
 """The Job controller waits 10 s before the second attempt, then twice as long each time, at most this."""
 
+GONE_SECONDS = 30.0
+"""How long after its grace period a Pod that has ended may stay; a finalizer can keep it for ever."""
+
 
 def refused_attempt(facts: DecisionFacts, job: JobFacts) -> Decision | None:
     """End the task where its last attempt has ended, and the Job makes another Pod against the task's own rules.
@@ -34,7 +37,7 @@ def refused_attempt(facts: DecisionFacts, job: JobFacts) -> Decision | None:
         return None
     if job.reason or (holder is not None and _ends_job(facts, job, holder)):
         return None
-    if holder is not None and holder.deleting and holder.gone_at is None:
+    if holder is not None and _is_about_to_go(facts, holder):
         # Once it is gone, it is known whether the Job has counted it.
         return Decision(requeue_after=RECHECK_SECONDS)
     if not facts.evidence.fresh:
@@ -43,6 +46,13 @@ def refused_attempt(facts: DecisionFacts, job: JobFacts) -> Decision | None:
         return Decision(Gather(Need.LOG))
     # The Pods that came after it ran nothing: they are no attempts.
     return end_task(replace(facts, pods=()), Phase.FAILED, _diagnosis(facts, job, holder))
+
+
+def _is_about_to_go(facts: DecisionFacts, pod: PodFacts) -> bool:
+    """Whether the Pod is being deleted, and nothing keeps it longer than is usual."""
+    if pod.deletion_due is None or pod.gone_at is not None:
+        return False
+    return facts.now < pod.deletion_due + timedelta(seconds=GONE_SECONDS)
 
 
 def _is_allowed(facts: DecisionFacts, job: JobFacts, holder: PodFacts | None) -> bool:
@@ -62,10 +72,10 @@ def _attempt_end(pod: PodFacts | None) -> AttemptEnd:
 
 def _ends_job(facts: DecisionFacts, job: JobFacts, pod: PodFacts) -> bool:
     """Whether the Job controller ends the Job because of this Pod, the last one, and has not done so yet."""
-    if pod.phase == "Succeeded":
-        return True
     if pod.gone_at is not None or pod.deleting or facts.live_pods:
         return False
+    if pod.phase == "Succeeded":
+        return True
     if pod.disruption is not None:
         return not job.retries_disruptions
     return _has_recorded_failure(pod) or _failures(facts) > job.backoff_limit

@@ -322,7 +322,7 @@ class TestRedis:
         with running_redis() as server:
             settings = Settings(redis_url=server.url)
             async with world.gateway(settings) as http, Results.from_settings(settings) as results:
-                task = await world.submit()
+                task = await world.submit(retries=1)
                 earlier = (await world.claimed(task)).at(http)
                 await world.finish_pod(earlier.pod)
                 await world.claimed(task)

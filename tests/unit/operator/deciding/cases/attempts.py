@@ -9,7 +9,7 @@ from mcptasks.model.task import McpTask, Reason
 from mcptasks_operator.deciding.decisions import EndTask, Gather, ShowCause
 from mcptasks_operator.deciding.evidence import Evidence, Need
 from mcptasks_operator.deciding.facts import Disruption, PodFacts, RunningState, WarningEvent
-from tests.unit.operator.builders import TASK, at, condition, make_job, make_pod, make_task
+from tests.unit.operator.builders import TASK, at, condition, exited, make_job, make_pod, make_task
 from tests.unit.operator.deciding.cases.case import (
     CLAIMED,
     CLAIMED_TASK,
@@ -165,6 +165,25 @@ CASES = [
         make_job(suspended=True),
         [failed(1, 143, deletion_due=at(40))],
         requeue=15,
+    ),
+    Case(
+        "a process that answers SIGTERM with exit code 0 has delivered nothing either",
+        EndTask,
+        CLAIMED_TASK,
+        make_job(suspended=True),
+        [make_pod(1, exited(0), deletion_due=at(40), gone_at=at(15))],
+        evidence=SILENT,
+        reason=Reason.PREEMPTED,
+    ),
+    Case(
+        "one that a finalizer keeps is not waited for for ever",
+        EndTask,
+        CLAIMED_TASK,
+        make_job(suspended=True),
+        [failed(1, 143, deletion_due=at(40))],
+        now=71,
+        evidence=SILENT,
+        reason=Reason.PREEMPTED,
     ),
     Case(
         "that the Pod is gone is checked before the task ends",
