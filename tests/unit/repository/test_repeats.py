@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,9 @@ def test_a_test_that_failed_is_named_with_its_first_failing_line(reports: Path, 
     module = tmp_path / "test_it.py"
     module.write_text(FLAKY)
     run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(module)]
-    done = subprocess.run([*run, f"--junitxml={reports / 'unit.xml'}"], capture_output=True, text=True, check=False)
+    # The options of the run that this test is part of are not for the one that it starts.
+    environment = {**os.environ, "PYTEST_ADDOPTS": f"--junitxml={reports / 'unit.xml'}"}
+    done = subprocess.run(run, env=environment, capture_output=True, text=True, check=False)
     (reports / "unit.log").write_text(done.stdout)
     assert done.returncode == 1
     assert listed(reports) == ["unit: test_it::test_flaky: AssertionError: it is busy"]
