@@ -28,6 +28,7 @@ from pydantic import TypeAdapter, ValidationError
 from mcptasks.model.base import JsonObject
 from mcptasks.model.questions import MAX_ANSWER_BYTES
 from mcptasks.model.task import InputRequest
+from mcptasks.protocol.elicitation_form import misfit
 
 ELICIT = "elicitation/create"
 SAMPLE = "sampling/createMessage"
@@ -111,8 +112,8 @@ def answer_text(request: InputRequest, value: object) -> str:
         found = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in found["loc"])
         raise _invalid(request, f"{where}: {found['msg']}" if where else str(found["msg"])) from error
-    if isinstance(result, ElicitResult) and result.action == "accept" and result.content is None and _is_form(request):
-        raise _invalid(request, "an accepted form has content")
+    if isinstance(result, ElicitResult) and result.action == "accept":
+        _check_form(request, result.content)
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > MAX_ANSWER_BYTES:
@@ -120,8 +121,17 @@ def answer_text(request: InputRequest, value: object) -> str:
     return text
 
 
-def _is_form(request: InputRequest) -> bool:
-    return bool(params_of(request).get("mode", "form") == "form")
+def _check_form(request: InputRequest, content: Mapping[str, object] | None) -> None:
+    """Raises MCPError where the request is a form and the content does not fit it."""
+    params = params_of(request)
+    if params.get("mode", "form") != "form":
+        return
+    if content is None:
+        raise _invalid(request, "an accepted form has content")
+    schema = params.get("requestedSchema")
+    why = misfit(schema, content) if isinstance(schema, dict) else None
+    if why is not None:
+        raise _invalid(request, why)
 
 
 def _invalid(request: InputRequest, why: str) -> MCPError:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, ClientCapabilities
 from mcp_types import methods as mcp_methods
 from pydantic import ValidationError
@@ -73,15 +72,12 @@ def request_message(task_id: str, request: InputRequest) -> JsonObject:
 
 
 def answer_in(request: InputRequest, response: Mapping[str, object]) -> Answer:
-    """The answer in a JSON-RPC response. One that does not fit is an error for the tool: no second one will come."""
+    """The answer in a JSON-RPC response. Raises MCPError where its result does not answer the request."""
     error = response.get("error")
     if error is not None:
         return Answer(error=_error(error if isinstance(error, dict) else {}))
     result = response.get("result")
-    try:
-        return Answer(answer_text(request, _without_related_task(result) if isinstance(result, dict) else result))
-    except MCPError as refusal:
-        return Answer(error=TaskError(code=refusal.error.code, message=refusal.error.message))
+    return Answer(answer_text(request, _without_related_task(result) if isinstance(result, dict) else result))
 
 
 def _without_related_task(result: JsonObject) -> JsonObject:

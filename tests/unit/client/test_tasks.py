@@ -118,6 +118,22 @@ async def test_an_answer_that_the_older_server_cannot_store_is_sent_again_withou
     assert old.answers["k1"]["content"] == {"sure": True}
 
 
+async def test_an_answer_that_is_refused_fails_the_wait_and_the_next_one_is_asked_anew(server: FakeServer) -> None:
+    server.questions = {"k1": QUESTION}
+    server.statuses = ["input_required"]
+    method = "tasks/update" if server.version == NEW else "response"
+    server.faults[method] = [RpcFault(-32602, "sure: must be true or false", status=400)]
+    replies: list[JsonObject] = [{"sure": "perhaps"}, {"sure": True}]
+    async with Client(server.url, on_elicitation=lambda _: replies.pop(0)) as client:
+        task = await client.call_tool("work", task=True)
+        async with asyncio.timeout(SECONDS):
+            with pytest.raises(McpError, match="true or false"):
+                await task.result()
+            server.statuses = ["completed"] if server.version == NEW else ["input_required"]
+            assert (await task.result()).text == "done"
+    assert server.answers["k1"]["content"] == {"sure": True}
+
+
 async def test_a_server_without_a_stream_of_its_own_is_not_asked_for_one_again(old: FakeServer) -> None:
     async with httpx2.AsyncClient() as http:
         with pytest.raises(HttpRefusedError, match="HTTP 405"):

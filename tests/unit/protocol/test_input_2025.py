@@ -21,6 +21,15 @@ from tests.unit.protocol.test_callers import guarded_server
 
 RELATED = "io.modelcontextprotocol/related-task"
 FORM: JsonObject = {"mode": "form", "message": "sure?", "requestedSchema": {"type": "object", "properties": {}}}
+COLOURS: JsonObject = {
+    "mode": "form",
+    "message": "which?",
+    "requestedSchema": {
+        "type": "object",
+        "properties": {"colour": {"type": "string", "enum": ["red", "green"]}},
+        "required": ["colour"],
+    },
+}
 PAGE: JsonObject = {"mode": "url", "message": "look", "url": "https://example.org/a", "elicitationId": "e-1"}
 YES: JsonObject = {"action": "accept", "content": {"ok": True}}
 ABLE: JsonObject = {"elicitation": {}}
@@ -144,14 +153,31 @@ def test_an_error_that_is_none_is_an_error_all_the_same(
 @pytest.mark.parametrize(
     "wrong", [{}, {"action": "perhaps"}, {"action": "accept"}, {"action": "accept", "content": {"text": "x" * 70_000}}]
 )
-def test_an_answer_that_does_not_fit_is_an_error_for_the_tool_because_no_other_will_come(
+def test_a_malformed_answer_is_refused_and_the_question_stays(
     endpoint: Endpoint, able: dict[str, str], wrong: JsonObject
 ) -> None:
     task_id = asking(endpoint, "1-1")
-    assert endpoint.respond(f"task:{task_id}:1-1", {"result": wrong}, **able).status_code == 202
-    error = kept(endpoint, task_id)[0]["error"]
-    assert error["code"] == -32602
-    assert "1-1" in error["message"]
+    refused = endpoint.respond(f"task:{task_id}:1-1", {"result": wrong}, **able)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, -32602)
+    assert "1-1" in refused.json()["error"]["message"]
+    assert endpoint.get(task_id)["status"] == "input_required"
+
+
+def test_an_answer_that_does_not_fit_the_form_is_refused_and_a_right_one_taken(
+    endpoint: Endpoint, able: dict[str, str]
+) -> None:
+    task_id = endpoint.create("ask")
+    ask(endpoint, task_id, question("1-1", params=COLOURS))
+    wrong = {"result": {"action": "accept", "content": {"colour": "blue"}}}
+    refused = endpoint.respond(f"task:{task_id}:1-1", wrong, **able)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, -32602)
+    assert "colour: must be one of 'red', 'green'" in refused.json()["error"]["message"]
+    assert endpoint.get(task_id)["status"] == "input_required"
+    with endpoint.old_stream("tasks/result", {"taskId": task_id}, **able) as messages:
+        (request,) = requests(messages, 1)
+    right = {"result": {"action": "accept", "content": {"colour": "green"}}}
+    assert endpoint.respond(request["id"], right, **able).status_code == 202
+    assert endpoint.get(task_id)["status"] == "working"
 
 
 def test_half_a_character_is_refused_and_the_question_stays(endpoint: Endpoint, able: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from mcptasks.model.task import InputRequest
 from tests.support.mcp import EXTENSION
 from tests.unit.protocol.conftest import Endpoint
 
-FORM = {"mode": "form", "message": "sure?", "requestedSchema": {"type": "object", "properties": {}}}
+FORM: JsonObject = {"mode": "form", "message": "sure?", "requestedSchema": {"type": "object", "properties": {}}}
 ACCEPT = {"action": "accept", "content": {"ok": True}}
 ABLE: JsonObject = {"extensions": {EXTENSION: {}}, "elicitation": {}}
 
@@ -24,12 +24,12 @@ def new(endpoint: Endpoint, method: str, params: JsonObject, capabilities: JsonO
     return endpoint.new(method, {**params, "_meta": declared})
 
 
-def asking(endpoint: Endpoint, *keys: str) -> str:
+def asking(endpoint: Endpoint, *keys: str, params: JsonObject = FORM) -> str:
     """A task whose tool asks."""
     answer = new(endpoint, "tools/call", {"name": "ask", "arguments": {}})
     task_id = str(answer.result["taskId"])
     questions = [
-        InputRequest(key=key, method="elicitation/create", params_text=json.dumps(FORM), message="sure?")
+        InputRequest(key=key, method="elicitation/create", params_text=json.dumps(params), message="sure?")
         for key in keys
     ]
     endpoint.change(task_id, lambda task: asked(task, questions, utc_now()))
@@ -101,6 +101,24 @@ def test_a_malformed_answer_is_refused_and_the_question_stays(endpoint: Endpoint
     assert error["code"] == -32602
     assert "1-1" in error["message"]
     assert list(get(endpoint, task_id)["inputRequests"]) == ["1-1", "1-2"]
+
+
+@pytest.mark.parametrize("content", [{"colour": "blue"}, {"colour": 1}, {}])
+def test_an_answer_that_does_not_fit_the_form_is_refused_and_a_right_one_taken(
+    endpoint: Endpoint, content: JsonObject
+) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"colour": {"type": "string", "enum": ["red", "green"]}},
+        "required": ["colour"],
+    }
+    task_id = asking(endpoint, "1-1", params={**FORM, "requestedSchema": schema})
+    error = update(endpoint, task_id, **{"1_1": {"action": "accept", "content": content}}).error
+    assert error["code"] == -32602
+    assert "colour: " in error["message"]
+    assert list(get(endpoint, task_id)["inputRequests"]) == ["1-1"]
+    update(endpoint, task_id, **{"1_1": {"action": "accept", "content": {"colour": "red"}}})
+    assert get(endpoint, task_id)["status"] == "working"
 
 
 def test_a_tool_that_has_no_way_to_ask_gets_no_time_for_it(endpoint: Endpoint) -> None:

@@ -153,7 +153,11 @@ class StatelessDialect:
         for request in unanswered:
             response = await self.responder.answer(request, state.task_id)
             answered[request.key] = response
-            await retry(partial(self._update, state.task_id, {request.key: response}))
+            try:
+                await retry(partial(self._update, state.task_id, {request.key: response}))
+            except McpError:
+                del answered[request.key]  # The question stays, and whoever waits next is asked anew.
+                raise
         return bool(unanswered)
 
     async def _update(self, task_id: str, responses: JsonObject) -> None:

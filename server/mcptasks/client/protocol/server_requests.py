@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from mcptasks.client.client_errors import ClientError
+from mcptasks.client.client_errors import ClientError, McpError
 from mcptasks.client.elicitation import RequestedInput
 from mcptasks.client.protocol.follower import Hints
 from mcptasks.client.protocol.input_responder import ELICITATION, InputResponder
@@ -63,6 +63,12 @@ class ServerRequests:
                 self._answers.popitem(last=False)
         try:
             await self.respond({"id": message["id"], **response})
+        except McpError as refusal:
+            # The question stays. Whoever waits is told, and the next one to wait is asked anew.
+            self._answers.pop(key, None)
+            logger.warning("the answer to %s was refused: %s", message.get("method"), refusal)
+            if hints is not None:
+                hints.fail(refusal)
         except ClientError as error:
             logger.warning("the answer to %s did not reach the server: %s", message.get("method"), error)
 
