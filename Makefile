@@ -94,7 +94,7 @@ generated: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q tests/unit/repository
 	$(BIN)/python charts/generate.py --check
 
-generate: $(VENV)/.installed-dev ## Write crds/, the chart's copies and the references in docs/ anew
+generate: $(VENV)/.installed-dev ## Write crds/, the chart's copies and the references in docs/
 	$(BIN)/mcptasks crds --output crds
 	$(BIN)/mcptasks settings -o markdown > docs/settings.md
 	@sed -i.old '/^## Reference$$/,$$d' docs/metrics.md && rm docs/metrics.md.old

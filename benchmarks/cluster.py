@@ -100,7 +100,7 @@ class Benchmark:
         }
 
     def polls(self) -> dict[str, object]:
-        """`tasks/get` of tasks that work, which is read anew within a limit, and of tasks that have ended."""
+        """`tasks/get` of tasks that work, which is read again within a limit, and of tasks that have ended."""
         nap = {"seconds": 3600, "steps": 1}
         tasks = {
             "working": [self.client.create("nap", nap, ttl=3_600_000) for _ in range(POLLED)],
@@ -175,7 +175,7 @@ class Benchmark:
                 self.client.old("tasks/cancel", {"taskId": task_id})
 
     def finished(self, count: int, tasks: int) -> dict[str, object]:
-        """The same reads and a small burst, first with few and then with so many finished tasks."""
+        """The same reads and a small burst, first with few finished tasks and then with the given number."""
         few: dict[str, object] = {
             "reads": self.reads(self.client.create_add()),
             "burst": self.burst(tasks, BURST_SECONDS),
@@ -224,7 +224,7 @@ class Benchmark:
         }
 
     def _restart(self, component: str) -> dict[str, object]:
-        """All of the component's Pods anew: what reading everything costs, and how long the next task takes."""
+        """Restart all of the component's Pods: what reading everything costs, and how long the next task takes."""
         old = set(self.deployment.pods(component))
         self.deployment.kill(component)
         eventually("new Pods", lambda: not old & set(self.deployment.pods(component)), 60)

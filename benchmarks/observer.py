@@ -59,7 +59,7 @@ class Observer:
             return self._seen[task_id][moment]
 
     def wait_all(self, tasks: list[str], moment: Moment, seconds: float) -> list[float]:
-        """The times of the moment, in order, once it is there for all tasks or so many seconds have passed."""
+        """The times of the moment, in order, once it is there for all tasks or the given seconds have passed."""
         with self._news:
             self._news.wait_for(lambda: all(moment in self._seen[task] for task in tasks), seconds)
             return sorted(self._seen[task][moment] for task in tasks if moment in self._seen[task])

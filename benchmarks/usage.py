@@ -69,6 +69,6 @@ def node_cpu() -> dict[str, float]:
 
 
 def node_cpu_per(before: dict[str, float], count: int, digits: int | None = None) -> dict[str, float]:
-    """Milliseconds of CPU of the node's processes since then, for each of so many."""
+    """Milliseconds of CPU of the node's processes since then, divided by the given number."""
     now = node_cpu()
     return {name: round(1000 * (now[name] - before[name]) / count, digits) for name in now}

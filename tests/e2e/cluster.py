@@ -222,7 +222,7 @@ class ClusterDeployment:
         return ClusterTool().there
 
     def kill_api(self, seconds: float = 2.0) -> None:
-        """Kill the API server; start it again after so many seconds."""
+        """Kill the API server; start it again after that many seconds."""
         self.kill_machine("kube-apiserver", seconds=seconds)
 
     def kill_machine(self, *components: str, seconds: float = 2.0) -> None:

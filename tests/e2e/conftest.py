@@ -17,7 +17,7 @@ from tests.support.mcp import RawClient
 from tests.support.polling import eventually
 
 LONG_ENOUGH_MS = 1_200_000
-"""A ttl that is longer than any test takes, and not so long that all has to be removed when all tests have ended."""
+"""A ttl that is longer than any test takes, and short enough that little is left to remove after all of them."""
 
 Deployment: TypeAlias = ClusterDeployment | EmbeddedDeployment
 

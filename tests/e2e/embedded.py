@@ -118,7 +118,7 @@ class EmbeddedDeployment:
         return True
 
     def kill_api(self, seconds: float = 2.0) -> None:
-        """Cut the API server off; let it serve again after so many seconds."""
+        """Cut the API server off; let it serve again after that many seconds."""
         self.stack.cluster.run(self.stack.cluster.cluster.stop_api())
         time.sleep(seconds)
         self.stack.cluster.run(self.stack.cluster.cluster.start_api())

@@ -1,7 +1,7 @@
 """A tool that must not run twice does not, whatever makes a second Pod; one that may does, and completes.
 
 A second Pod comes of a Job that is suspended and resumed (as Kueue does), of a Pod that is deleted or evicted, of a
-`backoffLimit` that was raised, and of a Job that is deleted and made anew.
+`backoffLimit` that was raised, and of a Job that is deleted and made again.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Scene:
         return eventually(f"{task_id}: a second Pod", another)
 
     def remake_job(self, task_id: str) -> None:
-        """Delete the Job with its Pods, and make it anew from its own manifest."""
+        """Delete the Job with its Pods, and make it again from its own manifest."""
         job = self.kubectl.get("job", task_id)
         self.kubectl.run("delete", "job", task_id, "--cascade=foreground", "--timeout=60s", seconds=90)
         self.look.no_pods(task_id)

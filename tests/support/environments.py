@@ -1,6 +1,6 @@
 """Foreign programs that tests talk to, installed apart from ours: virtual environments and folders of npm packages.
 
-All of it lies in `.cache` of the checkout and is installed once; a changed list of packages installs it anew.
+All of it lies in `.cache` of the checkout and is installed once; a changed list of packages installs it again.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def _major(program: str) -> int:
 
 
 def once(folder: Path, packages: Sequence[str], install: Callable[[], None]) -> None:
-    """Install unless the very same list was installed before; a broken installation is made anew."""
+    """Install unless the very same list was installed before; a broken installation is made again."""
     stamp = folder / ".installed"
     wanted = "\n".join([platform.python_version(), *packages])
     if stamp.exists() and stamp.read_text() == wanted:

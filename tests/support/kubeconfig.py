@@ -34,7 +34,7 @@ class ApiServer:
         return cls(cluster["server"], tls, {"Authorization": f"Bearer {user['token']}"} if "token" in user else {})
 
     def client(self, seconds: float) -> httpx2.Client:
-        """An HTTP client that waits so long for an answer."""
+        """An HTTP client that waits that long for an answer."""
         return httpx2.Client(base_url=self.url, verify=self.tls, headers=self.headers, timeout=seconds, trust_env=False)
 
 

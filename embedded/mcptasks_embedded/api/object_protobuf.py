@@ -1,7 +1,7 @@
 """Objects in the protocol buffer encoding.
 
 kubectl sends what it builds itself this way (`kubectl create job`, `auth can-i`). It is only read: replies are always
-JSON. Go writes fields that are no pointers even when they are empty, hence empty strings and messages count as absent.
+JSON. Go writes fields that are not pointers even when they are empty, hence empty strings and messages count as absent.
 https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding
 """
 

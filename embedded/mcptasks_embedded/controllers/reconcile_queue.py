@@ -30,7 +30,7 @@ class ReconcileQueue(Generic[Key]):
             self._wake.set()
 
     def add_after(self, key: Key, seconds: float) -> None:
-        """Add `key` in so many seconds, unless an earlier time is already set."""
+        """Add `key` after the given seconds, unless an earlier time is already set."""
         loop = asyncio.get_running_loop()
         timer = self._timers.get(key)
         if timer is not None and timer.when() <= loop.time() + seconds:

@@ -35,7 +35,7 @@ class RunSpecs:
         return None if data is None else {key: value.decode("utf-8", "replace") for key, value in data.items()}
 
     def make(self, container: Json, restarts: int) -> RunSpec:
-        """How to run a container that was restarted so many times. Raises ConfigError, OSError."""
+        """How to run a container that was restarted the given number of times. Raises ConfigError, OSError."""
         name = container["name"]
         marker = f"{self._services.cluster_id}/{self._pod['metadata']['uid']}/{name}"
         mounts = MountPaths(

@@ -44,7 +44,7 @@ def refused_attempt(facts: DecisionFacts, job: JobFacts) -> Decision | None:
         return Decision(Gather(Need.FRESH))
     if facts.evidence.log is None and holder is facts.last_pod and has_log(holder):
         return Decision(Gather(Need.LOG))
-    # The Pods that came after it ran nothing: they are no attempts.
+    # The Pods that came after it ran nothing: they are not attempts.
     return end_task(replace(facts, pods=()), Phase.FAILED, _diagnosis(facts, job, holder))
 
 

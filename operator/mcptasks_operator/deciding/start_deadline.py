@@ -38,7 +38,7 @@ def starting_pod(facts: DecisionFacts, job: JobFacts, pod: PodFacts) -> Decision
 def _not_started(facts: DecisionFacts, pod: PodFacts | None, waiting_since: datetime) -> Decision:
     """Wait for the Pod, show what keeps it, and end the task at the start deadline.
 
-    The deadline counts anew from the moment at which the Pod gets a node.
+    The deadline starts again at the moment at which the Pod gets a node.
     """
     scheduled_at = pod.scheduled_at if pod is not None else None
     deadline = (scheduled_at or facts.start_counts_from(waiting_since)) + timedelta(seconds=facts.policy.start.seconds)

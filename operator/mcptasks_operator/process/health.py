@@ -24,7 +24,7 @@ class Stage(StrEnum):
 
 
 STALL_SECONDS = 300.0
-"""More than a worker may take for one task, so that a slow API server is no stall."""
+"""More than a worker may take for one task, so that a slow API server is not taken for a stall."""
 
 
 class PortInUseError(Exception):
@@ -52,7 +52,7 @@ class Health:
         self._beat = self.clock()
 
     def beat_in(self, stage: Stage) -> Callable[[], None]:
-        """A `beat` that counts only at this stage: renewing the Lease is no sign that work gets on."""
+        """A `beat` that counts only at this stage: renewing the Lease does not show that work gets done."""
         return lambda: self.beat() if self.stage is stage else None
 
     def enter(self, stage: Stage) -> None:

@@ -99,7 +99,7 @@ class CallEnvironment:
 
 
 def request_of(context: Context[Any, Any] | None) -> ServerRequestContext[Any, Any] | None:
-    """The request that the SDK's context belongs to; None where it was made for none."""
+    """The request that the SDK's context belongs to; None where it was made outside a request."""
     try:
         return None if context is None else context.request_context
     except ValueError:

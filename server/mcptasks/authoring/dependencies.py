@@ -150,7 +150,7 @@ class Progress(Provider["Progress"]):
         return self._report()
 
     def increment(self, amount: float = 1) -> Awaitable[None]:
-        """Say that so much more is done. Raises ValueError unless it is more than 0."""
+        """Say that this much more is done. Raises ValueError unless it is more than 0."""
         if amount <= 0:
             raise ValueError(f"increment({amount!r}): use a number above 0")
         self._current += amount
@@ -169,7 +169,7 @@ class Progress(Provider["Progress"]):
 
 @dataclass(frozen=True)
 class Caller:
-    """Who called, from the claims of the access token; the token itself is nowhere to be had.
+    """Who called, from the claims of the access token; the token itself is not available.
 
     `claims` has those besides that `MCPTASKS_FORWARD_CLAIMS` names.
     """
@@ -220,7 +220,7 @@ class _TokenClaim(Provider[Any]):
 
 
 def CurrentContext() -> Context[Any, Any]:
-    """The SDK's `Context` of the call, for factories and wherever a parameter of that type is not to be had."""
+    """The SDK's `Context` of the call, for factories and wherever a parameter of that type cannot be declared."""
     return cast("Context[Any, Any]", _CurrentContext())
 
 

@@ -81,5 +81,5 @@ class LatestReport:
 
 
 def _cannot_be_sent(error: Exception) -> None:
-    """Progress that cannot be sent is no reason to fail the call."""
+    """Progress that cannot be sent does not fail the call."""
     logger.debug("progress could not be passed on: %s", error)

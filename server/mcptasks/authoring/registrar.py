@@ -108,7 +108,7 @@ class Registrar:
         mounted._outer.append((self, prefix))
 
     def mounted(self) -> list[Registrar]:
-        """Those of all servers that are mounted on this one, on whatever level, each once."""
+        """Those of all servers that are mounted on this one, at any level, each once."""
         found: dict[Registrar, None] = {}
         for registrar in self._inner:
             found |= dict.fromkeys((registrar, *registrar.mounted()))

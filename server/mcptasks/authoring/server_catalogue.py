@@ -35,7 +35,7 @@ class ServerCatalogue:
         return ComponentTarget(Component(kind=declared.kind, name=name), declared, registered, self._open_context)
 
     def target_of(self, sought: Sought | None, ctx: ServerRequestContext[Any, Any] | None) -> ComponentTarget | None:
-        """The component that is sought while the request is served, looked up only where the request has it not."""
+        """The component that is sought while the request is served, looked up unless the request has it already."""
         target = target_of(sought, ctx, self)
         return target if isinstance(target, ComponentTarget) else None
 

@@ -19,7 +19,7 @@ def parse_duration(text: str) -> timedelta:
     """The duration; a bare number is seconds.
 
     Raises:
-        ValueError: the text is no duration. The message shows how to write one.
+        ValueError: the text is not a duration. The message shows how to write one.
     """
     if re.fullmatch(r"\d+(?:\.\d+)?", text):
         return timedelta(seconds=float(text))

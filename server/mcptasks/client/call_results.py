@@ -10,7 +10,7 @@ from mcptasks.client.client_errors import ClientError
 from mcptasks.model.base import JsonObject
 
 WRAPPED = "result"
-"""Key under which servers put structured output that is no object by itself."""
+"""Key under which servers put structured output that is not an object by itself."""
 
 
 class ToolError(ClientError):
@@ -39,7 +39,7 @@ class ToolResult:
 
     @property
     def data(self) -> Any:
-        """The structured output as the tool returned it: a value that is no object comes as `{"result": value}`."""
+        """The structured output as the tool returned it: a value that is not an object comes as `{"result": value}`."""
         structured = self.structured_content
         if isinstance(structured, dict) and structured.keys() == {WRAPPED}:
             return structured[WRAPPED]

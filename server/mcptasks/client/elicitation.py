@@ -19,7 +19,7 @@ class RequestedInput:
 
     @classmethod
     def parse_all(cls, requests: object) -> tuple[RequestedInput, ...]:
-        """The questions in a map by key; none where the value is no map."""
+        """The questions in a map by key; none where the value is not a map."""
         items = requests.items() if isinstance(requests, dict) else ()
         return tuple(cls(key, str(item.get("method")), item.get("params") or {}) for key, item in items)
 

@@ -59,7 +59,7 @@ class Observer:
             self._stop_if_unobserved()
 
     def start(self) -> asyncio.Task[TaskState]:
-        """Follow the task, unless that goes on already."""
+        """Follow the task, unless it is being followed already."""
         if self._run_task is None or self._run_task.done():
             self._closed = False
             self._run_task = asyncio.create_task(self._run())

@@ -80,7 +80,7 @@ def example_file() -> Path:
     for folder in (package / "examples", package.parents[1] / "examples"):
         if (folder / EXAMPLE).is_file():
             return folder / EXAMPLE
-    raise DemonstrationError(f"the example {EXAMPLE} is not part of this installation; install mcptasks anew")
+    raise DemonstrationError(f"the example {EXAMPLE} is not part of this installation; reinstall mcptasks")
 
 
 @dataclass(eq=False)

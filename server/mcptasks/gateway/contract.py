@@ -5,7 +5,7 @@
 | `GET /v1/assignment` | `Assignment`; claims the attempt for the calling Pod |
 | `POST /v1/progress` `ProgressReport` | 204 |
 | `POST /v1/input` `InputReport` | `InputAnswers`; from now on these, and no others, are the task's questions |
-| `GET /v1/input?seconds=20` | `InputAnswers`, as soon as there is one, at the latest after so many seconds |
+| `GET /v1/input?seconds=20` | `InputAnswers`, as soon as there is one, at the latest after that many seconds |
 | `POST /v1/outcome` `Outcome` | 204; may be repeated |
 
 The bearer token is the Pod's projected ServiceAccount token. Refusals carry a `Refusal`: 401 for a token that is not
@@ -36,7 +36,7 @@ MAX_QUESTION_MESSAGE = 1024
 
 
 class RunnerExitCode(IntEnum):
-    """How the runner's own process ends. Other codes are 128 + n for signal n, and those that a component ends it with.
+    """How the runner's own process ends. Other codes are 128 + n for signal n, and whatever a component exits with.
 
     65 and 75 are EX_DATAERR and EX_TEMPFAIL of `sysexits.h`.
     """

@@ -99,7 +99,7 @@ class Gateway:
             return await self._input.ask(pod, report)
 
     async def answers(self, pod: TaskPod, seconds: float) -> InputAnswers:
-        """The answers to the task's questions, as soon as there is one; an empty set after so many seconds.
+        """The answers to the task's questions, as soon as there is one; an empty set after the given seconds.
 
         A task that has waited for as long as it may ends here.
         """

@@ -18,7 +18,7 @@ CACHE_SIZE = 4096
 
 
 class PodDirectory:
-    """Looks Pods up. Those that call are remembered: what counts of them never changes."""
+    """Looks Pods up. Those that call are remembered: what is read of them never changes."""
 
     def __init__(self, kube: KubeClient, audience: str) -> None:
         self._kube = kube

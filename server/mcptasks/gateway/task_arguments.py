@@ -27,7 +27,7 @@ def arguments_text(task: McpTask) -> str:
     """The arguments as JSON text: the exact text where the spec has it, the object otherwise.
 
     Raises:
-        InvalidArgumentsError: the text is no JSON object, or says something other than the object, which is what
+        InvalidArgumentsError: the text is not a JSON object, or says something other than the object, which is what
             admission policies have seen.
     """
     shown = task.spec.arguments or {}

@@ -54,7 +54,7 @@ class TaskInput:
         return _as_answers(parse_task(await self.records.write(await self.records.read(pod), change)))
 
     async def answers(self, pod: TaskPod, seconds: float) -> InputAnswers:
-        """The answers to the task's questions, as soon as there is one; an empty set after so many seconds.
+        """The answers to the task's questions, as soon as there is one; an empty set after the given seconds.
 
         A task that has waited for as long as it may ends here. Raises RefusedError, KubeError.
         """

@@ -97,7 +97,7 @@ class TaskClient:
     ) -> JsonObject:
         """Write what `change` makes of the task, only against the very version that it was made from.
 
-        `known` may be old: after a conflict the task is read again and `change` is asked anew. `parsed` is the same
+        `known` may be old: after a conflict the task is read again and `change` is asked again. `parsed` is the same
         task, where the caller has parsed it already. Returns the task as it is afterwards, also where `change` had
         nothing to write.
 

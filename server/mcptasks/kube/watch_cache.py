@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 3.0, 5.0)
 RELIST_SECONDS = 300
-"""How long one watch lasts before everything is listed anew: a watch is not trusted to tell all."""
+"""How long one watch lasts before everything is listed again: a watch is not trusted to tell all."""
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 

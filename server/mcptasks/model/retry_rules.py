@@ -1,7 +1,7 @@
 """Whether another attempt may follow one that has ended without an outcome: by the task's own rules, and nothing else.
 
 The operator writes these rules into the Job (`backoffLimit`, `podFailurePolicy`). There can be a second Pod for other
-reasons too: the Job was suspended and resumed, its `backoffLimit` was edited, it was deleted and made anew. So the
+reasons too: the Job was suspended and resumed, its `backoffLimit` was edited, it was deleted and made again. So the
 gateway asks here before a Pod gets the task, and the operator before it lets a task wait for another Pod.
 """
 

@@ -50,7 +50,7 @@ class McpTaskTemplateSpec(Model):
         ge=1,
         description=(
             "Seconds that a task may wait for its Pod to start before it fails. A task whose Pod has no node yet waits "
-            "its turn: they count anew whenever a Pod of the same template, unchanged, gets a node."
+            "its turn: they start again whenever a Pod of the same template, unchanged, gets a node."
         ),
     )
     timeout_seconds: int | None = Field(

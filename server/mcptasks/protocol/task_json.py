@@ -56,7 +56,7 @@ async def shaped_result(service: TaskService, view: TaskView, version: str) -> J
     try:
         return mcp_methods.serialize_server_result(METHOD_OF_KIND[view.component.kind], version, stored)
     except ValidationError as error:
-        logger.error("the recorded result is no result of this kind", exc_info=error, extra={"task": view.task_id})
+        logger.error("the recorded result is not a result of this kind", exc_info=error, extra={"task": view.task_id})
         raise MCPError(code=INTERNAL_ERROR, message=INVALID_RESULT) from None
 
 

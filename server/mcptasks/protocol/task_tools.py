@@ -68,7 +68,7 @@ class TaskTools:
             return _refused(error)
 
     async def _ended_within(self, seconds: float, task_id: str) -> TaskView:
-        """The task once it has ended, or as it is after so many seconds. Raises ServiceError."""
+        """The task once it has ended, or as it is after the given seconds. Raises ServiceError."""
         async with aclosing(self.service.follow(task_id, principal_of_caller())) as views:
             view = await anext(views)
             with anyio.move_on_after(seconds):

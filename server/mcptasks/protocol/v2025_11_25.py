@@ -274,7 +274,7 @@ def _unknown(kind: ComponentKind, name: object) -> MCPError:
 
 
 def _asked_ttl(task: object) -> int | None:
-    """`params.task.ttl` in milliseconds, checked strictly: "60000" and 1.5 are no integers."""
+    """`params.task.ttl` in milliseconds, checked strictly: "60000" and 1.5 are not integers."""
     ttl = task.get("ttl") if isinstance(task, dict) else None
     if ttl is None:
         return None

@@ -1,6 +1,6 @@
 """The runner's way to the gateway: each call is repeated until it is answered, or until there is no time left.
 
-The token is read anew for each request, because the kubelet replaces it long before it expires.
+The token is read again for each request, because the kubelet replaces it long before it expires.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class GatewayClient:
         return _answers(await self._repeat("POST", INPUT_PATH, body, deadline))
 
     async def answers(self, seconds: int, deadline: float) -> InputAnswers:
-        """The answers to the task's questions, as soon as there is one; none after so many seconds.
+        """The answers to the task's questions, as soon as there is one; none after the given seconds.
 
         Raises:
             TaskOverError, RejectedError, GatewayUnreachableError
@@ -221,11 +221,11 @@ def _answers(answer: httpx2.Response) -> InputAnswers:
 
 
 def _refused(answer: httpx2.Response) -> Exception:
-    """What an answer that is no success means. Only a gateway's own word ends anything."""
+    """What an answer that is not a success means. Only a gateway's own word ends anything."""
     try:
         refusal = Refusal.model_validate_json(answer.content)
     except ValidationError:
-        return _RetryableError(f"HTTP {answer.status_code}, which is no answer of a gateway's")
+        return _RetryableError(f"HTTP {answer.status_code}, which is not an answer of a gateway")
     if refusal.code in _OVER:
         return TaskOverError(refusal.message)
     if refusal.code is RefusalCode.INVALID:

@@ -26,7 +26,7 @@ CLEAN_UP_SECONDS = 5.0
 
 
 class CallEndedError(BaseException):
-    """The function ended by something that is no `Exception`, such as SystemExit, and with it the process will.
+    """The function ended by something that is not an `Exception`, such as SystemExit, and with it the process will.
 
     It stands for that on the loop, which SystemExit itself would stop.
     """

@@ -24,7 +24,7 @@ def within_limit(outcome: Outcome, max_result_bytes: int) -> Outcome:
 
 
 def encoded(outcome: Outcome) -> bytes:
-    """The outcome as JSON; a failure in its place where it is no text that UTF-8 can carry."""
+    """The outcome as JSON; a failure in its place where UTF-8 cannot carry it."""
     try:
         return _OUTCOME.dump_json(_with_short_message(outcome), by_alias=True, exclude_none=True)
     except (PydanticSerializationError, UnicodeEncodeError):

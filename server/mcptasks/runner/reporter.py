@@ -52,7 +52,7 @@ class Reporter:
     async def progress(self, current: float, total: float | None, message: str | None) -> None:
         """Take a report; the latest one wins. Never blocks."""
         if not math.isfinite(current) or (total is not None and not math.isfinite(total)):
-            logger.debug("progress of %s of %s is no progress", current, total)
+            logger.debug("progress of %s of %s is not a finite number", current, total)
             return
         text = None if message is None else str(message)[:MAX_PROGRESS_MESSAGE]
         self._throttle.post(ProgressReport(current=current, total=total, message=text))

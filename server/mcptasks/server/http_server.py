@@ -24,7 +24,7 @@ class _UnsignalledServer(uvicorn.Server):
 
 
 def http_server(app: ASGIApp, drain_seconds: float) -> uvicorn.Server:
-    """A server for the application, which waits so long for its connections when it is stopped."""
+    """A server for the application, which waits for its connections for that long when it is stopped."""
     config = uvicorn.Config(
         app,
         log_config=None,

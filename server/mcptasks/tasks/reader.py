@@ -53,7 +53,7 @@ class TaskReader:
         return self._shown_to(principal, await self._known(task_id))
 
     async def recent(self, task_id: str, principal: Principal | None) -> StoredTask:
-        """The task; one that has not ended is read anew from the API server, because a watch is a moment behind.
+        """The task; one that has not ended is read again from the API server, because a watch is a moment behind.
 
         A caller that has heard of a task's end from another replica must not hear from this one that it still works.
         Where `fresh_reads` allows no further read, and where the API server does not answer within `RECENT_SECONDS`,

@@ -41,7 +41,7 @@ class Results:
         """The stores that the settings ask for.
 
         Raises:
-            ValueError: MCPTASKS_REDIS_URL is no URL of a Redis.
+            ValueError: MCPTASKS_REDIS_URL is not the URL of a Redis.
         """
         if settings.redis_url is None:
             limit = settings.max_result_bytes_without_redis

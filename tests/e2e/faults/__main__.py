@@ -39,8 +39,8 @@ def main() -> int:
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.faults", description=__doc__)
     parser.add_argument("--kubeconfig", type=Path, help="a real cluster; an embedded one without")
-    parser.add_argument("--trials", type=int, default=DEFAULT_TRIALS, help="at least so many (default %(default)s)")
-    parser.add_argument("--sample", type=int, help="at least so many instead, for a first look")
+    parser.add_argument("--trials", type=int, default=DEFAULT_TRIALS, help="at least that many (default %(default)s)")
+    parser.add_argument("--sample", type=int, help="at least that many instead, for a first look")
     parser.add_argument("--copies", type=int, default=2, help="tasks at each step of a round (default %(default)s)")
     parser.add_argument("--components", default="", help="only these, separated by commas")
     parser.add_argument("-o", "--output", choices=["text", "json"], default="text")

@@ -40,7 +40,7 @@ class Matrix:
     tell: Callable[[Trial], None]
 
     def run(self, victims: Sequence[Victim], trials: int) -> list[Trial]:
-        """Kill one victim after the other, over and over, until there are so many trials."""
+        """Kill one victim after the other, over and over, until there are enough trials."""
         running: list[Future[Trial]] = []
         for number in range(10 * trials):
             if len(running) >= trials:
@@ -83,7 +83,7 @@ class _End:
 def matrix(
     deployment: ClusterDeployment | EmbeddedDeployment, tell: Callable[[Trial], None], copies: int = 1
 ) -> Iterator[Matrix]:
-    """A matrix on the deployment, with so many tasks at each step of a round."""
+    """A matrix on the deployment, with that many tasks at each step of a round."""
     with ExitStack() as stack:
         api = stack.enter_context(ClusterApi(deployment.kubeconfig, deployment.namespace))
         observer = stack.enter_context(Observer(api))

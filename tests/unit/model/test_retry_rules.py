@@ -12,7 +12,7 @@ from mcptasks.model.task import McpTask
 
 
 def a_task(used: int | None = None, **spec: Any) -> McpTask:
-    """A task that has used up so many retries."""
+    """A task that has used up that many retries."""
     return McpTask.model_validate(
         {
             "metadata": {"name": "t"},

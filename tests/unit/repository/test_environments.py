@@ -21,7 +21,7 @@ def test_a_failed_installation_is_tried_once_more(tmp_path: Path, capsys: pytest
 
     for _ in range(2):
         environments.once(tmp_path / "env", ["package"], install)
-    # The second try began anew, and the second call found what the first one had installed.
+    # The second try began again, and the second call found what the first one had installed.
     assert tries == [[], []]
     assert "no registry\ntrying once more" in capsys.readouterr().err
 

@@ -52,7 +52,7 @@ class Hints:
         self._arrived.put_nowait(None)
 
     def fail(self, error: BaseException) -> None:
-        """End the following with this error."""
+        """Stop following, with this error."""
         self.failure = error
         self.wake()
 

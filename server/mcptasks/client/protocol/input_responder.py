@@ -16,7 +16,7 @@ ELICITATION = "elicitation/create"
 
 @dataclass(frozen=True)
 class InputResponder:
-    """Calls the user's handler. A handler that is no coroutine function runs in a thread, so that it may block."""
+    """Calls the user's handler. A handler that is not a coroutine function runs in a thread, so that it may block."""
 
     handler: ElicitationHandler | None = None
 

@@ -41,7 +41,7 @@ class ServerRequests:
     def take(self, message: JsonObject, hints: Hints | None) -> None:
         """Begin to answer a request. Failures are told to the server and to `hints`."""
         request_id = message["id"]
-        # Numbers start anew in every session; an id that is text names the same question for good.
+        # Numbers start again in every session; an id that is text names the same question for good.
         key = request_id if isinstance(request_id, str) else f"#{request_id}"
         if key not in self._running:
             task = asyncio.create_task(self._serve(key, message, hints))

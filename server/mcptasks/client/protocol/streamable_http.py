@@ -171,7 +171,7 @@ def _object(body: bytes) -> JsonObject | None:
 def _parsed(data: str) -> JsonObject:
     value = _object(data.encode())
     if value is None:
-        raise ClientError(f"the server sent an event that is no JSON-RPC message: {data[:EXCERPT_CHARACTERS]!r}")
+        raise ClientError(f"the server sent an event that is not a JSON-RPC message: {data[:EXCERPT_CHARACTERS]!r}")
     return value
 
 

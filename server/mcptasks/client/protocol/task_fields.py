@@ -27,7 +27,7 @@ def progress_of(item: JsonObject) -> CallProgress | None:
 
 
 def progress_in(message: JsonObject) -> CallProgress | None:
-    """The progress that a message reports; None where it is no progress notification."""
+    """The progress that a message reports; None where it is not a progress notification."""
     if message.get("method") != "notifications/progress":
         return None
     params = message.get("params") or {}

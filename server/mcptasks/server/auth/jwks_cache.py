@@ -17,7 +17,7 @@ import jwt
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 300.0
-"""Age from which keys are fetched anew, while calls still use the old ones."""
+"""Age from which keys are fetched again, while calls still use the old ones."""
 
 STALE_SECONDS = 86_400.0
 """How long keys are used while the issuer cannot be reached."""

@@ -117,7 +117,7 @@ class StaticTokens:
         if problem is not None and problem != self._problem:
             logger.error("the changed tokens are not used: %s", problem)
         elif digests != self._digests:
-            logger.info("tokens were read anew: %s callers", len(digests))
+            logger.info("tokens were read again: %s callers", len(digests))
         self._digests, self._problem = digests, problem
 
 

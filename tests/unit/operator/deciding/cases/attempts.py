@@ -377,7 +377,7 @@ CASES = [
         requeue=15,
     ),
     Case(
-        "a Job made anew for a claimed task gets no process",
+        "a Job made again for a claimed task gets no process",
         EndTask,
         CLAIMED_TASK,
         make_job(uid="another", created_at=at(15), started_at=at(15)),

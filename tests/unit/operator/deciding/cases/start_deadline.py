@@ -279,5 +279,5 @@ CASES = [
         now=10,
         says="queued in research",
     ),
-    Case("a resumed Job starts anew", None, make_task(), make_job(started_at=at(1000)), now=1001, requeue=2.0),
+    Case("a resumed Job starts again", None, make_task(), make_job(started_at=at(1000)), now=1001, requeue=2.0),
 ]
