@@ -10,9 +10,10 @@ from typing import Protocol
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from mcptasks.client import CallProgress
+from mcptasks.model.progress_text import progress_text
 
 MESSAGE_WIDTH = 60
 
@@ -41,7 +42,7 @@ class PlainView:
     _last: dict[str, str] = field(default_factory=dict)
 
     def show(self, name: str, report: CallProgress) -> None:
-        line = progress_text(report)
+        line = report_text(report)
         if line and self._last.get(name) != line:
             self._last[name] = line
             self.note(f"{name}: {line}")
@@ -64,16 +65,21 @@ class BarView:
     def show(self, name: str, report: CallProgress) -> None:
         progress, row = self._row(name)
         message = (report.message or "")[:MESSAGE_WIDTH]
-        progress.update(row, total=report.total, completed=report.current or 0, message=message, refresh=True)
+        # `update` takes no total away, and a share of a total that holds no more would be a stale one.
+        progress.tasks[progress.task_ids.index(row)].total = report.total or None
+        progress.update(row, completed=report.current or 0, message=message, numbers=_numbers(report), refresh=True)
 
     def note(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def done(self, name: str, outcome: str) -> None:
         progress, row = self._row(name)
-        total = next(task.total for task in progress.tasks if task.id == row) or 1
-        completed = total if outcome.startswith("completed") else None
-        progress.update(row, total=total, completed=completed, message=outcome)
+        total = next(task.total for task in progress.tasks if task.id == row)
+        progress.update(row, total=total or 1, message=outcome)
+        if outcome.startswith("completed"):
+            progress.update(row, completed=total or 1)
+            if total:
+                progress.update(row, numbers=progress_text(total, total))
         progress.stop_task(row)
         del self._rows[name]
         if not self._rows:
@@ -91,7 +97,7 @@ class BarView:
             self._progress = Progress(*_columns(), console=self.console)
             self._progress.start()
         if name not in self._rows:
-            self._rows[name] = self._progress.add_task(name, total=None, message="")
+            self._rows[name] = self._progress.add_task(name, total=None, message="", numbers="")
         return self._progress, self._rows[name]
 
 
@@ -99,7 +105,7 @@ def _columns() -> tuple[ProgressColumn, ...]:
     return (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
-        TaskProgressColumn(),
+        TextColumn("{task.fields[numbers]}", markup=False, style="progress.percentage"),
         TimeElapsedColumn(),
         TextColumn("{task.fields[message]}", markup=False),
     )
@@ -118,13 +124,10 @@ def progress_view(*, to_stderr: bool = True) -> Iterator[ProgressView]:
         view.close()
 
 
-def progress_text(report: CallProgress) -> str:
-    """Progress in a few words, for example `45% (9/20) parsing ast`."""
-    parts = []
-    if report.current is not None and report.total:
-        parts.append(f"{report.current / report.total:.0%} ({report.current:g}/{report.total:g})")
-    elif report.current is not None:
-        parts.append(f"{report.current:g}")
-    if report.message:
-        parts.append(report.message)
-    return " ".join(parts)
+def report_text(report: CallProgress) -> str:
+    """A report in a few words, for example `45% (9/20) parsing ast`."""
+    return " ".join(filter(None, (_numbers(report), report.message)))
+
+
+def _numbers(report: CallProgress) -> str:
+    return "" if report.current is None else progress_text(report.current, report.total or None)

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from mcptasks.cli.task_attempts import Attempt
 from mcptasks.model.base import JsonObject
+from mcptasks.model.progress_text import number_text
 from mcptasks.model.task import Condition, InputRequest, McpTask, McpTaskSpec, McpTaskStatus
 
 INDENT = "  "
@@ -88,7 +89,7 @@ def _spec(spec: McpTaskSpec) -> list[Row]:
         ("Component", f"{spec.component.kind} {spec.component.name}"),
         ("Arguments", _shortened(json.dumps(spec.arguments, ensure_ascii=False))),
         ("Template", spec.template_ref.name),
-        ("TTL", UNSET if spec.ttl_ms is None else f"{spec.ttl_ms / 1000:g}s"),
+        ("TTL", UNSET if spec.ttl_ms is None else f"{number_text(spec.ttl_ms / 1000)}s"),
         ("Timeout", UNSET if spec.timeout_seconds is None else f"{spec.timeout_seconds}s"),
         ("Input timeout", "" if spec.input_timeout_seconds is None else f"{spec.input_timeout_seconds}s"),
         ("Retries", str(spec.retries)),

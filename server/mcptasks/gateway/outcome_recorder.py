@@ -18,7 +18,7 @@ from mcptasks.gateway.outcomes import (
     too_large_ending,
 )
 from mcptasks.gateway.pods import TaskPod
-from mcptasks.gateway.progress_record import progress_patch
+from mcptasks.gateway.progress_record import progress_of
 from mcptasks.gateway.refusals import RefusedError, unavailable
 from mcptasks.gateway.task_records import TaskRecords
 from mcptasks.kube.errors import InvalidError
@@ -91,9 +91,8 @@ class OutcomeRecorder:
             if task.terminal:
                 return None
             refuse_unless_runs(task, pod)
-            patch = end(task, ending, now, self.retention)
-            report = None if last_report is None else progress_patch(task, last_report, now)
-            return patch if report is None else {"status": report["status"] | patch["status"]}
+            last = task.status.progress if last_report is None else progress_of(last_report)
+            return end(task, ending, now, self.retention, last)
 
         try:
             final = parse_task(await self.records.write(read.item, change, parsed=read.task))

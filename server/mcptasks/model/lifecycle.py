@@ -20,6 +20,7 @@ from mcptasks.model.task import (
     Reason,
     ResultRecord,
     TaskError,
+    TaskProgress,
 )
 
 SUCCEEDED = "Succeeded"
@@ -84,8 +85,14 @@ def reported_ttl_ms(task: McpTask, now: datetime, retention: Retention) -> int:
     return round((expires - created_at(task)) / timedelta(milliseconds=1))
 
 
-def end(task: McpTask, ending: Ending, now: datetime, retention: Retention) -> JsonObject:
-    """The status patch (JSON merge patch) that ends the task. Only valid against the version of the task given."""
+def end(
+    task: McpTask, ending: Ending, now: datetime, retention: Retention, last_progress: TaskProgress | None = None
+) -> JsonObject:
+    """The status patch (JSON merge patch) that ends the task. Only valid against the version of the task given.
+
+    `last_progress` is what the tool said last, where the task's status may not have it yet.
+    """
+    progress = final_progress(last_progress or task.status.progress, ending.phase)
     succeeded: Literal["True", "False"] = "True" if ending.phase is Phase.COMPLETED else "False"
     recorded: Literal["True", "False"] = "True" if ending.result or ending.error else "False"
     message = ending.message[:MAX_STATUS_MESSAGE]
@@ -107,6 +114,8 @@ def end(task: McpTask, ending: Ending, now: datetime, retention: Retention) -> J
             Condition(type=RESULT_RECORDED, status=recorded, reason=ending.reason.value),
         ),
     }
+    if progress is not None and progress != task.status.progress:
+        status["progress"] = progress.model_dump(mode="json", by_alias=True)
     if ending.result is not None:
         status["result"] = ending.result.dump()
     if ending.error is not None:
@@ -114,6 +123,17 @@ def end(task: McpTask, ending: Ending, now: datetime, retention: Retention) -> J
     if ending.exit_code is not None:
         status["exitCode"] = ending.exit_code
     return {"status": status}
+
+
+def final_progress(last: TaskProgress | None, phase: Phase) -> TaskProgress | None:
+    """Progress of a task that has ended in the phase.
+
+    What is completed is shown as done, even where the tool said so no more: it may report each step when it begins, or
+    find what it looks for half-way. The numbers stay those of the tool.
+    """
+    if last is None or phase is not Phase.COMPLETED or not last.total or last.current == last.total:
+        return last
+    return last.model_copy(update={"display": "100%"})
 
 
 def conditions(task: McpTask, now: datetime, *changed: Condition) -> list[JsonObject]:

@@ -17,6 +17,8 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import Field
 
 from mcptasks.model.base import JsonObject
+from mcptasks.model.progress_text import number_text
+from mcptasks.model.task import Phase
 from mcptasks.protocol.requests import principal_of_caller
 from mcptasks.tasks.service_errors import ServiceError
 from mcptasks.tasks.views import TaskView
@@ -94,7 +96,8 @@ def _described(view: TaskView, advice: str = "", *, is_error: bool = False) -> C
         structured["progress"] = view.progress
         if view.progress_total is not None:
             structured["total"] = view.progress_total
-            parts.append(f"Progress: {view.progress:g} of {view.progress_total:g}.")
+            if view.phase is not Phase.COMPLETED:
+                parts.append(f"Progress: {number_text(view.progress)} of {number_text(view.progress_total)}.")
     text = " ".join([*parts, *([advice] if advice else [])])
     return CallToolResult(content=[TextContent(text=text)], structured_content=structured, is_error=is_error)
 

@@ -151,7 +151,7 @@ class Protocol2025:
 
     async def _notify(self, ctx: Context, view: TaskView) -> None:
         """Tell the waiting caller of a change, on the stream of its own request."""
-        status = TaskStatusNotification.model_validate({"params": render(view)})
+        status = TaskStatusNotification.model_validate({"params": render(view) | progress_meta(view)})
         await ctx.session.send_notification(status, related_request_id=ctx.request_id)  # type: ignore[arg-type]
         await send_progress(ctx, view, related_task(view.task_id))
 

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from mcptasks.cli.progress_view import BarView, PlainView, progress_text, progress_view
+from mcptasks.cli.progress_view import BarView, PlainView, progress_view, report_text
 from mcptasks.client import CallProgress
 
 
@@ -18,11 +18,15 @@ from mcptasks.client import CallProgress
         (CallProgress(9), "9"),
         (CallProgress(message="parsing"), "parsing"),
         (CallProgress(0, 0, "x"), "0 x"),
+        (CallProgress(11, 12), "91% (11/12)"),
+        (CallProgress(29, 100), "29% (29/100)"),
+        (CallProgress(441000, 2000000), "22% (441000/2000000)"),
+        (CallProgress(1234567), "1234567"),
         (CallProgress(), ""),
     ],
 )
 def test_progress_in_words(report: CallProgress, text: str) -> None:
-    assert progress_text(report) == text
+    assert report_text(report) == text
 
 
 def test_plain_lines_come_once_for_each_change(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,3 +62,26 @@ def test_a_call_that_did_not_complete_does_not_get_a_full_bar() -> None:
     view.show("work", CallProgress(1, 4))
     view.done("work", "cancelled")
     assert "100%" not in out.getvalue()
+
+
+@pytest.mark.parametrize(("current", "total", "share"), [(11, 12, "91% (11/12)"), (199, 200, "99% (199/200)")])
+def test_a_bar_rounds_as_lines_do_and_ends_full(current: float, total: float, share: str) -> None:
+    out = io.StringIO()
+    view = BarView(Console(file=out, force_terminal=True, width=100))
+    view.show("work", CallProgress(current, total))
+    assert share in out.getvalue()
+    assert "92%" not in out.getvalue()
+    view.done("work", "completed")
+    assert f"100% ({total}/{total})" in out.getvalue()
+
+
+def test_a_message_without_numbers_takes_the_old_share_off_the_bar() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=100)
+    view = BarView(console)
+    view.show("work", CallProgress(1, 4, "parsing"))
+    out.seek(0)
+    out.truncate()
+    view.show("work", CallProgress(message="waiting"))
+    assert "waiting" in out.getvalue()
+    assert "%" not in out.getvalue()

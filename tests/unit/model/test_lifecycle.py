@@ -8,7 +8,17 @@ import pytest
 
 from mcptasks.model.base import ObjectMeta
 from mcptasks.model.lifecycle import Ending, Retention, conditions, end, expiry, reported_ttl_ms
-from mcptasks.model.task import Component, Condition, McpTask, McpTaskSpec, McpTaskStatus, Phase, Reason, ResultRecord
+from mcptasks.model.task import (
+    Component,
+    Condition,
+    McpTask,
+    McpTaskSpec,
+    McpTaskStatus,
+    Phase,
+    Reason,
+    ResultRecord,
+    TaskProgress,
+)
 
 CREATED = datetime(2026, 11, 1, 12, 0, 0, tzinfo=UTC)
 RETENTION = Retention(ttl_ms=3_600_000, floor_seconds=30)
@@ -85,3 +95,25 @@ def test_a_condition_keeps_its_transition_time_while_its_status_stays() -> None:
     assert again[0]["reason"] == "Retried"
     assert flipped[0]["lastTransitionTime"] == "2026-11-01T12:00:09.000Z"
     assert flipped[0]["observedGeneration"] == 1
+
+
+@pytest.mark.parametrize(
+    ("phase", "current", "total", "display", "shown"),
+    [
+        (Phase.COMPLETED, 11, 12, "91% (11/12)", "100%"),
+        (Phase.COMPLETED, 30, 20, "150% (30/20)", "100%"),
+        (Phase.COMPLETED, 12, 12, "100% (12/12)", "100% (12/12)"),
+        (Phase.COMPLETED, 11, None, "11", "11"),
+        (Phase.FAILED, 11, 12, "91% (11/12)", "91% (11/12)"),
+    ],
+)
+@pytest.mark.parametrize("written", [True, False])
+def test_a_completed_task_shows_no_part_of_its_work(
+    phase: Phase, current: float, total: float | None, display: str, shown: str, written: bool
+) -> None:
+    last = TaskProgress(current=current, total=total, display=display)
+    known = McpTaskStatus(progress=last if written else TaskProgress(current=1, total=total, display="old"))
+    task = make_task(status=known)
+    patch = end(task, Ending(phase, Reason.COMPLETED, "done"), after(1), RETENTION, None if written else last)
+    progress = patch["status"].get("progress") or last.dump()
+    assert (progress["current"], progress["display"]) == (current, shown)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
+from functools import partial
 from typing import Any
 
 import pytest
 
-from mcptasks.model.task import Reason, TaskError
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import McpTask, Reason, TaskError
 from tests.unit.protocol.conftest import Endpoint
 
 RELATED = "io.modelcontextprotocol/related-task"
@@ -133,6 +136,30 @@ def test_the_result_waits_for_the_end_and_tells_of_changes(endpoint: Endpoint) -
     assert answer.result["_meta"][RELATED] == {"taskId": task_id}
     notified = [message["method"] for message in answer.messages[:-1]]
     assert set(notified) <= {"notifications/tasks/status"}
+
+
+def _progress_patch(report: JsonObject, _task: McpTask) -> JsonObject:
+    return {"status": {"progress": report}}
+
+
+def test_a_told_change_has_its_numbers_with_it(endpoint: Endpoint) -> None:
+    task_id = endpoint.make()
+    answers = []
+    waiter = threading.Thread(target=lambda: answers.append(endpoint.old("tasks/result", {"taskId": task_id})))
+    waiter.start()
+    while not endpoint.service.cache._waiters:
+        pass
+    for current in range(1, 21):
+        report = {"current": current, "total": 40, "message": f"step {current}"}
+        endpoint.change(task_id, partial(_progress_patch, report))
+        time.sleep(0.02)
+    endpoint.complete(task_id)
+    waiter.join(10)
+    told = [message["params"] for message in answers[0].messages[:-1] if message["params"]["status"] == "working"]
+    assert told
+    for params in told:
+        numbers = params["_meta"]["mcptasks.dev/progress"]
+        assert params["statusMessage"] == f"step {numbers['current']:g}"
 
 
 def test_a_tools_own_error_is_a_failed_task_whose_result_can_be_read(endpoint: Endpoint) -> None:

@@ -123,11 +123,13 @@ class Follower:
     def _merged(state: TaskState, told: TaskState | CallProgress | None) -> TaskState | None:
         """The state after what was told; None where the server has to be asked.
 
-        A message that comes without the numbers does not take them back.
+        Numbers belong to the message that they came with: a new message without any does not take over the old ones.
         """
         match told:
-            case TaskState(progress=CallProgress(current=None) as new) if state.progress is not None:
-                return replace(told, progress=replace(state.progress, message=new.message))
+            case TaskState(progress=CallProgress(current=None, message=message)) if (
+                state.progress is not None and state.progress.message == message
+            ):
+                return replace(told, progress=state.progress)
             case TaskState(progress=None) if not told.status.terminal:
                 return replace(told, progress=state.progress)
             case TaskState():
