@@ -108,16 +108,25 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address that the MCP endpoint listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port of the MCP endpoint; 0 picks a free one.")
-    path: str = Field("/mcp", pattern=r"^/\S*$", description="Path of the MCP endpoint.")
+    path: str = Field(
+        "/mcp",
+        pattern=r"^/\S*$",
+        description="Path of the MCP endpoint; it is served with and without a slash at its end.",
+    )
     allowed_hosts: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description=(
-            "Accepted values of the Host header besides the loopback addresses, separated by commas; `*` accepts all."
+            "Accepted values of the Host header besides the loopback addresses, separated by commas, with a port or "
+            "for all ports. `*.example.com` accepts one label before the domain, as an Ingress does; `*` accepts all."
         ),
     )
     allowed_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
-        description="Accepted values of the Origin header, separated by commas; `*` accepts all.",
+        description=(
+            "Origins whose web pages may call the endpoint and read its answers (CORS), besides those of the loopback "
+            "addresses; separated by commas, as `https://chat.example.com`. `https://*.example.com` accepts one label, "
+            "`:*` as the port any port, `*` all origins."
+        ),
     )
     forward_headers: Annotated[list[str], NoDecode] = Field(
         default_factory=list,

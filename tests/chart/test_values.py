@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from mcptasks.model.base import JsonObject
+from mcptasks.server.allowed_sources import AllowedSources
+from mcptasks.settings import Settings
 from tests.chart.helm import CHART, ROOT, Rendered, container, environment, helm, refusal, render
 
 DIGEST = "sha256:" + "0" * 63 + "1"
@@ -272,6 +274,17 @@ class TestEnvironment:
         for deployment in (server(rendered), operator(rendered)):
             assert environment(deployment)["MCPTASKS_MAX_RESULT_BYTES"] == "134217728"
             assert environment(deployment)["MCPTASKS_RESYNC_SECONDS"] == "2.5"
+
+    def test_wildcard_hosts_are_allowed_as_the_ingress_has_them(self) -> None:
+        values: JsonObject = {
+            "ingress": {"enabled": True, "hosts": ["*.apps.example.com"]},
+            "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}], "hostnames": ["*.route.example.com"]},
+        }
+        hosts = environment(server(render(values)))["MCPTASKS_ALLOWED_HOSTS"]
+        allowed = AllowedSources.from_settings(Settings.model_validate({"allowed_hosts": hosts}))
+        for host in ("mcp.apps.example.com", "mcp.route.example.com:443", "mcptasks.mcptasks.svc:8000"):
+            assert allowed.serves(host)
+        assert not allowed.serves("apps.example.com")
 
     def test_hosts_of_the_endpoint_are_allowed(self) -> None:
         values: JsonObject = {

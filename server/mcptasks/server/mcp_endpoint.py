@@ -10,14 +10,19 @@ from mcp.server.transport_security import TransportSecuritySettings
 
 from mcptasks.authoring.task_server import TaskServer
 from mcptasks.protocol.transport import complete_transport
+from mcptasks.server.allowed_sources import AllowedSources
 from mcptasks.server.auth.authentication import Authentication
 from mcptasks.server.auth.unverifiable_tokens import UnverifiableTokens
+from mcptasks.server.cross_origin import CrossOriginAccess
 from mcptasks.server.health import add_health_checks
 from mcptasks.server.http_errors import JsonRpcErrors
+from mcptasks.server.source_check import SourceCheck
+from mcptasks.server.trailing_slash import TrailingSlash
 from mcptasks.settings import Settings
 from mcptasks.tasks.service import TaskService
 
-LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+SDK_CHECK_OFF = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+"""The server checks hosts and origins itself (`SourceCheck`)."""
 
 
 def endpoint_app(
@@ -30,14 +35,16 @@ def endpoint_app(
 
     Raises:
         TaskConfigError: the server program authenticates callers itself, and the settings do too.
+        AllowedSourcesError: an allowed host or origin of the settings is none.
     """
+    allowed = AllowedSources.from_settings(settings)
     if authentication is not None:
         server.require_tokens(authentication.sdk, authentication)
     mcp_app = server.streamable_http_app(
         streamable_http_path=settings.path,
         stateless_http=True,
         json_response=False,
-        transport_security=_transport_security(settings),
+        transport_security=SDK_CHECK_OFF,
         max_request_body_size=settings.max_body_bytes,
     )
 
@@ -49,26 +56,13 @@ def endpoint_app(
                 await stack.enter_async_context(authentication.running())
             yield
 
-    app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
 
     add_health_checks(app, service)
     served = complete_transport(mcp_app, settings.path, settings.max_body_bytes)
     if authentication is not None:
         served = UnverifiableTokens(served, authentication)
-    app.mount("/", JsonRpcErrors(served, settings.max_body_bytes))
+    served = JsonRpcErrors(SourceCheck(served, settings.path, allowed), settings.max_body_bytes)
+    served = CrossOriginAccess(served, settings.path, allowed)
+    app.mount("/", TrailingSlash(served, tuple(mcp_app.routes)))
     return app
-
-
-def _transport_security(settings: Settings) -> TransportSecuritySettings:
-    """Host and Origin checks against DNS rebinding: loopback and what is configured, all with `*`."""
-    if "*" in settings.allowed_hosts:
-        return TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    hosts = [*LOOPBACK_HOSTS, *settings.allowed_hosts]
-    origins = [f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts]
-    return TransportSecuritySettings(
-        allowed_hosts=[form for host in hosts for form in (host, f"{host}:*")],
-        allowed_origins=[
-            *(form for origin in origins for form in (origin, f"{origin}:*")),
-            *settings.allowed_origins,
-        ],
-    )

@@ -29,6 +29,7 @@ from mcptasks.metrics.instruments import Instruments
 from mcptasks.metrics.server_metrics import ServerMetrics, ServerState
 from mcptasks.model.task_config import TaskConfigError
 from mcptasks.protocol.request_state import RequestStateKeyError
+from mcptasks.server.allowed_sources import AllowedSourcesError
 from mcptasks.server.auth.authentication import AuthConfigError, Authentication
 from mcptasks.server.http_server import http_server
 from mcptasks.server.mcp_endpoint import endpoint_app
@@ -111,7 +112,7 @@ def _endpoint(
     try:
         server.serve_tasks(backend.service, backend.metrics)
         return endpoint_app(server, backend.service, settings, authentication)
-    except (TaskConfigError, RequestStateKeyError) as error:
+    except (TaskConfigError, RequestStateKeyError, AllowedSourcesError) as error:
         raise StartError(str(error)) from error
 
 

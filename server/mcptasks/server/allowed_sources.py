@@ -1,0 +1,118 @@
+"""Which hosts and origins requests may name, by the settings: the guard against DNS rebinding."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Self, TypeVar
+
+from mcptasks.server.host_patterns import DEFAULT_PORTS, Host, HostPattern, PatternError
+from mcptasks.settings import PREFIX, Settings
+
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+ANY = "*"
+OPAQUE = "null"
+"""The origin of pages that have none, such as a local file."""
+
+_ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[^/?#@]+)", re.IGNORECASE)
+
+
+class AllowedSourcesError(ValueError):
+    """A setting names a host or an origin that can match nothing; the message says which, and what it may be."""
+
+
+@dataclass(frozen=True)
+class OriginPattern:
+    """Origins that are allowed: a scheme, hosts, and a port (that of the scheme if None) unless any will do."""
+
+    scheme: str
+    host: HostPattern
+    any_port: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Raises PatternError where the text is no origin."""
+        found = _ORIGIN.fullmatch(text.removesuffix("/"))
+        if found is None:
+            raise PatternError(f"{text!r} is no origin: give a scheme and a host, as in https://chat.example.com")
+        return cls(found["scheme"].lower(), HostPattern.parse(found["host"]), found["host"].endswith(":*"))
+
+    def matches(self, scheme: str, host: Host) -> bool:
+        if scheme != self.scheme or not self.host.matches_name(host.name):
+            return False
+        default = DEFAULT_PORTS.get(scheme)
+        return self.any_port or (host.port or default) == (self.host.port or default)
+
+
+@dataclass(frozen=True)
+class AllowedSources:
+    """The hosts that the server goes by, and the origins of web pages that may call it."""
+
+    hosts: Sequence[HostPattern]
+    origins: Sequence[OriginPattern]
+    opaque_origin: bool = False
+    any_host: bool = False
+    any_origin: bool = False
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Raises AllowedSourcesError."""
+        hosts = [*LOOPBACK_HOSTS, *(host for host in settings.allowed_hosts if host != ANY)]
+        loopback = [f"{scheme}://{host}:*" for scheme in DEFAULT_PORTS for host in LOOPBACK_HOSTS]
+        named = [origin for origin in settings.allowed_origins if origin not in (ANY, OPAQUE)]
+        return cls(
+            _parsed(HostPattern.parse, hosts, "allowed_hosts"),
+            _parsed(OriginPattern.parse, [*loopback, *named], "allowed_origins"),
+            OPAQUE in settings.allowed_origins,
+            ANY in settings.allowed_hosts,
+            ANY in settings.allowed_origins,
+        )
+
+    def serves(self, host: str | None) -> bool:
+        """Whether the server answers to this Host header."""
+        if self.any_host:
+            return True
+        given = Host.parse(host or "")
+        return given is not None and any(pattern.matches(given) for pattern in self.hosts)
+
+    def accepts(self, origin: str | None) -> bool:
+        """Whether requests of this origin are answered: those of allowed origins, and of the server's own hosts.
+
+        With all hosts all origins are, as there is nothing to guard.
+        """
+        if not origin or self.any_host or self.shares_with(origin):
+            return True
+        source = _parts(origin)
+        if source is None or source[0] not in DEFAULT_PORTS:
+            return False
+        scheme, host = source
+        given = Host(host.name, host.port or DEFAULT_PORTS[scheme])
+        return any(pattern.matches(given) for pattern in self.hosts)
+
+    def shares_with(self, origin: str) -> bool:
+        """Whether web pages of this origin may read the answers: of allowed origins and of the loopback hosts.
+
+        Pages of the server's own host need no leave, and allowing a host says nothing about who else may read.
+        """
+        if self.any_origin or (self.opaque_origin and origin == OPAQUE):
+            return True
+        source = _parts(origin)
+        return source is not None and any(pattern.matches(*source) for pattern in self.origins)
+
+
+def _parts(origin: str) -> tuple[str, Host] | None:
+    """Scheme and host of an Origin header; None where it has none."""
+    found = _ORIGIN.fullmatch(origin)
+    host = Host.parse(found["host"]) if found else None
+    return (found["scheme"].lower(), host) if found and host else None
+
+
+_Pattern = TypeVar("_Pattern")
+
+
+def _parsed(parse: Callable[[str], _Pattern], texts: Sequence[str], setting: str) -> Sequence[_Pattern]:
+    try:
+        return tuple(parse(text) for text in texts)
+    except PatternError as error:
+        raise AllowedSourcesError(f"{PREFIX}{setting.upper()}: {error}") from error

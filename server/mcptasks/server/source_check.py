@@ -1,0 +1,42 @@
+"""Refuses requests whose Host or Origin header is not allowed."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mcptasks.server.allowed_sources import AllowedSources
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SourceCheck:
+    """Middleware for the endpoint's path: HTTP 421 for another host, 403 for another origin.
+
+    It stands in for the SDK's own check, which knows neither wildcards nor case.
+    """
+
+    app: ASGIApp
+    path: str
+    allowed: AllowedSources
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_call = scope["type"] == "http" and scope["path"] == self.path
+        refusal = self._refusal(Headers(scope=scope)) if is_call else None
+        await (refusal or self.app)(scope, receive, send)
+
+    def _refusal(self, headers: Headers) -> Response | None:
+        host, origin = headers.get("host"), headers.get("origin")
+        if not self.allowed.serves(host):
+            logger.warning("a call was refused: its Host header %r is not among the allowed hosts", host)
+            return Response("Invalid Host header", HTTPStatus.MISDIRECTED_REQUEST)
+        if not self.allowed.accepts(origin):
+            logger.warning("a call was refused: its Origin header %r is not among the allowed origins", origin)
+            return Response("Invalid Origin header", HTTPStatus.FORBIDDEN)
+        return None

@@ -1,0 +1,155 @@
+"""Which Host and Origin headers the settings allow."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcptasks.server.allowed_sources import AllowedSources, AllowedSourcesError
+from mcptasks.settings import Settings
+
+
+def allowed(hosts: str = "", origins: str = "") -> AllowedSources:
+    return AllowedSources.from_settings(Settings(allowed_hosts=hosts, allowed_origins=origins))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "host"),
+    [
+        ("*.example.com", "a.example.com"),
+        ("*.example.com", "a.example.com:8443"),
+        ("*.example.com", "A.Example.COM"),
+        ("*.example.com", "a.example.com."),
+        ("*.Example.com.", "a.example.com"),
+        ("*.example.com:8443", "a.example.com:8443"),
+        ("mcp.example.com", "MCP.EXAMPLE.COM:443"),
+        ("MCP.example.com", "mcp.example.com"),
+        ("mcp.example.com.", "mcp.example.com"),
+        ("mcp.example.com", "mcp.example.com.:80"),
+        ("mcp:8000", "mcp:8000"),
+        ("mcp:*", "mcp:8000"),
+        ("mcp.example.com:443", "mcp.example.com"),
+        ("my_service", "my_service:8000"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("[fd00::1]", "[FD00:0::1]:8000"),
+        ("fd00::1", "[fd00::1]:8000"),
+        ("[fd00::1]:8000", "[fd00::1]:8000"),
+        ("10.0.0.1", "10.0.0.1:8000"),
+        ("*", "what.ever"),
+        ("", "localhost:8000"),
+        ("", "127.0.0.1"),
+        ("", "[::1]:8000"),
+        ("", "LOCALHOST"),
+    ],
+)
+def test_a_host_is_served(pattern: str, host: str) -> None:
+    assert allowed(pattern).serves(host)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "host"),
+    [
+        ("*.example.com", "example.com"),
+        ("*.example.com", ".example.com"),
+        ("*.example.com", "b.a.example.com"),
+        ("*.example.com", "aexample.com"),
+        ("*.example.com", "a.example.com.evil.example"),
+        ("*.example.com", "*.example.com"),
+        ("*.example.com:8443", "a.example.com:8000"),
+        ("mcp:8000", "mcp:8001"),
+        ("mcp:8000", "mcp"),
+        ("mcp.example.com", "a.mcp.example.com"),
+        ("mcp.example.com", "mcp.example.com:evil"),
+        ("mcp.example.com", "mcp.example.com:80:80"),
+        ("mcp.example.com", "mcp.example.com@evil.example"),
+        ("fd00::1", "[fd00::2]"),
+        ("fd00::1", "fd00::1:80:x"),
+        ("mcp.example.com", ""),
+        ("", "evil.example"),
+    ],
+)
+def test_another_host_is_not(pattern: str, host: str) -> None:
+    assert not allowed(pattern).serves(host)
+    assert not allowed(pattern).serves(None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "origin"),
+    [
+        ("https://chat.example.com", "https://chat.example.com"),
+        ("https://Chat.example.com/", "https://chat.example.com"),
+        ("https://chat.example.com:443", "https://chat.example.com"),
+        ("https://chat.example.com", "https://chat.example.com:443"),
+        ("https://chat.example.com:*", "https://chat.example.com:8443"),
+        ("https://*.example.com", "https://a.example.com"),
+        ("https://*.example.com:*", "https://a.example.com:8443"),
+        ("http://[fd00::1]:3000", "http://[fd00::1]:3000"),
+        ("vscode-webview://abc", "vscode-webview://abc"),
+        ("null", "null"),
+        ("*", "https://any.example"),
+        ("*", "null"),
+        ("", "http://localhost:6274"),
+        ("", "http://127.0.0.1:6274"),
+        ("", "http://[::1]:6274"),
+    ],
+)
+def test_pages_of_an_origin_may_read(pattern: str, origin: str) -> None:
+    assert allowed(origins=pattern).shares_with(origin)
+    assert allowed(origins=pattern).accepts(origin)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "origin"),
+    [
+        ("https://chat.example.com", "http://chat.example.com"),
+        ("https://chat.example.com", "https://chat.example.com:8443"),
+        ("https://chat.example.com", "https://chat.example.com.evil.example"),
+        ("https://*.example.com", "https://example.com"),
+        ("https://*.example.com", "https://b.a.example.com"),
+        ("https://*.example.com", "https://a.example.com:8443"),
+        ("https://chat.example.com", "null"),
+        ("https://chat.example.com", "https://chat.example.com/path"),
+        ("https://chat.example.com", "chat.example.com"),
+    ],
+)
+def test_pages_of_another_origin_may_not(pattern: str, origin: str) -> None:
+    assert not allowed(origins=pattern).shares_with(origin)
+    assert not allowed(origins=pattern).accepts(origin)
+
+
+def test_pages_of_the_servers_own_hosts_are_answered_and_no_others_may_read() -> None:
+    sources = allowed("*.example.com,mcp:8000")
+    for origin in ("https://a.example.com", "http://a.example.com:8080", "http://mcp:8000"):
+        assert sources.accepts(origin)
+        assert not sources.shares_with(origin)
+    assert not sources.accepts("http://mcp")
+    assert not sources.accepts("ftp://a.example.com")
+    assert allowed("*").accepts("https://any.example")
+    assert not allowed("*").shares_with("https://any.example")
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "a.*.example.com",
+        "*example.com",
+        "*.*.example.com",
+        "*.",
+        "*.10.0.0.1",
+        "https://x.example",
+        "x/y",
+        "a b",
+        "-a",
+        "x:",
+    ],
+)
+def test_a_host_that_could_match_nothing_is_refused(pattern: str) -> None:
+    with pytest.raises(AllowedSourcesError, match=r"MCPTASKS_ALLOWED_HOSTS: .* is no host: give"):
+        allowed(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["chat.example.com", "https://", "https://chat.example.com/path", "https://a.*.com"]
+)
+def test_an_origin_that_could_match_nothing_is_refused(pattern: str) -> None:
+    with pytest.raises(AllowedSourcesError, match="MCPTASKS_ALLOWED_ORIGINS: "):
+        allowed(origins=pattern)
