@@ -32,6 +32,13 @@ def helm(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run([helm_path(), *arguments], input=stdin, capture_output=True, text=True, timeout=60)
 
 
+def notes(*arguments: str) -> str:
+    """What an installation with these options tells its user at the end."""
+    done = helm("install", "mcptasks", str(CHART), "--namespace=n", "--dry-run=client", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.rpartition("NOTES:")[2]
+
+
 def take_over() -> tuple[str, ...]:
     """Options with which a release takes over CRDs that somebody else applied, whatever version they are of."""
     version = helm("version", "--template={{.Version}}").stdout

@@ -10,7 +10,7 @@ import pytest
 from mcptasks.model.base import JsonObject
 from mcptasks.server.auth.authentication import Authentication
 from mcptasks.settings import PREFIX, Settings
-from tests.chart.helm import CHART, Rendered, container, environment, helm, refusal, render
+from tests.chart.helm import CHART, Rendered, container, environment, notes, refusal, render
 
 ISSUER: dict[str, Any] = {
     "issuer": "https://login.example.com",
@@ -142,23 +142,18 @@ class TestHelmTest:
 
 
 class TestNotes:
-    def notes(self, *arguments: str) -> str:
-        done = helm("install", "mcptasks", str(CHART), "--namespace=n", "--dry-run=client", *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.rpartition("NOTES:")[2]
-
     def test_warn_where_there_is_none(self) -> None:
-        assert "no authentication: whoever reaches it" in self.notes()
-        assert "unless your program has a verifier" in self.notes("--set=server.module=/app/server.py")
+        assert "no authentication: whoever reaches it" in notes()
+        assert "unless your program has a verifier" in notes("--set=server.module=/app/server.py")
 
     def test_say_how_to_call_with_a_token(self) -> None:
-        notes = self.notes("--set=server.auth.tokens.existingSecret=callers")
-        assert "no authentication" not in notes
-        assert 'http://127.0.0.1:8000/mcp --header "Authorization: Bearer $TOKEN"' in notes
-        assert "set tests.token.existingSecret" in notes
+        said = notes("--set=server.auth.tokens.existingSecret=callers")
+        assert "no authentication" not in said
+        assert 'http://127.0.0.1:8000/mcp --header "Authorization: Bearer $TOKEN"' in said
+        assert "set tests.token.existingSecret" in said
 
     def test_name_the_issuer(self) -> None:
         values = [f"--set=server.auth.{name}={value}" for name, value in {**ISSUER, "audience": "{tools}"}.items()]
-        notes = self.notes(*values)
-        assert "no authentication" not in notes
-        assert "a token of https://login.example.com" in notes
+        said = notes(*values)
+        assert "no authentication" not in said
+        assert "a token of https://login.example.com" in said

@@ -11,7 +11,7 @@ import yaml
 from mcptasks.model.base import JsonObject
 from mcptasks.server.allowed_sources import AllowedSources
 from mcptasks.settings import Settings
-from tests.chart.helm import CHART, ROOT, Rendered, container, environment, helm, refusal, render
+from tests.chart.helm import CHART, ROOT, Rendered, container, environment, notes, refusal, render
 
 DIGEST = "sha256:" + "0" * 63 + "1"
 
@@ -697,19 +697,14 @@ class TestRefusals:
 
 
 class TestNotes:
-    def notes(self, *arguments: str) -> str:
-        done = helm("install", "mcptasks", str(CHART), "--namespace=n", "--dry-run=client", *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.rpartition("NOTES:")[2]
-
     def test_tell_the_next_steps(self) -> None:
-        notes = self.notes()
-        assert "kubectl --namespace n port-forward service/mcptasks 8000:8000" in notes
-        assert "claude mcp add --transport http mcptasks http://127.0.0.1:8000/mcp" in notes
-        assert "kubectl --namespace n get mcptasks --watch" in notes
+        said = notes()
+        assert "kubectl --namespace n port-forward service/mcptasks 8000:8000" in said
+        assert "claude mcp add --transport http mcptasks http://127.0.0.1:8000/mcp" in said
+        assert "kubectl --namespace n get mcptasks --watch" in said
 
     def test_warn(self) -> None:
-        assert "no authentication" in self.notes()
-        assert "all namespaces" not in self.notes()
-        assert "all namespaces" in self.notes("--set=watchNamespaces={*}", "--set=rbac.scope=cluster")
-        assert "Redis is for trials" in self.notes("--set=redis.enabled=true")
+        assert "no authentication" in notes()
+        assert "all namespaces" not in notes()
+        assert "all namespaces" in notes("--set=watchNamespaces={*}", "--set=rbac.scope=cluster")
+        assert "Redis is for trials" in notes("--set=redis.enabled=true")

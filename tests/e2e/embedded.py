@@ -97,7 +97,7 @@ class EmbeddedDeployment:
 
     def leader(self) -> str:
         """Identity of the operator that holds the Lease."""
-        return str(self.kubectl.get("lease", "mcptasks-operator")["spec"]["holderIdentity"])
+        return self.kubectl.lease_holder("mcptasks-operator")
 
     def start_rival(self) -> None:
         """A second installation's operator on the same tasks: it has a Lease of its own, so that both lead."""

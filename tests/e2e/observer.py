@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
 from collections.abc import Iterable
-from contextlib import suppress
-from types import TracebackType
-from typing import Self
-
-import httpx2
 
 from mcptasks.model.base import JsonObject
 from tests.e2e.api import ClusterApi, task_of
+from tests.e2e.periodic_look import PeriodicLook
 
 EVERY_SECONDS = 0.5
 NEVER = "1970-01-01T00:00:00Z"
 
 
-class Observer:
-    """Looks twice a second. Use as a context manager."""
+class Observer(PeriodicLook):
+    """Looks twice a second."""
 
     def __init__(self, api: ClusterApi) -> None:
+        super().__init__("observer", EVERY_SECONDS)
         self._api = api
         self._jobs: defaultdict[str, set[str]] = defaultdict(set)
         self._pods: defaultdict[str, set[str]] = defaultdict(set)
         self._tasks: dict[str, JsonObject] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="observer")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def jobs(self, task_id: str) -> int:
         """How many Jobs the task has had."""
@@ -54,12 +38,10 @@ class Observer:
         """The task as it was last seen; empty where it never was."""
         return self._tasks.get(task_id, {})
 
-    def _look(self) -> None:
-        while not self._stop.wait(EVERY_SECONDS):
-            with suppress(httpx2.HTTPError):
-                self._tasks |= self._api.tasks()
-                _note(self._jobs, self._api.jobs())
-                _note(self._pods, filter(_has_started, self._api.pods()))
+    def look(self) -> None:
+        self._tasks |= self._api.tasks()
+        _note(self._jobs, self._api.jobs())
+        _note(self._pods, filter(_has_started, self._api.pods()))
 
 
 def _has_started(pod: JsonObject) -> bool:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-import httpx2
 import pytest
 
 from mcptasks.settings import Settings
 from tests.e2e.api import ClusterApi
 from tests.e2e.conftest import Deployment, Look
 from tests.e2e.observer import Observer
+from tests.e2e.periodic_look import PeriodicLook
 from tests.support.mcp import RawClient
 from tests.support.polling import eventually
 
@@ -36,29 +34,18 @@ class Term:
     transitions: int
 
 
-class LeaseHistory:
-    """Every state that the Lease was seen in, looked at many times a second. Use as a context manager."""
+class LeaseHistory(PeriodicLook):
+    """Every state that the Lease was seen in, looked at many times a second."""
 
     def __init__(self, api: ClusterApi) -> None:
+        super().__init__("lease-history", every_seconds=0.1)
         self._api = api
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="lease-history")
         self.terms: list[Term] = []
 
-    def __enter__(self) -> LeaseHistory:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._stop.wait(0.1):
-            with suppress(httpx2.HTTPError):
-                term = _term(self._api.lease(LEASE)["spec"])
-                if not self.terms or self.terms[-1] != term:
-                    self.terms.append(term)
+    def look(self) -> None:
+        term = _term(self._api.lease(LEASE)["spec"])
+        if not self.terms or self.terms[-1] != term:
+            self.terms.append(term)
 
 
 def _term(spec: dict[str, Any]) -> Term:

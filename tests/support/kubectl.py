@@ -51,6 +51,10 @@ class Kubectl:
         text = self.run("get", kind, name, "-o", "json", "--ignore-not-found")
         return json.loads(text) if text.strip() else None
 
+    def lease_holder(self, name: str) -> str:
+        """Identity of whoever holds the Lease; empty where nobody does."""
+        return str(self.get("lease", name)["spec"]["holderIdentity"])
+
     def list(self, kind: str, selector: str | None = None) -> list[JsonObject]:
         arguments = ["get", kind, "-o", "json", *(["-l", selector] if selector else [])]
         items: list[JsonObject] = json.loads(self.run(*arguments))["items"]

@@ -38,5 +38,15 @@ async def eventually_async(
         await asyncio.sleep(every)
 
 
+async def until_fits(what: str, read: Callable[[], Awaitable[T]], fits: Callable[[T], bool], every: float = 0.05) -> T:
+    """What `read` gives, as soon as it fits."""
+
+    async def look() -> T | None:
+        found = await read()
+        return found if fits(found) else None
+
+    return await eventually_async(f"{what} is as expected", look, every=every)
+
+
 def late(what: str, seconds: float) -> str:
     return f"{what}: not within {seconds:.0f} s"

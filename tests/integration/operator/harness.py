@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +26,7 @@ from mcptasks.model.task import Condition, McpTask, Phase, Reason, ResultRecord
 from mcptasks.settings import Settings
 from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
 from mcptasks_operator.process.app import Stop, operate
-from tests.support.polling import eventually_async
+from tests.support.polling import eventually_async, until_fits
 
 T = TypeVar("T")
 
@@ -231,12 +232,7 @@ class OperatorWorld:
 
     async def until(self, name: str, fits: Callable[[McpTask], bool]) -> McpTask:
         """Wait until the task fits."""
-
-        async def look() -> McpTask | None:
-            task = await self.task(name)
-            return task if fits(task) else None
-
-        return await eventually_async(f"task {name} is as expected", look)
+        return await until_fits(f"task {name}", partial(self.task, name), fits)
 
     async def gone(self, resource: Resource, name: str) -> None:
         """Wait until there is no such object."""

@@ -22,6 +22,7 @@ from mcptasks_embedded.cluster import ClusterConfig
 from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
 from tests.integration.operator.harness import SLEEPER, OperatorWorld, python
 from tests.support.polling import eventually_async
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -67,11 +68,6 @@ async def process(tmp_path: Path, **settings: object) -> AsyncIterator[Process]:
         if child.returncode is None:
             child.kill()
         await child.wait()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
 
 
 @contextmanager

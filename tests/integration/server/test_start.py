@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.mcp import RawClient
 from tests.support.polling import eventually
+from tests.support.ports import free_port
 
 TOOLS = Path(__file__).parents[2] / "e2e" / "tools.py"
 
@@ -27,11 +28,6 @@ contexts: [{name: c, context: {cluster: c, user: u, namespace: tasks}}]
 users: [{name: u, user: {}}]
 current-context: c
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
 
 
 @contextmanager

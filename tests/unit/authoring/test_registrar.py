@@ -15,14 +15,9 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcptasks import DeclarationError, Depends, TaskConfig, TaskServer
 from mcptasks.model.task import Component, ComponentKind
 from tests.support.inline_and_job import Call, in_job, inline
+from tests.unit.authoring.task_configs import config_of
 
 TOOL = ComponentKind.TOOL
-
-
-def config_of(mcp: TaskServer[Any], kind: ComponentKind, name: str) -> TaskConfig | None:
-    """How the component runs as a task; None where there is none such."""
-    target = mcp.catalogue.find(kind, name)
-    return None if target is None else target.config
 
 
 def maps(tasks: Any = None) -> TaskServer[Any]:

@@ -16,16 +16,11 @@ from mcptasks import TaskConfig, TaskConfigError, TaskServer, progress
 from mcptasks.authoring.component_target import ComponentTarget
 from mcptasks.model.task import ComponentKind
 from mcptasks.model.task_config import DeclarationError
+from tests.unit.authoring.task_configs import config_of
 
 pytestmark = pytest.mark.anyio
 
 TOOL = ComponentKind.TOOL
-
-
-def config_of(mcp: TaskServer[Any], kind: ComponentKind, name: str) -> TaskConfig | None:
-    """How the component runs as a task; None where there is none such."""
-    target = mcp.catalogue.find(kind, name)
-    return None if target is None else target.config
 
 
 def found(mcp: TaskServer[Any], name: str) -> ComponentTarget:

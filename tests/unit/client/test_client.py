@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 
 import httpx2
@@ -21,16 +19,10 @@ from mcptasks.client import (
     TaskCancelledError,
 )
 from mcptasks.model.task import Phase
+from tests.support.ports import free_port
 from tests.unit.client.fake_server import NEW, OLD, RESULT, TASK_ID, FakeServer, HttpFault, RpcFault
 
 pytestmark = pytest.mark.anyio
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 # --- which protocol version -----------------------------------------------------------------------------------------

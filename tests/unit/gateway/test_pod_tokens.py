@@ -14,6 +14,7 @@ from mcptasks.gateway.refusals import RefusedError
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.kinds import Resource
 from mcptasks.model.base import JsonObject
+from tests.support.clocks import SettableClock
 
 pytestmark = pytest.mark.anyio
 
@@ -36,14 +37,6 @@ class Reviews(KubeClient):
         return {"status": {"authenticated": True, "audiences": ["gateway"], "user": user}}
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def jwt(payload: Any) -> str:
     text = json.dumps(payload).encode()
     return "good." + base64.urlsafe_b64encode(text).decode().rstrip("=") + ".signature"
@@ -61,7 +54,7 @@ def jwt(payload: Any) -> str:
     ],
 )
 async def test_a_yes_is_remembered_for_a_minute_and_never_beyond_the_tokens_end(token: str, seconds: float) -> None:
-    kube, clock = Reviews(), Clock()
+    kube, clock = Reviews(), SettableClock(NOW)
     reviewer = TokenReviewer(kube, "gateway", clock)
     assert (await reviewer.identify(token)).uid == "uid"
     clock.now += seconds - 0.1
@@ -74,7 +67,7 @@ async def test_a_yes_is_remembered_for_a_minute_and_never_beyond_the_tokens_end(
 
 async def test_a_no_is_asked_again_each_time() -> None:
     kube = Reviews()
-    reviewer = TokenReviewer(kube, "gateway", Clock())
+    reviewer = TokenReviewer(kube, "gateway", SettableClock(NOW))
     for _ in range(2):
         with pytest.raises(RefusedError):
             await reviewer.identify("bad")
@@ -83,7 +76,7 @@ async def test_a_no_is_asked_again_each_time() -> None:
 
 async def test_tokens_are_told_apart() -> None:
     kube = Reviews()
-    reviewer = TokenReviewer(kube, "gateway", Clock())
+    reviewer = TokenReviewer(kube, "gateway", SettableClock(NOW))
     await reviewer.identify("good-1")
     with pytest.raises(RefusedError):
         await reviewer.identify("bad")
@@ -93,7 +86,7 @@ async def test_tokens_are_told_apart() -> None:
 
 async def test_what_is_remembered_has_a_limit() -> None:
     kube = Reviews()
-    reviewer = TokenReviewer(kube, "gateway", Clock())
+    reviewer = TokenReviewer(kube, "gateway", SettableClock(NOW))
     for number in range(5000):
         await reviewer.identify(f"good-{number}")
     await reviewer.identify("good-4999")

@@ -17,7 +17,7 @@ from mcptasks.runner.gateway_client import (
     TaskOverError,
 )
 from tests.support.fake_gateway import Answer, FakeGateway, an_assignment, refusal
-from tests.support.redis import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
 

@@ -20,7 +20,8 @@ from mcptasks.tasks.result_errors import (
 )
 from mcptasks.tasks.result_stores import EXPIRY_SLACK
 from mcptasks.tasks.results import Results
-from tests.support.redis import RedisServer, free_port, running_redis
+from tests.support.ports import free_port
+from tests.support.redis import RedisServer, running_redis
 
 pytestmark = pytest.mark.anyio
 

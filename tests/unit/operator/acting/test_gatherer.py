@@ -17,6 +17,7 @@ from mcptasks_operator.deciding.evidence import Evidence, Need
 from mcptasks_operator.deciding.facts import NEVER, PodFacts
 from mcptasks_operator.deciding.waits import NOTABLE_SECONDS
 from mcptasks_operator.watching.cache import Cache, TaskSnapshot
+from tests.support.clocks import SettableClock
 
 pytestmark = pytest.mark.anyio
 
@@ -49,23 +50,13 @@ def events() -> Events:
     return Events()
 
 
-@dataclass
-class Clock:
-    """A clock that the test moves on."""
-
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> SettableClock:
+    return SettableClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def gatherer(events: Events, clock: Clock) -> Gatherer:
+def gatherer(events: Events, clock: SettableClock) -> Gatherer:
     kube = cast(KubeClient, events)
     return Gatherer(kube, Cache(), 20, NamespaceWarnings(kube, clock))
 
@@ -96,7 +87,7 @@ async def test_each_namespace_has_its_own(events: Events, gatherer: Gatherer) ->
     assert [namespace for _, namespace, _ in events.lists] == ["one", "two"]
 
 
-async def test_the_list_is_never_older_than_a_moment(events: Events, gatherer: Gatherer, clock: Clock) -> None:
+async def test_the_list_is_never_older_than_a_moment(events: Events, gatherer: Gatherer, clock: SettableClock) -> None:
     await reasons(gatherer, "a")
     events.events = [warning("a", "FailedMount")]
     clock.now += WARNINGS_SECONDS

@@ -3,43 +3,39 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 
 import httpx2
 import pytest
 
 from mcptasks_operator.acting.workers import RECONCILE_SECONDS
 from mcptasks_operator.process.health import Health, PortInUseError, Stage, serve_health
+from tests.support.clocks import SettableClock
 
 pytestmark = pytest.mark.anyio
 
 
-@dataclass
-class Clock:
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> SettableClock:
+    return SettableClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def health(clock: Clock) -> Health:
+def health(clock: SettableClock) -> Health:
     return Health(patience=100, clock=clock)
 
 
-def test_a_process_that_starts_is_alive_however_long_it_waits_and_not_ready(health: Health, clock: Clock) -> None:
+def test_a_process_that_starts_is_alive_however_long_it_waits_and_not_ready(
+    health: Health, clock: SettableClock
+) -> None:
     clock.now = 10_000
     assert health.alive
     assert not health.ready
 
 
 @pytest.mark.parametrize("stage", [Stage.STANDBY, Stage.LEADING])
-def test_it_is_alive_and_ready_as_long_as_something_succeeds(health: Health, clock: Clock, stage: Stage) -> None:
+def test_it_is_alive_and_ready_as_long_as_something_succeeds(
+    health: Health, clock: SettableClock, stage: Stage
+) -> None:
     health.enter(stage)
     clock.now = 99
     assert health.alive
@@ -50,7 +46,9 @@ def test_it_is_alive_and_ready_as_long_as_something_succeeds(health: Health, clo
     assert health.alive
 
 
-def test_renewing_the_lease_does_not_keep_a_leader_alive_that_does_no_work(health: Health, clock: Clock) -> None:
+def test_renewing_the_lease_does_not_keep_a_leader_alive_that_does_no_work(
+    health: Health, clock: SettableClock
+) -> None:
     tried = health.beat_in(Stage.STANDBY)
     health.enter(Stage.STANDBY)
     clock.now = 90
@@ -63,7 +61,7 @@ def test_renewing_the_lease_does_not_keep_a_leader_alive_that_does_no_work(healt
     assert not health.alive
 
 
-async def test_the_endpoint_tells_the_stage(health: Health, clock: Clock) -> None:
+async def test_the_endpoint_tells_the_stage(health: Health, clock: SettableClock) -> None:
     async with (
         serve_health(health, "127.0.0.1", 0) as port,
         httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
