@@ -48,6 +48,9 @@ class Heard:
     progressed: list[tuple[float, float | None, str | None]] = field(default_factory=list)
     logged: list[tuple[str, object]] = field(default_factory=list)
 
+    def report(self, current: float, total: float | None, message: str | None) -> None:
+        self.progressed.append((current, total, message))
+
     async def progress(self, current: float, total: float | None, message: str | None) -> None:
         self.progressed.append((current, total, message))
 

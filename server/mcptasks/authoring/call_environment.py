@@ -15,7 +15,7 @@ from mcptasks.authoring.call_facts import CallFacts
 from mcptasks.authoring.call_scope import CallScope, call_scope, component_scope
 from mcptasks.authoring.call_thread import CallSync
 from mcptasks.authoring.lifespans import Lifespans
-from mcptasks.authoring.progress import LatestReport, listening
+from mcptasks.authoring.progress import LatestReport, ProgressListener, listening
 from mcptasks.authoring.registrar import Registrar
 from mcptasks.authoring.server_catalogue import ServerCatalogue
 from mcptasks.authoring.shared_values import SharedValues
@@ -51,9 +51,11 @@ class CallEnvironment:
         async with self.call_scope(facts):
             return await call_next(self.at_home(ctx))
 
-    def call_scope(self, facts: CallFacts, call_sync: CallSync | None = None) -> AbstractAsyncContextManager[CallScope]:
+    def call_scope(
+        self, facts: CallFacts, call_sync: CallSync | None = None, report: ProgressListener | None = None
+    ) -> AbstractAsyncContextManager[CallScope]:
         """The scope of one call, which closes the call's dependencies."""
-        return call_scope(facts, self._shared, call_sync)
+        return call_scope(facts, self._shared, call_sync, report)
 
     def at_home(self, ctx: ServerRequestContext[Any, Any]) -> ServerRequestContext[Any, Any]:
         """The request as the component's own server would have it, where that one is mounted here."""
@@ -70,13 +72,8 @@ class CallEnvironment:
             async with component_scope(self._shared, context):
                 yield context
             return
-        reports = LatestReport(context.report_progress)
-        with listening(reports):
-            try:
-                async with component_scope(self._shared, context):
-                    yield context
-            finally:
-                await reports.aclose()
+        async with component_scope(self._shared, context) as scope, _progress_to(scope.report, context):
+            yield context
 
     @asynccontextmanager
     async def before_start(
@@ -96,6 +93,21 @@ class CallEnvironment:
         if self._settings is None:
             self._settings = Settings()
         return self._settings
+
+
+@asynccontextmanager
+async def _progress_to(report: ProgressListener | None, context: Context[Any, Any]) -> AsyncIterator[None]:
+    """Send progress to `report`, which no loop holds up, or else to the request of the context."""
+    if report is not None:
+        with listening(report):
+            yield
+        return
+    reports = LatestReport(context.report_progress)
+    with listening(reports):
+        try:
+            yield
+        finally:
+            await reports.aclose()
 
 
 def request_of(context: Context[Any, Any] | None) -> ServerRequestContext[Any, Any] | None:

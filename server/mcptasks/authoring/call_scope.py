@@ -24,6 +24,7 @@ from uncalled_for import FailedDependency, resolved_dependencies
 from mcptasks.authoring.call_facts import CallFacts
 from mcptasks.authoring.call_thread import CallSync, CallThread
 from mcptasks.authoring.functions import is_async
+from mcptasks.authoring.progress import ProgressListener
 from mcptasks.authoring.shared_values import SharedValues
 
 logger = logging.getLogger(__name__)
@@ -33,11 +34,19 @@ CLEAN_UP_SECONDS = 5.0
 
 
 class CallScope:
-    """One call: what its dependencies may know, and those of them that are open."""
+    """One call: what its dependencies may know, and those of them that are open.
 
-    def __init__(self, facts: CallFacts, call_sync: CallSync | None = None) -> None:
+    Args:
+        call_sync: where its synchronous code runs; None for a thread of the call's own.
+        report: where its progress goes; None for the request that it belongs to.
+    """
+
+    def __init__(
+        self, facts: CallFacts, call_sync: CallSync | None = None, report: ProgressListener | None = None
+    ) -> None:
         self.facts = facts
         self.call_sync = call_sync
+        self.report = report
         self.context: Any = None
         self.taken = False
         self._synchronous = False
@@ -136,14 +145,17 @@ def current_scope() -> CallScope:
 
 @asynccontextmanager
 async def call_scope(
-    facts: CallFacts, shared: SharedValues, call_sync: CallSync | None = None
+    facts: CallFacts,
+    shared: SharedValues,
+    call_sync: CallSync | None = None,
+    report: ProgressListener | None = None,
 ) -> AsyncIterator[CallScope]:
     """The scope of one call; its dependencies are closed at the end."""
     async with AsyncExitStack() as stack:
         if not shared.is_open:
             await stack.enter_async_context(shared.open())
         stack.enter_context(shared.visible())
-        scope = CallScope(facts, call_sync)
+        scope = CallScope(facts, call_sync, report)
         token = _SCOPE.set(scope)
         try:
             yield scope
@@ -165,8 +177,12 @@ async def component_scope(shared: SharedValues, context: Any) -> AsyncIterator[C
         if outer is not None and not outer.taken:
             scope = outer
         else:
-            facts, call_sync = (outer.facts, outer.call_sync) if outer is not None else (CallFacts(), None)
-            scope = await stack.enter_async_context(call_scope(facts, shared, call_sync))
+            inner = (
+                call_scope(CallFacts(), shared)
+                if outer is None
+                else call_scope(outer.facts, shared, outer.call_sync, outer.report)
+            )
+            scope = await stack.enter_async_context(inner)
         scope.taken, scope.context = True, context
         try:
             yield scope

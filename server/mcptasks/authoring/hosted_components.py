@@ -16,6 +16,7 @@ from mcptasks.authoring.call_facts import CallFacts
 from mcptasks.authoring.call_scope import CallScope
 from mcptasks.authoring.call_thread import CallSync, call_here
 from mcptasks.authoring.functions import is_async
+from mcptasks.authoring.progress import ProgressListener
 from mcptasks.authoring.server_catalogue import ServerCatalogue
 from mcptasks.model.base import JsonObject
 from mcptasks.protocol.sdk_private import ServerInternals
@@ -39,9 +40,11 @@ class HostedComponents:
         lowlevel = self._internals.lowlevel
         return lowlevel.lifespan(lowlevel)
 
-    def call_scope(self, facts: CallFacts, call_sync: CallSync) -> AbstractAsyncContextManager[CallScope]:
-        """The scope of one call, which closes the call's dependencies."""
-        return self._environment.call_scope(facts, call_sync)
+    def call_scope(
+        self, facts: CallFacts, call_sync: CallSync, report: ProgressListener
+    ) -> AbstractAsyncContextManager[CallScope]:
+        """The scope of one call, which closes the call's dependencies. Progress goes to `report`."""
+        return self._environment.call_scope(facts, call_sync, report)
 
     def run_sync_with(self, call_sync: CallSync) -> None:
         """Run synchronous functions through `call_sync` from now on, instead of in a thread of the SDK's."""

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from mcptasks.tasks.throttle import Throttle
@@ -21,26 +22,37 @@ ProgressListener: TypeAlias = Callable[[float, float | None, str | None], None]
 _LISTENER: ContextVar[ProgressListener | None] = ContextVar("mcptasks_progress", default=None)
 
 
+@dataclass
+class _ProcessListener:
+    """Where progress of this process goes that belongs to no context; a process that runs one call alone has one."""
+
+    listener: ProgressListener | None = None
+
+
+_PROCESS = _ProcessListener()
+
+
 def progress(current: float, total: float | None = None, message: str | None = None) -> None:
     """Report progress of the current call.
 
     In a task it reaches `status.progress`, the task's status message and `kubectl get mcptasks`, at most once a second;
     in an inline call it becomes progress notifications if the caller asked for them. Cheap enough for a tight loop, and
-    without effect outside of a call.
+    without effect outside of a call. In a task it works in all threads of the process. Inline, threads that the tool
+    starts itself belong to no call: give them the `Progress` dependency, or `contextvars.copy_context().run`.
 
     Args:
         current: how much is done, in any unit.
         total: how much there is to do, in the same unit, if known.
         message: what is being done, for people and models.
     """
-    listener = _LISTENER.get()
+    listener = current_listener()
     if listener is not None:
         listener(current, total, message)
 
 
 def current_listener() -> ProgressListener | None:
     """Where progress of the current context goes; None where nobody listens."""
-    return _LISTENER.get()
+    return _LISTENER.get() or _PROCESS.listener
 
 
 @contextmanager
@@ -51,6 +63,19 @@ def listening(listener: ProgressListener) -> Iterator[None]:
         yield
     finally:
         _LISTENER.reset(token)
+
+
+@contextmanager
+def listening_in_all_threads(listener: ProgressListener) -> Iterator[None]:
+    """Send all progress of the process to the listener, from whatever thread: new threads begin with an empty context.
+
+    Only for a process that runs a single call. In a server nobody could tell which call a thread belongs to.
+    """
+    before, _PROCESS.listener = _PROCESS.listener, listener
+    try:
+        yield
+    finally:
+        _PROCESS.listener = before
 
 
 class LatestReport:

@@ -21,8 +21,12 @@ from mcptasks.protocol.input_requests import INPUT_METHODS, require_capability, 
 class Channel(Protocol):
     """Where a running component's progress, log messages and questions go."""
 
+    def report(self, current: float, total: float | None, message: str | None) -> None:
+        """Take a progress report from any thread; the latest one wins. Never blocks, never raises."""
+        ...
+
     async def progress(self, current: float, total: float | None, message: str | None) -> None:
-        """Take a progress report; the latest one wins."""
+        """The same on a loop."""
         ...
 
     def log(self, level: str, data: object) -> None:

@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from mcptasks.authoring.call_facts import CallFacts, TaskInfo
 from mcptasks.authoring.call_scope import CallScope
 from mcptasks.authoring.call_thread import CallSync
-from mcptasks.authoring.progress import LatestReport, listening
+from mcptasks.authoring.progress import ProgressListener, listening_in_all_threads
 from mcptasks.gateway.contract import Assignment, ErrorOutcome, FailureOutcome, ResultOutcome
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Reason
@@ -47,7 +47,9 @@ class Components(Protocol):
 
     def run_sync_with(self, call_sync: CallSync) -> None: ...
 
-    def call_scope(self, facts: CallFacts, call_sync: CallSync) -> AbstractAsyncContextManager[CallScope]: ...
+    def call_scope(
+        self, facts: CallFacts, call_sync: CallSync, report: ProgressListener
+    ) -> AbstractAsyncContextManager[CallScope]: ...
 
     async def run_request(self, ctx: ServerRequestContext[Any, Any], params: JsonObject) -> HandlerResult: ...
 
@@ -118,16 +120,14 @@ class ComponentExecution:
         if (sought := requested(ctx.method, params)) is not None:
             ctx = carrying(ctx, sought, self.components.catalogue, self.target)
         facts = CallFacts(self.task, self.assignment.principal, self.assignment.request.headers or {})
-        reports = LatestReport(self.channel.progress)
-        with listening(reports):
-            try:
-                async with self.components.call_scope(facts, call_sync) as scope:
-                    outcome = _outcome(await _run_rounds(self.components, ctx, params, dispatch))
-                    if isinstance(outcome, FailureOutcome):
-                        scope.failed(ValueError(outcome.message))
-                    return outcome
-            finally:
-                await reports.aclose()
+        report = self.channel.report
+        # Threads that the component starts have a context of their own, and know of no call.
+        with listening_in_all_threads(report):
+            async with self.components.call_scope(facts, call_sync, report) as scope:
+                outcome = _outcome(await _run_rounds(self.components, ctx, params, dispatch))
+                if isinstance(outcome, FailureOutcome):
+                    scope.failed(ValueError(outcome.message))
+                return outcome
 
 
 RE_ENTRY_SECONDS = 1.0

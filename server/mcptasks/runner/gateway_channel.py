@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
@@ -12,6 +13,8 @@ from mcptasks.model.questions import Answer
 from mcptasks.runner.gateway_client import GatewayClient, TaskOverError
 from mcptasks.runner.question_channel import QuestionChannel
 from mcptasks.runner.reporter import Reporter
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,13 @@ class GatewayChannel:
         """On that loop: send the last report, then nothing more."""
         await self.reporter.flush()
         self.exchange.cancel()
+
+    def report(self, current: float, total: float | None, message: str | None) -> None:
+        """Take a progress report from any thread. Never blocks, and raises nothing: the tool goes on."""
+        try:
+            self.reporter.post(current, total, message)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this report alone
+            logger.debug("progress could not be passed on: %s", error)
 
     async def progress(self, current: float, total: float | None, message: str | None) -> None:
         """Take a progress report; the latest one wins."""

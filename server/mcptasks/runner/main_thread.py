@@ -6,9 +6,12 @@ be ended by a signal: so its function runs there, while everything that is async
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -23,6 +26,10 @@ T = TypeVar("T")
 
 CLEAN_UP_SECONDS = 5.0
 """How long tasks that an asynchronous tool has left behind may take to end once they are cancelled."""
+
+
+BLOCKED_SECONDS = 1.0
+"""How long a coroutine may block its loop after the process was asked to end, before an exception ends it."""
 
 
 class CallEndedError(BaseException):
@@ -158,10 +165,11 @@ def run_here(work: Coroutine[Any, Any, T], termination: Termination) -> T:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     task = loop.create_task(work)
+    cancellation = _Cancellation(loop, task, termination)
     try:
-        with termination.reacting(lambda: _cancel(loop, task)):
+        with cancellation.armed():
             return loop.run_until_complete(task)
-    except asyncio.CancelledError:
+    except (asyncio.CancelledError, BaseExceptionGroup):
         if termination.requested:
             terminate()
         raise
@@ -171,8 +179,45 @@ def run_here(work: Coroutine[Any, Any, T], termination: Termination) -> T:
         _close(loop)
 
 
-def _cancel(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
-    loop.call_soon_threadsafe(task.cancel)
+@dataclass(eq=False)
+class _Cancellation:
+    """Cancels a task of the main thread's loop when the process is asked to end.
+
+    A coroutine that blocks, by `time.sleep` for example, keeps the loop from doing so. After a while it is ended by an
+    exception, as a synchronous function would be: its `finally` blocks run, and the grace period is not used up.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    task: asyncio.Task[Any]
+    termination: Termination
+    settled: bool = False
+
+    @contextmanager
+    def armed(self) -> Iterator[None]:
+        """React to the request to end for the length of the context."""
+        try:
+            with self.termination.reacting(self._begin):
+                yield
+        finally:
+            self.settled = True
+
+    def _begin(self) -> None:
+        self.loop.call_soon_threadsafe(self._cancel)
+        # Not `threading`: the interrupted code may hold its lock.
+        _thread.start_new_thread(self._insist, ())
+
+    def _cancel(self) -> None:
+        self.settled = True
+        self.task.cancel()
+
+    def _insist(self) -> None:
+        time.sleep(BLOCKED_SECONDS)
+        if not self.settled:
+            self.termination.insist(self._end_what_blocks)
+
+    def _end_what_blocks(self) -> None:
+        if not self.settled:
+            terminate()
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:

@@ -51,6 +51,10 @@ class Reporter:
 
     async def progress(self, current: float, total: float | None, message: str | None) -> None:
         """Take a report; the latest one wins. Never blocks."""
+        self.post(current, total, message)
+
+    def post(self, current: float, total: float | None, message: str | None) -> None:
+        """The same for synchronous code."""
         if not math.isfinite(current) or (total is not None and not math.isfinite(total)):
             logger.debug("progress of %s of %s is not a finite number", current, total)
             return

@@ -44,6 +44,7 @@ class Termination:
         self.task_is_over = False
         self.event = threading.Event()
         self._reaction: Reaction = terminate
+        self._last_resort: Reaction = carry_on
 
     @classmethod
     @contextmanager
@@ -80,9 +81,17 @@ class Termination:
         self.task_is_over = True
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
+    def insist(self, last_resort: Reaction) -> None:
+        """From any thread: have the main thread react once more, in this way, to what it has been asked already."""
+        self._last_resort = last_resort
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self.signal is None:
             self.signal = signal.Signals(number)
             # Setting it takes a lock that the interrupted code may hold, so another thread does.
             _thread.start_new_thread(self.event.set, ())
             self._reaction()
+            return
+        last_resort, self._last_resort = self._last_resort, carry_on
+        last_resort()

@@ -16,7 +16,7 @@ import pytest
 
 from mcptasks.authoring.call_thread import CallSync, call_here
 from mcptasks.runner.loop_thread import LoopThread
-from mcptasks.runner.main_thread import CallEndedError, run_beside, run_here
+from mcptasks.runner.main_thread import BLOCKED_SECONDS, CallEndedError, run_beside, run_here
 from mcptasks.runner.signals import Termination, TerminationRequested, carry_on
 
 Job = Callable[[CallSync], Coroutine[Any, Any, Any]]
@@ -249,6 +249,43 @@ class TestHere:
                 await asyncio.sleep(30)
             finally:
                 await asyncio.sleep(0.01)
+                seen.append("cleaned up")
+
+        with pytest.raises(TerminationRequested):
+            run_here(job(), termination)
+        assert seen == ["cleaned up"]
+
+    @pytest.mark.parametrize("nested", [False, True])
+    def test_one_that_blocks_is_ended_by_an_exception(self, termination: Termination, nested: bool) -> None:
+        seen: list[str] = []
+
+        async def block() -> None:
+            try:
+                sigterm()
+            finally:
+                seen.append("cleaned up")
+
+        async def job() -> None:
+            if not nested:
+                await block()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(block())
+
+        start = time.monotonic()
+        with pytest.raises(TerminationRequested):
+            run_here(job(), termination)
+        assert seen == ["cleaned up"]
+        assert time.monotonic() - start < BLOCKED_SECONDS + 3
+
+    def test_one_that_blocks_while_it_cleans_up_is_left_alone(self, termination: Termination) -> None:
+        seen: list[str] = []
+
+        async def job() -> None:
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                await asyncio.sleep(30)
+            finally:
+                time.sleep(BLOCKED_SECONDS + 0.2)  # noqa: ASYNC251 (that it blocks is the point)
                 seen.append("cleaned up")
 
         with pytest.raises(TerminationRequested):
