@@ -25,6 +25,7 @@ LABEL_COMPONENT = f"{GROUP}/component"
 LABEL_TEMPLATE = f"{GROUP}/template"
 LABEL_TEMPLATE_HASH = f"{GROUP}/template-hash"
 LABEL_PRINCIPAL = f"{GROUP}/principal"
+LABEL_CALL = f"{GROUP}/call"
 """Label with a hash of the principal, so that one caller's tasks can be selected. The principal is in the spec."""
 
 ANNOTATION_RETRIES_DISRUPTIONS = f"{GROUP}/retries-disruptions"

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mcp.server.context import CallNext, HandlerResult
+from mcp.server.streamable_http import REQUEST_CANCELLED
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
     INVALID_PARAMS,
@@ -39,7 +40,8 @@ from mcptasks.protocol.task_answers import give_answers
 from mcptasks.protocol.task_calls import plain_call, task_call
 from mcptasks.protocol.task_json import progress_meta, shaped_result, task_failure, task_fields
 from mcptasks.protocol.task_methods import TaskMethod
-from mcptasks.protocol.v2025_11_25_http import ANSWER, exchange_of
+from mcptasks.protocol.v2025_11_25_cancellation import CancelledParams, RunningCalls, call_id_of, can_be_cancelled
+from mcptasks.protocol.v2025_11_25_http import ANSWER, CANCELLED, exchange_of
 from mcptasks.protocol.v2025_11_25_questions import answer_in, asked_with, can_be_asked, related_task, request_message
 from mcptasks.protocol.v2025_11_25_sessions import HEADER as SESSION_HEADER
 from mcptasks.protocol.v2025_11_25_sessions import declared_by
@@ -88,6 +90,8 @@ class Protocol2025:
 
     service: TaskService
     catalogue: Catalogue
+    running: RunningCalls = field(default_factory=RunningCalls)
+    """The requests that this replica is answering."""
 
     @property
     def offers_list(self) -> bool:
@@ -167,11 +171,21 @@ class Protocol2025:
                 asked.add(request.key)
                 await exchange.write(request_message(view.task_id, request))
 
+    async def cancelled(self, ctx: Context, params: CancelledParams) -> HandlerResult:
+        """notifications/cancelled: ends the request here, and the task that it waits for at any replica."""
+        exchange = exchange_of(ctx)
+        if exchange is None or exchange.request_of_ours != CANCELLED:
+            raise not_offered(CANCELLED)
+        call_id = call_id_of(ctx, params.request_id)
+        is_here = self.running.cancel(call_id)
+        await self.service.cancel_call(call_id, principal_of_caller(), is_known=is_here)
+        return {}
+
     async def answer(self, ctx: Context, params: AnswerParams) -> HandlerResult:
         """The client's response to such a request. What answers nothing, or nothing any more, is dropped."""
         exchange = exchange_of(ctx)
         asked = asked_with(params.id)
-        if exchange is None or not exchange.is_response or asked is None:
+        if exchange is None or exchange.request_of_ours != ANSWER or asked is None:
             raise not_offered(ANSWER)
         response = {asked.key: params.model_extra or {}}
         try:
@@ -182,6 +196,13 @@ class Protocol2025:
 
     async def middleware(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         """Announce tasks at `initialize`, and answer requests that become tasks; pass all others on."""
+        if not can_be_cancelled(ctx):
+            return await self._serve(ctx, call_next)
+        with self.running.answering(ctx):
+            return await self._serve(ctx, call_next)
+        raise MCPError(code=REQUEST_CANCELLED, message="Request cancelled")
+
+    async def _serve(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         if ctx.method == "initialize":
             return self._announce(await call_next(ctx))
         kind = KIND_OF_METHOD.get(ctx.method)
@@ -236,6 +257,8 @@ class Protocol2025:
         except ArgumentsError:
             # The component refuses them itself, before its body runs.
             return None
+        if how == "wait" and ctx.request_id is not None:
+            call = replace(call, call_id=call_id_of(ctx, ctx.request_id))
         return await SynchronousCalls(self.service).answer_plain(ctx, call, how)
 
     def _call(self, target: Target, ttl_ms: int | None, ctx: Context) -> Call:
@@ -259,6 +282,7 @@ METHODS: Mapping[str, TaskMethod[Protocol2025]] = {
     "tasks/list": TaskMethod(ListParams, Protocol2025.list, frozenset({VERSION})),
     # Some clients leave the version out where they answer, which makes it an older one.
     ANSWER: TaskMethod(AnswerParams, Protocol2025.answer, frozenset(HANDSHAKE_PROTOCOL_VERSIONS)),
+    CANCELLED: TaskMethod(CancelledParams, Protocol2025.cancelled, frozenset(HANDSHAKE_PROTOCOL_VERSIONS)),
 }
 
 _WITH_ARGUMENTS = frozenset({"tools/call", "prompts/get"})

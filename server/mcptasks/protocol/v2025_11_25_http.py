@@ -3,6 +3,8 @@
 * The server sends requests on the stream of a client's request, and takes the client's responses at any replica. The
   transport drops responses: it has no session that could wait for one. So a response is handed to it as a request of
   ours, which passes all that guards requests (token, Host and Origin, size), and is answered with 202.
+* A client gives a request up with a notification in a POST of its own (`v2025_11_25_cancellation`). The transport knows
+  no other request than that POST. So this, too, is handed to it as a request of ours.
 * It gives out session ids that need no session (`v2025_11_25_sessions`).
 * It answers GET and DELETE with 405: there is neither a stream that belongs to no request nor a session to end.
 """
@@ -29,6 +31,9 @@ from mcptasks.protocol.v2025_11_25_sessions import HEADER, new_session_id
 
 ANSWER = "mcptasks/answer"
 """The method by which responses reach the server. Clients cannot call it: only this module makes such requests."""
+
+CANCELLED = "mcptasks/cancelled"
+"""The method by which `notifications/cancelled` reaches the server; likewise of this module only."""
 
 _EXCHANGE = "mcptasks.exchange"
 _VERSION_HEADER = "mcp-protocol-version"
@@ -70,7 +75,8 @@ class Exchange:
         self._started = asyncio.Event()
         self._ended = False
         self._turn = asyncio.Lock()
-        self.is_response = False
+        self.request_of_ours: str | None = None
+        """The method that this module has put in place of what the client has sent."""
 
     async def receive(self) -> Message:
         if self._read is None:
@@ -114,16 +120,21 @@ class Exchange:
     def _taken(self, body: bytes) -> bytes:
         """The body as the application gets it. It is parsed only where it may be a response or a handshake."""
         if ID_PREFIX.encode() in body and _is_response(_parsed(body)):
-            self.is_response = True
-            head = f'{{"jsonrpc":"2.0","id":0,"method":"{ANSWER}","params":'
-            return head.encode() + body + b"}"
+            return self._request(ANSWER, body)
+        # A slash may be escaped in JSON.
+        if b"notifications" in body and b"/cancelled" in body and (params := _cancelled(_parsed(body))) is not None:
+            return self._request(CANCELLED, json.dumps(params).encode())
         if b'"initialize"' in body:
             self._session_id = _session_id(_parsed(body))
         return body
 
+    def _request(self, method: str, params: bytes) -> bytes:
+        self.request_of_ours = method
+        return f'{{"jsonrpc":"2.0","id":0,"method":"{method}","params":'.encode() + params + b"}"
+
     async def _start(self, message: Message) -> None:
         ok = message["status"] == HTTPStatus.OK
-        if self.is_response and ok:
+        if self.request_of_ours is not None and ok:
             self._answer = bytearray()
             return
         if self._session_id is not None and ok:
@@ -165,6 +176,16 @@ def _is_response(message: JsonObject) -> bool:
         and len(outcomes) == 1
         and isinstance(outcomes[0], dict)
     )
+
+
+def _cancelled(message: JsonObject) -> JsonObject | None:
+    """What `notifications/cancelled` says; None for another message, and for one that names no request."""
+    params = message.get("params")
+    if message.get("method") != "notifications/cancelled" or "id" in message or not isinstance(params, dict):
+        return None
+    request_id = params.get("requestId")
+    is_id = isinstance(request_id, (str, int)) and not isinstance(request_id, bool)
+    return {"requestId": str(request_id)} if is_id else None
 
 
 def _session_id(message: JsonObject) -> str | None:

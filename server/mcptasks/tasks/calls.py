@@ -23,3 +23,5 @@ class Call:
     idempotency_key: str | None = None
     idempotent_hint: bool = False
     can_ask: bool = False
+    call_id: str | None = None
+    """What names the request that waits for the task to every replica, where its client may give it up."""

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from mcptasks.model import names
-from mcptasks.model.base import API_VERSION, LABEL_COMPONENT, LABEL_PRINCIPAL, LABEL_SERVER, JsonObject
+from mcptasks.model.base import API_VERSION, LABEL_CALL, LABEL_COMPONENT, LABEL_PRINCIPAL, LABEL_SERVER, JsonObject
 from mcptasks.model.task import DEFAULT_TEMPLATE, McpTaskSpec, TemplateRef
 from mcptasks.settings import Settings
 from mcptasks.tasks import idempotency
@@ -71,6 +71,8 @@ class TaskManifest:
         }
         if call.principal is not None:
             labels[LABEL_PRINCIPAL] = names.label_value("\x00".join(owner_key(call.principal)))
+        if call.call_id is not None:
+            labels[LABEL_CALL] = call.call_id
         return labels
 
     def _name(self, call: Call) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -25,6 +25,7 @@ from mcptasks.tasks.result_errors import ResultLostError, ResultStoreUnavailable
 from mcptasks.tasks.results import Results
 from mcptasks.tasks.service_errors import (
     DrainingError,
+    TaskEndedError,
     TaskNotFoundError,
     TooManyPollsError,
     TooManySubscriptionsError,
@@ -32,6 +33,7 @@ from mcptasks.tasks.service_errors import (
 )
 from mcptasks.tasks.task_list import Page, TaskList
 from mcptasks.tasks.views import TaskView, TaskViews
+from mcptasks.tasks.waiting_calls import LOOKS, WaitingCalls
 from mcptasks.tasks.writer import Answers, TaskWriter
 
 logger = logging.getLogger(__name__)
@@ -67,6 +69,7 @@ class TaskService:
         self.reader = TaskReader(server, self.namespace, self.tasks, self.cache, fresh_reads, self.now)
         self._creator = TaskCreator(settings, self.namespace, self.tasks, self.cache, self.now)
         self._changes = TaskChanges(self.reader, self._views)
+        self._waiting = WaitingCalls(server, self.cache)
         self._list = TaskList(server, self.cache, self._views)
         self._writer = TaskWriter(self.reader, self._views)
 
@@ -144,6 +147,20 @@ class TaskService:
     async def cancel(self, task_id: str, principal: Principal | None) -> TaskView:
         """Make the task cancelled. Raises as `TaskWriter.cancel` does."""
         return self._views.of(await self._writer.cancel(task_id, principal))
+
+    async def cancel_call(self, call_id: str, principal: Principal | None, *, is_known: bool) -> None:
+        """Cancel the task that a waiting call has made, if there is one that has not ended.
+
+        Args:
+            is_known: whether this replica has the call itself, so that a task of it would be in the cache already.
+
+        Raises UnavailableServiceError.
+        """
+        task_id = await self._waiting.task_of(call_id, looks=1 if is_known else LOOKS)
+        if task_id is None:
+            return
+        with suppress(TaskEndedError, TaskNotFoundError):
+            await self.cancel(task_id, principal)
 
     def list(self, principal: Principal | None, cursor: str | None = None) -> Page:
         """A page of the principal's tasks, newest first. Raises InvalidCallError for a cursor that is not ours."""
