@@ -75,7 +75,8 @@ class ComponentTarget:
         tool = self.registered
         if not isinstance(tool, Tool):
             return self.component.kind is not ComponentKind.TOOL
-        return bool(tool.context_kwarg or tool.resolved_params or returns_input_required(tool.fn))
+        gets_context = tool.context_kwarg or self.declared.needs_context
+        return bool(gets_context or tool.resolved_params or returns_input_required(tool.fn))
 
     def check_arguments(self, arguments: JsonObject) -> None:
         """Check arguments, or the values in a resource's URI, as the component itself would. Raises ArgumentsError."""

@@ -39,6 +39,7 @@ class Declared:
         place: file and line.
         is_async: whether the author's function is a coroutine function, or the SDK awaits the author's object.
         injected: parameters of the function that are dependencies.
+        needs_context: whether its dependencies get the SDK's context.
         model: what callers may give to a prompt or resource template; None where only the SDK knows.
         home: the server that it was declared on first; another one than it is on where that one was mounted.
     """
@@ -51,6 +52,7 @@ class Declared:
     place: str
     is_async: bool
     injected: frozenset[str]
+    needs_context: bool
     model: type[BaseModel] | None
     home: object
 

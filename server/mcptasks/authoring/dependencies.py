@@ -90,6 +90,9 @@ def Shared(factory: Callable[..., Any]) -> Any:
 def _nothing() -> None: ...
 
 
+_DEPENDS: Any = type(uncalled_for.Depends(_nothing))
+
+
 def _factory(kind: str, factory: object) -> Factory:
     if not callable(factory):
         raise DeclarationError(
@@ -245,6 +248,20 @@ def TokenClaim(name: str) -> Any:
     The call fails where there is none.
     """
     return _TokenClaim(name)
+
+
+def needs_context(fn: Callable[..., Any]) -> bool:
+    """Whether the function depends on `CurrentContext()`, by itself or by way of a factory."""
+    return any(map(_needs_context, get_dependency_parameters(fn).values()))
+
+
+def _needs_context(dependency: object) -> bool:
+    if isinstance(dependency, _DEPENDS):
+        given = dependency.bindings
+        own = get_dependency_parameters(dependency.factory)
+        inner = [*given.values(), *(value for name, value in own.items() if name not in given)]
+        return any(map(_needs_context, inner))
+    return isinstance(dependency, _CurrentContext)
 
 
 def _caller() -> Caller | None:

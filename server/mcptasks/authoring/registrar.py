@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from mcptasks.authoring.arguments import arguments_model, refuse_injected_in_uri
 from mcptasks.authoring.component_sources import ComponentSource, prefixed_name
 from mcptasks.authoring.declarations import Declarations, Declared, label_of, place_of
+from mcptasks.authoring.dependencies import needs_context
 from mcptasks.authoring.injected_parameters import injected_names, without_injected
 from mcptasks.model.task import ComponentKind
 from mcptasks.model.task_config import DeclarationError, TaskConfig, TaskConfigError, TaskOption, resolve
@@ -71,6 +72,7 @@ class Registrar:
             place=place,
             is_async=source.is_async,
             injected=injected,
+            needs_context=fn is not None and needs_context(fn),
             model=None if fn is None or kind in _MODELLED_BY_SDK else arguments_model(visible),
             home=home or self.server,
         )
