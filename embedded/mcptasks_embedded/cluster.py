@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from uuid import uuid4
 
 from aiohttp import web
@@ -46,9 +46,9 @@ from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.quota import Quota
 from mcptasks_embedded.store.changes import StoreEntry
 from mcptasks_embedded.store.memory import ObjectStore
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import CRDS, RBAC_GROUP
 
-Json = dict[str, Any]
 _log = logging.getLogger(__name__)
 
 _SHUTDOWN_SECONDS = 0.2

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from mcptasks_embedded.access.users import User
 from mcptasks_embedded.store.memory import ObjectStore
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import RBAC_GROUP, GroupResource, Ref
-
-Json = dict[str, Any]
 
 _MASTERS = "system:masters"
 _OPEN_PATHS = ("/healthz", "/livez", "/readyz", "/version", "/api", "/apis", "/openapi")

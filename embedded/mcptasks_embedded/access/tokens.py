@@ -20,9 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from mcptasks_embedded.access.users import User, service_account_groups
 from mcptasks_embedded.store.memory import ObjectStore
 from mcptasks_embedded.values import errors, times
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import NODES, PODS, SERVICE_ACCOUNTS, Ref
-
-Json = dict[str, Any]
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 #: A Pod's tokens expire this long after its deletionTimestamp, in seconds, as in the API server.

@@ -14,8 +14,7 @@ from mcptasks_embedded.objects.options import DeleteOptions, Patch, PodLogOption
 from mcptasks_embedded.objects.selectors import Selection, parse_selection
 from mcptasks_embedded.values import errors, json_values, times
 from mcptasks_embedded.values.api_kind import ApiKind
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 REQUEST_LIMIT = 3 * 1024 * 1024
 _JSON = "application/json"

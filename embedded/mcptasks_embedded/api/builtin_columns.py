@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from mcptasks_embedded.api.table_columns import (
     AGE,
@@ -20,6 +19,7 @@ from mcptasks_embedded.api.table_columns import (
     value_at,
 )
 from mcptasks_embedded.values import times
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import (
     CRDS,
     EVENTS,
@@ -31,8 +31,6 @@ from mcptasks_embedded.values.references import (
     RBAC_GROUP,
     GroupResource,
 )
-
-Json = dict[str, Any]
 
 
 def _pod_ready(pod: Json, now: datetime) -> str:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import platform
-from typing import Any
 
 from mcptasks_embedded.kinds.kind_registry import KindRegistry
 from mcptasks_embedded.values.api_kind import ApiKind
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.release import GIT_VERSION, MAJOR, MINOR
-
-Json = dict[str, Any]
 
 
 def version() -> Json:

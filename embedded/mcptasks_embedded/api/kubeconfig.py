@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
 
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 
 def kubeconfig(url: str, ca: bytes, token: str) -> Json:

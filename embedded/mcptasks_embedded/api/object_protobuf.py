@@ -15,8 +15,7 @@ from typing import Any
 
 from mcptasks_embedded.kinds.api_types import INT_OR_STRING, QUANTITY, STRINGS, TIMES, ApiTypes, FieldType
 from mcptasks_embedded.values import times
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\x00"

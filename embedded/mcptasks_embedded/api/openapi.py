@@ -11,9 +11,8 @@ from mcptasks_embedded.api import openapi_v2
 from mcptasks_embedded.kinds.api_types import ApiTypes
 from mcptasks_embedded.kinds.kind_registry import KindRegistry
 from mcptasks_embedded.values.api_kind import ApiKind
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.release import GIT_VERSION
-
-Json = dict[str, Any]
 
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _GVK = "x-kubernetes-group-version-kind"

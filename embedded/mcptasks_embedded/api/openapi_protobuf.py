@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
+
 Encode = Callable[[int, Any], bytes]
 
 MEDIA_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"

@@ -6,9 +6,7 @@ field that is not listed as an error. The API server publishes custom resources 
 
 from __future__ import annotations
 
-from typing import Any
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 _V3, _V2 = "#/components/schemas/", "#/definitions/"
 _SCALARS = (

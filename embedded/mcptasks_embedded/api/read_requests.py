@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiohttp import web
 
@@ -19,8 +19,8 @@ from mcptasks_embedded.objects.selectors import Selection
 from mcptasks_embedded.store.watch import Watch
 from mcptasks_embedded.values import errors
 from mcptasks_embedded.values.errors import ApiError
+from mcptasks_embedded.values.json_object import Json
 
-Json = dict[str, Any]
 _log = logging.getLogger(__name__)
 
 Send = Callable[[bytes], Awaitable[None]]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aiohttp import web
 
 from mcptasks_embedded.api import tables
@@ -13,8 +11,7 @@ from mcptasks_embedded.objects.versions import encoded
 from mcptasks_embedded.store.changes import StoreEntry
 from mcptasks_embedded.values import json_values
 from mcptasks_embedded.values.api_kind import ApiKind
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 JSON_TYPE = "application/json"
 

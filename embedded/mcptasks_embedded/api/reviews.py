@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mcptasks_embedded.access.rbac import Action, Authorizer
 from mcptasks_embedded.access.tokens import ISSUER, TokenError, Tokens
 from mcptasks_embedded.access.users import User, service_account_user
@@ -11,8 +9,7 @@ from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.options import DeleteOptions, Patch, WriteOptions
 from mcptasks_embedded.values import errors, times
 from mcptasks_embedded.values.api_kind import ApiKind
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 _DEFAULT_SECONDS = 3600
 _LEAST_SECONDS = 600

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from aiohttp import web
 
@@ -20,8 +19,8 @@ from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.values import errors
 from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.errors import ApiError
+from mcptasks_embedded.values.json_object import Json
 
-Json = dict[str, Any]
 _log = logging.getLogger(__name__)
 
 _PUBLIC = frozenset({"/healthz", "/livez", "/readyz", "/version"})

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from mcptasks_embedded.api import json_path
 from mcptasks_embedded.values import times
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 Cell = str | int | float | bool | None
 Getter = Callable[[Json, datetime], Cell]

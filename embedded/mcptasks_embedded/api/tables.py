@@ -13,8 +13,7 @@ from mcptasks_embedded.objects.object_meta import partial_object
 from mcptasks_embedded.store.changes import StoreEntry
 from mcptasks_embedded.values import json_values, times
 from mcptasks_embedded.values.api_kind import ApiKind, PrinterColumn
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 
 def _custom_column(column: PrinterColumn) -> TableColumn:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from aiohttp import web
 
@@ -18,8 +17,7 @@ from mcptasks_embedded.store.watch import Watch
 from mcptasks_embedded.values import json_values
 from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.errors import ApiError
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 #: Seconds between bookmarks on a quiet watch.
 BOOKMARK_INTERVAL = 30.0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from aiohttp import web
 
 from mcptasks_embedded.access.users import User
@@ -17,8 +15,7 @@ from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.options import DeleteOptions
 from mcptasks_embedded.values import errors
 from mcptasks_embedded.values.api_kind import ApiKind
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 
 class WriteRequests:

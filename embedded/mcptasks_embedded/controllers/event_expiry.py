@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from mcptasks_embedded.controllers.controller import Controller
 from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.values import times
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import EVENTS, Ref
-
-Json = dict[str, Any]
 
 #: How long an event is kept, in seconds.
 EVENT_SECONDS = 3600.0

@@ -6,7 +6,6 @@ https://kubernetes.io/docs/concepts/architecture/garbage-collection/
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 from mcptasks_embedded.controllers.controller import RETRY_SECONDS, Controller
 from mcptasks_embedded.objects.deletion import FOREGROUND, ORPHAN
@@ -15,9 +14,9 @@ from mcptasks_embedded.objects.options import DeleteOptions
 from mcptasks_embedded.store.changes import Change, StoreEntry
 from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.errors import ApiError
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import GroupResource, Ref
 
-Json = dict[str, Any]
 _log = logging.getLogger(__name__)
 
 

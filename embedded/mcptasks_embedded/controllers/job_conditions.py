@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from mcptasks_embedded.values import times
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 
 def finished_at(job: Json) -> float | None:

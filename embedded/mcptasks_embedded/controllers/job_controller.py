@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mcptasks_embedded.controllers.controller import Controller, own_key
 from mcptasks_embedded.controllers.job_decision import CONTROLLER, Backoff, JobPlan, decide
 from mcptasks_embedded.controllers.job_pods import TRACKING, is_tracked
@@ -14,9 +12,8 @@ from mcptasks_embedded.objects.options import DeleteOptions
 from mcptasks_embedded.store.changes import Change, StoreEntry
 from mcptasks_embedded.values import times
 from mcptasks_embedded.values.errors import ApiError
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import JOBS, PODS, Ref
-
-Json = dict[str, Any]
 
 _REFUSED_RETRY = 2.0
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from mcptasks_embedded.controllers.job_conditions import condition, has_condition, is_job_finished, set_condition
 from mcptasks_embedded.controllers.job_pods import (
@@ -26,8 +25,7 @@ from mcptasks_embedded.controllers.job_pods import (
 )
 from mcptasks_embedded.controllers.pod_failure_policy import PodFailureVerdict, failure_verdict
 from mcptasks_embedded.values import times
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 CONTROLLER = "kubernetes.io/job-controller"
 

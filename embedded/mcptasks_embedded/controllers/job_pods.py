@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from mcptasks_embedded.values import times
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 TRACKING = "batch.kubernetes.io/job-tracking"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 from mcptasks_embedded.controllers.controller import Controller
 from mcptasks_embedded.kinds.pod_amounts import amounts_of
@@ -16,10 +15,9 @@ from mcptasks_embedded.objects.selectors import label_selector_matches
 from mcptasks_embedded.store.changes import Change, StoreEntry
 from mcptasks_embedded.values import times
 from mcptasks_embedded.values.errors import ApiError
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.quantity import parse_quantity
 from mcptasks_embedded.values.references import NODES, PODS, Ref
-
-Json = dict[str, Any]
 
 
 def holds_node(pod: Json) -> bool:

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from mcptasks_embedded.values.errors import bad_request
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.quantity import parse_quantity
-
-Json = dict[str, Any]
 
 _PACKAGES = {
     "": "core.v1",

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Any
 
 from mcptasks_embedded.kinds.job_strategy import prepare_job, validate_job
 from mcptasks_embedded.kinds.pod_strategy import prepare_pod, validate_pod
 from mcptasks_embedded.kinds.strategy import Strategy
 from mcptasks_embedded.values import json_values
 from mcptasks_embedded.values.errors import FieldError, forbidden_field, invalid_value, required
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import EVENTS, JOBS, LEASES, NAMESPACES, PODS, RBAC_GROUP, GroupResource
-
-Json = dict[str, Any]
 
 
 def _prepare_namespace(namespace: Json) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from mcptasks_embedded.kinds.schema_validation import Rules
 from mcptasks_embedded.kinds.strategy import Strategy
 from mcptasks_embedded.kinds.structural_schema import rules_of
 from mcptasks_embedded.values import times
 from mcptasks_embedded.values.errors import FieldError, invalid_value, required
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 FINALIZER = "customresourcecleanup.apiextensions.k8s.io"
 _CONDITIONS = (

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mcptasks_embedded.kinds.pod_defaults import default_pod_spec, is_unset
 from mcptasks_embedded.kinds.pod_validation import pod_spec_errors
 from mcptasks_embedded.values import json_values
 from mcptasks_embedded.values.errors import FieldError, invalid_value, required, unsupported
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 _JOB_LABELS = ("batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name")
 _LABEL_LENGTH = 63

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from mcptasks_embedded.values.api_kind import ApiKind, PrinterColumn
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import EVENTS, RBAC_GROUP, GroupResource
-
-Json = dict[str, Any]
 
 _REVIEW = ("create",)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Literal
 
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.quantity import parse_quantity
 
-Json = dict[str, Any]
 Part = Literal["requests", "limits"]
 
 

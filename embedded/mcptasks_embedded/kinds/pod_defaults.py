@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 _POD_DEFAULTS: Mapping[str, Any] = {
     "restartPolicy": "Always",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mcptasks_embedded.kinds.pod_defaults import default_pod_spec
 from mcptasks_embedded.kinds.pod_validation import image_errors, pod_spec_errors
 from mcptasks_embedded.values import json_values
 from mcptasks_embedded.values.errors import FieldError, forbidden_field
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 
 def _request_limits(container: Json) -> Json:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from mcptasks_embedded.values.errors import FieldError, forbidden_field, invalid_value, required, show, unsupported
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.quantity import parse_quantity
-
-Json = dict[str, Any]
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 _LABEL_LENGTH = 63

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from mcptasks_embedded.values.errors import FieldError
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 
 def _no_defaults(obj: Json) -> None:

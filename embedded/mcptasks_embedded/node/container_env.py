@@ -12,11 +12,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from mcptasks_embedded.objects.selectors import field_text
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 _REFERENCE = re.compile(r"\$(\$|\(([A-Za-z_][A-Za-z0-9_.-]*)\))")
 _KEYED = re.compile(r"^metadata\.(labels|annotations)\['(.+)'\]$")

@@ -23,7 +23,6 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -40,9 +39,9 @@ from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.objects.options import PodLogOptions
 from mcptasks_embedded.store.changes import Change
 from mcptasks_embedded.store.watch import Watch
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import PODS
 
-Json = dict[str, Any]
 _log = logging.getLogger(__name__)
 
 NODE_NAME = "local"

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping
-from typing import Any
 
 from mcptasks_embedded.values import times
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.release import GIT_VERSION
-
-Json = dict[str, Any]
 
 
 def node_object(name: str, capacity: Mapping[str, str], machine_id: str) -> Json:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mcptasks_embedded.values import errors
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 
 def container_name(pod: Json, wanted: str) -> str:

@@ -24,9 +24,9 @@ from mcptasks_embedded.objects.options import DeleteOptions
 from mcptasks_embedded.values import times
 from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.errors import ApiError
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.quantity import parse_quantity
 
-Json = dict[str, Any]
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 

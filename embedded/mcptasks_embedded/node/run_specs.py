@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from mcptasks_embedded.node.container_env import ConfigError, EnvSources, MountPaths, container_argv, container_env
 from mcptasks_embedded.node.container_log import ContainerLog
@@ -14,8 +13,7 @@ from mcptasks_embedded.node.container_runtime import RunSpec
 from mcptasks_embedded.node.node_services import NodeServices
 from mcptasks_embedded.node.processes import MARKER, Command
 from mcptasks_embedded.node.volumes import PodVolumes, object_data
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 _MESSAGE_LIMIT = 4096
 

@@ -7,15 +7,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from mcptasks_embedded.access.tokens import Tokens
 from mcptasks_embedded.node.container_env import field_value
 from mcptasks_embedded.store.memory import ObjectStore
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import SERVICE_ACCOUNTS, GroupResource, Ref
 
-Json = dict[str, Any]
 #: A token is replaced once this share of its life is over.
 _REFRESH_SHARE = 0.8
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from mcptasks_embedded.store.memory import ObjectStore
 from mcptasks_embedded.values import errors
 from mcptasks_embedded.values.api_kind import ApiKind
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import NAMESPACES, SERVICE_ACCOUNTS, Ref
-
-Json = dict[str, Any]
 
 
 class NamespaceLifecycle:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from mcptasks_embedded.objects.options import DeleteOptions
 from mcptasks_embedded.values import errors, times
 from mcptasks_embedded.values.api_kind import ApiKind
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any
 
 from mcptasks_embedded.objects.operations import Objects
 from mcptasks_embedded.values import times
 from mcptasks_embedded.values.errors import ApiError
+from mcptasks_embedded.values.json_object import Json
 
-Json = dict[str, Any]
 _log = logging.getLogger(__name__)
 
 

@@ -10,9 +10,8 @@ from uuid import uuid4
 from mcptasks_embedded.values import json_values, times
 from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.errors import FieldError, bad_request, forbidden_field, invalid_value, required
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import RBAC_GROUP
-
-Json = dict[str, Any]
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _GENERATED_BASE = 58

@@ -8,7 +8,6 @@ https://github.com/kubernetes/community/blob/master/contributors/devel/sig-archi
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from mcptasks_embedded.kinds.api_types import ApiTypes
 from mcptasks_embedded.kinds.kind_registry import KindRegistry
@@ -26,9 +25,8 @@ from mcptasks_embedded.store.memory import ObjectStore
 from mcptasks_embedded.values import errors, json_values, times
 from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.errors import ApiError, FieldError
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import EVENTS, LEASES, GroupResource, Ref
-
-Json = dict[str, Any]
 
 _UPSERT = frozenset({LEASES, EVENTS})
 

@@ -13,8 +13,7 @@ import jsonpatch
 import jsonpointer
 
 from mcptasks_embedded.values.errors import ApiError, bad_request
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 #: Lists of objects that built-in kinds merge by key, by the name of the field (the API's `patchMergeKey`).
 MERGE_KEYS = {

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
 
 from mcptasks_embedded.kinds.pod_amounts import Part, amounts_of
 from mcptasks_embedded.store.memory import ObjectStore
 from mcptasks_embedded.values import errors
 from mcptasks_embedded.values.api_kind import ApiKind
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.quantity import format_quantity, parse_quantity
 from mcptasks_embedded.values.references import PODS, QUOTAS, GroupResource
 
-Json = dict[str, Any]
 Amounts = dict[str, Decimal]
 
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcptasks_embedded.values.errors import bad_request
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 _SET = re.compile(r"^\s*(?P<key>[^\s!=,()]+)\s+(?P<op>in|notin)\s*\((?P<values>[^)]*)\)\s*$")
 _EQUAL = re.compile(r"^\s*(?P<key>[^\s!=,()]+)\s*(?P<op>==|!=|=)\s*(?P<value>[^\s!=,()]*)\s*$")

@@ -13,8 +13,8 @@ from typing import Any
 from mcptasks_embedded.objects.patches import MERGE_SETS, merge_key
 from mcptasks_embedded.values import json_values
 from mcptasks_embedded.values.errors import ApiError
+from mcptasks_embedded.values.json_object import Json
 
-Json = dict[str, Any]
 _NOT_OWNED = frozenset({"apiVersion", "kind"})
 _NOT_OWNED_METADATA = frozenset({"name", "namespace", "managedFields", "resourceVersion", "uid", "creationTimestamp"})
 

@@ -5,14 +5,11 @@ Custom resources convert with strategy None. Events are stored as core/v1 and se
 
 from __future__ import annotations
 
-from typing import Any
-
 from mcptasks_embedded.store.changes import StoreEntry
 from mcptasks_embedded.values import json_values
 from mcptasks_embedded.values.api_kind import ApiKind
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import EVENTS
-
-Json = dict[str, Any]
 
 _TO_NEW = {
     "involvedObject": "regarding",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mcptasks_embedded.kinds.api_types import ApiTypes
 from mcptasks_embedded.kinds.builtin_strategies import builtin_strategies
 from mcptasks_embedded.kinds.crd_strategy import crd_strategy
@@ -15,9 +13,8 @@ from mcptasks_embedded.objects.options import WriteOptions
 from mcptasks_embedded.values import errors, json_values
 from mcptasks_embedded.values.api_kind import ApiKind
 from mcptasks_embedded.values.errors import ApiError
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import CRDS
-
-Json = dict[str, Any]
 
 OBJECT_LIMIT = 1_572_864
 _NO_STRATEGY = Strategy()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from mcptasks_embedded.values import json_values
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import Ref
-
-Json = dict[str, Any]
 
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 

@@ -10,14 +10,12 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from mcptasks_embedded.store.changes import Change, StoreEntry
 from mcptasks_embedded.store.watch import Watch
 from mcptasks_embedded.values.errors import expired
+from mcptasks_embedded.values.json_object import Json
 from mcptasks_embedded.values.references import GroupResource, Ref
-
-Json = dict[str, Any]
 
 
 @dataclass(slots=True)

@@ -8,8 +8,6 @@ from typing import Any
 
 from mcptasks_embedded.values.references import GroupResource, Ref
 
-Json = dict[str, Any]
-
 ALL_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcptasks_embedded.values.api_kind import ApiKind
-
-Json = dict[str, Any]
+from mcptasks_embedded.values.json_object import Json
 
 _TITLES = {
     "FieldValueInvalid": "Invalid value",
