@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass
 
 from mcptasks_embedded.kinds.kind_registry import KindRegistry
 from mcptasks_embedded.values.api_kind import ApiKind
@@ -72,25 +73,35 @@ def _resources(kind: ApiKind) -> list[Json]:
         main["categories"] = list(kind.categories)
     result = [main]
     if kind.status:
-        result.append(_subresource(kind, "status", kind.kind, ["get", "patch", "update"]))
-    return result + [_subresource(kind, name, *_SUBRESOURCES[name]) for name in kind.subresources]
+        result.append(_subresource(kind, "status", _Subresource(kind.kind, ("get", "patch", "update"))))
+    return result + [_subresource(kind, name, _SUBRESOURCES[name]) for name in kind.subresources]
 
 
-_SUBRESOURCES: dict[str, tuple[str, list[str], str, str]] = {
-    "log": ("Pod", ["get"], "", ""),
-    "eviction": ("Eviction", ["create"], "policy", "v1"),
-    "token": ("TokenRequest", ["create"], "authentication.k8s.io", "v1"),
+@dataclass(frozen=True)
+class _Subresource:
+    """`group` and `version` are those of the kind it takes, where they differ from the resource's."""
+
+    kind: str
+    verbs: tuple[str, ...]
+    group: str = ""
+    version: str = ""
+
+
+_SUBRESOURCES = {
+    "log": _Subresource("Pod", ("get",)),
+    "eviction": _Subresource("Eviction", ("create",), "policy", "v1"),
+    "token": _Subresource("TokenRequest", ("create",), "authentication.k8s.io", "v1"),
 }
 
 
-def _subresource(kind: ApiKind, name: str, result: str, verbs: list[str], group: str = "", version: str = "") -> Json:
+def _subresource(kind: ApiKind, name: str, subresource: _Subresource) -> Json:
     entry: Json = {
         "name": f"{kind.plural}/{name}",
         "singularName": "",
         "namespaced": kind.namespaced,
-        "kind": result,
-        "verbs": verbs,
+        "kind": subresource.kind,
+        "verbs": list(subresource.verbs),
     }
-    if group:
-        entry |= {"group": group, "version": version}
+    if subresource.group:
+        entry |= {"group": subresource.group, "version": subresource.version}
     return entry

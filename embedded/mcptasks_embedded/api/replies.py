@@ -17,10 +17,12 @@ JSON_TYPE = "application/json"
 
 
 def reply(body: Json, code: int = 200, warnings: list[str] | None = None) -> web.Response:
+    """An answer with this body. Each warning is a header that kubectl prints."""
     return reply_raw(json_values.dumps(body), code, warnings)
 
 
 def reply_raw(body: bytes, code: int = 200, warnings: list[str] | None = None) -> web.Response:
+    """The same for a body that is encoded already."""
     response = web.Response(body=body, status=code, content_type=JSON_TYPE)
     for text in warnings or ():
         escaped = text.replace("\\", "\\\\").replace('"', '\\"')

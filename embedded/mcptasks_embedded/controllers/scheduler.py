@@ -21,6 +21,7 @@ from mcptasks_embedded.values.references import NODES, PODS, Ref
 
 
 def holds_node(pod: Json) -> bool:
+    """Whether the Pod takes room on a node: it has one and has not ended."""
     return bool(pod["spec"].get("nodeName")) and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 

@@ -14,6 +14,7 @@ def _properties(schema: Schema) -> Mapping[str, Any]:
 
 
 def join_path(path: str, name: str) -> str:
+    """The path of the field `name` of the object at `path`, as error messages write it."""
     return f"{path}.{name}" if path else name
 
 
@@ -100,6 +101,10 @@ def _children(schema: Schema) -> Iterator[Schema]:
 
 
 def child_schema(schema: Schema, name: str, path: str) -> Schema | None:
+    """The schema of the field `name` of an object at `path`.
+
+    None where the schema says nothing of the field, and for the metadata of an object, which has rules of its own.
+    """
     properties = _properties(schema)
     if name in properties:
         found = properties[name]

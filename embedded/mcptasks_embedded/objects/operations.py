@@ -65,11 +65,11 @@ class Objects:
         selected = entries if selection.all else [entry for entry in entries if selection.matches(entry.obj)]
         if not token:
             return page_of(selected, self.store.rv, limit, counted=selection.all)
-        rv, start = decode_token(token)
-        if rv < self.store.bucket(kind.storage).compacted:
+        start = decode_token(token)
+        if start.rv < self.store.bucket(kind.storage).compacted:
             raise token_expired()
-        following = [entry for entry in selected if entry.ref[1:] > start]
-        return page_of(following, rv, limit, counted=selection.all)
+        following = [entry for entry in selected if start.before(entry.ref)]
+        return page_of(following, start.rv, limit, counted=selection.all)
 
     # --- create ---
 

@@ -20,6 +20,19 @@ class ObjectPage:
     remaining: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """Where a list continues: the version that it is of, and the object after which its next page begins."""
+
+    rv: int
+    namespace: str
+    name: str
+
+    def before(self, ref: Ref) -> bool:
+        """Whether the object belongs to what follows."""
+        return (self.namespace, self.name) < (ref.namespace, ref.name)
+
+
 def page_of(entries: list[StoreEntry], rv: int, limit: int, *, counted: bool) -> ObjectPage:
     """The first `limit` of `entries` (0: all). `counted`: tell how many remain, which lists with a selector do not."""
     if not limit or len(entries) <= limit:
@@ -33,11 +46,11 @@ def _encode_token(rv: int, ref: Ref) -> str:
     return base64.urlsafe_b64encode(json_values.dumps([rv, ref.namespace, ref.name])).decode()
 
 
-def decode_token(token: str) -> tuple[int, tuple[str, str]]:
-    """The version of the list, and the namespace and name after which it continues. Raises ApiError 400."""
+def decode_token(token: str) -> Continuation:
+    """Where the list continues. Raises ApiError 400."""
     try:
         rv, namespace, name = json_values.loads(base64.urlsafe_b64decode(token))
-        return int(rv), (str(namespace), str(name))
+        return Continuation(int(rv), str(namespace), str(name))
     except (TypeError, ValueError):
         raise errors.bad_request("continue key is not valid") from None
 

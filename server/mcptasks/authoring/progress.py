@@ -78,6 +78,13 @@ def listening_in_all_threads(listener: ProgressListener) -> Iterator[None]:
         _PROCESS.listener = before
 
 
+@dataclass(frozen=True)
+class _Report:
+    current: float
+    total: float | None
+    message: str | None
+
+
 class LatestReport:
     """A listener that passes the latest report on, on the thread of the loop that it was made on.
 
@@ -87,15 +94,13 @@ class LatestReport:
 
     def __init__(self, deliver: Callable[[float, float | None, str | None], Awaitable[None]]) -> None:
         self._deliver = deliver
-        self._throttle: Throttle[tuple[float, float | None, str | None]] = Throttle(
-            self._pass_on, PACE_SECONDS, _cannot_be_sent
-        )
+        self._throttle: Throttle[_Report] = Throttle(self._pass_on, PACE_SECONDS, _cannot_be_sent)
 
     def __call__(self, current: float, total: float | None, message: str | None) -> None:
-        self._throttle.post((current, total, message))
+        self._throttle.post(_Report(current, total, message))
 
-    async def _pass_on(self, report: tuple[float, float | None, str | None]) -> None:
-        await self._deliver(*report)
+    async def _pass_on(self, report: _Report) -> None:
+        await self._deliver(report.current, report.total, report.message)
 
     async def aclose(self) -> None:
         """On the loop: pass on the last report; those that come later are dropped."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from mcptasks.kube.watch_cache import without_bookkeeping
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import TERMINAL_PHASES, McpTaskSpec
-from mcptasks.tasks.owners import Owner, owner_of
+from mcptasks.tasks.owners import TaskOwner, owner_of
 
 CACHED_RESULT_CHARACTERS = 4096
 """Longer results are read from the API server when somebody asks for them, so that thousands fit into memory."""
@@ -47,6 +47,6 @@ def is_gone(item: JsonObject, now: datetime) -> bool:
     )
 
 
-def unfinished_owner(item: JsonObject) -> tuple[str, Owner | None] | None:
+def unfinished_owner(item: JsonObject) -> tuple[str, TaskOwner | None] | None:
     """Whose task it is, and of which server, while it has not ended: what the limit for one caller counts."""
     return None if has_ended(item) else (server_of(item), owner_of(item))

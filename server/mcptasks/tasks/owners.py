@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Principal
 
-Owner: TypeAlias = tuple[str, str, str]
-"""Client id, issuer and subject, empty where there is none: what makes two principals the same."""
+
+class TaskOwner(NamedTuple):
+    """What makes two principals the same; empty where there is none.
+
+    A tuple, because a list of tasks compares one for each task in the cache.
+    """
+
+    client_id: str
+    issuer: str
+    subject: str
 
 
-def owner_key(principal: Principal) -> Owner:
-    """The components that make two principals the same."""
-    return principal.client_id or "", principal.issuer or "", principal.subject or ""
+def owner_key(principal: Principal) -> TaskOwner:
+    """What makes the principal the same as another."""
+    return TaskOwner(principal.client_id or "", principal.issuer or "", principal.subject or "")
 
 
-def caller_key(principal: Principal | None) -> Owner | None:
+def caller_key(principal: Principal | None) -> TaskOwner | None:
     """Who is one caller. Those without a token are one, too."""
     return None if principal is None else owner_key(principal)
 
 
-def owner_of(item: JsonObject) -> Owner | None:
+def owner_of(item: JsonObject) -> TaskOwner | None:
     """`caller_key` of the principal in a task's object, without parsing the whole of it."""
     principal = item["spec"].get("principal")
     if principal is None:
         return None
-    return principal.get("clientId") or "", principal.get("issuer") or "", principal.get("subject") or ""
+    return TaskOwner(principal.get("clientId") or "", principal.get("issuer") or "", principal.get("subject") or "")

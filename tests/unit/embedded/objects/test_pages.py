@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from mcptasks_embedded.objects.pages import decode_token, page_of
+from mcptasks_embedded.objects.pages import Continuation, decode_token, page_of
 from mcptasks_embedded.store.changes import StoreEntry
 from mcptasks_embedded.values.errors import ApiError
 from mcptasks_embedded.values.references import PODS, Ref
@@ -17,7 +17,7 @@ ENTRIES = [StoreEntry(Ref(PODS, "ns", name), {}, 1) for name in ("a", "b", "c")]
 def test_a_token_continues_after_the_last_entry() -> None:
     page = page_of(ENTRIES, 7, 2, counted=True)
     assert (page.entries, page.remaining) == (ENTRIES[:2], 1)
-    assert decode_token(page.token) == (7, ("ns", "b"))
+    assert decode_token(page.token) == Continuation(7, "ns", "b")
 
 
 def test_the_last_page_has_no_token() -> None:
