@@ -11,13 +11,15 @@ import importlib.util
 import sys
 import traceback
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import ModuleType
 
 from mcptasks.authoring.task_server import TaskServer
 from mcptasks.model.task_config import DeclarationError
 
-MODULE_NAME = "mcptasks_user_server"
+FALLBACK_NAME = "mcptasks_user_server"
+"""Name of a file's module where its own would not find it."""
 
 
 class LoadError(Exception):
@@ -97,9 +99,9 @@ def load_server(text: str) -> TaskServer[object]:
     first, *others = named_in(text)
     if first.prefix:
         raise LoadError(f"{first.path.target} comes first, so it is the server itself and cannot have a prefix")
-    server = _server(first.path, MODULE_NAME)
+    server = _server(first.path, FALLBACK_NAME)
     for number, other in enumerate(others, 2):
-        mounted = _server(other.path, f"{MODULE_NAME}_{number}")
+        mounted = _server(other.path, f"{FALLBACK_NAME}_{number}")
         try:
             server.mount(mounted, other.prefix)
         except DeclarationError as error:
@@ -107,8 +109,8 @@ def load_server(text: str) -> TaskServer[object]:
     return server
 
 
-def _server(path: ServerPath, module_name: str) -> TaskServer[object]:
-    module = _load(path, module_name)
+def _server(path: ServerPath, fallback_name: str) -> TaskServer[object]:
+    module = _load(path, fallback_name)
     if path.name is not None:
         return _named(module, path)
     found = {id(value): (name, value) for name, value in vars(module).items() if isinstance(value, TaskServer)}
@@ -138,9 +140,9 @@ def _hint(module: ModuleType) -> str:
     return f" (make {plain[0]} a TaskServer: `from mcptasks import TaskServer`)" if plain else ""
 
 
-def _load(path: ServerPath, module_name: str) -> ModuleType:
+def _load(path: ServerPath, fallback_name: str) -> ModuleType:
     try:
-        return _load_file(Path(path.target), module_name) if path.is_file else importlib.import_module(path.target)
+        return _load_file(Path(path.target), fallback_name) if path.is_file else importlib.import_module(path.target)
     except LoadError:
         raise
     except ModuleNotFoundError as error:
@@ -156,21 +158,46 @@ def _failed(path: ServerPath, error: BaseException) -> LoadError:
     return LoadError(f"{path.target} cannot be imported: {last}", "".join(traceback.format_exception(error)))
 
 
-def _load_file(file: Path, module_name: str) -> ModuleType:
-    if not file.is_file():
-        raise LoadError(f"there is no file {file}")
-    spec = importlib.util.spec_from_file_location(module_name, file.resolve())
-    if spec is None or spec.loader is None:
-        raise LoadError(f"{file} is not a Python file")
-    folder = str(file.resolve().parent)
+def _load_file(path: Path, fallback_name: str) -> ModuleType:
+    if not path.is_file():
+        raise LoadError(f"there is no file {path}")
+    file = path.resolve()
+    folder = str(file.parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)
+    name = file.stem if _is_found_by_name(file) else fallback_name
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise LoadError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     # Registered before it runs, as an import does: dataclasses and pydantic look their module up.
-    sys.modules[module_name] = module
+    before = sys.modules.get(name)
+    sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except BaseException:
-        del sys.modules[module_name]
+        del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
         raise
     return module
+
+
+def _is_found_by_name(file: Path) -> bool:
+    """Whether the file's name imports it, in a fresh interpreter with the same `sys.path` as well.
+
+    The processes that multiprocessing spawns find functions by the names of their modules.
+    """
+    name = file.stem
+    loaded = sys.modules.get(name)
+    if loaded is not None and not _is_from(getattr(loaded, "__file__", None), file):
+        return False
+    if name in sys.builtin_module_names or "." in name:
+        return False
+    importlib.invalidate_caches()
+    spec = PathFinder.find_spec(name)
+    return spec is not None and _is_from(spec.origin, file)
+
+
+def _is_from(origin: str | None, file: Path) -> bool:
+    return origin is not None and Path(origin).resolve() == file

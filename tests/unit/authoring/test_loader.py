@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,33 @@ def test_the_first_of_several_is_the_server_itself(tmp_path: Path) -> None:
 def test_several_paths_are_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert absolute("a.py,geo=b/c.py:mcp,package.module") == f"{tmp_path}/a.py,geo={tmp_path}/b/c.py:mcp,package.module"
+
+
+def test_a_file_has_the_name_by_which_other_interpreters_find_it(tmp_path: Path) -> None:
+    (tmp_path / "alone_5d1.py").write_text(COMPONENT.format(name="one", tool="report"))
+    load_server(f"{tmp_path}/alone_5d1.py")
+    assert importlib.import_module("alone_5d1").__file__ == f"{tmp_path}/alone_5d1.py"
+
+
+@pytest.mark.parametrize("name", ["json.py", "pytest.py", "time.py", "a.b.py", "_abc.py"])
+def test_a_file_takes_no_other_modules_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    before = {module: sys.modules[module] for module in ("json", "pytest", "time", "_abc")}
+    (tmp_path / name).write_text(COMPONENT.format(name="one", tool="report"))
+    assert load_server(f"{tmp_path}/{name}").name == "one"
+    assert {module: sys.modules[module] for module in before} == before
+
+
+def test_files_of_one_name_do_not_take_each_others_place(tmp_path: Path) -> None:
+    for folder, tool in (("a", "one"), ("b", "two")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same_5d1.py").write_text(COMPONENT.format(name=folder, tool=tool))
+    load_server(f"{tmp_path}/a/same_5d1.py,{tmp_path}/b/same_5d1.py")
+    assert sys.modules["same_5d1"].__file__ == f"{tmp_path}/a/same_5d1.py"
+
+
+def test_a_file_that_fails_leaves_no_module(tmp_path: Path) -> None:
+    (tmp_path / "broken_5d1.py").write_text("1 / 0\n")
+    with pytest.raises(LoadError):
+        load_server(f"{tmp_path}/broken_5d1.py")
+    assert "broken_5d1" not in sys.modules

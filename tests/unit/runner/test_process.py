@@ -129,6 +129,29 @@ class TestRunning:
         assert structured(gateway) == {"done": True}
 
 
+class TestProcesses:
+    @pytest.mark.parametrize("method", ["spawn", "forkserver"])
+    def test_functions_of_the_module_are_found_in_fresh_interpreters(
+        self, runner: Runner, gateway: FakeGateway, method: str
+    ) -> None:
+        runner.module(f"""
+        import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
+
+        def double(number: int) -> int:
+            return 2 * number
+
+        @mcp.tool()
+        def spread() -> list[int]:
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context({method!r})) as pool:
+                return list(pool.map(double, [1, 2]))
+        """)
+        gateway.assignment = an_assignment("spread")
+        left = runner.run()
+        assert left.code == 0, left.err
+        assert structured(gateway) == {"result": [2, 4]}
+
+
 class TestDependencies:
     @pytest.mark.parametrize("kind", ["def", "async def"])
     def test_they_are_closed_when_the_call_is_cancelled_and_the_event_is_set(
