@@ -1,12 +1,12 @@
 """Arguments of a call, checked as the component itself would check them, before anything exists or runs.
 
 What the server fills in (the SDK's `Context` and `Resolve` parameters, dependencies) is no caller's to give: naming one
-is an error everywhere, not something to be ignored.
+is an error everywhere, not something to be ignored. Neither is a name that the component does not have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from mcp.server.mcpserver.prompts import Prompt
@@ -36,11 +36,30 @@ def injected_into_tool(tool: Tool, declared: Declared) -> frozenset[str]:
 
 def check_tool_arguments(tool: Tool, declared: Declared, arguments: JsonObject) -> None:
     """Raises ArgumentsError for arguments that the tool does not take."""
-    refuse_injected(declared.label, injected_into_tool(tool, declared), arguments)
+    refuse_unknown_to_tool(tool, declared, arguments)
     try:
         tool.fn_metadata.validate_arguments(arguments)
     except ValidationError as error:
         raise ArgumentsError(f"Invalid arguments for tool {tool.name}: {error}") from error
+
+
+def refuse_unknown_to_tool(tool: Tool, declared: Declared, arguments: JsonObject) -> None:
+    """Raises ArgumentsError where the caller names what the server fills in, or what the tool does not have.
+
+    The SDK drops unknown names in silence, and a misspelt one would run with the parameter's default.
+    """
+    refuse_injected(declared.label, injected_into_tool(tool, declared), arguments)
+    model = tool.fn_metadata.arg_model
+    if model.model_config.get("extra") == "allow":
+        return
+    fields = model.model_fields.items()
+    refuse_unknown(declared.label, [field.alias or name for name, field in fields], arguments)
+
+
+def refuse_unknown(label: str, known: Collection[str], arguments: JsonObject) -> None:
+    """Raises ArgumentsError where the caller names an argument that the component does not have."""
+    if unknown := sorted(arguments.keys() - set(known)):
+        raise ArgumentsError(f"{_sentence(label)} has no {_listed(unknown)}: it takes {_listed(known)}")
 
 
 def check_prompt_arguments(prompt: Prompt, declared: Declared, arguments: JsonObject) -> None:
@@ -48,8 +67,7 @@ def check_prompt_arguments(prompt: Prompt, declared: Declared, arguments: JsonOb
     context = {prompt.context_kwarg} if prompt.context_kwarg else set()
     refuse_injected(declared.label, declared.injected | context, arguments)
     known = {argument.name: argument.required for argument in prompt.arguments or ()}
-    if unknown := sorted(arguments.keys() - known.keys()):
-        raise ArgumentsError(f"{_sentence(declared.label)} has no {_listed(unknown)}: it takes {_listed(known)}")
+    refuse_unknown(declared.label, known, arguments)
     if missing := sorted(name for name, required in known.items() if required and name not in arguments):
         raise ArgumentsError(f"{_sentence(declared.label)} needs {_listed(missing)}")
     _validate(declared, arguments)

@@ -19,8 +19,7 @@ from mcptasks.authoring.arguments import (
     check_prompt_arguments,
     check_template_arguments,
     check_tool_arguments,
-    injected_into_tool,
-    refuse_injected,
+    refuse_unknown_to_tool,
 )
 from mcptasks.authoring.declarations import Declared
 from mcptasks.authoring.resolvers import ask, may_ask
@@ -87,10 +86,10 @@ class ComponentTarget:
         elif isinstance(self.registered, ResourceTemplate):
             check_template_arguments(self.declared, self.registered.matches(self.component.name) or {})
 
-    def refuse_injected(self, arguments: JsonObject) -> None:
-        """Raises ArgumentsError where the caller of a tool names what the server fills in."""
+    def refuse_unknown(self, arguments: JsonObject) -> None:
+        """Raises ArgumentsError where the caller of a tool names an argument that callers cannot give."""
         if isinstance(self.registered, Tool):
-            refuse_injected(self.declared.label, injected_into_tool(self.registered, self.declared), arguments)
+            refuse_unknown_to_tool(self.registered, self.declared, arguments)
 
     async def ask_first(
         self, params: CallToolRequestParams, ctx: ServerRequestContext[Any, Any]

@@ -353,7 +353,7 @@ class TaskServer(MCPServer[LifespanResultT]):
         target = self.catalogue.target_of((ComponentKind.TOOL, name), request_of(context))
         if target is not None:
             try:
-                target.refuse_injected(arguments)
+                target.refuse_unknown(arguments)
             except ArgumentsError as error:
                 raise ToolError(f"Error executing tool {name}: {error}") from error
         async with self._environment.component(context) as context:

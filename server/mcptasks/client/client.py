@@ -74,6 +74,7 @@ class Client:
         default_factory=weakref.WeakValueDictionary, init=False
     )
     _kept_observers: set[Observer] = field(default_factory=set, init=False)
+    _tools: dict[str, Tool] = field(default_factory=dict, init=False)
     _known_ids: deque[str] = field(default_factory=lambda: deque(maxlen=REMEMBERED), init=False)
     _cancellations: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
@@ -134,7 +135,9 @@ class Client:
 
     async def list_tools(self) -> list[Tool]:
         """The server's tools."""
-        return await self.dialect.list_tools()
+        tools = await self.dialect.list_tools()
+        self._tools = {tool.name: tool for tool in tools}
+        return tools
 
     @overload
     async def call_tool(
@@ -182,7 +185,9 @@ class Client:
         Raises:
             McpError: the server refuses the call, or (where waited for) the call ended with an error.
             ConnectionFailedError: the server cannot be reached.
+            ClientError: the tool's schema, where `list_tools` has brought it, does not have an argument of that name.
         """
+        self._check_names(name, arguments or {})
         params: JsonObject = {"name": name, "arguments": arguments or {}}
         handle = await self._invoke(ToolTask, "tools/call", params, self.tasks, **options)
         handle.raise_on_error = raise_on_error
@@ -266,6 +271,14 @@ class Client:
         result of another kind raises an error that names the right one.
         """
         return self._handle(kind, task_id, None, on_progress)
+
+    def _check_names(self, name: str, arguments: JsonObject) -> None:
+        """Refuse arguments that the tool's schema, as far as it is known, does not allow: many servers ignore them."""
+        tool = self._tools.get(name)
+        unknown = [] if tool is None else tool.unknown_arguments(arguments)
+        if tool is not None and unknown:
+            known = ", ".join(map(repr, tool.input_schema.get("properties") or {})) or "no arguments"
+            raise ClientError(f"tool {name!r} has no {', '.join(map(repr, unknown))}: it takes {known}")
 
     async def list_tasks(self) -> list[TaskState]:
         """The caller's tasks, in the server's order.

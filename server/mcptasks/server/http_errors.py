@@ -18,19 +18,21 @@ class JsonRpcErrors:
 
     app: ASGIApp
     max_body_bytes: int
+    path: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        await self.app(scope, receive, _ErrorRewriter(send, self.max_body_bytes).send)
+        await self.app(scope, receive, _ErrorRewriter(send, self.max_body_bytes, self.path).send)
 
 
 class _ErrorRewriter:
     """The `send` of one request, which rewrites a plain error."""
 
-    def __init__(self, send: Send, max_body_bytes: int) -> None:
+    def __init__(self, send: Send, max_body_bytes: int, path: str) -> None:
         self._send = send
+        self._path = path
         self._max_body_bytes = max_body_bytes
         self._held: Message | None = None
         self._text = b""
@@ -60,7 +62,8 @@ class _ErrorRewriter:
             return f"The request is larger than {self._max_body_bytes} bytes: send less, or a reference to the data"
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return "Internal server error"
-        return self._text.decode(errors="replace").strip() or HTTPStatus(status).phrase
+        text = self._text.decode(errors="replace").strip() or HTTPStatus(status).phrase
+        return f"{text}: the MCP endpoint is at {self._path}" if status == HTTPStatus.NOT_FOUND else text
 
 
 def _is_plain_error(start: Message) -> bool:

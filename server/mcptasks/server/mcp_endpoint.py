@@ -62,7 +62,7 @@ def endpoint_app(
     served = complete_transport(mcp_app, settings.path, settings.max_body_bytes)
     if authentication is not None:
         served = UnverifiableTokens(served, authentication)
-    served = JsonRpcErrors(SourceCheck(served, settings.path, allowed), settings.max_body_bytes)
+    served = JsonRpcErrors(SourceCheck(served, settings.path, allowed), settings.max_body_bytes, settings.path)
     served = CrossOriginAccess(served, settings.path, allowed)
     app.mount("/", TrailingSlash(served, tuple(mcp_app.routes)))
     return app

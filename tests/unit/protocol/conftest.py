@@ -47,7 +47,7 @@ class Endpoint(RawClient):
 
     def make(self, tool: str = "add") -> str:
         """A new task."""
-        return self.create(tool, {"a": 1, "b": 2})
+        return self.create(tool, {"a": 1, "b": 2} if tool == "add" else {})
 
     def change(self, task_id: str, ending: Ending | Callable[[Any], JsonObject | None]) -> None:
         """Write a status as gateway or operator would, and let the watch cache see it."""

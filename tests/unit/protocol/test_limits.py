@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import pytest
 
+from mcptasks import TaskServer
 from mcptasks.settings import Settings
 from tests.unit.protocol.conftest import serving
 
@@ -54,6 +56,21 @@ def test_a_body_that_is_too_large_is_refused_with_413(version: str) -> None:
         assert answer.status == 413
         assert answer.error["code"] == -32600
         assert "larger than 10000 bytes" in answer.error["message"]
+
+
+def test_a_task_takes_256_kib_of_arguments_by_default() -> None:
+    mcp: TaskServer[Any] = TaskServer("test", tasks=True)
+
+    @mcp.tool()
+    def length(text: str) -> int:
+        return len(text)
+
+    with serving(Settings(), mcp) as endpoint:
+        call = {"name": "length", "arguments": {"text": "x" * 300_000}, "task": {}}
+        error = endpoint.old("tools/call", call).error
+        assert error["code"] == -32602
+        assert "the limit is 262144" in error["message"]
+        assert endpoint.tasks.writes == 0
 
 
 def test_arguments_that_are_too_large_for_a_task_are_refused_before_anything_exists() -> None:

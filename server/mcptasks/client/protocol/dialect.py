@@ -34,6 +34,15 @@ class Tool:
             task_support=(item.get("execution") or {}).get("taskSupport"),
         )
 
+    def unknown_arguments(self, arguments: JsonObject) -> list[str]:
+        """Names among the arguments that the tool's schema rules out.
+
+        By JSON Schema an object is open unless it says otherwise; then the server decides.
+        """
+        if self.input_schema.get("additionalProperties", True) is not False or "patternProperties" in self.input_schema:
+            return []
+        return sorted(arguments.keys() - (self.input_schema.get("properties") or {}).keys())
+
 
 Method: TypeAlias = Literal["tools/call", "prompts/get", "resources/read"]
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-from mcptasks.client.client_errors import ClientError, ConnectionFailedError, HttpRefusedError, NotSentError
+from mcptasks.client.client_errors import ClientError, ConnectionFailedError, HttpRefusedError, McpError, NotSentError
 from mcptasks.client.protocol.event_stream import event_data
-from mcptasks.client.protocol.json_rpc import error_of
+from mcptasks.client.protocol.json_rpc import METHOD_NOT_FOUND, error_of
 from mcptasks.model.base import JsonObject
 
 EXCERPT_CHARACTERS = 200
@@ -64,7 +64,7 @@ class HttpTransport:
                     return RpcResult(_result(received), response.headers)
                 # Some servers refuse a request under an id of their own.
                 if "error" in received and (received.get("id") is None or response.status_code >= 400):
-                    raise error_of(received["error"])
+                    raise _misdirected(response, error_of(received["error"]))
                 if on_message is not None and "method" in received:
                     await on_message(received)
         raise ConnectionFailedError(f"{self.url} closed the connection before it answered {method}")
@@ -151,8 +151,18 @@ def _refused(response: httpx2.Response, body: bytes) -> ClientError:
         return HttpRefusedError(status, f"{response.url} refuses access (HTTP {status}): {hint}")
     if status >= 500 or status in BUSY:
         return ConnectionFailedError(f"{response.url} answers HTTP {status}: {_excerpt(body)}")
-    hint = "; is the path right? It is /mcp by default" if status == 404 else ""
-    return HttpRefusedError(status, f"{response.url} answers HTTP {status}: {_excerpt(body)}{hint}")
+    return HttpRefusedError(status, f"{response.url} answers HTTP {status}: {_excerpt(body)}{_path_hint(response)}")
+
+
+def _misdirected(response: httpx2.Response, error: McpError) -> McpError:
+    """The refusal of a request by a server that does not know which one it is, with a hint where the path is wrong."""
+    if response.status_code != 404 or "/mcp" in error.message or error.code == METHOD_NOT_FOUND:
+        return error
+    return McpError(error.code, f"{response.url} answers {error.message}{_path_hint(response)}", error.data)
+
+
+def _path_hint(response: httpx2.Response) -> str:
+    return "; is the path right? It is /mcp by default" if response.status_code == 404 else ""
 
 
 def _excerpt(body: bytes) -> str:
