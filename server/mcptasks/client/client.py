@@ -19,7 +19,7 @@ import httpx2
 
 from mcptasks.client.call_options import CallOptions, Milliseconds, milliseconds
 from mcptasks.client.call_results import PromptResult, ResourceResult, ToolResult
-from mcptasks.client.client_errors import ClientError, McpError
+from mcptasks.client.client_errors import ClientError, ConnectionFailedError, McpError
 from mcptasks.client.elicitation import ElicitationHandler
 from mcptasks.client.protocol.dialect import Dialect, Invocation, Method, OnState, Tool
 from mcptasks.client.protocol.input_responder import InputResponder
@@ -315,7 +315,10 @@ class Client:
         idempotency_key: str | None = None,
     ) -> T:
         call = Invocation(method, params, as_task, milliseconds(ttl), idempotency_key)
-        answer = await retry(partial(self.dialect.invoke, call, on_progress), transient=was_not_started)
+        try:
+            answer = await retry(partial(self.dialect.invoke, call, on_progress), transient=was_not_started)
+        except ConnectionFailedError as error:
+            raise _lost_call(error, idempotency_key) from error
         if isinstance(answer, TaskState):
             return self._handle(kind, answer.task_id, answer, on_progress)
         return kind(self, "", result=kind.parse(answer))
@@ -367,6 +370,17 @@ class Client:
 async def _cancel_if_possible(task: Task[Any]) -> None:
     with suppress(ClientError):
         await task.cancel()
+
+
+def _lost_call(error: ConnectionFailedError, idempotency_key: str | None) -> ConnectionFailedError:
+    """The error that says whether the server may have seen the call, and so whether it can be repeated."""
+    if not error.may_have_arrived:
+        return type(error)(f"{error}; the call was not sent")
+    if idempotency_key is None:
+        return ConnectionFailedError(f"{error}; the call may have been sent, and its tool may run")
+    return ConnectionFailedError(
+        f"{error}; the call may have been sent: the same call with the same idempotency key leads to its task"
+    )
 
 
 def _ignore(_state: TaskState) -> None:

@@ -22,11 +22,23 @@ class ClientError(Exception):
 
 
 class ConnectionFailedError(ClientError):
-    """The server cannot be reached, or the connection broke before the answer was there. A later try may succeed."""
+    """The server cannot be reached, or the connection broke before the answer was there. A later try may succeed.
+
+    `may_have_arrived` says whether the server may have seen the request: then it may have begun the call. `task_id` is
+    that of the task which the call is already, and which `Client.resume` goes on with.
+    """
+
+    may_have_arrived = True
+
+    def __init__(self, message: str, task_id: str | None = None) -> None:
+        super().__init__(message)
+        self.task_id = task_id
 
 
 class NotSentError(ConnectionFailedError):
     """There was no connection at all: the server has seen nothing of the request, so repeating it is safe."""
+
+    may_have_arrived = False
 
 
 class HttpRefusedError(ClientError):

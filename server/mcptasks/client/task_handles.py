@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from mcptasks.client.call_results import PromptResult, ResourceResult, ToolResult
@@ -79,7 +80,8 @@ class Task(ABC, Generic[R]):
     async def status(self) -> TaskState:
         """The task as the server has it now. Raises McpError for a task that is gone."""
         observer = self.observer
-        state = await self.client.dialect.get_task(self.task_id)
+        with self._resumable():
+            state = await self.client.dialect.get_task(self.task_id)
         await observer.see(state)
         if state.status is Phase.INPUT_REQUIRED and self.client.can_answer:
             # Somebody who only polls is to be asked as well.
@@ -99,11 +101,12 @@ class Task(ABC, Generic[R]):
         Raises:
             TimeoutError: the state did not come in time. The task runs on.
             McpError: the task is unknown or has expired.
-            ConnectionFailedError: the server cannot be reached any more.
+            ConnectionFailedError: the server cannot be reached any more; it has the task's id, to resume it with.
         """
         wanted = None if state is None else Phase(state)
-        async with asyncio.timeout(timeout):
-            return await self.observer.until(lambda now: now.status.terminal or now.status is wanted)
+        with self._resumable():
+            async with asyncio.timeout(timeout):
+                return await self.observer.until(lambda now: now.status.terminal or now.status is wanted)
 
     async def result(self, timeout: float | None = None) -> R:
         """Wait for the end, then the result; the same object at every call.
@@ -113,11 +116,13 @@ class Task(ABC, Generic[R]):
             InputRequiredError: the task asks something and the client has no `on_elicitation`.
             McpError: the call ended with an error: the tool's own, or why it could not be run.
             TimeoutError: the task has not ended in time. It runs on.
+            ConnectionFailedError: the server cannot be reached any more; it has the task's id, to resume it with.
         """
         if self._result is None:
             async with asyncio.timeout(timeout), self._fetching:
                 if self._result is None:
-                    self._result = self.parse(await self._fetch())
+                    with self._resumable():
+                        self._result = self.parse(await self._fetch())
         return self._result
 
     async def cancel(self) -> None:
@@ -135,6 +140,16 @@ class Task(ABC, Generic[R]):
             A function that removes the callback.
         """
         return self.observer.on_change(callback)
+
+    @contextmanager
+    def _resumable(self) -> Iterator[None]:
+        """Errors of the connection tell that the call has arrived, whatever became of the last request about it."""
+        try:
+            yield
+        except ConnectionFailedError as error:
+            raise ConnectionFailedError(
+                f"{error}; the call was sent and is task {self.task_id}, which can be resumed by that id", self.task_id
+            ) from error
 
     async def _fetch(self) -> JsonObject:
         can_answer = self.client.can_answer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Annotated, TypeVar, get_args
 
 import typer
 
+import mcptasks.client
 from mcptasks.cli.argument_values import ArgumentError, parse_arguments
 from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error, usage_error
 from mcptasks.cli.durations import parse_duration
@@ -113,7 +115,7 @@ async def _call(client: Client, call: ToolCall) -> ToolResult:
         async with client:
             with as_cli_error(ArgumentError, exit_code=ExitCode.USAGE):
                 arguments = await _arguments(client, call)
-            with progress_view() as view:
+            with progress_view() as view, _told_of_retries(view):
                 return await CallRun(client, call, arguments, view, interrupted).result()
 
 
@@ -190,6 +192,28 @@ class CallRun:
                 f"interrupted, but task {task_id} could not be cancelled: {error or 'no answer'}", ExitCode.INTERRUPTED
             )
         return CliError(f"interrupted: task {task_id} is cancelled", ExitCode.INTERRUPTED)
+
+
+@contextmanager
+def _told_of_retries(view: ProgressView) -> Iterator[None]:
+    """Show the client's warnings, that it tries again for example, above the progress."""
+    logger, handler = logging.getLogger(mcptasks.client.__name__), NoteHandler(view)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class NoteHandler(logging.Handler):
+    """Shows warnings as notes of a progress view."""
+
+    def __init__(self, view: ProgressView) -> None:
+        super().__init__(logging.WARNING)
+        self.view = view
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.view.note(record.getMessage())
 
 
 def explain(error: McpError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
@@ -20,6 +21,8 @@ DRAINING = "Draining"
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
 
 def is_transient(error: ClientError) -> bool:
     """Whether the same request may succeed later. Only for requests that can be repeated."""
@@ -36,17 +39,22 @@ def was_not_started(error: ClientError) -> bool:
 async def retry(operation: Callable[[], Awaitable[T]], transient: Callable[[ClientError], bool] = is_transient) -> T:
     """The result of the operation, which is repeated with pauses while it fails transiently, for up to a minute.
 
+    The first failure is logged as a warning at once, so that nobody waits without knowing what for.
+
     Raises:
         ClientError: the last failure.
     """
     loop = asyncio.get_running_loop()
-    give_up_at = loop.time() + RECONNECT_SECONDS
+    give_up_at, told = loop.time() + RECONNECT_SECONDS, False
     async for pause in backoff_pauses():
         try:
             return await operation()
         except ClientError as error:
             if not transient(error) or loop.time() + pause > give_up_at:
                 raise
+            if not told:
+                logger.warning("%s; trying again for up to %.0f s", error, RECONNECT_SECONDS)
+                told = True
         await asyncio.sleep(pause)
     raise AssertionError("the pauses never end")
 
