@@ -18,3 +18,9 @@ def is_async(fn: Callable[..., Any]) -> bool:
 def function_name(fn: Callable[..., Any]) -> str:
     """The function's name; that of its class where it has none."""
     return str(getattr(fn, "__name__", type(fn).__name__))
+
+
+def refuse_bare(decorator: str, first: object, example: str = "") -> None:
+    """Raises TypeError where the decorator got the function itself, because it was written without parentheses."""
+    if callable(first):
+        raise TypeError(f"@mcp.{decorator} was used without parentheses: write @mcp.{decorator}({example})")

@@ -46,7 +46,7 @@ from mcptasks.authoring.component_sources import (
     ResourceFunction,
     ToolFunction,
 )
-from mcptasks.authoring.functions import function_name
+from mcptasks.authoring.functions import function_name, refuse_bare
 from mcptasks.authoring.hosted_components import HostedComponents
 from mcptasks.authoring.lifespans import Lifespan, empty_lifespan
 from mcptasks.authoring.registrar import Registrar, task_config
@@ -233,7 +233,7 @@ class TaskServer(MCPServer[LifespanResultT]):
             task: True lets callers run it as a task, False never, `TaskConfig(...)` says more; None takes the
                 server's `tasks=`. The other arguments are `MCPServer.tool`'s.
         """
-        _refuse_bare("tool", name)
+        refuse_bare("tool", name)
 
         def register(fn: _Function) -> _Function:
             self.add_tool(fn, name, title, description, annotations, icons, meta, structured_output, task=task)
@@ -262,7 +262,7 @@ class TaskServer(MCPServer[LifespanResultT]):
 
         Only clients of the older protocol version with tasks can run prompts as tasks.
         """
-        _refuse_bare("prompt", name)
+        refuse_bare("prompt", name)
 
         options = {"title": title, "description": description, "icons": icons}
 
@@ -298,7 +298,7 @@ class TaskServer(MCPServer[LifespanResultT]):
 
         Only clients of the older protocol version with tasks can read resources as tasks.
         """
-        _refuse_bare("resource", uri, "'scheme://path'")
+        refuse_bare("resource", uri, "'scheme://path'")
         kind = ComponentKind.RESOURCE_TEMPLATE if UriTemplate.parse(uri).variable_names else ComponentKind.RESOURCE
         options: dict[str, Any] = {
             "title": title,
@@ -397,8 +397,3 @@ class TaskServer(MCPServer[LifespanResultT]):
             raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
         async with self._environment.component(context) as context:
             return await super().read_resource(uri, context)
-
-
-def _refuse_bare(decorator: str, first: object, example: str = "") -> None:
-    if callable(first):
-        raise TypeError(f"@mcp.{decorator} was used without parentheses: write @mcp.{decorator}({example})")
