@@ -11,6 +11,7 @@ from mcptasks.model.base import JsonObject
 from mcptasks.server.auth.authentication import Authentication
 from mcptasks.settings import PREFIX, Settings
 from tests.chart.helm import CHART, Rendered, container, environment, notes, refusal, render
+from tests.chart.parts import server
 
 ISSUER: dict[str, Any] = {
     "issuer": "https://login.example.com",
@@ -23,10 +24,6 @@ METADATA = "/.well-known/oauth-protected-resource"
 
 def with_auth(**auth: Any) -> JsonObject:
     return {"server": {"auth": auth}}
-
-
-def server(rendered: Rendered) -> JsonObject:
-    return rendered.find("Deployment", "mcptasks-server")
 
 
 def variables(rendered: Rendered) -> dict[str, str | None]:
