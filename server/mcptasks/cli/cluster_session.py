@@ -18,9 +18,13 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeConfigError, KubeError, NotFoundError, UnavailableError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
+from mcptasks.model.base import GROUP
 from mcptasks.model.task import McpTask
 
 T = TypeVar("T")
+
+TASK_KINDS = frozenset({"mcptask", "mcptasks", f"mcptask.{GROUP}", f"mcptasks.{GROUP}"})
+"""What may stand before a task's name and a slash, as in kubectl."""
 
 KubeconfigOption: TypeAlias = Annotated[
     Path | None,
@@ -30,6 +34,20 @@ ContextOption: TypeAlias = Annotated[str | None, typer.Option("--context", help=
 NamespaceOption: TypeAlias = Annotated[
     str | None, typer.Option("--namespace", "-n", help="Namespace; by default that of the context.")
 ]
+
+
+SHOWN_MATCHES = 5
+
+
+def bare_name(given: str) -> str:
+    """The task's name alone, of what `get -o name` prints too: `mcptask.mcptasks.dev/report-x5b2c7`."""
+    kind, slash, name = given.rpartition("/")
+    return name if slash and kind.lower() in TASK_KINDS else given
+
+
+def matching(names: Sequence[str], prefix: str) -> list[str]:
+    """The names that begin with the prefix, sorted; none for an empty one."""
+    return sorted(name for name in names if prefix and name.startswith(prefix))
 
 
 @dataclass(frozen=True)
@@ -55,6 +73,30 @@ class ClusterSession:
         except NotFoundError as error:
             raise await self.explain_missing(error, name) from error
 
+    async def full_name(self, given: str) -> str:
+        """The name of the task that is meant: the name itself, a prefix that only it has, or the form of `get -o name`.
+
+        Raises CliError where several tasks begin so, and where there is none.
+        """
+        name = bare_name(given)
+        try:
+            await self.kube.get(MCP_TASKS, name, self.namespace)
+        except NotFoundError as error:
+            if not name or not await self.kube.serves(MCP_TASKS):
+                raise await self.explain_missing(error, given) from error
+            return await self._only_match(name, error)
+        return name
+
+    async def _only_match(self, prefix: str, error: NotFoundError) -> str:
+        listed = await self.kube.list(MCP_TASKS, self.namespace)
+        names = matching([str(item["metadata"]["name"]) for item in listed.items], prefix)
+        if not names:
+            raise await self.explain_missing(error, prefix) from error
+        if len(names) > 1:
+            more = "" if len(names) <= SHOWN_MATCHES else f" and {len(names) - SHOWN_MATCHES} more"
+            raise CliError(f"{len(names)} tasks begin with {prefix!r}: {', '.join(names[:SHOWN_MATCHES])}{more}")
+        return names[0]
+
     async def explain_missing(self, error: NotFoundError, name: str | None = None) -> CliError:
         """The error for a task that is not there, or for a cluster that does not know tasks at all."""
         if not await self.kube.serves(MCP_TASKS):
@@ -74,28 +116,6 @@ async def open_cluster(options: ClusterOptions) -> AsyncIterator[ClusterSession]
     access = ClusterAccess(settings.kubeconfig, settings.context)
     async with await access.connect("mcptasks-cli") as kube:
         yield ClusterSession(kube, settings.namespace or access.namespace())
-
-
-def on_each_task(
-    options: ClusterOptions, names: Sequence[str], work: Callable[[ClusterSession, str], Awaitable[None]]
-) -> None:
-    """Do the work for one task after another, and report those for which it fails.
-
-    Raises typer.Exit where there were any.
-    """
-
-    async def run(cluster: ClusterSession) -> bool:
-        complete = True
-        for name in names:
-            try:
-                await work(cluster, name)
-            except CliError as error:
-                typer.echo(f"Error: {error}", err=True)
-                complete = False
-        return complete
-
-    if not on_cluster(options, run):
-        raise typer.Exit(1)
 
 
 def on_cluster(options: ClusterOptions, work: Callable[[ClusterSession], Awaitable[T]]) -> T:

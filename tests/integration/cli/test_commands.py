@@ -276,6 +276,33 @@ def test_cancel_of_ended_and_unknown_tasks_ends_with_1(cli: Cli, on_stack: Cli, 
     ]
 
 
+def test_tasks_go_by_what_get_prints_and_by_the_beginnings_of_their_names(
+    on_stack: Cli, kubectl: Kubectl, added: str
+) -> None:
+    assert f"mcptask.mcptasks.dev/{added}" in on_stack("get", "-o", "name").stdout.splitlines()
+    for given in (f"mcptask.mcptasks.dev/{added}", added[:-3]):
+        assert added in on_stack("describe", given).stdout.splitlines()[0]
+    for name in ("alike-one", "alike-two"):
+        applied(kubectl, name, "count", steps=6000)
+    done = on_stack("cancel", "alike")
+    assert (done.returncode, done.stderr) == (1, "Error: 2 tasks begin with 'alike': alike-one, alike-two\n")
+    assert on_stack("cancel", "alike-o").stdout == "mcptask.mcptasks.dev/alike-one cancel requested\n"
+
+
+def test_cancel_and_delete_take_a_selector(on_stack: Cli, kubectl: Kubectl) -> None:
+    names = [applied(kubectl, f"labelled-{number}", "count", steps=6000) for number in (1, 2)]
+    for name in names:
+        kubectl.run("label", "mcptask", name, "batch=mine")
+    assert on_stack("cancel", "-l", "batch=mine").stdout.splitlines() == [
+        f"mcptask.mcptasks.dev/{name} cancel requested" for name in names
+    ]
+    eventually("they are cancelled", lambda: {phase(kubectl, name) for name in names} == {"cancelled"})
+    again = on_stack("cancel", "-l", "batch=mine")
+    assert (again.returncode, again.stdout) == (0, "")
+    assert on_stack("delete", "-l", "batch=mine").stdout.count(" deleted from default namespace\n") == 2
+    assert on_stack("delete").returncode == 2
+
+
 def test_delete_removes_a_task_with_all_that_is_its(
     cli: Cli, on_stack: Cli, stack: LocalStack, kubectl: Kubectl
 ) -> None:

@@ -14,10 +14,10 @@ from mcptasks.cli.cluster_session import (
     ContextOption,
     KubeconfigOption,
     NamespaceOption,
-    on_each_task,
 )
 from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error
 from mcptasks.cli.durations import parse_duration
+from mcptasks.cli.task_selection import AllOption, SelectorOption, TaskSelection, on_each_task
 from mcptasks.cli.task_watch import follow_task
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.model.base import GROUP
@@ -26,7 +26,11 @@ from mcptasks.model.task import McpTask
 
 
 def command(
-    names: Annotated[list[str], typer.Argument(help="Tasks to cancel.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Tasks to cancel; prefixes that only one has will do.")
+    ] = None,
+    selector: SelectorOption = None,
+    all_tasks: AllOption = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until their Pods are gone, and say how long it took.")
     ] = False,
@@ -40,11 +44,14 @@ def command(
     \b
     Example:
       mcptasks cancel report-x5b2c7 --wait
+      mcptasks cancel -l mcptasks.dev/component=report
     """
     with as_cli_error(ValueError, exit_code=ExitCode.USAGE):
         seconds = parse_duration(timeout).total_seconds()
     options = ClusterOptions(kubeconfig, context, namespace)
-    on_each_task(options, names, partial(_cancel, wait_seconds=seconds if wait else None))
+    selection = TaskSelection(names or (), selector, all_tasks)
+    work = partial(_cancel, wait_seconds=seconds if wait else None)
+    on_each_task(options, selection, work, wanted=lambda task: not task.terminal)
 
 
 async def _cancel(cluster: ClusterSession, name: str, wait_seconds: float | None) -> None:

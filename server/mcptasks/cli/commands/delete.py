@@ -12,15 +12,19 @@ from mcptasks.cli.cluster_session import (
     ContextOption,
     KubeconfigOption,
     NamespaceOption,
-    on_each_task,
 )
+from mcptasks.cli.task_selection import AllOption, SelectorOption, TaskSelection, on_each_task
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.model.base import GROUP
 
 
 def command(
-    names: Annotated[list[str], typer.Argument(help="Tasks to delete.")],
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Tasks to delete; prefixes that only one has will do.")
+    ] = None,
+    selector: SelectorOption = None,
+    all_tasks: AllOption = False,
     namespace: NamespaceOption = None,
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
@@ -30,9 +34,10 @@ def command(
     \b
     Example:
       mcptasks delete report-x5b2c7
+      mcptasks delete --all -n old-project
     """
     options = ClusterOptions(kubeconfig, context, namespace)
-    on_each_task(options, names, _delete)
+    on_each_task(options, TaskSelection(names or (), selector, all_tasks), _delete)
 
 
 async def _delete(cluster: ClusterSession, name: str) -> None:

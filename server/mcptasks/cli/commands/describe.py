@@ -13,10 +13,10 @@ from mcptasks.cli.cluster_session import (
     ContextOption,
     KubeconfigOption,
     NamespaceOption,
-    on_each_task,
 )
 from mcptasks.cli.task_attempts import Attempt, attempts_of, log_of
 from mcptasks.cli.task_description import TaskFacts, describe
+from mcptasks.cli.task_selection import TaskSelection, on_each_task
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import EVENTS, JOBS
 from mcptasks.model.base import JsonObject
@@ -39,7 +39,7 @@ def command(
     """
     options = ClusterOptions(kubeconfig, context, namespace)
     separators = chain([""], repeat("\n\n"))
-    on_each_task(options, names, lambda cluster, name: _describe(cluster, name, next(separators)))
+    on_each_task(options, TaskSelection(names), lambda cluster, name: _describe(cluster, name, next(separators)))
 
 
 async def _describe(cluster: ClusterSession, name: str, separator: str) -> None:

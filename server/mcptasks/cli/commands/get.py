@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -17,6 +17,7 @@ from mcptasks.cli.cluster_session import (
     ContextOption,
     KubeconfigOption,
     NamespaceOption,
+    bare_name,
     on_cluster,
 )
 from mcptasks.cli.command_errors import CliError, usage_error
@@ -72,7 +73,12 @@ def command(
     query = TaskQuery(names or (), all_namespaces, selector, field_selector)
     _check(query, watch, output)
     options = ClusterOptions(kubeconfig, context, namespace)
-    on_cluster(options, lambda cluster: TaskListing(cluster, query, output).run(watch))
+    on_cluster(options, lambda cluster: _list(cluster, query, output, watch))
+
+
+async def _list(cluster: ClusterSession, query: TaskQuery, output: ListFormat, watch: bool) -> None:
+    names = [bare_name(name) for name in query.names]
+    await TaskListing(cluster, replace(query, names=names), output).run(watch)
 
 
 def _check(query: TaskQuery, watch: bool, output: ListFormat) -> None:

@@ -47,10 +47,11 @@ def command(
     if follow and previous:
         raise usage_error("--previous is about an attempt that is over: leave -f out")
     options = ClusterOptions(kubeconfig, context, namespace)
-    on_cluster(options, lambda cluster: _print(TaskLog(cluster, name, tail), follow, previous))
+    on_cluster(options, lambda cluster: _print(cluster, name, tail, follow, previous))
 
 
-async def _print(log: TaskLog, follow: bool, previous: bool) -> None:
+async def _print(cluster: ClusterSession, name: str, tail: int | None, follow: bool, previous: bool) -> None:
+    log = TaskLog(cluster, await cluster.full_name(name), tail)
     lines = log.follow() if follow else log.read(previous)
     async for line in lines:
         typer.echo(line)
