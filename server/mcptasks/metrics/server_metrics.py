@@ -40,7 +40,7 @@ class ServerMetrics:
         self._requests = make.counter(
             "mcptasks_requests_total",
             "MCP requests that were answered. `outcome`: ok, tool_error (the tool's own), refused (the caller's "
-            "mistake), failed (ours or the cluster's), cancelled (the caller went away).",
+            "mistake), failed (ours or the cluster's), cancelled (the caller went away, or gave the request up).",
             ["method", "era", "outcome"],
         )
         self._request_seconds = make.histogram(

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from mcp.server.context import CallNext, HandlerResult
+from mcp.server.streamable_http import REQUEST_CANCELLED
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, CallToolResult
 from mcp_types.methods import SPEC_CLIENT_METHODS
@@ -67,5 +68,7 @@ def _of_error(error: Exception) -> RequestOutcome:
     if isinstance(error, ValidationError):
         return RequestOutcome.REFUSED
     if isinstance(error, MCPError):
+        if error.error.code == REQUEST_CANCELLED:
+            return RequestOutcome.CANCELLED
         return RequestOutcome.FAILED if error.error.code == INTERNAL_ERROR else RequestOutcome.REFUSED
     return RequestOutcome.FAILED

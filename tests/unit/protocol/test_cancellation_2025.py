@@ -118,6 +118,8 @@ def test_an_inline_call_is_cancelled(
     assert cancel(served, headers) == 202
     eventually("it is cancelled", lambda: sleeper.cancelled == ["a"])
     assert '"code":-32800' in answer.result(20).text
+    labels = {"method": "tools/call", "era": "2025-11-25", "outcome": "cancelled"}
+    assert served.metrics.instruments.registry.get_sample_value("mcptasks_requests_total", labels) == 1
 
 
 def test_text_and_number_are_the_same_id(served: Endpoint, sleeper: Sleeper, pool: ThreadPoolExecutor) -> None:
