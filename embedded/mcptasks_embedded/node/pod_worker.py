@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mcptasks_embedded.node.container_env import ConfigError
+from mcptasks_embedded.node.container_errors import start_error_message
 from mcptasks_embedded.node.container_log import ContainerLog
 from mcptasks_embedded.node.container_runtime import ContainerOutcome, ContainerRun, RunSpec, StartSlot
 from mcptasks_embedded.node.node_services import NodeServices
 from mcptasks_embedded.node.pod_status import ContainerState, PodStatusFacts, pod_status
 from mcptasks_embedded.node.run_specs import RunSpecs
-from mcptasks_embedded.node.start_errors import start_error_message
 from mcptasks_embedded.node.volumes import MountError, PodVolumes, VolumeSources
 from mcptasks_embedded.objects.options import DeleteOptions
 from mcptasks_embedded.values import times

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from mcptasks.model.base import GROUP, VERSION, JsonObject
 from mcptasks.model.cel_rules import SPEC_RULES, TASK_RULES, Rule
-from mcptasks.model.structural_schema import structural_schema
+from mcptasks.model.crd_schema import structural_schema
 from mcptasks.model.task import McpTask
 from mcptasks.model.task_template import McpTaskTemplate
 

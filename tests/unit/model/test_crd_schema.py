@@ -6,7 +6,7 @@ import pytest
 from pydantic import Field
 
 from mcptasks.model.base import JsonObject, Model
-from mcptasks.model.structural_schema import structural_schema
+from mcptasks.model.crd_schema import structural_schema
 
 
 class Part(Model):
