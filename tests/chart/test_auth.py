@@ -135,7 +135,7 @@ class TestHelmTest:
             "valueFrom": {"secretKeyRef": {"name": "callers", "key": "helm"}},
         }
         assert [wanted in pods[name]["env"] for name in ("health", "completes", "cancelled")] == [False, True, True]
-        assert "MCPTASKS_TOKEN" in (CHART / "files" / "tests" / "calling.py").read_text()
+        assert "MCPTASKS_TOKEN" in (CHART / "files" / "tests" / "tool_call.py").read_text()
 
 
 class TestNotes:

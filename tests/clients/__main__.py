@@ -21,7 +21,7 @@ from typing import Any
 
 from mcptasks.dev.stack import PATH, LocalStack, StackConfig
 from tests.clients.proxy import round_robin
-from tests.support.checked import FAILURE, SUCCESS, Check, Checked, write_summary
+from tests.support.check_results import FAILURE, SUCCESS, Check, Checked, write_summary
 from tests.support.environments import CACHE, ROOT, InstallError, node, npm_packages, virtual_environment
 
 FOLDER = Path(__file__).parent

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from mcptasks.dev.stack import LocalStack, StackConfig
-from tests.support.checked import FAILURE, SUCCESS, Check, Checked, write_summary
+from tests.support.check_results import FAILURE, SUCCESS, Check, Checked, write_summary
 from tests.support.environments import CACHE, InstallError, node, npm_packages
 
 PACKAGE = "@modelcontextprotocol/conformance"

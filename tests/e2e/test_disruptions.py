@@ -12,7 +12,7 @@ import pytest
 from mcptasks.model.base import JsonObject
 from tests.e2e.cluster import ClusterDeployment
 from tests.e2e.conftest import Deployment, Look
-from tests.e2e.explained import explained
+from tests.e2e.task_failures import explained
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
 from tests.support.polling import eventually

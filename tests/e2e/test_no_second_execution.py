@@ -18,7 +18,7 @@ import pytest
 
 from mcptasks.model.base import JsonObject
 from tests.e2e.conftest import Deployment, Look
-from tests.e2e.explained import explained
+from tests.e2e.task_failures import explained
 from tests.e2e.test_disruptions import evict
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient

@@ -9,9 +9,9 @@ import pytest
 from tests.e2e.api import ClusterApi
 from tests.e2e.cluster import IMAGE, ClusterDeployment
 from tests.e2e.conftest import Deployment, Look
-from tests.e2e.explained import explained
 from tests.e2e.nodes import OtherNode
 from tests.e2e.observer import Observer
+from tests.e2e.task_failures import explained
 from tests.e2e.templates import node_templates
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient

@@ -13,7 +13,7 @@ from mcptasks.model.base import JsonObject
 from tests.e2e.api import ClusterApi
 from tests.e2e.cluster import ClusterDeployment
 from tests.e2e.conftest import LONG_ENOUGH_MS, Deployment, Look
-from tests.e2e.faults.patience import PatientClient
+from tests.e2e.faults.patient_client import PatientClient
 from tests.e2e.observer import Observer
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.e2e.conftest import Deployment, Look
-from tests.e2e.explained import explained
+from tests.e2e.task_failures import explained
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
 from tests.support.polling import eventually

@@ -11,7 +11,7 @@ from mcptasks.client import Client, Elicitation, SyncClient, TaskCancelledError,
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Phase
 from tests.clients.__main__ import ENVIRONMENTS, PROGRAMS, PROGRAMS_FOLDER
-from tests.clients.fastmcp_servers.serving import serving
+from tests.clients.fastmcp_servers.server_program import serving
 from tests.support.environments import virtual_environment
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]

@@ -8,7 +8,7 @@ import pytest
 
 from mcptasks.client import Client
 from tests.clients.__main__ import ENVIRONMENTS, PROGRAMS
-from tests.clients.fastmcp_servers.serving import serving
+from tests.clients.fastmcp_servers.server_program import serving
 from tests.support.environments import virtual_environment
 from tests.support.moved_programs import ANSWERS, USES, answer, copied
 

@@ -12,8 +12,8 @@ import httpx2
 from mcptasks.model.base import JsonObject
 from tests.e2e.api import ClusterApi, task_of
 from tests.e2e.faults.model import Finding, Step, Verdict
-from tests.e2e.faults.patience import NoAnswerError, PatientClient, TaskUnknownError
-from tests.e2e.faults.staging import Staged
+from tests.e2e.faults.patient_client import NoAnswerError, PatientClient, TaskUnknownError
+from tests.e2e.faults.stage import Staged
 from tests.e2e.observer import Observer
 
 END_SECONDS = 150.0

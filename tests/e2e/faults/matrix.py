@@ -16,8 +16,8 @@ from tests.e2e.embedded import EmbeddedDeployment
 from tests.e2e.faults.checks import Checks
 from tests.e2e.faults.components import Victim
 from tests.e2e.faults.model import Finding, Trial
-from tests.e2e.faults.patience import PatientClient
-from tests.e2e.faults.staging import Pace, Stage, Staged
+from tests.e2e.faults.patient_client import PatientClient
+from tests.e2e.faults.stage import Pace, Stage, Staged
 from tests.e2e.observer import Observer
 from tests.support.mcp import RawClient
 

@@ -17,7 +17,7 @@ ABLE: JsonObject = {"elicitation": {}}
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[LocalStack]:
-    with LocalStack(StackConfig(str(Path(__file__).with_name("asking.py")), servers=2)) as running:
+    with LocalStack(StackConfig(str(Path(__file__).with_name("question_tools.py")), servers=2)) as running:
         yield running
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from calling import NAMESPACE, called, expect_phase
+from tool_call import NAMESPACE, called, expect_phase
 
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.kinds import PODS

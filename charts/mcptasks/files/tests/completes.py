@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from calling import TOOL, called, expect_phase
+from tool_call import TOOL, called, expect_phase
 
 
 async def main() -> None:

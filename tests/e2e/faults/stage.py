@@ -13,7 +13,7 @@ from mcptasks.model.base import JsonObject
 from tests.e2e.api import ClusterApi, task_of
 from tests.e2e.faults.components import Victim
 from tests.e2e.faults.model import Step, describe
-from tests.e2e.faults.patience import PatientClient
+from tests.e2e.faults.patient_client import PatientClient
 
 SMALL, LARGE = 6, 200_000
 RUN_SECONDS = 6.0
