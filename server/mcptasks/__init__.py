@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mcp.server.mcpserver import Context
+
     from mcptasks.authoring.dependencies import (
         Caller,
         CurrentAccessToken,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Caller",
+    "Context",
     "CurrentAccessToken",
     "CurrentContext",
     "CurrentHeaders",
@@ -44,6 +47,7 @@ __all__ = [
 
 _HOME = {
     "Caller": "mcptasks.authoring.dependencies",
+    "Context": "mcp.server.mcpserver",
     "CurrentAccessToken": "mcptasks.authoring.dependencies",
     "CurrentContext": "mcptasks.authoring.dependencies",
     "CurrentHeaders": "mcptasks.authoring.dependencies",
@@ -67,3 +71,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -66,7 +67,13 @@ class HumanFormatter(logging.Formatter):
 
 
 def configure_logging(log_format: str, level: str, stream: TextIO | None = None) -> None:
-    """Send all logs to standard error in the given format (`human` or `json`)."""
+    """Send all logs to standard error in the given format (`human` or `json`).
+
+    The SDK warns of `ctx.info` and its like, three times a call: newer clients do not get their messages any more. They
+    are in the log of the process in any case, so that nobody needs the warning. What a user has asked to be warned of
+    (`-W`, `PYTHONWARNINGS`) comes first.
+    """
+    warnings.filterwarnings("ignore", "The logging capability is deprecated", UserWarning, append=True)
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.addFilter(TaskFilter())
     handler.setFormatter(JsonFormatter() if log_format == "json" else HumanFormatter())

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from mcptasks.cli.command_errors import CliError
+from mcptasks.cli.help_format import HelpfulCommand
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,9 @@ def application(words: Sequence[str]) -> typer.Typer:
     app.callback()(_root)
     wanted = next((word for word in words if not word.startswith("-")), None)
     for entry in COMMANDS:
-        app.command(entry.name, short_help=entry.help)(entry.load() if entry.name == wanted else _not_loaded)
+        app.command(entry.name, short_help=entry.help, cls=HelpfulCommand)(
+            entry.load() if entry.name == wanted else _not_loaded
+        )
     return app
 
 

@@ -600,3 +600,12 @@ def test_who_gets_the_context_by_a_dependency_can_ask(fn: Callable[..., Any], ca
 
 def test_everything_is_exported() -> None:
     assert all(getattr(mcptasks, name) is not None for name in mcptasks.__all__)
+
+
+def test_what_is_exported_is_listed() -> None:
+    """Completion in a shell, and `help(mcptasks)`, go by it."""
+    assert set(mcptasks.__all__) <= set(dir(mcptasks))
+
+
+def test_the_context_is_that_of_the_sdk() -> None:
+    assert mcptasks.Context is Context

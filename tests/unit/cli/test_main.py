@@ -35,6 +35,9 @@ def test_each_command_has_help_and_an_example_that_names_it(name: str, capsys: p
     assert run(name, "--help") == 0
     out = capsys.readouterr().out
     assert f"Usage: mcptasks {name}" in out
+    assert "list[" not in out
+    assert "]...]" not in out
+    assert "...}..." not in out
     example = out[out.index("Example:") :].splitlines()[1]
     assert f"mcptasks {name}" in example
 

@@ -114,6 +114,23 @@ class TestRunning:
         gateway.assignment = an_assignment("talk")
         assert "WARNING mine: [task-1] careful" in runner.run().err
 
+    def test_a_message_of_the_context_is_in_the_log_without_warnings(
+        self, runner: Runner, gateway: FakeGateway
+    ) -> None:
+        runner.module("""
+        from mcptasks import Context
+        @mcp.tool()
+        async def talk(ctx: Context) -> None:
+            await ctx.info("careful")
+            await ctx.warning("very careful")
+        """)
+        gateway.assignment = an_assignment("talk")
+        left = runner.run()
+        assert left.code == 0
+        assert "INFO    mcptasks.tool: [task-1] careful" in left.err
+        assert "WARNING mcptasks.tool: [task-1] very careful" in left.err
+        assert "eprecat" not in left.err
+
     def test_a_mebibyte_of_output_does_not_stop_the_tool(self, runner: Runner, gateway: FakeGateway) -> None:
         runner.module("""
         @mcp.tool()

@@ -19,7 +19,7 @@ from mcptasks_embedded.cluster import ClusterError
 
 
 def command(
-    modules: Annotated[list[str], typer.Argument(metavar="MODULE...", help=MODULES_HELP)],
+    modules: Annotated[list[str], typer.Argument(metavar="MODULE", help=MODULES_HELP)],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the MCP endpoint; 0 picks a free one.")] = 8000,
     host: Annotated[str, typer.Option(help="Address of the MCP endpoint.")] = "127.0.0.1",
 ) -> None:

@@ -15,7 +15,7 @@ from mcptasks.server.server_process import serve
 def command(
     modules: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODULE]...", help=MODULES_HELP),
+        typer.Argument(metavar="MODULE", help=MODULES_HELP),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address of the MCP endpoint.")] = None,
     port: Annotated[int | None, typer.Option(help="Port of the MCP endpoint; 0 picks a free one.")] = None,
