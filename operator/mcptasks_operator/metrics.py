@@ -99,33 +99,7 @@ class OperatorMetrics:
         self._seconds = make.histogram(
             "mcptasks_operator_reconcile_duration_seconds", "Time to work on one task once.", RECONCILE_BUCKETS
         )
-        make.table("mcptasks_tasks", "Tasks that there are, by phase. Told by the leader only.", "phase", state.phases)
-        make.gauge(
-            "mcptasks_operator_leader", "1 where this process leads.", lambda: 0.0 if state.work is None else 1.0
-        )
-        make.gauge(
-            "mcptasks_operator_queue_ready",
-            "Tasks that wait for a worker.",
-            state.of_work(lambda work: len(work.queue)),
-        )
-        make.gauge(
-            "mcptasks_operator_queue_busy", "Tasks that are worked on.", state.of_work(lambda work: work.queue.busy)
-        )
-        make.gauge(
-            "mcptasks_operator_queue_delayed",
-            "Tasks that wait for their time: a deadline, an expiry, a pause after an error.",
-            state.of_work(lambda work: work.queue.delayed),
-        )
-        make.gauge(
-            "mcptasks_operator_oldest_work_seconds",
-            "Age of the oldest work that is not done.",
-            state.of_work(lambda work: work.queue.oldest_seconds),
-        )
-        make.gauge(
-            "mcptasks_operator_silence_seconds",
-            "Time since the last resync of the leader, or the last look at the Lease of a process that stands by.",
-            state.silence,
-        )
+        _observe_state(make, state)
         process_metrics(make, "operator")
 
     def reconciled(self, outcome: str, seconds: float) -> None:
@@ -142,3 +116,30 @@ class OperatorMetrics:
         """The last Pod of an ended task is gone."""
         if task.phase is Phase.CANCELLED and task.status.finished_at is not None:
             self._gone.observe(max(0.0, (now - task.status.finished_at).total_seconds()))
+
+
+def _observe_state(make: Instruments, state: ProcessState) -> None:
+    """The metrics that are read from the process when they are asked for."""
+    make.table("mcptasks_tasks", "Tasks that there are, by phase. Told by the leader only.", "phase", state.phases)
+    make.gauge("mcptasks_operator_leader", "1 where this process leads.", lambda: 0.0 if state.work is None else 1.0)
+    make.gauge(
+        "mcptasks_operator_queue_ready",
+        "Tasks that wait for a worker.",
+        state.of_work(lambda work: len(work.queue)),
+    )
+    make.gauge("mcptasks_operator_queue_busy", "Tasks that are worked on.", state.of_work(lambda work: work.queue.busy))
+    make.gauge(
+        "mcptasks_operator_queue_delayed",
+        "Tasks that wait for their time: a deadline, an expiry, a pause after an error.",
+        state.of_work(lambda work: work.queue.delayed),
+    )
+    make.gauge(
+        "mcptasks_operator_oldest_work_seconds",
+        "Age of the oldest work that is not done.",
+        state.of_work(lambda work: work.queue.oldest_seconds),
+    )
+    make.gauge(
+        "mcptasks_operator_silence_seconds",
+        "Time since the last resync of the leader, or the last look at the Lease of a process that stands by.",
+        state.silence,
+    )
