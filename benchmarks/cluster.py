@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.finished import Finished  # noqa: E402
 from benchmarks.measure import CLIENTS, KeptClient, machine, printed, say, seconds, submit, summary  # noqa: E402
-from benchmarks.observer import Moment, Observer  # noqa: E402
+from benchmarks.observer import Moment, MomentObserver  # noqa: E402
 from benchmarks.usage import Usage, cpu_between, node_cpu, node_cpu_per, rss, usage_of  # noqa: E402
 from benchmarks.writes import AuditLog, per_task, writes_per_task  # noqa: E402
 from tests.e2e.cluster import ClusterDeployment, installed  # noqa: E402
@@ -59,7 +59,7 @@ class Benchmark:
 
     deployment: ClusterDeployment
     client: KeptClient
-    observer: Observer
+    observer: MomentObserver
     audit: AuditLog | None
 
     def latency(self, samples: int) -> dict[str, object]:
@@ -299,7 +299,7 @@ def run(arguments: argparse.Namespace, report: dict[str, object]) -> None:
     with contextmanager(installed)(arguments.kubeconfig) as deployment:
         version = json.loads(deployment.kubectl.run("version", "-o", "json"))
         report["kubernetes"] = version["serverVersion"]["gitVersion"]
-        with Observer(deployment.kubeconfig, deployment.namespace).watching() as observer:
+        with MomentObserver(deployment.kubeconfig, deployment.namespace).watching() as observer:
             audit = AuditLog(arguments.audit_log) if arguments.audit_log else None
             benchmark = Benchmark(deployment, KeptClient(deployment.endpoint), observer, audit)
             say("warming up")

@@ -37,7 +37,7 @@ class Moment(StrEnum):
 
 
 @dataclass
-class Observer:
+class MomentObserver:
     """Notes the first time, by `time.perf_counter`, at which each moment of each task could be seen."""
 
     kubeconfig: Path
@@ -78,7 +78,7 @@ class Observer:
             return dict(Counter(self._outcomes[task] for task in tasks if task in self._outcomes).most_common())
 
     @contextmanager
-    def watching(self) -> Iterator[Observer]:
+    def watching(self) -> Iterator[MomentObserver]:
         """Watch in a thread for as long as the context lasts."""
         loop = asyncio.new_event_loop()
         ready = threading.Event()

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from tests.support.kubeconfig import ApiServer
+from tests.support.kubeconfig import ApiConnection
 
 Json = dict[str, Any]
 
@@ -56,7 +56,7 @@ class Api:
     @classmethod
     def of(cls, kubeconfig: Path) -> Api:
         """`anonymous` is without the administrator's credentials, which would win over a token of the request."""
-        clients = (ApiServer.of(kubeconfig, anonymous=anonymous).client(30) for anonymous in (False, True))
+        clients = (ApiConnection.of(kubeconfig, anonymous=anonymous).client(30) for anonymous in (False, True))
         return cls(*clients)
 
     def request(self, method: str, path: str, body: Any = None, media: str = "application/json", **query: Any) -> Reply:

@@ -13,7 +13,7 @@ EVERY_SECONDS = 0.5
 NEVER = "1970-01-01T00:00:00Z"
 
 
-class Observer(PeriodicLook):
+class ClusterObserver(PeriodicLook):
     """Looks twice a second."""
 
     def __init__(self, api: ClusterApi) -> None:

@@ -14,7 +14,7 @@ import pytest
 from mcptasks.settings import Settings
 from tests.e2e.api import ClusterApi
 from tests.e2e.conftest import Deployment, Look
-from tests.e2e.observer import Observer
+from tests.e2e.observer import ClusterObserver
 from tests.e2e.periodic_look import PeriodicLook
 from tests.support.mcp import RawClient
 from tests.support.polling import eventually
@@ -69,7 +69,7 @@ def test_the_other_operator_takes_over_within_the_lease_time_and_does_nothing_tw
 ) -> None:
     settings = Settings()
     eventually("there is a leader", deployment.leader, 60)
-    with LeaseHistory(api) as history, Observer(api) as observer:
+    with LeaseHistory(api) as history, ClusterObserver(api) as observer:
         running = client.create("nap", {"seconds": 10})
         look.running(running)
         before = [client.create("add", {"a": n, "b": 1}, ttl=300_000) for n in range(5)]

@@ -10,7 +10,7 @@ from tests.e2e.api import ClusterApi
 from tests.e2e.cluster import IMAGE, ClusterDeployment
 from tests.e2e.conftest import Deployment, Look
 from tests.e2e.nodes import OtherNode
-from tests.e2e.observer import Observer
+from tests.e2e.observer import ClusterObserver
 from tests.e2e.task_failures import explained
 from tests.e2e.templates import node_templates
 from tests.support.kubectl import Kubectl
@@ -42,14 +42,14 @@ def other_node(emptied: OtherNode) -> Iterator[OtherNode]:
 
 
 @pytest.fixture
-def observer(deployment: Deployment) -> Iterator[Observer]:
-    with ClusterApi(deployment.kubeconfig, deployment.namespace) as api, Observer(api) as observer:
+def observer(deployment: Deployment) -> Iterator[ClusterObserver]:
+    with ClusterApi(deployment.kubeconfig, deployment.namespace) as api, ClusterObserver(api) as observer:
         yield observer
 
 
 @pytest.mark.timeout(900)
 def test_a_task_whose_node_does_not_answer_any_more_fails_and_is_not_run_again(
-    client: RawClient, look: Look, observer: Observer, other_node: OtherNode, kubectl: Kubectl
+    client: RawClient, look: Look, observer: ClusterObserver, other_node: OtherNode, kubectl: Kubectl
 ) -> None:
     """Its process may still run there, which nobody can know."""
     task_id = client.create("nap_there", {"seconds": 800})
@@ -70,7 +70,7 @@ def test_a_task_whose_node_does_not_answer_any_more_fails_and_is_not_run_again(
 
 @pytest.mark.timeout(900)
 def test_an_idempotent_task_whose_node_is_gone_runs_again_on_another_one(
-    client: RawClient, look: Look, observer: Observer, other_node: OtherNode, kubectl: Kubectl
+    client: RawClient, look: Look, observer: ClusterObserver, other_node: OtherNode, kubectl: Kubectl
 ) -> None:
     task_id = client.create("nap_there_first", {"seconds": 30})
     first = look.running(task_id, 120)
@@ -90,7 +90,7 @@ def test_an_idempotent_task_whose_node_is_gone_runs_again_on_another_one(
 
 @pytest.mark.timeout(900)
 def test_a_task_whose_node_is_gone_and_that_may_not_run_twice_fails(
-    client: RawClient, look: Look, observer: Observer, other_node: OtherNode, kubectl: Kubectl
+    client: RawClient, look: Look, observer: ClusterObserver, other_node: OtherNode, kubectl: Kubectl
 ) -> None:
     task_id = client.create("nap_there", {"seconds": 800})
     pod = look.running(task_id, 120)

@@ -14,7 +14,7 @@ from tests.e2e.api import ClusterApi
 from tests.e2e.cluster import ClusterDeployment
 from tests.e2e.conftest import LONG_ENOUGH_MS, Deployment, Look
 from tests.e2e.faults.patient_client import PatientClient
-from tests.e2e.observer import Observer
+from tests.e2e.observer import ClusterObserver
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
 from tests.support.polling import eventually
@@ -49,7 +49,7 @@ def many_tasks_once(
 ) -> None:
     """Create tasks, disturb them when some have ended, and find that each has run once and has one Job."""
     patient = PatientClient(client)
-    with ClusterApi(deployment.kubeconfig, deployment.namespace) as api, Observer(api) as observer:
+    with ClusterApi(deployment.kubeconfig, deployment.namespace) as api, ClusterObserver(api) as observer:
         with ThreadPoolExecutor(8) as pool:
             tasks = list(
                 pool.map(lambda n: patient.create("add_in_turn", {"a": n, "b": 1}, ttl=LONG_ENOUGH_MS), range(count))

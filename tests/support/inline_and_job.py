@@ -62,7 +62,7 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Call:
+class ComponentCall:
     """A request for a component: whoever presents the token makes it, with these HTTP headers."""
 
     component: Component
@@ -83,12 +83,12 @@ class _WithRequest(TaskDispatchContext):
     message_metadata: Any = None
 
 
-def inline(server: TaskServer[Any], call: Call, heard: Heard | None = None) -> str:
+def inline(server: TaskServer[Any], call: ComponentCall, heard: Heard | None = None) -> str:
     """What the server itself answers."""
     return asyncio.run(_inline(server, call, heard or Heard()))
 
 
-async def _inline(server: TaskServer[Any], call: Call, heard: Heard) -> str:
+async def _inline(server: TaskServer[Any], call: ComponentCall, heard: Heard) -> str:
     params = request_params(call.component.kind, call.component.name, call.arguments)
     params["_meta"] = {
         "io.modelcontextprotocol/logLevel": "debug",
@@ -118,7 +118,7 @@ async def _inline(server: TaskServer[Any], call: Call, heard: Heard) -> str:
     return _text({"result": result})
 
 
-def in_job(server: TaskServer[Any], call: Call, heard: Heard | None = None) -> str:
+def in_job(server: TaskServer[Any], call: ComponentCall, heard: Heard | None = None) -> str:
     """What a task comes to, as a client reads it. The server runs in Jobs only from then on."""
     outcome = outcome_in_job(server, assignment_of(call), heard)
     if isinstance(outcome, ErrorOutcome):
@@ -132,7 +132,7 @@ def in_job(server: TaskServer[Any], call: Call, heard: Heard | None = None) -> s
         return _error(INTERNAL_ERROR, INVALID_RESULT, None)
 
 
-def assignment_of(call: Call) -> Assignment:
+def assignment_of(call: ComponentCall) -> Assignment:
     """What the gateway would hand to the runner."""
     return an_assignment(
         "",

@@ -14,7 +14,7 @@ from tests.e2e.api import ClusterApi, task_of
 from tests.e2e.faults.model import Finding, Step, Verdict
 from tests.e2e.faults.patient_client import NoAnswerError, PatientClient, TaskUnknownError
 from tests.e2e.faults.stage import Staged
-from tests.e2e.observer import Observer
+from tests.e2e.observer import ClusterObserver
 
 END_SECONDS = 150.0
 GONE_SECONDS = 75.0
@@ -30,7 +30,7 @@ class Checks:
 
     api: ClusterApi
     client: PatientClient
-    observer: Observer
+    observer: ClusterObserver
 
     def end(self, staged: Staged) -> list[Finding]:
         """Wait for the task's end; what is wrong with it. A task that was expiring may be gone already."""

@@ -18,7 +18,7 @@ from tests.e2e.faults.components import Victim
 from tests.e2e.faults.model import Finding, Trial
 from tests.e2e.faults.patient_client import PatientClient
 from tests.e2e.faults.stage import Pace, Stage, Staged
-from tests.e2e.observer import Observer
+from tests.e2e.observer import ClusterObserver
 from tests.support.mcp import RawClient
 
 WATCHERS = 160
@@ -86,7 +86,7 @@ def matrix(
     """A matrix on the deployment, with that many tasks at each step of a round."""
     with ExitStack() as stack:
         api = stack.enter_context(ClusterApi(deployment.kubeconfig, deployment.namespace))
-        observer = stack.enter_context(Observer(api))
+        observer = stack.enter_context(ClusterObserver(api))
         client = PatientClient(RawClient(deployment.endpoint, timeout=TIMEOUT))
         stage = Stage(api, client, EMBEDDED_PACE if deployment.embedded else REAL_PACE, copies)
         pool = stack.enter_context(ThreadPoolExecutor(WATCHERS))

@@ -174,12 +174,12 @@ class GatewayWorld:
 
     # --- the runner's part ---
 
-    async def runner(self, task: JsonObject, **spec: Any) -> Runner:
+    async def runner(self, task: JsonObject, **spec: Any) -> GatewayCaller:
         """A new attempt: a Pod with its token. It has not called yet."""
         pod = await self.pod(task, **spec)
-        return Runner(self, pod, await self.token(pod))
+        return GatewayCaller(self, pod, await self.token(pod))
 
-    async def claimed(self, task: JsonObject) -> Runner:
+    async def claimed(self, task: JsonObject) -> GatewayCaller:
         """A new attempt that has fetched its assignment."""
         runner = await self.runner(task)
         assert (await runner.fetch()).status_code == 200
@@ -194,7 +194,7 @@ class GatewayWorld:
 
 
 @dataclass(frozen=True)
-class Runner:
+class GatewayCaller:
     """One attempt."""
 
     world: GatewayWorld
@@ -202,9 +202,9 @@ class Runner:
     token: str
     http: httpx2.AsyncClient | None = None
 
-    def at(self, http: httpx2.AsyncClient) -> Runner:
+    def at(self, http: httpx2.AsyncClient) -> GatewayCaller:
         """The same attempt with another gateway."""
-        return Runner(self.world, self.pod, self.token, http)
+        return GatewayCaller(self.world, self.pod, self.token, http)
 
     async def fetch(self) -> httpx2.Response:
         return await self.world.call("GET", ASSIGNMENT_PATH, self.token, http=self.http)

@@ -11,7 +11,7 @@ import pytest
 from mcptasks.kube.kinds import MCP_TASKS, PODS
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Phase, Reason
-from tests.integration.gateway.harness import GatewayWorld, Runner, code, result
+from tests.integration.gateway.harness import GatewayCaller, GatewayWorld, code, result
 
 pytestmark = pytest.mark.anyio
 
@@ -142,7 +142,7 @@ async def test_a_second_pod_waits_also_for_one_that_has_lost_its_job(world: Gate
     assert (await one.report(1)).status_code == 204
 
 
-async def twins(world: GatewayWorld, task: JsonObject) -> tuple[Runner, Runner]:
+async def twins(world: GatewayWorld, task: JsonObject) -> tuple[GatewayCaller, GatewayCaller]:
     """Two Pods whose creation times are the same, to the second."""
     runners = [await world.runner(task) for _ in range(20)]
     ages = [runner.pod["metadata"]["creationTimestamp"] for runner in runners]

@@ -24,7 +24,7 @@ from mcptasks.runner.gateway_client import GatewayClient, RetryPace
 from mcptasks.runner.outcome_encoding import encoded
 from mcptasks.settings import KIB, MIB, Settings
 from mcptasks.tasks.results import Results
-from tests.integration.gateway.harness import GatewayWorld, Runner, code, result
+from tests.integration.gateway.harness import GatewayCaller, GatewayWorld, code, result
 from tests.support.redis import running_redis
 
 pytestmark = pytest.mark.anyio
@@ -194,7 +194,7 @@ class TestOutcomes:
             assert (known.status.result is not None) is delivered
 
     @staticmethod
-    async def _deliver(runner: Runner, answers: list[httpx2.Response]) -> None:
+    async def _deliver(runner: GatewayCaller, answers: list[httpx2.Response]) -> None:
         answers.append(await runner.deliver(result()))
 
     async def test_a_result_whose_escapes_do_not_fit_the_object_fails_the_task(self, world: GatewayWorld) -> None:
@@ -269,7 +269,7 @@ class TestRedis:
             text = text_of(MIB)
             answers: list[int] = []
 
-            async def deliver(runner: Runner) -> None:
+            async def deliver(runner: GatewayCaller) -> None:
                 answers.append((await runner.deliver(result(text))).status_code)
 
             async with (

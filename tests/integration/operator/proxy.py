@@ -16,7 +16,7 @@ WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 @dataclass(frozen=True)
-class Call:
+class ProxiedRequest:
     """One request: its method, its path and its body."""
 
     method: str
@@ -29,7 +29,7 @@ class Call:
         return self.method in WRITES
 
 
-Fault = Callable[[Call], web.Response | None]
+Fault = Callable[[ProxiedRequest], web.Response | None]
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Proxy:
 
     cluster: EmbeddedClusterThread
     url: str = ""
-    calls: list[Call] = field(default_factory=list)
+    calls: list[ProxiedRequest] = field(default_factory=list)
     fault: Fault = lambda _call: None
     deaf: bool = False
     _session: aiohttp.ClientSession | None = None
@@ -54,7 +54,7 @@ class Proxy:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         assert self._session is not None
-        call = Call(request.method, request.path, dict(request.query), await request.read())
+        call = ProxiedRequest(request.method, request.path, dict(request.query), await request.read())
         self.calls.append(call)
         if (refusal := self.fault(call)) is not None:
             return refusal

@@ -17,7 +17,7 @@ from tests.integration.operator.harness import (
     kubeconfig_for,
     python,
 )
-from tests.integration.operator.proxy import Call, proxied
+from tests.integration.operator.proxy import ProxiedRequest, proxied
 from tests.support.polling import eventually_async
 
 pytestmark = pytest.mark.anyio
@@ -209,7 +209,7 @@ async def test_a_job_create_whose_answer_is_lost_makes_no_second_job(world: Oper
             await world.running(name)
         job = await world.job(name)
 
-        def hide_jobs(call: Call) -> web.Response | None:
+        def hide_jobs(call: ProxiedRequest) -> web.Response | None:
             if call.method == "GET" and call.path.endswith("/jobs"):
                 empty = {"kind": "JobList", "apiVersion": "batch/v1", "metadata": {"resourceVersion": "1"}, "items": []}
                 return web.json_response(empty)
@@ -245,7 +245,7 @@ async def test_an_error_in_a_watch_ends_the_operator_so_that_it_is_restarted(
 ) -> None:
     error = {"type": "ERROR", "object": {"kind": "Status", "code": 500, "message": "etcdserver: request timed out"}}
 
-    def break_watch(call: Call) -> web.Response | None:
+    def break_watch(call: ProxiedRequest) -> web.Response | None:
         return web.json_response(error) if call.query.get("watch") == "true" and "mcptasks" in call.path else None
 
     async with proxied(world.cluster) as proxy:

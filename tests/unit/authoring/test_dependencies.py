@@ -35,7 +35,7 @@ from mcptasks import (
 from mcptasks.gateway.contract import FailureOutcome
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Component, ComponentKind, Reason
-from tests.support.inline_and_job import Call, Heard, assignment_of, in_job, inline, outcome_in_job
+from tests.support.inline_and_job import ComponentCall, Heard, assignment_of, in_job, inline, outcome_in_job
 
 PLACES = pytest.mark.parametrize("run", [inline, in_job])
 Run = Callable[..., str]
@@ -126,8 +126,8 @@ NAMES = {
 }
 
 
-def call(arguments: JsonObject | None = None, kind: ComponentKind = ComponentKind.TOOL, **more: Any) -> Call:
-    return Call(Component(kind=kind, name=NAMES[kind]), arguments or {}, **more)
+def call(arguments: JsonObject | None = None, kind: ComponentKind = ComponentKind.TOOL, **more: Any) -> ComponentCall:
+    return ComponentCall(Component(kind=kind, name=NAMES[kind]), arguments or {}, **more)
 
 
 def text_of(answer: str) -> str:
@@ -548,7 +548,7 @@ def test_a_nested_call_has_dependencies_of_its_own() -> None:
         LOG.append("outer")
         return a
 
-    inline(mcp, Call(Component(name="outer")))
+    inline(mcp, ComponentCall(Component(name="outer")))
     assert LOG == ["open generated", "open generated", "inner", "close generated", "outer", "close generated"]
 
 

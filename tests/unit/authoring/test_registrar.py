@@ -14,7 +14,7 @@ from mcp.server.mcpserver import Context, MCPServer
 
 from mcptasks import DeclarationError, Depends, TaskConfig, TaskServer
 from mcptasks.model.task import Component, ComponentKind
-from tests.support.inline_and_job import Call, in_job, inline
+from tests.support.inline_and_job import ComponentCall, in_job, inline
 from tests.unit.authoring.task_configs import config_of
 
 TOOL = ComponentKind.TOOL
@@ -70,7 +70,7 @@ def main(prefix: str = "geo", tasks: Any = None) -> TaskServer[Any]:
 def test_a_mounted_component_runs_under_its_prefix_with_its_own_lifespan(
     run: Callable[..., str], kind: ComponentKind, name: str, text: str
 ) -> None:
-    assert json.dumps(text) in run(main(), Call(Component(kind=kind, name=name)))
+    assert json.dumps(text) in run(main(), ComponentCall(Component(kind=kind, name=name)))
 
 
 def test_none_inherits_from_the_outer_server_and_all_else_stays() -> None:
@@ -82,8 +82,8 @@ def test_none_inherits_from_the_outer_server_and_all_else_stays() -> None:
 def test_servers_are_mounted_on_mounted_servers() -> None:
     outer: TaskServer[Any] = TaskServer("outer")
     outer.mount(main(), "a")
-    assert "blue with the maps' state" in inline(outer, Call(Component(name="a_geo_draw")))
-    assert "the main state" in inline(outer, Call(Component(name="a_own")))
+    assert "blue with the maps' state" in inline(outer, ComponentCall(Component(name="a_geo_draw")))
+    assert "the main state" in inline(outer, ComponentCall(Component(name="a_own")))
 
 
 def test_what_is_added_and_removed_later_is_served_and_gone() -> None:

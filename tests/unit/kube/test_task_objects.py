@@ -23,7 +23,7 @@ def task(version: int, *, uid: str = "u", **status: Any) -> JsonObject:
     return {"metadata": metadata, "spec": {"component": {"name": "t"}}, "status": status}
 
 
-class ApiServer:
+class TaskApiServer:
     """Has one task; refuses the first patches with the given errors."""
 
     def __init__(self, item: JsonObject, *refusals: KubeError) -> None:
@@ -41,7 +41,7 @@ class ApiServer:
         return self.item | {"status": body["status"]}
 
 
-async def write(api: ApiServer, known: JsonObject) -> JsonObject:
+async def write(api: TaskApiServer, known: JsonObject) -> JsonObject:
     """Count attempts one up, unless the task has ended."""
 
     def change(task: McpTask) -> JsonObject | None:
@@ -51,36 +51,36 @@ async def write(api: ApiServer, known: JsonObject) -> JsonObject:
 
 
 async def test_a_change_names_the_version_that_it_was_made_from() -> None:
-    api = ApiServer(task(3))
+    api = TaskApiServer(task(3))
     await write(api, task(2))
     assert api.patches == [{"status": {"attempts": 1}, "metadata": {"uid": "u", "resourceVersion": "2"}}]
 
 
 async def test_after_a_conflict_the_change_is_made_anew_from_what_is_there() -> None:
-    api = ApiServer(task(3, attempts=7), CONFLICT)
+    api = TaskApiServer(task(3, attempts=7), CONFLICT)
     assert (await write(api, task(2)))["status"] == {"attempts": 8}
     assert [patch["metadata"]["resourceVersion"] for patch in api.patches] == ["2", "3"]
 
 
 async def test_a_task_that_has_ended_meanwhile_is_given_as_it_is() -> None:
-    api = ApiServer(task(3, phase="failed"), INVALID)
+    api = TaskApiServer(task(3, phase="failed"), INVALID)
     assert (await write(api, task(2)))["status"] == {"phase": "failed"}
 
 
 async def test_a_change_that_is_really_invalid_is_an_error() -> None:
     with pytest.raises(InvalidError):
-        await write(ApiServer(task(3), INVALID), task(2))
+        await write(TaskApiServer(task(3), INVALID), task(2))
 
 
 async def test_another_task_of_the_same_name_is_left_alone() -> None:
-    api = ApiServer(task(3, uid="another"), CONFLICT)
+    api = TaskApiServer(task(3, uid="another"), CONFLICT)
     with pytest.raises(ConflictError, match="replaced by another"):
         await write(api, task(2))
     assert len(api.patches) == 1
 
 
 async def test_it_gives_up_where_others_keep_writing() -> None:
-    api = ApiServer(task(3), *[CONFLICT] * MAX_CONFLICTS)
+    api = TaskApiServer(task(3), *[CONFLICT] * MAX_CONFLICTS)
     with pytest.raises(ConflictError, match="too many others"):
         await write(api, task(2))
 

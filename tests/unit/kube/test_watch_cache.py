@@ -25,7 +25,7 @@ def task(version: int) -> JsonObject:
 
 
 @dataclass
-class ApiServer:
+class WatchedApiServer:
     """Lists one task of version 5; its watch brings what is put into `events`."""
 
     events: asyncio.Queue[WatchEvent] = field(default_factory=asyncio.Queue)
@@ -39,12 +39,12 @@ class ApiServer:
 
 
 @pytest.fixture
-async def api() -> ApiServer:
-    return ApiServer()
+async def api() -> WatchedApiServer:
+    return WatchedApiServer()
 
 
 @pytest.fixture
-async def cache(api: ApiServer) -> AsyncIterator[WatchCache]:
+async def cache(api: WatchedApiServer) -> AsyncIterator[WatchCache]:
     cache = WatchCache(cast(KubeClient, api), MCP_TASKS, "ns")
     watching = asyncio.create_task(cache.run())
     await cache.synced.wait()
@@ -54,7 +54,7 @@ async def cache(api: ApiServer) -> AsyncIterator[WatchCache]:
         await watching
 
 
-async def test_a_write_is_not_echoed_before_the_watch_has_brought_it(api: ApiServer, cache: WatchCache) -> None:
+async def test_a_write_is_not_echoed_before_the_watch_has_brought_it(api: WatchedApiServer, cache: WatchCache) -> None:
     cache.add(task(7))
     waiting = asyncio.create_task(cache.echoed(task(7), FOR_EVER))
     api.events.put_nowait(WatchEvent("MODIFIED", task(6)))
@@ -67,7 +67,7 @@ async def test_a_write_is_not_echoed_before_the_watch_has_brought_it(api: ApiSer
 
 
 @pytest.mark.parametrize("kind", ["MODIFIED", "DELETED"])
-async def test_what_comes_after_a_write_echoes_it_too(api: ApiServer, cache: WatchCache, kind: str) -> None:
+async def test_what_comes_after_a_write_echoes_it_too(api: WatchedApiServer, cache: WatchCache, kind: str) -> None:
     cache.add(task(7))
     api.events.put_nowait(WatchEvent(kind, task(9)))
     await cache.echoed(task(7), FOR_EVER)

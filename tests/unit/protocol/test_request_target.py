@@ -14,7 +14,7 @@ from mcptasks import TaskServer
 from mcptasks.authoring.server_catalogue import ServerCatalogue
 from mcptasks.model.task import Component, ComponentKind
 from mcptasks.protocol.request_target import Sought, target_of, with_target
-from tests.support.inline_and_job import Call, inline
+from tests.support.inline_and_job import ComponentCall, inline
 
 TOOL = ComponentKind.TOOL
 
@@ -81,9 +81,9 @@ def test_a_middleware_that_renames_the_tool_has_the_new_one_checked_and_run() ->
     async def new(ctx: Context[Any, Any]) -> str:
         return "new"
 
-    assert '"new"' in inline(mcp, Call(Component(name="old")))
+    assert '"new"' in inline(mcp, ComponentCall(Component(name="old")))
     assert "'ctx' of tool 'new' is filled in by the server" in inline(
-        mcp, Call(Component(name="old"), arguments={"ctx": 1})
+        mcp, ComponentCall(Component(name="old"), arguments={"ctx": 1})
     )
 
 
@@ -98,4 +98,4 @@ def test_a_tool_that_calls_another_one_within_its_request_calls_that_one() -> No
     async def outer(ctx: Context[Any, Any]) -> str:
         return str(await mcp.call_tool("inner", {"word": "x"}, ctx))
 
-    assert "inner x" in inline(mcp, Call(Component(name="outer")))
+    assert "inner x" in inline(mcp, ComponentCall(Component(name="outer")))

@@ -10,7 +10,7 @@ import pytest
 
 from mcptasks.model.task import Component, ComponentKind
 from tests.e2e import returns
-from tests.support.inline_and_job import Call, in_job, inline
+from tests.support.inline_and_job import ComponentCall, in_job, inline
 
 ARGUMENTS: dict[str, dict[str, Any]] = {"needs_an_int": {"n": "secret"}, "several_messages": {"topic": "whales"}}
 
@@ -31,7 +31,8 @@ def calls() -> list[Any]:
     components = [*tools, *prompts, *resources, template]
     return [
         pytest.param(
-            Call(component, ARGUMENTS.get(component.name, {}), version=version), id=f"{component.name}-{version}"
+            ComponentCall(component, ARGUMENTS.get(component.name, {}), version=version),
+            id=f"{component.name}-{version}",
         )
         for component in components
         for version in ("2025-11-25", "2026-07-28")
@@ -39,7 +40,7 @@ def calls() -> list[Any]:
 
 
 @pytest.mark.parametrize("call", calls())
-def test_a_task_has_the_bytes_of_an_inline_call(call: Call) -> None:
+def test_a_task_has_the_bytes_of_an_inline_call(call: ComponentCall) -> None:
     assert in_job(IN_JOB, call) == inline(returns.mcp, call)
 
 
