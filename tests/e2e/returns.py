@@ -92,12 +92,8 @@ def written(path: Path) -> Path:
     return path
 
 
-def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
-    """The server, afresh."""
-    mcp: TaskServer[Any] = TaskServer("returns", tasks=TaskConfig(poll_interval=0.2), lifespan=alive)
+def _add_primitives(mcp: TaskServer[Any]) -> None:
     tool = mcp.tool()
-
-    # Primitives
 
     @tool
     def a_str() -> str:
@@ -131,6 +127,10 @@ def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
     def an_unstructured_nan() -> Any:
         return [math.nan, -math.inf]
 
+
+def _add_values_that_json_has_as_text(mcp: TaskServer[Any]) -> None:
+    tool = mcp.tool()
+
     @tool
     def some_bytes() -> bytes:
         return b"bytes"
@@ -159,7 +159,9 @@ def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
     def an_enum() -> Colour:
         return Colour.RED
 
-    # Containers
+
+def _add_containers(mcp: TaskServer[Any]) -> None:
+    tool = mcp.tool()
 
     @tool
     def a_dict() -> dict[str, int]:
@@ -180,6 +182,10 @@ def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
     @tool
     def a_set() -> set[int]:
         return {7}
+
+
+def _add_empty_and_nested(mcp: TaskServer[Any]) -> None:
+    tool = mcp.tool()
 
     @tool
     def an_empty_list() -> list[str]:
@@ -205,7 +211,9 @@ def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
     def unannotated():  # type: ignore[no-untyped-def]
         return ["x", 1]
 
-    # Models
+
+def _add_models(mcp: TaskServer[Any]) -> None:
+    tool = mcp.tool()
 
     @tool
     def a_model() -> Row:
@@ -231,7 +239,9 @@ def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
     def a_dataclass() -> Segment:
         return Segment("s", (1, 2))
 
-    # Unions
+
+def _add_unions(mcp: TaskServer[Any]) -> None:
+    tool = mcp.tool()
 
     @tool
     def a_union_str() -> str | int:
@@ -253,7 +263,9 @@ def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
     def a_union_of_models() -> Row | Segment:
         return Segment("s", (1, 2))
 
-    # Content
+
+def _add_media(mcp: TaskServer[Any]) -> None:
+    tool = mcp.tool()
 
     @tool
     def an_image() -> Image:
@@ -287,6 +299,10 @@ def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
     @tool
     def a_missing_file(folder: Path = Depends(a_folder)) -> Image:
         return Image(path=folder / "missing.png")
+
+
+def _add_content(mcp: TaskServer[Any]) -> None:
+    tool = mcp.tool()
 
     @tool
     def text_content() -> TextContent:
@@ -328,6 +344,10 @@ def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
     def a_whole_result_with_a_schema() -> Annotated[CallToolResult, Point]:
         return CallToolResult(content=[], structured_content={"x": 1})
 
+
+def _add_other_functions(mcp: TaskServer[Any]) -> None:
+    tool = mcp.tool()
+
     @tool
     async def asynchronous() -> list[int]:
         return [1, 2]
@@ -350,7 +370,9 @@ def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
         progress.set_message("done")
         return str(ctx.request_context.lifespan_context)
 
-    # Failures
+
+def _add_failures(mcp: TaskServer[Any]) -> None:
+    tool = mcp.tool()
 
     @tool
     def a_tool_error() -> str:
@@ -380,8 +402,8 @@ def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
     def needs_an_int(n: int) -> int:
         return n
 
-    # Prompts
 
+def _add_prompts(mcp: TaskServer[Any]) -> None:
     prompt = mcp.prompt()
 
     @prompt
@@ -408,8 +430,8 @@ def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
     def a_refusing_prompt() -> str:
         raise MCPError(code=-32051, message="no", data=[1])
 
-    # Resources
 
+def _add_resources(mcp: TaskServer[Any]) -> None:
     @mcp.resource("returns://text", mime_type="text/markdown")
     def a_text() -> str:
         return "# text ☃"
@@ -434,6 +456,22 @@ def make() -> TaskServer[Any]:  # noqa: C901 - a list of cases
     def a_refusing_resource() -> str:
         raise ResourceError("this cannot be read")
 
+
+def make() -> TaskServer[Any]:
+    """The server, afresh."""
+    mcp: TaskServer[Any] = TaskServer("returns", tasks=TaskConfig(poll_interval=0.2), lifespan=alive)
+    _add_primitives(mcp)
+    _add_values_that_json_has_as_text(mcp)
+    _add_containers(mcp)
+    _add_empty_and_nested(mcp)
+    _add_models(mcp)
+    _add_unions(mcp)
+    _add_media(mcp)
+    _add_content(mcp)
+    _add_other_functions(mcp)
+    _add_failures(mcp)
+    _add_prompts(mcp)
+    _add_resources(mcp)
     return mcp
 
 

@@ -199,35 +199,37 @@ def test_only_a_true_trace_parent_reaches_the_environment(traceparent: str, expe
     assert env(runner(pod_spec(task=task))).get("TRACEPARENT") == expected
 
 
+FULL_TEMPLATE: JsonObject = {
+    "metadata": {"annotations": {"team": "ml"}},
+    "spec": {
+        "serviceAccountName": "reader",
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": True,
+        "terminationGracePeriodSeconds": 5,
+        "nodeSelector": {"gpu": "yes"},
+        "someFieldOfTheFuture": {"deep": [1, 2]},
+        "securityContext": {"runAsUser": 1000, "fsGroup": 7, "seccompProfile": {"type": "Localhost"}},
+        "volumes": [{"name": "data", "emptyDir": {}}],
+        "containers": [
+            {
+                "name": "runner",
+                "image": "x/gpu:1",
+                "command": ["tool"],
+                "env": [{"name": "A", "value": "b"}, {"name": "MCPTASKS_GATEWAY_URL", "value": "http://other"}],
+                "resources": {"limits": {"nvidia.com/gpu": 1}},
+                "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+                "terminationMessagePolicy": "File",
+                "securityContext": {"readOnlyRootFilesystem": False, "capabilities": {"drop": ["NET_RAW"]}},
+            }
+        ],
+    },
+}
+
+
 def test_what_the_template_says_stays() -> None:
-    pod = {
-        "metadata": {"annotations": {"team": "ml"}},
-        "spec": {
-            "serviceAccountName": "reader",
-            "automountServiceAccountToken": True,
-            "enableServiceLinks": True,
-            "terminationGracePeriodSeconds": 5,
-            "nodeSelector": {"gpu": "yes"},
-            "someFieldOfTheFuture": {"deep": [1, 2]},
-            "securityContext": {"runAsUser": 1000, "fsGroup": 7, "seccompProfile": {"type": "Localhost"}},
-            "volumes": [{"name": "data", "emptyDir": {}}],
-            "containers": [
-                {
-                    "name": "runner",
-                    "image": "x/gpu:1",
-                    "command": ["tool"],
-                    "env": [{"name": "A", "value": "b"}, {"name": "MCPTASKS_GATEWAY_URL", "value": "http://other"}],
-                    "resources": {"limits": {"nvidia.com/gpu": 1}},
-                    "volumeMounts": [{"name": "data", "mountPath": "/data"}],
-                    "terminationMessagePolicy": "File",
-                    "securityContext": {"readOnlyRootFilesystem": False, "capabilities": {"drop": ["NET_RAW"]}},
-                }
-            ],
-        },
-    }
-    before = copy.deepcopy(pod)
+    pod = copy.deepcopy(FULL_TEMPLATE)
     made = job(pod)["spec"]["template"]
-    assert pod == before, "the template itself is not changed"
+    assert pod == FULL_TEMPLATE, "the template itself is not changed"
     spec, container = made["spec"], runner(made["spec"])
     assert made["metadata"]["annotations"]["team"] == "ml"
     assert spec["serviceAccountName"] == "reader"
