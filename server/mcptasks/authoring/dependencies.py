@@ -10,6 +10,7 @@ No caller sees them in a schema, and none can give them.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
@@ -253,6 +254,36 @@ def TokenClaim(name: str) -> Any:
 def needs_context(fn: Callable[..., Any]) -> bool:
     """Whether the function depends on `CurrentContext()`, by itself or by way of a factory."""
     return any(map(_needs_context, get_dependency_parameters(fn).values()))
+
+
+def refuse_unfillable(label: str, fn: Callable[..., Any]) -> None:
+    """Raises DeclarationError where a factory that the function depends on has parameters that nothing fills in."""
+    for name, dependency in get_dependency_parameters(fn).items():
+        _refuse_unfillable(f"{label}: parameter {name!r}", dependency)
+
+
+def _refuse_unfillable(where: str, dependency: object) -> None:
+    factory: Any = getattr(dependency, "factory", None)
+    if not isinstance(factory, Factory):
+        return
+    given = getattr(dependency, "bindings", {})
+    own = get_dependency_parameters(factory)
+    name = function_name(factory.fn)
+    parameters = inspect.signature(factory).parameters.values()
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    for parameter in parameters:
+        optional = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+        filled = parameter.name in given or parameter.name in own
+        if not optional and not filled and parameter.default is parameter.empty:
+            raise DeclarationError(
+                f"{where} depends on {name}(), and nothing fills in its parameter {str(parameter)!r}: give it a "
+                f"default, a dependency such as Depends(...) or CurrentContext(), or a value in "
+                f"Depends({name}, {parameter.name}=...)"
+            )
+    if not takes_all and (unknown := sorted(given.keys() - {parameter.name for parameter in parameters})):
+        raise DeclarationError(f"{where}: {name}() has no parameter {unknown[0]!r}, which Depends({name}, ...) gives")
+    for inner_name, inner in {**own, **given}.items():
+        _refuse_unfillable(f"{where}: {inner_name!r} of {name}()", inner)
 
 
 def _needs_context(dependency: object) -> bool:

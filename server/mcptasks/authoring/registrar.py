@@ -5,10 +5,14 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+from mcp.server.mcpserver.exceptions import InvalidSignature
+from pydantic import PydanticUserError
+
+from mcptasks.authoring.annotations import unusable_annotation
 from mcptasks.authoring.arguments import arguments_model, refuse_injected_in_uri
 from mcptasks.authoring.component_sources import ComponentSource, prefixed_name
 from mcptasks.authoring.declarations import Declarations, Declared, label_of, place_of
-from mcptasks.authoring.dependencies import needs_context
+from mcptasks.authoring.dependencies import needs_context, refuse_unfillable
 from mcptasks.authoring.injected_parameters import injected_names, without_injected
 from mcptasks.model.task import ComponentKind
 from mcptasks.model.task_config import DeclarationError, TaskConfig, TaskConfigError, TaskOption, resolve
@@ -60,9 +64,19 @@ class Registrar:
         place = place_of(fn)
         self.declarations.refuse_second(kind, name, place)
         injected = frozenset() if fn is None else injected_names(fn)
+        if fn is not None:
+            refuse_unfillable(label_of(kind, name), fn)
         if kind is ComponentKind.RESOURCE_TEMPLATE:
             refuse_injected_in_uri(name, injected)
-        visible = _no_function if fn is None else without_injected(fn)
+        try:
+            visible = _no_function if fn is None else without_injected(fn)
+            model = None if fn is None or kind in _MODELLED_BY_SDK else arguments_model(visible)
+            source.register(self._sdk, visible)
+        except _ANNOTATION_ERRORS as error:
+            why = None if fn is None or _is_clear(error) else unusable_annotation(fn, injected)
+            if why is None:
+                raise
+            raise DeclarationError(f"{label_of(kind, name)}: {why}") from error
         declared = Declared(
             kind=kind,
             name=name,
@@ -73,10 +87,9 @@ class Registrar:
             is_async=source.is_async,
             injected=injected,
             needs_context=fn is not None and needs_context(fn),
-            model=None if fn is None or kind in _MODELLED_BY_SDK else arguments_model(visible),
+            model=model,
             home=home or self.server,
         )
-        source.register(self._sdk, visible)
         self.declarations.add(declared)
         for registrar, prefix in self._outer:
             registrar._repeat(declared, prefix)
@@ -118,6 +131,15 @@ class Registrar:
 
     def _repeat(self, declared: Declared, prefix: str) -> None:
         self.declare(declared.source.under(prefix), declared.option, declared.home)
+
+
+_ANNOTATION_ERRORS = (InvalidSignature, PydanticUserError, DeclarationError, NameError, TypeError, AttributeError)
+"""What functions with annotations that cannot be used end in, somewhere in the libraries."""
+
+
+def _is_clear(error: Exception) -> bool:
+    """Whether the SDK has said which parameter is wrong, and why."""
+    return isinstance(error, InvalidSignature) and str(error).startswith("Parameter ")
 
 
 _MODELLED_BY_SDK = frozenset({ComponentKind.TOOL, ComponentKind.RESOURCE})
