@@ -156,7 +156,7 @@ class StatelessDialect:
             try:
                 await retry(partial(self._update, state.task_id, {request.key: response}))
             except McpError:
-                del answered[request.key]  # The question stays, and whoever waits next is asked anew.
+                del answered[request.key]  # The question stays, and whoever waits next is asked again.
                 raise
         return bool(unanswered)
 

@@ -64,7 +64,7 @@ class ServerRequests:
         try:
             await self.respond({"id": message["id"], **response})
         except McpError as refusal:
-            # The question stays. Whoever waits is told, and the next one to wait is asked anew.
+            # The question stays. Whoever waits is told, and the next one to wait is asked again.
             self._answers.pop(key, None)
             logger.warning("the answer to %s was refused: %s", message.get("method"), refusal)
             if hints is not None:
