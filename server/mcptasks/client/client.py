@@ -29,6 +29,7 @@ from mcptasks.client.protocol.streamable_http import HttpTransport
 from mcptasks.client.task_handles import PromptTask, ResourceTask, Task, ToolTask
 from mcptasks.client.task_observer import Observer
 from mcptasks.client.task_state import ProgressCallback, TaskState
+from mcptasks.loopback import direct
 from mcptasks.model.base import JsonObject
 from mcptasks.protocol.versions import ProtocolChoice
 
@@ -364,6 +365,7 @@ class Client:
             # Every task that is followed holds a connection.
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
             follow_redirects=True,
+            mounts=direct(self.url),
         )
 
 

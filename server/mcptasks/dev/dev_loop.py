@@ -87,6 +87,7 @@ class DevLoop:
         stack = LocalStack(replace(self.config, on_output=self._print_output))
         await asyncio.to_thread(stack.open, start=False)
         tail = LogTail(stack.supervisor.log_file(SERVER), self.terminal.note)
+        stopping = asyncio.create_task(self._end_waits(stack))
         try:
             async with _changes(directories, self.stop) as changes:
                 await self._start(stack, tail)
@@ -98,8 +99,17 @@ class DevLoop:
                     while names := await changes.get():
                         self.terminal.note(f"{', '.join(names)} changed: restarting the server")
                         await self._restart(stack, tail)
+        except ProcessError:
+            if not self.stop.is_set():
+                raise
         finally:
+            stopping.cancel()
             await asyncio.to_thread(stack.close)
+
+    async def _end_waits(self, stack: LocalStack) -> None:
+        """Whoever ends the program does not wait until something is ready."""
+        await self.stop.wait()
+        stack.supervisor.give_up_waiting()
 
     async def _start(self, stack: LocalStack, tail: LogTail) -> None:
         await asyncio.to_thread(stack.start, "operator", ready_seconds=None)

@@ -65,12 +65,14 @@ class Supervisor:
     _leash: tuple[int, int] | None = field(default=None, init=False)
     _wanted: set[str] = field(default_factory=set, init=False)
     _ready_once: set[str] = field(default_factory=set, init=False)
+    _giving_up: threading.Event = field(default_factory=threading.Event, init=False)
     _closing: threading.Event = field(default_factory=threading.Event, init=False)
     _restarter: threading.Thread | None = field(default=None, init=False)
 
     def __enter__(self) -> Self:
         self._leash = os.pipe()
         self._closing.clear()
+        self._giving_up.clear()
         self._restarter = threading.Thread(target=self._restart_ended, name="mcptasks-supervisor", daemon=True)
         self._restarter.start()
         return self
@@ -138,8 +140,13 @@ class Supervisor:
                     raise ProcessError(self._with_log(name, f"{name} ended with {_ending(code)}"), code)
                 if time.monotonic() > give_up_at:
                     raise ProcessError(self._with_log(name, f"{name} is not ready after {seconds:g} s"))
-                time.sleep(POLL_SECONDS)
+                if self._giving_up.wait(POLL_SECONDS):
+                    raise ProcessError(f"{name} is not ready, and nobody waits for it any more")
         self._ready_once.add(name)
+
+    def give_up_waiting(self) -> None:
+        """End all waits for processes that are not ready, now and from now on, with ProcessError."""
+        self._giving_up.set()
 
     def stop(self, name: str, seconds: float = STOP_SECONDS) -> None:
         """End the process with SIGTERM, after `seconds` with SIGKILL."""

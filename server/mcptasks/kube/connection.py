@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from mcptasks.kube.errors import UnavailableError, from_status
+from mcptasks.loopback import is_loopback
 from mcptasks.model.base import JsonObject
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ class ApiConnection:
             headers={"User-Agent": self.user_agent, "Accept": "application/json", **headers},
             read_bufsize=READ_BUFFER_BYTES,
             proxy=self.configuration.proxy,
-            trust_env=True,
+            # A proxy that the kubeconfig names is meant; one of the environment is not meant for this machine.
+            trust_env=not is_loopback(self.host),
         )
 
     def _ssl_context(self) -> ssl.SSLContext | bool:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -87,6 +88,17 @@ def test_a_signal_ends_everything_and_leaves_nothing(server: Path, number: signa
             call.send(signal.SIGKILL)
     assert gone(processes)
     assert not kubeconfig.parent.exists()
+
+
+def test_a_signal_while_it_starts_ends_it_at_once(tmp_path: Path, end: Path) -> None:
+    server = tmp_path / "server.py"
+    server.write_text(f"import time\nfrom pathlib import Path\nPath({str(end)!r}).touch()\ntime.sleep(50)\n")
+    with running("dev", str(server), "--port", "0") as dev:
+        eventually("the server starts", end.exists)
+        before = time.monotonic()
+        dev.process.send_signal(signal.SIGTERM)
+        assert dev.end() == 0
+        assert time.monotonic() - before < 20
 
 
 def test_a_module_that_cannot_be_imported_is_tried_again_when_it_changes(server: Path, cli: Cli) -> None:

@@ -1,0 +1,28 @@
+"""Which addresses are this machine itself: what goes there never goes through a proxy."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL's host is this machine: a loopback address, `localhost` or a name below it (RFC 6761)."""
+    try:
+        host = (urlsplit(url).hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def direct(url: str) -> dict[str, None]:
+    """`mounts` of an httpx2 client by which requests to this machine go around the proxies of the environment."""
+    if not is_loopback(url):
+        return {}
+    host = urlsplit(url).hostname or ""
+    return {f"all://[{host}]" if ":" in host else f"all://{host}": None}

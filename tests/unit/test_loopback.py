@@ -1,0 +1,95 @@
+"""Traffic to this machine goes around the proxies of the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from kubernetes.aio.client import Configuration
+
+from mcptasks.client import Client
+from mcptasks.dev.supervisor import ProcessError, ProcessSpec, Supervisor
+from mcptasks.kube.connection import ApiConnection
+from mcptasks.loopback import direct, is_loopback
+from mcptasks.server.auth.jwks_cache import fetch
+from tests.unit.client.fake_server import FakeServer, serving
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, NOWHERE)
+        monkeypatch.setenv(name.lower(), NOWHERE)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://127.0.0.1:8000/mcp", True),
+        ("https://127.9.9.9", True),
+        ("https://[::1]:6443", True),
+        ("http://LOCALHOST:1", True),
+        ("http://api.localhost.", True),
+        ("http://10.0.0.1", False),
+        ("http://localhost.example.com", False),
+        ("https://[2001:db8::1]", False),
+        ("http://[", False),
+        ("", False),
+    ],
+)
+def test_this_machine_has_many_names(url: str, expected: bool) -> None:
+    assert is_loopback(url) is expected
+    assert bool(direct(url)) is expected
+
+
+@pytest.mark.usefixtures("proxied")
+def test_the_client_goes_to_loopback_directly() -> None:
+    async def call(url: str) -> str:
+        async with Client(url) as client:
+            return (await client.call_tool("work")).text
+
+    with serving(FakeServer()) as server:
+        assert asyncio.run(call(server.url)) == "done"
+        assert asyncio.run(call(server.url.replace("127.0.0.1", "localhost"))) == "done"
+
+
+@pytest.mark.usefixtures("proxied")
+def test_the_api_server_and_an_issuer_on_loopback_are_reached_directly() -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response({"kind": "Status"})
+
+    async def ask() -> object:
+        app = web.Application()
+        app.router.add_get("/version", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        connection = ApiConnection(Configuration(host=url), "test")
+        connection.open()
+        try:
+            assert await fetch(f"{url}/version") == b'{"kind": "Status"}'
+            return await connection.json("GET", "/version")
+        finally:
+            await connection.aclose()
+            await runner.cleanup()
+
+    assert asyncio.run(ask()) == {"kind": "Status"}
+
+
+def test_nobody_has_to_wait_for_what_is_not_ready(tmp_path: Path) -> None:
+    with Supervisor(tmp_path) as supervisor:
+        supervisor.add(ProcessSpec("sleeper", "timeit", ("-n1", "-r1", "import time; time.sleep(60)"), {}, NOWHERE))
+        threading.Timer(0.5, supervisor.give_up_waiting).start()
+        before = time.monotonic()
+        with pytest.raises(ProcessError, match="nobody waits for it any more"):
+            supervisor.start("sleeper")
+        assert time.monotonic() - before < 15
