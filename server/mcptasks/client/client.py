@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import json
+import logging
 import weakref
 from collections import deque
 from collections.abc import Mapping
@@ -31,10 +32,12 @@ from mcptasks.client.task_observer import Observer
 from mcptasks.client.task_state import ProgressCallback, TaskState
 from mcptasks.loopback import direct
 from mcptasks.model.base import JsonObject
-from mcptasks.protocol.versions import ProtocolChoice
+from mcptasks.protocol.versions import TAKES_TTL, ProtocolChoice
 
 R = TypeVar("R")
 T = TypeVar("T", bound=Task[Any])
+
+logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
@@ -316,6 +319,13 @@ class Client:
         idempotency_key: str | None = None,
     ) -> T:
         call = Invocation(method, params, as_task, milliseconds(ttl), idempotency_key)
+        if ttl is not None and self.dialect.version != TAKES_TTL:
+            logger.warning(
+                "MCP %s leaves the ttl of tasks to the server: the ttl of %s is not sent (protocol %s takes it)",
+                self.dialect.version,
+                call.name,
+                TAKES_TTL,
+            )
         try:
             answer = await retry(partial(self.dialect.invoke, call, on_progress), transient=was_not_started)
         except ConnectionFailedError as error:

@@ -100,6 +100,13 @@ def test_the_ttl_may_be_written_as_people_do(call: Call) -> None:
         assert old.last("tools/call").params["task"] == {"ttl": 600_000}
 
 
+def test_a_ttl_that_the_protocol_version_does_not_take_is_not_dropped_in_silence(new: FakeServer, call: Call) -> None:
+    code, out, err = call(new.url, "work", "--ttl", "10m")
+    assert (code, out) == (0, "done\n")
+    assert "MCP 2026-07-28 leaves the ttl of tasks to the server: the ttl of work is not sent" in err
+    assert "ttl" not in call(new.url, "work")[2]
+
+
 def test_headers_and_token_go_out(new: FakeServer, call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     new.token = "secret"
     monkeypatch.setenv("MCPTASKS_TOKEN", "secret")
