@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -98,3 +99,16 @@ async def test_the_client_of_this_project_answers_in_the_older_version_as_well(s
         ("First?", task.task_id),
         ("Second?", task.task_id),
     ]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("version", ["2025-11-25", "2026-07-28"])
+async def test_a_tool_asks_by_way_of_its_dependencies(
+    stack: LocalStack, version: Literal["2025-11-25", "2026-07-28"]
+) -> None:
+    def answer(_question: Elicitation) -> JsonObject:
+        return {"word": "water"}
+
+    async with Client(stack.endpoint_of("server"), protocol=version, on_elicitation=answer) as client:
+        task = await client.call_tool("ask_by_dependency", task=True)
+        assert (await task.result(timeout=90)).text == "water accept"
