@@ -128,4 +128,4 @@ def tasks(task_group: str, space: Space) -> Tasks:
 @pytest.fixture(scope="session")
 def image() -> str:
     """An image with `sh` that a node has already; the embedded cluster ignores it."""
-    return os.environ.get("MCPTASKS_CONTRACT_IMAGE", "local/python:3.11")
+    return os.environ.get("MCPTASKS_CONTRACT_IMAGE", "mcptasks-e2e:dev")
