@@ -30,8 +30,8 @@ from mcptasks.client.protocol.streamable_http import HttpTransport
 from mcptasks.client.task_handles import PromptTask, ResourceTask, Task, ToolTask
 from mcptasks.client.task_observer import Observer
 from mcptasks.client.task_state import ProgressCallback, TaskState
-from mcptasks.loopback import direct
 from mcptasks.model.base import JsonObject
+from mcptasks.network.loopback import direct
 from mcptasks.protocol.versions import TAKES_TTL, ProtocolChoice
 
 R = TypeVar("R")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from mcptasks.kube.errors import UnavailableError, from_status
-from mcptasks.loopback import is_loopback
 from mcptasks.model.base import JsonObject
+from mcptasks.network.loopback import is_loopback
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import Configuration

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import httpx2
 import jwt
 
-from mcptasks.loopback import direct
+from mcptasks.network.loopback import direct
 
 logger = logging.getLogger(__name__)
 

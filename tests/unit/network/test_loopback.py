@@ -14,7 +14,7 @@ from kubernetes.aio.client import Configuration
 from mcptasks.client import Client
 from mcptasks.dev.supervisor import ProcessError, ProcessSpec, Supervisor
 from mcptasks.kube.connection import ApiConnection
-from mcptasks.loopback import direct, is_loopback
+from mcptasks.network.loopback import direct, is_loopback
 from mcptasks.server.auth.jwks_cache import fetch
 from tests.unit.client.fake_server import FakeServer, serving
 

@@ -1,0 +1,1 @@
+"""What all that speaks HTTP shares: which addresses are this machine itself."""
