@@ -18,6 +18,11 @@ RUN /opt/mcptasks/bin/pip install --no-cache-dir --no-deps . \
 
 FROM ${BASE_IMAGE}
 COPY --from=build /opt/mcptasks /opt/mcptasks
+# Many libraries ask for the user's name and put caches into its home. An entry for the user id that is the default below, and
+# variables for any other, as OpenShift chooses them; the root is read-only in Pods, /tmp is not.
+RUN grep -q '^[^:]*:[^:]*:65532:' /etc/group || echo 'mcptasks:x:65532:' >> /etc/group; \
+    grep -q '^[^:]*:[^:]*:65532:' /etc/passwd || echo 'mcptasks:x:65532:65532::/tmp:/usr/sbin/nologin' >> /etc/passwd
+ENV HOME=/tmp USER=mcptasks LOGNAME=mcptasks
 ENV PATH=/opt/mcptasks/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # As numbers, so that runAsNonRoot can be checked without looking into the image.
 USER 65532:65532

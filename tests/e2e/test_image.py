@@ -10,6 +10,12 @@ from tests.e2e.conftest import Deployment, Look
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
 
+USER = (
+    "import getpass, os, pathlib, pwd; (pathlib.Path.home() / '.written').touch();"
+    "print(getpass.getuser(), pwd.getpwuid(os.getuid()).pw_name)"
+)
+"""What libraries do at import: ask for the user's name, write to the home."""
+
 
 @pytest.fixture
 def pods(deployment: Deployment, client: RawClient, look: Look, kubectl: Kubectl) -> dict[str, JsonObject]:
@@ -35,4 +41,7 @@ def test_server_operator_and_task_pods_run_the_same_image_and_not_as_root(
         (container,) = pod["spec"]["containers"]
         assert container["securityContext"]["readOnlyRootFilesystem"] is True, part
         assert kubectl.run("exec", pod["metadata"]["name"], "--", "id", "-u").strip() == "65532", part
+        assert kubectl.run("exec", pod["metadata"]["name"], "--", "python", "-c", USER).split() == ["mcptasks"] * 2, (
+            part
+        )
     client.cancel(pods["task"]["metadata"]["labels"]["mcptasks.dev/task"])

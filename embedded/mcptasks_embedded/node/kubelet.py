@@ -7,8 +7,9 @@ How it differs from a real node:
 * There are no namespaces. Volumes are directories below the Pod's own; mount paths in environment values, command and
   arguments are replaced by them (see `container_env`). A program that looks for files under a fixed mount path does
   not find them.
-* The environment has PATH (with this interpreter's directory first), HOME, HOSTNAME, LANG, LC_ALL, VIRTUAL_ENV,
-  TMPDIR (below the Pod's directory) and what the Pod defines; nothing else of this process's environment.
+* The environment has PATH (with this interpreter's directory first), HOME, HOSTNAME, LANG, LC_ALL, LOGNAME,
+  USER, VIRTUAL_ENV, TMPDIR (below the Pod's directory) and what the Pod defines; nothing else of this process's
+  environment.
 * A main process without a handler for SIGTERM dies from it; as PID 1 of a container it would ignore it.
 * CPU limits have no effect, memory limits are enforced by checking the resident size of a container's processes every
   so often.

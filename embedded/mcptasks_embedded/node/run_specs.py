@@ -74,7 +74,7 @@ class RunSpecs:
             "HOSTNAME": self._pod["metadata"]["name"],
             "TMPDIR": str(self._directory / "tmp"),
         }
-        for name in ("LANG", "LC_ALL", "VIRTUAL_ENV"):
+        for name in ("LANG", "LC_ALL", "LOGNAME", "USER", "VIRTUAL_ENV"):
             if name in os.environ:
                 env[name] = os.environ[name]
         return env

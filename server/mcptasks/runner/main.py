@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from typing import NoReturn
 
+from mcptasks.authoring.user_variables import complete_user_variables
 from mcptasks.gateway.contract import RunnerExitCode
 from mcptasks.logs import configure_logging
 from mcptasks.runner.gateway_client import (
@@ -46,6 +47,7 @@ def run(settings: Settings, pace: RetryPace | None = None) -> int:
     started = time.monotonic()
     configure_logging(settings.log_format, settings.log_level)
     _write_lines_at_once()
+    complete_user_variables(os.environ)
     with Termination.installed() as termination:
         try:
             with _process(settings, termination, started, pace) as process:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp
 
 from mcptasks.authoring.loader import LoadError, absolute, load_server
 from mcptasks.authoring.task_server import TaskServer
+from mcptasks.authoring.user_variables import complete_user_variables
 from mcptasks.gateway.gateway import Gateway
 from mcptasks.gateway.routes import gateway_app
 from mcptasks.kube.access import ClusterAccess
@@ -50,6 +52,7 @@ LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "localhost", "::1"})
 def serve(settings: Settings) -> int:
     """Run the server until SIGTERM or SIGINT; returns the exit code of the process."""
     configure_logging(settings.log_format, settings.log_level)
+    complete_user_variables(os.environ)
     try:
         return asyncio.run(_serve(settings))
     except (StartError, KubeConfigError, MetricsPortError) as error:

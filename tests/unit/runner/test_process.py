@@ -719,3 +719,26 @@ class TestTheGateway:
         )
         assert runner.run().code == 0
         assert "Hello you" in gateway.outcome()["text"]
+
+
+class TestUser:
+    def test_a_tool_has_a_name_and_a_home_to_write_to_whatever_its_pod_says(
+        self, runner: Runner, gateway: FakeGateway
+    ) -> None:
+        runner.module("""
+        import getpass
+
+        imported_with = Path.home()
+
+        @mcp.tool()
+        def who() -> dict[str, object]:
+            (Path.home() / "cache").mkdir()
+            same = Path.home() == imported_with
+            (Path.home() / "cache").rmdir()
+            Path.home().rmdir()
+            return dict(name=getpass.getuser(), same=same)
+        """)
+        runner.environment |= {"HOME": "/nonexistent", "USER": "", "LOGNAME": "", "LNAME": "", "USERNAME": ""}
+        gateway.assignment = an_assignment("who")
+        assert runner.run().code == 0
+        assert structured(gateway)["same"] is True  # type: ignore[index]
