@@ -10,14 +10,17 @@ import contextlib
 import gc
 import importlib
 import importlib.metadata
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
+from typer.completion import completion_init  # type: ignore[attr-defined]
 
 from mcptasks.cli.command_errors import CliError
+from mcptasks.cli.completion_words import COMPLETE_VARIABLE, PROGRAM, is_completion, words_so_far
 from mcptasks.cli.help_format import HelpfulCommand
 
 
@@ -51,6 +54,7 @@ COMMANDS = (
     CommandEntry("demo", "See it work: tasks run, get cancelled and fail on a cluster inside this process.", "demo"),
     CommandEntry("dev", "Run your server with a local cluster; restart it on every change.", "dev"),
     CommandEntry("call", "Call a tool of an MCP server, with progress; Ctrl-C cancels.", "call"),
+    CommandEntry("tools", "List the tools of an MCP server, and how to call them.", "list_tools"),
     CommandEntry("get", "List tasks, as kubectl does.", "get"),
     CommandEntry(
         "describe", "Show everything about a task: spec, status, Job, Pod, events, last log lines.", "describe"
@@ -62,6 +66,7 @@ COMMANDS = (
     CommandEntry("operator", "Run the operator, which turns tasks into Jobs.", "run_operator"),
     CommandEntry("run", "Run one task inside its Pod.", "run"),
     CommandEntry("crds", "Print the custom resource definitions.", "print_crds"),
+    CommandEntry("completion", "Print a script for completion in bash, zsh or fish.", "print_completion"),
     CommandEntry("settings", "Print all settings, with their environment variables.", "print_settings"),
     CommandEntry("metrics", "Print all metrics, with their labels.", "print_metrics"),
 )
@@ -72,8 +77,12 @@ EPILOG = "Start with `mcptasks demo`, then run your own server with `mcptasks de
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process with 0 (done), 1 (failed), 2 (wrong usage) or 130 (interrupted)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    completes = is_completion(os.environ)
     try:
-        application(words)(args=words, prog_name="mcptasks")
+        app = application(words_so_far(os.environ) if completes else words)
+        if completes:
+            completion_init()
+        app(args=words, prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE)
     except CliError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)

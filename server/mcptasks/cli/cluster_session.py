@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeAlias, TypeVar
 
@@ -39,10 +39,28 @@ NamespaceOption: TypeAlias = Annotated[
 SHOWN_MATCHES = 5
 
 
-def bare_name(given: str) -> str:
-    """The task's name alone, of what `get -o name` prints too: `mcptask.mcptasks.dev/report-x5b2c7`."""
-    kind, slash, name = given.rpartition("/")
-    return name if slash and kind.lower() in TASK_KINDS else given
+@dataclass(frozen=True)
+class TaskReference:
+    """A task as a command names it, and its namespace where the name says so."""
+
+    name: str
+    namespace: str | None = None
+
+    @classmethod
+    def parse(cls, given: str) -> TaskReference:
+        """What is given is the name, or what `get -o name` prints, with `-A` or without.
+
+        That is `mcptask.mcptasks.dev/report-x5b2c7`, and with `-A` the namespace and a slash before it.
+        """
+        before, slash, name = given.rpartition("/")
+        namespace, _, kind = before.rpartition("/")
+        if not slash or kind.lower() not in TASK_KINDS or "/" in namespace:
+            return cls(given)
+        return cls(name, namespace or None)
+
+    def __str__(self) -> str:
+        """The reference as `get -o name` prints it."""
+        return f"{f'{self.namespace}/' if self.namespace else ''}mcptask.{GROUP}/{self.name}"
 
 
 def matching(names: Sequence[str], prefix: str) -> list[str]:
@@ -73,19 +91,24 @@ class ClusterSession:
         except NotFoundError as error:
             raise await self.explain_missing(error, name) from error
 
-    async def full_name(self, given: str) -> str:
-        """The name of the task that is meant: the name itself, a prefix that only it has, or the form of `get -o name`.
+    def beside(self, reference: TaskReference) -> ClusterSession:
+        """The session for the reference's namespace: this one where it names none."""
+        return self if reference.namespace is None else replace(self, namespace=reference.namespace)
+
+    async def find(self, given: str) -> TaskPlace:
+        """The task that is meant: by its name, a prefix that only it has, or what `get -o name` prints.
 
         Raises CliError where several tasks begin so, and where there is none.
         """
-        name = bare_name(given)
+        reference = TaskReference.parse(given)
+        cluster, name = self.beside(reference), reference.name
         try:
-            await self.kube.get(MCP_TASKS, name, self.namespace)
+            await cluster.kube.get(MCP_TASKS, name, cluster.namespace)
         except NotFoundError as error:
             if not name or not await self.kube.serves(MCP_TASKS):
-                raise await self.explain_missing(error, given) from error
-            return await self._only_match(name, error)
-        return name
+                raise await cluster.explain_missing(error, given) from error
+            return TaskPlace(cluster, await cluster._only_match(name, error))
+        return TaskPlace(cluster, name)
 
     async def _only_match(self, prefix: str, error: NotFoundError) -> str:
         listed = await self.kube.list(MCP_TASKS, self.namespace)
@@ -107,6 +130,14 @@ class ClusterSession:
         if name is None:
             return CliError(str(error))
         return CliError(f"there is no task {name!r} in namespace {self.namespace}; see `mcptasks get -A`")
+
+
+@dataclass(frozen=True)
+class TaskPlace:
+    """An existing task, and the session for its namespace."""
+
+    cluster: ClusterSession
+    name: str
 
 
 @asynccontextmanager

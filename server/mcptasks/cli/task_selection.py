@@ -67,7 +67,8 @@ def on_each_task(
             typer.echo(f"No tasks to do that for in {cluster.namespace} namespace.", err=True)
         for name in names:
             try:
-                await work(cluster, await cluster.full_name(name))
+                found = await cluster.find(name)
+                await work(found.cluster, found.name)
             except CliError as error:
                 typer.echo(f"Error: {error}", err=True)
                 complete = False

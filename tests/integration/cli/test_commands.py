@@ -280,8 +280,12 @@ def test_tasks_go_by_what_get_prints_and_by_the_beginnings_of_their_names(
     on_stack: Cli, kubectl: Kubectl, added: str
 ) -> None:
     assert f"mcptask.mcptasks.dev/{added}" in on_stack("get", "-o", "name").stdout.splitlines()
+    everywhere = f"default/mcptask.mcptasks.dev/{added}"
+    assert everywhere in on_stack("get", "-A", "-o", "name").stdout.splitlines()
     for given in (f"mcptask.mcptasks.dev/{added}", added[:-3]):
         assert added in on_stack("describe", given).stdout.splitlines()[0]
+    for command in ("describe", "get", "logs"):
+        assert on_stack(command, "-n", "elsewhere", everywhere).returncode == 0
     for name in ("alike-one", "alike-two"):
         applied(kubectl, name, "count", steps=6000)
     done = on_stack("cancel", "alike")

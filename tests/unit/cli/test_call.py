@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -114,6 +116,29 @@ def test_headers_and_token_go_out(new: FakeServer, call: Call, monkeypatch: pyte
     assert new.last("tools/call").headers["x-team"] == "blue"
 
 
+IMAGE = {"type": "image", "data": base64.b64encode(b"picture").decode(), "mimeType": "image/png"}
+
+
+def test_images_and_files_are_saved_and_said_to_be(server: FakeServer, call: Call, tmp_path: Path) -> None:
+    server.result = {"content": [{"type": "text", "text": "a plot"}, IMAGE], "isError": False}
+    code, out, err = call(server.url, "work", "--save", str(tmp_path / "new"))
+    assert (code, out) == (0, "a plot\n")
+    assert err.splitlines()[-1] == f"saved {tmp_path}/new/work-1.png"
+    assert (tmp_path / "new" / "work-1.png").read_bytes() == b"picture"
+
+
+def test_without_a_folder_the_way_to_keep_an_image_is_said(new: FakeServer, call: Call) -> None:
+    new.result = {"content": [IMAGE], "isError": False}
+    assert call(new.url, "work")[1] == "[image/png, 9 bytes; --save FOLDER keeps them, -o json shows them]\n"
+
+
+def test_a_place_to_save_that_cannot_be_is_refused_before_the_call(new: FakeServer, call: Call, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, _, err = call(new.url, "work", "--save", str(tmp_path / "file"))
+    assert (code, "tools/call" in new.methods()) == (2, False)
+    assert "give a folder" in err
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -159,7 +184,7 @@ def test_content_that_is_no_text_is_named(new: FakeServer, call: Call) -> None:
         ]
     }
     _, out, _ = call(new.url, "work")
-    assert out.splitlines() == ["[image/png, 3 bytes; -o json shows them]", "file:///x"]
+    assert out.splitlines() == ["[image/png, 3 bytes; --save FOLDER keeps them, -o json shows them]", "file:///x"]
 
 
 def interrupted(server: FakeServer, until: Callable[[str], bool]) -> tuple[int, str]:

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import pytest
 
-from mcptasks.cli.cluster_session import bare_name, matching
+from mcptasks.cli.cluster_session import TaskReference, matching
 from mcptasks.cli.command_errors import CliError, ExitCode
 from mcptasks.cli.task_selection import TaskSelection
 
 
 @pytest.mark.parametrize(
-    ("given", "name"),
+    ("given", "name", "namespace"),
     [
-        ("report-x5b2c7", "report-x5b2c7"),
-        ("mcptask.mcptasks.dev/report-x5b2c7", "report-x5b2c7"),
-        ("mcptasks.mcptasks.dev/report-x5b2c7", "report-x5b2c7"),
-        ("mcptask/report-x5b2c7", "report-x5b2c7"),
-        ("McpTasks/report-x5b2c7", "report-x5b2c7"),
-        ("job/report-x5b2c7", "job/report-x5b2c7"),
-        ("", ""),
+        ("report-x5b2c7", "report-x5b2c7", None),
+        ("mcptask.mcptasks.dev/report-x5b2c7", "report-x5b2c7", None),
+        ("mcptasks.mcptasks.dev/report-x5b2c7", "report-x5b2c7", None),
+        ("mcptask/report-x5b2c7", "report-x5b2c7", None),
+        ("McpTasks/report-x5b2c7", "report-x5b2c7", None),
+        ("team-a/mcptask.mcptasks.dev/report-x5b2c7", "report-x5b2c7", "team-a"),
+        ("mcptasks/mcptask.mcptasks.dev/report-x5b2c7", "report-x5b2c7", "mcptasks"),
+        ("/mcptask/report-x5b2c7", "report-x5b2c7", None),
+        ("a/b/mcptask/report-x5b2c7", "a/b/mcptask/report-x5b2c7", None),
+        ("job/report-x5b2c7", "job/report-x5b2c7", None),
+        ("", "", None),
     ],
 )
-def test_a_name_may_have_its_kind_before_it(given: str, name: str) -> None:
-    assert bare_name(given) == name
+def test_a_name_may_have_its_kind_and_namespace_before_it(given: str, name: str, namespace: str | None) -> None:
+    assert TaskReference.parse(given) == TaskReference(name, namespace)
+
+
+@pytest.mark.parametrize("reference", [TaskReference("report-x5b2c7"), TaskReference("report-x5b2c7", "team-a")])
+def test_what_is_printed_of_a_task_is_taken_again(reference: TaskReference) -> None:
+    assert TaskReference.parse(str(reference)) == reference
 
 
 def test_a_prefix_means_all_names_that_begin_with_it_and_an_empty_one_none() -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, TypeVar, get_args
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -20,6 +20,8 @@ from mcptasks.cli.argument_values import ArgumentError, parse_arguments
 from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error, usage_error
 from mcptasks.cli.durations import parse_duration
 from mcptasks.cli.progress_view import ProgressView, progress_view
+from mcptasks.cli.result_files import ResultFolder, SaveOption, is_file
+from mcptasks.cli.server_options import HeaderOption, ProtocolOption, ServerOptions, TokenOption, UrlArgument
 from mcptasks.client import (
     Client,
     ClientError,
@@ -30,7 +32,7 @@ from mcptasks.client import (
     ToolTask,
 )
 from mcptasks.model.base import JsonObject
-from mcptasks.protocol.versions import TAKES_TTL, ProtocolChoice
+from mcptasks.protocol.versions import TAKES_TTL
 
 CANCEL_SECONDS = 10.0
 START_SECONDS = 3.0
@@ -58,7 +60,7 @@ class ToolCall:
 
 
 def command(
-    url: Annotated[str, typer.Argument(help="The MCP endpoint, for example http://127.0.0.1:8000/mcp.")],
+    url: UrlArgument,
     tool: Annotated[str, typer.Argument(help="The tool to call.")],
     arg: Annotated[
         list[str] | None,
@@ -76,15 +78,10 @@ def command(
         typer.Option(metavar="KEY", help="The same key again is the same task, so that a call can be repeated safely."),
     ] = None,
     no_task: Annotated[bool, typer.Option("--no-task", help="Never let the call become a task.")] = False,
-    protocol: Annotated[
-        str, typer.Option(metavar="VERSION", help=f"Protocol version: {', '.join(get_args(ProtocolChoice))}.")
-    ] = "auto",
-    header: Annotated[
-        list[str] | None, typer.Option(metavar="'NAME: VALUE'", help="An HTTP header to send. May be repeated.")
-    ] = None,
-    token: Annotated[
-        str | None, typer.Option(envvar="MCPTASKS_TOKEN", help="Bearer token to send.", show_envvar=True)
-    ] = None,
+    protocol: ProtocolOption = "auto",
+    header: HeaderOption = None,
+    token: TokenOption = None,
+    save: SaveOption = None,
     output: Annotated[
         ResultFormat, typer.Option("--output", "-o", help="text, or json for the unchanged result.")
     ] = ResultFormat.TEXT,
@@ -97,15 +94,17 @@ def command(
     Example:
       mcptasks call http://127.0.0.1:8000/mcp report --arg top=5
       mcptasks call http://127.0.0.1:8000/mcp report --idempotency-key "$(uuidgen)"
+      mcptasks call http://127.0.0.1:8000/mcp plot --save pictures
     """
     call = ToolCall(tool, arg or (), json_text, _ttl(ttl), idempotency_key)
-    with as_cli_error(ClientError, exit_code=ExitCode.USAGE):
-        client = Client(
-            url, token=token, headers=_headers(header or ()), protocol=_protocol(protocol), tasks=not no_task
-        )
+    client = ServerOptions(url, token, header or (), protocol).client(tasks=not no_task)
+    folder = None if save is None else ResultFolder.made(save)
     with as_cli_error(ClientError):
         result = asyncio.run(_call(client, call))
-    _print(result, output)
+    _print(result, output, folder is not None)
+    if folder is not None and not result.is_error:
+        for path in folder.save(tool, result):
+            typer.echo(f"saved {path}", err=True)
     if result.is_error:
         raise CliError(f"{tool} failed: {result.text or 'the tool gave no reason'}")
 
@@ -238,12 +237,13 @@ def _interruptions() -> Iterator[asyncio.Event]:
         loop.remove_signal_handler(signal.SIGINT)
 
 
-def _print(result: ToolResult, output: ResultFormat) -> None:
+def _print(result: ToolResult, output: ResultFormat, saved: bool) -> None:
     if output is ResultFormat.JSON:
         typer.echo(json.dumps(result.raw, ensure_ascii=False))
     elif not result.is_error:
         for block in result.content:
-            typer.echo(_block_text(block))
+            if not (saved and is_file(block)):
+                typer.echo(_block_text(block))
 
 
 def _block_text(block: JsonObject) -> str:
@@ -252,25 +252,18 @@ def _block_text(block: JsonObject) -> str:
             return text
         case {"type": "resource_link", "uri": str(uri)}:
             return uri
+        case {"type": "resource", "resource": {"text": str(text)}}:
+            return text
         case {"data": str(data)}:
-            return f"[{block.get('mimeType', block['type'])}, {len(data) * 3 // 4} bytes; -o json shows them]"
+            return _bytes_text(str(block.get("mimeType") or block["type"]), data)
+        case {"type": "resource", "resource": {"blob": str(data), **rest}}:
+            return _bytes_text(str(rest.get("mimeType") or "file"), data)
         case _:
             return json.dumps(block, ensure_ascii=False)
 
 
-def _headers(lines: Sequence[str]) -> dict[str, str]:
-    headers = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not name.strip():
-            raise usage_error(f"--header {line!r} is not of the form 'Name: value'")
-        headers[name.strip()] = value.strip()
-    return headers
-
-
-def _protocol(text: str) -> ProtocolChoice:
-    # Client checks it, with an error that lists the choices.
-    return text  # type: ignore[return-value]
+def _bytes_text(what: str, data: str) -> str:
+    return f"[{what}, {len(data) * 3 // 4} bytes; --save FOLDER keeps them, -o json shows them]"
 
 
 def _ttl(text: str | None) -> timedelta | None:

@@ -17,6 +17,7 @@ from mcptasks.cli.cluster_session import (
 )
 from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error
 from mcptasks.cli.durations import parse_duration
+from mcptasks.cli.task_completion import complete_task
 from mcptasks.cli.task_selection import AllOption, SelectorOption, TaskSelection, on_each_task
 from mcptasks.cli.task_watch import follow_task
 from mcptasks.kube.kinds import MCP_TASKS
@@ -27,7 +28,8 @@ from mcptasks.model.task import McpTask
 
 def command(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Tasks to cancel; prefixes that only one has will do.")
+        list[str] | None,
+        typer.Argument(help="Tasks to cancel; prefixes that only one has will do.", autocompletion=complete_task),
     ] = None,
     selector: SelectorOption = None,
     all_tasks: AllOption = False,

@@ -13,6 +13,7 @@ from mcptasks.cli.cluster_session import (
     KubeconfigOption,
     NamespaceOption,
 )
+from mcptasks.cli.task_completion import complete_task
 from mcptasks.cli.task_selection import AllOption, SelectorOption, TaskSelection, on_each_task
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
@@ -21,7 +22,8 @@ from mcptasks.model.base import GROUP
 
 def command(
     names: Annotated[
-        list[str] | None, typer.Argument(help="Tasks to delete; prefixes that only one has will do.")
+        list[str] | None,
+        typer.Argument(help="Tasks to delete; prefixes that only one has will do.", autocompletion=complete_task),
     ] = None,
     selector: SelectorOption = None,
     all_tasks: AllOption = False,

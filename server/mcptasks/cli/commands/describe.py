@@ -15,6 +15,7 @@ from mcptasks.cli.cluster_session import (
     NamespaceOption,
 )
 from mcptasks.cli.task_attempts import Attempt, attempts_of, log_of
+from mcptasks.cli.task_completion import complete_task
 from mcptasks.cli.task_description import TaskFacts, describe
 from mcptasks.cli.task_selection import TaskSelection, on_each_task
 from mcptasks.kube.errors import NotFoundError
@@ -26,7 +27,7 @@ LOG_LINES = 10
 
 
 def command(
-    names: Annotated[list[str], typer.Argument(help="Tasks to describe.")],
+    names: Annotated[list[str], typer.Argument(help="Tasks to describe.", autocompletion=complete_task)],
     namespace: NamespaceOption = None,
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,

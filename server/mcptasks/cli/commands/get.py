@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
@@ -17,14 +17,15 @@ from mcptasks.cli.cluster_session import (
     ContextOption,
     KubeconfigOption,
     NamespaceOption,
-    bare_name,
+    TaskReference,
     on_cluster,
 )
 from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.cli.kubectl_tables import TablePrinter
+from mcptasks.cli.task_completion import complete_task
 from mcptasks.kube.errors import GoneError, NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
-from mcptasks.model.base import GROUP, JsonObject
+from mcptasks.model.base import JsonObject
 
 
 class ListFormat(StrEnum):
@@ -46,9 +47,16 @@ class TaskQuery:
     label_selector: str | None = None
     field_selector: str | None = None
 
+    @property
+    def references(self) -> list[TaskReference]:
+        """The tasks that are named."""
+        return [TaskReference.parse(name) for name in self.names]
+
 
 def command(
-    names: Annotated[list[str] | None, typer.Argument(help="Tasks to show; all by default.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Tasks to show; all by default.", autocompletion=complete_task)
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep running and show every change.")] = False,
     all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Tasks of all namespaces.")] = False,
     namespace: NamespaceOption = None,
@@ -73,12 +81,7 @@ def command(
     query = TaskQuery(names or (), all_namespaces, selector, field_selector)
     _check(query, watch, output)
     options = ClusterOptions(kubeconfig, context, namespace)
-    on_cluster(options, lambda cluster: _list(cluster, query, output, watch))
-
-
-async def _list(cluster: ClusterSession, query: TaskQuery, output: ListFormat, watch: bool) -> None:
-    names = [bare_name(name) for name in query.names]
-    await TaskListing(cluster, replace(query, names=names), output).run(watch)
+    on_cluster(options, lambda cluster: TaskListing(cluster, query, output).run(watch))
 
 
 def _check(query: TaskQuery, watch: bool, output: ListFormat) -> None:
@@ -137,15 +140,18 @@ class TaskListing:
                 raise await self.cluster.explain_missing(error) from error
             return [table]
         tables = []
-        for name in query.names:
+        for reference in query.references:
+            place = self.cluster.beside(reference)
             try:
-                tables.append(await kube.table(MCP_TASKS, self._namespace, name))
+                tables.append(await kube.table(MCP_TASKS, place.namespace, reference.name))
             except NotFoundError as error:
-                typer.echo(f"Error: {await self.cluster.explain_missing(error, name)}", err=True)
+                typer.echo(f"Error: {await place.explain_missing(error, reference.name)}", err=True)
         return tables
 
     async def _watch(self, printer: TablePrinter) -> None:
-        fields = f"metadata.name={self.query.names[0]}" if self.query.names else self.query.field_selector
+        references = self.query.references
+        fields = f"metadata.name={references[0].name}" if references else self.query.field_selector
+        namespace = self.cluster.beside(references[0]).namespace if references else self._namespace
         kube, version = self.cluster.kube, ""
         while True:
             if not version:
@@ -154,7 +160,7 @@ class TaskListing:
             try:
                 async for event in kube.watch(
                     MCP_TASKS,
-                    self._namespace,
+                    namespace,
                     resource_version=version,
                     label_selector=self.query.label_selector,
                     field_selector=fields,
@@ -176,7 +182,9 @@ class TaskListing:
     def _print_table(self, printer: TablePrinter, table: JsonObject) -> None:
         if self.output is ListFormat.NAME:
             for row in table.get("rows") or ():
-                typer.echo(f"mcptask.{GROUP}/{row['object']['metadata']['name']}")
+                metadata = row["object"]["metadata"]
+                namespace = metadata.get("namespace") if self.query.all_namespaces else None
+                typer.echo(TaskReference(metadata["name"], namespace))
             return
         for line in printer.render(table):
             typer.echo(line)
@@ -197,7 +205,10 @@ class TaskListing:
         kube, query = self.cluster.kube, self.query
         try:
             if query.names:
-                items = [await kube.get(MCP_TASKS, name, self._namespace) for name in query.names]
+                items = [
+                    await kube.get(MCP_TASKS, reference.name, self.cluster.beside(reference).namespace)
+                    for reference in query.references
+                ]
             else:
                 listed = await kube.list(
                     MCP_TASKS,
@@ -207,8 +218,9 @@ class TaskListing:
                 )
                 items = listed.items
         except NotFoundError as error:
-            name = query.names[0] if len(query.names) == 1 else None
-            explained: CliError = await self.cluster.explain_missing(error, name)
+            only = query.references[0] if len(query.names) == 1 else None
+            place = self.cluster if only is None else self.cluster.beside(only)
+            explained: CliError = await place.explain_missing(error, None if only is None else only.name)
             raise explained from error
         for item in items:
             item["metadata"].pop("managedFields", None)

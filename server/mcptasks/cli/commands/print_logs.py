@@ -19,6 +19,7 @@ from mcptasks.cli.cluster_session import (
 )
 from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.cli.task_attempts import Attempt, attempts_of, log_of
+from mcptasks.cli.task_completion import complete_task
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
@@ -28,7 +29,7 @@ POLL_SECONDS = 0.5
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="The task.")],
+    name: Annotated[str, typer.Argument(help="The task.", autocompletion=complete_task)],
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Wait for the task to start, and follow it until it ends.")
     ] = False,
@@ -51,7 +52,8 @@ def command(
 
 
 async def _print(cluster: ClusterSession, name: str, tail: int | None, follow: bool, previous: bool) -> None:
-    log = TaskLog(cluster, await cluster.full_name(name), tail)
+    found = await cluster.find(name)
+    log = TaskLog(found.cluster, found.name, tail)
     lines = log.follow() if follow else log.read(previous)
     async for line in lines:
         typer.echo(line)

@@ -15,13 +15,14 @@ CLIENT_NAME = "mcptasks"
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool as the server lists it. `task_support` is None where the protocol version does not tell."""
+    """A tool as the server lists it, unchanged in `raw`. `task_support` is None where the version does not tell."""
 
     name: str
     description: str = ""
     input_schema: JsonObject = field(default_factory=dict)
     output_schema: JsonObject | None = None
     task_support: Literal["forbidden", "optional", "required"] | None = None
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def parse(cls, item: JsonObject) -> Tool:
@@ -32,6 +33,7 @@ class Tool:
             input_schema=item.get("inputSchema") or {},
             output_schema=item.get("outputSchema"),
             task_support=(item.get("execution") or {}).get("taskSupport"),
+            raw=item,
         )
 
     def unknown_arguments(self, arguments: JsonObject) -> list[str]:

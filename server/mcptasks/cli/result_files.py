@@ -1,0 +1,122 @@
+"""Images, audio and files of a result, kept as files."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import itertools
+import mimetypes
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+import typer
+
+from mcptasks.cli.command_errors import CliError, usage_error
+from mcptasks.client import ToolResult
+from mcptasks.model.base import JsonObject
+
+SaveOption: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--save",
+        metavar="FOLDER",
+        help="Keep images, audio and files of the result here; made if missing, and no file is overwritten.",
+    ),
+]
+
+LONGEST_NAME = 120
+"""Bytes; file systems take 255, and a number may have to be added."""
+
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\u200e\u200f\u202a-\u202e\u2066-\u2069]')
+"""What no common file system takes, what a terminal obeys, and what turns a name's direction round."""
+
+_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
+"""Names that Windows takes for devices."""
+
+
+@dataclass(frozen=True)
+class ResultFile:
+    """A file of a result. The server chose the name: it may be anything."""
+
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class ResultFolder:
+    """Where the files of results are kept."""
+
+    path: Path
+
+    @classmethod
+    def made(cls, path: Path) -> ResultFolder:
+        """The folder, made where it is missing. Raises CliError where it cannot be: before a tool runs for hours."""
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise usage_error(f"--save {path}: {error.strerror}; give a folder, which may be new") from error
+        return cls(path)
+
+    def save(self, tool: str, result: ToolResult) -> Iterator[Path]:
+        """Write the result's files; gives the path of each. Raises CliError where one cannot be written."""
+        for number, block in enumerate((block for block in result.content if is_file(block)), 1):
+            yield self._write(file_of(block, f"{tool}-{number}"))
+
+    def _write(self, file: ResultFile) -> Path:
+        wanted = self.path / safe_name(file.name)
+        try:
+            for number in itertools.count(1):
+                path = wanted if number == 1 else wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
+                try:
+                    with path.open("xb") as target:
+                        target.write(file.content)
+                except FileExistsError:
+                    continue
+                return path
+        except OSError as error:
+            raise CliError(f"the tool has ended, but {wanted} cannot be written: {error.strerror}") from error
+        raise AssertionError("numbers do not end")
+
+
+def is_file(block: JsonObject) -> bool:
+    """Whether a block of a result is an image, audio or a file, and not text or a link."""
+    if block.get("type") == "resource":
+        resource = block.get("resource")
+        return isinstance(resource, dict) and isinstance(resource.get("blob", resource.get("text")), str)
+    return isinstance(block.get("data"), str)
+
+
+def file_of(block: JsonObject, unnamed: str) -> ResultFile:
+    """The file of a block; without a name of its own it gets the other one. Raises CliError for broken Base64."""
+    resource = block["resource"] if block.get("type") == "resource" else block
+    kind = str(resource.get("mimeType") or "").split(";", maxsplit=1)[0].strip()
+    name = _last_part(str(resource.get("uri") or "")) or unnamed + (mimetypes.guess_extension(kind) or "")
+    if isinstance(resource.get("text"), str):
+        return ResultFile(name, resource["text"].encode())
+    try:
+        return ResultFile(name, base64.b64decode(str(resource.get("blob", resource.get("data")))))
+    except binascii.Error as error:
+        raise CliError(f"the server sent {name} in broken Base64: {error}") from error
+
+
+def safe_name(name: str) -> str:
+    """The name without what leads out of its folder, hides the file or is no name somewhere."""
+    name = _UNSAFE.sub("_", name).strip().lstrip(".").rstrip(". ")
+    if not name or _DEVICE.match(name):
+        name = f"file-{name}".rstrip("-")
+    stem, suffix = Path(name).stem, Path(name).suffix
+    if len(suffix.encode()) > LONGEST_NAME // 4:
+        stem, suffix = name, ""
+    return stem.encode()[: LONGEST_NAME - len(suffix.encode())].decode(errors="ignore") + suffix
+
+
+def _last_part(uri: str) -> str:
+    try:
+        path = urlsplit(uri).path
+    except ValueError:
+        return ""
+    return unquote(path.rstrip("/").rpartition("/")[2])

@@ -1,0 +1,56 @@
+"""A server's tools in the terminal: what each takes, what it does, and how to call it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import textwrap
+from collections.abc import Iterable
+
+from mcptasks.cli.schema_types import choices_of, short_type
+from mcptasks.client import Tool
+from mcptasks.model.base import JsonObject
+
+INDENT = "    "
+
+EXAMPLES = {"integer": "1", "number": "1", "boolean": "true", "array": "[]", "object": "{}"}
+"""Values that a tool takes at least in form, by type; of texts nobody can say."""
+
+
+def tool_text(tool: Tool, width: int) -> str:
+    """The tool's signature, and its description below, in lines of at most the width where words allow."""
+    signature = f"{tool.name}({', '.join(_parameters(tool.input_schema))})"
+    lines = _wrapped(signature, width, INDENT * 2)
+    for paragraph in tool.description.strip().split("\n\n"):
+        lines += [INDENT + line for line in _wrapped(" ".join(paragraph.split()), width - len(INDENT))]
+    return "\n".join(lines)
+
+
+def call_line(url: str, tool: Tool) -> str:
+    """A command line that calls the tool, with a place for each argument that it needs."""
+    words = ["mcptasks", "call", url, tool.name]
+    properties = tool.input_schema.get("properties") or {}
+    for name in tool.input_schema.get("required") or ():
+        schema = properties.get(name)
+        words += ["--arg", f"{name}={_example(schema if isinstance(schema, dict) else {}, tool.input_schema)}"]
+    return shlex.join(words)
+
+
+def _example(schema: JsonObject, root: JsonObject) -> str:
+    choices = choices_of(schema, root)
+    if choices:
+        return choices[0] if isinstance(choices[0], str) else json.dumps(choices[0])
+    return EXAMPLES.get(short_type(schema, root).split(" ", maxsplit=1)[0], "...")
+
+
+def _parameters(schema: JsonObject) -> Iterable[str]:
+    required = schema.get("required") or ()
+    for name, given in (schema.get("properties") or {}).items():
+        described = given if isinstance(given, dict) else {}
+        kind = short_type(described, schema)
+        default = json.dumps(described["default"], ensure_ascii=False) if "default" in described else "..."
+        yield f"{name}{f': {kind}' if kind else ''}{'' if name in required else f' = {default}'}"
+
+
+def _wrapped(text: str, width: int, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, max(width, 20), subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

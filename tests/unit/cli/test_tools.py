@@ -1,0 +1,74 @@
+"""`mcptasks tools`, and how tools look in a terminal."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mcptasks.cli import main
+from mcptasks.cli.tool_signature import call_line, tool_text
+from mcptasks.client import Tool
+from mcptasks.model.base import JsonObject
+from tests.unit.client.fake_server import OLD, FakeServer
+
+SCHEMA: JsonObject = {
+    "type": "object",
+    "properties": {
+        "year": {"type": "integer"},
+        "colour": {"enum": ["red", "green"]},
+        "rows": {"type": "array", "items": {"$ref": "#/$defs/Row"}},
+        "folder": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None},
+        "extra": {},
+    },
+    "required": ["year", "colour", "rows"],
+    "$defs": {"Row": {"type": "object"}},
+}
+TOOL = Tool("report", "Reports a\nyear.\n\nIn detail.", SCHEMA)
+
+
+def shown(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(["tools", *words])
+    captured = capsys.readouterr()
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, captured.out, captured.err
+
+
+def test_tools_are_listed_with_what_they_take(server: FakeServer, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = shown(capsys, server.url)
+    assert (code, out) == (0, "work(top: integer = ..., names: array = ...)\n\nquick()\n    At once.\n\n")
+    assert err.splitlines()[-1] == f"  mcptasks call {server.url} work"
+
+
+def test_names_alone_go_line_by_line(new: FakeServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, new.url, "-o", "name") == (0, "work\nquick\n", "")
+
+
+def test_json_is_the_list_as_it_came(server: FakeServer, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = json.loads(shown(capsys, server.url, "-o", "json")[1])
+    assert listed == [*FakeServer._tools(None)["tools"], *FakeServer._tools("2")["tools"]]
+
+
+def test_the_protocol_can_be_chosen(new: FakeServer, capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, new.url, "--protocol", OLD)[0] == 1
+    assert shown(capsys, new.url, "--protocol", "1999")[0] == 2
+
+
+def test_a_signature_has_types_choices_and_defaults() -> None:
+    assert tool_text(TOOL, 200).splitlines() == [
+        'report(year: integer, colour: "red"|"green", rows: array of object, folder: string = null, extra = ...)',
+        "    Reports a year.",
+        "    In detail.",
+    ]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    long = Tool("report", "word " * 100, SCHEMA)
+    assert max(map(len, tool_text(long, width).splitlines())) <= width
+
+
+def test_a_line_to_paste_has_a_value_for_each_argument_that_is_needed() -> None:
+    words = "--arg year=1 --arg colour=red --arg 'rows=[]'"
+    assert call_line("http://h/mcp", TOOL) == f"mcptasks call http://h/mcp report {words}"
