@@ -207,6 +207,18 @@ class TestPlacement:
         contexts = [pod["securityContext"] for pod in render(everywhere | {"redis": {"enabled": True, **left}}).pods()]
         assert contexts == [{"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}] * 6
 
+    def test_one_value_leaves_the_user_ids_of_all_pods_to_the_cluster(self) -> None:
+        rendered = render({"userId": "Platform", "redis": {"enabled": True}})
+        contexts = [pod["securityContext"] for pod in rendered.pods()]
+        assert contexts == [{"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}] * 6
+        assert template(rendered)["userId"] == "Platform"
+
+    def test_a_template_chooses_its_user_id_itself(self) -> None:
+        own = {"taskTemplates": {"gpu": {"userId": "Platform"}}}
+        rendered = render(own)
+        assert (template(rendered)["userId"], template(rendered, "gpu")["userId"]) == ("Unprivileged", "Platform")
+        assert "userId" in refusal({"userId": "platform"})
+
     def test_task_pods_have_sidecars_and_further_fields(self) -> None:
         sidecar = {"name": "proxy", "image": "proxy:1", "restartPolicy": "Always"}
         own = {"extraInitContainers": [sidecar], "extraPodSpec": {"dnsPolicy": "Default"}}

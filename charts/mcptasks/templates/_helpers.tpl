@@ -40,6 +40,12 @@
 {{- include "mcptasks.serviceAccountName" (dict "root" . "account" .Values.tasks.serviceAccount "suffix" "runner") -}}
 {{- end }}
 
+{{/* The security context of a Pod that is ours, as YAML: without user and group where `userId` leaves them to the
+platform. Arguments: root, context. */}}
+{{- define "mcptasks.podSecurityContext" -}}
+{{- toYaml (ternary (omit .context "runAsUser" "runAsGroup") .context (eq .root.Values.userId "Platform")) -}}
+{{- end }}
+
 {{/* Labels. Arguments: root, component. */}}
 {{- define "mcptasks.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "mcptasks.name" .root }}

@@ -46,6 +46,7 @@ retention:
   {{ $key }}: {{ int64 $value }}
   {{- end }}
 {{- end }}
+userId: {{ .userId | default $root.Values.userId }}
 podTemplate:
   {{- if or .podLabels .podAnnotations }}
   metadata:

@@ -30,7 +30,7 @@ from mcptasks.model.base import (
 )
 from mcptasks.model.names import label_value
 from mcptasks.model.task import McpTask
-from mcptasks.model.task_template import DisruptionPolicy, McpTaskTemplateSpec
+from mcptasks.model.task_template import DisruptionPolicy, McpTaskTemplateSpec, UserId
 from mcptasks.settings import TOKEN_FILE, Settings
 from mcptasks_operator.deciding.facts import RUNNER
 from mcptasks_operator.deciding.policy import pod_deadline_seconds
@@ -162,13 +162,13 @@ def make_pod_template(task: McpTask, template: McpTaskTemplateSpec, settings: Se
         ANNOTATION_RETRIES_DISRUPTIONS: "true" if retries_disruptions(task, template) else "false",
     }
     spec = _object(pod, "spec", "podTemplate")
-    _fill_pod(spec, pod_deadline_seconds(task, template, settings))
+    _fill_pod(spec, pod_deadline_seconds(task, template, settings), template.user_id)
     _fill_runner(spec, task, settings)
     _add_volumes(spec, settings)
     return pod
 
 
-def _fill_pod(spec: JsonObject, timeout_seconds: int) -> None:
+def _fill_pod(spec: JsonObject, timeout_seconds: int, user_id: UserId) -> None:
     spec["restartPolicy"] = "Never"
     spec["activeDeadlineSeconds"] = timeout_seconds
     spec.setdefault("automountServiceAccountToken", False)
@@ -177,16 +177,16 @@ def _fill_pod(spec: JsonObject, timeout_seconds: int) -> None:
     containers = _objects(spec, "containers") or [{"name": RUNNER}]
     spec["containers"] = containers
     every = [*containers, *_objects(spec, "initContainers")]
-    _restrict_pod(_object(spec, "securityContext", "podTemplate.spec"), every)
+    _restrict_pod(_object(spec, "securityContext", "podTemplate.spec"), every, user_id)
     for container in every:
         _restrict_container(container)
 
 
-def _restrict_pod(context: JsonObject, containers: Iterable[JsonObject]) -> None:
-    """Run as an unprivileged user, unless the template names a user or wants root."""
+def _restrict_pod(context: JsonObject, containers: Iterable[JsonObject], user_id: UserId) -> None:
+    """Run as an unprivileged user, unless the template names a user, wants root or leaves the user to the platform."""
     users = [context.get("runAsUser"), *((c.get("securityContext") or {}).get("runAsUser") for c in containers)]
     wants_root = 0 in users
-    if not wants_root and context.setdefault("runAsNonRoot", True):
+    if not wants_root and context.setdefault("runAsNonRoot", True) and user_id is UserId.UNPRIVILEGED:
         context.setdefault("runAsUser", UNPRIVILEGED_UID)
     context.setdefault("seccompProfile", {"type": "RuntimeDefault"})
 

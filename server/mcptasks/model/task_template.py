@@ -23,6 +23,13 @@ class Executor(StrEnum):
     JOB = "Job"
 
 
+class UserId(StrEnum):
+    """Which user a Pod runs as whose template names none."""
+
+    UNPRIVILEGED = "Unprivileged"
+    PLATFORM = "Platform"
+
+
 class RetentionPolicy(Model):
     """How long tasks stay readable where the call does not say so."""
 
@@ -42,6 +49,13 @@ class McpTaskTemplateSpec(Model):
         description=(
             "PodTemplateSpec of the task's Job. The container named `runner` (or the first one) runs the tool; what "
             "it leaves out (image, command, token volume, security context) is filled in by the operator."
+        ),
+    )
+    user_id: UserId = Field(
+        UserId.UNPRIVILEGED,
+        description=(
+            "The user of Pods whose `podTemplate` names none: Unprivileged is 65532; Platform leaves it to the cluster "
+            "or the image, as OpenShift, which chooses ids itself, needs."
         ),
     )
     executor: Executor = Field(Executor.JOB, description="How the process comes to run; Job is a Pod of its own.")

@@ -303,6 +303,34 @@ def test_an_administrator_may_ask_for_root(context: JsonObject) -> None:
     assert made.get("runAsUser") != 65532
 
 
+def merged(patch: JsonObject, target: JsonObject) -> JsonObject:
+    """A merge patch (RFC 7386) of one object, as `kubectl apply`, Helm and others write custom resources."""
+    whole = dict(target)
+    for key, value in patch.items():
+        if value is None:
+            whole.pop(key, None)
+        elif isinstance(value, dict):
+            below = whole.get(key)
+            whole[key] = merged(value, below if isinstance(below, dict) else {})
+        else:
+            whole[key] = value
+    return whole
+
+
+def test_a_user_id_that_is_left_to_the_platform_stays_so_however_the_template_is_written() -> None:
+    left = {"userId": "Platform", "podTemplate": {"spec": {"securityContext": {"runAsUser": None, "fsGroup": 7}}}}
+    for template in (left, {"userId": "Platform"}, merged(left, {}), merged(left, left)):
+        made = make_job(make_task(), McpTaskTemplateSpec.model_validate(template), SETTINGS)
+        context = made["spec"]["template"]["spec"]["securityContext"]
+        assert context.get("runAsUser") is None
+        assert (context["runAsNonRoot"], context["seccompProfile"]) == (True, {"type": "RuntimeDefault"})
+
+
+def test_a_user_that_the_template_names_counts_whatever_is_left_to_the_platform() -> None:
+    made = pod_spec({"spec": {"securityContext": {"runAsUser": 1000}}}, userId="Platform")["securityContext"]
+    assert made["runAsUser"] == 1000
+
+
 def test_a_container_may_ask_for_root() -> None:
     made = pod_spec(with_runner(securityContext={"runAsUser": 0}))["securityContext"]
     assert "runAsNonRoot" not in made
