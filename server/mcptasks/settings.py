@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port of the MCP endpoint; 0 picks a free one.")
     path: str = Field(
         "/mcp",
-        pattern=r"^/\S*$",
+        pattern=r"^/[^\s{}?#\x00-\x1f\x7f]*$",
         description="Path of the MCP endpoint; it is served with and without a slash at its end.",
     )
     allowed_hosts: Annotated[list[str], NoDecode] = Field(

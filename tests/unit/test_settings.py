@@ -21,7 +21,18 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("PORT", "http"), ("PORT", "70000"), ("LOG_FORMAT", "xml"), ("PATH", "mcp"), ("WORKERS", "0")]
+    ("name", "value"),
+    [
+        ("PORT", "http"),
+        ("PORT", "70000"),
+        ("LOG_FORMAT", "xml"),
+        ("PATH", "mcp"),
+        ("PATH", "/t/{x}"),
+        ("PATH", "/a\n"),
+        ("PATH", "/a\x01"),
+        ("PATH", "/a?b"),
+        ("WORKERS", "0"),
+    ],
 )
 def test_a_wrong_value_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"MCPTASKS_{name}", value)

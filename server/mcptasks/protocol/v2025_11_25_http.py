@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -44,14 +45,14 @@ _STATUS_OF_ERROR = {INVALID_PARAMS: HTTPStatus.BAD_REQUEST, INTERNAL_ERROR: HTTP
 
 @dataclass(frozen=True)
 class HandshakeHttp:
-    """Wraps the SDK's application at the endpoint's path; other paths and newer versions pass through unchanged."""
+    """Wraps the SDK's application for calls of its endpoint; other requests, and newer versions, pass unchanged."""
 
     app: ASGIApp
-    path: str
+    is_call: Callable[[Scope], bool]
     max_body_bytes: int
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != self.path:
+        if not self.is_call(scope):
             await self.app(scope, receive, send)
         elif scope["method"] != "POST":
             await _not_allowed(scope["method"])(scope, receive, send)

@@ -7,6 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcptasks.server.allowed_sources import AllowedSources
+from mcptasks.server.mcp_route import McpRoute
 
 METHODS = ("GET", "POST", "DELETE")
 """Those of the protocol. GET and DELETE are answered with 405, which clients must be able to read."""
@@ -27,7 +28,7 @@ class CrossOriginAccess(CORSMiddleware):
     protocol carry names of parameters. Routes of the server program are left alone.
     """
 
-    def __init__(self, app: ASGIApp, path: str, allowed: AllowedSources) -> None:
+    def __init__(self, app: ASGIApp, endpoint: McpRoute, allowed: AllowedSources) -> None:
         super().__init__(
             app,
             allow_methods=METHODS,
@@ -35,7 +36,7 @@ class CrossOriginAccess(CORSMiddleware):
             allow_private_network=True,
             expose_headers=EXPOSED_HEADERS,
         )
-        self._path = path
+        self._endpoint = endpoint
         self._allowed = allowed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,10 +47,8 @@ class CrossOriginAccess(CORSMiddleware):
             await super().__call__(scope, receive, send)
 
     def _is_for(self, scope: Scope) -> bool:
-        if scope["type"] != "http":
-            return False
-        path: str = scope["path"]
-        return path == self._path or path.startswith(METADATA)
+        path: str = scope.get("path", "")
+        return self._endpoint.takes(scope) or (scope["type"] == "http" and path.startswith(METADATA))
 
     def is_allowed_origin(self, origin: str) -> bool:
         return self._allowed.shares_with(origin)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
 
 from fastapi import FastAPI
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.responses import PlainTextResponse
 
 from mcptasks.authoring.task_server import TaskServer
 from mcptasks.protocol.transport import complete_transport
@@ -16,6 +18,8 @@ from mcptasks.server.auth.unverifiable_tokens import UnverifiableTokens
 from mcptasks.server.cross_origin import CrossOriginAccess
 from mcptasks.server.health import add_health_checks
 from mcptasks.server.http_errors import JsonRpcErrors
+from mcptasks.server.mcp_route import McpRoute
+from mcptasks.server.path_check import PathCheck
 from mcptasks.server.source_check import SourceCheck
 from mcptasks.server.trailing_slash import TrailingSlash
 from mcptasks.settings import Settings
@@ -59,10 +63,13 @@ def endpoint_app(
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
 
     add_health_checks(app, service)
-    served = complete_transport(mcp_app, settings.path, settings.max_body_bytes)
+    endpoint = McpRoute.among(mcp_app.routes, settings.path)
+    served = complete_transport(mcp_app, endpoint.takes, settings.max_body_bytes)
     if authentication is not None:
         served = UnverifiableTokens(served, authentication)
-    served = JsonRpcErrors(SourceCheck(served, settings.path, allowed), settings.max_body_bytes, settings.path)
-    served = CrossOriginAccess(served, settings.path, allowed)
+    served = JsonRpcErrors(SourceCheck(served, endpoint, allowed), settings.max_body_bytes, settings.path)
+    served = CrossOriginAccess(served, endpoint, allowed)
     app.mount("/", TrailingSlash(served, tuple(mcp_app.routes)))
+    not_found = PlainTextResponse("Not Found", HTTPStatus.NOT_FOUND)
+    app.add_middleware(PathCheck, refusal=JsonRpcErrors(not_found, settings.max_body_bytes, settings.path))
     return app

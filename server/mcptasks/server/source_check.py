@@ -11,24 +11,24 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcptasks.server.allowed_sources import AllowedSources
+from mcptasks.server.mcp_route import McpRoute
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class SourceCheck:
-    """Middleware for the endpoint's path: HTTP 421 for another host, 403 for another origin.
+    """Middleware for the endpoint: HTTP 421 for another host, 403 for another origin.
 
     It stands in for the SDK's own check, which knows neither wildcards nor case.
     """
 
     app: ASGIApp
-    path: str
+    endpoint: McpRoute
     allowed: AllowedSources
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_call = scope["type"] == "http" and scope["path"] == self.path
-        refusal = self._refusal(Headers(scope=scope)) if is_call else None
+        refusal = self._refusal(Headers(scope=scope)) if self.endpoint.takes(scope) else None
         await (refusal or self.app)(scope, receive, send)
 
     def _refusal(self, headers: Headers) -> Response | None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from mcptasks.server.mcp_route import is_routed
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,10 @@ class TrailingSlash:
     routes: Sequence[BaseRoute]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not self._is_routed(scope):
+        if scope["type"] == "http" and not is_routed(scope, self.routes):
             other = _with_path(scope, _other(scope["path"]))
-            scope = other if self._is_routed(other) else scope
+            scope = other if is_routed(other, self.routes) else scope
         await self.app(scope, receive, send)
-
-    def _is_routed(self, scope: Scope) -> bool:
-        return any(route.matches(scope)[0] is not Match.NONE for route in self.routes)
 
 
 def _other(path: str) -> str:

@@ -171,6 +171,32 @@ def test_another_host_is_refused_at_either_spelling(shared: Endpoint) -> None:
         assert call(url, host="Tools.Example.com.:443").status_code == 200
 
 
+@pytest.mark.parametrize("character", ["%0A", "%0D", "%00", "%0D%0A", "%09", "%7F", "%C2%85", "%E2%80%A8"])
+@pytest.mark.parametrize("spelling", ["{}", "/{}", "{}/"])
+def test_no_spelling_of_the_path_gets_around_the_checks(shared: Endpoint, character: str, spelling: str) -> None:
+    url = shared.url + spelling.format(character)
+    for headers in ({"host": "other.example"}, {"origin": STRANGER}, {"host": "other.example", "origin": STRANGER}):
+        assert call(url, **headers).status_code == 404
+    answer = call(url)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, -32600)
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/", "/"])
+def test_percent_encoding_is_no_other_path(path: str) -> None:
+    with serving(settings(path=path)) as served:
+        base = served.url.removesuffix("/mcp")
+        encoded = path.replace("m", "%6D")
+        assert call(base + encoded, host="other.example").status_code == 421
+        assert call(base + encoded).status_code == 200
+        assert call(f"{base}{path}%0A", host="other.example").status_code == 404
+
+
+def test_control_characters_are_refused_on_the_whole_port(shared: Endpoint) -> None:
+    base = shared.url.removesuffix("/mcp")
+    assert httpx2.get(f"{base}/healthz", timeout=20).status_code == 200
+    assert httpx2.get(f"{base}/healthz%0A", timeout=20).status_code == 404
+
+
 def test_nothing_answers_with_a_redirect(shared: Endpoint) -> None:
     base = shared.url.removesuffix("/mcp")
     for path in ("/healthz/", "/readyz/", "/mcp/", "/nowhere/"):
