@@ -1,6 +1,7 @@
 """Structured logs: for people by default, one JSON object a line by setting, with the task's id on each line.
 
-`bind_task` puts a task's id on every record that the current context logs.
+`bind_task` puts a task's id on every record that the current context logs. What a tool has raised is logged with the
+frames of its author alone, unless the level is DEBUG.
 """
 
 from __future__ import annotations
@@ -14,6 +15,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
+
+from mcptasks.tracebacks import own_traceback
+
+TOOL_LOGGER = "mcptasks.tool"
+"""The logger that tools are given."""
 
 _TASK: ContextVar[str | None] = ContextVar("mcptasks_task", default=None)
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task", "taskName"}
@@ -38,7 +44,28 @@ class TaskFilter(logging.Filter):
         return True
 
 
-class JsonFormatter(logging.Formatter):
+class ExceptionFormatter(logging.Formatter):
+    """Writes exceptions that mcptasks and the MCP SDK log; those that others log are theirs.
+
+    Args:
+        all_frames: whether to show the frames of libraries too.
+    """
+
+    def __init__(self, *, all_frames: bool = False) -> None:
+        super().__init__()
+        self.all_frames = all_frames
+
+    def exception_of(self, record: logging.LogRecord) -> str | None:
+        """The record's exception as text, if it has one."""
+        if not record.exc_info:
+            return None
+        error = record.exc_info[1]
+        ours = record.name.partition(".")[0] in ("mcp", "mcptasks") and record.name != TOOL_LOGGER
+        short = own_traceback(error) if error is not None and ours and not self.all_frames else None
+        return self.formatException(record.exc_info) if short is None else short.rstrip("\n")
+
+
+class JsonFormatter(ExceptionFormatter):
     """One JSON object a record: time, level, logger, message, task, exception and what was given as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -50,24 +77,27 @@ class JsonFormatter(logging.Formatter):
         }
         if task := getattr(record, "task", None):
             entry["task"] = task
-        if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
+        if (exception := self.exception_of(record)) is not None:
+            entry["exception"] = exception
         entry |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
         return json.dumps(entry, default=str, ensure_ascii=False)
 
 
-class HumanFormatter(logging.Formatter):
+class HumanFormatter(ExceptionFormatter):
     """Time, level, logger, the task in brackets, message."""
 
     def format(self, record: logging.LogRecord) -> str:
         clock = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         task = getattr(record, "task", None)
         line = f"{clock} {record.levelname:<7} {record.name}: {f'[{task}] ' if task else ''}{record.getMessage()}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        exception = self.exception_of(record)
+        return line if exception is None else f"{line}\n{exception}"
 
 
-def configure_logging(log_format: str, level: str, stream: TextIO | None = None) -> None:
+def configure_logging(log_format: str, level: str, stream: TextIO | None = None, *, all_frames: bool = False) -> None:
     """Send all logs to standard error in the given format (`human` or `json`).
+
+    `all_frames` is for programs that run no code of others: their exceptions are ours.
 
     The SDK warns of `ctx.info` and its like, three times a call: newer clients do not get their messages any more. They
     are in the log of the process in any case, so that nobody needs the warning. What a user has asked to be warned of
@@ -76,7 +106,8 @@ def configure_logging(log_format: str, level: str, stream: TextIO | None = None)
     warnings.filterwarnings("ignore", "The logging capability is deprecated", UserWarning, append=True)
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.addFilter(TaskFilter())
-    handler.setFormatter(JsonFormatter() if log_format == "json" else HumanFormatter())
+    formatter = JsonFormatter if log_format == "json" else HumanFormatter
+    handler.setFormatter(formatter(all_frames=all_frames or level == "DEBUG"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in (
         "httpx",

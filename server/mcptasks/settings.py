@@ -215,6 +215,14 @@ class Settings(BaseSettings):
             "precedence."
         ),
     )
+    show_exceptions: bool = Field(
+        False,
+        description=(
+            "Tell callers what a tool, prompt or resource has raised: the exception's type and message, and the file "
+            "names and lines of your own code that it passed through. Otherwise they learn only that it failed. In "
+            "`mcptasks dev` this is on."
+        ),
+    )
     request_state_keys: SecretStr | None = Field(
         None,
         description=(

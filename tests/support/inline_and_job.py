@@ -120,7 +120,11 @@ async def _inline(server: TaskServer[Any], call: ComponentCall, heard: Heard) ->
 
 def in_job(server: TaskServer[Any], call: ComponentCall, heard: Heard | None = None) -> str:
     """What a task comes to, as a client reads it. The server runs in Jobs only from then on."""
-    outcome = outcome_in_job(server, assignment_of(call), heard)
+    return answer_of(outcome_in_job(server, assignment_of(call), heard), call)
+
+
+def answer_of(outcome: Outcome, call: ComponentCall) -> str:
+    """What a client reads of the outcome."""
     if isinstance(outcome, ErrorOutcome):
         data = None if outcome.data_text is None else json.loads(outcome.data_text)
         return _error(outcome.code, outcome.message, data)

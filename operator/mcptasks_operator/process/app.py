@@ -53,7 +53,7 @@ def run(settings: Settings) -> int:
 
     Once the work has ended the process ends, within `EXIT_SECONDS` even if something in it cannot be stopped.
     """
-    configure_logging(settings.log_format, settings.log_level)
+    configure_logging(settings.log_format, settings.log_level, all_frames=True)
     last_resort: list[threading.Timer] = []
 
     async def main() -> int:

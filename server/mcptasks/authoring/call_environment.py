@@ -46,7 +46,9 @@ class CallEnvironment:
             return await call_next(ctx)
         allowed = self._allowed()
         facts = CallFacts(
-            principal=principal_of_caller(allowed.forward_claims), headers=headers_of(ctx, allowed.forward_headers)
+            principal=principal_of_caller(allowed.forward_claims),
+            headers=headers_of(ctx, allowed.forward_headers),
+            show_exceptions=allowed.show_exceptions,
         )
         async with self.call_scope(facts):
             return await call_next(self.at_home(ctx))

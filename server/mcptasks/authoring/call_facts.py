@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mcptasks.logs import TOOL_LOGGER
 from mcptasks.model.task import Principal
 
 
@@ -27,13 +28,17 @@ class TaskInfo:
     attempt: int = 1
     deadline: datetime | None = None
     cancelled: threading.Event = field(default_factory=threading.Event)
-    log: logging.Logger = field(default_factory=lambda: logging.getLogger("mcptasks.tool"))
+    log: logging.Logger = field(default_factory=lambda: logging.getLogger(TOOL_LOGGER))
 
 
 @dataclass(frozen=True)
 class CallFacts:
-    """What the dependencies of a call may know of it: its task, who called, and headers that may be known."""
+    """What the dependencies of a call may know of it: its task, who called, and headers that may be known.
+
+    `show_exceptions` is whether its caller is told what it raised (`MCPTASKS_SHOW_EXCEPTIONS`).
+    """
 
     task: TaskInfo = field(default_factory=TaskInfo)
     principal: Principal | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    show_exceptions: bool = False

@@ -21,6 +21,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR
 from uncalled_for import FailedDependency, resolved_dependencies
 
+from mcptasks.authoring.call_errors import shown
 from mcptasks.authoring.call_facts import CallFacts
 from mcptasks.authoring.call_thread import CallSync, CallThread
 from mcptasks.authoring.functions import is_async
@@ -88,6 +89,11 @@ class CallScope:
         """Remember what the call failed with, for the dependencies that want to know; the first one counts."""
         self._failure = self._failure or error
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What the call failed with, if it did."""
+        return self._failure
+
     async def close(self) -> None:
         """Close what is open, last one first.
 
@@ -123,7 +129,8 @@ class CallScope:
             if failure is None and isinstance(error, MCPError):
                 raise
             if failure is None:
-                raise MCPError(code=INTERNAL_ERROR, message="A dependency of the call could not be closed") from error
+                message = shown("A dependency of the call could not be closed", error, self.facts)
+                raise MCPError(code=INTERNAL_ERROR, message=message) from error
         except BaseException as error:
             if error is not failure:
                 raise

@@ -17,6 +17,7 @@ from types import ModuleType
 
 from mcptasks.authoring.task_server import TaskServer
 from mcptasks.model.task_config import DeclarationError
+from mcptasks.tracebacks import exception_summary, own_traceback
 
 FALLBACK_NAME = "mcptasks_user_server"
 """Name of a file's module where its own would not find it."""
@@ -154,8 +155,10 @@ def _load(path: ServerPath, fallback_name: str) -> ModuleType:
 
 
 def _failed(path: ServerPath, error: BaseException) -> LoadError:
-    last = traceback.format_exception_only(error)[-1].strip()
-    return LoadError(f"{path.target} cannot be imported: {last}", "".join(traceback.format_exception(error)))
+    what, *places = exception_summary(error).splitlines()
+    where = f" ({places[-1].strip()})" if places else ""
+    trace = own_traceback(error) or "".join(traceback.format_exception(error))
+    return LoadError(f"{path.target} cannot be imported: {what}{where}", trace)
 
 
 def _load_file(path: Path, fallback_name: str) -> ModuleType:

@@ -18,7 +18,7 @@ from mcp.server.extension import Extension
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.lowlevel.server import LifespanResultT
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedResourceError, UnexpectedToolError
 from mcp.server.mcpserver.prompts import Prompt
 from mcp.server.mcpserver.resources import Resource, ResourceSecurity
 from mcp.server.mcpserver.tools import Tool
@@ -38,6 +38,8 @@ from mcp_types import Tool as ListedTool
 from pydantic.networks import AnyUrl
 
 from mcptasks.authoring.call_environment import CallEnvironment, request_of
+from mcptasks.authoring.call_errors import shown
+from mcptasks.authoring.call_scope import current_scope
 from mcptasks.authoring.component_sources import (
     FinishedPrompt,
     FinishedResource,
@@ -357,7 +359,10 @@ class TaskServer(MCPServer[LifespanResultT]):
             except ArgumentsError as error:
                 raise ToolError(f"Error executing tool {name}: {error}") from error
         async with self._environment.component(context) as context:
-            return await super().call_tool(name, arguments, context)
+            try:
+                return await super().call_tool(name, arguments, context)
+            except UnexpectedToolError as error:
+                raise UnexpectedToolError(shown(str(error), error, current_scope().facts)) from error.__cause__
 
     async def get_prompt(
         self,
@@ -376,7 +381,12 @@ class TaskServer(MCPServer[LifespanResultT]):
             if target is not None:
                 target.check_arguments(arguments or {})
             async with self._environment.component(context) as context:
-                return await super().get_prompt(name, arguments, context)
+                try:
+                    return await super().get_prompt(name, arguments, context)
+                except ValueError as error:
+                    if error.__cause__ is None:
+                        raise
+                    raise ValueError(shown(str(error), error, current_scope().facts)) from error.__cause__
         except ArgumentsError as error:
             raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
         except ValueError as error:
@@ -396,4 +406,7 @@ class TaskServer(MCPServer[LifespanResultT]):
         except ArgumentsError as error:
             raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
         async with self._environment.component(context) as context:
-            return await super().read_resource(uri, context)
+            try:
+                return await super().read_resource(uri, context)
+            except UnexpectedResourceError as error:
+                raise UnexpectedResourceError(shown(str(error), error, current_scope().facts)) from error.__cause__

@@ -9,6 +9,8 @@ from datetime import datetime
 
 from mcptasks.cli.task_attempts import Attempt
 from mcptasks.model.base import JsonObject
+from mcptasks.model.excerpts import without_middle
+from mcptasks.model.lifecycle import SUCCEEDED
 from mcptasks.model.progress_text import number_text
 from mcptasks.model.task import Condition, InputRequest, McpTask, McpTaskSpec, McpTaskStatus
 
@@ -111,7 +113,7 @@ def _status(status: McpTaskStatus, now: datetime) -> list[Row]:
     return [
         ("Phase", str(status.phase or "working (not seen by the operator yet)")),
         ("Reason", status.reason or ""),
-        ("Message", _shortened(status.message or "")),
+        ("Message", _shortened(_explanation(status))),
         ("Asks", "\n".join(_asked(request) for request in status.input_requests or ())),
         ("Progress", shown),
         ("Attempts", "" if status.attempts is None else str(status.attempts)),
@@ -120,6 +122,13 @@ def _status(status: McpTaskStatus, now: datetime) -> list[Row]:
         ("Waiting for", ", ".join(request.message or request.method for request in status.input_requests or ())),
         ("Updated", "" if status.last_updated_at is None else f"{ago(status.last_updated_at, now)} ago"),
     ]
+
+
+def _explanation(status: McpTaskStatus) -> str:
+    """The status's message; what the tool raised is only in the condition's."""
+    message = status.message or ""
+    succeeded = next((c.message or "" for c in status.conditions or () if c.type == SUCCEEDED), "")
+    return succeeded if len(succeeded) > len(message) else message
 
 
 def _times(facts: TaskFacts) -> list[Row]:
@@ -227,6 +236,4 @@ def _one_line(text: str) -> str:
 
 
 def _shortened(text: str) -> str:
-    if len(text) <= SHOWN_CHARACTERS:
-        return text
-    return f"{text[:SHOWN_CHARACTERS]}... ({len(text) - SHOWN_CHARACTERS} characters more)"
+    return without_middle(text, SHOWN_CHARACTERS)

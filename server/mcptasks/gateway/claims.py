@@ -41,6 +41,7 @@ class AssignmentTerms:
     timeout_seconds: int
     progress_interval_seconds: float
     max_result_bytes: int
+    show_exceptions: bool = False
 
 
 def refuse_foreign_and_ended(task: McpTask, pod: TaskPod) -> None:
@@ -180,4 +181,5 @@ def assignment(task: McpTask, pod: TaskPod, terms: AssignmentTerms) -> Assignmen
         timeout_seconds=pod.deadline_seconds or task.spec.timeout_seconds or terms.timeout_seconds,
         progress_interval_seconds=terms.progress_interval_seconds,
         max_result_bytes=terms.max_result_bytes,
+        show_exceptions=terms.show_exceptions,
     )

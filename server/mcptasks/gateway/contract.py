@@ -72,6 +72,7 @@ class Assignment(Model):
     timeout_seconds: int | None = None
     progress_interval_seconds: float = 1.0
     max_result_bytes: int
+    show_exceptions: bool = False
 
 
 class ProgressReport(Model):
@@ -117,22 +118,25 @@ class InputAnswers(Model):
 class ResultOutcome(Model):
     """The component answered. `text` is the result as JSON text, without the shape of any protocol version.
 
-    `is_error` marks a tool's own error; `message` is its text, for the status.
+    `is_error` marks a tool's own error; `message` is its text, for the status. `detail` is what the tool raised, for
+    those who may read the object, not for callers.
     """
 
     kind: Literal["result"] = "result"
     text: str
     is_error: bool = False
     message: str | None = None
+    detail: str | None = None
 
 
 class ErrorOutcome(Model):
-    """The call ended with a JSON-RPC error."""
+    """The call ended with a JSON-RPC error. `detail` is as in `ResultOutcome`."""
 
     kind: Literal["error"] = "error"
     code: int
     message: str
     data_text: str | None = None
+    detail: str | None = None
 
 
 class FailureOutcome(Model):

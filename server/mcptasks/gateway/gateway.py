@@ -58,6 +58,7 @@ class Gateway:
             timeout_seconds=settings.default_timeout_seconds,
             progress_interval_seconds=settings.progress_interval_seconds,
             max_result_bytes=results.max_bytes,
+            show_exceptions=settings.show_exceptions,
         )
         self._records = TaskRecords(tasks, on_written)
         self._pods = PodDirectory(kube, settings.gateway_audience)

@@ -7,6 +7,7 @@ import json
 from mcptasks.gateway.contract import ErrorOutcome, FailureOutcome, Outcome, RefusalCode, ResultOutcome
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError
+from mcptasks.model.excerpts import without_middle
 from mcptasks.model.lifecycle import Ending
 from mcptasks.model.task import MAX_STATUS_MESSAGE, McpTask, Phase, Reason, ResultRecord, TaskError
 from mcptasks.settings import KIB
@@ -26,7 +27,8 @@ _INT64 = 2**63
 def result_ending(outcome: ResultOutcome, record: ResultRecord) -> Ending:
     """The component answered, and its answer is stored."""
     if outcome.is_error:
-        return Ending(Phase.FAILED, Reason.TOOL_ERROR, outcome.message or TOOL_ERROR_MESSAGE, result=record)
+        message = outcome.message or TOOL_ERROR_MESSAGE
+        return Ending(Phase.FAILED, Reason.TOOL_ERROR, message, result=record, detail=outcome.detail)
     return Ending(Phase.COMPLETED, Reason.COMPLETED, outcome.message or COMPLETED_MESSAGE, result=record)
 
 
@@ -36,14 +38,21 @@ def error_ending(outcome: ErrorOutcome | FailureOutcome) -> Ending:
         return Ending(Phase.FAILED, outcome.reason, outcome.message)
     size = len((outcome.data_text or "").encode())
     if size > MAX_ERROR_DATA_BYTES:
-        said = outcome.message[: MAX_STATUS_MESSAGE // 2]
+        said = without_middle(outcome.message, MAX_STATUS_MESSAGE // 2)
         message = f"{said} (the error's data, {size} bytes, is too large and was dropped)"
-        return Ending(Phase.FAILED, Reason.REQUEST_ERROR, message, error=_task_error(outcome, None))
-    return Ending(Phase.FAILED, Reason.REQUEST_ERROR, outcome.message, error=_task_error(outcome, outcome.data_text))
+        return _request_error(outcome, message, None)
+    return _request_error(outcome, outcome.message, outcome.data_text)
+
+
+def _request_error(outcome: ErrorOutcome, message: str, data_text: str | None) -> Ending:
+    error = _task_error(outcome, data_text)
+    return Ending(Phase.FAILED, Reason.REQUEST_ERROR, message, error=error, detail=outcome.detail)
 
 
 def _task_error(outcome: ErrorOutcome, data_text: str | None) -> TaskError:
-    return TaskError(code=outcome.code, message=outcome.message[:MAX_STATUS_MESSAGE], data_text=data_text)
+    return TaskError(
+        code=outcome.code, message=without_middle(outcome.message, MAX_STATUS_MESSAGE), data_text=data_text
+    )
 
 
 def too_large_ending(error: ResultTooLargeError) -> Ending:

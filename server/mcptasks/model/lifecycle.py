@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from mcptasks.model.base import JsonObject
+from mcptasks.model.excerpts import without_middle
 from mcptasks.model.task import (
     MAX_CONDITION_MESSAGE,
     MAX_STATUS_MESSAGE,
@@ -43,7 +44,10 @@ class Retention:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a task ends."""
+    """How a task ends.
+
+    Callers see `message`; `detail` is only for those who may read the object, in its `Succeeded` condition.
+    """
 
     phase: Phase
     reason: Reason
@@ -51,6 +55,13 @@ class Ending:
     result: ResultRecord | None = None
     error: TaskError | None = None
     exit_code: int | None = None
+    detail: str | None = None
+
+    @property
+    def explanation(self) -> str:
+        """Message and detail."""
+        known = self.detail is None or self.detail in self.message
+        return self.message if known else f"{self.message}\n{self.detail}"
 
 
 def utc_now() -> datetime:
@@ -95,11 +106,11 @@ def end(
     progress = final_progress(last_progress or task.status.progress, ending.phase)
     succeeded: Literal["True", "False"] = "True" if ending.phase is Phase.COMPLETED else "False"
     recorded: Literal["True", "False"] = "True" if ending.result or ending.error else "False"
-    message = ending.message[:MAX_STATUS_MESSAGE]
+    explanation = without_middle(ending.explanation, MAX_CONDITION_MESSAGE)
     status: JsonObject = {
         "phase": ending.phase.value,
         "reason": ending.reason.value,
-        "message": message,
+        "message": without_middle(ending.message, MAX_STATUS_MESSAGE),
         "lastUpdatedAt": timestamp(now),
         "finishedAt": timestamp(now),
         "expiresAt": timestamp(expiry(task, now, retention)),
@@ -108,9 +119,7 @@ def end(
         "conditions": conditions(
             task,
             now,
-            Condition(
-                type=SUCCEEDED, status=succeeded, reason=ending.reason.value, message=message[:MAX_CONDITION_MESSAGE]
-            ),
+            Condition(type=SUCCEEDED, status=succeeded, reason=ending.reason.value, message=explanation),
             Condition(type=RESULT_RECORDED, status=recorded, reason=ending.reason.value),
         ),
     }

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mcptasks.model.base import JsonObject
+from mcptasks.model.excerpts import without_middle
 from mcptasks.model.lifecycle import SUCCEEDED, Ending, conditions, timestamp
 from mcptasks.model.task import MAX_STATUS_MESSAGE, Condition, InputRequest, McpTask, Phase, Reason, TaskError
 
@@ -139,7 +140,7 @@ def _dump(request: InputRequest) -> JsonObject:
 def summary(requests: Iterable[InputRequest]) -> str:
     """What is being asked, for people and models."""
     text = "waiting for input: " + "; ".join(request.message or request.method for request in requests)
-    return text[:MAX_STATUS_MESSAGE]
+    return without_middle(text, MAX_STATUS_MESSAGE)
 
 
 def _check(task: McpTask, questions: Sequence[InputRequest]) -> None:

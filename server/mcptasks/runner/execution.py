@@ -22,6 +22,7 @@ from mcp_types import LOG_LEVEL_META_KEY, CallToolResult, InputRequiredResult, T
 from mcp_types.version import LATEST_MODERN_VERSION
 from pydantic import BaseModel
 
+from mcptasks.authoring.call_errors import summary_of
 from mcptasks.authoring.call_facts import CallFacts, TaskInfo
 from mcptasks.authoring.call_scope import CallScope
 from mcptasks.authoring.call_thread import CallSync
@@ -107,11 +108,13 @@ class ComponentExecution:
                 return await self._outcome(arguments, state, call_sync)
         except MCPError as error:
             data = None if error.error.data is None else pydantic_core.to_json(error.error.data).decode()
-            return ErrorOutcome(code=error.error.code, message=error.error.message, data_text=data)
+            origin = error.__cause__ or error.__context__
+            detail = None if origin is None else summary_of(origin)
+            return ErrorOutcome(code=error.error.code, message=error.error.message, data_text=data, detail=detail)
         except Exception as error:
             logger.error("%s %s failed", component.kind, component.name, exc_info=error)
             hidden = modern_error_data(error)
-            return ErrorOutcome(code=hidden.code, message=hidden.message)
+            return ErrorOutcome(code=hidden.code, message=hidden.message, detail=summary_of(error))
 
     async def _outcome(self, arguments: JsonObject, state: Any, call_sync: CallSync) -> ResultOutcome | FailureOutcome:
         """Run it within the server's lifespan, which has yielded the state."""
@@ -119,7 +122,10 @@ class ComponentExecution:
         ctx, params = _request(self.assignment, arguments, dispatch, state)
         if (sought := requested(ctx.method, params)) is not None:
             ctx = carrying(ctx, sought, self.components.catalogue, self.target)
-        facts = CallFacts(self.task, self.assignment.principal, self.assignment.request.headers or {})
+        assigned = self.assignment
+        facts = CallFacts(
+            self.task, assigned.principal, assigned.request.headers or {}, show_exceptions=assigned.show_exceptions
+        )
         report = self.channel.report
         # Threads that the component starts have a context of their own, and know of no call.
         with listening_in_all_threads(report):
@@ -127,6 +133,8 @@ class ComponentExecution:
                 outcome = _outcome(await _run_rounds(self.components, ctx, params, dispatch))
                 if isinstance(outcome, FailureOutcome):
                     scope.failed(ValueError(outcome.message))
+                elif outcome.is_error and scope.failure is not None:
+                    outcome = outcome.model_copy(update={"detail": summary_of(scope.failure)})
                 return outcome
 
 

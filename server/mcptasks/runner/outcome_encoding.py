@@ -6,6 +6,7 @@ from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from mcptasks.gateway.contract import ErrorOutcome, FailureOutcome, Outcome, ResultOutcome, RunnerExitCode
+from mcptasks.model.excerpts import without_middle
 from mcptasks.model.task import MAX_STATUS_MESSAGE, Reason
 from mcptasks.tasks.result_errors import ResultTooLargeError
 
@@ -51,4 +52,4 @@ def utf8_size(text: str) -> int:
 def _with_short_message(outcome: Outcome) -> Outcome:
     if isinstance(outcome, ErrorOutcome) or outcome.message is None or len(outcome.message) <= MAX_STATUS_MESSAGE:
         return outcome
-    return outcome.model_copy(update={"message": outcome.message[:MAX_STATUS_MESSAGE]})
+    return outcome.model_copy(update={"message": without_middle(outcome.message, MAX_STATUS_MESSAGE)})

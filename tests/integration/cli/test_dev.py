@@ -211,6 +211,43 @@ def test_a_port_in_use_ends_with_2(server: Path, cli: Cli) -> None:
     )
 
 
+BROKEN = """
+from mcptasks import TaskConfig, TaskServer
+
+mcp = TaskServer("mine")
+
+
+@mcp.tool(task=TaskConfig(poll_interval=0.1))
+def boom(n: int = 0) -> float:
+    return 1 // n
+"""
+
+
+def test_what_a_tool_raises_is_told_everywhere_in_a_few_lines(server: Path, cli: Cli) -> None:
+    server.write_text(BROKEN)
+    what, where = "ZeroDivisionError: integer division or modulo by zero", "server.py:9 in boom"
+    with running("dev", str(server), "--port", "0") as dev:
+        endpoint, kubeconfig = started(dev)
+        before = len(dev.lines)
+        failed = cli("call", endpoint, "boom")
+        assert (
+            f"Error: boom failed: Error executing tool boom: {what}\n  at {where}\n`mcptasks describe " in failed.stderr
+        )
+        task = re.search(r"runs as task (\S+)", failed.stderr)
+        assert task is not None
+        told = cli("describe", task[1], "--kubeconfig", str(kubeconfig)).stdout
+        last = told[told.index("Last log lines:") :]
+        assert what in last
+        assert re.search(r'File "\S*server.py", line 9, in boom', last)
+        inline = cli("call", endpoint, "boom", "--no-task")
+        assert f"{what}\n  at {where}\nThe log of the server has more." in inline.stderr
+        dev.line(re.escape(what) + "$")
+        dev.send(signal.SIGINT)
+        assert dev.end() == 0
+    assert len(dev.lines) - before < 50
+    assert "site-packages" not in dev.text
+
+
 def test_nothing_survives_a_kill(server: Path, end: Path) -> None:
     with running("dev", str(server), "--port", "0") as dev:
         endpoint, kubeconfig = started(dev)

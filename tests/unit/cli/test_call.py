@@ -35,6 +35,9 @@ def call(capsys: pytest.CaptureFixture[str]) -> Call:
     return run
 
 
+MORE = f"`mcptasks describe {TASK_ID}` and `mcptasks logs {TASK_ID}` show more."
+
+
 def test_the_result_goes_to_standard_output_and_all_else_does_not(server: FakeServer, call: Call) -> None:
     server.message = "half done"
     code, out, err = call(server.url, "work", "--arg", "top=5")
@@ -66,7 +69,13 @@ def test_a_tool_error_ends_with_1_and_its_text(server: FakeServer, call: Call) -
     server.statuses = ["failed" if server.version == OLD else "completed"]
     code, out, err = call(server.url, "work")
     assert (code, out) == (1, "")
-    assert err.splitlines()[-1] == "Error: work failed: no disk"
+    assert err.splitlines()[-2:] == ["Error: work failed: no disk", MORE]
+
+
+def test_a_tool_error_of_an_inline_call_names_the_servers_log(server: FakeServer, call: Call) -> None:
+    server.result = {"content": [{"type": "text", "text": "no disk"}], "isError": True}
+    _, _, err = call(server.url, "work", "--no-task")
+    assert err.splitlines()[-2:] == ["Error: work failed: no disk", "The log of the server has more."]
 
 
 def test_a_failed_task_ends_with_1_message_and_reason(server: FakeServer, call: Call) -> None:
@@ -74,7 +83,7 @@ def test_a_failed_task_ends_with_1_message_and_reason(server: FakeServer, call: 
     server.error = RpcFault(-32603, "the process was killed", {"reason": "OOMKilled"})
     code, out, err = call(server.url, "work")
     assert (code, out) == (1, "")
-    assert err.splitlines()[-1] == "Error: work failed: the process was killed (OOMKilled)"
+    assert err.splitlines()[-2:] == ["Error: work failed: the process was killed (OOMKilled)", MORE]
 
 
 def test_a_task_cancelled_by_others_ends_with_1(server: FakeServer, call: Call) -> None:

@@ -104,8 +104,17 @@ def test_long_arguments_are_cut_and_say_so() -> None:
     original = facts()
     spec = original.task.spec.model_copy(update={"arguments": {"text": "x" * 5000}})
     text = describe(TaskFacts(original.task.model_copy(update={"spec": spec}), None, (), (), (), NOW))
-    assert "characters more)" in text
+    assert "characters left out]" in text
     assert len(text) < 4000
+
+
+def test_what_the_tool_raised_is_with_the_message() -> None:
+    message = "Error executing tool boom"
+    detail = "ZeroDivisionError: integer division or modulo by zero\n  at server.py:7 in boom"
+    condition = {"type": "Succeeded", "status": "False", "reason": "ToolError", "message": f"{message}\n{detail}"}
+    lines = describe(facts({"phase": "failed", "message": message, "conditions": [condition]})).splitlines()
+    at = next(number for number, line in enumerate(lines) if line.strip().startswith("Message:"))
+    assert [line.strip() for line in lines[at + 1 : at + 3]] == [line.strip() for line in detail.splitlines()]
 
 
 @pytest.mark.parametrize(

@@ -367,9 +367,14 @@ class TestBadTools:
         outcome = gateway.outcome()
         assert (result.code, outcome["kind"], outcome["isError"]) == (0, "result", True)
         assert outcome["message"]
+        detail = outcome.pop("detail")
         assert "secret_local_name" not in json.dumps(outcome)
-        assert "in secret_local_name" in result.err
-        assert "ValueError: bad luck" in result.err
+        assert "bad luck" not in json.dumps(outcome)
+        assert detail.splitlines()[0] == "ValueError: bad luck"
+        assert detail.splitlines()[-1].endswith(" in secret_local_name")
+        last = result.err[: result.err.index("ValueError: bad luck")].splitlines()[-2:]
+        assert last[0].endswith(", in secret_local_name")
+        assert "site-packages" not in result.err
 
     @pytest.mark.parametrize(
         ("statement", "code"),

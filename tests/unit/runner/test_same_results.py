@@ -10,7 +10,7 @@ import pytest
 
 from mcptasks.model.task import Component, ComponentKind
 from tests.e2e import returns
-from tests.support.inline_and_job import ComponentCall, in_job, inline
+from tests.support.inline_and_job import ComponentCall, answer_of, assignment_of, in_job, inline, outcome_in_job
 
 ARGUMENTS: dict[str, dict[str, Any]] = {"needs_an_int": {"n": "secret"}, "several_messages": {"topic": "whales"}}
 
@@ -64,6 +64,18 @@ def test_only_those_fail_that_are_meant_to() -> None:
     answers = {call.values[0].component.name: json.loads(inline(returns.mcp, call.values[0])) for call in calls()}
     failed = {name for name, answer in answers.items() if "error" in answer or answer["result"].get("isError")}
     assert failed == MEANT_TO_FAIL
+
+
+@pytest.mark.parametrize("call", [each for each in calls() if "crash" in str(each.id) or "a_failing" in str(each.id)])
+def test_a_setting_tells_callers_what_was_raised_alike(call: ComponentCall, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCPTASKS_SHOW_EXCEPTIONS", "true")
+    told = inline(returns.make(), call)
+    assert ": RuntimeError: secret" in told
+    assert "  at tests/e2e/returns.py:" in told
+    assert "site-packages" not in told
+    monkeypatch.delenv("MCPTASKS_SHOW_EXCEPTIONS")
+    assignment = assignment_of(call).model_copy(update={"show_exceptions": True})
+    assert answer_of(outcome_in_job(IN_JOB, assignment), call) == told
 
 
 def test_nothing_secret_is_told() -> None:

@@ -100,22 +100,24 @@ def command(
     client = ServerOptions(url, token, header or (), protocol).client(tasks=not no_task)
     folder = None if save is None else ResultFolder.made(save)
     with as_cli_error(ClientError):
-        result = asyncio.run(_call(client, call))
+        result, hint = asyncio.run(_call(client, call))
     _print(result, output, folder is not None)
     if folder is not None and not result.is_error:
         for path in folder.save(tool, result):
             typer.echo(f"saved {path}", err=True)
     if result.is_error:
-        raise CliError(f"{tool} failed: {result.text or 'the tool gave no reason'}")
+        raise CliError(f"{tool} failed: {result.text or 'the tool gave no reason'}{hint}")
 
 
-async def _call(client: Client, call: ToolCall) -> ToolResult:
+async def _call(client: Client, call: ToolCall) -> tuple[ToolResult, str]:
+    """The result, and where there is more to see of the call."""
     with _interruptions() as interrupted:
         async with client:
             with as_cli_error(ArgumentError, exit_code=ExitCode.USAGE):
                 arguments = await _arguments(client, call)
             with progress_view() as view, _told_of_retries(view):
-                return await CallRun(client, call, arguments, view, interrupted).result()
+                run = CallRun(client, call, arguments, view, interrupted)
+                return await run.result(), run.hint
 
 
 async def _arguments(client: Client, call: ToolCall) -> JsonObject:
@@ -138,6 +140,13 @@ class CallRun:
     interrupted: asyncio.Event
     _task: ToolTask | None = field(default=None, init=False)
 
+    @property
+    def hint(self) -> str:
+        """Where there is more to see of a call that failed."""
+        if self._task is None or self._task.returned_immediately:
+            return "\nThe log of the server has more."
+        return f"\n`mcptasks describe {self._task.task_id}` and `mcptasks logs {self._task.task_id}` show more."
+
     async def result(self) -> ToolResult:
         """Call the tool and wait for its result. Raises CliError where it was interrupted or ended with an error."""
         name = self.call.tool
@@ -157,7 +166,7 @@ class CallRun:
                 self.view.note(f"{name} runs as task {self._task.task_id}")
             result = await self._unless_interrupted(asyncio.create_task(self._task.result()))
         except McpError as error:
-            raise CliError(f"{name} failed: {explain(error)}") from error
+            raise CliError(f"{name} failed: {explain(error)}{self.hint}") from error
         except TaskCancelledError as error:
             raise CliError(f"{name} was cancelled: {error}") from error
         self.view.done(name, "failed" if result.is_error else "completed")

@@ -38,7 +38,9 @@ def command(
         as_cli_error(ClusterError, ProcessError),
     ):
         text = check_modules(",".join(modules))
-        config = StackConfig(text, host=host, port=port, settings=inherited_settings())
+        # Whoever calls is whoever writes the tools.
+        settings = {f"{PREFIX}SHOW_EXCEPTIONS": "true"} | inherited_settings()
+        config = StackConfig(text, host=host, port=port, settings=settings)
         asyncio.run(_run(DevLoop(config, DevTerminal(result=typer.echo, note=_note))))
 
 

@@ -1,0 +1,32 @@
+"""Text that is too long for where it goes: what is cut away is marked, and is never the end.
+
+The end of a log, of an error or of a line has what happened last.
+"""
+
+from __future__ import annotations
+
+
+def without_middle(text: str, limit: int) -> str:
+    """The text in at most `limit` characters: its first third and its end, and between them how many are left out."""
+    if len(text) <= limit:
+        return text
+    mark = _mark(len(text) - limit)
+    kept = limit - len(mark)
+    if kept <= 0:
+        return text[len(text) - limit :]
+    head = kept // 3
+    return f"{text[:head]}{mark}{text[len(text) - (kept - head) :]}"
+
+
+def without_start(text: str, limit: int) -> str:
+    """The text's end in at most `limit` characters, after how many are left out."""
+    if len(text) <= limit:
+        return text
+    mark = _mark(len(text) - limit).lstrip()
+    kept = limit - len(mark)
+    return text[len(text) - limit :] if kept <= 0 else mark + text[len(text) - kept :]
+
+
+def _mark(dropped: int) -> str:
+    # The mark itself takes room, so that what it says is a few characters too low; nobody counts them.
+    return f" ... [{dropped} characters left out] ... "

@@ -1,0 +1,144 @@
+"""Exceptions as the author of a tool wants to read them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mcptasks.logs import TOOL_LOGGER, configure_logging
+from mcptasks.tracebacks import LEFT_OUT, exception_summary, own_traceback
+
+
+def raised(fn: Callable[[], object]) -> Exception:
+    with pytest.raises(Exception) as caught:
+        fn()
+    return caught.value
+
+
+def divided() -> float:
+    return 1 // 0
+
+
+def wrapped_by_a_library() -> object:
+    """As the SDK does: what it raises instead has none of the author's frames."""
+    namespace: dict[str, object] = {"fn": divided, "__name__": "mcp.server"}
+    code = "def run():\n try: fn()\n except Exception as e: raise RuntimeError('Error executing tool divided') from e"
+    exec(compile(code, "/venv/lib/python3/site-packages/mcp/base.py", "exec"), namespace)
+    return namespace["run"]()  # type: ignore[operator]
+
+
+def raised_by_a_library() -> Exception:
+    """What it raises, without the frames of this test."""
+    error = raised(wrapped_by_a_library)
+    assert error.__traceback__ is not None
+    assert error.__traceback__.tb_next is not None
+    return error.with_traceback(error.__traceback__.tb_next.tb_next)
+
+
+class TestSummary:
+    def test_it_has_type_message_and_own_frames(self) -> None:
+        first, *places = exception_summary(raised_by_a_library()).splitlines()
+        assert first == "ZeroDivisionError: integer division or modulo by zero"
+        assert places[-1] == f"  at tests/unit/test_tracebacks.py:{divided.__code__.co_firstlineno + 1} in divided"
+        assert "base.py" not in "\n".join(places)
+
+    def test_frames_of_the_standard_library_are_left_out(self) -> None:
+        text = exception_summary(raised(lambda: json.loads("{")))
+        assert text.startswith("json.decoder.JSONDecodeError: ")
+        assert "json/decoder.py" not in text
+        assert "test_tracebacks.py" in text
+
+    def test_a_group_is_told_by_what_is_in_it(self) -> None:
+        async def late() -> None:
+            raise KeyError("x")
+
+        async def grouped() -> None:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(late())
+
+        first, *places = exception_summary(raised(lambda: asyncio.run(grouped()))).splitlines()
+        assert first == "KeyError: 'x'"
+        assert places[-1].endswith("in late")
+
+    def test_a_recursion_is_told_in_a_few_lines(self) -> None:
+        def down(n: int) -> int:
+            return down(n + 1)
+
+        lines = exception_summary(raised(lambda: down(0))).splitlines()
+        assert len(lines) < 15
+        assert any("frames ..." in line for line in lines)
+
+    def test_an_exception_without_own_frames_is_told_by_what_it_came_from(self) -> None:
+        error = RuntimeError("Error executing tool x")
+        error.__cause__ = ValueError("no number")
+        assert exception_summary(error) == "ValueError: no number"
+
+    def test_a_tool_that_is_an_installed_package_has_own_frames_too(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder = tmp_path / "site-packages"
+        (folder / "acme").mkdir(parents=True)
+        (folder / "acme" / "__init__.py").write_text("")
+        (folder / "acme" / "tools.py").write_text("import json\ndef read():\n    return json.loads('{')\n")
+        monkeypatch.syspath_prepend(str(folder))
+        from acme.tools import read  # type: ignore[import-not-found]
+
+        namespace: dict[str, object] = {"read": read, "__name__": "mcp.server"}
+        exec(compile("def run(): read()", "/venv/site-packages/mcp/base.py", "exec"), namespace)
+        error = raised(namespace["run"])  # type: ignore[arg-type]
+        # Without the frames of this test, as a call by the SDK has none of the author's before the tool.
+        error.__traceback__ = error.__traceback__.tb_next.tb_next if error.__traceback__ else None  # type: ignore[union-attr]
+        assert exception_summary(error).splitlines()[1:] == ["  at acme/tools.py:3 in read"]
+        sys.modules.pop("acme.tools")
+
+
+class TestTraceback:
+    def test_it_ends_with_the_own_frame_and_the_exception(self) -> None:
+        text = own_traceback(raised_by_a_library())
+        assert text is not None
+        assert text.splitlines()[-1] == "ZeroDivisionError: integer division or modulo by zero"
+        assert "return 1 // 0" in "\n".join(text.splitlines()[-4:])
+        assert "site-packages" not in text
+        assert LEFT_OUT in text
+
+    def test_an_exception_of_no_own_code_is_left_whole(self) -> None:
+        assert own_traceback(ValueError("no frames")) is None
+
+
+@pytest.fixture
+def restored_root() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = handlers, level
+
+
+@pytest.mark.usefixtures("restored_root")
+class TestLog:
+    def logged(self, log_format: str = "human", level: str = "INFO", logger: str = "mcp.server.mcpserver") -> str:
+        stream = io.StringIO()
+        configure_logging(log_format, level, stream)
+        logging.getLogger(logger).error("Tool 'divided' failed", exc_info=raised_by_a_library())
+        return stream.getvalue()
+
+    @pytest.mark.parametrize("log_format", ["human", "json"])
+    def test_what_a_tool_raised_is_a_few_lines(self, log_format: str) -> None:
+        text = self.logged(log_format)
+        shown = json.loads(text)["exception"] if log_format == "json" else text
+        assert shown.splitlines()[-1] == "ZeroDivisionError: integer division or modulo by zero"
+        assert "Error executing tool" not in shown
+        assert len(shown.splitlines()) < 15
+
+    def test_debug_shows_all(self) -> None:
+        assert "RuntimeError: Error executing tool divided" in self.logged(level="DEBUG")
+
+    @pytest.mark.parametrize("logger", ["my.program", TOOL_LOGGER])
+    def test_what_a_tool_logs_itself_is_left_whole(self, logger: str) -> None:
+        assert "RuntimeError: Error executing tool divided" in self.logged(logger=logger)
