@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -66,7 +66,8 @@ class ClusterConfig:
 
     `data_dir` receives kubeconfig, CA and the Pods' files (a temporary directory, removed at the end, when None).
     `rules` are the equivalents of the CRDs' validation rules, by their CEL text. `entrypoint` runs in containers
-    without a `command`; without both, a container cannot start. `backoff` is the Job controller's, `history_limit` the
+    without a `command`; without both, a container cannot start. `environment` and `working_directory`
+    are those of containers that define none of their own. `backoff` is the Job controller's, `history_limit` the
     watch history's, in events.
     `on_output(pod, container, line)` is called in the cluster's event loop for every line that a container prints.
     """
@@ -77,6 +78,8 @@ class ClusterConfig:
     crds: Sequence[Json] = ()
     rules: Rules = field(default_factory=dict)
     entrypoint: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    working_directory: Path | None = None
     on_output: OnOutput | None = None
     backoff: Backoff = field(default_factory=Backoff)
     history_limit: int = 20_000
@@ -143,7 +146,14 @@ class EmbeddedCluster:
         self.tokens = Tokens(self.store)
         self.admin_token = self.tokens.admin
         entrypoint = list(config.entrypoint)
-        kubelet = KubeletConfig(self.data_dir / "pods", self._id, entrypoint, config.on_output)
+        kubelet = KubeletConfig(
+            self.data_dir / "pods",
+            self._id,
+            entrypoint,
+            config.environment,
+            config.working_directory,
+            config.on_output,
+        )
         self.kubelet = Kubelet(self.objects, self.tokens, kubelet)
         self._api = ApiServer(self.objects, self.tokens, Authorizer(self.store), self.kubelet)
         self._collector = GarbageCollector(self.objects)

@@ -8,8 +8,8 @@ How it differs from a real node:
   arguments are replaced by them (see `container_env`). A program that looks for files under a fixed mount path does
   not find them.
 * The environment has PATH (with this interpreter's directory first), HOME, HOSTNAME, LANG, LC_ALL, LOGNAME,
-  USER, VIRTUAL_ENV, TMPDIR (below the Pod's directory) and what the Pod defines; nothing else of this process's
-  environment.
+  USER, VIRTUAL_ENV, TMPDIR (below the Pod's directory) and what the cluster's configuration and the Pod define;
+  nothing else of this process's environment.
 * A main process without a handler for SIGTERM dies from it; as PID 1 of a container it would ignore it.
 * CPU limits have no effect, memory limits are enforced by checking the resident size of a container's processes every
   so often.
@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,11 +53,16 @@ _KEEP_FILES_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class KubeletConfig:
-    """`entrypoint` stands for the image's; `on_output(pod, container, line)` sees every line that containers print."""
+    """`entrypoint`, `environment` and `working_directory` stand for the image's.
+
+    `on_output(pod, container, line)` sees every line that containers print.
+    """
 
     directory: Path
     cluster_id: str
     entrypoint: list[str]
+    environment: Mapping[str, str]
+    working_directory: Path | None = None
     on_output: OnOutput | None = None
 
 
@@ -74,6 +79,8 @@ class Kubelet:
             entrypoint=config.entrypoint,
             cluster_id=config.cluster_id,
             capacity=_capacity(cpus),
+            environment=config.environment,
+            working_directory=config.working_directory,
             on_output=config.on_output,
         )
         self._objects = objects

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from mcptasks_embedded.access.tokens import Tokens
 from mcptasks_embedded.node.container_runtime import Runtime
@@ -15,9 +16,11 @@ OnOutput = Callable[[str, str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class NodeServices:
-    """`entrypoint` stands for the image's; `on_output(pod, container, line)` sees every line that containers print.
+    """What all Pods of the node use.
 
-    `capacity` is the node's, by resource. `cluster_id` begins the markers by which containers' processes are found.
+    `entrypoint`, `environment` and `working_directory` stand for the image's: a container's own take precedence.
+    `on_output(pod, container, line)` sees every line that containers print. `capacity` is the node's, by resource.
+    `cluster_id` begins the markers by which containers' processes are found.
     """
 
     objects: Objects
@@ -27,4 +30,6 @@ class NodeServices:
     entrypoint: list[str]
     cluster_id: str
     capacity: dict[str, str]
+    environment: Mapping[str, str]
+    working_directory: Path | None
     on_output: OnOutput | None = None

@@ -17,6 +17,9 @@ from mcptasks_embedded.values.json_object import Json
 
 _MESSAGE_LIMIT = 4096
 
+_PASSED_ON = ("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "USER", "VIRTUAL_ENV")
+"""What containers have of this process's environment."""
+
 
 class RunSpecs:
     """Makes the run specs of one Pod's containers, whose files are below `directory`."""
@@ -55,28 +58,26 @@ class RunSpecs:
         return EnvSources(current.obj if current else self._pod, self._data, self._services.capacity)
 
     def _working_directory(self, container: Json, mounts: MountPaths) -> Path:
-        """The container's own, where it exists on this machine; otherwise one below the Pod's directory."""
+        """The container's own or else the node's, where it exists on this machine; otherwise one of the Pod's."""
         work = self._directory / "work"
         for path in (work, self._directory / "tmp"):
             path.mkdir(parents=True, exist_ok=True)
-        wanted = Path(mounts.rewrite(container.get("workingDir") or ""))
-        return wanted if container.get("workingDir") and wanted.is_dir() else work
+        if named := container.get("workingDir"):
+            wanted = Path(mounts.rewrite(named))
+            return wanted if wanted.is_dir() else work
+        common = self._services.working_directory
+        return common if common is not None and common.is_dir() else work
 
     def _line_hook(self, container: str) -> Callable[[str], None] | None:
         hook, name = self._services.on_output, self._pod["metadata"]["name"]
         return None if hook is None else lambda line: hook(name, container, line)
 
     def _base_env(self) -> dict[str, str]:
-        path = os.environ.get("PATH", os.defpath)
-        env = {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{path}",
-            "HOME": os.environ.get("HOME", str(self._directory)),
-            "HOSTNAME": self._pod["metadata"]["name"],
-            "TMPDIR": str(self._directory / "tmp"),
-        }
-        for name in ("LANG", "LC_ALL", "LOGNAME", "USER", "VIRTUAL_ENV"):
-            if name in os.environ:
-                env[name] = os.environ[name]
+        here = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        env = {"HOME": str(self._directory), "PATH": os.defpath, **here, **self._services.environment}
+        env["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{env['PATH']}"
+        env["HOSTNAME"] = self._pod["metadata"]["name"]
+        env["TMPDIR"] = str(self._directory / "tmp")
         return env
 
     def _message_path(self, container: str) -> Path:

@@ -56,6 +56,9 @@ class StackConfig:
         servers: how many servers; they are named `server`, `server-2`, ...
         operators: how many operators; they are named `operator`, `operator-2`, ...
         settings: further settings of all components, by environment variable.
+        tool_environment: all variables that tools see besides their Pod's and mcptasks' own, inline and as tasks. None:
+            inline those of this process, as tasks next to none, as in a cluster.
+        tool_directory: the directory that tasks run in, unless their template names one; None is one of their own.
         on_output: gets what tasks print.
     """
 
@@ -66,6 +69,8 @@ class StackConfig:
     servers: int = 1
     operators: int = 1
     settings: Mapping[str, str] = field(default_factory=dict)
+    tool_environment: Mapping[str, str] | None = None
+    tool_directory: Path | None = None
     on_output: TaskOutput | None = None
 
 
@@ -87,6 +92,8 @@ class LocalStack:
                 crds=custom_resource_definitions(),
                 rules=CEL_RULES,
                 entrypoint=(sys.executable, "-m", COMMAND),
+                environment=config.tool_environment or {},
+                working_directory=config.tool_directory,
                 on_output=_by_task(config.on_output),
             )
         )
@@ -244,7 +251,7 @@ class LocalStack:
         )
         host = LOOPBACK if self.config.host in ("0.0.0.0", "::") else self.config.host
         ready = f"http://{f'[{host}]' if ':' in host else host}:{ports.endpoint}/readyz"
-        return ProcessSpec(name, COMMAND, ("serve",), environment, ready)
+        return ProcessSpec(name, COMMAND, ("serve",), environment, ready, base=self.config.tool_environment)
 
     def _environment(self, **settings: object) -> dict[str, str]:
         own = {

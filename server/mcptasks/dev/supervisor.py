@@ -40,7 +40,8 @@ class ProcessSpec:
     """A process to run: `python -m <module> <arguments>`, ready when `ready_url` answers 200.
 
     One that is `restarted` starts again when it ends on its own after it was ready once, as in a Deployment: an
-    operator that loses its Lease ends by design.
+    operator that loses its Lease ends by design. It runs with `environment` on top of `base`, or of this process's
+    environment without settings of mcptasks where there is no `base`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ProcessSpec:
     environment: Mapping[str, str]
     ready_url: str
     restarted: bool = False
+    base: Mapping[str, str] | None = None
 
 
 @dataclass(eq=False)
@@ -213,7 +215,7 @@ class Supervisor:
             # A session of its own: Ctrl-C in the terminal is for us to handle.
             return subprocess.Popen(
                 command,
-                env={**_clean_environment(), **spec.environment},
+                env={**(_clean_environment() if spec.base is None else spec.base), **spec.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -136,6 +136,57 @@ def test_a_helper_module_beside_the_server_counts_as_a_change(server: Path) -> N
         dev.line("^the server is ready$")
 
 
+ENVIRONMENT = """
+import os
+from pathlib import Path
+
+from mcptasks import TaskConfig, TaskServer
+
+mcp = TaskServer("mine")
+NAMES = ("API_KEY", "MORE", "MCPTASKS_TASK_TOOLS", "MCPTASKS_KUBECONFIG")
+
+
+def seen() -> str:
+    variables = " ".join(f"{name}={os.environ[name]}" for name in NAMES[:3] if name in os.environ)
+    return f"{variables} in {Path.cwd()}"
+
+
+@mcp.tool(task=TaskConfig(poll_interval=0.1))
+def task() -> str:
+    assert "MCPTASKS_KUBECONFIG" not in os.environ
+    return seen()
+
+
+@mcp.tool(task=False)
+def inline() -> str:
+    return seen()
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "seen"),
+    [([], "API_KEY=k"), (["--clean-env", "--env-file", "variables"], "MORE=from file")],
+    ids=["developer's", "clean"],
+)
+def test_tasks_see_the_environment_and_the_directory_that_inline_tools_see(
+    tmp_path: Path, cli: Cli, options: list[str], seen: str
+) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "served.py").write_text(ENVIRONMENT)
+    (tmp_path / "variables").write_text("MORE='from file'\n")
+    words = ["dev", "package.served", "--port", "0", *options]
+    with running(*words, directory=tmp_path, environment={"API_KEY": "k"}) as dev:
+        endpoint, _ = started(dev)
+        for tool in ("task", "inline"):
+            assert cli("call", endpoint, tool).stdout == f"{seen} in {tmp_path}\n", tool
+
+
+def test_a_wrong_file_of_variables_ends_with_2(server: Path, cli: Cli) -> None:
+    done = cli("dev", str(server), "--port", "0", "--env-file", str(server))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"Error: {server}:2: write NAME=value\n"
+
+
 def test_the_name_behind_the_colon_chooses_among_servers(server: Path, cli: Cli) -> None:
     server.write_text(SERVER + '\nother = TaskServer("other")\n')
     with running("dev", f"{server.name}:mcp", "--port", "0", directory=server.parent) as dev:

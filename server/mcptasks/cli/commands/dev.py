@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from mcptasks.cli.command_settings import MODULES_HELP
 from mcptasks.dev.dev_loop import DevError, DevLoop, DevTerminal, check_modules
 from mcptasks.dev.stack import StackConfig, StackError
 from mcptasks.dev.supervisor import ProcessError
+from mcptasks.dev.tool_environment import DevEnvironment, EnvironmentFileError
 from mcptasks.settings import PREFIX
 from mcptasks_embedded.cluster import ClusterError
 
@@ -22,25 +24,42 @@ def command(
     modules: Annotated[list[str], typer.Argument(metavar="MODULE", help=MODULES_HELP)],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the MCP endpoint; 0 picks a free one.")] = 8000,
     host: Annotated[str, typer.Option(help="Address of the MCP endpoint.")] = "127.0.0.1",
+    env_file: Annotated[
+        list[Path] | None,
+        typer.Option(help="File of NAME=value lines for your tools, on top of your environment; may be repeated."),
+    ] = None,
+    clean_env: Annotated[
+        bool,
+        typer.Option("--clean-env", help="Keep your environment from your tools, as a cluster would."),
+    ] = False,
 ) -> None:
     """Run your server with a local cluster and the operator; restart it on every change.
 
     Tasks go on while the server restarts. What they print is shown with their id. Prints `endpoint` and `kubeconfig`
-    as soon as everything is ready. Ctrl-C ends everything and removes its files.
+    as soon as everything is ready. Ctrl-C ends everything and removes its files. Tools see your environment and run in
+    this directory, inline and as tasks.
 
     \b
     Example:
       mcptasks dev server.py --port 8000
       mcptasks dev server.py geo=maps.py
+      mcptasks dev server.py --clean-env --env-file .env
     """
     with (
-        as_cli_error(DevError, StackError, exit_code=ExitCode.USAGE),
+        as_cli_error(DevError, StackError, EnvironmentFileError, exit_code=ExitCode.USAGE),
         as_cli_error(ClusterError, ProcessError),
     ):
         text = check_modules(",".join(modules))
-        # Whoever calls is whoever writes the tools.
-        settings = {f"{PREFIX}SHOW_EXCEPTIONS": "true"} | inherited_settings()
-        config = StackConfig(text, host=host, port=port, settings=settings)
+        environment = DevEnvironment.of(os.environ, env_file or (), clean=clean_env)
+        config = StackConfig(
+            text,
+            host=host,
+            port=port,
+            # Whoever calls is whoever writes the tools.
+            settings={f"{PREFIX}SHOW_EXCEPTIONS": "true", **environment.settings},
+            tool_environment=environment.tools,
+            tool_directory=Path.cwd(),
+        )
         asyncio.run(_run(DevLoop(config, DevTerminal(result=typer.echo, note=_note))))
 
 
@@ -53,8 +72,3 @@ async def _run(loop: DevLoop) -> None:
 
 def _note(text: str) -> None:
     typer.echo(text, err=True)
-
-
-def inherited_settings() -> dict[str, str]:
-    """Settings in the environment, for the components that `dev` starts."""
-    return {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
