@@ -17,6 +17,7 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import AlreadyExistsError, KubeError
 from mcptasks.kube.kinds import EVENTS
 from mcptasks.model.base import API_VERSION, JsonObject
+from mcptasks.model.excerpts import without_middle
 from mcptasks.model.lifecycle import timestamp, utc_now
 from mcptasks.model.task import McpTask
 from mcptasks_operator.deciding.decisions import Notice
@@ -47,7 +48,7 @@ def make_event(task: McpTask, notice: Notice, identity: str, now: datetime) -> J
         },
         "type": notice.type,
         "reason": notice.reason,
-        "message": notice.message[:MAX_EVENT_MESSAGE],
+        "message": without_middle(notice.message, MAX_EVENT_MESSAGE),
         "firstTimestamp": moment,
         "lastTimestamp": moment,
         "count": 1,

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +16,7 @@ from mcptasks.kube.kinds import EVENTS, JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, POD
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.kube.watch_cache import Key
 from mcptasks.model.base import LABEL_TASK_UID, JsonObject
+from mcptasks.model.excerpts import lines_of, without_middle
 from mcptasks_operator.deciding.diagnosis import MAX_LOG_LINE
 from mcptasks_operator.deciding.evidence import Evidence, JobRefusal, Need, RefusalKind, TemplateState
 from mcptasks_operator.deciding.facts import PodFacts, TerminatedState, WarningEvent, warning_events
@@ -25,7 +26,7 @@ from mcptasks_operator.watching.watched_kinds import WatchedKind
 logger = logging.getLogger(__name__)
 
 MAX_LOG_BYTES = 2**20
-"""How much of a log's last lines is read at most: a line may be endless."""
+"""How much of a log's end is kept at most: a line may be endless."""
 
 LOG_SECONDS = 15.0
 """How long the node has to hand out a log."""
@@ -129,22 +130,23 @@ class Gatherer:
         if not pods or not self.log_lines:
             return ()
         pod = pods[-1]
-        options = LogOptions(container=pod.runner.name, tail_lines=self.log_lines, limit_bytes=MAX_LOG_BYTES)
-        lines: deque[str] = deque(maxlen=self.log_lines)
+        options = LogOptions(container=pod.runner.name, tail_lines=self.log_lines)
         try:
             async with asyncio.timeout(LOG_SECONDS):
-                async for line in self.kube.log_lines(pod.name, key[0], options):
-                    lines.append(line[:MAX_LOG_LINE])
+                end = await self.kube.log_end(pod.name, key[0], options, MAX_LOG_BYTES)
         except (KubeError, TimeoutError) as error:
             logger.debug("log of Pod %s cannot be read: %s", pod.name, error)
             return self._termination_message(pod)
-        return tuple(lines)
+        return self._last_lines(end.decode("utf-8", "replace"))
 
     def _termination_message(self, pod: PodFacts) -> tuple[str, ...]:
         """With `FallbackToLogsOnError` the kubelet keeps the log's end in the Pod's status."""
         state = pod.runner.state
         text = state.message if isinstance(state, TerminatedState) else ""
-        return tuple(text.splitlines()[-self.log_lines :])
+        return self._last_lines(text)
+
+    def _last_lines(self, text: str) -> tuple[str, ...]:
+        return tuple(without_middle(line, MAX_LOG_LINE) for line in lines_of(text)[-self.log_lines :])
 
     async def _events(self, key: Key, snapshot: TaskSnapshot) -> tuple[WarningEvent, ...]:
         """Warnings about the Job and the Pods. They only explain: without the right to read them there are none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mcptasks.model.excerpts import without_middle, without_start
 from mcptasks.model.task import Reason
 
 MAX_LOG_CHARACTERS = 8_000
@@ -22,9 +23,12 @@ class Diagnosis:
     exit_code: int | None = None
 
     def message(self, log: Sequence[str] | None = None) -> str:
-        """Cause, hint and the last lines of the log. The lines are as the process wrote them, only cut if too long."""
-        text = self.cause[:MAX_CAUSE]
+        """Cause, hint and the last lines of the log, which are as the process wrote them.
+
+        What is too long is cut, and has a mark there: a line in its middle, the log at its start.
+        """
+        text = without_middle(self.cause, MAX_CAUSE)
         if self.hint:
             text += f". {self.hint}"
-        tail = "\n".join(line[:MAX_LOG_LINE] for line in log or ())
-        return f"{text}\nLast log lines:\n{tail[-MAX_LOG_CHARACTERS:]}" if tail.strip() else text
+        tail = "\n".join(without_middle(line, MAX_LOG_LINE) for line in log or ())
+        return f"{text}\nLast log lines:\n{without_start(tail, MAX_LOG_CHARACTERS)}" if tail.strip() else text

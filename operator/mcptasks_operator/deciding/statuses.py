@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from mcptasks.model.base import JsonObject
+from mcptasks.model.excerpts import without_middle
 from mcptasks.model.lifecycle import PODS_TERMINATED, SCHEDULED, conditions, end, timestamp
 from mcptasks.model.task import MAX_CONDITION_MESSAGE, Condition, McpTask, Phase
 from mcptasks_operator.deciding.decisions import EndTask, MarkTerminated, ShowCause, StatusWrite
@@ -53,7 +54,10 @@ def _show_cause(task: McpTask, write: ShowCause, now: datetime) -> JsonObject:
             task,
             now,
             Condition(
-                type=SCHEDULED, status="False", reason=write.cause, message=write.message[:MAX_CONDITION_MESSAGE]
+                type=SCHEDULED,
+                status="False",
+                reason=write.cause,
+                message=without_middle(write.message, MAX_CONDITION_MESSAGE),
             ),
         ),
     }

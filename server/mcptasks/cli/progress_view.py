@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from mcptasks.client import CallProgress
+from mcptasks.model.excerpts import without_middle
 from mcptasks.model.progress_text import progress_text
 
 MESSAGE_WIDTH = 60
@@ -64,7 +65,7 @@ class BarView:
 
     def show(self, name: str, report: CallProgress) -> None:
         progress, row = self._row(name)
-        message = (report.message or "")[:MESSAGE_WIDTH]
+        message = without_middle(report.message or "", MESSAGE_WIDTH)
         # `update` takes no total away, and a share of a total that holds no more would be a stale one.
         progress.tasks[progress.task_ids.index(row)].total = report.total or None
         progress.update(row, completed=report.current or 0, message=message, numbers=_numbers(report), refresh=True)

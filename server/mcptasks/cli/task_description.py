@@ -45,7 +45,7 @@ def describe(facts: TaskFacts) -> str:
         _section("Attempts", _columns(_attempts(facts))),
         _section("Result", _result(facts.task.status)),
         _section("Events", _columns(_events(facts)) or ["<none>"]),
-        _section("Last log lines", facts.log_lines),
+        _section("Last log lines", map(_shortened, facts.log_lines)),
     ]
     return "\n".join(line for section in sections for line in section)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from mcptasks.gateway.contract import ProgressReport, RefusalCode
 from mcptasks.gateway.refusals import RefusedError
 from mcptasks.model.base import JsonObject
+from mcptasks.model.excerpts import without_middle
 from mcptasks.model.lifecycle import timestamp
 from mcptasks.model.progress_text import progress_text
 from mcptasks.model.task import MAX_PROGRESS_MESSAGE, McpTask, Phase, TaskProgress
@@ -21,7 +22,7 @@ def refuse_non_finite(report: ProgressReport) -> None:
 
 def progress_of(report: ProgressReport) -> TaskProgress:
     """The report as the status shows it."""
-    message = None if report.message is None else report.message[:MAX_PROGRESS_MESSAGE]
+    message = None if report.message is None else without_middle(report.message, MAX_PROGRESS_MESSAGE)
     shown = progress_text(report.current, report.total)
     return TaskProgress(current=report.current, total=report.total, message=message, display=shown)
 

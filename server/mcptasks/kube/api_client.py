@@ -241,6 +241,18 @@ class KubeClient:
             async for line in streamed_lines(response):
                 yield line.decode("utf-8", "replace")
 
+    async def log_end(self, pod: str, namespace: str, options: LogOptions, max_bytes: int) -> bytes:
+        """The last bytes of what the options select, whose `limit_bytes` would keep the first. Raises NotFoundError."""
+        end = bytearray()
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS)
+        path = PODS.path(namespace, pod, "log")
+        async with self._connection.stream("GET", path, query=options.query(), timeout=timeout) as response:
+            async for chunk in response.content.iter_any():
+                end += chunk
+                if len(end) > 2 * max_bytes:
+                    del end[:-max_bytes]
+        return bytes(end[-max_bytes:])
+
     async def evict(self, pod: str, namespace: str) -> None:
         """Ask for a Pod's eviction, as `kubectl drain` does."""
         body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": namespace}}

@@ -13,6 +13,7 @@ import aiohttp
 
 from mcptasks.kube.errors import UnavailableError, from_status
 from mcptasks.model.base import JsonObject
+from mcptasks.model.excerpts import without_middle
 from mcptasks.network.loopback import is_loopback
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _status_object(body: bytes) -> JsonObject:
     try:
         status = json.loads(body)
     except ValueError:
-        return {"message": body[:500].decode("utf-8", "replace").strip()}
+        return {"message": without_middle(body.decode("utf-8", "replace").strip(), 500)}
     return status if isinstance(status, dict) else {}
 
 

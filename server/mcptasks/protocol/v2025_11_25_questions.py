@@ -15,6 +15,7 @@ from mcp_types import methods as mcp_methods
 from pydantic import ValidationError
 
 from mcptasks.model.base import JsonObject
+from mcptasks.model.excerpts import without_middle
 from mcptasks.model.questions import MAX_ANSWER_BYTES, Answer
 from mcptasks.model.task import MAX_STATUS_MESSAGE, InputRequest, TaskError
 from mcptasks.protocol.input_requests import answer_text, missing_capability, params_of
@@ -96,6 +97,6 @@ def _error(error: JsonObject) -> TaskError:
         data_text = None
     return TaskError(
         code=code if isinstance(code, int) and code in _INT32 else INTERNAL_ERROR,
-        message=str(message or "the client could not answer")[:MAX_STATUS_MESSAGE],
+        message=without_middle(str(message or "the client could not answer"), MAX_STATUS_MESSAGE),
         data_text=data_text,
     )

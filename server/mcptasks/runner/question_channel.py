@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mcptasks.gateway.contract import MAX_QUESTION_MESSAGE, InputAnswer, InputReport, Question
+from mcptasks.model.excerpts import without_middle
 from mcptasks.model.questions import Answer, QuestionError
 from mcptasks.runner.gateway_client import GatewayClient, GatewayUnreachableError, RejectedError, TaskOverError
 
@@ -74,7 +75,7 @@ class QuestionChannel:
         with self._guard:
             self._count += 1
             key = f"{self._attempt}-{self._count}"
-            short = None if message is None else message[:MAX_QUESTION_MESSAGE]
+            short = None if message is None else without_middle(message, MAX_QUESTION_MESSAGE)
             asked = _OpenQuestion(Question(key=key, method=method, params_text=params_text, message=short))
             self._open[key] = asked
         logger.info("waiting for input: %s", short or method)

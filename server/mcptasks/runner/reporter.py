@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable
 
 from mcptasks.gateway.contract import ProgressReport
+from mcptasks.model.excerpts import without_middle
 from mcptasks.model.task import MAX_PROGRESS_MESSAGE
 from mcptasks.runner.gateway_client import GatewayClient, TaskOverError
 from mcptasks.tasks.throttle import Throttle
@@ -58,7 +59,7 @@ class Reporter:
         if not math.isfinite(current) or (total is not None and not math.isfinite(total)):
             logger.debug("progress of %s of %s is not a finite number", current, total)
             return
-        text = None if message is None else str(message)[:MAX_PROGRESS_MESSAGE]
+        text = None if message is None else without_middle(str(message), MAX_PROGRESS_MESSAGE)
         self._throttle.post(ProgressReport(current=current, total=total, message=text))
 
     def log(self, level: str, data: object) -> None:

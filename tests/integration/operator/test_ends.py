@@ -176,6 +176,31 @@ async def test_an_exit_code_fails_the_task_with_the_last_log_lines(world: Operat
         assert "exit code 3" in event["message"]
 
 
+BAR = """
+import sys
+for n in range(3000):
+    sys.stdout.write(f"\\r{n / 30:3.0f}%|{'#' * 80}|")
+sys.stdout.write("\\nFATAL: no database")
+sys.exit(3)
+"""
+
+
+async def test_a_progress_bar_does_not_hide_what_the_process_said_last(world: OperatorWorld) -> None:
+    async with world.operator():
+        task = await fail(world, python(BAR))
+        lines = message_of(task).splitlines()
+        assert lines[-2:] == [f"100%|{'#' * 80}|", "FATAL: no database"]
+        succeeded = task.status.condition("Succeeded")
+        assert succeeded is not None
+        assert (succeeded.message or "").endswith("FATAL: no database")
+
+
+async def test_the_end_of_an_endless_line_is_told(world: OperatorWorld) -> None:
+    async with world.operator():
+        task = await fail(world, python("print('0%' + '#' * 3_000_000 + ' FATAL: no database'); raise SystemExit(3)"))
+        assert message_of(task).endswith("# FATAL: no database")
+
+
 async def test_a_signal_fails_the_task(world: OperatorWorld) -> None:
     async with world.operator():
         task = await fail(world, python("import os; os.kill(os.getpid(), 11)"))

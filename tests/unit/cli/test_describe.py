@@ -108,6 +108,12 @@ def test_long_arguments_are_cut_and_say_so() -> None:
     assert len(text) < 4000
 
 
+def test_a_long_log_line_keeps_its_end() -> None:
+    text = describe(facts(log_lines=("#" * 5000 + " FATAL: no database",)))
+    assert text.endswith("# FATAL: no database")
+    assert len(text) < 4000
+
+
 def test_what_the_tool_raised_is_with_the_message() -> None:
     message = "Error executing tool boom"
     detail = "ZeroDivisionError: integer division or modulo by zero\n  at server.py:7 in boom"

@@ -21,6 +21,7 @@ from mcptasks.cli.task_selection import TaskSelection, on_each_task
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import EVENTS, JOBS
 from mcptasks.model.base import JsonObject
+from mcptasks.model.excerpts import lines_of
 from mcptasks.model.lifecycle import utc_now
 
 LOG_LINES = 10
@@ -82,4 +83,5 @@ async def _events(cluster: ClusterSession, uids: list[str]) -> list[JsonObject]:
 async def _last_lines(cluster: ClusterSession, attempts: list[Attempt]) -> list[str]:
     if not attempts:
         return []
-    return [line async for line in log_of(cluster, attempts[-1], tail=LOG_LINES)]
+    printed = [line async for line in log_of(cluster, attempts[-1], tail=LOG_LINES)]
+    return lines_of("\n".join(printed))[-LOG_LINES:]

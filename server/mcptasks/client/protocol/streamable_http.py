@@ -14,6 +14,7 @@ from mcptasks.client.client_errors import ClientError, ConnectionFailedError, Ht
 from mcptasks.client.protocol.event_stream import event_data
 from mcptasks.client.protocol.json_rpc import METHOD_NOT_FOUND, error_of
 from mcptasks.model.base import JsonObject
+from mcptasks.model.excerpts import without_middle
 
 EXCERPT_CHARACTERS = 200
 EVENT_STREAM = "text/event-stream"
@@ -167,7 +168,7 @@ def _path_hint(response: httpx2.Response) -> str:
 
 def _excerpt(body: bytes) -> str:
     text = body.decode("utf-8", "replace").strip()
-    return text[:EXCERPT_CHARACTERS] or "(no body)"
+    return without_middle(text, EXCERPT_CHARACTERS) or "(no body)"
 
 
 def _object(body: bytes) -> JsonObject | None:
@@ -181,7 +182,9 @@ def _object(body: bytes) -> JsonObject | None:
 def _parsed(data: str) -> JsonObject:
     value = _object(data.encode())
     if value is None:
-        raise ClientError(f"the server sent an event that is not a JSON-RPC message: {data[:EXCERPT_CHARACTERS]!r}")
+        raise ClientError(
+            f"the server sent an event that is not a JSON-RPC message: {without_middle(data, EXCERPT_CHARACTERS)!r}"
+        )
     return value
 
 
@@ -190,5 +193,5 @@ def _result(message: JsonObject) -> JsonObject:
         raise error_of(message["error"])
     result = message.get("result")
     if not isinstance(result, dict):
-        raise ClientError(f"the server's answer has no result: {str(message)[:EXCERPT_CHARACTERS]}")
+        raise ClientError(f"the server's answer has no result: {without_middle(str(message), EXCERPT_CHARACTERS)}")
     return result

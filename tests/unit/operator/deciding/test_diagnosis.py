@@ -27,6 +27,13 @@ def test_a_long_log_is_cut_at_its_beginning_and_keeps_its_end() -> None:
     assert "0001 " not in text
 
 
+def test_a_line_that_is_cut_keeps_its_end() -> None:
+    text = CAUSE.message(["0% " + "#" * 5000 + " FATAL: no database"])
+    assert text.endswith("# FATAL: no database")
+    assert "0% #" in text
+    assert "characters left out]" in text
+
+
 def test_an_endless_line_and_an_endless_cause_are_cut() -> None:
     text = Diagnosis(Reason.EXIT_CODE, "c" * 100_000).message(["x" * 100_000, "the end"])
     assert len(text) < 5_000
