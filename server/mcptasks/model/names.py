@@ -15,7 +15,7 @@ READABLE_CHARACTERS = 24
 MAX_TASK_NAME = 57
 """Longest name of a task: the Job has the same, and its Pods append a dash and five characters to at most 63."""
 
-_LABEL_VALUE = re.compile(r"^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$")
+_LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
 
 
 def task_name(component: str) -> str:
@@ -31,7 +31,7 @@ def keyed_task_name(component: str, *parts: str) -> str:
 
 def label_value(text: str) -> str:
     """The text as a label value: itself where that is allowed, otherwise a shortened form with a hash."""
-    if len(text) <= 63 and _LABEL_VALUE.match(text):
+    if len(text) <= 63 and _LABEL_VALUE.fullmatch(text):
         return text
     return f"{_readable(text)}-{_base32(hashlib.sha256(text.encode()).digest())[:12]}"
 

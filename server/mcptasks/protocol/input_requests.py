@@ -105,6 +105,11 @@ def params_of(request: InputRequest) -> JsonObject:
 
 def answer_text(request: InputRequest, value: object) -> str:
     """An answer as JSON text. Raises MCPError where it does not answer this request."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    size = len(text.encode("utf-8", "surrogatepass"))
+    # First of all: what comes after this may take its time with a long text.
+    if size > MAX_ANSWER_BYTES:
+        raise _invalid(request, f"it is {size} bytes of JSON, the limit is {MAX_ANSWER_BYTES}")
     adapter = _RESULTS.get(request.method)
     try:
         result = None if adapter is None else adapter.validate_python(value, by_name=False)
@@ -114,10 +119,6 @@ def answer_text(request: InputRequest, value: object) -> str:
         raise _invalid(request, f"{where}: {found['msg']}" if where else str(found["msg"])) from error
     if isinstance(result, ElicitResult) and result.action == "accept":
         _check_form(request, result.content)
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    size = len(text.encode("utf-8", "surrogatepass"))
-    if size > MAX_ANSWER_BYTES:
-        raise _invalid(request, f"it is {size} bytes of JSON, the limit is {MAX_ANSWER_BYTES}")
     return text
 
 

@@ -11,6 +11,9 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 WILDCARD = "*."
 
+MAX_HOST = 300
+"""Characters of a host with its port that are looked at; a name of DNS has 253 at most."""
+
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _HOST_AND_PORT = re.compile(r"(?P<name>\[[^\[\]]*\]|[^:\[\]]*)(:(?P<port>[0-9]{1,5}|\*))?", re.ASCII)
 _FORMS = "a host name, an IP address or `*.` and a domain, with or without a port"
@@ -30,7 +33,7 @@ class Host:
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """What a Host header, or an origin after its scheme, says; None where it is no host."""
-        found = _HOST_AND_PORT.fullmatch(text)
+        found = _HOST_AND_PORT.fullmatch(text) if len(text) <= MAX_HOST else None
         name = _canonical(found["name"]) if found else None
         if found is None or name is None or found["port"] == "*":
             return None

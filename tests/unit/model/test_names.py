@@ -37,6 +37,10 @@ def test_a_label_value_is_always_allowed(text: str) -> None:
     assert re.fullmatch(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", label_value(text))
 
 
+def test_a_line_feed_is_no_part_of_a_label_value() -> None:
+    assert label_value("report\n") != "report\n"
+
+
 def test_label_values_of_different_texts_differ() -> None:
     assert len({label_value("x" * n) for n in range(60, 120)}) == 60
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date, datetime
 from typing import Literal
 
@@ -98,6 +99,24 @@ def test_other_forms_that_mcp_allows(schema: JsonObject, wrong: object, right: o
     form: JsonObject = {"type": "object", "properties": {"x": schema}}
     assert misfit(form, {"x": wrong}) is not None
     assert misfit(form, {"x": right}) is None
+
+
+@pytest.mark.parametrize("text", ["Ann <ann@example.org>", "@a@b", "a @b c@d e@", "é@ü"])
+def test_an_email_address_may_stand_in_other_text(text: str) -> None:
+    assert misfit({"properties": {"x": {"format": "email"}}}, {"x": text}) is None
+
+
+@pytest.mark.parametrize("text", ["", "@", "a@", "@b", "a @ b", "a@ b", "a @b", "a@@b"])
+def test_no_email_address_in_it(text: str) -> None:
+    assert misfit({"properties": {"x": {"format": "email"}}}, {"x": text}) is not None
+
+
+@pytest.mark.parametrize("form", ["email", "uri", "date", "date-time"])
+@pytest.mark.parametrize("text", ["a", "@", "a@ ", "http://é.", "9", "mailto:a", "2026-11-30T"])
+def test_no_text_makes_a_format_slow(form: str, text: str) -> None:
+    began = time.process_time()
+    misfit({"properties": {"x": {"type": "string", "format": form}}}, {"x": text * (64 * 1024 // len(text))})
+    assert time.process_time() - began < 1
 
 
 json_values = st.recursive(

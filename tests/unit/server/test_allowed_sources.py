@@ -153,3 +153,10 @@ def test_a_host_that_could_match_nothing_is_refused(pattern: str) -> None:
 def test_an_origin_that_could_match_nothing_is_refused(pattern: str) -> None:
     with pytest.raises(AllowedSourcesError, match="MCPTASKS_ALLOWED_ORIGINS: "):
         allowed(origins=pattern)
+
+
+def test_a_host_longer_than_any_name_is_none() -> None:
+    sources = allowed("*.example.com", "https://*.example.com")
+    for name, known in (("a" * 240, True), ("a" * 300, False), ("é." * 30_000, False)):
+        assert sources.serves(f"{name}.example.com") is known
+        assert sources.accepts(f"https://{name}.example.com") is known
