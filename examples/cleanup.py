@@ -1,7 +1,8 @@
 """A tool that asks in the middle: it looks for files with the same content, and deletes the copies if the user says so.
 
-Run it with `mcptasks dev examples/cleanup.py` and call it from a client that answers questions; see docs/input.md. The
-task is `input_required` while it waits, however long the user thinks.
+Run it with `mcptasks dev examples/cleanup.py` and call it from another terminal, which is asked then:
+`mcptasks call http://127.0.0.1:8000/mcp remove_duplicates --arg folder=...`. See docs/input.md. The task is
+`input_required` while it waits, however long the user thinks.
 """
 
 import asyncio

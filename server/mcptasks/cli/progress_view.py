@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -34,6 +34,10 @@ class ProgressView(Protocol):
         """The call has ended; say how in a word or two."""
         ...
 
+    def paused(self) -> AbstractContextManager[None]:
+        """Draw nothing that moves meanwhile, so that somebody can type."""
+        ...
+
 
 @dataclass
 class PlainView:
@@ -54,6 +58,9 @@ class PlainView:
     def done(self, name: str, outcome: str) -> None:
         self.note(f"{name}: {outcome}")
 
+    def paused(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
 
 @dataclass
 class BarView:
@@ -61,6 +68,7 @@ class BarView:
 
     console: Console
     _progress: Progress | None = None
+    _is_paused: bool = False
     _rows: dict[str, TaskID] = field(default_factory=dict)
 
     def show(self, name: str, report: CallProgress) -> None:
@@ -68,7 +76,9 @@ class BarView:
         message = without_middle(report.message or "", MESSAGE_WIDTH)
         # `update` takes no total away, and a share of a total that holds no more would be a stale one.
         progress.tasks[progress.task_ids.index(row)].total = report.total or None
-        progress.update(row, completed=report.current or 0, message=message, numbers=_numbers(report), refresh=True)
+        progress.update(
+            row, completed=report.current or 0, message=message, numbers=_numbers(report), refresh=not self._is_paused
+        )
 
     def note(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -86,6 +96,18 @@ class BarView:
         if not self._rows:
             self.close()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        if self._progress is not None:
+            self._progress.stop()
+        self._is_paused = True
+        try:
+            yield
+        finally:
+            self._is_paused = False
+            if self._progress is not None:
+                self._progress.start()
+
     def close(self) -> None:
         """Leave the bars as they are."""
         if self._progress is not None:
@@ -96,7 +118,8 @@ class BarView:
     def _row(self, name: str) -> tuple[Progress, TaskID]:
         if self._progress is None:
             self._progress = Progress(*_columns(), console=self.console)
-            self._progress.start()
+            if not self._is_paused:
+                self._progress.start()
         if name not in self._rows:
             self._rows[name] = self._progress.add_task(name, total=None, message="", numbers="")
         return self._progress, self._rows[name]

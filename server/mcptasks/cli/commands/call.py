@@ -20,6 +20,8 @@ from mcptasks.cli.argument_values import ArgumentError, parse_arguments
 from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error, usage_error
 from mcptasks.cli.durations import parse_duration
 from mcptasks.cli.progress_view import ProgressView, progress_view
+from mcptasks.cli.question_dialog import QuestionDialog, terminal_lines
+from mcptasks.cli.question_form import AnswerError, AnswerSheet
 from mcptasks.cli.result_files import ResultFolder, SaveOption, is_file
 from mcptasks.cli.server_options import HeaderOption, ProtocolOption, ServerOptions, TokenOption, UrlArgument
 from mcptasks.client import (
@@ -37,6 +39,11 @@ from mcptasks.protocol.versions import TAKES_TTL
 CANCEL_SECONDS = 10.0
 START_SECONDS = 3.0
 """How long an interrupted call is given to become a task, so that it can be cancelled instead of left behind."""
+
+CANNOT_ASK = -32021
+"""The error for calls of tools that ask for what the client did not say it can answer."""
+
+ANSWERS_HINT = "answer it with --answer KEY=VALUE, or call it from a terminal"
 
 T = TypeVar("T")
 
@@ -81,6 +88,14 @@ def command(
     protocol: ProtocolOption = "auto",
     header: HeaderOption = None,
     token: TokenOption = None,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--answer",
+            metavar="KEY=VALUE",
+            help="An answer to what the tool asks; on a terminal the rest is asked for. May be repeated.",
+        ),
+    ] = None,
     save: SaveOption = None,
     output: Annotated[
         ResultFormat, typer.Option("--output", "-o", help="text, or json for the unchanged result.")
@@ -88,19 +103,23 @@ def command(
 ) -> None:
     """Call a tool of an MCP server and print its result.
 
-    Progress goes to standard error. Ctrl-C cancels the task. The exit code is 1 if the tool fails.
+    Progress goes to standard error, and so does what the tool asks. Ctrl-C cancels the task. The exit code is 1 if the
+    tool fails.
 
     \b
     Example:
       mcptasks call http://127.0.0.1:8000/mcp report --arg top=5
       mcptasks call http://127.0.0.1:8000/mcp report --idempotency-key "$(uuidgen)"
       mcptasks call http://127.0.0.1:8000/mcp plot --save pictures
+      mcptasks call http://127.0.0.1:8000/mcp remove_duplicates --arg folder=/tmp/x --answer delete=yes
     """
     call = ToolCall(tool, arg or (), json_text, _ttl(ttl), idempotency_key)
-    client = ServerOptions(url, token, header or (), protocol).client(tasks=not no_task)
+    options = ServerOptions(url, token, header or (), protocol)
+    with as_cli_error(AnswerError, exit_code=ExitCode.USAGE):
+        sheet = AnswerSheet.parse(answer or ())
     folder = None if save is None else ResultFolder.made(save)
     with as_cli_error(ClientError):
-        result, hint = asyncio.run(_call(client, call))
+        result, hint = asyncio.run(_call(options, call, sheet, tasks=not no_task))
     _print(result, output, folder is not None)
     if folder is not None and not result.is_error:
         for path in folder.save(tool, result):
@@ -109,15 +128,19 @@ def command(
         raise CliError(f"{tool} failed: {result.text or 'the tool gave no reason'}{hint}")
 
 
-async def _call(client: Client, call: ToolCall) -> tuple[ToolResult, str]:
+async def _call(options: ServerOptions, call: ToolCall, sheet: AnswerSheet, *, tasks: bool) -> tuple[ToolResult, str]:
     """The result, and where there is more to see of the call."""
-    with _interruptions() as interrupted:
-        async with client:
+    with _interruptions() as interrupted, progress_view() as view:
+        dialog = QuestionDialog(sheet, terminal_lines(), view)
+        async with options.client(tasks=tasks, on_elicitation=dialog.answer if dialog.can_answer else None) as client:
             with as_cli_error(ArgumentError, exit_code=ExitCode.USAGE):
                 arguments = await _arguments(client, call)
-            with progress_view() as view, _told_of_retries(view):
-                run = CallRun(client, call, arguments, view, interrupted)
-                return await run.result(), run.hint
+            with _told_of_retries(view):
+                run = CallRun(client, call, arguments, view, dialog, interrupted)
+                result = await run.result()
+        for key in dialog.not_asked:
+            view.note(f"--answer {key} was not asked for")
+        return result, run.hint
 
 
 async def _arguments(client: Client, call: ToolCall) -> JsonObject:
@@ -137,6 +160,7 @@ class CallRun:
     call: ToolCall
     arguments: JsonObject
     view: ProgressView
+    dialog: QuestionDialog
     interrupted: asyncio.Event
     _task: ToolTask | None = field(default=None, init=False)
 
@@ -166,7 +190,9 @@ class CallRun:
                 self.view.note(f"{name} runs as task {self._task.task_id}")
             result = await self._unless_interrupted(asyncio.create_task(self._task.result()))
         except McpError as error:
-            raise CliError(f"{name} failed: {explain(error)}{self.hint}") from error
+            cannot_ask = error.code == CANNOT_ASK and not self.dialog.can_answer
+            hint = f"; {ANSWERS_HINT}" if cannot_ask else self.hint
+            raise CliError(f"{name} failed: {explain(error)}{hint}") from error
         except TaskCancelledError as error:
             raise CliError(f"{name} was cancelled: {error}") from error
         self.view.done(name, "failed" if result.is_error else "completed")
@@ -174,32 +200,36 @@ class CallRun:
 
     async def _unless_interrupted(self, work: asyncio.Task[T]) -> T:
         interruption = asyncio.create_task(self.interrupted.wait())
+        failure = asyncio.create_task(self.dialog.failed.wait())
         try:
-            await asyncio.wait({work, interruption}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, interruption, failure}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
                 return work.result()
-            raise await self._interrupt(work)
+            raise await self._give_up(work)
         finally:
             interruption.cancel()
+            failure.cancel()
             work.cancel()
 
-    async def _interrupt(self, work: asyncio.Task[T]) -> CliError:
-        """Cancel what was started; returns the error that says so."""
-        if self._task is None:
+    async def _give_up(self, work: asyncio.Task[T]) -> CliError:
+        """Cancel what was started; returns the error that says why and so."""
+        cause = self.dialog.failure or CliError("interrupted", ExitCode.INTERRUPTED)
+        # A call that asks before it becomes a task waits for us.
+        if self._task is None and self.dialog.failure is None and not self.dialog.asking:
             await asyncio.wait({work}, timeout=START_SECONDS)
             started = work.result() if work.done() and not work.cancelled() and work.exception() is None else None
             self._task = started if isinstance(started, ToolTask) else None
         if self._task is None or self._task.returned_immediately:
-            return CliError(f"interrupted: the call of {self.call.tool} was given up", ExitCode.INTERRUPTED)
+            return CliError(f"{cause}: the call of {self.call.tool} was given up", cause.exit_code)
         task_id = self._task.task_id
         try:
             async with asyncio.timeout(CANCEL_SECONDS):
                 await self._task.cancel()
         except (ClientError, TimeoutError) as error:
             return CliError(
-                f"interrupted, but task {task_id} could not be cancelled: {error or 'no answer'}", ExitCode.INTERRUPTED
+                f"{cause}, but task {task_id} could not be cancelled: {error or 'no answer'}", cause.exit_code
             )
-        return CliError(f"interrupted: task {task_id} is cancelled", ExitCode.INTERRUPTED)
+        return CliError(f"{cause}: task {task_id} is cancelled", cause.exit_code)
 
 
 @contextmanager
