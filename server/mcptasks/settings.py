@@ -296,12 +296,17 @@ class Settings(BaseSettings):
         ge=0,
         description="Largest result, in bytes, that is kept in the McpTask itself if there is a Redis.",
     )
-    max_result_bytes: int = Field(64 * MIB, ge=1, description="Size limit of a result in bytes if there is a Redis.")
+    max_result_bytes: int = Field(
+        64 * MIB, ge=1, description="Size limit of a result in bytes of JSON if there is a Redis."
+    )
     max_result_bytes_without_redis: int = Field(
         MIB,
         ge=1,
         le=MIB + MIB // 4,
-        description="Size limit of a result in bytes without a Redis; every result is then kept in the McpTask.",
+        description=(
+            "Size limit of a result in bytes of JSON without a Redis; every result is then kept in the McpTask. What a "
+            "tool returns is in it twice, as text and as structured content, unless it has `structured_output=False`."
+        ),
     )
     result_floor_seconds: float = Field(
         30.0, ge=1, description="How long the result stays readable if the task ran for longer than its ttl."

@@ -8,7 +8,7 @@ from pydantic_core import PydanticSerializationError
 from mcptasks.gateway.contract import ErrorOutcome, FailureOutcome, Outcome, ResultOutcome, RunnerExitCode
 from mcptasks.model.excerpts import without_middle
 from mcptasks.model.task import MAX_STATUS_MESSAGE, Reason
-from mcptasks.tasks.result_errors import ResultTooLargeError
+from mcptasks.tasks.result_errors import ResultTooLargeError, counted_twice
 
 _OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 
@@ -20,7 +20,8 @@ def within_limit(outcome: Outcome, max_result_bytes: int) -> Outcome:
     size = utf8_size(outcome.text)
     if size <= max_result_bytes:
         return outcome
-    error = ResultTooLargeError(size, max_result_bytes, "the server's MCPTASKS_MAX_RESULT_BYTES (MCPTASKS_REDIS_URL)")
+    setting = "the server's MCPTASKS_MAX_RESULT_BYTES (MCPTASKS_REDIS_URL)"
+    error = ResultTooLargeError(size, max_result_bytes, setting, counted_twice(outcome.text))
     return FailureOutcome(reason=Reason.RESULT_TOO_LARGE, message=str(error))
 
 

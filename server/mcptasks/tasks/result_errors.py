@@ -28,6 +28,16 @@ class ResultStoreUnavailableError(Exception):
     """The result store cannot be reached at the moment. The call can be repeated."""
 
 
+def counted_twice(text: str) -> str:
+    """What there is to know of the size of a result that has its value twice; empty for any other."""
+    if '"structuredContent":' not in text:
+        return ""
+    return (
+        " (of JSON, in which what the tool returns counts twice, as text and as structured content; "
+        "structured_output=False in @mcp.tool leaves the latter out)"
+    )
+
+
 def readable_size(size: int) -> str:
     """A size in bytes for people, for example `3.2 MiB`."""
     if size < KIB:

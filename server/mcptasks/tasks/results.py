@@ -12,7 +12,7 @@ from typing import Self
 
 from mcptasks.model.task import ResultRecord
 from mcptasks.settings import Settings
-from mcptasks.tasks.result_errors import ResultLostError, ResultTooLargeError, readable_size
+from mcptasks.tasks.result_errors import ResultLostError, ResultTooLargeError, counted_twice, readable_size
 from mcptasks.tasks.result_stores import InlineStore, Payload, RedisStore, ResultKey, ResultStore
 
 MAX_OBJECT_BYTES = 1_500_000
@@ -93,7 +93,8 @@ class Results:
         """
         payload = await Payload.of(text)
         if payload.size > self._limits.total:
-            raise ResultTooLargeError(payload.size, self._limits.total, self._limits.setting)
+            detail = counted_twice(text)
+            raise ResultTooLargeError(payload.size, self._limits.total, self._limits.setting, detail)
         key = ResultKey(namespace, uid, attempt)
         return await self._store_for(payload, object_bytes).put(key, payload, expires_in)
 
@@ -104,6 +105,7 @@ class Results:
             return self._inline
         if self._redis is None:
             detail = f" for what the task's object has left, where it takes {readable_size(inside)} with its escapes"
+            detail += counted_twice(payload.text)
             raise ResultTooLargeError(payload.size, max(0, room), "MCPTASKS_REDIS_URL", detail)
         return self._redis
 

@@ -24,6 +24,19 @@ def test_a_result_of_the_limit_is_left_alone_and_one_byte_more_is_a_failure() ->
     assert "is 5 bytes, the limit is 4 bytes" in failure.message
 
 
+def test_a_text_that_is_in_the_result_twice_says_so() -> None:
+    words = "x" * 600
+    text = json.dumps({"content": [{"type": "text", "text": words}], "structuredContent": {"result": words}})
+    failure = within_limit(ResultOutcome(text=text), 1024)
+    assert isinstance(failure, FailureOutcome)
+    assert "counts twice, as text and as structured content; structured_output=False" in failure.message
+    unstructured = within_limit(
+        ResultOutcome(text=json.dumps({"content": [{"type": "text", "text": words * 2}]})), 1024
+    )
+    assert isinstance(unstructured, FailureOutcome)
+    assert "twice" not in unstructured.message
+
+
 @pytest.mark.parametrize(
     "outcome",
     [
