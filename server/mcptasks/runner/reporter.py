@@ -20,6 +20,9 @@ tool_logger = logging.getLogger("mcptasks.tool")
 
 FLUSH_SECONDS = 2.0
 
+GATHER_SECONDS = 0.02
+"""A tool says its total, message and progress in calls of their own: the first report has all of them."""
+
 LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -48,7 +51,9 @@ class Reporter:
     ) -> None:
         self._client = client
         self._on_over = on_over
-        self._throttle: Throttle[ProgressReport] = Throttle(self._send, interval_seconds, self._failed)
+        self._throttle: Throttle[ProgressReport] = Throttle(
+            self._send, interval_seconds, self._failed, gather_seconds=GATHER_SECONDS
+        )
 
     async def progress(self, current: float, total: float | None, message: str | None) -> None:
         """Take a report; the latest one wins. Never blocks."""

@@ -27,6 +27,7 @@ class Throttle(Generic[T]):
         interval_seconds: pause after each delivery.
         failed: is told of errors that `deliver` raises where nobody waits for it.
         idle: is called whenever an interval has passed and no value has come.
+        gather_seconds: how long the first value waits for a later one, where several belong together.
     """
 
     def __init__(
@@ -35,11 +36,13 @@ class Throttle(Generic[T]):
         interval_seconds: float,
         failed: Callable[[Exception], None],
         idle: Callable[[], None] = lambda: None,
+        gather_seconds: float = 0.0,
     ) -> None:
         self._deliver = deliver
         self._interval = interval_seconds
         self._failed = failed
         self._idle = idle
+        self._gather = gather_seconds
         self._loop = asyncio.get_running_loop()
         self._latest: deque[T] = deque(maxlen=1)
         self._returned: deque[T] = deque(maxlen=1)
@@ -111,13 +114,17 @@ class Throttle(Generic[T]):
             self._worker = self._loop.create_task(self._deliver_and_pause())
 
     async def _deliver_and_pause(self) -> None:
+        if self._gather:
+            await self._pause(self._gather)
+            if self._stopped.is_set():
+                return
         await self._deliver_waiting()
         await self._pause_and_deliver()
 
     async def _pause_and_deliver(self) -> None:
         """Pause and deliver what has come meanwhile, again and again until nothing has."""
         while True:
-            await self._pause()
+            await self._pause(self._interval)
             if self._stopped.is_set():
                 return
             self._awake = False
@@ -126,9 +133,9 @@ class Throttle(Generic[T]):
                 return
             await self._deliver_waiting()
 
-    async def _pause(self) -> None:
+    async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._interval):
+            async with asyncio.timeout(seconds):
                 await self._stopped.wait()
 
     async def _deliver_waiting(self) -> None:

@@ -53,6 +53,16 @@ async def test_the_first_report_is_sent_at_once(gateway: FakeGateway, token_file
     assert gateway.progress() == [{"current": 1, "total": 4, "message": "starting"}]
 
 
+async def test_the_first_report_has_what_the_tool_says_in_several_calls(gateway: FakeGateway, token_file: Path) -> None:
+    async with reporting(gateway, token_file, interval=60) as reporter:
+        await reporter.progress(0, 4, None)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        await reporter.progress(0, 4, "starting")
+        await has_come(gateway, 1)
+    assert gateway.progress() == [{"current": 0, "total": 4, "message": "starting"}]
+
+
 async def test_of_the_reports_in_an_interval_the_latest_is_sent(gateway: FakeGateway, token_file: Path) -> None:
     async with reporting(gateway, token_file, interval=0.2) as reporter:
         await reporter.progress(0, None, None)

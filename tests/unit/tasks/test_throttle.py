@@ -35,8 +35,8 @@ class Delivered:
         if self.fails is not None:
             raise self.fails
 
-    def throttle(self, interval: float) -> Throttle[int]:
-        return Throttle(self, interval, self.errors.append, self.idle.set)
+    def throttle(self, interval: float, gather: float = 0.0) -> Throttle[int]:
+        return Throttle(self, interval, self.errors.append, self.idle.set, gather_seconds=gather)
 
     async def wait_for(self, *values: int) -> None:
         async with asyncio.timeout(10), self._changed:
@@ -46,6 +46,24 @@ class Delivered:
 @pytest.fixture
 async def delivered() -> Delivered:
     return Delivered()
+
+
+async def test_values_that_belong_together_are_delivered_as_one(delivered: Delivered) -> None:
+    throttle = delivered.throttle(SLOW, gather=0.1)
+    throttle.post(1)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    throttle.post(2)
+    await delivered.wait_for(2)
+    await throttle.aclose()
+
+
+async def test_a_value_that_still_waits_for_others_is_drained(delivered: Delivered) -> None:
+    throttle = delivered.throttle(SLOW, gather=SLOW)
+    throttle.post(1)
+    await asyncio.sleep(0)
+    await throttle.drain()
+    assert delivered.values == [1]
 
 
 async def test_the_first_value_is_delivered_at_once_and_the_next_one_waits(delivered: Delivered) -> None:
