@@ -1,5 +1,7 @@
 """The loop of `mcptasks dev`: everything on this machine, and the server restarted whenever a file changes.
 
+A server that runs is stopped only after the new code has been loaded elsewhere: a typo takes nothing down.
+
 Tasks run in processes of their own and reach the server again after its restart: a change interrupts none of them.
 """
 
@@ -12,11 +14,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from watchfiles import PythonFilter, awatch
+from watchfiles import awatch
 
 from mcptasks.authoring.loader import ServerPath, absolute, named_in
 from mcptasks.dev.log_tail import LogTail, Say
-from mcptasks.dev.stack import LocalStack, StackConfig
+from mcptasks.dev.source_filter import SourceFilter
+from mcptasks.dev.stack import CHECK, LocalStack, StackConfig
 from mcptasks.dev.supervisor import ProcessError
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.api_client import KubeClient
@@ -24,7 +27,7 @@ from mcptasks.kube.errors import KubeError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.task import McpTask
-from mcptasks.server.start_errors import EXIT_CONFIG
+from mcptasks.server.start_errors import EXIT_CONFIG, EXIT_OK
 
 SERVER = "server"
 CHECK_SECONDS = 0.5
@@ -75,6 +78,7 @@ class DevLoop:
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     _restarting: bool = field(default=False, init=False)
     _reported_down: bool = field(default=False, init=False)
+    _endpoint_printed: bool = field(default=False, init=False)
 
     async def run(self) -> None:
         """Start everything, restart the server on changes, end everything.
@@ -92,13 +96,12 @@ class DevLoop:
             async with _changes(directories, self.stop) as changes:
                 await self._start(stack, tail)
                 async with self._background(stack, tail):
-                    self.terminal.result(f"endpoint: {stack.endpoint}")
+                    self._print_endpoint(stack)
                     self.terminal.result(f"kubeconfig: {stack.kubeconfig}")
                     watched = ", ".join(str(directory) for directory in directories)
                     self.terminal.note(f"watching {watched} for changes; Ctrl-C ends everything")
                     while names := await changes.get():
-                        self.terminal.note(f"{', '.join(names)} changed: restarting the server")
-                        await self._restart(stack, tail)
+                        await self._reload(stack, tail, ", ".join(names))
         except ProcessError:
             if not self.stop.is_set():
                 raise
@@ -125,6 +128,36 @@ class DevLoop:
             self.terminal.note("the server did not start; it is started again when a file changes")
         await asyncio.to_thread(stack.supervisor.wait_ready, "operator")
 
+    def _print_endpoint(self, stack: LocalStack) -> None:
+        """Print it once, as soon as somebody answers there."""
+        if not self._endpoint_printed and stack.supervisor.exit_code(SERVER) is None:
+            self._endpoint_printed = True
+            self.terminal.result(f"endpoint: {stack.endpoint}")
+
+    async def _reload(self, stack: LocalStack, tail: LogTail, names: str) -> None:
+        """Restart the server, unless it runs and the new code would only take it down."""
+        if stack.supervisor.exit_code(SERVER) is None and not await self._loads(stack):
+            self.terminal.note(
+                f"{names} changed and cannot be loaded: the server goes on with the code that it has; tasks that start "
+                "now fail. It is restarted when a file changes"
+            )
+            return
+        self.terminal.note(f"{names} changed: restarting the server")
+        await self._restart(stack, tail)
+
+    async def _loads(self, stack: LocalStack) -> bool:
+        try:
+            code = await asyncio.to_thread(stack.check_module)
+        except ProcessError as error:
+            if self.stop.is_set():
+                raise
+            self.terminal.note(str(error))
+            return False
+        if code != EXIT_OK:
+            for line in stack.log(CHECK).splitlines():
+                self.terminal.note(line)
+        return code == EXIT_OK
+
     async def _restart(self, stack: LocalStack, tail: LogTail) -> None:
         self._restarting = True
         try:
@@ -136,6 +169,7 @@ class DevLoop:
             self.terminal.note(f"the server {why}; it is started again when a file changes")
         else:
             self.terminal.note("the server is ready")
+            self._print_endpoint(stack)
         finally:
             self._restarting = False
 
@@ -193,7 +227,7 @@ async def _changes(directories: Sequence[Path], stop: asyncio.Event) -> AsyncIte
     queue: asyncio.Queue[list[str]] = asyncio.Queue()
 
     async def watch() -> None:
-        async for changes in awatch(*directories, watch_filter=PythonFilter(), stop_event=stop):
+        async for changes in awatch(*directories, watch_filter=SourceFilter(directories), stop_event=stop):
             queue.put_nowait(sorted({Path(changed).name for _, changed in changes}))
         queue.put_nowait([])
 

@@ -15,7 +15,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,6 +32,7 @@ from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
 LOOPBACK = "127.0.0.1"
 GRACE_SECONDS = 10
 PATH = "/mcp"
+CHECK = "check"
 
 COMMAND = "mcptasks"
 """The installed command, as a module: what a Deployment's container would run."""
@@ -202,6 +203,15 @@ class LocalStack:
     def restart(self, name: str) -> None:
         """Stop a component, start it and wait until it is ready. Raises ProcessError."""
         self.supervisor.restart(name)
+
+    def check_module(self) -> int:
+        """Load the user's server in a process of its own; gives its exit code, its output is the log of `check`.
+
+        Raises:
+            ProcessError: it takes too long.
+        """
+        spec = self.supervisor.spec("server")
+        return self.supervisor.run(replace(spec, name=CHECK, arguments=("serve", "--check")))
 
     def pid(self, name: str) -> int:
         """Process id of a running component."""

@@ -132,6 +132,24 @@ class Supervisor:
         if ready_seconds is not None:
             self.wait_ready(name, ready_seconds)
 
+    def run(self, spec: ProcessSpec, seconds: float = READY_SECONDS) -> int:
+        """Run a process to its end; gives its exit code. Its log is new each time.
+
+        Raises:
+            ProcessError: it takes longer than `seconds`, or nobody waits for it any more. It has been killed.
+        """
+        self.log_file(spec.name).unlink(missing_ok=True)
+        process = self._spawn(spec)
+        with self._lock:
+            self._processes[spec.name] = process
+        give_up_at = time.monotonic() + seconds
+        while process.poll() is None:
+            if time.monotonic() > give_up_at or self._giving_up.wait(POLL_SECONDS):
+                process.kill()
+                process.wait()
+                raise ProcessError(self._with_log(spec.name, f"{spec.name} has not ended after {seconds:g} s"))
+        return process.returncode
+
     def wait_ready(self, name: str, seconds: float = READY_SECONDS) -> None:
         """Wait until the process is ready. Raises ProcessError as `start` does."""
         give_up_at = time.monotonic() + seconds

@@ -60,6 +60,18 @@ def serve(settings: Settings) -> int:
         return error.exit_code if isinstance(error, StartError) else EXIT_CONFIG
 
 
+def check(settings: Settings) -> int:
+    """Load the user's server as `serve` would, and say what is wrong with it; returns the exit code of the process."""
+    configure_logging(settings.log_format, settings.log_level)
+    complete_user_variables(os.environ)
+    try:
+        _load(settings)
+    except StartError as error:
+        sys.stderr.write(f"mcptasks serve: {error}\n")
+        return error.exit_code
+    return EXIT_OK
+
+
 async def _serve(settings: Settings) -> int:
     authentication = _authentication(settings)
     server = _load(settings)

@@ -104,15 +104,41 @@ def test_a_signal_while_it_starts_ends_it_at_once(tmp_path: Path, end: Path) -> 
 def test_a_module_that_cannot_be_imported_is_tried_again_when_it_changes(server: Path, cli: Cli) -> None:
     server.write_text("import no_such_module\n")
     with running("dev", str(server), "--port", "0") as dev:
-        endpoint, _ = started(dev)
+        dev.line("watching .* for changes")
         assert "No module named 'no_such_module'" in dev.text
         assert "the server did not start; it is started again when a file changes" in dev.text
+        assert "endpoint:" not in dev.text
         server.write_text(SERVER)
         dev.line("^the server is ready$")
+        endpoint = dev.line(r"^endpoint: (\S+)$")[1]
         assert cli("call", endpoint, "version").stdout == "one\n"
-        server.write_text(SERVER + "\n1 / 0\n")
-        dev.line("ZeroDivisionError")
-        dev.line("^the server ended; it is started again when a file changes$")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("def broken(:", "invalid syntax"),
+        ("1 / 0", "ZeroDivisionError"),
+        ("import os; os._exit(3)", None),
+        ("other = TaskServer('other')", "has several servers"),
+        ("mcp.tool(task='yes')(lambda: 1)", "task='yes'"),
+    ],
+)
+def test_a_change_that_cannot_be_loaded_leaves_the_server_as_it_was(
+    server: Path, cli: Cli, change: str, said: str | None
+) -> None:
+    with running("dev", str(server), "--port", "0") as dev:
+        endpoint, _ = started(dev)
+        server.write_text(f"{SERVER}\n{change}\n")
+        if said:
+            dev.line(re.escape(said))
+        dev.line("^server.py changed and cannot be loaded: the server goes on with the code that it has")
+        assert cli("tools", endpoint).returncode == 0
+        server.write_text(SERVER.replace('"one"', '"two"'))
+        dev.line("^server.py changed: restarting the server$")
+        dev.line("^the server is ready$")
+        assert cli("call", endpoint, "version").stdout == "two\n"
+        assert sum(line.startswith("endpoint:") for line in dev.lines) == 1
 
 
 def test_a_server_that_crashes_is_missed(server: Path, cli: Cli) -> None:

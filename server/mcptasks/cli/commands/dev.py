@@ -35,9 +35,9 @@ def command(
 ) -> None:
     """Run your server with a local cluster and the operator; restart it on every change.
 
-    Tasks go on while the server restarts. What they print is shown with their id. Prints `endpoint` and `kubeconfig`
-    as soon as everything is ready. Ctrl-C ends everything and removes its files. Tools see your environment and run in
-    this directory, inline and as tasks.
+    Tasks go on while the server restarts, which it does once the new code loads. What they print is shown with their
+    id. Prints `endpoint` and `kubeconfig` as soon as everything is ready. Ctrl-C ends everything and removes its files.
+    Tools see your environment and run in this directory, inline and as tasks.
 
     \b
     Example:

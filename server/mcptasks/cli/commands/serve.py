@@ -9,7 +9,7 @@ import typer
 
 from mcptasks.authoring.loader import absolute
 from mcptasks.cli.command_settings import MODULES_HELP, load_settings
-from mcptasks.server.server_process import serve
+from mcptasks.server.server_process import check, serve
 
 
 def command(
@@ -25,6 +25,9 @@ def command(
     kubeconfig: Annotated[Path | None, typer.Option(help="Kubeconfig file.")] = None,
     context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
     namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Namespace of the tasks.")] = None,
+    only_check: Annotated[
+        bool, typer.Option("--check", help="Only load your server, say what is wrong with it, and exit.")
+    ] = False,
 ) -> None:
     """Serve the MCP endpoint and the gateway.
 
@@ -34,6 +37,7 @@ def command(
     Example:
       mcptasks serve server.py --port 8000
       mcptasks serve server.py geo=maps.py
+      mcptasks serve server.py --check
     """
     settings = load_settings(
         module=absolute(",".join(modules)) if modules else None,
@@ -46,4 +50,4 @@ def command(
         context=context,
         namespace=namespace,
     )
-    raise typer.Exit(serve(settings))
+    raise typer.Exit(check(settings) if only_check else serve(settings))
