@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import Annotated, TypeAlias, TypeVar
 
 import typer
 
+from mcptasks.cli.cluster_choice import ClusterChoice, choose_cluster
 from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error
 from mcptasks.cli.command_settings import load_settings
 from mcptasks.kube.access import ClusterAccess
@@ -28,7 +30,11 @@ TASK_KINDS = frozenset({"mcptask", "mcptasks", f"mcptask.{GROUP}", f"mcptasks.{G
 
 KubeconfigOption: TypeAlias = Annotated[
     Path | None,
-    typer.Option("--kubeconfig", metavar="FILE", help="Kubeconfig file; by default KUBECONFIG or ~/.kube/config."),
+    typer.Option(
+        "--kubeconfig",
+        metavar="FILE",
+        help="Kubeconfig file; by default KUBECONFIG, that of a `mcptasks dev` here, or ~/.kube/config.",
+    ),
 ]
 ContextOption: TypeAlias = Annotated[str | None, typer.Option("--context", help="Context of the kubeconfig.")]
 NamespaceOption: TypeAlias = Annotated[
@@ -79,10 +85,11 @@ class ClusterOptions:
 
 @dataclass(frozen=True)
 class ClusterSession:
-    """A connection to a cluster, and the namespace that a command is about."""
+    """A connection to a cluster, the namespace that a command is about, and why it is this cluster."""
 
     kube: KubeClient
     namespace: str
+    choice: ClusterChoice
 
     async def task(self, name: str) -> McpTask:
         """The task. Raises CliError where there is none."""
@@ -142,18 +149,36 @@ class TaskPlace:
 
 @asynccontextmanager
 async def open_cluster(options: ClusterOptions) -> AsyncIterator[ClusterSession]:
-    """The cluster that the options, the settings or the kubeconfig name."""
+    """The cluster that the options, the settings or KUBECONFIG name, else that of a running `dev`, else the default."""
     settings = load_settings(kubeconfig=options.kubeconfig, context=options.context, namespace=options.namespace)
-    access = ClusterAccess(settings.kubeconfig, settings.context)
-    async with await access.connect("mcptasks-cli") as kube:
-        yield ClusterSession(kube, settings.namespace or access.namespace())
+    choice = choose_cluster(
+        ClusterAccess(settings.kubeconfig, settings.context),
+        by_option=options.kubeconfig is not None or options.context is not None,
+        environment=os.environ,
+        directory=Path.cwd(),
+        home=Path.home(),
+    )
+    try:
+        connecting = await choice.access.connect("mcptasks-cli")
+    except KubeConfigError as error:
+        if choice.is_default:
+            raise KubeConfigError(f"{error}; no `mcptasks dev` runs in this directory or one above") from error
+        raise
+    async with connecting as kube:
+        yield ClusterSession(kube, settings.namespace or choice.access.namespace(), choice)
 
 
-def on_cluster(options: ClusterOptions, work: Callable[[ClusterSession], Awaitable[T]]) -> T:
-    """Do the work on the cluster; errors of the API server become errors of the command."""
+def on_cluster(options: ClusterOptions, work: Callable[[ClusterSession], Awaitable[T]], *, changes: bool = False) -> T:
+    """Do the work on the cluster; errors of the API server become errors of the command.
+
+    Which cluster it is, is said first unless the user knows: where a running `dev` was found, and for work that changes
+    something also where no option names the cluster.
+    """
 
     async def run() -> T:
         async with open_cluster(options) as cluster:
+            if cluster.choice.dev is not None or (changes and not cluster.choice.by_option):
+                typer.echo(f"cluster: {cluster.choice.described(cluster.kube.host)}", err=True)
             return await work(cluster)
 
     with as_cli_error(KubeConfigError, exit_code=ExitCode.USAGE):

@@ -53,10 +53,13 @@ def on_each_task(
     selection: TaskSelection,
     work: Callable[[ClusterSession, str], Awaitable[None]],
     wanted: Callable[[McpTask], bool] = lambda _task: True,
+    *,
+    changes: bool = False,
 ) -> None:
     """Do the work for one task after another, and report those for which it fails.
 
-    Of tasks that are not named, those count that are wanted. Raises typer.Exit where it failed for any.
+    Of tasks that are not named, those count that are wanted. `changes` says that the work is not just to look. Raises
+    typer.Exit where it failed for any.
     """
     selection.check()
 
@@ -74,5 +77,5 @@ def on_each_task(
                 complete = False
         return complete
 
-    if not on_cluster(options, run):
+    if not on_cluster(options, run, changes=changes):
         raise typer.Exit(1)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import shlex
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +19,7 @@ from pathlib import Path
 from watchfiles import awatch
 
 from mcptasks.authoring.loader import ServerPath, absolute, named_in
+from mcptasks.dev.dev_record import DevRecord, DevRecords
 from mcptasks.dev.log_tail import LogTail, Say
 from mcptasks.dev.source_filter import SourceFilter
 from mcptasks.dev.stack import CHECK, LocalStack, StackConfig
@@ -92,12 +95,19 @@ class DevLoop:
         await asyncio.to_thread(stack.open, start=False)
         tail = LogTail(stack.supervisor.log_file(SERVER), self.terminal.note)
         stopping = asyncio.create_task(self._end_waits(stack))
+        kept = contextlib.ExitStack()
         try:
             async with _changes(directories, self.stop) as changes:
                 await self._start(stack, tail)
+                record = self._record(stack, directories)
                 async with self._background(stack, tail):
+                    kept.enter_context(DevRecords.of_user(os.environ).kept(record))
                     self._print_endpoint(stack)
                     self.terminal.result(f"kubeconfig: {stack.kubeconfig}")
+                    self.terminal.note(
+                        f"mcptasks get, describe, logs, cancel, delete find this cluster in {record.directories[0]}; "
+                        f"elsewhere: export KUBECONFIG={shlex.quote(str(stack.kubeconfig))}"
+                    )
                     watched = ", ".join(str(directory) for directory in directories)
                     self.terminal.note(f"watching {watched} for changes; Ctrl-C ends everything")
                     while names := await changes.get():
@@ -106,8 +116,20 @@ class DevLoop:
             if not self.stop.is_set():
                 raise
         finally:
+            kept.close()
             stopping.cancel()
             await asyncio.to_thread(stack.close)
+
+    @staticmethod
+    def _record(stack: LocalStack, directories: Sequence[Path]) -> DevRecord:
+        """What tells other commands of this cluster: from the current directory, and from those of the servers."""
+        places = [Path.cwd().resolve(), *(directory.resolve() for directory in directories)]
+        return DevRecord(
+            pid=os.getpid(),
+            endpoint=stack.endpoint,
+            kubeconfig=stack.kubeconfig,
+            directories=list(dict.fromkeys(places)),
+        )
 
     async def _end_waits(self, stack: LocalStack) -> None:
         """Whoever ends the program does not wait until something is ready."""

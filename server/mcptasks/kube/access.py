@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from kubernetes.aio import config as kube_config
@@ -14,6 +15,8 @@ from kubernetes.aio.client import Configuration
 
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeConfigError
+
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @dataclass(frozen=True)
@@ -61,19 +64,25 @@ class ClusterAccess:
             return False
         return True
 
+    def context_name(self) -> str | None:
+        """The context of the kubeconfig; None where there is none, as in a Pod with a service account."""
+        if self.kubeconfig is None and self.context is None and _POD_NAMESPACE.is_file():
+            return None
+        name = (_context(self.kubeconfig, self.context) or {}).get("name")
+        return str(name) if name else None
+
     def namespace(self) -> str:
         """The namespace of the kubeconfig's context, of the Pod, or `default`."""
-        in_pod = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-        if self.kubeconfig is None and self.context is None and in_pod.is_file():
-            return in_pod.read_text().strip()
-        return _context_namespace(self.kubeconfig, self.context) or "default"
+        if self.kubeconfig is None and self.context is None and _POD_NAMESPACE.is_file():
+            return _POD_NAMESPACE.read_text().strip()
+        namespace = ((_context(self.kubeconfig, self.context) or {}).get("context") or {}).get("namespace")
+        return str(namespace) if namespace else "default"
 
 
-def _context_namespace(path: Path | None, context: str | None) -> str | None:
+def _context(path: Path | None, context: str | None) -> dict[str, Any] | None:
+    """The context of that name, or the current one, as the kubeconfig has it."""
     try:
         contexts, current = kube_config.list_kube_config_contexts(None if path is None else str(path))
     except (kube_config.ConfigException, yaml.YAMLError, OSError, AttributeError, TypeError, ValueError):
         return None
-    chosen = next((c for c in contexts if c["name"] == context), None) if context else current
-    namespace = ((chosen or {}).get("context") or {}).get("namespace")
-    return str(namespace) if namespace else None
+    return next((c for c in contexts if c["name"] == context), None) if context else current

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -151,6 +153,52 @@ def test_a_server_that_crashes_is_missed(server: Path, cli: Cli) -> None:
         dev.line("^the server ended with exit code 9; it is started again when a file changes$")
         server.write_text(SERVER)
         dev.line("^the server is ready$")
+
+
+def test_commands_in_the_directory_find_it_and_say_so(server: Path, tmp_path: Path) -> None:
+    unset = dict.fromkeys(("KUBECONFIG", "MCPTASKS_KUBECONFIG", "MCPTASKS_CONTEXT"), "")
+    environment = {**{name: value for name, value in os.environ.items() if name not in unset}, "HOME": str(tmp_path)}
+    (tmp_path / "project" / "below").mkdir(parents=True)
+
+    def cli(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "mcptasks", *words],
+            cwd=directory,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    project = tmp_path / "project"
+    with running("dev", str(server), "--port", "0", directory=project) as dev:
+        kubeconfig = dev.line(r"export KUBECONFIG=(\S+)$")[1]
+        dev.line("watching .* for changes")
+        endpoint = next(line for line in dev.lines if line.startswith("endpoint: ")).removeprefix("endpoint: ")
+        named = f"cluster: that of `mcptasks dev` for {project} ({endpoint})"
+        assert cli(project, "call", endpoint, "version").returncode == 0
+        listed = cli(project / "below", "get", "-o", "name")
+        assert (listed.returncode, listed.stderr) == (0, f"{named}\n")
+        (task,) = listed.stdout.split()
+        for command in ("describe", "logs", "delete"):
+            done = cli(project, command, task)
+            assert (done.returncode, done.stderr) == (0, f"{named}\n")
+        assert cli(project, "get", "--kubeconfig", kubeconfig).stderr == "No resources found in default namespace.\n"
+        assert cli(tmp_path.parent, "get").returncode == 2
+        default = tmp_path / ".kube" / "config"
+        default.parent.mkdir()
+        shutil.copy(kubeconfig, default)
+        assert cli(tmp_path.parent, "get").stderr == "No resources found in default namespace.\n"
+        for command in ("delete", "cancel"):
+            said = cli(tmp_path.parent, command, "nope").stderr.splitlines()
+            assert re.fullmatch(r"cluster: https://127\.0\.0\.1:\d+ \(context \S+ of ~/\.kube/config\)", said[0])
+            assert cli(project, command, "nope").stderr.splitlines()[0] == named, "dev comes before ~/.kube/config"
+        default.unlink()
+        dev.send(signal.SIGINT)
+        assert dev.end() == 0
+    done = cli(project, "get")
+    assert (done.returncode, "no `mcptasks dev` runs in this directory" in done.stderr) == (2, True)
 
 
 def test_a_helper_module_beside_the_server_counts_as_a_change(server: Path) -> None:

@@ -53,7 +53,7 @@ def command(
     options = ClusterOptions(kubeconfig, context, namespace)
     selection = TaskSelection(names or (), selector, all_tasks)
     work = partial(_cancel, wait_seconds=seconds if wait else None)
-    on_each_task(options, selection, work, wanted=lambda task: not task.terminal)
+    on_each_task(options, selection, work, wanted=lambda task: not task.terminal, changes=True)
 
 
 async def _cancel(cluster: ClusterSession, name: str, wait_seconds: float | None) -> None:

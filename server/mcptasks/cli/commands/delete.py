@@ -39,7 +39,7 @@ def command(
       mcptasks delete --all -n old-project
     """
     options = ClusterOptions(kubeconfig, context, namespace)
-    on_each_task(options, TaskSelection(names or (), selector, all_tasks), _delete)
+    on_each_task(options, TaskSelection(names or (), selector, all_tasks), _delete, changes=True)
 
 
 async def _delete(cluster: ClusterSession, name: str) -> None:

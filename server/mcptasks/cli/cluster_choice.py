@@ -1,0 +1,52 @@
+"""Which cluster a command is about: the one it was told, or that of the `mcptasks dev` that runs in this directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mcptasks.dev.dev_record import DevRecord, DevRecords
+from mcptasks.kube.access import ClusterAccess
+
+KUBECONFIG = "KUBECONFIG"
+
+
+@dataclass(frozen=True)
+class ClusterChoice:
+    """A cluster, and what made a command choose it."""
+
+    access: ClusterAccess
+    by_option: bool = False
+    """Whether an option of the command names the cluster, so that the user knows it."""
+
+    dev: DevRecord | None = None
+    from_environment: str | None = None
+    """The variable that names the cluster."""
+
+    @property
+    def is_default(self) -> bool:
+        """Whether nothing names the cluster and no `dev` was found."""
+        return not self.by_option and self.dev is None and self.from_environment is None
+
+    def described(self, host: str) -> str:
+        """Which cluster it is, in words; `host` is its address."""
+        if self.dev is not None:
+            return f"that of `mcptasks dev` for {self.dev.directories[0]} ({self.dev.endpoint})"
+        if self.access.kubeconfig is None and (context := self.access.context_name()) is not None:
+            source = self.from_environment or "~/.kube/config"
+            return f"{host} (context {context} of {source})"
+        return f"{host} ({self.from_environment})" if self.from_environment else host
+
+
+def choose_cluster(
+    given: ClusterAccess, *, by_option: bool, environment: Mapping[str, str], directory: Path, home: Path
+) -> ClusterChoice:
+    """The cluster that is given; a running `dev` for the directory where nothing names one."""
+    choice = ClusterChoice(given, by_option=by_option)
+    if given.kubeconfig is not None or given.context is not None:
+        return choice if by_option else replace(choice, from_environment="MCPTASKS_KUBECONFIG or MCPTASKS_CONTEXT")
+    if environment.get(KUBECONFIG):
+        return replace(choice, from_environment=KUBECONFIG)
+    found = DevRecords.of_user(environment).find(directory, home)
+    return choice if found is None else replace(choice, access=ClusterAccess(found.kubeconfig), dev=found)
