@@ -39,7 +39,7 @@ from mcptasks.tasks.results import Results  # noqa: E402
 from mcptasks.tasks.service import TaskService  # noqa: E402
 from mcptasks_operator.acting.events import EventPoster  # noqa: E402
 from mcptasks_operator.acting.executors import Executors, JobExecutor  # noqa: E402
-from mcptasks_operator.acting.gatherer import Gatherer, NamespaceWarnings  # noqa: E402
+from mcptasks_operator.acting.gatherer import Gatherer, NamespaceEvents  # noqa: E402
 from mcptasks_operator.acting.reconciler import Reconciler  # noqa: E402
 from mcptasks_operator.watching.cache import Cache  # noqa: E402
 from mcptasks_operator.watching.watched_kinds import WatchedKind  # noqa: E402
@@ -131,7 +131,7 @@ def operator(stored: list[str]) -> dict[str, object]:
         NOBODY,
         cache,
         Executors(JobExecutor(NOBODY, settings)),
-        Gatherer(NOBODY, cache, settings.log_tail_lines, NamespaceWarnings(NOBODY)),
+        Gatherer(NOBODY, cache, settings.log_tail_lines, NamespaceEvents(NOBODY)),
         EventPoster(NOBODY, "benchmark"),
         settings,
         since=utc_now(),

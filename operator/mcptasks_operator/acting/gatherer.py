@@ -19,7 +19,7 @@ from mcptasks.model.base import LABEL_TASK_UID, JsonObject
 from mcptasks.model.excerpts import lines_of, without_middle
 from mcptasks_operator.deciding.diagnosis import MAX_LOG_LINE
 from mcptasks_operator.deciding.evidence import Evidence, JobRefusal, Need, RefusalKind, TemplateState
-from mcptasks_operator.deciding.facts import PodFacts, TerminatedState, WarningEvent, warning_events
+from mcptasks_operator.deciding.facts import PodFacts, TerminatedState, latest_first, warning_events
 from mcptasks_operator.watching.cache import Cache, TaskSnapshot
 from mcptasks_operator.watching.watched_kinds import WatchedKind
 
@@ -36,10 +36,16 @@ MAX_TEMPLATES_NAMED = 20
 WARNINGS_SECONDS = 2.0
 """How old the list of warnings may be: much less than the time after which a reason is looked for."""
 
+SCALE_UP_REASONS = ("TriggeredScaleUp", "Nominated")
+"""By which an autoscaler says that it adds a node for a Pod: the Cluster Autoscaler, and Karpenter."""
+
+SCALE_UP_SECONDS = 10.0
+"""How old the list of these may be: they only matter for Pods that no node can take."""
+
 
 @dataclass(eq=False)
-class NamespaceWarnings:
-    """The warning events of each namespace, listed once in `WARNINGS_SECONDS` for all tasks that ask.
+class NamespaceEvents:
+    """The events of each namespace that a field selector finds, listed once in `seconds` for all tasks that ask.
 
     The API server has no index of events: whichever it is asked for, it reads all of a namespace. Hundreds of Pods
     that wait for a node would have it do so hundreds of times over.
@@ -47,18 +53,27 @@ class NamespaceWarnings:
 
     kube: KubeClient
     clock: Callable[[], float] = time.monotonic
+    selector: str = "type=Warning"
+    seconds: float = WARNINGS_SECONDS
     _listed: dict[str, tuple[float, list[JsonObject]]] = field(default_factory=dict)
     _locks: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     async def of(self, namespace: str) -> list[JsonObject]:
-        """The namespace's warnings as they were at most `WARNINGS_SECONDS` ago. Raises KubeError."""
+        """The namespace's events as they were at most `seconds` ago. Raises KubeError."""
         async with self._locks[namespace]:
             now = self.clock()
             at, events = self._listed.get(namespace, (-math.inf, []))
-            if now - at >= WARNINGS_SECONDS:
-                events = (await self.kube.list(EVENTS, namespace, field_selector="type=Warning")).items
+            if now - at >= self.seconds:
+                events = (await self.kube.list(EVENTS, namespace, field_selector=self.selector)).items
                 self._listed[namespace] = now, events
             return events
+
+
+def scale_ups(kube: KubeClient) -> tuple[NamespaceEvents, ...]:
+    """What autoscalers say."""
+    return tuple(
+        NamespaceEvents(kube, selector=f"reason={reason}", seconds=SCALE_UP_SECONDS) for reason in SCALE_UP_REASONS
+    )
 
 
 @dataclass(frozen=True)
@@ -68,7 +83,8 @@ class Gatherer:
     kube: KubeClient
     cache: Cache
     log_lines: int
-    warnings: NamespaceWarnings
+    warnings: NamespaceEvents
+    scale_ups: tuple[NamespaceEvents, ...] = ()
 
     async def gather(self, key: Key, snapshot: TaskSnapshot, need: Need, evidence: Evidence) -> Evidence:
         """The evidence with what was needed. Raises KubeError if the API server does not answer."""
@@ -81,7 +97,11 @@ class Gatherer:
             case Need.LOG:
                 return replace(evidence, log=await self._log(key, snapshot))
             case Need.EVENTS:
-                return replace(evidence, warnings=await self._events(key, snapshot))
+                found = await self._events(key, snapshot, self.warnings)
+                return replace(evidence, warnings=warning_events(found))
+            case Need.SCALE_UPS:
+                lists = [await self._events(key, snapshot, each) for each in self.scale_ups]
+                return replace(evidence, scale_ups=latest_first(event for found in lists for event in found))
 
     async def _fresh(self, key: Key, snapshot: TaskSnapshot) -> None:
         """Read task, Job and Pods, past the cache."""
@@ -148,14 +168,14 @@ class Gatherer:
     def _last_lines(self, text: str) -> tuple[str, ...]:
         return tuple(without_middle(line, MAX_LOG_LINE) for line in lines_of(text)[-self.log_lines :])
 
-    async def _events(self, key: Key, snapshot: TaskSnapshot) -> tuple[WarningEvent, ...]:
-        """Warnings about the Job and the Pods. They only explain: without the right to read them there are none."""
+    async def _events(self, key: Key, snapshot: TaskSnapshot, events: NamespaceEvents) -> list[JsonObject]:
+        """Those about the Job and the Pods. They only explain: without the right to read them there are none."""
         uids = {pod.uid for pod in snapshot.pods if not pod.ended}
         if snapshot.job is not None:
             uids.add(snapshot.job.uid)
         try:
-            warnings = await self.warnings.of(key[0])
+            found = await events.of(key[0])
         except ForbiddenError as error:
             logger.warning("events cannot be read, so that reasons may be missing: %s", error)
-            return ()
-        return warning_events(event for event in warnings if event["involvedObject"].get("uid") in uids)
+            return []
+        return [event for event in found if event["involvedObject"].get("uid") in uids]

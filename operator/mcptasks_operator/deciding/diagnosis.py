@@ -15,12 +15,13 @@ MAX_CAUSE = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What went wrong and what can be done about it."""
+    """What went wrong and what can be done about it. `permanent` is what no waiting changes."""
 
     reason: Reason
     cause: str
     hint: str = ""
     exit_code: int | None = None
+    permanent: bool = False
 
     def message(self, log: Sequence[str] | None = None) -> str:
         """Cause, hint and the last lines of the log, which are as the process wrote them.

@@ -16,6 +16,7 @@ class Need(StrEnum):
     TEMPLATE = "template"
     LOG = "log"
     EVENTS = "events"
+    SCALE_UPS = "scale-ups"
 
 
 class TemplateState(StrEnum):
@@ -45,7 +46,8 @@ class JobRefusal:
 class Evidence:
     """What was found out on demand, or is known of other tasks.
 
-    `fresh`: task, Job and Pods have just been read from the API server. `templates`: names of those in
+    `fresh`: task, Job and Pods have just been read from the API server. `scale_ups`: events of an autoscaler that adds
+    a node for one of the Pods, the latest first. `templates`: names of those in
     the namespace. `watching_since`: when this operator began to lead. `last_scheduled_at`: when a Pod from the same
     Pod template last got a node.
     """
@@ -56,5 +58,6 @@ class Evidence:
     refusal: JobRefusal | None = None
     log: tuple[str, ...] | None = None
     warnings: tuple[WarningEvent, ...] | None = None
+    scale_ups: tuple[WarningEvent, ...] | None = None
     watching_since: datetime | None = None
     last_scheduled_at: datetime | None = None

@@ -162,7 +162,7 @@ class PodFacts:
 
 @dataclass(frozen=True, slots=True)
 class WarningEvent:
-    """A Kubernetes event of type Warning."""
+    """A Kubernetes event that says what keeps a Pod: of type Warning, or of an autoscaler."""
 
     reason: str
     message: str
@@ -316,6 +316,11 @@ def _state(state: JsonObject) -> ContainerState:
 
 def warning_events(events: Iterable[JsonObject]) -> tuple[WarningEvent, ...]:
     """The warnings among `v1` Events, the latest first."""
+    return latest_first(event for event in events if event.get("type") == "Warning")
+
+
+def latest_first(events: Iterable[JsonObject]) -> tuple[WarningEvent, ...]:
+    """`v1` Events, the latest first."""
     found = [
         WarningEvent(
             reason=event.get("reason", ""),
@@ -323,7 +328,6 @@ def warning_events(events: Iterable[JsonObject]) -> tuple[WarningEvent, ...]:
             last_seen=_last_seen(event),
         )
         for event in events
-        if event.get("type") == "Warning"
     ]
     return tuple(sorted(found, key=lambda warning: warning.last_seen, reverse=True))
 

@@ -51,6 +51,8 @@ def _job_refused(facts: DecisionFacts, refusal: JobRefusal) -> Decision:
     cause = pod_refused(refusal.message)
     since = created_at(facts.task)
     deadline = facts.start_counts_from(since) + timedelta(seconds=facts.policy.start.seconds)
+    if cause.permanent:
+        return end_task(facts, Phase.FAILED, cause, terminated=NO_PROCESS)
     if facts.now >= deadline:
         late = start_deadline_exceeded(facts.policy.start, cause)
         return end_task(facts, Phase.FAILED, late, terminated=NO_PROCESS)

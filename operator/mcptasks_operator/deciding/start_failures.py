@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 
 from mcptasks.model.task import Reason
 from mcptasks_operator.deciding.diagnosis import Diagnosis
 from mcptasks_operator.deciding.facts import ContainerFacts, PodFacts, TerminatedState, WaitingState, WarningEvent
 from mcptasks_operator.deciding.policy import Limit
+from mcptasks_operator.deciding.quota_refusals import quota_refusal
 
 CANNOT_RUN = frozenset({"StartError", "ContainerCannotRun", "RunContainerError"})
 _IMAGE_REASONS = frozenset(
@@ -98,15 +100,26 @@ def _of_event(warning: WarningEvent) -> Diagnosis | None:
     return None
 
 
+def permanent_refusal(warnings: Iterable[WarningEvent], since: datetime) -> Diagnosis | None:
+    """Why the cluster will never let the Job make a Pod, if it has said so since then."""
+    refused = (pod_refused(w.message) for w in warnings if w.reason == "FailedCreate" and w.last_seen >= since)
+    latest = next(refused, None)
+    return latest if latest is not None and latest.permanent else None
+
+
+def node_on_its_way(pod: PodFacts, event: WarningEvent) -> Diagnosis:
+    """No node can take the Pod, and one is being added for it."""
+    return Diagnosis(
+        Reason.UNSCHEDULABLE,
+        f"a node is being added for Pod {pod.name} ({event.reason}: {event.message}); until then no node can take it: "
+        f"{pod.unschedulable}",
+        "Wait: the start deadline counts anew from when the node was asked for",
+    )
+
+
 def pod_refused(detail: str) -> Diagnosis:
     """The API server refuses the Job or its Pod."""
-    if "exceeded quota" in detail or "must specify" in detail:
-        return Diagnosis(
-            Reason.QUOTA_EXCEEDED,
-            f"the namespace's quota does not allow it: {detail}",
-            "Wait for other tasks to end, or raise the ResourceQuota",
-        )
-    return Diagnosis(
+    return quota_refusal(detail) or Diagnosis(
         Reason.POD_REJECTED,
         f"the cluster refuses the Pod: {detail}",
         "Correct the template, or the policy that refuses it",

@@ -14,7 +14,7 @@ from mcptasks.model.lifecycle import utc_now
 from mcptasks.settings import Settings
 from mcptasks_operator.acting.events import EventPoster
 from mcptasks_operator.acting.executors import Executors, JobExecutor
-from mcptasks_operator.acting.gatherer import Gatherer, NamespaceWarnings
+from mcptasks_operator.acting.gatherer import Gatherer, NamespaceEvents, scale_ups
 from mcptasks_operator.acting.reconciler import Reconciler
 from mcptasks_operator.acting.workers import Workers
 from mcptasks_operator.metrics import OperatorMetrics
@@ -48,7 +48,7 @@ class Engine:
         metrics: OperatorMetrics,
     ) -> Engine:
         cache, queue, events = Cache(), WorkQueue[Key](), EventPoster(kube, identity)
-        gatherer = Gatherer(kube, cache, settings.log_tail_lines, NamespaceWarnings(kube))
+        gatherer = Gatherer(kube, cache, settings.log_tail_lines, NamespaceEvents(kube), scale_ups(kube))
         executors = Executors(JobExecutor(kube, settings))
         reconciler = Reconciler(kube, cache, executors, gatherer, events, settings, since=utc_now(), metrics=metrics)
         return cls(

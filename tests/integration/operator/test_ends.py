@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psutil
 import pytest
 
-from mcptasks.kube.kinds import JOBS, MCP_TASKS, PODS, Resource
+from mcptasks.kube.kinds import EVENTS, JOBS, MCP_TASKS, PODS, Resource
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask
 from tests.integration.operator.harness import SLEEPER, OperatorWorld, python, template_spec
@@ -333,6 +334,37 @@ async def test_a_request_that_no_node_can_meet_fails_the_task(world: OperatorWor
         assert "Insufficient cpu" in message_of(task)
 
 
+async def test_a_node_that_is_being_added_for_the_pod_is_waited_for(world: OperatorWorld) -> None:
+    async with world.operator():
+        await world.template(template_spec(resources={"requests": {"cpu": "1000"}}, startDeadlineSeconds=6))
+        name = await world.submit()
+
+        async def made() -> list[JsonObject]:
+            return await world.pods(name)
+
+        (pod,) = await eventually_async("there is a Pod", made)
+        metadata = pod["metadata"]
+        moment = (datetime.now(UTC) + timedelta(seconds=4)).isoformat(timespec="seconds").replace("+00:00", "Z")
+        event = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": f"{metadata['name']}.1", "namespace": world.namespace},
+            "involvedObject": {"kind": "Pod", "namespace": world.namespace, "name": metadata["name"]}
+            | {"uid": metadata["uid"]},
+            "type": "Normal",
+            "reason": "TriggeredScaleUp",
+            "message": "pod triggered scale-up: [{pool 1->2 (max: 5)}]",
+            "lastTimestamp": moment,
+        }
+        await world.kube.create(EVENTS, event, world.namespace)
+        shown = await world.until(name, lambda task: "a node is being added" in (task.status.message or ""))
+        assert "pool 1->2" in message_of(shown)
+        ended = await world.ended(name)
+        assert ended.status.reason == "Unschedulable"
+        assert ended.status.finished_at is not None
+        assert (ended.status.finished_at - datetime.fromisoformat(metadata["creationTimestamp"])).total_seconds() > 8
+
+
 async def test_tasks_that_wait_for_others_of_their_template_wait_longer_than_the_start_deadline(
     world: OperatorWorld,
 ) -> None:
@@ -375,6 +407,15 @@ async def test_a_quota_on_pods_fails_the_task_after_the_start_deadline(world: Op
         task = await fail(world, template_spec(command=["true"], startDeadlineSeconds=4))
         assert task.status.reason == "QuotaExceeded"
         assert "exceeded quota" in message_of(task)
+
+
+async def test_a_quota_on_what_the_template_does_not_set_fails_the_task_at_once(world: OperatorWorld) -> None:
+    await quota(world, {"limits.cpu": "4"})
+    async with world.operator():
+        task = await fail(world, template_spec(command=["true"]))
+        assert task.status.reason == "QuotaExceeded"
+        assert "Set limits.cpu for: " in message_of(task)
+        assert "wait for" not in message_of(task).lower()
 
 
 async def test_a_quota_on_jobs_is_waited_for(world: OperatorWorld) -> None:

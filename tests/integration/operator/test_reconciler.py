@@ -10,7 +10,7 @@ from mcptasks.kube.kinds import JOBS, MCP_TASKS, NAMESPACES
 from mcptasks.model.lifecycle import utc_now
 from mcptasks_operator.acting.events import EventPoster
 from mcptasks_operator.acting.executors import Executors, JobExecutor
-from mcptasks_operator.acting.gatherer import Gatherer, NamespaceWarnings
+from mcptasks_operator.acting.gatherer import Gatherer, NamespaceEvents
 from mcptasks_operator.acting.reconciler import Reconciler
 from mcptasks_operator.watching.cache import Cache
 from mcptasks_operator.watching.watched_kinds import WatchedKind
@@ -24,7 +24,7 @@ def make_reconciler(world: OperatorWorld, cache: Cache) -> Reconciler:
         kube=world.kube,
         cache=cache,
         executors=Executors(JobExecutor(world.kube, world.settings)),
-        gatherer=Gatherer(world.kube, cache, 20, NamespaceWarnings(world.kube)),
+        gatherer=Gatherer(world.kube, cache, 20, NamespaceEvents(world.kube)),
         events=EventPoster(world.kube),
         settings=world.settings,
         since=utc_now(),

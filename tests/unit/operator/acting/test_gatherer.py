@@ -12,7 +12,7 @@ from mcptasks.kube.api_client import KubeClient, ObjectList
 from mcptasks.kube.errors import ForbiddenError
 from mcptasks.kube.kinds import EVENTS, Resource
 from mcptasks.model.base import JsonObject
-from mcptasks_operator.acting.gatherer import WARNINGS_SECONDS, Gatherer, NamespaceWarnings
+from mcptasks_operator.acting.gatherer import WARNINGS_SECONDS, Gatherer, NamespaceEvents, scale_ups
 from mcptasks_operator.deciding.evidence import Evidence, Need
 from mcptasks_operator.deciding.facts import NEVER, PodFacts
 from mcptasks_operator.deciding.waits import NOTABLE_SECONDS
@@ -58,7 +58,7 @@ def clock() -> SettableClock:
 @pytest.fixture
 def gatherer(events: Events, clock: SettableClock) -> Gatherer:
     kube = cast(KubeClient, events)
-    return Gatherer(kube, Cache(), 20, NamespaceWarnings(kube, clock))
+    return Gatherer(kube, Cache(), 20, NamespaceEvents(kube, clock))
 
 
 async def reasons(gatherer: Gatherer, *pods: str, namespace: str = "default") -> list[str]:
@@ -93,6 +93,17 @@ async def test_the_list_is_never_older_than_a_moment(events: Events, gatherer: G
     clock.now += WARNINGS_SECONDS
     assert await reasons(gatherer, "a") == ["FailedMount"]
     assert WARNINGS_SECONDS < NOTABLE_SECONDS
+
+
+async def test_what_an_autoscaler_does_for_the_pods_is_found_by_its_reasons(events: Events) -> None:
+    kube = cast(KubeClient, events)
+    gatherer = Gatherer(kube, Cache(), 20, NamespaceEvents(kube), scale_ups(kube))
+    event = warning("a", "TriggeredScaleUp") | {"type": "Normal"}
+    events.events = [event, event | {"involvedObject": {"uid": "b"}}]
+    pods = (PodFacts(name="a", uid="a", created_at=NEVER),)
+    found = await gatherer.gather(("default", "task"), TaskSnapshot({}, None, pods), Need.SCALE_UPS, Evidence())
+    assert {each.reason for each in found.scale_ups or ()} == {"TriggeredScaleUp"}
+    assert [selector for _, _, selector in events.lists] == ["reason=TriggeredScaleUp", "reason=Nominated"]
 
 
 async def test_without_the_right_to_read_events_there_are_none(events: Events, gatherer: Gatherer) -> None:

@@ -6,7 +6,12 @@ import pytest
 
 from mcptasks.model.task import Reason
 from mcptasks_operator.deciding.facts import ContainerFacts, RunningState, WaitingState, WarningEvent
-from mcptasks_operator.deciding.start_failures import diagnose_events, diagnose_waiting, permanent_start_failure
+from mcptasks_operator.deciding.start_failures import (
+    diagnose_events,
+    diagnose_waiting,
+    permanent_start_failure,
+    pod_refused,
+)
 from tests.unit.operator.builders import make_pod
 
 
@@ -79,6 +84,29 @@ def test_a_running_pod_has_no_such_failure() -> None:
 def test_what_events_tell(warning: WarningEvent, reason: Reason | None) -> None:
     found = diagnose_events([warning])
     assert (found.reason if found else None) is reason
+
+
+@pytest.mark.parametrize(
+    ("detail", "permanent", "says"),
+    [
+        (
+            "failed quota: q: must specify limits.cpu for: main; limits.memory for: main",
+            True,
+            "limits.memory for: main",
+        ),
+        ("failed quota: q: must specify cpu,memory", True, "Set cpu,memory in the resources"),
+        ("exceeded quota: q, requested: pods=1, used: pods=3, limited: pods=3", False, "Wait for other tasks"),
+        ("exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0", False, "Wait for other tasks"),
+        ("exceeded quota: q, requested: cpu=600m, used: cpu=0, limited: cpu=500m", True, "cpu of 500m at most"),
+        ("exceeded quota: q, requested: memory=2Gi, used: memory=1G, limited: memory=1500M", True, "memory of 1500M"),
+        ("exceeded quota: q, requested: memory=1Gi, used: memory=1G, limited: memory=1500M", False, "Wait for other"),
+        ("exceeded quota: q, requested: cpu=1e3m, used: cpu=0, limited: cpu=?", False, "Wait for other tasks"),
+    ],
+)
+def test_a_quota_is_waited_for_only_where_that_can_help(detail: str, permanent: bool, says: str) -> None:
+    found = pod_refused(f'pods "p" is forbidden: {detail}')
+    assert (found.reason, found.permanent) == (Reason.QUOTA_EXCEEDED, permanent)
+    assert says in found.hint
 
 
 def test_the_first_telling_event_counts() -> None:

@@ -9,6 +9,10 @@ from mcptasks_operator.deciding.facts import WarningEvent
 from tests.unit.operator.builders import at, condition, make_job, make_pod, make_task
 from tests.unit.operator.deciding.cases.case import CLAIMED_TASK, NO_EVENTS, Case, failed, waits
 
+NO_SCALE_UPS = Evidence(scale_ups=())
+UNSET = 'pods "p" is forbidden: failed quota: q: must specify limits.cpu for: runner'
+BEYOND = "exceeded quota: q, requested: limits.cpu=2, used: limits.cpu=0, limited: limits.cpu=1500m"
+
 CASES = [
     Case(
         "a Pod that starts is left alone",
@@ -97,12 +101,82 @@ CASES = [
         reason=Reason.START_DEADLINE_EXCEEDED,
     ),
     Case(
+        "a Pod that no node can take: is one being added?",
+        Gather,
+        make_task(),
+        make_job(),
+        [make_pod(unschedulable="0/1 nodes: Insufficient cpu")],
+        now=5,
+        need=Need.SCALE_UPS,
+    ),
+    Case(
+        "a node that is being added is shown",
+        ShowCause,
+        make_task(status={"conditions": [condition("Scheduled", "False", "Unschedulable")]}),
+        make_job(),
+        [make_pod(unschedulable="0/1 nodes: Insufficient cpu")],
+        now=20,
+        evidence=Evidence(scale_ups=(WarningEvent("TriggeredScaleUp", "pod triggered scale-up", at(10)),)),
+        reason=Reason.PENDING,
+        says="a node is being added for Pod",
+    ),
+    Case(
+        "the start deadline counts anew from when it was asked for",
+        None,
+        make_task(status={"conditions": [condition("Scheduled", "False", "TriggeredScaleUp")]}),
+        make_job(),
+        [make_pod(unschedulable="0/1 nodes")],
+        now=390,
+        evidence=Evidence(scale_ups=(WarningEvent("TriggeredScaleUp", "pod triggered scale-up", at(100)),)),
+        requeue=10,
+    ),
+    Case(
+        "a node that does not come ends the task in time",
+        EndTask,
+        make_task(),
+        make_job(),
+        [make_pod(unschedulable="0/1 nodes")],
+        now=402,
+        evidence=Evidence(scale_ups=(WarningEvent("TriggeredScaleUp", "pod triggered scale-up", at(100)),)),
+        reason=Reason.UNSCHEDULABLE,
+    ),
+    Case(
+        "what a quota counts and the template does not set ends the task at once",
+        EndTask,
+        make_task(),
+        make_job(),
+        now=5,
+        evidence=Evidence(warnings=(WarningEvent("FailedCreate", UNSET, at(1)),)),
+        reason=Reason.QUOTA_EXCEEDED,
+        says="Set limits.cpu for: runner in the resources of the template's containers",
+    ),
+    Case(
+        "more than a quota has at all ends the task at once",
+        EndTask,
+        make_task(),
+        make_job(),
+        now=5,
+        evidence=Evidence(warnings=(WarningEvent("FailedCreate", BEYOND, at(1)),)),
+        reason=Reason.QUOTA_EXCEEDED,
+        says="limits.cpu of 1500m at most",
+    ),
+    Case(
+        "what the quota said before does not count for the next Pod",
+        ShowCause,
+        make_task(),
+        make_job(),
+        now=5,
+        evidence=Evidence(warnings=(WarningEvent("FailedCreate", UNSET, at(-60)),)),
+        reason=Reason.PENDING,
+    ),
+    Case(
         "an unschedulable Pod is shown",
         ShowCause,
         make_task(),
         make_job(),
         [make_pod(unschedulable="0/1 nodes: Insufficient cpu")],
         now=5,
+        evidence=NO_SCALE_UPS,
         says="Insufficient cpu",
     ),
     Case(
@@ -112,6 +186,7 @@ CASES = [
         make_job(),
         [make_pod(unschedulable="0/1 nodes")],
         now=302,
+        evidence=NO_SCALE_UPS,
         reason=Reason.UNSCHEDULABLE,
     ),
     Case(
@@ -121,7 +196,7 @@ CASES = [
         make_job(),
         [make_pod(unschedulable="0/1 nodes")],
         now=590,
-        evidence=Evidence(last_scheduled_at=at(300)),
+        evidence=Evidence(scale_ups=(), last_scheduled_at=at(300)),
         requeue=10,
     ),
     Case(
@@ -131,7 +206,7 @@ CASES = [
         make_job(),
         [make_pod(unschedulable="0/1 nodes")],
         now=590,
-        evidence=Evidence(last_scheduled_at=at(589)),
+        evidence=Evidence(scale_ups=(), last_scheduled_at=at(589)),
         reason=Reason.PENDING,
     ),
     Case(
@@ -141,7 +216,7 @@ CASES = [
         make_job(),
         [make_pod(unschedulable="0/1 nodes")],
         now=602,
-        evidence=Evidence(last_scheduled_at=at(300)),
+        evidence=Evidence(scale_ups=(), last_scheduled_at=at(300)),
         reason=Reason.UNSCHEDULABLE,
     ),
     Case(
@@ -151,7 +226,7 @@ CASES = [
         make_job(),
         [make_pod(unschedulable="0/1 nodes")],
         now=302,
-        evidence=Evidence(last_scheduled_at=at(-100)),
+        evidence=Evidence(scale_ups=(), last_scheduled_at=at(-100)),
         reason=Reason.UNSCHEDULABLE,
     ),
     Case(
