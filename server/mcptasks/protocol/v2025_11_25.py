@@ -40,7 +40,7 @@ from mcptasks.protocol.task_answers import give_answers
 from mcptasks.protocol.task_calls import plain_call, task_call
 from mcptasks.protocol.task_json import progress_meta, shaped_result, task_failure, task_fields
 from mcptasks.protocol.task_methods import TaskMethod
-from mcptasks.protocol.v2025_11_25_cancellation import CancelledParams, RunningCalls, call_id_of, can_be_cancelled
+from mcptasks.protocol.v2025_11_25_cancellation import CancelledParams, RunningCalls, call_id_of, cancellable_id
 from mcptasks.protocol.v2025_11_25_http import ANSWER, CANCELLED, exchange_of
 from mcptasks.protocol.v2025_11_25_questions import answer_in, asked_with, can_be_asked, related_task, request_message
 from mcptasks.protocol.v2025_11_25_sessions import HEADER as SESSION_HEADER
@@ -177,6 +177,8 @@ class Protocol2025:
         if exchange is None or exchange.request_of_ours != CANCELLED:
             raise not_offered(CANCELLED)
         call_id = call_id_of(ctx, params.request_id)
+        if call_id is None:
+            return {}
         is_here = self.running.cancel(call_id)
         await self.service.cancel_call(call_id, principal_of_caller(), is_known=is_here)
         return {}
@@ -196,9 +198,10 @@ class Protocol2025:
 
     async def middleware(self, ctx: Context, call_next: CallNext) -> HandlerResult:
         """Announce tasks at `initialize`, and answer requests that become tasks; pass all others on."""
-        if not can_be_cancelled(ctx):
+        call_id = cancellable_id(ctx)
+        if call_id is None:
             return await self._serve(ctx, call_next)
-        with self.running.answering(ctx):
+        with self.running.answering(call_id):
             return await self._serve(ctx, call_next)
         raise MCPError(code=REQUEST_CANCELLED, message="Request cancelled")
 
@@ -257,7 +260,7 @@ class Protocol2025:
         except ArgumentsError:
             # The component refuses them itself, before its body runs.
             return None
-        if how == "wait" and ctx.request_id is not None:
+        if how == "wait":
             call = replace(call, call_id=call_id_of(ctx, ctx.request_id))
         return await SynchronousCalls(self.service).answer_plain(ctx, call, how)
 

@@ -28,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mcptasks.model.base import JsonObject
 from mcptasks.protocol.requests import Context
 from mcptasks.protocol.v2025_11_25_questions import ID_PREFIX, asked_with
-from mcptasks.protocol.v2025_11_25_sessions import HEADER, new_session_id
+from mcptasks.protocol.v2025_11_25_sessions import HEADER, new_session_id, silent_session_id
 
 ANSWER = "mcptasks/answer"
 """The method by which responses reach the server. Clients cannot call it: only this module makes such requests."""
@@ -195,7 +195,7 @@ def _session_id(message: JsonObject) -> str | None:
         return None
     wanted = params.get("protocolVersion")
     older = wanted in HANDSHAKE_PROTOCOL_VERSIONS and wanted != LATEST_HANDSHAKE_VERSION
-    return None if older else new_session_id(params.get("capabilities"))
+    return silent_session_id() if older else new_session_id(params.get("capabilities"))
 
 
 def _error_in(answer: bytes) -> dict[str, Any] | None:

@@ -20,7 +20,14 @@ from tests.support.polling import eventually
 from tests.unit.protocol.conftest import Endpoint, serving
 
 HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25"}
-SESSIONS = pytest.mark.parametrize("with_session", [True, False], ids=["session", "no session"])
+OLDER = ("2025-06-18", "2025-03-26")
+VERSIONS = pytest.mark.parametrize("version", ["2025-11-25", *OLDER])
+IDS = pytest.mark.parametrize("request_id", [7, 0, "0", "a-b", ""])
+NO_SESSIONS = pytest.mark.parametrize(
+    "headers",
+    [{}, {"mcp-session-id": "default"}, {"mcp-session-id": "mct1"}, {"mcp-session-id": "mct1_elicitation_" + "x" * 32}],
+    ids=["none", "of somebody else", "no number", "no hexadecimal number"],
+)
 
 
 @dataclass
@@ -89,8 +96,12 @@ def cancel(endpoint: Endpoint, headers: dict[str, str], request_id: object = 7) 
     return post(endpoint, {"method": "notifications/cancelled", "params": params}, headers).status_code
 
 
-def session(endpoint: Endpoint, with_session: bool = True) -> dict[str, str]:
-    return endpoint.hello({}) if with_session else {}
+def session(endpoint: Endpoint, version: str = "2025-11-25") -> dict[str, str]:
+    """Headers of a new session in this version of the protocol."""
+    hello = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    named = {"mcp-protocol-version": version}
+    answer = post(endpoint, {"id": 0, "method": "initialize", "params": hello}, named)
+    return {"mcp-session-id": answer.headers["mcp-session-id"], **named}
 
 
 def phase(endpoint: Endpoint, task_id: str) -> str | None:
@@ -99,27 +110,68 @@ def phase(endpoint: Endpoint, task_id: str) -> str | None:
 
 
 def waiting_call(
-    pool: ThreadPoolExecutor, endpoint: Endpoint, headers: dict[str, str], **params: Any
+    pool: ThreadPoolExecutor, endpoint: Endpoint, headers: dict[str, str], request_id: int | str = 7, **params: Any
 ) -> tuple[Future[httpx2.Response], str]:
     known = set(endpoint.tasks.items)
-    answer = pool.submit(post, endpoint, call("waits", "x", **params), headers)
+    answer = pool.submit(post, endpoint, call("waits", "x", request_id, **params), headers)
     (task_id,) = eventually("the call is a task", lambda: set(endpoint.tasks.items) - known)
     return answer, task_id
 
 
-@SESSIONS
+@VERSIONS
 @pytest.mark.parametrize("tool", ["optional", "never"])
 def test_an_inline_call_is_cancelled(
-    served: Endpoint, sleeper: Sleeper, pool: ThreadPoolExecutor, tool: str, with_session: bool
+    served: Endpoint, sleeper: Sleeper, pool: ThreadPoolExecutor, tool: str, version: str
 ) -> None:
-    headers = session(served, with_session)
+    headers = session(served, version)
     answer = pool.submit(post, served, call(tool, "a"), headers)
     eventually("it runs", lambda: sleeper.started)
     assert cancel(served, headers) == 202
     eventually("it is cancelled", lambda: sleeper.cancelled == ["a"])
     assert '"code":-32800' in answer.result(20).text
-    labels = {"method": "tools/call", "era": "2025-11-25", "outcome": "cancelled"}
+    labels = {"method": "tools/call", "era": version, "outcome": "cancelled"}
     assert served.metrics.instruments.registry.get_sample_value("mcptasks_requests_total", labels) == 1
+
+
+@IDS
+def test_every_id_that_a_client_may_choose_can_be_cancelled(
+    served: Endpoint, sleeper: Sleeper, pool: ThreadPoolExecutor, request_id: int | str
+) -> None:
+    headers = session(served)
+    answer = pool.submit(post, served, call("never", "a", request_id), headers)
+    eventually("it runs", lambda: sleeper.started)
+    assert cancel(served, headers, request_id) == 202
+    eventually("it is cancelled", lambda: sleeper.cancelled == ["a"])
+    assert '"code":-32800' in answer.result(20).text
+
+
+@NO_SESSIONS
+def test_a_call_without_a_session_of_ours_is_nobodys_to_cancel(
+    served: Endpoint, sleeper: Sleeper, pool: ThreadPoolExecutor, headers: dict[str, str]
+) -> None:
+    """Clients number their requests alike, and behind a proxy all come from one address."""
+    body = {"jsonrpc": "2.0", **call("never", "a", 1)}
+    impatient = httpx2.Timeout(2)
+    pool.submit(httpx2.post, served.url, json=body, headers=HEADERS | headers, timeout=impatient)
+    eventually("it runs", lambda: sleeper.started)
+    assert cancel(served, headers, 1) == 202
+    time.sleep(0.2)
+    assert sleeper.cancelled == []
+
+
+@NO_SESSIONS
+def test_nor_is_the_task_of_one(served: Endpoint, pool: ThreadPoolExecutor, headers: dict[str, str]) -> None:
+    answer, task_id = waiting_call(pool, served, headers)
+    assert cancel(served, headers) == 202
+    assert phase(served, task_id) in (None, "queued", "working")
+    served.complete(task_id)
+    assert '"error"' not in answer.result(20).text
+
+
+def test_a_cancellation_without_a_session_looks_for_nothing(served: Endpoint) -> None:
+    began = time.monotonic()
+    assert cancel(served, {}) == 202
+    assert time.monotonic() - began < 0.5
 
 
 def test_text_and_number_are_the_same_id(served: Endpoint, sleeper: Sleeper, pool: ThreadPoolExecutor) -> None:
@@ -153,21 +205,20 @@ def test_of_two_that_look_the_same_none_is_cancelled(
     served: Endpoint, sleeper: Sleeper, pool: ThreadPoolExecutor
 ) -> None:
     impatient = httpx2.Timeout(3)
+    headers = session(served)
     for name in ("a", "b"):
         body = {"jsonrpc": "2.0", **call("never", name)}
-        pool.submit(httpx2.post, served.url, json=body, headers=HEADERS, timeout=impatient)
+        pool.submit(httpx2.post, served.url, json=body, headers=HEADERS | headers, timeout=impatient)
     eventually("they run", lambda: len(sleeper.started) == 2)
-    assert cancel(served, {}) == 202
+    assert cancel(served, headers) == 202
     assert sleeper.cancelled == []
 
 
-@SESSIONS
-def test_the_task_of_a_waiting_call_is_cancelled(
-    served: Endpoint, pool: ThreadPoolExecutor, with_session: bool
-) -> None:
-    headers = session(served, with_session)
-    answer, task_id = waiting_call(pool, served, headers)
-    assert cancel(served, headers) == 202
+@VERSIONS
+def test_the_task_of_a_waiting_call_is_cancelled(served: Endpoint, pool: ThreadPoolExecutor, version: str) -> None:
+    headers = session(served, version)
+    answer, task_id = waiting_call(pool, served, headers, 0)
+    assert cancel(served, headers, 0) == 202
     eventually("the task is cancelled", lambda: phase(served, task_id) == "cancelled")
     assert '"error"' in answer.result(20).text
 
@@ -180,16 +231,16 @@ def test_it_is_with_an_idempotency_key_too(served: Endpoint, pool: ThreadPoolExe
     eventually("the task is cancelled", lambda: phase(served, task_id) == "cancelled")
 
 
-@SESSIONS
+@VERSIONS
 def test_the_task_of_a_call_that_waits_at_another_replica_is_cancelled(
-    sleeper: Sleeper, pool: ThreadPoolExecutor, with_session: bool
+    sleeper: Sleeper, pool: ThreadPoolExecutor, version: str
 ) -> None:
     tasks = MemoryTasks()
     with (
         serving(Settings(), sleeper.server(), tasks) as first,
         serving(Settings(), sleeper.server(), tasks) as second,
     ):
-        headers = session(first, with_session)
+        headers = session(first, version)
         answer, task_id = waiting_call(pool, first, headers)
         second.loop.call_soon_threadsafe(second.service.cache.add, tasks.items[task_id])
         assert cancel(second, session(second)) == 202

@@ -285,16 +285,23 @@ def test_the_task_knows_what_its_client_has_declared(endpoint: Endpoint) -> None
     assert stored == {"elicitation": {"form": {}, "url": {}}, "roots": {}}
 
 
-def test_session_ids_are_unique_and_given_to_no_older_version(endpoint: Endpoint) -> None:
+def test_session_ids_are_unique(endpoint: Endpoint) -> None:
     ids = {endpoint.hello(ABLE)["mcp-session-id"] for _ in range(2)}
     assert len(ids) == 2
     assert all(session.isascii() and session.isprintable() and " " not in session for session in ids)
     hello: JsonObject = {"capabilities": ABLE, "clientInfo": {"name": "t", "version": "1"}}
-    older = endpoint.post("initialize", {**hello, "protocolVersion": "2025-06-18"}, {})
-    assert "mcp-session-id" not in older.headers
+    older = [endpoint.post("initialize", {**hello, "protocolVersion": "2025-06-18"}, {}) for _ in range(2)]
+    assert len({answer.headers["mcp-session-id"] for answer in older}) == 2
     unknown = endpoint.post("initialize", {**hello, "protocolVersion": "1999-01-01"}, {})
     assert unknown.result["protocolVersion"] == OLD
     assert "mcp-session-id" in unknown.headers
+
+
+def test_the_session_id_of_an_older_version_says_nothing_of_what_was_declared(endpoint: Endpoint) -> None:
+    hello: JsonObject = {"capabilities": ABLE, "clientInfo": {"name": "t", "version": "1"}}
+    older = endpoint.post("initialize", {**hello, "protocolVersion": "2025-06-18"}, {})
+    task_id = asking(endpoint, "1-1", **{"mcp-session-id": older.headers["mcp-session-id"]})
+    assert "clientCapabilities" not in endpoint.tasks.items[task_id]["spec"]["request"]
 
 
 def test_an_answer_that_cannot_be_stored_is_to_be_sent_again(endpoint: Endpoint, able: dict[str, str]) -> None:
