@@ -43,6 +43,14 @@ class ServerCatalogue:
         """Whether any component of the kind runs as a task."""
         return any(declared.kind is kind and declared.config.runs_as_task for declared in self.declarations)
 
+    def inline_unchosen(self, *, task_tools: bool) -> list[str]:
+        """Names of the tools that run in the server for clients without tasks, although nobody has said so."""
+        return sorted(
+            declared.name
+            for declared in self.declarations
+            if declared.kind is ComponentKind.TOOL and declared.config.is_inline_unchosen(task_tools=task_tools)
+        )
+
     @property
     def authenticates(self) -> bool:
         """Whether callers must present a token."""

@@ -95,6 +95,10 @@ class TaskConfig:
             return "submit"
         return "refuse" if self.mode == "required" else "inline"
 
+    def is_inline_unchosen(self, *, task_tools: bool) -> bool:
+        """Whether calls of clients without tasks run in the server although the component's author has not said so."""
+        return self.runs_as_task and self.without_tasks is None and self.plain_call(task_tools=task_tools) == "inline"
+
     @property
     def answer_within_seconds(self) -> float:
         """How long a call waits for its task."""

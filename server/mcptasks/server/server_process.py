@@ -92,6 +92,7 @@ async def _serve(settings: Settings) -> int:
         registry = backend.metrics.instruments.registry
         await stack.enter_async_context(metrics_served(registry, settings.metrics_host, settings.metrics_port))
         _log_addresses(sockets, settings, namespace, authenticates=server.authenticates)
+        _warn_of_inline_calls(server, settings)
         await stack.enter_async_context(_watched(backend.cache))
         servers = [endpoint_server, gateway_server]
         await stack.enter_async_context(stop_on_signals(backend.service, servers, settings.drain_seconds))
@@ -149,6 +150,17 @@ def _log_addresses(sockets: _Sockets, settings: Settings, namespace: str, *, aut
     if not authenticates and settings.host not in LOOPBACK_ADDRESSES:
         logger.warning("the endpoint has no authentication: whoever reaches it can run its tools")
     logger.info("serving the gateway on http://%s, tasks in namespace %s", address_of(sockets.gateway), namespace)
+
+
+def _warn_of_inline_calls(server: TaskServer[object], settings: Settings) -> None:
+    names = server.catalogue.inline_unchosen(task_tools=settings.task_tools)
+    if names:
+        logger.warning(
+            "for clients without tasks these tools run in the server's own process, where nothing can kill them: %s. "
+            'Choose with TaskConfig(without_tasks=...): "wait" runs a task while the call waits, "refuse" is an error, '
+            '"inline" leaves it so without this warning',
+            ", ".join(names),
+        )
 
 
 def _load(settings: Settings) -> TaskServer[object]:

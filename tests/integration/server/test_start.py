@@ -123,14 +123,8 @@ def test_without_a_cluster_the_server_is_up_but_not_ready_and_says_so(nowhere: s
     settings = {"module": str(TOOLS), "kubeconfig": nowhere, "port": str(port), "gateway_port": "0"}
     base = f"http://127.0.0.1:{port}"
 
-    def healthy() -> bool:
-        try:
-            return httpx2.get(f"{base}/healthz").status_code == 200
-        except httpx2.TransportError:
-            return False
-
     with server(**settings) as process:
-        eventually("the server is up", healthy)
+        eventually("the server is up", lambda: answers(port))
         ready = httpx2.get(f"{base}/readyz")
         assert (ready.status_code, ready.json()) == (503, {"status": "waiting for the Kubernetes API"})
         client = RawClient(f"{base}/mcp")
@@ -142,3 +136,34 @@ def test_without_a_cluster_the_server_is_up_but_not_ready_and_says_so(nowhere: s
         output, _ = process.communicate(timeout=30)
     assert process.returncode == 0
     assert "cannot reach the API server at http://127.0.0.1:" in output
+
+
+CHOICES = """
+from mcptasks import TaskConfig, TaskServer
+
+mcp = TaskServer("choices", tasks=True)
+mcp.tool(name="left_open")(lambda: 1)
+mcp.tool(name="chosen", task=TaskConfig(without_tasks="inline"))(lambda: 1)
+"""
+
+
+@pytest.mark.parametrize(("task_tools", "warned"), [("false", True), ("true", False)])
+def test_tools_that_run_in_the_server_for_clients_without_tasks_are_named(
+    nowhere: str, tmp_path: Path, task_tools: str, warned: bool
+) -> None:
+    (tmp_path / "choices.py").write_text(CHOICES)
+    port = free_port()
+    settings = {"module": str(tmp_path / "choices.py"), "kubeconfig": nowhere, "port": str(port), "gateway_port": "0"}
+    with server(**settings, task_tools=task_tools) as process:
+        eventually("the server is up", lambda: answers(port))
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=30)
+    assert ("where nothing can kill them: left_open. Choose with TaskConfig(without_tasks=...)" in output) is warned
+    assert "chosen" not in output.replace(str(tmp_path), "")
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx2.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+    except httpx2.TransportError:
+        return False

@@ -218,3 +218,20 @@ async def test_progress_of_an_inline_call_reaches_its_caller(synchronous: bool) 
 
 def test_progress_outside_of_a_call_does_nothing() -> None:
     progress(1, 2, "nobody listens")
+
+
+async def test_tools_that_run_inline_because_nobody_has_chosen_are_known() -> None:
+    mcp: TaskServer[Any] = TaskServer("choices", tasks=True)
+    chosen: dict[str, TaskConfig | bool | None] = {
+        "left": None,
+        "also_left": TaskConfig(timeout=5),
+        "inline": TaskConfig(without_tasks="inline"),
+        "wait": TaskConfig(without_tasks="wait"),
+        "refuse": TaskConfig(without_tasks="refuse"),
+        "required": TaskConfig(mode="required"),
+        "never": False,
+    }
+    for name, task in chosen.items():
+        mcp.tool(name=name, task=task)(lambda: "x")
+    assert mcp.catalogue.inline_unchosen(task_tools=False) == ["also_left", "left"]
+    assert mcp.catalogue.inline_unchosen(task_tools=True) == []
