@@ -14,12 +14,32 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.context_injection import find_context_parameter
 from mcp.server.mcpserver.utilities.func_metadata import func_metadata
 from mcp.shared.uri_template import UriTemplate
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
 
 from mcptasks.authoring.declarations import Declared
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task_config import DeclarationError
 from mcptasks.protocol.catalogue import ArgumentsError
+
+
+def accepted_names(model: type[BaseModel]) -> list[str]:
+    """The names at the top level under which the model takes its fields, as pydantic reads them."""
+    config = model.model_config
+    by_alias = config.get("validate_by_alias", True)
+    by_name = config.get("validate_by_name", False) or config.get("populate_by_name", False)
+    names: list[str] = []
+    for name, field in model.model_fields.items():
+        aliases = _aliases(field.validation_alias or field.alias)
+        names += aliases if by_alias else ()
+        names += (name,) if by_name or not aliases else ()
+    return list(dict.fromkeys(names))
+
+
+def _aliases(alias: str | AliasPath | AliasChoices | None) -> list[str]:
+    if alias is None:
+        return []
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    return [str(each.path[0]) if isinstance(each, AliasPath) else each for each in choices]
 
 
 def arguments_model(fn: Callable[..., Any]) -> type[BaseModel]:
@@ -52,8 +72,7 @@ def refuse_unknown_to_tool(tool: Tool, declared: Declared, arguments: JsonObject
     model = tool.fn_metadata.arg_model
     if model.model_config.get("extra") == "allow":
         return
-    fields = model.model_fields.items()
-    refuse_unknown(declared.label, [field.alias or name for name, field in fields], arguments)
+    refuse_unknown(declared.label, accepted_names(model), arguments)
 
 
 def refuse_unknown(label: str, known: Collection[str], arguments: JsonObject) -> None:
@@ -67,7 +86,8 @@ def check_prompt_arguments(prompt: Prompt, declared: Declared, arguments: JsonOb
     context = {prompt.context_kwarg} if prompt.context_kwarg else set()
     refuse_injected(declared.label, declared.injected | context, arguments)
     known = {argument.name: argument.required for argument in prompt.arguments or ()}
-    refuse_unknown(declared.label, known, arguments)
+    aliases = accepted_names(declared.model) if declared.model is not None else ()
+    refuse_unknown(declared.label, [*known, *(name for name in aliases if name not in known)], arguments)
     if missing := sorted(name for name, required in known.items() if required and name not in arguments):
         raise ArgumentsError(f"{_sentence(declared.label)} needs {_listed(missing)}")
     _validate(declared, arguments)
