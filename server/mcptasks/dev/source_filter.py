@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fnmatch import fnmatch
-from functools import lru_cache
 from pathlib import Path
 
 SUFFIXES = (".py", ".pyx", ".pyd")
@@ -16,7 +15,6 @@ FOREIGN_DIRECTORIES = (
     "__pypackages__",
     "build",
     "dist",
-    "env",
     "node_modules",
     "site-packages",
     "venv",
@@ -35,7 +33,6 @@ class SourceFilter:
 
     def __init__(self, directories: Iterable[Path]) -> None:
         self._directories = [directory.resolve() for directory in directories]
-        self._is_environment = lru_cache(maxsize=None)(_is_environment)
 
     def __call__(self, _change: object, path: str) -> bool:
         """Whether a change of that file, by its absolute path, matters: the filter of `watchfiles`."""
@@ -52,7 +49,7 @@ class SourceFilter:
     def _has_own_directories(self, directory: Path, parts: tuple[str, ...]) -> bool:
         for part in parts:
             directory = directory / part
-            if any(fnmatch(part, foreign) for foreign in FOREIGN_DIRECTORIES) or self._is_environment(directory):
+            if any(fnmatch(part, foreign) for foreign in FOREIGN_DIRECTORIES) or _is_environment(directory):
                 return False
         return True
 

@@ -14,7 +14,7 @@ def counts(path: Path, *directories: Path) -> bool:
     return SourceFilter(directories)(object(), str(path))
 
 
-@pytest.mark.parametrize("name", ["server.py", "tools/maps.py", "fast.pyx", "environment/build_index.py"])
+@pytest.mark.parametrize("name", ["server.py", "tools/maps.py", "fast.pyx", "env/build_index.py"])
 def test_code_counts(tmp_path: Path, name: str) -> None:
     assert counts(tmp_path / name, tmp_path)
 
@@ -27,7 +27,6 @@ def test_code_counts(tmp_path: Path, name: str) -> None:
         ".#server.py",
         "venv/lib/python3.11/site-packages/a.py",
         ".venv/a.py",
-        "env/a.py",
         "node_modules/a/b.py",
         "__pycache__/a.py",
         "build/lib/a.py",
@@ -42,9 +41,11 @@ def test_what_others_have_put_there_does_not(tmp_path: Path, name: str) -> None:
 
 
 def test_a_virtual_environment_of_any_name_does_not(tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
+    matters, file = SourceFilter([tmp_path]), tmp_path / "mine" / "lib" / "a.py"
+    file.parent.mkdir(parents=True)
+    assert matters(object(), str(file))
     (tmp_path / "mine" / "pyvenv.cfg").touch()
-    assert not counts(tmp_path / "mine" / "lib" / "a.py", tmp_path)
+    assert not matters(object(), str(file)), "one that is made while changes are watched"
 
 
 def test_code_in_a_directory_that_is_given_counts_whatever_its_path_looks_like(tmp_path: Path) -> None:
