@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]
 
+from mcptasks.cli.colours import coloured
 from mcptasks.cli.command_errors import CliError
 from mcptasks.cli.completion_words import COMPLETE_VARIABLE, PROGRAM, is_completion, words_so_far
 from mcptasks.cli.help_format import HelpfulCommand
@@ -84,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             completion_init()
         app(args=words, prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE)
     except CliError as error:
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(f"{coloured('Error:', 'red', sys.stderr)} {error}", err=True)
         sys.exit(error.exit_code)
 
 

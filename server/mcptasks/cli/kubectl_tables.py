@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from mcptasks.model.base import JsonObject
 
 MIN_WIDTH = 6
 PADDING = 3
+SHORTEST_NAME = 12
 """kubectl's settings for text/tabwriter."""
 
 _LINE_BREAK = re.compile(r"[\f\n\r]")
@@ -17,10 +19,18 @@ _LINE_BREAK = re.compile(r"[\f\n\r]")
 
 @dataclass
 class TablePrinter:
-    """Renders `meta.k8s.io/v1` Tables. Widths grow and stay, so that the rows of a watch line up with earlier ones."""
+    """Renders `meta.k8s.io/v1` Tables. Widths grow and stay, so that the rows of a watch line up with earlier ones.
+
+    Args:
+        wide: show all columns.
+        with_namespace: begin with the namespace.
+        fits: the width that lines should have at most. Names are cut for it as far as each stays a prefix that only it
+            has among the rows, which commands take as well.
+    """
 
     wide: bool = False
     with_namespace: bool = False
+    fits: int | None = None
     _columns: list[JsonObject] = field(default_factory=list)
     _widths: list[int] = field(default_factory=list)
     _has_header: bool = False
@@ -37,7 +47,22 @@ class TablePrinter:
         if not self._has_header:
             self._has_header = True
             lines.insert(0, self._header([columns[index]["name"] for index in shown]))
+        aligned = self._aligned(lines)
+        excess = 0 if self.fits is None else max(map(len, aligned)) - self.fits
+        if excess <= 0 or not columns or columns[shown[0]]["name"].lower() != "name":
+            return aligned
+        self._shorten_names(lines, excess)
         return self._aligned(lines)
+
+    def _shorten_names(self, lines: list[list[str]], excess: int) -> None:
+        """Cut the names by what is too much, or by as much as leaves them different."""
+        index = 1 if self.with_namespace else 0
+        names = [line[index] for line in lines]
+        longest = max(map(len, names))
+        length = max(longest - excess, _distinct_length(names), SHORTEST_NAME)
+        for line in lines:
+            line[index] = line[index][:length]
+        self._widths[index] = max(MIN_WIDTH, min(length, longest) + PADDING)
 
     def _header(self, names: Sequence[str]) -> list[str]:
         header = [name.upper() for name in names]
@@ -57,6 +82,18 @@ class TablePrinter:
                     self._widths.append(MIN_WIDTH)
                 self._widths[index] = max(self._widths[index], len(cell) + PADDING)
         return ["".join([*map(str.ljust, line[:-1], self._widths), line[-1]]) for line in lines]
+
+
+def _distinct_length(names: Sequence[str]) -> int:
+    """How much of each name has to stay so that none begins as another one does."""
+    ordered = sorted(set(names))
+    return max((_shared(*pair) + 1 for pair in itertools.pairwise(ordered)), default=1)
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters both begin with."""
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return sum(1 for _ in same)
 
 
 def _text(cell: object) -> str:

@@ -22,6 +22,10 @@ MESSAGE_WIDTH = 60
 class ProgressView(Protocol):
     """Shows the progress of calls, each under a name."""
 
+    def begin(self, name: str, what: str) -> None:
+        """Show at once that something goes on, and what; on a terminal only."""
+        ...
+
     def show(self, name: str, report: CallProgress) -> None:
         """Show how far the call is."""
         ...
@@ -45,6 +49,9 @@ class PlainView:
 
     to_stderr: bool = True
     _last: dict[str, str] = field(default_factory=dict)
+
+    def begin(self, name: str, what: str) -> None:
+        """Logs need no lines about what does not matter later."""
 
     def show(self, name: str, report: CallProgress) -> None:
         line = report_text(report)
@@ -70,6 +77,10 @@ class BarView:
     _progress: Progress | None = None
     _is_paused: bool = False
     _rows: dict[str, TaskID] = field(default_factory=dict)
+
+    def begin(self, name: str, what: str) -> None:
+        progress, row = self._row(name)
+        progress.update(row, message=what[:MESSAGE_WIDTH], refresh=not self._is_paused)
 
     def show(self, name: str, report: CallProgress) -> None:
         progress, row = self._row(name)

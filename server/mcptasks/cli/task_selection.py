@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
@@ -9,6 +10,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from mcptasks.cli.cluster_session import ClusterOptions, ClusterSession, on_cluster
+from mcptasks.cli.colours import coloured
 from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
@@ -73,7 +75,7 @@ def on_each_task(
                 found = await cluster.find(name)
                 await work(found.cluster, found.name)
             except CliError as error:
-                typer.echo(f"Error: {error}", err=True)
+                typer.echo(f"{coloured('Error:', 'red', sys.stderr)} {error}", err=True)
                 complete = False
         return complete
 

@@ -19,11 +19,16 @@ EXAMPLES = {"integer": "1", "number": "1", "boolean": "true", "array": "[]", "ob
 
 def tool_text(tool: Tool, width: int) -> str:
     """The tool's signature, and its description below, in lines of at most the width where words allow."""
-    signature = f"{tool.name}({', '.join(_parameters(tool.input_schema))})"
-    lines = _wrapped(signature, width, INDENT * 2)
+    lines = signature(tool, width).split("\n")
     for paragraph in tool.description.strip().split("\n\n"):
         lines += [INDENT + line for line in _wrapped(" ".join(paragraph.split()), width - len(INDENT))]
     return "\n".join(lines)
+
+
+def signature(tool: Tool, width: int) -> str:
+    """The tool's name and what it takes, in lines of at most the width where words allow."""
+    text = f"{tool.name}({', '.join(_parameters(tool.input_schema))})"
+    return "\n".join(_wrapped(text, width, INDENT * 2))
 
 
 def call_line(url: str, tool: Tool) -> str:

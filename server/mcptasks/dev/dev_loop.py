@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import os
 import shlex
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from pathlib import Path
 from watchfiles import awatch
 
 from mcptasks.authoring.loader import ServerPath, absolute, named_in
+from mcptasks.client import Client, ClientError, Tool
 from mcptasks.dev.dev_record import DevRecord, DevRecords
 from mcptasks.dev.log_tail import LogTail, Say
 from mcptasks.dev.source_filter import SourceFilter
@@ -35,6 +36,8 @@ from mcptasks.server.start_errors import EXIT_CONFIG, EXIT_OK
 SERVER = "server"
 CHECK_SECONDS = 0.5
 RETRY_SECONDS = 1.0
+LIST_SECONDS = 5.0
+"""How long the list of tools may take before `dev` goes on without."""
 
 
 class DevError(Exception):
@@ -43,10 +46,14 @@ class DevError(Exception):
 
 @dataclass(frozen=True)
 class DevTerminal:
-    """Where the loop prints: `result` is for what programs may read, `note` for people."""
+    """Where the loop prints: `result` is for what programs may read, `note` for people, `tools` for what can be called.
+
+    `tools` is told the endpoint and the server's tools.
+    """
 
     result: Say
     note: Say
+    tools: Callable[[str, Sequence[Tool]], None]
 
 
 def check_modules(text: str) -> str:
@@ -82,6 +89,7 @@ class DevLoop:
     _restarting: bool = field(default=False, init=False)
     _reported_down: bool = field(default=False, init=False)
     _endpoint_printed: bool = field(default=False, init=False)
+    _printed_tools: Sequence[Tool] = field(default=(), init=False)
 
     async def run(self) -> None:
         """Start everything, restart the server on changes, end everything.
@@ -108,6 +116,7 @@ class DevLoop:
                         f"mcptasks get, describe, logs, cancel, delete find this cluster in {record.directories[0]}; "
                         f"elsewhere: export KUBECONFIG={shlex.quote(str(stack.kubeconfig))}"
                     )
+                    await self._print_tools(stack)
                     watched = ", ".join(str(directory) for directory in directories)
                     self.terminal.note(f"watching {watched} for changes; Ctrl-C ends everything")
                     while names := await changes.get():
@@ -156,6 +165,19 @@ class DevLoop:
             self._endpoint_printed = True
             self.terminal.result(f"endpoint: {stack.endpoint}")
 
+    async def _print_tools(self, stack: LocalStack) -> None:
+        """Print what can be called, once and when it has changed. A server that wants a token does not tell."""
+        if stack.supervisor.exit_code(SERVER) is not None:
+            return
+        try:
+            async with asyncio.timeout(LIST_SECONDS), Client(stack.endpoint) as client:
+                tools = await client.list_tools()
+        except (ClientError, TimeoutError):
+            return
+        if tools != self._printed_tools:
+            self._printed_tools = tools
+            self.terminal.tools(stack.endpoint, tools)
+
     async def _reload(self, stack: LocalStack, tail: LogTail, names: str) -> None:
         """Restart the server, unless it runs and the new code would only take it down."""
         if stack.supervisor.exit_code(SERVER) is None and not await self._loads(stack):
@@ -192,6 +214,7 @@ class DevLoop:
         else:
             self.terminal.note("the server is ready")
             self._print_endpoint(stack)
+            await self._print_tools(stack)
         finally:
             self._restarting = False
 
@@ -211,7 +234,8 @@ class DevLoop:
                     task.cancel()
 
     def _print_output(self, task_id: str, line: str) -> None:
-        self.terminal.result(f"[{task_id}] {line}")
+        # Our own lines of the log begin with the id as well.
+        self.terminal.result(f"[{task_id}] {line.replace(f'[{task_id}] ', '', 1)}")
 
     async def _print_crashes(self, stack: LocalStack, tail: LogTail) -> None:
         """Say when the server ends on its own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -174,10 +175,15 @@ def test_commands_in_the_directory_find_it_and_say_so(server: Path, tmp_path: Pa
     project = tmp_path / "project"
     with running("dev", str(server), "--port", "0", directory=project) as dev:
         kubeconfig = dev.line(r"export KUBECONFIG=(\S+)$")[1]
+        dev.line(r"^  version\(until: string = \"\"\)$")
+        dev.line("^call one from another terminal:$")
+        pasted = shlex.split(dev.line(r"^  mcptasks (call http\S+ version)$")[1])
         dev.line("watching .* for changes")
+        assert cli(project, *pasted).stdout == "one\n"
+        dev.line(r"^\[version-\w+\] is completed")
+        assert not re.search(r"^\[(version-\w+)\].*\[\1\]", dev.text, re.MULTILINE), "an id comes once a line"
         endpoint = next(line for line in dev.lines if line.startswith("endpoint: ")).removeprefix("endpoint: ")
         named = f"cluster: that of `mcptasks dev` for {project} ({endpoint})"
-        assert cli(project, "call", endpoint, "version").returncode == 0
         listed = cli(project / "below", "get", "-o", "name")
         assert (listed.returncode, listed.stderr) == (0, f"{named}\n")
         (task,) = listed.stdout.split()

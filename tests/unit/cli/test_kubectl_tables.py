@@ -48,6 +48,25 @@ def test_the_namespace_comes_first_where_it_is_wanted() -> None:
     assert lines[1].split() == ["tools", "a", "b", "1s"]
 
 
+NAMES = ["report-56xjcpetfzdhbinlz4jz2635ao", "report-56xjcpetgggggbinlz4jz2635a", "a"]
+
+
+def test_names_are_cut_for_a_narrow_terminal_and_stay_different() -> None:
+    rows: list[list[object]] = [[name, "input_required", "5s", "j"] for name in NAMES]
+    assert max(map(len, TablePrinter(fits=200).render(table(*rows)))) == 56
+    lines = TablePrinter(fits=45).render(table(*rows))
+    assert max(map(len, lines)) == 45
+    assert [line.split()[0] for line in lines] == ["NAME", *(name[:22] for name in NAMES)]
+    lines = TablePrinter(fits=10).render(table(*rows))
+    assert [line.split()[0] for line in lines] == ["NAME", "report-56xjcpetf", "report-56xjcpetg", "a"]
+
+
+def test_names_are_cut_behind_a_namespace_too_and_short_ones_never() -> None:
+    printer = TablePrinter(fits=30, with_namespace=True)
+    assert printer.render(table([NAMES[0], "working", "5s", "j"]))[1].split()[1] == "report-56xjc"
+    assert TablePrinter(fits=5).render(table(["report", "b", "5s", "j"]))[1].split()[0] == "report"
+
+
 def test_a_table_without_rows_prints_nothing_and_the_header_comes_with_the_first_row() -> None:
     printer = TablePrinter()
     assert printer.render(table()) == []

@@ -37,6 +37,30 @@ def test_plain_lines_come_once_for_each_change(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err.splitlines() == ["work: 50% (1/2)", "work: 100% (2/2)", "work: completed"]
 
 
+def test_a_bar_is_there_before_there_is_progress_and_lines_are_not(capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    view = BarView(console)
+    view.begin("work", "connecting to http://h/mcp")
+    assert isinstance(console.file, io.StringIO)
+    assert "connecting to http://h/mcp" in console.file.getvalue()
+    view.close()
+    PlainView().begin("work", "connecting")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_paused_bar_leaves_the_terminal_alone() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    view = BarView(console)
+    view.begin("work", "calling")
+    assert isinstance(console.file, io.StringIO)
+    with view.paused():
+        before = console.file.getvalue()
+        view.show("work", CallProgress(1, 2, "half"))
+        assert console.file.getvalue() == before
+    view.close()
+    assert "half" in console.file.getvalue()[len(before) :]
+
+
 def test_without_a_terminal_the_view_is_plain_and_goes_where_it_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
     with progress_view(to_stderr=False) as view:
         view.note("hello")

@@ -131,6 +131,7 @@ def command(
 async def _call(options: ServerOptions, call: ToolCall, sheet: AnswerSheet, *, tasks: bool) -> tuple[ToolResult, str]:
     """The result, and where there is more to see of the call."""
     with _interruptions() as interrupted, progress_view() as view:
+        view.begin(call.tool, f"connecting to {options.url}")
         dialog = QuestionDialog(sheet, terminal_lines(), view)
         async with options.client(tasks=tasks, on_elicitation=dialog.answer if dialog.can_answer else None) as client:
             with as_cli_error(ArgumentError, exit_code=ExitCode.USAGE):
@@ -174,6 +175,7 @@ class CallRun:
     async def result(self) -> ToolResult:
         """Call the tool and wait for its result. Raises CliError where it was interrupted or ended with an error."""
         name = self.call.tool
+        self.view.begin(name, "calling")
         starting = asyncio.create_task(
             self.client.call_tool(
                 name,
@@ -188,6 +190,7 @@ class CallRun:
             self._task = await self._unless_interrupted(starting)
             if not self._task.returned_immediately:
                 self.view.note(f"{name} runs as task {self._task.task_id}")
+                self.view.begin(name, "waiting for its process to start")
             result = await self._unless_interrupted(asyncio.create_task(self._task.result()))
         except McpError as error:
             cannot_ask = error.code == CANNOT_ASK and not self.dialog.can_answer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import chain, repeat
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from mcptasks.cli.cluster_session import (
     KubeconfigOption,
     NamespaceOption,
 )
+from mcptasks.cli.colours import with_phases
 from mcptasks.cli.task_attempts import Attempt, attempts_of, log_of
 from mcptasks.cli.task_completion import complete_task
 from mcptasks.cli.task_description import TaskFacts, describe
@@ -46,7 +48,9 @@ def command(
 
 async def _describe(cluster: ClusterSession, name: str, separator: str) -> None:
     facts = await gather(cluster, name)
-    typer.echo(f"{separator}{describe(facts)}")
+    lines = describe(facts).split("\n")
+    text = "\n".join(with_phases(line, sys.stdout) if line.strip().startswith("Phase:") else line for line in lines)
+    typer.echo(f"{separator}{text}")
 
 
 async def gather(cluster: ClusterSession, name: str) -> TaskFacts:

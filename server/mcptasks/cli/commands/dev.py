@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from mcptasks.cli.colours import with_phases, with_task_id
 from mcptasks.cli.command_errors import ExitCode, as_cli_error
 from mcptasks.cli.command_settings import MODULES_HELP
+from mcptasks.cli.tool_signature import call_line, signature
+from mcptasks.client import Tool
 from mcptasks.dev.dev_loop import DevError, DevLoop, DevTerminal, check_modules
 from mcptasks.dev.stack import StackConfig, StackError
 from mcptasks.dev.supervisor import ProcessError
@@ -60,7 +66,7 @@ def command(
             tool_environment=environment.tools,
             tool_directory=Path.cwd(),
         )
-        asyncio.run(_run(DevLoop(config, DevTerminal(result=typer.echo, note=_note))))
+        asyncio.run(_run(DevLoop(config, DevTerminal(result=_result, note=_note, tools=_print_tools))))
 
 
 async def _run(loop: DevLoop) -> None:
@@ -70,5 +76,17 @@ async def _run(loop: DevLoop) -> None:
     await loop.run()
 
 
+def _result(text: str) -> None:
+    typer.echo(with_task_id(text, sys.stdout))
+
+
 def _note(text: str) -> None:
-    typer.echo(text, err=True)
+    typer.echo(with_phases(with_task_id(text, sys.stderr), sys.stderr), err=True)
+
+
+def _print_tools(url: str, tools: Sequence[Tool]) -> None:
+    width = shutil.get_terminal_size().columns
+    for tool in tools:
+        typer.echo(f"  {signature(tool, width)}", err=True)
+    if tools:
+        typer.echo(f"call one from another terminal:\n  {call_line(url, tools[0])}", err=True)

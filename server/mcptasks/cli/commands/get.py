@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,6 +22,7 @@ from mcptasks.cli.cluster_session import (
     TaskReference,
     on_cluster,
 )
+from mcptasks.cli.colours import coloured, with_phases
 from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.cli.kubectl_tables import TablePrinter
 from mcptasks.cli.task_completion import complete_task
@@ -108,7 +111,11 @@ class TaskListing:
         if self.output in (ListFormat.JSON, ListFormat.YAML):
             await self._print_objects()
             return
-        printer = TablePrinter(wide=self.output is ListFormat.WIDE, with_namespace=self.query.all_namespaces)
+        printer = TablePrinter(
+            wide=self.output is ListFormat.WIDE,
+            with_namespace=self.query.all_namespaces,
+            fits=shutil.get_terminal_size().columns if sys.stdout.isatty() and not watch else None,
+        )
         if watch:
             await self._watch(printer)
             return
@@ -145,7 +152,8 @@ class TaskListing:
             try:
                 tables.append(await kube.table(MCP_TASKS, place.namespace, reference.name))
             except NotFoundError as error:
-                typer.echo(f"Error: {await place.explain_missing(error, reference.name)}", err=True)
+                explained = await place.explain_missing(error, reference.name)
+                typer.echo(f"{coloured('Error:', 'red', sys.stderr)} {explained}", err=True)
         return tables
 
     async def _watch(self, printer: TablePrinter) -> None:
@@ -187,7 +195,7 @@ class TaskListing:
                 typer.echo(TaskReference(metadata["name"], namespace))
             return
         for line in printer.render(table):
-            typer.echo(line)
+            typer.echo(with_phases(line, sys.stdout))
 
     async def _print_objects(self) -> None:
         items = await self._objects()
