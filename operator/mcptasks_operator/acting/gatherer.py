@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from mcptasks.kube.api_client import KubeClient, LogOptions
 from mcptasks.kube.errors import ForbiddenError, KubeError, NotFoundError
-from mcptasks.kube.kinds import EVENTS, JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, PODS
+from mcptasks.kube.kinds import EVENTS, JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, PODS, is_path_segment
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.kube.watch_cache import Key
 from mcptasks.model.base import LABEL_TASK_UID, JsonObject
@@ -129,10 +129,13 @@ class Gatherer:
         """Read the template that the cache does not have: it may be new."""
         namespace = key[0]
         name = parse_task(snapshot.task).spec.template_ref.name
+        missing = replace(evidence, template=TemplateState.MISSING, templates=self._templates(namespace))
+        if not is_path_segment(name):
+            return missing
         try:
             template = await self.kube.get(MCP_TASK_TEMPLATES, name, namespace)
         except NotFoundError:
-            return replace(evidence, template=TemplateState.MISSING, templates=self._templates(namespace))
+            return missing
         try:
             self.cache.put(WatchedKind.TEMPLATE, template)
         except ValueError as error:

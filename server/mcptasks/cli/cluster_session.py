@@ -13,12 +13,12 @@ from typing import Annotated, TypeAlias, TypeVar
 import typer
 
 from mcptasks.cli.cluster_choice import ClusterChoice, choose_cluster
-from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error
+from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error, usage_error
 from mcptasks.cli.command_settings import load_settings
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeConfigError, KubeError, NotFoundError, UnavailableError
-from mcptasks.kube.kinds import MCP_TASKS
+from mcptasks.kube.kinds import MCP_TASKS, is_path_segment
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.base import GROUP
 from mcptasks.model.task import McpTask
@@ -56,13 +56,15 @@ class TaskReference:
     def parse(cls, given: str) -> TaskReference:
         """What is given is the name, or what `get -o name` prints, with `-A` or without.
 
-        That is `mcptask.mcptasks.dev/report-x5b2c7`, and with `-A` the namespace and a slash before it.
+        That is `mcptask.mcptasks.dev/report-x5b2c7`, and with `-A` the namespace and a slash before it. Raises CliError
+        for what can be no name: an empty one would stand for all tasks.
         """
         before, slash, name = given.rpartition("/")
         namespace, _, kind = before.rpartition("/")
-        if not slash or kind.lower() not in TASK_KINDS or "/" in namespace:
-            return cls(given)
-        return cls(name, namespace or None)
+        reference = cls(name, namespace or None) if slash and kind.lower() in TASK_KINDS else cls(given)
+        if not all(is_path_segment(part) for part in (reference.name, reference.namespace) if part is not None):
+            raise usage_error(f"{given!r} is no name of a task; see `mcptasks get -A`")
+        return reference
 
     def __str__(self) -> str:
         """The reference as `get -o name` prints it."""

@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from mcptasks.model.base import GROUP, VERSION
 
 
+def is_path_segment(text: str) -> bool:
+    """Whether the text can be a name or a namespace in a path, and nothing else.
+
+    An empty one or a dot makes the path of an object that of its collection, and a DELETE one of all objects.
+    """
+    return text not in ("", ".", "..") and not any(character in text for character in "/\\%?#")
+
+
 @dataclass(frozen=True)
 class Resource:
     """A kind as the API server addresses it."""
@@ -21,7 +29,13 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
-        """The URL path of the collection, of one object, or of one of its subresources."""
+        """The URL path of the collection, of one object, or of one of its subresources.
+
+        Raises ValueError for a name or a namespace that would make it the path of something else.
+        """
+        for part in (namespace if self.namespaced else None, name, subresource):
+            if part is not None and not is_path_segment(part):
+                raise ValueError(f"{part!r} cannot be in a path of {self.plural}")
         parts = ["apis", self.group, self.version] if self.group else ["api", self.version]
         if namespace is not None and self.namespaced:
             parts += ["namespaces", namespace]

@@ -20,13 +20,32 @@ from mcptasks.cli.task_selection import TaskSelection
         ("team-a/mcptask.mcptasks.dev/report-x5b2c7", "report-x5b2c7", "team-a"),
         ("mcptasks/mcptask.mcptasks.dev/report-x5b2c7", "report-x5b2c7", "mcptasks"),
         ("/mcptask/report-x5b2c7", "report-x5b2c7", None),
-        ("a/b/mcptask/report-x5b2c7", "a/b/mcptask/report-x5b2c7", None),
-        ("job/report-x5b2c7", "job/report-x5b2c7", None),
-        ("", "", None),
     ],
 )
 def test_a_name_may_have_its_kind_and_namespace_before_it(given: str, name: str, namespace: str | None) -> None:
     assert TaskReference.parse(given) == TaskReference(name, namespace)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "a%2Fb",
+        "a?b",
+        "job/a",
+        "mcptask.mcptasks.dev/",
+        "mcptask/..",
+        "team-a/mcptask/",
+        "../mcptask/a",
+    ],
+)
+def test_what_can_be_no_name_is_refused(given: str) -> None:
+    with pytest.raises(CliError, match="is no name of a task") as caught:
+        TaskReference.parse(given)
+    assert caught.value.exit_code == ExitCode.USAGE
 
 
 @pytest.mark.parametrize("reference", [TaskReference("report-x5b2c7"), TaskReference("report-x5b2c7", "team-a")])

@@ -18,3 +18,13 @@ from mcptasks.kube.kinds import MCP_TASKS, NAMESPACES, PODS, Resource
 )
 def test_the_path_of_a_resource(resource: Resource, arguments: tuple[str, ...], path: str) -> None:
     assert resource.path(*arguments) == path
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "a/b", "a%2Fb", "a?b", "a#b", "/", "a\\b"])
+@pytest.mark.parametrize("place", range(3))
+def test_what_would_be_another_path_is_none(place: int, text: str) -> None:
+    """With an empty name, or a dot, the path would be that of the collection: a DELETE of all objects."""
+    arguments = ["ns", "a", "status"]
+    arguments[place] = text
+    with pytest.raises(ValueError, match="cannot be in a path"):
+        MCP_TASKS.path(*arguments)

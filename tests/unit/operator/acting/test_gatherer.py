@@ -13,7 +13,7 @@ from mcptasks.kube.errors import ForbiddenError
 from mcptasks.kube.kinds import EVENTS, Resource
 from mcptasks.model.base import JsonObject
 from mcptasks_operator.acting.gatherer import WARNINGS_SECONDS, Gatherer, NamespaceEvents, scale_ups
-from mcptasks_operator.deciding.evidence import Evidence, Need
+from mcptasks_operator.deciding.evidence import Evidence, Need, TemplateState
 from mcptasks_operator.deciding.facts import NEVER, PodFacts
 from mcptasks_operator.deciding.waits import NOTABLE_SECONDS
 from mcptasks_operator.watching.cache import Cache, TaskSnapshot
@@ -109,3 +109,14 @@ async def test_what_an_autoscaler_does_for_the_pods_is_found_by_its_reasons(even
 async def test_without_the_right_to_read_events_there_are_none(events: Events, gatherer: Gatherer) -> None:
     events.refuse = ForbiddenError(403, "Forbidden", "no")
     assert await reasons(gatherer, "a") == []
+
+
+@pytest.mark.parametrize("name", [".", "..", "a/b", "a?b"])
+async def test_a_template_whose_name_can_be_none_is_missing_and_nothing_else_is_read(
+    gatherer: Gatherer, name: str
+) -> None:
+    """The double has no `get`: a path with such a name would be that of something else."""
+    spec = {"templateRef": {"name": name}, "component": {"kind": "tool", "name": "t"}}
+    item = {"metadata": {"name": "task", "namespace": "default", "uid": "u"}, "spec": spec}
+    found = await gatherer.gather(("default", "task"), TaskSnapshot(item, None, ()), Need.TEMPLATE, Evidence())
+    assert found.template is TemplateState.MISSING
