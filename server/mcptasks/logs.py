@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
 
-from mcptasks.tracebacks import own_traceback
+from mcptasks.diagnostics.tracebacks import own_traceback
 
 TOOL_LOGGER = "mcptasks.tool"
 """The logger that tools are given."""

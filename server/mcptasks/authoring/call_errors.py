@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mcptasks.authoring.call_facts import CallFacts
+from mcptasks.diagnostics.tracebacks import exception_summary
 from mcptasks.model.excerpts import without_middle
-from mcptasks.tracebacks import exception_summary
 
 MAX_SUMMARY = 900
 """Characters. It fits into a condition, beside what the caller is told."""

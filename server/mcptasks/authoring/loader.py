@@ -16,8 +16,8 @@ from pathlib import Path
 from types import ModuleType
 
 from mcptasks.authoring.task_server import TaskServer
+from mcptasks.diagnostics.tracebacks import exception_summary, own_traceback
 from mcptasks.model.task_config import DeclarationError
-from mcptasks.tracebacks import exception_summary, own_traceback
 
 FALLBACK_NAME = "mcptasks_user_server"
 """Name of a file's module where its own would not find it."""

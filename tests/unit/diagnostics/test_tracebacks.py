@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from mcptasks.diagnostics.tracebacks import LEFT_OUT, exception_summary, own_traceback
 from mcptasks.logs import TOOL_LOGGER, configure_logging
-from mcptasks.tracebacks import LEFT_OUT, exception_summary, own_traceback
 
 
 def raised(fn: Callable[[], object]) -> Exception:
@@ -46,7 +46,10 @@ class TestSummary:
     def test_it_has_type_message_and_own_frames(self) -> None:
         first, *places = exception_summary(raised_by_a_library()).splitlines()
         assert first == "ZeroDivisionError: integer division or modulo by zero"
-        assert places[-1] == f"  at tests/unit/test_tracebacks.py:{divided.__code__.co_firstlineno + 1} in divided"
+        assert (
+            places[-1]
+            == f"  at tests/unit/diagnostics/test_tracebacks.py:{divided.__code__.co_firstlineno + 1} in divided"
+        )
         assert "base.py" not in "\n".join(places)
 
     def test_frames_of_the_standard_library_are_left_out(self) -> None:

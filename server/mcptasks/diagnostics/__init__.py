@@ -1,0 +1,1 @@
+"""What is told of an exception: to logs, to authors of tools, and to callers."""
