@@ -18,6 +18,10 @@ OPAQUE = "null"
 _ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[^/?#@]+)", re.IGNORECASE)
 
 
+_NO_WEB_PAGE = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@*]*", re.IGNORECASE)
+"""An origin of another scheme than a web page's, as `file://` or `app://.`."""
+
+
 class AllowedSourcesError(ValueError):
     """A setting names a host or an origin that can match nothing; the message says which, and what it may be."""
 
@@ -52,6 +56,7 @@ class AllowedSources:
     hosts: Sequence[HostPattern]
     origins: Sequence[OriginPattern]
     opaque_origin: bool = False
+    literal_origins: frozenset[str] = frozenset()
     any_host: bool = False
     any_origin: bool = False
 
@@ -61,10 +66,13 @@ class AllowedSources:
         hosts = [*LOOPBACK_HOSTS, *(host for host in settings.allowed_hosts if host != ANY)]
         loopback = [f"{scheme}://{host}:*" for scheme in DEFAULT_PORTS for host in LOOPBACK_HOSTS]
         named = [origin for origin in settings.allowed_origins if origin not in (ANY, OPAQUE)]
+        literal = frozenset(origin for origin in named if _is_literal(origin))
+        patterns = [*loopback, *(origin for origin in named if origin not in literal)]
         return cls(
             _parsed(HostPattern.parse, hosts, "allowed_hosts"),
-            _parsed(OriginPattern.parse, [*loopback, *named], "allowed_origins"),
+            _parsed(OriginPattern.parse, patterns, "allowed_origins"),
             OPAQUE in settings.allowed_origins,
+            literal,
             ANY in settings.allowed_hosts,
             ANY in settings.allowed_origins,
         )
@@ -95,10 +103,16 @@ class AllowedSources:
 
         Pages of the server's own host need no leave, and allowing a host says nothing about who else may read.
         """
-        if self.any_origin or (self.opaque_origin and origin == OPAQUE):
+        if self.any_origin or origin in self.literal_origins or (self.opaque_origin and origin == OPAQUE):
             return True
         source = _parts(origin)
         return source is not None and any(pattern.matches(*source) for pattern in self.origins)
+
+
+def _is_literal(origin: str) -> bool:
+    """Whether an allowed origin is none of a host, and matches no other than itself."""
+    found = _NO_WEB_PAGE.fullmatch(origin)
+    return found is not None and origin.partition("://")[0].lower() not in DEFAULT_PORTS and _parts(origin) is None
 
 
 def _parts(origin: str) -> tuple[str, Host] | None:

@@ -160,3 +160,23 @@ def test_a_host_longer_than_any_name_is_none() -> None:
     for name, known in (("a" * 240, True), ("a" * 300, False), ("é." * 30_000, False)):
         assert sources.serves(f"{name}.example.com") is known
         assert sources.accepts(f"https://{name}.example.com") is known
+
+
+@pytest.mark.parametrize(
+    "origin", ["file://", "app://.", "app://-", "vscode-webview://1x2y", "chrome-extension://abcdef"]
+)
+def test_origins_that_are_no_web_pages_are_taken_as_they_stand(origin: str) -> None:
+    sources = allowed(origins=f"{origin},null")
+    assert sources.accepts(origin)
+    assert sources.shares_with(origin)
+    assert sources.accepts("null")
+    for other in (f"{origin}x", "https://evil.example", "file://evil", "app://evil"):
+        assert not sources.accepts(other)
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://", "https://.", "file:", "file", "app://a b", "app://*.*", "app://x/y", "://"]
+)
+def test_what_can_be_no_origin_is_refused(origin: str) -> None:
+    with pytest.raises(AllowedSourcesError, match="ALLOWED_ORIGINS"):
+        allowed(origins=origin)
