@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task_config import PlainCall
@@ -38,17 +39,25 @@ class SynchronousCalls:
         and gives the task's id as text otherwise.
         """
         # A client that knows no tasks cannot answer what a task asks.
-        view = await self.service.create(replace(call, can_ask=False))
+        view = await self._created(replace(call, can_ask=False))
         seconds = None if how == "wait" else call.config.answer_within_seconds
         ended = await self._ended(ctx, call, view, seconds)
         return _submitted(view) if ended is None else await self._answer(ended, ctx.protocol_version)
 
     async def answer_soon(self, ctx: Context, call: Call) -> TaskView | JsonObject:
         """The task, or the plain answer if it ends within the time that its component's configuration gives it."""
-        view = await self.service.create(call)
+        view = await self._created(call)
         seconds = call.config.answer_within_seconds
         ended = await self._ended(ctx, call, view, seconds) if seconds else None
         return view if ended is None else await self._answer(ended, ctx.protocol_version)
+
+    async def _created(self, call: Call) -> TaskView:
+        """The new task. A call that ends meanwhile waits for it: only then is there something to cancel."""
+        with anyio.CancelScope(shield=True):
+            view = await self.service.create(call)
+        async with self._cancelled_with_call(call, view):
+            await anyio.lowlevel.checkpoint_if_cancelled()
+        return view
 
     async def _ended(self, ctx: Context, call: Call, view: TaskView, seconds: float | None) -> TaskView | None:
         """The ended task; None where it is not over in time, or asks its caller something."""

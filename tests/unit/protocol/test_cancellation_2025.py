@@ -251,6 +251,27 @@ def test_the_task_of_a_call_that_waits_at_another_replica_is_cancelled(
         assert '"error"' in answer.result(20).text
 
 
+@dataclass
+class SlowTasks(MemoryTasks):
+    """Has stored a task some time before it says so."""
+
+    async def create(self, namespace: str, body: JsonObject) -> JsonObject:
+        item = await super().create(namespace, body)
+        await anyio.sleep(0.7)
+        return item
+
+
+def test_a_call_that_is_cancelled_while_its_task_is_made_leaves_none_behind(
+    sleeper: Sleeper, pool: ThreadPoolExecutor
+) -> None:
+    with serving(Settings(), sleeper.server(), SlowTasks()) as served:
+        headers = session(served)
+        answer, task_id = waiting_call(pool, served, headers)
+        assert cancel(served, headers) == 202
+        eventually("the task is cancelled", lambda: phase(served, task_id) == "cancelled")
+        assert '"code":-32800' in answer.result(20).text
+
+
 def test_who_waits_for_a_result_can_stop_waiting_and_the_task_goes_on(
     served: Endpoint, pool: ThreadPoolExecutor
 ) -> None:
