@@ -222,7 +222,7 @@ def suspend_and_resume(scene: Scene, task_id: str, pod: str) -> None:
 
     eventually("the task shows that it waits", waits)
     assert scene.client.get(task_id)["status"] == "working"
-    assert scene.kubectl.find("pod", pod) is None
+    eventually("its Pod is gone", lambda: scene.kubectl.find("pod", pod) is None)
     scene.suspend(task_id, False)
 
 
