@@ -143,7 +143,7 @@ def test_an_interrupt_at_a_question_cancels_the_task(asking: FakeServer) -> None
     with typing(asking) as user:
         user.sees("required): ")
         user.process.send_signal(signal.SIGINT)
-        user.sees(f"Error: interrupted: task {TASK_ID} is cancelled")
+        user.sees(f"interrupted: task {TASK_ID} is cancelled")
         assert user.end()[0] == 130
     assert "tasks/cancel" in asking.methods()
 
