@@ -19,10 +19,10 @@ from pathlib import Path
 from watchfiles import awatch
 
 from mcptasks.authoring.loader import ServerPath, absolute, named_in
+from mcptasks.authoring.source_filter import SourceFilter
 from mcptasks.client import Client, ClientError, Tool
 from mcptasks.dev.dev_record import DevRecord, DevRecords
 from mcptasks.dev.log_tail import LogTail, Say
-from mcptasks.dev.source_filter import SourceFilter
 from mcptasks.dev.stack import CHECK, LocalStack, StackConfig
 from mcptasks.dev.supervisor import ProcessError
 from mcptasks.kube.access import ClusterAccess

@@ -12,6 +12,17 @@ The bearer token is the Pod's projected ServiceAccount token. Refusals carry a `
 valid, 403 for one that belongs to no task's Pod, 409 where a newer attempt has taken over, 410 where the task has ended
 or is gone. Anything else may be tried again.
 
+A worker, which runs tasks of one template in processes of its own, asks for work in another way, and says with each of
+the other calls which attempt it is about, in the headers `TASK_HEADER`, `TASK_UID_HEADER` and `ATTEMPT_HEADER`:
+
+| call | answer |
+|---|---|
+| `GET /v1/work?module=...&concurrency=...&holds=...` | a stream that stays open, an `Order` on each line |
+| `POST /v1/outcome` `WorkerOutcome` | 204; no process of the attempt is left when it is sent |
+
+The stream carries something every `ALIVE_SECONDS`. A worker that has heard nothing for `SILENCE_SECONDS` connects anew,
+and says what it holds.
+
 The runner's exit codes, `RunnerExitCode`, stand here too: by them the operator knows a runner that could not reach the
 gateway, and the Job controller a failure that is recorded already.
 """
@@ -30,6 +41,24 @@ ASSIGNMENT_PATH = "/v1/assignment"
 PROGRESS_PATH = "/v1/progress"
 OUTCOME_PATH = "/v1/outcome"
 INPUT_PATH = "/v1/input"
+WORK_PATH = "/v1/work"
+
+TASK_HEADER = "Mcptasks-Task"
+TASK_UID_HEADER = "Mcptasks-Task-Uid"
+ATTEMPT_HEADER = "Mcptasks-Attempt"
+
+MODULE_PARAMETER = "module"
+"""Digest of the worker's module (`authoring.module_digest`)."""
+CONCURRENCY_PARAMETER = "concurrency"
+"""How many tasks the worker runs at the same time."""
+HOLDS_PARAMETER = "holds"
+"""The attempts that the worker has and whose outcomes are not delivered: `<uid>:<attempt>`, separated by commas."""
+
+ALIVE_SECONDS = 5.0
+SILENCE_SECONDS = 15.0
+
+MAX_LOG_TAIL_BYTES = 64 * 1024
+"""How much of the end of a task's output its worker hands in with the outcome."""
 
 MAX_QUESTION_MESSAGE = 1024
 """Characters. The runner cuts a longer one before it sends it."""
@@ -38,7 +67,7 @@ MAX_QUESTION_MESSAGE = 1024
 class RunnerExitCode(IntEnum):
     """How the runner's own process ends. Other codes are 128 + n for signal n, and whatever a component exits with.
 
-    65 and 75 are EX_DATAERR and EX_TEMPFAIL of `sysexits.h`.
+    65, 66 and 75 are EX_DATAERR, EX_NOINPUT and EX_TEMPFAIL of `sysexits.h`.
     """
 
     OUTCOME_RECORDED = 0
@@ -48,6 +77,9 @@ class RunnerExitCode(IntEnum):
 
     FAILURE_RECORDED = 65
     """The runner could not run the component and has recorded why: another attempt would change nothing."""
+
+    MODULE_NOT_LOADED = 66
+    """A worker could not load its module; the container's termination message says why."""
 
     GATEWAY_UNREACHABLE = 75
     """The outcome could not be delivered in the time that the Pod had."""
@@ -119,7 +151,8 @@ class ResultOutcome(Model):
     """The component answered. `text` is the result as JSON text, without the shape of any protocol version.
 
     `is_error` marks a tool's own error; `message` is its text, for the status. `detail` is what the tool raised, for
-    those who may read the object, not for callers.
+    those who may read the object, not for callers. `log_tail` is the end of what the task printed, from a worker: the
+    log of its Pod may be gone before the task is.
     """
 
     kind: Literal["result"] = "result"
@@ -127,16 +160,18 @@ class ResultOutcome(Model):
     is_error: bool = False
     message: str | None = None
     detail: str | None = None
+    log_tail: str | None = None
 
 
 class ErrorOutcome(Model):
-    """The call ended with a JSON-RPC error. `detail` is as in `ResultOutcome`."""
+    """The call ended with a JSON-RPC error. `detail` and `log_tail` are as in `ResultOutcome`."""
 
     kind: Literal["error"] = "error"
     code: int
     message: str
     data_text: str | None = None
     detail: str | None = None
+    log_tail: str | None = None
 
 
 class FailureOutcome(Model):
@@ -145,9 +180,88 @@ class FailureOutcome(Model):
     kind: Literal["failure"] = "failure"
     reason: Reason
     message: str
+    log_tail: str | None = None
+
+
+class ProcessOutcome(Model):
+    """The process that a worker ran the task in has ended and gave no answer, or was never made.
+
+    Args:
+        exit_code: what it exited with; None where a signal ended it, or where there was none.
+        signal: number of the signal that ended it.
+        oom_killed: the kernel ended it because the container had used up its memory.
+        deadline_exceeded: the worker ended it because it had run for `timeout_seconds`.
+        ordered: the gateway had ordered its end.
+        worker_stopped: the worker ended it because its own Pod was asked to end.
+        message: what else the worker knows.
+    """
+
+    kind: Literal["process"] = "process"
+    exit_code: int | None = None
+    signal: int | None = None
+    oom_killed: bool = False
+    deadline_exceeded: bool = False
+    ordered: bool = False
+    worker_stopped: bool = False
+    message: str | None = None
+    log_tail: str | None = None
 
 
 Outcome = Annotated[ResultOutcome | ErrorOutcome | FailureOutcome, Field(discriminator="kind")]
+WorkerOutcome = Annotated[ResultOutcome | ErrorOutcome | FailureOutcome | ProcessOutcome, Field(discriminator="kind")]
+
+
+class PrepareOrder(Model):
+    """Make a process for the task: the claim is being written."""
+
+    kind: Literal["prepare"] = "prepare"
+    task_id: str
+    uid: str
+
+
+class RunOrder(Model):
+    """The claim stands: run the task. Comes again where the worker may not have read it."""
+
+    kind: Literal["run"] = "run"
+    uid: str
+    assignment: Assignment
+
+
+class WithdrawOrder(Model):
+    """The claim did not come to be: throw the task's process away."""
+
+    kind: Literal["withdraw"] = "withdraw"
+    uid: str
+
+
+class EndOrder(Model):
+    """The attempt is cancelled, or over for another reason: SIGTERM, and SIGKILL after the grace period.
+
+    The worker delivers an outcome all the same, which says that its processes are gone.
+    """
+
+    kind: Literal["end"] = "end"
+    uid: str
+    attempt: int
+    message: str = ""
+
+
+class DrainOrder(Model):
+    """Take nothing new, and exit when nothing is held."""
+
+    kind: Literal["drain"] = "drain"
+
+
+class AliveOrder(Model):
+    """There is nothing to say."""
+
+    kind: Literal["alive"] = "alive"
+
+
+Order = Annotated[
+    PrepareOrder | RunOrder | WithdrawOrder | EndOrder | DrainOrder | AliveOrder, Field(discriminator="kind")
+]
+"""What the gateway tells a worker."""
 
 
 class RefusalCode(StrEnum):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mcptasks.dev.source_filter import SourceFilter
+from mcptasks.authoring.source_filter import SourceFilter
 
 
 def counts(path: Path, *directories: Path) -> bool:
