@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.contract.cleanup import Space
 from tests.contract.client import Api
+from tests.support.polling import eventually
 
 Json = dict[str, Any]
 
@@ -175,3 +177,38 @@ def test_what_is_right_is_accepted(api: Api, space: Space) -> None:
     spec = {"volumes": [VOLUME], "containers": [container], "activeDeadlineSeconds": 2**31 - 1}
     api.post(space.path("pods"), pod(spec), dryRun="All").ok(201)
     api.post(space.jobs(), job(spec), dryRun="All").ok(201)
+
+
+def test_a_pod_is_ready_once_its_probe_has_passed_and_ports_are_its_own(api: Api, space: Space, image: str) -> None:
+    serve = "sleep 2; touch readyz; exec python3 -m http.server 18080 --bind $POD_IP"
+    container = {
+        "name": "main",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["sh", "-c", f"cd $TMPDIR; {serve}"],
+        "env": [
+            {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+            {"name": "TMPDIR", "value": "/tmp"},
+        ],
+        "readinessProbe": {"httpGet": {"port": 18080, "path": "/readyz"}, "periodSeconds": 1},
+    }
+    spec = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "containers": [container]}
+    for name in ("a", "b"):
+        api.post(space.path("pods"), {"metadata": {"name": name}, "spec": spec}).ok(201)
+
+    def status(name: str) -> Json:
+        found: Json = api.get(space.path("pods", name)).ok().get("status") or {}
+        return found
+
+    def ready(name: str) -> str | None:
+        return next((c["status"] for c in status(name).get("conditions") or () if c["type"] == "Ready"), None)
+
+    def is_ready(name: str) -> Callable[[], bool]:
+        return lambda: ready(name) == "True"
+
+    eventually("it runs", lambda: status("a").get("phase") == "Running", 60)
+    assert ready("a") == "False"
+    for name in ("a", "b"):
+        eventually("it is ready", is_ready(name), 60)
+        assert status(name)["containerStatuses"][0]["ready"] is True
+    assert status("a")["podIP"] != status("b")["podIP"]

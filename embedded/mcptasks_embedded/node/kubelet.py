@@ -13,7 +13,9 @@ How it differs from a real node:
 * A main process without a handler for SIGTERM dies from it; as PID 1 of a container it would ignore it.
 * CPU limits have no effect, memory limits are enforced by checking the resident size of a container's processes every
   so often.
-* Probes, lifecycle hooks, sidecar init containers, security contexts and network policies have no effect.
+* Of probes only readiness by `httpGet` is made. Each Pod has a loopback address of its own (on Linux), so that several
+  may listen on the same port there.
+* Lifecycle hooks, sidecar init containers, security contexts and network policies have no effect.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from mcptasks_embedded.node.container_log import send_log
 from mcptasks_embedded.node.container_runtime import Runtime
 from mcptasks_embedded.node.node_object import node_object
 from mcptasks_embedded.node.node_services import NodeServices, OnOutput
+from mcptasks_embedded.node.pod_addresses import pod_addresses
 from mcptasks_embedded.node.pod_logs import container_name, no_log_error
 from mcptasks_embedded.node.pod_worker import PodStop, PodWorker, make_directory
 from mcptasks_embedded.node.processes import ProcessInfo
@@ -81,6 +84,7 @@ class Kubelet:
             capacity=_capacity(cpus),
             environment=config.environment,
             working_directory=config.working_directory,
+            addresses=pod_addresses(),
             on_output=config.on_output,
         )
         self._objects = objects

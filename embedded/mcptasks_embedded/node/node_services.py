@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ class NodeServices:
 
     `entrypoint`, `environment` and `working_directory` stand for the image's: a container's own take precedence.
     `on_output(pod, container, line)` sees every line that containers print. `capacity` is the node's, by resource.
-    `cluster_id` begins the markers by which containers' processes are found.
+    `cluster_id` begins the markers by which containers' processes are found. `addresses` are those of the Pods to come.
     """
 
     objects: Objects
@@ -32,4 +32,5 @@ class NodeServices:
     capacity: dict[str, str]
     environment: Mapping[str, str]
     working_directory: Path | None
+    addresses: Iterator[str]
     on_output: OnOutput | None = None

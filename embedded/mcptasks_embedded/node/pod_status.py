@@ -13,17 +13,27 @@ _OWN_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "Contain
 
 @dataclass(slots=True)
 class ContainerState:
-    """What the kubelet knows of one container. `state` is a `v1.ContainerState`."""
+    """What the kubelet knows of one container. `state` is a `v1.ContainerState`.
+
+    `probed` says that it has a readiness probe, `passed` that the probe has passed.
+    """
 
     name: str
     image: str
     state: Json = field(default_factory=lambda: {"waiting": {"reason": "ContainerCreating"}})
     last: Json = field(default_factory=dict)
     restarts: int = 0
+    probed: bool = False
+    passed: bool = False
 
     @property
     def running(self) -> bool:
         return "running" in self.state
+
+    @property
+    def ready(self) -> bool:
+        """Whether it runs, and has passed its readiness probe if it has one."""
+        return self.running and (self.passed or not self.probed)
 
     @property
     def terminated(self) -> Json | None:
@@ -41,7 +51,7 @@ class ContainerState:
             "name": self.name,
             "state": self.state,
             "lastState": self.last,
-            "ready": done if init else self.running,
+            "ready": done if init else self.ready,
             "started": self.running,
             "restartCount": self.restarts,
             "image": self.image,
@@ -54,7 +64,7 @@ class ContainerState:
 class PodStatusFacts:
     """What a status is derived from. With `over`, nothing will be started again.
 
-    `reason` and `message` are the Pod's own (DeadlineExceeded, Evicted).
+    `reason` and `message` are the Pod's own (DeadlineExceeded, Evicted). `address` is the Pod's.
     """
 
     init: Sequence[ContainerState]
@@ -64,6 +74,7 @@ class PodStatusFacts:
     over: bool = False
     reason: str = ""
     message: str = ""
+    address: str = "127.0.0.1"
 
 
 def pod_phase(facts: PodStatusFacts) -> str:
@@ -83,7 +94,7 @@ def _initialized(facts: PodStatusFacts) -> bool:
 
 def conditions(facts: PodStatusFacts, present: Sequence[Json]) -> list[Json]:
     """The kubelet's conditions beside those of others; a condition that stays keeps its time."""
-    ready = bool(facts.main) and all(state.running for state in facts.main)
+    ready = bool(facts.main) and all(state.ready for state in facts.main)
     phase = pod_phase(facts)
     why = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase, "ContainersNotReady")
     values = {
@@ -112,8 +123,8 @@ def pod_status(facts: PodStatusFacts, present: Json) -> Json:
     status["phase"] = pod_phase(facts)
     status["conditions"] = conditions(facts, present.get("conditions") or ())
     if facts.started:
-        address = {"ip": "127.0.0.1"}
-        status |= {"hostIP": "127.0.0.1", "hostIPs": [address], "podIP": "127.0.0.1", "podIPs": [address]}
+        status |= {"hostIP": "127.0.0.1", "hostIPs": [{"ip": "127.0.0.1"}]}
+        status |= {"podIP": facts.address, "podIPs": [{"ip": facts.address}]}
         status["startTime"] = facts.started
     status["containerStatuses"] = [state.as_json(init=False) for state in facts.main]
     if facts.init:

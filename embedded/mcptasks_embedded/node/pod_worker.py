@@ -18,6 +18,7 @@ from mcptasks_embedded.node.container_log import ContainerLog
 from mcptasks_embedded.node.container_runtime import ContainerOutcome, ContainerRun, RunSpec, StartSlot
 from mcptasks_embedded.node.node_services import NodeServices
 from mcptasks_embedded.node.pod_status import ContainerState, PodStatusFacts, pod_status
+from mcptasks_embedded.node.readiness_probe import http_probe, keep_probing
 from mcptasks_embedded.node.run_specs import RunSpecs
 from mcptasks_embedded.node.volumes import MountError, PodVolumes, VolumeSources
 from mcptasks_embedded.objects.options import DeleteOptions
@@ -64,6 +65,7 @@ class PodWorker:
         self._policy: str = pod["spec"].get("restartPolicy", "Always")
         self._init = [ContainerState(c["name"], c["image"]) for c in pod["spec"].get("initContainers") or ()]
         self._main = [ContainerState(c["name"], c["image"]) for c in pod["spec"]["containers"]]
+        self._address = next(services.addresses)
         self._started = ""
         self._over = False
         self._stop: PodStop | None = None
@@ -294,14 +296,28 @@ class PodWorker:
         self._services.events.normal(self.pod, "Created", f"Created container: {name}")
         self._services.events.normal(self.pod, "Started", f"Started container {name}")
         state.state = {"running": {"startedAt": times.stamp()}}
+        probing = self._probe(container, state)
         self._publish()
         try:
             code = await run.wait()
         finally:
             del self.runs[name]
+            if probing is not None:
+                probing.cancel()
         reason = "OOMKilled" if run.out_of_memory else "Error" if code else "Completed"
         message = self._specs.termination_message(container, code, run.log)
         return ContainerOutcome(code, reason, message, run.started, times.now().timestamp())
+
+    def _probe(self, container: Json, state: ContainerState) -> asyncio.Task[None] | None:
+        """Begin to make the container's readiness probe, if it has one."""
+        probe = http_probe(container, self._address)
+        state.probed, state.passed = probe is not None, False
+
+        def changed(passed: bool) -> None:
+            state.passed = passed
+            self._publish()
+
+        return None if probe is None else asyncio.create_task(keep_probing(probe, changed))
 
     def _start_error(self, spec: RunSpec, error: OSError) -> ContainerOutcome:
         message = start_error_message(spec.command.argv[0], error)
@@ -333,7 +349,9 @@ class PodWorker:
         stop = self._stop or PodStop(0)
         over = self._over or self._all_ended()
         reason, message = (stop.reason, stop.message) if over else ("", "")
-        facts = PodStatusFacts(self._init, self._main, self._policy, self._started, over, reason, message)
+        facts = PodStatusFacts(
+            self._init, self._main, self._policy, self._started, over, reason, message, self._address
+        )
         self._services.objects.set_status(self._pods, entry, pod_status(facts, entry.obj.get("status") or {}))
 
     def finalize(self) -> None:

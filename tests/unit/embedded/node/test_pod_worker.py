@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -10,6 +11,7 @@ import pytest
 
 from mcptasks_embedded.node.container_runtime import ContainerRun
 from mcptasks_embedded.node.node_services import NodeServices
+from mcptasks_embedded.node.pod_addresses import pod_addresses
 from mcptasks_embedded.node.pod_worker import PodStop, PodWorker
 
 POD: dict[str, Any] = {
@@ -58,6 +60,7 @@ class KubeletDouble:
     events: Events
     objects: Objects = field(default_factory=Objects)
     tokens: None = None
+    addresses: Iterator[str] = field(default_factory=pod_addresses)
 
 
 def running(directory: Path, *, broken: bool = False) -> tuple[PodWorker, list[str]]:
