@@ -18,8 +18,8 @@ from mcptasks.kube.watch_cache import Key
 from mcptasks.model.base import LABEL_TASK_UID, JsonObject
 from mcptasks.model.excerpts import lines_of, without_middle
 from mcptasks_operator.deciding.diagnosis import MAX_LOG_LINE
-from mcptasks_operator.deciding.evidence import Evidence, JobRefusal, Need, RefusalKind, TemplateState
-from mcptasks_operator.deciding.facts import PodFacts, TerminatedState, latest_first, warning_events
+from mcptasks_operator.deciding.gathered_evidence import Evidence, JobRefusal, Need, RefusalKind, TemplateState
+from mcptasks_operator.deciding.object_facts import PodFacts, TerminatedState, latest_first, warning_events
 from mcptasks_operator.watching.cache import Cache, TaskSnapshot
 from mcptasks_operator.watching.watched_kinds import WatchedKind
 

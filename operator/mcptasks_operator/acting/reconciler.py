@@ -45,7 +45,7 @@ from mcptasks_operator.deciding.decisions import (
     StatusWrite,
     Step,
 )
-from mcptasks_operator.deciding.evidence import Evidence, JobRefusal, RefusalKind, TemplateState
+from mcptasks_operator.deciding.gathered_evidence import Evidence, JobRefusal, RefusalKind, TemplateState
 from mcptasks_operator.deciding.manifests import InvalidTemplateError, template_hash
 from mcptasks_operator.deciding.policy import Policy, is_default_template, policy_of
 from mcptasks_operator.deciding.statuses import patch_for

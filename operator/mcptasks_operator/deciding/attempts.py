@@ -9,16 +9,16 @@ from mcptasks.gateway.contract import RunnerExitCode
 from mcptasks.model.lifecycle import SCHEDULED
 from mcptasks.model.retry_rules import AttemptEnd, NextAttempt, next_attempt
 from mcptasks.model.task import Phase, Reason
-from mcptasks_operator.deciding.decision_facts import DecisionFacts
+from mcptasks_operator.deciding.decision_basis import DecisionBasis
 from mcptasks_operator.deciding.decisions import Decision, Gather, ShowCause
 from mcptasks_operator.deciding.diagnosis import Diagnosis
-from mcptasks_operator.deciding.evidence import Need
-from mcptasks_operator.deciding.facts import JobFacts, PodFacts, TerminatedState
 from mcptasks_operator.deciding.failures import diagnose_failure, preempted
+from mcptasks_operator.deciding.gathered_evidence import Need
+from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts, TerminatedState
+from mcptasks_operator.deciding.pending_causes import RECHECK_SECONDS
 from mcptasks_operator.deciding.start_deadline import without_pod
 from mcptasks_operator.deciding.start_failures import permanent_start_failure
 from mcptasks_operator.deciding.task_ends import end_task, has_log
-from mcptasks_operator.deciding.waits import RECHECK_SECONDS
 
 MAX_BACKOFF_SECONDS = 360.0
 """The Job controller waits 10 s before the second attempt, then twice as long each time, at most this."""
@@ -27,7 +27,7 @@ GONE_SECONDS = 30.0
 """How long after its grace period a Pod that has ended may stay; a finalizer can keep it for ever."""
 
 
-def refused_attempt(facts: DecisionFacts, job: JobFacts) -> Decision | None:
+def refused_attempt(facts: DecisionBasis, job: JobFacts) -> Decision | None:
     """End the task where its last attempt has ended, and the Job makes another Pod against the task's own rules.
 
     None where the rules allow another attempt, or where the Job ends by itself.
@@ -48,14 +48,14 @@ def refused_attempt(facts: DecisionFacts, job: JobFacts) -> Decision | None:
     return end_task(replace(facts, pods=()), Phase.FAILED, _diagnosis(facts, job, holder))
 
 
-def _is_about_to_go(facts: DecisionFacts, pod: PodFacts) -> bool:
+def _is_about_to_go(facts: DecisionBasis, pod: PodFacts) -> bool:
     """Whether the Pod is being deleted, and nothing keeps it longer than is usual."""
     if pod.deletion_due is None or pod.gone_at is not None:
         return False
     return facts.now < pod.deletion_due + timedelta(seconds=GONE_SECONDS)
 
 
-def _is_allowed(facts: DecisionFacts, job: JobFacts, holder: PodFacts | None) -> bool:
+def _is_allowed(facts: DecisionBasis, job: JobFacts, holder: PodFacts | None) -> bool:
     following = next_attempt(facts.task, _attempt_end(holder), retries_disruptions=job.retries_disruptions)
     return following is not NextAttempt.REFUSED
 
@@ -70,7 +70,7 @@ def _attempt_end(pod: PodFacts | None) -> AttemptEnd:
     return AttemptEnd.CRASHED if by_itself and not pod.deleting else AttemptEnd.REMOVED
 
 
-def _ends_job(facts: DecisionFacts, job: JobFacts, pod: PodFacts) -> bool:
+def _ends_job(facts: DecisionBasis, job: JobFacts, pod: PodFacts) -> bool:
     """Whether the Job controller ends the Job because of this Pod, the last one, and has not done so yet."""
     if pod.gone_at is not None or pod.deleting or facts.live_pods:
         return False
@@ -81,7 +81,7 @@ def _ends_job(facts: DecisionFacts, job: JobFacts, pod: PodFacts) -> bool:
     return _has_recorded_failure(pod) or _failures(facts) > job.backoff_limit
 
 
-def _diagnosis(facts: DecisionFacts, job: JobFacts, pod: PodFacts | None) -> Diagnosis:
+def _diagnosis(facts: DecisionBasis, job: JobFacts, pod: PodFacts | None) -> Diagnosis:
     """Why the attempt ended."""
     if pod is None:
         return preempted(job, facts.task.status.pod_name)
@@ -91,7 +91,7 @@ def _diagnosis(facts: DecisionFacts, job: JobFacts, pod: PodFacts | None) -> Dia
     return preempted(job, pod.name, state.exit_code if isinstance(state, TerminatedState) else None)
 
 
-def between_attempts(facts: DecisionFacts, job: JobFacts, pod: PodFacts) -> Decision:
+def between_attempts(facts: DecisionBasis, job: JobFacts, pod: PodFacts) -> Decision:
     """The last Pod has ended and the Job has not: show that another attempt follows, or wait for the Job's end."""
     if (cause := permanent_start_failure(pod)) is not None:
         return end_task(facts, Phase.FAILED, cause)
@@ -108,7 +108,7 @@ def between_attempts(facts: DecisionFacts, job: JobFacts, pod: PodFacts) -> Deci
     return Decision(ShowCause(Reason.RETRYING, Reason.RETRYING.value, text, attempts=facts.attempts))
 
 
-def _has_next_attempt(facts: DecisionFacts, job: JobFacts, pod: PodFacts) -> bool:
+def _has_next_attempt(facts: DecisionBasis, job: JobFacts, pod: PodFacts) -> bool:
     """Whether the Job controller makes another Pod after this one."""
     if job.reason or pod.phase == "Succeeded":
         return False
@@ -126,12 +126,12 @@ def _has_recorded_failure(pod: PodFacts) -> bool:
     return isinstance(state, TerminatedState) and state.exit_code == RunnerExitCode.FAILURE_RECORDED
 
 
-def _failures(facts: DecisionFacts) -> int:
+def _failures(facts: DecisionBasis) -> int:
     """How many Pods count towards the Job's `backoffLimit`."""
     return sum(1 for pod in facts.pods if pod.ended and pod.disruption is None)
 
 
-def _retry_is_shown(facts: DecisionFacts) -> bool:
+def _retry_is_shown(facts: DecisionBasis) -> bool:
     """Whether the status shows the end of the last attempt, or what has kept the next one from starting since."""
     status = facts.task.status
     shown = status.condition(SCHEDULED)

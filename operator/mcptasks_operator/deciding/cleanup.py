@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from mcptasks.model.lifecycle import PODS_TERMINATED, created_at, expiry
 from mcptasks.model.task import Phase, Reason
-from mcptasks_operator.deciding.decision_facts import DecisionFacts
+from mcptasks_operator.deciding.decision_basis import DecisionBasis
 from mcptasks_operator.deciding.decisions import (
     Decision,
     DeleteJob,
@@ -18,10 +18,10 @@ from mcptasks_operator.deciding.decisions import (
     OrphanedPod,
     SetJobTtl,
 )
-from mcptasks_operator.deciding.evidence import Need
-from mcptasks_operator.deciding.facts import JobFacts, RunningState
+from mcptasks_operator.deciding.gathered_evidence import Need
+from mcptasks_operator.deciding.object_facts import JobFacts, RunningState
+from mcptasks_operator.deciding.pending_causes import RECHECK_SECONDS
 from mcptasks_operator.deciding.task_ends import NO_PROCESS
-from mcptasks_operator.deciding.waits import RECHECK_SECONDS
 
 LINGER_SECONDS = 120.0
 """How long a process may take to exit after its outcome was recorded, before its Job is deleted."""
@@ -39,7 +39,7 @@ _STOPPED_AT_ONCE = (Reason.DEADLINE_EXCEEDED, Reason.INPUT_TIMEOUT, Reason.PREEM
 """Reasons for which the Job is deleted at once: a process still runs, or another Pod may come."""
 
 
-def after_end(facts: DecisionFacts) -> Decision:
+def after_end(facts: DecisionBasis) -> Decision:
     """The next step for a task whose phase is terminal."""
     job = facts.job if facts.job is not None and facts.job.belongs_to(facts.task.uid) else None
     there = job if job is not None and job.gone_at is None else None
@@ -58,12 +58,12 @@ def after_end(facts: DecisionFacts) -> Decision:
     return decision
 
 
-def _expires_at(facts: DecisionFacts) -> datetime:
+def _expires_at(facts: DecisionBasis) -> datetime:
     retention = facts.policy.retention(facts.task.phase)
     return facts.task.status.expires_at or expiry(facts.task, _finished_at(facts), retention)
 
 
-def _deletion_due(facts: DecisionFacts, job: JobFacts | None) -> datetime:
+def _deletion_due(facts: DecisionBasis, job: JobFacts | None) -> datetime:
     """When the task is deleted: with its Job, whose TTL runs out at the expiry; soon after the expiry without one."""
     expires = _expires_at(facts)
     if job is None:
@@ -71,11 +71,11 @@ def _deletion_due(facts: DecisionFacts, job: JobFacts | None) -> datetime:
     return expires if job.gone_at is not None else expires + timedelta(seconds=JOB_EXPIRY_SLACK_SECONDS)
 
 
-def _finished_at(facts: DecisionFacts) -> datetime:
+def _finished_at(facts: DecisionBasis) -> datetime:
     return facts.task.status.finished_at or created_at(facts.task)
 
 
-def _stop_job(facts: DecisionFacts, job: JobFacts) -> Decision:
+def _stop_job(facts: DecisionBasis, job: JobFacts) -> Decision:
     """The task has ended and its Job has not: delete the Job, now if a process must end or not start, else later."""
     runs = facts.task.status.started_at is not None or any(
         isinstance(p.runner.state, RunningState) for p in facts.live_pods
@@ -92,13 +92,13 @@ def _stop_job(facts: DecisionFacts, job: JobFacts) -> Decision:
     return Decision(requeue_after=facts.seconds_until(linger))
 
 
-def _makes_more_pods(facts: DecisionFacts, job: JobFacts) -> bool:
+def _makes_more_pods(facts: DecisionBasis, job: JobFacts) -> bool:
     """Whether the last process has failed and the Job's `backoffLimit` was raised: another Pod would follow."""
     last = facts.last_pod
     return job.backoff_limit > facts.task.spec.retries and last is not None and last.ended and last.phase == "Failed"
 
 
-def _keep_job(facts: DecisionFacts, job: JobFacts) -> Decision:
+def _keep_job(facts: DecisionBasis, job: JobFacts) -> Decision:
     """The Job has finished: keep it, and its Pod's log, for as long as the task; after a cancel delete it."""
     if not _termination_is_recorded(facts):
         return _record_termination(facts, "JobFinished")
@@ -110,7 +110,7 @@ def _keep_job(facts: DecisionFacts, job: JobFacts) -> Decision:
     return Decision(SetJobTtl(max(0, -int(-left // 1))))
 
 
-def _without_process(facts: DecisionFacts, job: JobFacts | None) -> Decision:
+def _without_process(facts: DecisionBasis, job: JobFacts | None) -> Decision:
     """The Job is gone or is being deleted; its Pods may still have to go."""
     if facts.live_pods:
         return _wait_for_pods(facts, job)
@@ -121,7 +121,7 @@ def _without_process(facts: DecisionFacts, job: JobFacts | None) -> Decision:
     return _record_termination(facts, "PodsGone")
 
 
-def _wait_for_pods(facts: DecisionFacts, job: JobFacts | None) -> Decision:
+def _wait_for_pods(facts: DecisionBasis, job: JobFacts | None) -> Decision:
     gone_at = job.gone_at if job is not None else None
     if job is not None and gone_at is None:
         return Decision(requeue_after=RECHECK_SECONDS)
@@ -132,19 +132,19 @@ def _wait_for_pods(facts: DecisionFacts, job: JobFacts | None) -> Decision:
     return Decision(requeue_after=facts.seconds_until(deletion_due) if orphans else RECHECK_SECONDS)
 
 
-def _termination_is_recorded(facts: DecisionFacts) -> bool:
+def _termination_is_recorded(facts: DecisionBasis) -> bool:
     condition = facts.task.status.condition(PODS_TERMINATED)
     return condition is not None and condition.status == "True"
 
 
-def _record_termination(facts: DecisionFacts, reason: str) -> Decision:
+def _record_termination(facts: DecisionBasis, reason: str) -> Decision:
     took = max(facts.seconds_since(_finished_at(facts)), 0.0)
     after = "cancel" if facts.task.phase is Phase.CANCELLED else "end"
     text = f"terminated {took:.1f} s after the {after}" if facts.pods or facts.job else NO_PROCESS
     return Decision(MarkTerminated(reason, text), notice=_end_notice(facts, text))
 
 
-def _end_notice(facts: DecisionFacts, terminated: str) -> Notice:
+def _end_notice(facts: DecisionBasis, terminated: str) -> Notice:
     status, phase = facts.task.status, facts.task.phase
     if phase is Phase.FAILED:
         return Notice("Warning", status.reason or "Failed", status.message or "the task failed")

@@ -19,17 +19,17 @@ from datetime import datetime
 from mcptasks.model.task import McpTask, Phase, Reason
 from mcptasks_operator.deciding.attempts import between_attempts, refused_attempt
 from mcptasks_operator.deciding.cleanup import after_end
-from mcptasks_operator.deciding.decision_facts import DecisionFacts
+from mcptasks_operator.deciding.decision_basis import DecisionBasis
 from mcptasks_operator.deciding.decisions import Decision
 from mcptasks_operator.deciding.diagnosis import Diagnosis
-from mcptasks_operator.deciding.evidence import Evidence
-from mcptasks_operator.deciding.facts import JobFacts, PodFacts
+from mcptasks_operator.deciding.gathered_evidence import Evidence
 from mcptasks_operator.deciding.job_creation import foreign_job, without_job
+from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts
+from mcptasks_operator.deciding.pending_causes import suspended_job
 from mcptasks_operator.deciding.policy import Policy
 from mcptasks_operator.deciding.run_deadline import running_pod
 from mcptasks_operator.deciding.start_deadline import starting_pod, without_pod
 from mcptasks_operator.deciding.task_ends import deleted_job, end_task, finished_job
-from mcptasks_operator.deciding.waits import suspended_job
 
 
 def decide(
@@ -46,13 +46,13 @@ def decide(
     those with the task's uid, gone ones included.
     """
     ordered = tuple(sorted(pods, key=lambda pod: (pod.created_at, pod.name)))
-    facts = DecisionFacts(task, job, ordered, now, policy, evidence or Evidence())
+    facts = DecisionBasis(task, job, ordered, now, policy, evidence or Evidence())
     if task.metadata.deletion_timestamp is not None:
         return Decision()
     return after_end(facts) if task.terminal else _before_end(facts)
 
 
-def _before_end(facts: DecisionFacts) -> Decision:
+def _before_end(facts: DecisionBasis) -> Decision:
     job = facts.job
     if facts.task.spec.cancel:
         return end_task(facts, Phase.CANCELLED, Diagnosis(Reason.CANCELLED_BY_SPEC, "cancelled by spec.cancel"))
@@ -71,7 +71,7 @@ def _before_end(facts: DecisionFacts) -> Decision:
     return suspended_job(facts, job) if job.suspended and not runs else _active_job(facts, job)
 
 
-def _active_job(facts: DecisionFacts, job: JobFacts) -> Decision:
+def _active_job(facts: DecisionBasis, job: JobFacts) -> Decision:
     pod = facts.last_pod
     if pod is None:
         return without_pod(facts, job.start)

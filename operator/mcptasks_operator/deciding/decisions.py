@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from mcptasks.model.lifecycle import Ending
 from mcptasks.model.task import Reason
-from mcptasks_operator.deciding.evidence import Need
+from mcptasks_operator.deciding.gathered_evidence import Need
 
 
 @dataclass(frozen=True, slots=True)

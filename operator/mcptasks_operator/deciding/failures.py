@@ -13,7 +13,7 @@ from mcptasks.gateway.contract import RunnerExitCode
 from mcptasks.model.retry_rules import PREEMPTED_HINT
 from mcptasks.model.task import Reason
 from mcptasks_operator.deciding.diagnosis import Diagnosis
-from mcptasks_operator.deciding.facts import ContainerFacts, JobFacts, JobOutcome, PodFacts, TerminatedState
+from mcptasks_operator.deciding.object_facts import ContainerFacts, JobFacts, JobOutcome, PodFacts, TerminatedState
 from mcptasks_operator.deciding.policy import Limit, Policy
 from mcptasks_operator.deciding.start_failures import CANNOT_RUN, container_cannot_run
 

@@ -6,17 +6,17 @@ from datetime import timedelta
 
 from mcptasks.model.lifecycle import created_at
 from mcptasks.model.task import Phase, Reason
-from mcptasks_operator.deciding.decision_facts import DecisionFacts
+from mcptasks_operator.deciding.decision_basis import DecisionBasis
 from mcptasks_operator.deciding.decisions import CreateJob, Decision, Gather, Notice
 from mcptasks_operator.deciding.diagnosis import Diagnosis
-from mcptasks_operator.deciding.evidence import JobRefusal, Need, RefusalKind, TemplateState
-from mcptasks_operator.deciding.facts import JobFacts
+from mcptasks_operator.deciding.gathered_evidence import JobRefusal, Need, RefusalKind, TemplateState
+from mcptasks_operator.deciding.object_facts import JobFacts
+from mcptasks_operator.deciding.pending_causes import RECHECK_SECONDS, show_cause, show_cause_if_late
 from mcptasks_operator.deciding.start_failures import pod_refused, start_deadline_exceeded
 from mcptasks_operator.deciding.task_ends import NO_PROCESS, end_task, job_gone
-from mcptasks_operator.deciding.waits import RECHECK_SECONDS, show_cause, show_cause_if_late
 
 
-def without_job(facts: DecisionFacts) -> Decision:
+def without_job(facts: DecisionBasis) -> Decision:
     """Create the Job, unless the task has had one, or its template or the API server forbids it."""
     if facts.task.status.job_name is not None:
         return job_gone(facts)
@@ -30,7 +30,7 @@ def without_job(facts: DecisionFacts) -> Decision:
     return Decision(CreateJob(), notice=created)
 
 
-def _template_not_found(facts: DecisionFacts) -> Diagnosis:
+def _template_not_found(facts: DecisionBasis) -> Diagnosis:
     name, namespace = facts.task.spec.template_ref.name, facts.task.namespace
     there = ", ".join(facts.evidence.templates) or "none"
     return Diagnosis(
@@ -40,7 +40,7 @@ def _template_not_found(facts: DecisionFacts) -> Diagnosis:
     )
 
 
-def _job_refused(facts: DecisionFacts, refusal: JobRefusal) -> Decision:
+def _job_refused(facts: DecisionBasis, refusal: JobRefusal) -> Decision:
     if refusal.kind is RefusalKind.INVALID:
         cause = Diagnosis(
             Reason.INVALID_TEMPLATE,
@@ -60,7 +60,7 @@ def _job_refused(facts: DecisionFacts, refusal: JobRefusal) -> Decision:
     return show_cause(facts, cause, pause)
 
 
-def foreign_job(facts: DecisionFacts, job: JobFacts) -> Decision:
+def foreign_job(facts: DecisionBasis, job: JobFacts) -> Decision:
     """A Job that belongs to somebody else has the task's name. One of an earlier task of that name will go."""
     owner = job.owner
     if owner is not None and owner.kind == "McpTask" and owner.name == facts.task.name:

@@ -32,7 +32,7 @@ from mcptasks.model.names import label_value
 from mcptasks.model.task import McpTask
 from mcptasks.model.task_template import DisruptionPolicy, McpTaskTemplateSpec, UserId
 from mcptasks.settings import TOKEN_FILE, Settings
-from mcptasks_operator.deciding.facts import RUNNER
+from mcptasks_operator.deciding.object_facts import RUNNER
 from mcptasks_operator.deciding.policy import pod_deadline_seconds
 
 ANNOTATION_COMPONENT = f"{GROUP}/component-name"

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 from mcptasks.model.questions import answers_due, timed_out, waited
 from mcptasks.model.task import Phase
-from mcptasks_operator.deciding.decision_facts import DecisionFacts
+from mcptasks_operator.deciding.decision_basis import DecisionBasis
 from mcptasks_operator.deciding.decisions import Decision
 from mcptasks_operator.deciding.diagnosis import Diagnosis
-from mcptasks_operator.deciding.facts import JobFacts, PodFacts
 from mcptasks_operator.deciding.failures import deadline_exceeded, node_lost
+from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts
 from mcptasks_operator.deciding.task_ends import end_task
 
 OVERDUE_SECONDS = 30.0
@@ -23,7 +23,7 @@ ANSWER_SLACK_SECONDS = 30.0
 """How long the gateway has to end a task that nobody has answered in time, before the operator does."""
 
 
-def running_pod(facts: DecisionFacts, job: JobFacts, pod: PodFacts) -> Decision:
+def running_pod(facts: DecisionBasis, job: JobFacts, pod: PodFacts) -> Decision:
     """The Pod's process runs. The kubelet enforces the run deadline, and the operator checks that it does."""
     if pod.deletion_due is not None and not job.retries_disruptions:
         overdue = pod.deletion_due + timedelta(seconds=OVERDUE_SECONDS)
@@ -35,7 +35,7 @@ def running_pod(facts: DecisionFacts, job: JobFacts, pod: PodFacts) -> Decision:
     return _kubelet_deadline(facts, pod)
 
 
-def _pod_with_questions(facts: DecisionFacts, pod: PodFacts) -> Decision:
+def _pod_with_questions(facts: DecisionBasis, pod: PodFacts) -> Decision:
     """The deadline of a Pod that may ask questions includes the time it waits for answers: run time is limited here.
 
     The gateway ends a task that nobody answers; the operator does so only if no gateway has.
@@ -61,7 +61,7 @@ def _sooner(decision: Decision, wait: float) -> Decision:
     return Decision(requeue_after=min(wait, decision.requeue_after or wait))
 
 
-def _kubelet_deadline(facts: DecisionFacts, pod: PodFacts) -> Decision:
+def _kubelet_deadline(facts: DecisionBasis, pod: PodFacts) -> Decision:
     """The kubelet ends the Pod at its `activeDeadlineSeconds`; one that does not is lost."""
     limit = pod.timeout_seconds
     if limit is None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from mcptasks.model.task import Phase
-from mcptasks_operator.deciding.decision_facts import DecisionFacts
+from mcptasks_operator.deciding.decision_basis import DecisionBasis
 from mcptasks_operator.deciding.decisions import Decision, Gather
 from mcptasks_operator.deciding.diagnosis import Diagnosis
-from mcptasks_operator.deciding.evidence import Need
-from mcptasks_operator.deciding.facts import JobFacts, PodFacts
+from mcptasks_operator.deciding.gathered_evidence import Need
+from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts
+from mcptasks_operator.deciding.pending_causes import NOTABLE_SECONDS, RECHECK_SECONDS, show_cause
 from mcptasks_operator.deciding.start_failures import (
     diagnose_events,
     diagnose_waiting,
@@ -19,10 +20,9 @@ from mcptasks_operator.deciding.start_failures import (
     start_deadline_exceeded,
 )
 from mcptasks_operator.deciding.task_ends import end_task
-from mcptasks_operator.deciding.waits import NOTABLE_SECONDS, RECHECK_SECONDS, show_cause
 
 
-def without_pod(facts: DecisionFacts, expected_at: datetime) -> Decision:
+def without_pod(facts: DecisionBasis, expected_at: datetime) -> Decision:
     """The Job controller has not made the Pod that it should have made by `expected_at`."""
     watching_since = facts.evidence.watching_since
     if facts.task.status.job_name is not None and watching_since is not None:
@@ -31,14 +31,14 @@ def without_pod(facts: DecisionFacts, expected_at: datetime) -> Decision:
     return _not_started(facts, None, expected_at)
 
 
-def starting_pod(facts: DecisionFacts, job: JobFacts, pod: PodFacts) -> Decision:
+def starting_pod(facts: DecisionBasis, job: JobFacts, pod: PodFacts) -> Decision:
     """The Pod is there and its process has not started."""
     if (cause := permanent_start_failure(pod)) is not None:
         return end_task(facts, Phase.FAILED, cause)
     return _not_started(facts, pod, pod.created_at if len(facts.pods) > 1 else job.start)
 
 
-def _not_started(facts: DecisionFacts, pod: PodFacts | None, waiting_since: datetime) -> Decision:
+def _not_started(facts: DecisionBasis, pod: PodFacts | None, waiting_since: datetime) -> Decision:
     """Wait for the Pod, show what keeps it, and end the task at the start deadline.
 
     The deadline starts again at the moment at which the Pod gets a node, or an autoscaler adds one for it.
@@ -63,7 +63,7 @@ def _not_started(facts: DecisionFacts, pod: PodFacts | None, waiting_since: date
     return _wait_for(facts, cause, _deadline(facts, counts_from))
 
 
-def _without_node(facts: DecisionFacts, pod: PodFacts, counts_from: datetime) -> Decision:
+def _without_node(facts: DecisionBasis, pod: PodFacts, counts_from: datetime) -> Decision:
     if facts.evidence.scale_ups is None:
         return Decision(Gather(Need.SCALE_UPS))
     scale_up = next(iter(facts.evidence.scale_ups), None)
@@ -72,11 +72,11 @@ def _without_node(facts: DecisionFacts, pod: PodFacts, counts_from: datetime) ->
     return _wait_for(facts, diagnose_waiting(pod), _deadline(facts, counts_from))
 
 
-def _deadline(facts: DecisionFacts, counts_from: datetime) -> datetime:
+def _deadline(facts: DecisionBasis, counts_from: datetime) -> datetime:
     return counts_from + timedelta(seconds=facts.policy.start.seconds)
 
 
-def _wait_for(facts: DecisionFacts, cause: Diagnosis | None, deadline: datetime, word: str | None = None) -> Decision:
+def _wait_for(facts: DecisionBasis, cause: Diagnosis | None, deadline: datetime, word: str | None = None) -> Decision:
     """Show the cause until the deadline. `word` replaces its reason's name."""
     if facts.now >= deadline:
         return end_task(facts, Phase.FAILED, start_deadline_exceeded(facts.policy.start, cause))

@@ -12,7 +12,13 @@ from datetime import datetime
 
 from mcptasks.model.task import Reason
 from mcptasks_operator.deciding.diagnosis import Diagnosis
-from mcptasks_operator.deciding.facts import ContainerFacts, PodFacts, TerminatedState, WaitingState, WarningEvent
+from mcptasks_operator.deciding.object_facts import (
+    ContainerFacts,
+    PodFacts,
+    TerminatedState,
+    WaitingState,
+    WarningEvent,
+)
 from mcptasks_operator.deciding.policy import Limit
 from mcptasks_operator.deciding.quota_refusals import quota_refusal
 

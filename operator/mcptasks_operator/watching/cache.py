@@ -17,7 +17,7 @@ from mcptasks.kube.watch_cache import Key, key_of, version_of
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.task_template import McpTaskTemplateSpec
-from mcptasks_operator.deciding.facts import JobFacts, PodFacts, job_facts, pod_facts, task_key
+from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts, job_facts, pod_facts, task_key
 from mcptasks_operator.watching.object_store import CachedObject, Store
 from mcptasks_operator.watching.watched_kinds import WatchedKind
 

@@ -10,7 +10,7 @@ from typing import Any
 from mcptasks.model.base import API_VERSION, JsonObject
 from mcptasks.model.lifecycle import Retention, timestamp
 from mcptasks.model.task import McpTask
-from mcptasks_operator.deciding.facts import (
+from mcptasks_operator.deciding.object_facts import (
     ContainerFacts,
     ContainerState,
     JobFacts,

@@ -13,9 +13,9 @@ from mcptasks.kube.errors import ForbiddenError
 from mcptasks.kube.kinds import EVENTS, Resource
 from mcptasks.model.base import JsonObject
 from mcptasks_operator.acting.gatherer import WARNINGS_SECONDS, Gatherer, NamespaceEvents, scale_ups
-from mcptasks_operator.deciding.evidence import Evidence, Need, TemplateState
-from mcptasks_operator.deciding.facts import NEVER, PodFacts
-from mcptasks_operator.deciding.waits import NOTABLE_SECONDS
+from mcptasks_operator.deciding.gathered_evidence import Evidence, Need, TemplateState
+from mcptasks_operator.deciding.object_facts import NEVER, PodFacts
+from mcptasks_operator.deciding.pending_causes import NOTABLE_SECONDS
 from mcptasks_operator.watching.cache import Cache, TaskSnapshot
 from tests.support.clocks import SettableClock
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from mcptasks.model.task import Reason
-from mcptasks_operator.deciding.facts import ContainerFacts, Disruption, PodFacts, TerminatedState, WaitingState
 from mcptasks_operator.deciding.failures import diagnose_failure
+from mcptasks_operator.deciding.object_facts import ContainerFacts, Disruption, PodFacts, TerminatedState, WaitingState
 from tests.unit.operator.builders import POLICY, at, exited, make_job, make_pod
 
 FAILED = make_job(done="Failed", finished=12, reason="BackoffLimitExceeded")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mcptasks.model.task import Reason
-from mcptasks_operator.deciding.facts import ContainerFacts, RunningState, WaitingState, WarningEvent
+from mcptasks_operator.deciding.object_facts import ContainerFacts, RunningState, WaitingState, WarningEvent
 from mcptasks_operator.deciding.start_failures import (
     diagnose_events,
     diagnose_waiting,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcptasks_operator.deciding.decide import decide
 from mcptasks_operator.deciding.decisions import EndTask
-from mcptasks_operator.deciding.evidence import Evidence, TemplateState
+from mcptasks_operator.deciding.gathered_evidence import Evidence, TemplateState
 from tests.unit.operator.builders import POLICY, at, make_job, make_task
 from tests.unit.operator.deciding.cases.case import CANCELLING, CLAIMED_TASK, FAILED_JOB, KNOWN, failed, running
 

@@ -7,8 +7,8 @@ from typing import Any
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask, Reason
 from mcptasks_operator.deciding.decisions import EndTask, Gather, ShowCause
-from mcptasks_operator.deciding.evidence import Evidence, Need
-from mcptasks_operator.deciding.facts import Disruption, PodFacts, RunningState, WarningEvent
+from mcptasks_operator.deciding.gathered_evidence import Evidence, Need
+from mcptasks_operator.deciding.object_facts import Disruption, PodFacts, RunningState, WarningEvent
 from tests.unit.operator.builders import TASK, at, condition, exited, make_job, make_pod, make_task
 from tests.unit.operator.deciding.cases.case import (
     CLAIMED,

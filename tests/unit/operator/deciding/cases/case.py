@@ -8,8 +8,8 @@ from typing import Any
 
 from mcptasks.model.task import McpTask, Phase, Reason
 from mcptasks_operator.deciding.decisions import Step
-from mcptasks_operator.deciding.evidence import Evidence, Need
-from mcptasks_operator.deciding.facts import JobFacts, Owner, PodFacts, RunningState, WaitingState
+from mcptasks_operator.deciding.gathered_evidence import Evidence, Need
+from mcptasks_operator.deciding.object_facts import JobFacts, Owner, PodFacts, RunningState, WaitingState
 from tests.unit.operator.builders import (
     TASK,
     TERMINATED,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcptasks_operator.deciding.decisions import DeleteJob, DeletePods, DeleteTask, Gather, MarkTerminated, SetJobTtl
-from mcptasks_operator.deciding.evidence import Need
+from mcptasks_operator.deciding.gathered_evidence import Need
 from tests.unit.operator.builders import at, ended_status, make_job, make_task
 from tests.unit.operator.deciding.cases.case import (
     COMPLETE_JOB,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcptasks.model.task import Reason
 from mcptasks_operator.deciding.decisions import CreateJob, EndTask, Gather, MarkTerminated, ShowCause
-from mcptasks_operator.deciding.evidence import Evidence, JobRefusal, Need, RefusalKind, TemplateState
+from mcptasks_operator.deciding.gathered_evidence import Evidence, JobRefusal, Need, RefusalKind, TemplateState
 from tests.unit.operator.builders import condition, make_job, make_task
 from tests.unit.operator.deciding.cases.case import CLAIMED, ENDED, FOREIGN_JOB, FRESH, OLD_JOB, Case, running
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mcptasks.model.task import Reason
 from mcptasks_operator.deciding.decisions import EndTask, Gather, ShowCause
-from mcptasks_operator.deciding.evidence import Evidence, Need
-from mcptasks_operator.deciding.facts import WarningEvent
+from mcptasks_operator.deciding.gathered_evidence import Evidence, Need
+from mcptasks_operator.deciding.object_facts import WarningEvent
 from tests.unit.operator.builders import at, condition, make_job, make_pod, make_task
 from tests.unit.operator.deciding.cases.case import CLAIMED_TASK, NO_EVENTS, Case, failed, waits
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from mcptasks.model.task import Phase, Reason
 from mcptasks_operator.deciding.decisions import CreateJob, EndTask, Gather, MarkTerminated, SetJobTtl
-from mcptasks_operator.deciding.evidence import Need
+from mcptasks_operator.deciding.gathered_evidence import Need
 from tests.unit.operator.builders import TERMINATED, at, ended_status, exited, make_job, make_pod, make_task
 from tests.unit.operator.deciding.cases.case import (
     CANCELLING,

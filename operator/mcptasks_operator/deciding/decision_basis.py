@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mcptasks.model.task import McpTask
-from mcptasks_operator.deciding.evidence import Evidence
-from mcptasks_operator.deciding.facts import JobFacts, PodFacts
+from mcptasks_operator.deciding.gathered_evidence import Evidence
+from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts
 from mcptasks_operator.deciding.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
-class DecisionFacts:
+class DecisionBasis:
     """All that a decision rests on."""
 
     task: McpTask

@@ -1,4 +1,4 @@
-"""What a decision rests on besides the task, its Job and its Pods."""
+"""What a decision rests on besides the objects that are watched: gathered when it is needed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from mcptasks_operator.deciding.facts import WarningEvent
+from mcptasks_operator.deciding.object_facts import WarningEvent
 
 
 class Need(StrEnum):
@@ -47,9 +47,8 @@ class Evidence:
     """What was found out on demand, or is known of other tasks.
 
     `fresh`: task, Job and Pods have just been read from the API server. `scale_ups`: events of an autoscaler that adds
-    a node for one of the Pods, the latest first. `templates`: names of those in
-    the namespace. `watching_since`: when this operator began to lead. `last_scheduled_at`: when a Pod from the same
-    Pod template last got a node.
+    a node for one of the Pods, the latest first. `templates`: names of those in the namespace. `watching_since`: when
+    this operator began to lead. `last_scheduled_at`: when a Pod from the same Pod template last got a node.
     """
 
     fresh: bool = False

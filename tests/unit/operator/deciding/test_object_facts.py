@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mcptasks.model.base import JsonObject
-from mcptasks_operator.deciding.facts import (
+from mcptasks_operator.deciding.object_facts import (
     Disruption,
     JobOutcome,
     Owner,
