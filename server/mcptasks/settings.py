@@ -189,6 +189,23 @@ class Settings(BaseSettings):
             "without a token count as one. 0 means no limit."
         ),
     )
+    max_waiting_calls_per_caller: int = Field(
+        1000,
+        ge=0,
+        description=(
+            "How many calls of one caller may wait for tasks at one replica at the same time: those that are answered "
+            "when their task has ended, and subscriptions, which count once for each of their tasks. Further ones are "
+            "refused. All callers without a token count as one. 0 means no limit."
+        ),
+    )
+    max_waiting_calls: int = Field(
+        5000,
+        ge=0,
+        description=(
+            "How many calls of all callers together may wait for tasks at one replica at the same time; each has a "
+            "connection and about 100 kB of memory. Further ones are refused. 0 means no limit."
+        ),
+    )
     default_timeout_seconds: int = Field(
         3600, ge=1, description="Run time of an attempt if neither the tool nor the template sets one."
     )

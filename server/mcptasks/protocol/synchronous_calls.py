@@ -39,16 +39,23 @@ class SynchronousCalls:
         and gives the task's id as text otherwise.
         """
         # A client that knows no tasks cannot answer what a task asks.
-        view = await self._created(replace(call, can_ask=False))
-        seconds = None if how == "wait" else call.config.answer_within_seconds
-        ended = await self._ended(ctx, call, view, seconds)
+        call = replace(call, can_ask=False)
+        if how != "wait":
+            answer = await self.answer_soon(ctx, call)
+            return _submitted(answer) if isinstance(answer, TaskView) else answer
+        with self.service.waiting(call.principal):
+            view = await self._created(call)
+            ended = await self._ended(ctx, call, view, None)
         return _submitted(view) if ended is None else await self._answer(ended, ctx.protocol_version)
 
     async def answer_soon(self, ctx: Context, call: Call) -> TaskView | JsonObject:
         """The task, or the plain answer if it ends within the time that its component's configuration gives it."""
-        view = await self._created(call)
         seconds = call.config.answer_within_seconds
-        ended = await self._ended(ctx, call, view, seconds) if seconds else None
+        if not seconds or not self.service.may_wait(call.principal):
+            return await self._created(call)
+        with self.service.waiting(call.principal):
+            view = await self._created(call)
+            ended = await self._ended(ctx, call, view, seconds)
         return view if ended is None else await self._answer(ended, ctx.protocol_version)
 
     async def _created(self, call: Call) -> TaskView:

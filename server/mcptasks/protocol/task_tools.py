@@ -60,7 +60,8 @@ class TaskTools:
     ) -> CallToolResult:
         """Give a task's result: what the tool itself would have answered. Says so if the task still runs."""
         try:
-            view = await self._ended_within(wait_seconds, task_id)
+            with self.service.waiting(principal_of_caller()):
+                view = await self._ended_within(wait_seconds, task_id)
             if not view.phase.terminal:
                 return _described(view, "Call task_result again for the result.")
             if view.result is None:

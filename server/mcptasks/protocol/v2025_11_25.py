@@ -135,11 +135,16 @@ class Protocol2025:
 
     async def result(self, ctx: Context, params: TaskIdParams) -> HandlerResult:
         """tasks/result: waits for the end, asking what the task asks; then answers as the call itself would have."""
+        with self.service.waiting(principal_of_caller()):
+            view = await self._ended(ctx, params)
+        return await self._outcome(view)
+
+    async def _ended(self, ctx: Context, params: TaskIdParams) -> TaskView:
         first = True
         asked: set[str] = set()
         async for view in self.service.follow(params.task_id, principal_of_caller()):
             if view.phase.terminal:
-                return await self._outcome(view)
+                return view
             if not first:
                 await self._notify(ctx, view)
             await self._ask(ctx, view, asked)

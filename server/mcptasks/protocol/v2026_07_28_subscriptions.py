@@ -63,22 +63,26 @@ class TaskSubscriptions:
         Raises:
             DrainingError: this replica is shutting down. A stream that is open then ends with its result.
             TooManySubscriptionsError: the caller has as many of them open as it may have.
+            TooManyWaitingCallsError: it waits for as many tasks as it may.
         """
         asked = _asked(params.notifications)
         if asked is not None:
             require_client_extension(ctx, EXTENSION)
         if self.protocol.service.draining.is_set():
             raise DrainingError
-        with self.protocol.service.subscribed(principal_of_caller()):
-            return await self._stream(ctx, params, asked)
+        service, principal = self.protocol.service, principal_of_caller()
+        with service.subscribed(principal):
+            accepted = None if asked is None else await self._accepted(asked)
+            # The subscription counts as one already.
+            with service.waiting(principal, max(0, len(accepted or ()) - 1)):
+                return await self._stream(ctx, params, accepted)
 
     async def _stream(
-        self, ctx: Context, params: SubscriptionsListenRequestParams, asked: list[str] | None
+        self, ctx: Context, params: SubscriptionsListenRequestParams, accepted: list[str] | None
     ) -> HandlerResult:
-        accepted = None if asked is None else await self._accepted(asked)
         session = _Acknowledging(ctx.session, accepted)
         ctx = replace(ctx, session=cast(ServerSession, session))
-        others = self.others if asked is None or _wants_others(params.notifications) else None
+        others = self.others if accepted is None or _wants_others(params.notifications) else None
         async with anyio.create_task_group() as group:
             group.start_soon(self._end_when_draining, group.cancel_scope)
             if others is None:

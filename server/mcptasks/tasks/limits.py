@@ -54,13 +54,24 @@ class InProgress:
         """How many of the key are in progress."""
         return self._counts[key]
 
+    @property
+    def total(self) -> int:
+        """How many are in progress in all."""
+        return self._counts.total()
+
     @contextmanager
     def one_more(self, key: Hashable) -> Iterator[None]:
         """One more of the key is in progress until the context ends."""
-        self._counts[key] += 1
+        with self.more(key, 1):
+            yield
+
+    @contextmanager
+    def more(self, key: Hashable, amount: int) -> Iterator[None]:
+        """So many more of the key are in progress until the context ends."""
+        self._counts[key] += amount
         try:
             yield
         finally:
-            self._counts[key] -= 1
+            self._counts[key] -= amount
             if not self._counts[key]:
                 del self._counts[key]

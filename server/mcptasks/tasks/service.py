@@ -19,7 +19,7 @@ from mcptasks.tasks.calls import Call
 from mcptasks.tasks.changes import TaskChanges
 from mcptasks.tasks.creator import TaskCreator
 from mcptasks.tasks.limits import InProgress, RateLimit
-from mcptasks.tasks.owners import caller_key
+from mcptasks.tasks.owners import TaskOwner, caller_key
 from mcptasks.tasks.reader import TaskReader
 from mcptasks.tasks.result_errors import ResultLostError, ResultStoreUnavailableError
 from mcptasks.tasks.results import Results
@@ -29,6 +29,7 @@ from mcptasks.tasks.service_errors import (
     TaskNotFoundError,
     TooManyPollsError,
     TooManySubscriptionsError,
+    TooManyWaitingCallsError,
     UnavailableServiceError,
 )
 from mcptasks.tasks.task_list import Page, TaskList
@@ -60,6 +61,9 @@ class TaskService:
 
     _subscriptions: InProgress = field(default_factory=InProgress)
     """Subscriptions of each caller that are open."""
+
+    _waiting_calls: InProgress = field(default_factory=InProgress)
+    """Tasks that the calls of each caller wait for, and subscriptions."""
 
     def __post_init__(self) -> None:
         settings, server = self.settings, self.settings.server_name
@@ -170,10 +174,35 @@ class TaskService:
     def subscribed(self, principal: Principal | None) -> Iterator[None]:
         """A subscription of the caller's, for as long as it is open.
 
-        Raises TooManySubscriptionsError where it would be one too many.
+        Raises TooManySubscriptionsError, TooManyWaitingCallsError where it would be one too many.
         """
         limit, caller = self.settings.max_subscriptions_per_caller, caller_key(principal)
         if limit and self._subscriptions.count(caller) >= limit:
             raise TooManySubscriptionsError(limit)
-        with self._subscriptions.one_more(caller):
+        with self.waiting(principal), self._subscriptions.one_more(caller):
             yield
+
+    def may_wait(self, principal: Principal | None) -> bool:
+        """Whether one more call of the caller's may wait for a task."""
+        return self._refused_wait(caller_key(principal), 1) is None
+
+    @contextmanager
+    def waiting(self, principal: Principal | None, tasks: int = 1) -> Iterator[None]:
+        """A call of the caller's that waits for so many tasks, for as long as it does.
+
+        Raises TooManyWaitingCallsError where it would be one too many.
+        """
+        caller = caller_key(principal)
+        refused = self._refused_wait(caller, tasks)
+        if refused is not None:
+            raise refused
+        with self._waiting_calls.more(caller, tasks):
+            yield
+
+    def _refused_wait(self, caller: TaskOwner | None, tasks: int) -> TooManyWaitingCallsError | None:
+        most_of_one, most = self.settings.max_waiting_calls_per_caller, self.settings.max_waiting_calls
+        if most_of_one and self._waiting_calls.count(caller) + tasks > most_of_one:
+            return TooManyWaitingCallsError(most_of_one, of_all=False)
+        if most and self._waiting_calls.total + tasks > most:
+            return TooManyWaitingCallsError(most, of_all=True)
+        return None

@@ -6,7 +6,8 @@ ServiceError
 ├── InvalidCallError            the parameters are wrong
 ├── TooManyTasksError           ┐
 ├── TooManyPollsError           ├ a limit of the caller's
-├── TooManySubscriptionsError   ┘
+├── TooManySubscriptionsError   │
+├── TooManyWaitingCallsError    ┘ (or of the whole replica's)
 ├── TaskRefusedError            the cluster does not allow the task
 ├── UnavailableServiceError     cluster or result store cannot be reached
 ├── DrainingError               this replica shuts down before anything was begun
@@ -68,6 +69,18 @@ class TooManySubscriptionsError(ServiceError):
             f"You have {limit} subscriptions open here, the most allowed: end one, or ask for several tasks in one"
         )
         self.data = {"reason": "TooManySubscriptions", "limit": limit}
+
+
+class TooManyWaitingCallsError(ServiceError):
+    """The caller, or all callers together, have as many calls waiting at this replica as they may have."""
+
+    def __init__(self, limit: int, *, of_all: bool) -> None:
+        who = "All callers together have" if of_all else "You have"
+        super().__init__(
+            f"{who} as many calls waiting for tasks here as allowed ({limit}): send this one again when one of them "
+            "has ended, or use tasks/get, which does not wait"
+        )
+        self.data = {"reason": "TooManyWaitingCalls", "limit": limit, "of": "server" if of_all else "caller"}
 
 
 class UnavailableServiceError(ServiceError):
