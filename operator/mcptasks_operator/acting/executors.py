@@ -15,7 +15,7 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask
 from mcptasks.model.task_template import Executor, McpTaskTemplateSpec
 from mcptasks.settings import Settings
-from mcptasks_operator.deciding.manifests import make_job
+from mcptasks_operator.deciding.manifests import InvalidTemplateError, make_job
 
 
 class TaskExecutor(Protocol):
@@ -52,6 +52,20 @@ class JobExecutor:
 
 
 @dataclass(frozen=True)
+class RefusingExecutor:
+    """Starts nothing, for the reason that it gives; what an earlier template started is stopped as ever."""
+
+    job: TaskExecutor
+    reason: str
+
+    async def start(self, task: McpTask, template: McpTaskTemplateSpec) -> JsonObject:
+        raise InvalidTemplateError(self.reason)
+
+    async def stop(self, namespace: str, name: str, uid: str) -> JsonObject:
+        return await self.job.stop(namespace, name, uid)
+
+
+@dataclass(frozen=True)
 class Executors:
     """The executors by their names in templates."""
 
@@ -61,3 +75,5 @@ class Executors:
         match template.executor:
             case Executor.JOB:
                 return self.job
+            case Executor.WARM:
+                return RefusingExecutor(self.job, "executor: Warm is not available yet, use Job")

@@ -21,7 +21,8 @@ the other calls which attempt it is about, in the headers `TASK_HEADER`, `TASK_U
 | `POST /v1/outcome` `WorkerOutcome` | 204; no process of the attempt is left when it is sent |
 
 The stream carries something every `ALIVE_SECONDS`. A worker that has heard nothing for `SILENCE_SECONDS` connects anew,
-and says what it holds.
+and names all attempts whose outcomes are not acknowledged; so does one whose outcome was refused. It is told again to
+run what is claimed for it and not named, so an order to run an attempt that it has ever had is nothing to it.
 
 The runner's exit codes, `RunnerExitCode`, stand here too: by them the operator knows a runner that could not reach the
 gateway, and the Job controller a failure that is recorded already.
@@ -30,7 +31,7 @@ gateway, and the Job controller a failure that is recorded already.
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -197,8 +198,8 @@ class ProcessOutcome(Model):
     """
 
     kind: Literal["process"] = "process"
-    exit_code: int | None = None
-    signal: int | None = None
+    exit_code: int | None = Field(None, ge=0, le=255)
+    signal: int | None = Field(None, ge=1, le=64)
     oom_killed: bool = False
     deadline_exceeded: bool = False
     ordered: bool = False
@@ -207,8 +208,30 @@ class ProcessOutcome(Model):
     log_tail: str | None = None
 
 
+class UnstartedOutcome(Model):
+    """A worker gives an attempt back that it has not begun and never will: it ends, or has run all tasks that it may.
+
+    The claim is undone, and no retry is used up.
+    """
+
+    kind: Literal["unstarted"] = "unstarted"
+    message: str | None = None
+
+
 Outcome = Annotated[ResultOutcome | ErrorOutcome | FailureOutcome, Field(discriminator="kind")]
-WorkerOutcome = Annotated[ResultOutcome | ErrorOutcome | FailureOutcome | ProcessOutcome, Field(discriminator="kind")]
+WorkerOutcome = Annotated[
+    ResultOutcome | ErrorOutcome | FailureOutcome | ProcessOutcome | UnstartedOutcome, Field(discriminator="kind")
+]
+
+
+class HeldAttempt(NamedTuple):
+    """An attempt that a worker holds; as text `<uid>:<attempt>`."""
+
+    uid: str
+    attempt: int
+
+    def __str__(self) -> str:
+        return f"{self.uid}:{self.attempt}"
 
 
 class PrepareOrder(Model):

@@ -31,6 +31,19 @@ LABEL_CALL = f"{GROUP}/call"
 ANNOTATION_RETRIES_DISRUPTIONS = f"{GROUP}/retries-disruptions"
 """Annotation of a task's Pod: "true" where another Pod may follow one that the cluster has taken away."""
 
+LABEL_WORKER = f"{GROUP}/worker"
+"""Label of a worker's Pod: "true". Its `LABEL_TEMPLATE` names the template that it takes tasks of."""
+
+ANNOTATION_TEMPLATE_HASH = f"{GROUP}/template-hash"
+"""Annotation of a worker's Pod: `worker_hash` of the template that it was made from."""
+
+ANNOTATION_TASKS_PER_WORKER = f"{GROUP}/tasks-per-worker"
+ANNOTATION_CONCURRENCY = f"{GROUP}/concurrency"
+"""Annotations of a worker's Pod: how many tasks it may run in all (0: no limit), and how many at a time."""
+
+ANNOTATION_DRAIN = f"{GROUP}/drain"
+"""Annotation of a worker's Pod: "true" where it is to take nothing new, and to end when it runs nothing."""
+
 JsonObject: TypeAlias = dict[str, Any]
 
 

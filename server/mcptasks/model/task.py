@@ -275,6 +275,15 @@ class Condition(Model):
     observed_generation: int | None = Field(None, description="Generation of the spec that this is about.")
 
 
+class LogRecord(Model):
+    """The end of what an attempt printed, kept for a task whose worker's log does not outlive it."""
+
+    text: str | None = Field(None, description="The text, where it is short.")
+    gzip: str | None = Field(None, description="The text in UTF-8, compressed by gzip, in base64, where it is longer.")
+    attempt: int | None = Field(None, description="The attempt that printed it.")
+    cut: bool | None = Field(None, description="True where earlier lines are missing.")
+
+
 class McpTaskStatus(Model):
     """What has become of the task. A terminal phase never changes."""
 
@@ -289,6 +298,9 @@ class McpTaskStatus(Model):
     finished_at: Timestamp | None = Field(None, description="When the phase became terminal.")
     expires_at: Timestamp | None = Field(None, description="When the task and its result are removed.")
     job_name: str | None = Field(None, description="Name of the task's Job.")
+    executor: Literal["Job", "Warm"] | None = Field(
+        None, description="What runs the task: a Pod of its Job, or a worker (Warm). Set when it begins to run."
+    )
     pod_name: str | None = Field(None, description="Name of the current attempt's Pod.")
     pod_uid: str | None = Field(None, description="Uid of the current attempt's Pod; reports of others are refused.")
     node_name: str | None = Field(None, description="Node of the current attempt's Pod.")
@@ -301,8 +313,12 @@ class McpTaskStatus(Model):
             "uses up none."
         ),
     )
+    retry_after: Timestamp | None = Field(
+        None, description="Before this no worker takes the task: its last attempt has failed. Unset while one runs it."
+    )
     exit_code: int | None = Field(None, description="Exit code of the last attempt's container, if it failed.")
     result: ResultRecord | None = Field(None, description="The result, once there is one.")
+    log: LogRecord | None = Field(None, description="The end of what the last attempt printed, if a worker ran it.")
     error: TaskError | None = Field(None, description="The JSON-RPC error, if the call ended with one.")
     input_requests: list[InputRequest] | None = Field(
         None, description="Questions of the running tool; each stays until the tool has its answer."

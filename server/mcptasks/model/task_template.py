@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from enum import StrEnum
 from typing import Literal
 
@@ -21,6 +23,7 @@ class Executor(StrEnum):
     """How the task's process comes to run."""
 
     JOB = "Job"
+    WARM = "Warm"
 
 
 class UserId(StrEnum):
@@ -41,6 +44,27 @@ class RetentionPolicy(Model):
     )
 
 
+class WarmPool(Model):
+    """The workers of a template with `executor: Warm`."""
+
+    min_workers: int = Field(
+        1, ge=0, le=10_000, description="Workers that are kept ready; 0 is none while nobody calls."
+    )
+    max_workers: int = Field(10, ge=1, le=10_000, description="Workers at most.")
+    tasks_per_worker: int = Field(
+        1,
+        ge=0,
+        description=(
+            "Tasks that a worker runs before its Pod is replaced. 1 is a Pod for each call, as with Job; 0 is no "
+            "limit. What shares a Pod shares its user, its token and its limits."
+        ),
+    )
+    concurrency: int = Field(1, ge=1, le=1000, description="Tasks at a time in one worker.")
+    idle_seconds: int = Field(
+        300, ge=1, description="Seconds without a task after which workers above minWorkers are removed."
+    )
+
+
 class McpTaskTemplateSpec(Model):
     """How tasks run: owned by administrators, named by tools, out of reach of callers."""
 
@@ -58,7 +82,15 @@ class McpTaskTemplateSpec(Model):
             "or the image, as OpenShift, which chooses ids itself, needs."
         ),
     )
-    executor: Executor = Field(Executor.JOB, description="How the process comes to run; Job is a Pod of its own.")
+    executor: Executor = Field(
+        Executor.JOB,
+        description=(
+            "How the process comes to run: Job starts a Pod for it, Warm hands the task to a worker that is ready."
+        ),
+    )
+    warm: WarmPool | None = Field(
+        None, description="The workers, with `executor: Warm`; its defaults hold where unset."
+    )
     start_deadline_seconds: int | None = Field(
         None,
         ge=1,
@@ -87,3 +119,11 @@ class McpTaskTemplate(Model):
     kind: Literal["McpTaskTemplate"] = "McpTaskTemplate"
     metadata: ObjectMeta
     spec: McpTaskTemplateSpec = Field(default_factory=McpTaskTemplateSpec, description="How tasks run.")
+
+
+def worker_hash(template: McpTaskTemplateSpec) -> str:
+    """The same for all workers whose Pods are alike in what the template says of them."""
+    warm = template.warm or WarmPool()
+    made_of = [template.pod_template, template.user_id, warm.tasks_per_worker, warm.concurrency]
+    text = json.dumps(made_of, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -417,3 +417,11 @@ class TestBodies:
                 assert record is not None
                 assert await results.get(record) == text
         assert record.size_bytes > 64 * KIB
+
+
+@pytest.mark.parametrize("outcome", [{"kind": "process", "exitCode": 1}, {"kind": "unstarted"}])
+async def test_a_tasks_own_pod_cannot_say_what_a_worker_says(world: GatewayWorld, outcome: JsonObject) -> None:
+    task = await world.submit()
+    runner = await world.claimed(task)
+    assert code(await runner.deliver(outcome)) == (422, "Invalid")
+    assert (await world.task(task)).phase is Phase.WORKING

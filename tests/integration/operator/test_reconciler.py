@@ -118,3 +118,14 @@ async def test_an_operator_leaves_other_namespaces_alone(world: OperatorWorld) -
             assert await elsewhere.job(foreign) is None
     finally:
         await world.kube.delete(NAMESPACES, other)
+
+
+async def test_a_template_with_an_executor_that_is_not_there_yet_fails_its_tasks_and_says_so(
+    world: OperatorWorld,
+) -> None:
+    await world.template({"executor": "Warm"})
+    name = await world.submit()
+    async with world.operator():
+        task = await world.ended(name)
+    assert task.status.reason == "InvalidTemplate"
+    assert "executor: Warm is not available yet, use Job" in (task.status.message or "")
