@@ -16,11 +16,9 @@ from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import custom_resource_definitions
 from mcptasks_embedded import ClusterConfig, EmbeddedClusterThread
 from tests.contract.cleanup import GROUP_PREFIX, Space, temporary_definition, temporary_space
-from tests.contract.client import Api
+from tests.contract.client import Api, Json
 from tests.contract.widgets import RULES, widget_crd
 from tests.support.polling import eventually
-
-Json = dict[str, Any]
 
 TASKS = "contracttasks"
 """Not the plural of the definition that the cluster may have: kubectl would take one for the other."""

@@ -7,11 +7,9 @@ import json
 from typing import Any
 
 from tests.contract.cleanup import Space
-from tests.contract.client import Api
-from tests.contract.test_jobs import job, pods_of
+from tests.contract.client import Api, Json
+from tests.contract.jobs import job, pods_of
 from tests.support.polling import eventually
-
-Json = dict[str, Any]
 
 REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
 

@@ -8,10 +8,8 @@ from typing import Any
 import pytest
 
 from tests.contract.cleanup import Space
-from tests.contract.client import Api
+from tests.contract.client import Api, Json
 from tests.support.polling import eventually
-
-Json = dict[str, Any]
 
 MAIN: Json = {"name": "main", "image": "x"}
 VOLUME: Json = {"name": "v"}

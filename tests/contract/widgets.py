@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Json = dict[str, Any]
+from tests.contract.client import Json
 
 FROZEN = "self.frozen == oldSelf.frozen"
 SMALL_OR_NAMED = "self.size < 100 || has(self.name)"

@@ -17,7 +17,7 @@ from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks_embedded import ClusterConfig, EmbeddedClusterThread
 from tests.contract.cleanup import Space
 from tests.contract.client import Api
-from tests.contract.test_jobs import job
+from tests.contract.jobs import job
 from tests.integration.embedded.conftest import GROUP
 from tests.support.polling import eventually
 

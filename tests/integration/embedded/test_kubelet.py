@@ -18,7 +18,7 @@ import pytest
 from mcptasks_embedded import EmbeddedClusterThread
 from tests.contract.cleanup import Space
 from tests.contract.client import Api
-from tests.contract.test_jobs import condition
+from tests.contract.jobs import condition
 from tests.integration.embedded.pods import ended, gone, log, pod, read, sh, start, terminated, wait_phase
 from tests.support.polling import eventually
 

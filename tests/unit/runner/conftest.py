@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -129,3 +130,10 @@ def runner(gateway: FakeGateway, token_file: Path, tmp_path: Path) -> Iterator[R
     runner = Runner(gateway, token_file, tmp_path)
     yield runner
     runner.clean_up()
+
+
+def structured(gateway: FakeGateway) -> object:
+    """The tool's return value in the outcome."""
+    outcome = gateway.outcome()
+    assert outcome["kind"] == "result", outcome
+    return json.loads(outcome["text"])["structuredContent"]
