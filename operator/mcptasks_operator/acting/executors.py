@@ -15,7 +15,8 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask
 from mcptasks.model.task_template import Executor, McpTaskTemplateSpec
 from mcptasks.settings import Settings
-from mcptasks_operator.deciding.manifests import InvalidTemplateError, make_job
+from mcptasks_operator.deciding.manifests import make_job
+from mcptasks_operator.deciding.pod_spec import InvalidTemplateError
 
 
 class TaskExecutor(Protocol):

@@ -46,7 +46,8 @@ from mcptasks_operator.deciding.decisions import (
     Step,
 )
 from mcptasks_operator.deciding.gathered_evidence import Evidence, JobRefusal, RefusalKind, TemplateState
-from mcptasks_operator.deciding.manifests import InvalidTemplateError, template_hash
+from mcptasks_operator.deciding.manifests import template_hash
+from mcptasks_operator.deciding.pod_spec import InvalidTemplateError
 from mcptasks_operator.deciding.policy import Policy, is_default_template, policy_of
 from mcptasks_operator.deciding.statuses import patch_for
 from mcptasks_operator.metrics import OperatorMetrics

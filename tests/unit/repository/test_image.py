@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mcptasks_operator.deciding.manifests import TMP_PATH, UNPRIVILEGED_UID
+from mcptasks_operator.deciding.pod_spec import TMP_PATH, UNPRIVILEGED_UID
 from tests.unit.repository.sources import ROOT
 
 

@@ -12,8 +12,9 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask
 from mcptasks.model.task_template import McpTaskTemplateSpec
 from mcptasks.settings import Settings
-from mcptasks_operator.deciding.manifests import InvalidTemplateError, make_job
+from mcptasks_operator.deciding.manifests import make_job
 from mcptasks_operator.deciding.object_facts import job_facts
+from mcptasks_operator.deciding.pod_spec import InvalidTemplateError
 from tests.unit.operator.builders import TASK, UID, make_task
 
 SETTINGS = Settings(
