@@ -5,14 +5,18 @@ FROM ${BASE_IMAGE} AS build
 WORKDIR /src
 RUN python -m venv /opt/mcptasks
 # Dependencies first: they change less often than the code.
-COPY requirements.lock ./
+COPY requirements.lock requirements-build.lock ./
 RUN /opt/mcptasks/bin/python -m pip install --no-cache-dir --require-hashes -r requirements.lock
+# The build back end stays out of the image.
+RUN python -m venv /opt/build \
+    && /opt/build/bin/python -m pip install --no-cache-dir --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY examples examples
 COPY server server
 COPY embedded embedded
 COPY operator operator
-RUN /opt/mcptasks/bin/pip install --no-cache-dir --no-deps . \
+RUN /opt/build/bin/python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /opt/build/wheels . \
+    && /opt/mcptasks/bin/python -m pip install --no-cache-dir --no-deps --no-index /opt/build/wheels/*.whl \
     && find /opt/mcptasks -name __pycache__ -prune -exec rm -rf {} + \
     && /opt/mcptasks/bin/python -m compileall -q /opt/mcptasks/lib
 

@@ -17,7 +17,11 @@ EMBEDDED_TESTS := tests/e2e tests/integration tests/contract tests/unit
 VERIFY ?=
 LOCK_ARGS ?=
 LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--custom-compile-command "make lock" pyproject.toml
+	--custom-compile-command "make lock"
+BUILD_REQUIRES = import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
+# A build of its own environment would take what is newest.
+EDITABLE = $(BIN)/python -m pip install -q --require-hashes -r requirements-build.lock && \
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
 .PHONY: help demo unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e faults bench conformance clients clean
@@ -30,22 +34,22 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --upgrade pip
 
-$(VENV)/.installed: $(BIN)/python pyproject.toml requirements.lock
+$(VENV)/.installed: $(BIN)/python pyproject.toml requirements.lock requirements-build.lock
 	$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install -q --no-deps -e .
+	$(EDITABLE)
 	@touch $@
 
-$(VENV)/.installed-dev: $(BIN)/python pyproject.toml requirements-dev.lock
+$(VENV)/.installed-dev: $(BIN)/python pyproject.toml requirements-dev.lock requirements-build.lock
 	$(BIN)/python -m pip install -q --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install -q --no-deps -e .
+	$(EDITABLE)
 	@touch $@ $(VENV)/.installed
 
-$(TOOLS)/.installed: tests/tools/install $(wildcard tests/tools/kubectl/*)
-	tests/tools/install $(TOOLS)
+$(TOOLS)/.installed: tests/binaries/install $(wildcard tests/binaries/kubectl/*)
+	tests/binaries/install $(TOOLS)
 	@mkdir -p $(TOOLS) && touch $@
 
-$(TOOLS)/.helm-installed: $(wildcard tests/tools/helm/*)
-	tests/tools/install $(TOOLS) helm
+$(TOOLS)/.helm-installed: $(wildcard tests/binaries/helm/*)
+	tests/binaries/install $(TOOLS) helm
 	@mkdir -p $(TOOLS) && touch $@
 
 demo: $(VENV)/.installed ## Run the whole product on this machine, no cluster needed
@@ -105,9 +109,10 @@ $(UV):
 	$(PYTHON) -m venv .cache/uv
 	.cache/uv/bin/python -m pip install -q uv
 
-lock: $(UV) ## Write requirements*.lock from pyproject.toml; newer versions: make lock LOCK_ARGS=--upgrade
-	$(LOCK) --all-extras $(LOCK_ARGS) -o requirements-dev.lock
-	$(LOCK) --constraints requirements-dev.lock -o requirements.lock
+lock: $(UV) $(BIN)/python ## Write requirements*.lock from pyproject.toml; newer versions: make lock LOCK_ARGS=--upgrade
+	$(LOCK) pyproject.toml --all-extras $(LOCK_ARGS) -o requirements-dev.lock
+	$(LOCK) pyproject.toml --constraints requirements-dev.lock -o requirements.lock
+	$(BIN)/python -c '$(BUILD_REQUIRES)' | $(LOCK) - --constraints requirements-dev.lock $(LOCK_ARGS) -o requirements-build.lock
 
 format: $(VENV)/.installed-dev ## Format and fix what can be fixed
 	$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-module mcptasks/tests/tools/helm
+module mcptasks/tests/binaries/helm
 
 go 1.26.0
 

@@ -1,0 +1,17 @@
+"""Workflows run what was reviewed: actions of others are named by a commit, which nobody can move."""
+
+from __future__ import annotations
+
+import re
+
+from tests.unit.repository.sources import ROOT
+
+FORGE = re.compile(r"actions/[\w-]+@v\d+")
+BY_COMMIT = re.compile(r"[\w-]+/[\w./-]+@[0-9a-f]{40}")
+
+
+def test_actions_are_pinned() -> None:
+    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    used = [name for file in workflows for name in re.findall(r"uses: *(\S+)", file.read_text())]
+    assert used
+    assert [name for name in used if not FORGE.fullmatch(name) and not BY_COMMIT.fullmatch(name)] == []
