@@ -20,7 +20,7 @@ from mcptasks.gateway.progress_throttle import ProgressThrottle
 from mcptasks.gateway.task_input import TaskInput
 from mcptasks.gateway.task_records import TaskRecords, cluster_failures_refused
 from mcptasks.kube.api_client import KubeClient
-from mcptasks.kube.task_objects import TaskClient
+from mcptasks.kube.task_objects import StoredTask, TaskClient
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Retention, utc_now
@@ -107,7 +107,12 @@ class Gateway:
         async with cluster_failures_refused():
             return await self._input.answers(pod, seconds)
 
-    async def outcome(self, pod: TaskPod, outcome: Outcome) -> None:
-        """Record how the task ended. Recording it again is harmless."""
+    async def deliverable(self, pod: TaskPod) -> StoredTask:
+        """The Pod's task, where an outcome of the Pod can still count: to be asked before one is read."""
         async with cluster_failures_refused():
-            await self._outcomes.record(pod, outcome)
+            return await self._outcomes.deliverable(pod)
+
+    async def outcome(self, pod: TaskPod, outcome: Outcome, known: StoredTask) -> None:
+        """Record how the task ended, which is `known` as it was. Recording it again is harmless."""
+        async with cluster_failures_refused():
+            await self._outcomes.record(pod, outcome, known)

@@ -13,6 +13,7 @@ from mcptasks.gateway.outcomes import (
     error_ending,
     has_ended_as,
     is_replay,
+    may_be_replay,
     refuse_invalid,
     result_ending,
     too_large_ending,
@@ -47,11 +48,23 @@ class OutcomeRecorder:
     clock: Callable[[], datetime]
     last_report: Callable[[TaskPod], ProgressReport | None]
 
-    async def record(self, pod: TaskPod, outcome: Outcome) -> None:
-        """Record how the Pod's task ended. Recording it again is harmless. Raises RefusedError, KubeError."""
-        refuse_invalid(outcome)
+    async def deliverable(self, pod: TaskPod) -> StoredTask:
+        """The Pod's task, which an outcome of the Pod can end, or has ended already.
+
+        Raises RefusedError where none can, whatever it says; KubeError.
+        """
         item = await self.records.read(pod)
         read = StoredTask(item, parse_task(item))
+        if not may_be_replay(read.task, pod):
+            refuse_unless_runs(read.task, pod)
+        return read
+
+    async def record(self, pod: TaskPod, outcome: Outcome, read: StoredTask) -> None:
+        """Record how the Pod's task ended, which was `read` before. Recording it again is harmless.
+
+        Raises RefusedError, KubeError.
+        """
+        refuse_invalid(outcome)
         if await _is_replay(read.task, pod, outcome):
             return
         refuse_unless_runs(read.task, pod)

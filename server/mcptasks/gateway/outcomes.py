@@ -78,13 +78,18 @@ def _looks_like_an_object(text: str) -> bool:
         return False
 
 
+def may_be_replay(task: McpTask, pod: TaskPod) -> bool:
+    """Whether the task may have ended by an outcome of this very Pod, which it may deliver again."""
+    return task.terminal and task.phase is not Phase.CANCELLED and task.status.pod_uid == pod.uid
+
+
 def is_replay(task: McpTask, pod: TaskPod, outcome: Outcome, sha256: str | None) -> bool:
     """Whether the task ended by this very outcome of this very Pod, which has only been delivered again.
 
     `sha256` is that of the outcome's result.
     """
     status = task.status
-    if not task.terminal or task.phase is Phase.CANCELLED or status.pod_uid != pod.uid:
+    if not may_be_replay(task, pod):
         return False
     if isinstance(outcome, FailureOutcome):
         return status.reason == outcome.reason

@@ -48,6 +48,11 @@ class TaskPod:
     retries_disruptions: bool = False
 
     @property
+    def key(self) -> tuple[str, str]:
+        """The Pod with this task, by uids: what its limits are counted by."""
+        return self.task_uid, self.uid
+
+    @property
     def namespace(self) -> str:
         return self.identity.namespace
 

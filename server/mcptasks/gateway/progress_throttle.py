@@ -34,7 +34,7 @@ class ProgressThrottle:
 
     async def report(self, pod: TaskPod, report: ProgressReport) -> None:
         """Write the report now, or keep it until its turn. Raises RefusedError, also for the last kept one."""
-        key = _key(pod)
+        key = pod.key
         refused = self._refused.get(key)
         if refused is not None:
             raise refused
@@ -45,7 +45,7 @@ class ProgressThrottle:
 
     def take(self, pod: TaskPod) -> ProgressReport | None:
         """The report that still waits; it is up to the caller now."""
-        throttle = self._throttles.get(_key(pod))
+        throttle = self._throttles.get(pod.key)
         return None if throttle is None else throttle.take()
 
     async def aclose(self) -> None:
@@ -55,7 +55,7 @@ class ProgressThrottle:
         await asyncio.gather(*(throttle.aclose() for throttle in throttles))
 
     def _throttle_of(self, pod: TaskPod) -> Throttle[ProgressReport]:
-        key = _key(pod)
+        key = pod.key
 
         async def write(report: ProgressReport) -> None:
             await self._write(pod, report)
@@ -75,7 +75,3 @@ class ProgressThrottle:
         """Keep the refusal for the Pod's next report."""
         self._refused[key] = error
         asyncio.get_running_loop().call_later(self._interval * REFUSAL_INTERVALS, self._refused.pop, key, None)
-
-
-def _key(pod: TaskPod) -> Key:
-    return pod.task_uid, pod.uid

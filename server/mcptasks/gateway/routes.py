@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -29,7 +30,7 @@ from mcptasks.gateway.contract import (
 from mcptasks.gateway.gateway import Gateway
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError
-from mcptasks.gateway.request_bodies import BodyBudget, declared_size, discard_body, read_body
+from mcptasks.gateway.request_bodies import STALL_SECONDS, BodyReader, declared_size, discard_body
 from mcptasks.logs import bind_task
 from mcptasks.settings import KIB, MIB
 
@@ -63,10 +64,12 @@ class CallObserver(Protocol):
         ...
 
 
-def gateway_app(gateway: Gateway, observer: CallObserver | None = None) -> Starlette:
-    """The ASGI application. Its lifespan closes the gateway."""
-    endpoints = _Endpoints.of(gateway)
-    discarded = max(endpoints.max_outcome_body, LEAST_BUDGET)
+def gateway_app(
+    gateway: Gateway, observer: CallObserver | None = None, *, stall_seconds: float = STALL_SECONDS
+) -> Starlette:
+    """The ASGI application. Its lifespan closes the gateway. A body that drips is refused after `stall_seconds`."""
+    endpoints = _Endpoints.of(gateway, stall_seconds)
+    max_discarded = max(endpoints.max_outcome_body, LEAST_BUDGET)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -74,7 +77,8 @@ def gateway_app(gateway: Gateway, observer: CallObserver | None = None) -> Starl
         await gateway.aclose()
 
     def served(path: str, call: str, handler: Handler, method: str) -> Route:
-        return Route(path, _observed(observer, call, _guarded(handler, discarded)), methods=[method])
+        guarded = _guarded(handler, partial(discard_body, limit=max_discarded, seconds=stall_seconds))
+        return Route(path, _observed(observer, call, guarded), methods=[method])
 
     return Starlette(
         routes=[
@@ -93,13 +97,13 @@ def gateway_app(gateway: Gateway, observer: CallObserver | None = None) -> Starl
 class _Endpoints:
     gateway: Gateway
     max_outcome_body: int
-    budget: BodyBudget
+    bodies: BodyReader
 
     @classmethod
-    def of(cls, gateway: Gateway) -> _Endpoints:
+    def of(cls, gateway: Gateway, stall_seconds: float) -> _Endpoints:
         # A result is JSON text inside a JSON string: each of its bytes takes at most two there.
         largest = 2 * gateway.max_result_bytes + OUTCOME_OVERHEAD
-        return cls(gateway, largest, BodyBudget(max(BODIES_AT_ONCE * largest, LEAST_BUDGET)))
+        return cls(gateway, largest, BodyReader(max(BODIES_AT_ONCE * largest, LEAST_BUDGET), stall_seconds))
 
     async def assignment(self, request: Request) -> Response:
         pod = await self._caller(request)
@@ -109,15 +113,15 @@ class _Endpoints:
 
     async def progress(self, request: Request) -> Response:
         pod = await self._caller(request)
-        report = _parsed(_PROGRESS, await read_body(request, declared_size(request, MAX_PROGRESS_BODY)))
-        with bind_task(pod.task_name):
+        with bind_task(pod.task_name), self.bodies.upload((PROGRESS_PATH, pod.key)) as upload:
+            report = _parsed(_PROGRESS, await upload.read(request, MAX_PROGRESS_BODY))
             await self.gateway.progress(pod, report)
         return Response(status_code=204)
 
     async def ask(self, request: Request) -> Response:
         pod = await self._caller(request)
-        report = _parsed(_INPUT, await read_body(request, declared_size(request, MAX_INPUT_BODY)))
-        with bind_task(pod.task_name):
+        with bind_task(pod.task_name), self.bodies.upload((INPUT_PATH, pod.key)) as upload:
+            report = _parsed(_INPUT, await upload.read(request, MAX_INPUT_BODY))
             return JSONResponse((await self.gateway.ask(pod, report)).dump())
 
     async def answers(self, request: Request) -> Response:
@@ -127,9 +131,12 @@ class _Endpoints:
 
     async def outcome(self, request: Request) -> Response:
         pod = await self._caller(request)
-        size = declared_size(request, self.max_outcome_body)
-        with self.budget.reserve(size), bind_task(pod.task_name):
-            await self.gateway.outcome(pod, _parsed(_OUTCOME, await read_body(request, size)))
+        declared_size(request, self.max_outcome_body)
+        with bind_task(pod.task_name), self.bodies.upload((OUTCOME_PATH, pod.key)) as upload:
+            # Whoever has no outcome to give takes no room of those who have.
+            known = await self.gateway.deliverable(pod)
+            outcome = _parsed(_OUTCOME, await upload.read(request, self.max_outcome_body))
+            await self.gateway.outcome(pod, outcome, known)
         return Response(status_code=204)
 
     async def _caller(self, request: Request) -> TaskPod:
@@ -169,7 +176,7 @@ def _observed(observer: CallObserver | None, call: str, handler: Handler) -> Han
     return observed
 
 
-def _guarded(handler: Handler, max_discarded: int) -> Handler:
+def _guarded(handler: Handler, discard: Callable[[Request], Awaitable[None]]) -> Handler:
     """The handler with every failure as a `Refusal`. Unexpected ones go to the log, never to the runner."""
 
     async def guarded(request: Request) -> Response:
@@ -177,7 +184,7 @@ def _guarded(handler: Handler, max_discarded: int) -> Handler:
             return await handler(request)
         except RefusedError as error:
             logger.info("refused %s %s: %s", request.method, request.url.path, error)
-            await discard_body(request, max_discarded)
+            await discard(request)
             return _refusal(error.status, error.refusal)
         except ClientDisconnect:
             return _refusal(400, Refusal(code=RefusalCode.INVALID, message="the connection was closed"))

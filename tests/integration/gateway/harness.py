@@ -16,6 +16,7 @@ import uvicorn
 
 from mcptasks.gateway.contract import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PATH
 from mcptasks.gateway.gateway import Gateway
+from mcptasks.gateway.request_bodies import STALL_SECONDS
 from mcptasks.gateway.routes import gateway_app
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.kinds import JOBS, MCP_TASKS, PODS, Resource
@@ -61,13 +62,17 @@ class GatewayWorld:
 
     @asynccontextmanager
     async def gateway(
-        self, settings: Settings | None = None, tasks: TaskClient | None = None
+        self,
+        settings: Settings | None = None,
+        tasks: TaskClient | None = None,
+        *,
+        stall_seconds: float = STALL_SECONDS,
     ) -> AsyncIterator[httpx2.AsyncClient]:
         """A client of a gateway of its own."""
         settings = settings or Settings(progress_interval_seconds=60, module="tools.py")
         async with Results.from_settings(settings) as results:
             made = Gateway(self.kube, tasks or TaskClient(self.kube), results, settings, on_written=self.written.append)
-            transport = httpx2.ASGITransport(gateway_app(made))
+            transport = httpx2.ASGITransport(gateway_app(made, stall_seconds=stall_seconds))
             async with httpx2.AsyncClient(transport=transport, base_url="http://gateway") as http:
                 yield http
             await made.aclose()
@@ -220,6 +225,11 @@ class GatewayCaller:
 
     async def deliver(self, outcome: JsonObject) -> httpx2.Response:
         return await self.world.call("POST", OUTCOME_PATH, self.token, outcome, self.http)
+
+    async def upload(self, body: AsyncIterator[bytes]) -> httpx2.Response:
+        """An outcome in pieces, without its length, to a gateway of the test's own."""
+        assert self.http is not None
+        return await self.http.post(OUTCOME_PATH, content=body, headers={"Authorization": f"Bearer {self.token}"})
 
 
 def owner(item: JsonObject, kind: str, api_version: str) -> JsonObject:

@@ -89,9 +89,9 @@ class TestRedis:
                 task = await world.submit()
                 runner = await world.claimed(task)
                 async with anyio.create_task_group() as group:
-                    for http in [one, two] * 3:
+                    for http in [one, two]:
                         group.start_soon(deliver, runner.at(http))
-                assert answers == [204] * 6
+                assert answers == [204] * 2
                 record = (await world.task(task)).status.result
                 assert record is not None
                 assert await results.get(record) == text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -10,14 +12,28 @@ import httpx2
 import pytest
 
 from mcptasks.gateway.contract import OUTCOME_PATH, ResultOutcome
+from mcptasks.model.task import Phase
 from mcptasks.runner.gateway_client import GatewayClient, RetryPace
 from mcptasks.runner.outcome_encoding import encoded
 from mcptasks.settings import KIB, MIB, Settings
 from mcptasks.tasks.results import Results
-from tests.integration.gateway.harness import GatewayWorld, code, text_of
+from tests.integration.gateway.harness import GatewayWorld, code, result, text_of
 from tests.support.redis import running_redis
 
 pytestmark = pytest.mark.anyio
+
+
+@dataclass
+class StalledUpload:
+    """A body of one byte that never ends."""
+
+    begun: anyio.Event = field(default_factory=anyio.Event)
+
+    async def body(self) -> AsyncIterator[bytes]:
+        yield b"{"
+        # The first byte has been taken.
+        self.begun.set()
+        await anyio.sleep_forever()
 
 
 class TestBodies:
@@ -43,34 +59,49 @@ class TestBodies:
         assert code(answer) == (413, "Invalid")
         assert len(sent) < 100
 
-    async def test_more_large_bodies_than_fit_have_to_wait(self, world: GatewayWorld) -> None:
-        runner = await world.claimed(await world.submit())
-        headers = {"Authorization": f"Bearer {runner.token}"}
-        at_once = 64 // 3
-        going, begun = anyio.Event(), anyio.Semaphore(0)
-        answers: list[httpx2.Response] = []
+    async def test_uploads_of_one_byte_keep_nobodys_outcome_waiting(self, world: GatewayWorld) -> None:
+        task = await world.submit()
+        attackers = [await world.claimed(await world.submit()) for _ in range(2)]
+        with_redis = Settings(redis_url="redis://127.0.0.1:1")
+        async with world.gateway(with_redis) as http, anyio.create_task_group() as group:
+            for attacker in attackers:
+                upload = StalledUpload()
+                group.start_soon(partial(attacker.at(http).upload, upload.body()))
+                await upload.begun.wait()
+            runner = (await world.claimed(task)).at(http)
+            assert (await runner.deliver(result())).status_code == 204
+            group.cancel_scope.cancel()
+        assert (await world.task(task)).phase is Phase.COMPLETED
 
-        async def slow() -> AsyncIterator[bytes]:
-            begun.release()
-            await going.wait()
-            yield b"{}"
-
-        async def quick() -> AsyncIterator[bytes]:
-            yield b"{}"
-
-        async def post(http: httpx2.AsyncClient) -> None:
-            answers.append(await http.post(OUTCOME_PATH, content=slow(), headers=headers))
-
+    async def test_a_pod_sends_one_outcome_at_a_time(self, world: GatewayWorld) -> None:
+        task = await world.submit()
+        upload = StalledUpload()
+        async with world.gateway() as http, anyio.create_task_group() as group:
+            runner = (await world.claimed(task)).at(http)
+            group.start_soon(partial(runner.upload, upload.body()))
+            await upload.begun.wait()
+            assert code(await runner.deliver(result())) == (503, "Unavailable")
+            group.cancel_scope.cancel()
         async with world.gateway() as http:
-            async with anyio.create_task_group() as group:
-                for _ in range(at_once):
-                    group.start_soon(post, http)
-                for _ in range(at_once):
-                    await begun.acquire()
-                assert code(await http.post(OUTCOME_PATH, content=quick(), headers=headers)) == (503, "Unavailable")
-                going.set()
-            assert {code(answer) for answer in answers} == {(422, "Invalid")}
-            assert code(await http.post(OUTCOME_PATH, content=quick(), headers=headers)) == (422, "Invalid")
+            assert (await runner.at(http).deliver(result())).status_code == 204
+
+    async def test_an_upload_that_drips_is_cut_off(self, world: GatewayWorld) -> None:
+        task = await world.submit()
+        async with world.gateway(stall_seconds=0.2) as http:
+            runner = (await world.claimed(task)).at(http)
+            answer = await runner.upload(StalledUpload().body())
+            assert code(answer) == (503, "Unavailable")
+            assert "did not arrive in time" in answer.text
+            assert (await runner.deliver(result())).status_code == 204
+
+    async def test_a_pod_without_an_outcome_to_give_is_refused_before_its_body_comes(self, world: GatewayWorld) -> None:
+        cancelled, unclaimed = await world.submit(), await world.submit()
+        async with world.gateway(stall_seconds=0.2) as http:
+            runner = (await world.claimed(cancelled)).at(http)
+            await world.cancel(cancelled)
+            assert code(await runner.upload(StalledUpload().body())) == (410, "TaskEnded")
+            early = (await world.runner(unclaimed)).at(http)
+            assert code(await early.upload(StalledUpload().body())) == (409, "Superseded")
 
     async def test_the_runners_own_client_brings_a_large_result_home(self, world: GatewayWorld, tmp_path: Path) -> None:
         task = await world.submit()
