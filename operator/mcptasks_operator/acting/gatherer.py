@@ -16,8 +16,8 @@ from mcptasks.kube.kinds import EVENTS, JOBS, MCP_TASK_TEMPLATES, MCP_TASKS, POD
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.kube.watch_cache import Key
 from mcptasks.model.base import LABEL_TASK_UID, JsonObject
+from mcptasks.model.diagnosis import MAX_LOG_LINE
 from mcptasks.model.excerpts import lines_of, without_middle
-from mcptasks_operator.deciding.diagnosis import MAX_LOG_LINE
 from mcptasks_operator.deciding.gathered_evidence import Evidence, JobRefusal, Need, RefusalKind, TemplateState
 from mcptasks_operator.deciding.object_facts import PodFacts, TerminatedState, latest_first, warning_events
 from mcptasks_operator.watching.cache import Cache, TaskSnapshot

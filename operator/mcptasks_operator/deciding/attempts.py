@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from mcptasks.gateway.contract import RunnerExitCode
+from mcptasks.model.diagnosis import Diagnosis
 from mcptasks.model.lifecycle import SCHEDULED
 from mcptasks.model.retry_rules import AttemptEnd, NextAttempt, next_attempt
 from mcptasks.model.task import Phase, Reason
 from mcptasks_operator.deciding.decision_basis import DecisionBasis
 from mcptasks_operator.deciding.decisions import Decision, Gather, ShowCause
-from mcptasks_operator.deciding.diagnosis import Diagnosis
 from mcptasks_operator.deciding.failures import diagnose_failure, preempted
 from mcptasks_operator.deciding.gathered_evidence import Need
 from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts, TerminatedState

@@ -16,12 +16,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from mcptasks.model.diagnosis import Diagnosis
 from mcptasks.model.task import McpTask, Phase, Reason
 from mcptasks_operator.deciding.attempts import between_attempts, refused_attempt
 from mcptasks_operator.deciding.cleanup import after_end
 from mcptasks_operator.deciding.decision_basis import DecisionBasis
 from mcptasks_operator.deciding.decisions import Decision
-from mcptasks_operator.deciding.diagnosis import Diagnosis
 from mcptasks_operator.deciding.gathered_evidence import Evidence
 from mcptasks_operator.deciding.job_creation import foreign_job, without_job
 from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts

@@ -6,18 +6,16 @@ kubelet's sources.
 
 from __future__ import annotations
 
-import signal
 from dataclasses import replace
 
 from mcptasks.gateway.contract import RunnerExitCode
-from mcptasks.model.retry_rules import PREEMPTED_HINT
+from mcptasks.model import process_failures
+from mcptasks.model.diagnosis import Diagnosis
+from mcptasks.model.process_failures import Limit
 from mcptasks.model.task import Reason
-from mcptasks_operator.deciding.diagnosis import Diagnosis
 from mcptasks_operator.deciding.object_facts import ContainerFacts, JobFacts, JobOutcome, PodFacts, TerminatedState
-from mcptasks_operator.deciding.policy import Limit, Policy
+from mcptasks_operator.deciding.policy import Policy
 from mcptasks_operator.deciding.start_failures import CANNOT_RUN, container_cannot_run
-
-_SIGNAL_OFFSET = 128
 
 _RETRY_HINT = (
     "The tool did nothing wrong: call it again; tools marked idempotent are run again without asking, "
@@ -88,21 +86,14 @@ def _node_suffix(pod: PodFacts) -> str:
 
 def deadline_exceeded(limit: Limit) -> Diagnosis:
     """The attempt ran for too long."""
-    return Diagnosis(
-        Reason.DEADLINE_EXCEEDED,
-        f"the process was killed because it ran longer than {limit.seconds} s, counted from its Pod's start, "
-        f"image pull included ({limit.source})",
-        "Ask for less work at a time or allow more time",
-    )
+    return process_failures.deadline_exceeded(limit, "its Pod's start, image pull included")
 
 
 def preempted(job: JobFacts, pod_name: str | None, exit_code: int | None = None) -> Diagnosis:
     """The Pod that ran the tool was taken away, and no condition of it says why."""
-    what = "because its Job was suspended" if job.suspended else "it was deleted, or its Job was suspended"
     queue = f" (queue {job.queue})" if job.queue and job.suspended else ""
-    name = pod_name or "of the last attempt"
-    cause = f"Pod {name} was taken away while it ran the tool{', ' if job.suspended else ': '}{what}{queue}"
-    return Diagnosis(Reason.PREEMPTED, cause, PREEMPTED_HINT, exit_code)
+    how = ", because its Job was suspended" if job.suspended else ": it was deleted, or its Job was suspended"
+    return process_failures.taken_away(pod_name, f"{how}{queue}", exit_code)
 
 
 def node_lost(pod: PodFacts, detail: str) -> Diagnosis:
@@ -155,7 +146,7 @@ def _container_kind(container: ContainerFacts) -> str:
 
 def _by_termination(pod: PodFacts, container: ContainerFacts, state: TerminatedState, policy: Policy) -> Diagnosis:
     if state.reason == "OOMKilled":
-        return _out_of_memory(container, state, policy)
+        return process_failures.out_of_memory(container.memory_limit, policy.template, state.exit_code)
     if state.reason in CANNOT_RUN:
         return container_cannot_run(container, state.message or state.reason, state.exit_code)
     if state.reason == "ContainerStatusUnknown":
@@ -163,40 +154,15 @@ def _by_termination(pod: PodFacts, container: ContainerFacts, state: TerminatedS
     return _signal(pod, state) or _exit_code(state)
 
 
-def _out_of_memory(container: ContainerFacts, state: TerminatedState, policy: Policy) -> Diagnosis:
-    limit = f" of {container.memory_limit}" if container.memory_limit else ""
-    return Diagnosis(
-        Reason.OOM_KILLED,
-        f"the process was killed because it used more memory than its limit{limit}",
-        f"Ask for less data at a time, or raise resources.limits.memory in McpTaskTemplate {policy.template}",
-        state.exit_code,
-    )
-
-
 def _signal(pod: PodFacts, state: TerminatedState) -> Diagnosis | None:
-    number = state.signal or (state.exit_code - _SIGNAL_OFFSET if state.exit_code > _SIGNAL_OFFSET else 0)
-    try:
-        name = signal.Signals(number).name
-    except ValueError:
-        return None
-    outside = "; its Pod was deleted" if pod.deleting else ""
-    return Diagnosis(Reason.KILLED_BY_SIGNAL, f"the process was ended by {name}{outside}", exit_code=state.exit_code)
+    number = state.signal or process_failures.signal_of(state.exit_code)
+    return process_failures.ended_by_signal(number, state.exit_code, deleted=pod.deleting)
 
 
 def _exit_code(state: TerminatedState) -> Diagnosis:
-    code = state.exit_code
-    if code == RunnerExitCode.OUTCOME_RECORDED:
-        return Diagnosis(
-            Reason.RESULT_MISSING,
-            "the process ended with exit code 0 but delivered no result",
-            "A tool must return its result; it must not end the process itself (sys.exit, os._exit)",
-            code,
-        )
-    if code == RunnerExitCode.GATEWAY_UNREACHABLE:
+    if state.exit_code == RunnerExitCode.GATEWAY_UNREACHABLE:
         return _gateway_unreachable()
-    return Diagnosis(
-        Reason.EXIT_CODE, f"the process ended with exit code {code} and delivered no result", exit_code=code
-    )
+    return process_failures.exited(state.exit_code)
 
 
 def _gateway_unreachable() -> Diagnosis:

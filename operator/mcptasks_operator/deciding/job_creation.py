@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from mcptasks.model.diagnosis import Diagnosis
 from mcptasks.model.lifecycle import created_at
 from mcptasks.model.task import Phase, Reason
 from mcptasks_operator.deciding.decision_basis import DecisionBasis
 from mcptasks_operator.deciding.decisions import CreateJob, Decision, Gather, Notice
-from mcptasks_operator.deciding.diagnosis import Diagnosis
 from mcptasks_operator.deciding.gathered_evidence import JobRefusal, Need, RefusalKind, TemplateState
 from mcptasks_operator.deciding.object_facts import JobFacts
 from mcptasks_operator.deciding.pending_causes import RECHECK_SECONDS, show_cause, show_cause_if_late

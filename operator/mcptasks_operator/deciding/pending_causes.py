@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from mcptasks.model.diagnosis import Diagnosis
 from mcptasks.model.lifecycle import SCHEDULED
 from mcptasks.model.task import Reason
 from mcptasks_operator.deciding.decision_basis import DecisionBasis
 from mcptasks_operator.deciding.decisions import Decision, ShowCause
-from mcptasks_operator.deciding.diagnosis import Diagnosis
 from mcptasks_operator.deciding.object_facts import JobFacts
 
 NOTABLE_SECONDS = 3.0

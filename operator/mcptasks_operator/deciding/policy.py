@@ -5,17 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mcptasks.model.lifecycle import Retention
+from mcptasks.model.process_failures import Limit
+from mcptasks.model.run_limit import deadline_cap, run_limit
 from mcptasks.model.task import DEFAULT_TEMPLATE, McpTask, Phase
 from mcptasks.model.task_template import McpTaskTemplateSpec
 from mcptasks.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A number of seconds and the name of the setting that it comes from."""
-
-    seconds: int
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +38,7 @@ def policy_of(task: McpTask, template: McpTaskTemplateSpec | None, settings: Set
     return Policy(
         template=name,
         start=_start_limit(spec, name, settings),
-        run=run_limit(task, spec, settings),
+        run=_run_limit(task, spec, settings),
         completed=_retention(retention.completed_seconds if retention else None, settings),
         failed=_retention(retention.failed_seconds if retention else None, settings),
     )
@@ -56,18 +50,9 @@ def _start_limit(spec: McpTaskTemplateSpec, name: str, settings: Settings) -> Li
     return Limit(settings.start_deadline_seconds, "MCPTASKS_START_DEADLINE_SECONDS of the operator")
 
 
-def run_limit(task: McpTask, spec: McpTaskTemplateSpec, settings: Settings) -> Limit:
-    """How long an attempt may run.
-
-    The task's own value comes first, then the template's, then the settings'. An `activeDeadlineSeconds` in the
-    template's Pod is an administrator's upper bound for all of them.
-    """
-    name = task.spec.template_ref.name
-    limit = _requested_limit(task, spec, settings)
-    cap = _cap(spec)
-    if cap is not None and cap < limit.seconds:
-        return Limit(cap, f"activeDeadlineSeconds in the Pod of McpTaskTemplate {name}")
-    return limit
+def _run_limit(task: McpTask, spec: McpTaskTemplateSpec, settings: Settings) -> Limit:
+    default = Limit(settings.default_timeout_seconds, "MCPTASKS_DEFAULT_TIMEOUT_SECONDS of the operator")
+    return run_limit(task, spec, default)
 
 
 def pod_deadline_seconds(task: McpTask, spec: McpTaskTemplateSpec, settings: Settings) -> int:
@@ -77,22 +62,9 @@ def pod_deadline_seconds(task: McpTask, spec: McpTaskTemplateSpec, settings: Set
     from the start. The operator ends a task that has run for too long before that. An administrator's upper bound holds
     for both together.
     """
-    seconds = run_limit(task, spec, settings).seconds + (task.spec.input_timeout_seconds or 0)
-    cap = _cap(spec)
+    seconds = _run_limit(task, spec, settings).seconds + (task.spec.input_timeout_seconds or 0)
+    cap = deadline_cap(spec)
     return seconds if cap is None else min(seconds, cap)
-
-
-def _cap(spec: McpTaskTemplateSpec) -> int | None:
-    cap = ((spec.pod_template or {}).get("spec") or {}).get("activeDeadlineSeconds")
-    return cap if isinstance(cap, int) else None
-
-
-def _requested_limit(task: McpTask, spec: McpTaskTemplateSpec, settings: Settings) -> Limit:
-    if task.spec.timeout_seconds is not None:
-        return Limit(task.spec.timeout_seconds, "spec.timeoutSeconds of the task")
-    if spec.timeout_seconds is not None:
-        return Limit(spec.timeout_seconds, f"timeoutSeconds of McpTaskTemplate {task.spec.template_ref.name}")
-    return Limit(settings.default_timeout_seconds, "MCPTASKS_DEFAULT_TIMEOUT_SECONDS of the operator")
 
 
 def _retention(seconds: int | None, settings: Settings) -> Retention:

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 
+from mcptasks.model.diagnosis import Diagnosis
 from mcptasks.model.task import Reason
-from mcptasks_operator.deciding.diagnosis import Diagnosis
 
 _UNSET = re.compile(r"failed quota: .*?must specify (?P<what>.+)", re.DOTALL)
 _EXCEEDED = re.compile(

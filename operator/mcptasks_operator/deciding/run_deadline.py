@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from mcptasks.model.diagnosis import Diagnosis
 from mcptasks.model.questions import answers_due, timed_out, waited
 from mcptasks.model.task import Phase
 from mcptasks_operator.deciding.decision_basis import DecisionBasis
 from mcptasks_operator.deciding.decisions import Decision
-from mcptasks_operator.deciding.diagnosis import Diagnosis
 from mcptasks_operator.deciding.failures import deadline_exceeded, node_lost
 from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts
 from mcptasks_operator.deciding.task_ends import end_task

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from mcptasks.model.diagnosis import Diagnosis
 from mcptasks.model.task import Phase
 from mcptasks_operator.deciding.decision_basis import DecisionBasis
 from mcptasks_operator.deciding.decisions import Decision, Gather
-from mcptasks_operator.deciding.diagnosis import Diagnosis
 from mcptasks_operator.deciding.gathered_evidence import Need
 from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts
 from mcptasks_operator.deciding.pending_causes import NOTABLE_SECONDS, RECHECK_SECONDS, show_cause

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
+from mcptasks.model.diagnosis import Diagnosis
+from mcptasks.model.process_failures import Limit
 from mcptasks.model.task import Reason
-from mcptasks_operator.deciding.diagnosis import Diagnosis
 from mcptasks_operator.deciding.object_facts import (
     ContainerFacts,
     PodFacts,
@@ -19,7 +20,6 @@ from mcptasks_operator.deciding.object_facts import (
     WaitingState,
     WarningEvent,
 )
-from mcptasks_operator.deciding.policy import Limit
 from mcptasks_operator.deciding.quota_refusals import quota_refusal
 
 CANNOT_RUN = frozenset({"StartError", "ContainerCannotRun", "RunContainerError"})

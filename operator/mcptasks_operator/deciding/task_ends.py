@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from mcptasks.model.diagnosis import Diagnosis
 from mcptasks.model.lifecycle import Ending
 from mcptasks.model.task import Phase, Reason
 from mcptasks_operator.deciding.decision_basis import DecisionBasis
 from mcptasks_operator.deciding.decisions import Decision, EndTask, Gather, Notice
-from mcptasks_operator.deciding.diagnosis import Diagnosis
 from mcptasks_operator.deciding.failures import diagnose_failure
 from mcptasks_operator.deciding.gathered_evidence import Need
 from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts

@@ -9,6 +9,7 @@ from typing import Any
 
 from mcptasks.model.base import API_VERSION, JsonObject
 from mcptasks.model.lifecycle import Retention, timestamp
+from mcptasks.model.process_failures import Limit
 from mcptasks.model.task import McpTask
 from mcptasks_operator.deciding.object_facts import (
     ContainerFacts,
@@ -21,7 +22,7 @@ from mcptasks_operator.deciding.object_facts import (
     TerminatedState,
     WaitingState,
 )
-from mcptasks_operator.deciding.policy import Limit, Policy
+from mcptasks_operator.deciding.policy import Policy
 
 T0 = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 TASK = "report-abc"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from mcptasks.model.process_failures import Limit
 from mcptasks.model.task import Phase
 from mcptasks.model.task_template import McpTaskTemplateSpec
 from mcptasks.settings import Settings
-from mcptasks_operator.deciding.policy import Limit, policy_of
+from mcptasks_operator.deciding.policy import policy_of
 from tests.unit.operator.builders import make_task
 
 SETTINGS = Settings(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mcptasks.model.diagnosis import Diagnosis
 from mcptasks.model.task import Reason
-from mcptasks_operator.deciding.diagnosis import Diagnosis
 
 CAUSE = Diagnosis(Reason.EXIT_CODE, "it broke", "Mend it")
 
