@@ -222,7 +222,7 @@ def test_one_template_that_cannot_be_understood_does_not_spoil_the_list() -> Non
         metadata = {"name": name, "namespace": "default", "uid": name, "resourceVersion": "1"}
         return {"metadata": metadata, "spec": spec}
 
-    cache.replace(WatchedKind.TEMPLATE, [template("new", executor="Warm"), template("old")], None, 5)
+    cache.replace(WatchedKind.TEMPLATE, [template("new", executor="Distant"), template("old")], None, 5)
     assert cache.template("default", "new") is None
     assert cache.template("default", "old") is not None
 
