@@ -26,7 +26,7 @@ LOOK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class TaskInput:
-    """Serves what runners ask of callers. `cache` tells of answers that others write, where there is one."""
+    """Serves what runners ask of callers. `cache` tells of answers that others write, in what it covers."""
 
     records: TaskRecords
     cache: WatchCache | None
@@ -62,7 +62,8 @@ class TaskInput:
         until = loop.time() + seconds
         async with self._changes(pod) as changed:
             while True:
-                changed.clear()
+                if changed is not None:
+                    changed.clear()
                 item = await self.records.read(pod)
                 task = parse_task(item)
                 refuse_unless_runs(task, pod)
@@ -82,18 +83,20 @@ class TaskInput:
         return end(task, timed_out(task), now, self.retention) if due is not None and due <= now else None
 
     @asynccontextmanager
-    async def _changes(self, pod: TaskPod) -> AsyncIterator[asyncio.Event]:
-        """An event that is set when the Pod's task changes; never, where nothing tells of changes."""
-        if self.cache is None:
-            yield asyncio.Event()
+    async def _changes(self, pod: TaskPod) -> AsyncIterator[asyncio.Event | None]:
+        """An event that is set when the Pod's task changes; None where nothing tells of changes."""
+        if self.cache is None or not self.cache.covers(pod.namespace):
+            yield None
             return
         async with self.cache.changes(pod.namespace, pod.task_name) as changed:
             yield changed
 
-    async def _wait(self, changed: asyncio.Event, seconds: float) -> None:
-        limit = min(seconds, LOOK_SECONDS) if self.cache is None else seconds
+    async def _wait(self, changed: asyncio.Event | None, seconds: float) -> None:
+        if changed is None:
+            await asyncio.sleep(max(min(seconds, LOOK_SECONDS), 0.01))
+            return
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(limit, 0.01)):
+            async with asyncio.timeout(max(seconds, 0.01)):
                 await changed.wait()
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 from pydantic import ValidationError
 
 from mcptasks.kube.api_client import KubeClient
-from mcptasks.kube.errors import ConflictError, InvalidError
+from mcptasks.kube.errors import ConflictError, InvalidError, NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask, ResultRecord
@@ -85,6 +85,19 @@ class TaskClient:
     async def get(self, namespace: str, name: str) -> JsonObject:
         """The task as the API server has it now. Raises NotFoundError."""
         return await self.kube.get(MCP_TASKS, name, namespace)
+
+    async def is_deleted(self, namespace: str, name: str, uid: str) -> bool:
+        """Whether the API server says that this very task is gone: it has none of the name, or a later one.
+
+        Raises KubeError where it says neither, such as NotFoundError while the kind itself is not served.
+        """
+        try:
+            item = await self.get(namespace, name)
+        except NotFoundError as error:
+            if error.details.get("name") != name:
+                raise
+            return True
+        return bool(item["metadata"].get("uid") != uid)
 
     async def create(self, namespace: str, body: JsonObject) -> JsonObject:
         """Store a new task. Raises AlreadyExistsError, InvalidError, ForbiddenError."""

@@ -7,8 +7,8 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Hashable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from mcptasks.kube.api_client import KubeClient, WatchEvent
@@ -57,15 +57,18 @@ def without_bookkeeping(item: JsonObject) -> JsonObject:
 class WatchCache:
     """Objects of one kind in one namespace (all where None), kept up to date by list and watch.
 
-    `add` and `discard` let a writer put its own writes in at once (read-your-writes). `on_deleted` is called with the
-    last known state of an object that is gone. `trim` gives the part of an object that is kept: a new object that
-    shares no more than unchanged parts with the one given. `group` puts objects into groups that `count` counts.
+    It holds nothing that its watch does not tell of. `add` lets a writer put its own writes in at once
+    (read-your-writes). `on_deleted` is called with the last known state of an object that is not there any more, as far
+    as list and watch can tell. `trim` gives the part of an object that is kept: a new object that shares no more than
+    unchanged parts with the one given. `group` puts objects into groups that `count` counts.
+
+    Whatever an object contains, the watch goes on: where one of these functions raises, that is logged, and the object
+    is kept whole and in no group.
     """
 
     client: KubeClient
     resource: Resource
     namespace: str | None = None
-    label_selector: str | None = None
     on_deleted: Callable[[JsonObject], None] = lambda _item: None
     trim: Callable[[JsonObject], JsonObject] = without_bookkeeping
     group: Callable[[JsonObject], Hashable | None] = lambda _item: None
@@ -96,32 +99,66 @@ class WatchCache:
         """How many objects `group` puts into the given group."""
         return self._counts[group]
 
+    def covers(self, namespace: str) -> bool:
+        """Whether the watch tells of objects in the namespace."""
+        return self.namespace in (None, namespace)
+
+    def add(self, item: JsonObject) -> None:
+        """Take in an object that somebody has written or read, unless the watch knows better.
+
+        The watch has told of all that is older than what it told last: an object of that age that is not in the cache
+        is gone. One that the watch does not cover is not kept, since nothing would tell of its end.
+        """
+        key = key_of(item)
+        is_gone = key not in self._items and 0 < version_of(item) <= self._watched
+        if self.covers(key[0]) and not is_gone:
+            self._put(key, item)
+
+    def _put(self, key: Key, item: JsonObject) -> None:
+        known = self._items.get(key)
+        if known is not None and _is_older(item, known):
+            return
+        kept = self._items[key] = self._trimmed(item)
+        self._recount(known, kept)
+        if known is not None and _uid(known) != _uid(kept):
+            self._report_deleted(known)
+        self._wake(key)
+
+    def _forget(self, key: Key) -> None:
+        item = self._items.pop(key, None)
+        if item is not None:
+            self._recount(item, None)
+            self._report_deleted(item)
+        self._wake(key)
+
+    def _trimmed(self, item: JsonObject) -> JsonObject:
+        with self._survived(item):
+            return self.trim(item)
+        return item
+
+    def _group_of(self, item: JsonObject) -> Hashable | None:
+        with self._survived(item):
+            return self.group(item)
+        return None
+
+    def _report_deleted(self, item: JsonObject) -> None:
+        with self._survived(item):
+            self.on_deleted(item)
+
+    @contextmanager
+    def _survived(self, item: JsonObject) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            logger.exception("%s %s cannot be understood", self.resource.plural, "/".join(key_of(item)))
+
     def _recount(self, before: JsonObject | None, after: JsonObject | None) -> None:
         for item, step in ((before, -1), (after, 1)):
-            group = None if item is None else self.group(item)
+            group = None if item is None else self._group_of(item)
             if group is not None:
                 self._counts[group] += step
                 if not self._counts[group]:
                     del self._counts[group]
-
-    def add(self, item: JsonObject) -> None:
-        """Take in an object unless a newer state of it is known."""
-        key = key_of(item)
-        known = self._items.get(key)
-        if known is not None and _is_older(item, known):
-            return
-        self._items[key] = self.trim(item)
-        self._recount(known, self._items[key])
-        self._wake(key)
-
-    def discard(self, namespace: str, name: str) -> None:
-        """Forget an object that is known to be gone."""
-        key = (namespace, name)
-        item = self._items.pop(key, None)
-        self._recount(item, None)
-        if item is not None:
-            self.on_deleted(item)
-        self._wake(key)
 
     @asynccontextmanager
     async def changes(self, namespace: str, name: str) -> AsyncIterator[asyncio.Event]:
@@ -160,7 +197,7 @@ class WatchCache:
             event.set()
 
     async def run(self) -> None:
-        """List and watch until cancelled; API errors are logged and tried again."""
+        """List and watch until cancelled; errors are logged and tried again."""
         failures = 0
         while True:
             try:
@@ -174,6 +211,9 @@ class WatchCache:
                 )
             except KubeError as error:
                 failures = await self._pause(failures, str(error))
+            except Exception as error:
+                logger.exception("watch of %s", self.resource.plural)
+                failures = await self._pause(failures, f"a fault of this program: {error}")
 
     async def _pause(self, failures: int, why: str) -> int:
         if self._failing_since is None:
@@ -184,7 +224,7 @@ class WatchCache:
         return failures + 1
 
     async def _list_and_watch(self) -> None:
-        listed = await self.client.list(self.resource, self.namespace, label_selector=self.label_selector)
+        listed = await self.client.list(self.resource, self.namespace)
         self._replace(listed.items, int(listed.resource_version or 0))
         self.synced.set()
         self._failing_since = None
@@ -196,7 +236,6 @@ class WatchCache:
                 self.resource,
                 self.namespace,
                 resource_version=version,
-                label_selector=self.label_selector,
                 timeout_seconds=max(1, int(left)),
             ):
                 version = event.object["metadata"]["resourceVersion"]
@@ -204,22 +243,33 @@ class WatchCache:
 
     def _apply(self, event: WatchEvent) -> None:
         self._watched = max(self._watched, version_of(event.object))
-        if event.type == "DELETED":
-            known = self._items.get(key_of(event.object))
-            if known is None or known["metadata"].get("uid") == event.object["metadata"].get("uid"):
-                self.discard(*key_of(event.object))
-        elif event.type != "BOOKMARK":
-            self.add(event.object)
+        if event.type == "BOOKMARK":
+            return
+        key = key_of(event.object)
+        if event.type != "DELETED":
+            self._put(key, event.object)
+            return
+        known = self._items.get(key)
+        if known is None or _uid(known) == _uid(event.object):
+            self._forget(key)
 
     def _replace(self, items: list[JsonObject], version: int) -> None:
-        self._watched = max(self._watched, version)
+        if version < self._watched:
+            # Only an API server whose data were restored goes back: what was known says nothing of what is there.
+            for key in list(self._items):
+                self._forget(key)
+        self._watched = version
         listed = {key_of(item) for item in items}
         for item in items:
-            self.add(item)
+            self._put(key_of(item), item)
         # An object that was put in by its writer after the list was made is not in the list, and not gone either.
         for key, item in list(self._items.items()):
             if key not in listed and version_of(item) <= version:
-                self.discard(*key)
+                self._forget(key)
+
+
+def _uid(item: JsonObject) -> object:
+    return item["metadata"].get("uid")
 
 
 def _is_older(item: JsonObject, known: JsonObject) -> bool:

@@ -113,7 +113,7 @@ class _Backend:
 
     @classmethod
     def build(cls, settings: Settings, namespace: str, kube: KubeClient, results: Results) -> _Backend:
-        cleanup = ResultCleanup(results)
+        cleanup = ResultCleanup(results, TaskClient(kube))
         cache = WatchCache(kube, MCP_TASKS, namespace, on_deleted=cleanup, trim=cached, group=unfinished_owner)
         draining = asyncio.Event()
         metrics = ServerMetrics(ServerState(cache, draining.is_set), Instruments())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -41,6 +42,18 @@ class ResultKey:
     namespace: str
     uid: str
     attempt: int
+
+
+_REF = re.compile(r".*:result:([^:]+):([^:]+):[0-9]+", re.DOTALL)
+
+
+def is_ref_of(ref: str, namespace: str, uid: str) -> bool:
+    """Whether the `ref` in the status of this task is a key of its own, of any prefix.
+
+    Whoever can write statuses of one namespace must not get at what is stored for another, or at anything else.
+    """
+    found = _REF.fullmatch(ref)
+    return found is not None and found.groups() == (namespace, uid)
 
 
 @dataclass(frozen=True)

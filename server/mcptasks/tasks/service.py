@@ -22,6 +22,7 @@ from mcptasks.tasks.limits import InProgress, RateLimit
 from mcptasks.tasks.owners import TaskOwner, caller_key
 from mcptasks.tasks.reader import TaskReader
 from mcptasks.tasks.result_errors import ResultLostError, ResultStoreUnavailableError
+from mcptasks.tasks.result_stores import is_ref_of
 from mcptasks.tasks.results import Results
 from mcptasks.tasks.service_errors import (
     DrainingError,
@@ -139,6 +140,8 @@ class TaskService:
         if record is None:
             raise TaskNotFoundError
         try:
+            if record.ref is not None and not is_ref_of(record.ref, self.namespace, view.uid):
+                raise ResultLostError(f"what the task's status points to is not its own result: {record.ref}")
             return await self.results.get(record)
         except (ResultLostError, ResultStoreUnavailableError) as error:
             logger.error("cannot read the result: %s", error, extra={"task": view.task_id})

@@ -17,6 +17,7 @@ class TaskView:
     """A task as its caller may see it. Times are UTC, durations milliseconds."""
 
     task_id: str
+    uid: str
     phase: Phase
     component: Component
     created_at: datetime
@@ -62,6 +63,7 @@ class TaskViews:
         poll_default = round(self.settings.default_poll_interval_seconds * 1000)
         return TaskView(
             task_id=task.name,
+            uid=task.uid,
             phase=task.phase,
             component=task.spec.component,
             created_at=created,
