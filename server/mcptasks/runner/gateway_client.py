@@ -1,7 +1,4 @@
-"""The runner's way to the gateway: each call is repeated until it is answered, or until there is no time left.
-
-The token is read again for each request, because the kubelet replaces it long before it expires.
-"""
+"""The runner's calls to the gateway: each is repeated until it is answered, or until there is no time left."""
 
 from __future__ import annotations
 
@@ -12,8 +9,8 @@ import random
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-import httpx2
 from pydantic import ValidationError
 
 from mcptasks.gateway.contract import (
@@ -28,11 +25,10 @@ from mcptasks.gateway.contract import (
     Refusal,
     RefusalCode,
 )
+from mcptasks.runner.gateway_transport import GatewayReply, NoGatewayError, RequestNotSentError, Transport
+from mcptasks.runner.http_gateway_transport import HttpGatewayTransport
 
 logger = logging.getLogger(__name__)
-
-CONNECT_SECONDS = 3.0
-ANSWER_SECONDS = 60.0
 
 PAUSE_STEP_SECONDS = 0.5
 """How soon a pause notices that there is less time than it thought."""
@@ -81,23 +77,20 @@ class GatewayClient:
     repeated at most, by `time.monotonic()`; may be set at any time, from any thread.
     """
 
-    def __init__(self, url: str, token_file: Path, pace: RetryPace | None = None) -> None:
-        self._token_file = token_file
+    def __init__(self, transport: Transport, pace: RetryPace | None = None) -> None:
+        self._transport = transport
         self._pace = pace or RetryPace()
         self.last_failure: str | None = None
         self.retry_until = math.inf
-        self._http = httpx2.AsyncClient(
-            base_url=url,
-            timeout=httpx2.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
-            # The gateway is inside the cluster: proxies are for the world outside.
-            trust_env=False,
-            # Loading the system's certificates takes longer than all other requests.
-            verify=url.startswith("https"),
-        )
+
+    @classmethod
+    def over_http(cls, url: str, token_file: Path, pace: RetryPace | None = None) -> Self:
+        """For the gateway at the URL."""
+        return cls(HttpGatewayTransport.to(url, token_file), pace)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        await self._transport.aclose()
 
     async def assignment(self, deadline: float) -> Assignment:
         """Fetch the assignment, and with it claim the attempt.
@@ -110,7 +103,7 @@ class GatewayClient:
         """
         answer = await self._repeat("GET", ASSIGNMENT_PATH, None, deadline)
         try:
-            return Assignment.model_validate_json(answer.content)
+            return Assignment.model_validate_json(answer.body)
         except ValidationError as error:
             raise RejectedError(
                 f"the gateway's assignment cannot be read; is it of the same version? {error}"
@@ -156,7 +149,7 @@ class GatewayClient:
         """
         await self._repeat("POST", OUTCOME_PATH, outcome, deadline)
 
-    async def _repeat(self, method: str, path: str, body: bytes | None, deadline: float) -> httpx2.Response:
+    async def _repeat(self, method: str, path: str, body: bytes | None, deadline: float) -> GatewayReply:
         attempt = 0
         unauthorized_since: float | None = None
         while True:
@@ -185,47 +178,32 @@ class GatewayClient:
         while (left := min(end, self.retry_until) - time.monotonic()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(min(left, PAUSE_STEP_SECONDS))
 
-    async def _request(self, method: str, path: str, body: bytes | None) -> httpx2.Response:
+    async def _request(self, method: str, path: str, body: bytes | None) -> GatewayReply:
         """One request. Raises _RetryableError, TaskOverError, RejectedError."""
-        headers = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
         try:
-            answer = await self._http.request(method, path, content=body, headers=headers)
-        except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
-            raise RejectedError(
-                f"MCPTASKS_GATEWAY_URL is no URL of a gateway ({self._http.base_url}): {error}"
-            ) from error
-        except (httpx2.HTTPError, OSError) as error:
-            where = self._http.base_url
-            raise _RetryableError(
-                f"the gateway at {where} cannot be reached: {error or type(error).__name__}"
-            ) from error
+            answer = await self._transport.send(method, path, body)
+        except NoGatewayError as error:
+            raise RejectedError(str(error)) from error
+        except RequestNotSentError as error:
+            raise _RetryableError(str(error), unauthorized=error.unauthorized) from error
         if answer.is_success:
             return answer
         raise _refused(answer)
 
-    def _token(self) -> str:
-        try:
-            token = self._token_file.read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise _RetryableError(f"the token cannot be read: {error}", unauthorized=True) from error
-        if not token or not token.isascii() or not token.isprintable():
-            raise _RetryableError(f"there is no token in {self._token_file}", unauthorized=True)
-        return token
 
-
-def _answers(answer: httpx2.Response) -> InputAnswers:
+def _answers(answer: GatewayReply) -> InputAnswers:
     try:
-        return InputAnswers.model_validate_json(answer.content)
+        return InputAnswers.model_validate_json(answer.body)
     except ValidationError as error:
         raise RejectedError(f"the gateway's answers cannot be read; is it of the same version? {error}") from error
 
 
-def _refused(answer: httpx2.Response) -> Exception:
+def _refused(answer: GatewayReply) -> Exception:
     """What an answer that is not a success means. Only a gateway's own word ends anything."""
     try:
-        refusal = Refusal.model_validate_json(answer.content)
+        refusal = Refusal.model_validate_json(answer.body)
     except ValidationError:
-        return _RetryableError(f"HTTP {answer.status_code}, which is not an answer of a gateway")
+        return _RetryableError(f"HTTP {answer.status}, which is not an answer of a gateway")
     if refusal.code in _OVER:
         return TaskOverError(refusal.message)
     if refusal.code is RefusalCode.INVALID:

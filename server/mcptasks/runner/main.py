@@ -14,11 +14,14 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import NoReturn
 
+from mcptasks.authoring.loader import LoadError, load_server
+from mcptasks.authoring.task_server import TaskServer
 from mcptasks.authoring.user_variables import complete_user_variables
-from mcptasks.gateway.contract import RunnerExitCode
+from mcptasks.gateway.contract import Assignment, RunnerExitCode
 from mcptasks.logs import configure_logging
 from mcptasks.runner.gateway_client import (
     GatewayClient,
@@ -46,38 +49,65 @@ def run(settings: Settings, pace: RetryPace | None = None) -> int:
     """
     started = time.monotonic()
     configure_logging(settings.log_format, settings.log_level)
-    _write_lines_at_once()
+    write_lines_at_once()
     complete_user_variables(os.environ)
     with Termination.installed() as termination:
-        try:
-            with _process(settings, termination, started, pace) as process:
+
+        def work() -> int:
+            client = GatewayClient.over_http(settings.gateway_url, settings.token_file, pace)
+            with attempt_process(settings, client, termination, _Loading(settings), started) as process:
                 return process.run()
-        except TaskOverError as error:
-            logger.warning("nothing left to do: %s", error)
-            return RunnerExitCode.OUTCOME_RECORDED
-        except (GatewayUnreachableError, RejectedError) as error:
-            logger.error("%s", error)
-            return RunnerExitCode.GATEWAY_UNREACHABLE
-        except TerminationRequested:
-            return _terminated(termination)
-        except KeyboardInterrupt:
-            logger.error("the tool ended the process with KeyboardInterrupt")
-            return RunnerExitCode.INTERRUPTED
-        except SystemExit as error:
-            return _exited(error)
-        except BaseException:
-            logger.exception("the runner crashed")
-            return RunnerExitCode.CRASHED
+
+        return exit_code_of(work, termination)
+
+
+def exit_code_of(work: Callable[[], int], termination: Termination) -> int:
+    """Run what a process is there for; gives the process's exit code, whatever comes of it."""
+    try:
+        return work()
+    except TaskOverError as error:
+        logger.warning("nothing left to do: %s", error)
+        return RunnerExitCode.OUTCOME_RECORDED
+    except (GatewayUnreachableError, RejectedError) as error:
+        logger.error("%s", error)
+        return RunnerExitCode.GATEWAY_UNREACHABLE
+    except TerminationRequested:
+        return _terminated(termination)
+    except KeyboardInterrupt:
+        logger.error("the tool ended the process with KeyboardInterrupt")
+        return RunnerExitCode.INTERRUPTED
+    except SystemExit as error:
+        return _exited(error)
+    except BaseException:
+        logger.exception("the runner crashed")
+        return RunnerExitCode.CRASHED
+
+
+@dataclass(frozen=True)
+class _Loading:
+    """Loads the module that the settings name, or else the assignment."""
+
+    settings: Settings
+
+    def __call__(self, assignment: Assignment) -> TaskServer[object]:
+        module = self.settings.module or assignment.module
+        if not module:
+            raise LoadError("neither the Pod (MCPTASKS_MODULE) nor the server says which module to run")
+        return load_server(module)
 
 
 @contextlib.contextmanager
-def _process(
-    settings: Settings, termination: Termination, started: float, pace: RetryPace | None
+def attempt_process(
+    settings: Settings,
+    client: GatewayClient,
+    termination: Termination,
+    load: Callable[[Assignment], TaskServer[object]],
+    started: float | None = None,
 ) -> Iterator[TaskProcess]:
+    """What runs an attempt, with a loop beside the main thread; closes the client. See `TaskProcess`."""
     with LoopThread() as loop_thread:
-        client = GatewayClient(settings.gateway_url, settings.token_file, pace)
         try:
-            yield TaskProcess(settings, client, loop_thread, termination, started)
+            yield TaskProcess(settings, client, loop_thread, termination, load, started)
         finally:
             with termination.reacting(carry_on), contextlib.suppress(TimeoutError):
                 loop_thread.submit(client.aclose()).future.result(CLOSE_SECONDS)
@@ -102,7 +132,7 @@ def _exited(error: SystemExit) -> int:
     return code
 
 
-def _write_lines_at_once() -> None:
+def write_lines_at_once() -> None:
     """What a tool prints is in the Pod's log at once, as with PYTHONUNBUFFERED."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from mcptasks.authoring.call_facts import TaskInfo
-from mcptasks.authoring.loader import LoadError, load_server
+from mcptasks.authoring.loader import LoadError
 from mcptasks.authoring.task_server import TaskServer
 from mcptasks.gateway.contract import Assignment, FailureOutcome, Outcome
 from mcptasks.logs import bind_task
 from mcptasks.model.task import Reason
+from mcptasks.runner.delivery import deliver
 from mcptasks.runner.execution import ComponentExecution
 from mcptasks.runner.gateway_channel import GatewayChannel
-from mcptasks.runner.gateway_client import GatewayClient, GatewayUnreachableError, RejectedError, TaskOverError
+from mcptasks.runner.gateway_client import GatewayClient, GatewayUnreachableError, TaskOverError
 from mcptasks.runner.loop_thread import LoopThread
 from mcptasks.runner.main_thread import run_component
-from mcptasks.runner.outcome_encoding import encoded, exit_code, not_serializable, within_limit
+from mcptasks.runner.outcome_encoding import encoded, exit_code, within_limit
 from mcptasks.runner.signals import Termination, TerminationRequested, terminate
 from mcptasks.settings import Settings
 
@@ -36,13 +39,19 @@ REPORT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class TaskProcess:
-    """One attempt of one task. `started` is when the process began, by `time.monotonic()`."""
+    """One attempt of one task.
+
+    Args:
+        load: gives the server that the assignment is for. Raises LoadError.
+        started: when the attempt began, by `time.monotonic()`; None: it begins with its assignment.
+    """
 
     settings: Settings
     client: GatewayClient
     loop_thread: LoopThread
     termination: Termination
-    started: float
+    load: Callable[[Assignment], TaskServer[object]]
+    started: float | None = None
 
     def run(self) -> int:
         """Fetch, load, run and deliver; gives the exit code.
@@ -53,13 +62,16 @@ class TaskProcess:
             TerminationRequested: a signal has ended the work; whatever else the component ended the process with.
         """
         assignment = self._assignment()
+        attempt = replace(self, started=time.monotonic() if self.started is None else self.started)
         with bind_task(assignment.task_id):
             logger.info("attempt %s: %s %s", assignment.attempt, assignment.component.kind, assignment.component.name)
-            return self._run(assignment)
+            return attempt._run(assignment)
 
     def _assignment(self) -> Assignment:
         try:
-            return self.loop_thread.run(self.client.assignment(self.started + ASSIGNMENT_SECONDS))
+            # A process that is made before its task is there may wait for it as long as it likes.
+            until = math.inf if self.started is None else self.started + ASSIGNMENT_SECONDS
+            return self.loop_thread.run(self.client.assignment(until))
         except TerminationRequested:
             # The kubelet ends the Pod at its deadline: what kept it from running says more than that.
             if self.client.last_failure is None:
@@ -84,7 +96,7 @@ class TaskProcess:
 
     def _outcome(self, assignment: Assignment, channel: GatewayChannel) -> Outcome:
         try:
-            server = self._load(assignment)
+            server = self.load(assignment)
         except LoadError as error:
             if error.trace:
                 logger.error("the module cannot be loaded\n%s", error.trace)
@@ -95,12 +107,6 @@ class TaskProcess:
         self._leave_if_terminated()
         execution = ComponentExecution.of(server.components, assignment, channel, self._task_info(assignment))
         return run_component(execution, self.loop_thread, self.termination)
-
-    def _load(self, assignment: Assignment) -> TaskServer[object]:
-        module = self.settings.module or assignment.module
-        if not module:
-            raise LoadError("neither the Pod (MCPTASKS_MODULE) nor the server says which module to run")
-        return load_server(module)
 
     def _task_info(self, assignment: Assignment) -> TaskInfo:
         left = self._deadline(assignment) - time.monotonic()
@@ -119,11 +125,7 @@ class TaskProcess:
     async def _deliver(self, assignment: Assignment, channel: GatewayChannel, body: bytes) -> None:
         await channel.aclose()
         deadline = max(self._deadline(assignment), time.monotonic() + LEAST_DELIVERY_SECONDS)
-        try:
-            await self.client.deliver(body, deadline)
-        except RejectedError as error:
-            logger.error("the gateway does not take the outcome: %s", error)
-            await self.client.deliver(encoded(not_serializable(str(error))), deadline)
+        await deliver(self.client, body, deadline)
 
     def _limit_delivery(self) -> None:
         """Asked to end while the outcome is on its way: go on for most of the grace period."""
@@ -131,4 +133,4 @@ class TaskProcess:
         self.client.retry_until = time.monotonic() + grace - min(REPORT_SECONDS, grace / 2)
 
     def _deadline(self, assignment: Assignment) -> float:
-        return self.started + (assignment.timeout_seconds or self.settings.default_timeout_seconds)
+        return (self.started or 0.0) + (assignment.timeout_seconds or self.settings.default_timeout_seconds)

@@ -112,7 +112,7 @@ class TestBodies:
         with running_redis() as server:
             settings = Settings(redis_url=server.url)
             async with world.served(settings) as url, Results.from_settings(settings) as results:
-                client = GatewayClient(url, token_file, RetryPace(first=0.01))
+                client = GatewayClient.over_http(url, token_file, RetryPace(first=0.01))
                 deadline = anyio.current_time() + 30
                 assignment = await client.assignment(deadline)
                 assert assignment.uid == task["metadata"]["uid"]

@@ -36,14 +36,14 @@ def replace(token_file: Path, content: str) -> None:
 
 @pytest.fixture
 async def client(gateway: FakeGateway, token_file: Path) -> AsyncIterator[GatewayClient]:
-    client = GatewayClient(gateway.url, token_file, QUICK)
+    client = GatewayClient.over_http(gateway.url, token_file, QUICK)
     yield client
     await client.aclose()
 
 
 @pytest.fixture
 async def impatient(gateway: FakeGateway, token_file: Path) -> AsyncIterator[GatewayClient]:
-    client = GatewayClient(gateway.url, token_file, IMPATIENT)
+    client = GatewayClient.over_http(gateway.url, token_file, IMPATIENT)
     yield client
     await client.aclose()
 
@@ -137,7 +137,7 @@ async def test_refusals_of_the_token_count_only_while_nothing_else_happens(
 
 async def test_nobody_there_is_given_up_at_the_deadline_with_the_address(token_file: Path) -> None:
     port = free_port()
-    client = GatewayClient(f"http://127.0.0.1:{port}", token_file, QUICK)
+    client = GatewayClient.over_http(f"http://127.0.0.1:{port}", token_file, QUICK)
     before = time.monotonic()
     with pytest.raises(GatewayUnreachableError, match=f"127.0.0.1:{port}"):
         await client.deliver(b"{}", soon(0.3))
@@ -147,7 +147,7 @@ async def test_nobody_there_is_given_up_at_the_deadline_with_the_address(token_f
 
 @pytest.mark.parametrize("url", ["gateway:8001", "ftp://gateway", ""])
 async def test_a_url_that_is_none_is_told_at_once(token_file: Path, url: str) -> None:
-    client = GatewayClient(url, token_file, QUICK)
+    client = GatewayClient.over_http(url, token_file, QUICK)
     with pytest.raises(RejectedError, match="MCPTASKS_GATEWAY_URL"):
         await client.assignment(soon())
     await client.aclose()
@@ -157,7 +157,7 @@ async def test_proxies_of_the_environment_are_for_others(
     gateway: FakeGateway, token_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
-    client = GatewayClient(gateway.url, token_file, QUICK)
+    client = GatewayClient.over_http(gateway.url, token_file, QUICK)
     await client.assignment(soon(0))
     await client.aclose()
 

@@ -37,7 +37,7 @@ async def reporting(
     gateway: FakeGateway, token_file: Path, interval: float = 0.05, over: Heard | None = None
 ) -> AsyncIterator[Reporter]:
     """A reporter that runs on this loop."""
-    client = GatewayClient(gateway.url, token_file, RetryPace())
+    client = GatewayClient.over_http(gateway.url, token_file, RetryPace())
     yield Reporter(client, interval, over or Heard())
     await client.aclose()
 
