@@ -233,11 +233,17 @@ class Settings(BaseSettings):
         ),
     )
     show_exceptions: bool = Field(
-        False,
+        True,
         description=(
             "Tell callers what a tool, prompt or resource has raised: the exception's type and message, and the file "
-            "names and lines of your own code that it passed through. Otherwise they learn only that it failed. In "
-            "`mcptasks dev` this is on."
+            "names and lines of your own code that it passed through. `false` leaves them with the fact that it failed."
+        ),
+    )
+    show_log_lines: bool = Field(
+        False,
+        description=(
+            "Tell callers the last log lines of a task whose process died without a result (the task's "
+            "`status.logTail`). Whoever may read the object sees them in any case. In `mcptasks dev` this is on."
         ),
     )
     request_state_keys: SecretStr | None = Field(
@@ -354,7 +360,15 @@ class Settings(BaseSettings):
     start_deadline_seconds: int = Field(
         300, ge=1, description="How long a task may wait for its Pod to start if the template does not say."
     )
-    log_tail_lines: int = Field(20, ge=0, le=200, description="Number of log lines at the end of a failure's message.")
+    log_tail_lines: int = Field(
+        20,
+        ge=0,
+        le=200,
+        description=(
+            "How many of its last log lines a task keeps whose process died without a result; they are in its "
+            "`status.logTail`, which callers do not see."
+        ),
+    )
 
     # Runner
     token_file: Path = Field(Path(TOKEN_FILE), description="File with the Pod's token for the gateway.")

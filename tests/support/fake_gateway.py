@@ -56,6 +56,7 @@ def an_assignment(tool: str, arguments: str = "{}", **changes: Any) -> Assignmen
         "progress_interval_seconds": 0.05,
         "timeout_seconds": 60,
         "max_result_bytes": 1_048_576,
+        "show_exceptions": True,
     }
     return Assignment(**fields | changes)
 

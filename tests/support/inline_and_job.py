@@ -144,6 +144,7 @@ def assignment_of(call: ComponentCall) -> Assignment:
         component=call.component,
         principal=_principal(call.token),
         request=Request(protocol_version=call.version, headers=call.headers or None),
+        show_exceptions=Settings().show_exceptions,
     )
 
 

@@ -29,7 +29,7 @@ def show_cause(facts: DecisionBasis, cause: Diagnosis, pause: float | None, word
     shown = facts.task.status.condition(SCHEDULED)
     if shown is not None and shown.status == "False" and shown.reason == name:
         return Decision(requeue_after=pause)
-    return Decision(ShowCause(Reason.PENDING, name, cause.message()))
+    return Decision(ShowCause(Reason.PENDING, name, cause.message))
 
 
 def show_cause_if_late(

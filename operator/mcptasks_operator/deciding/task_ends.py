@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mcptasks.model.diagnosis import Diagnosis
+from mcptasks.model.diagnosis import Diagnosis, log_tail
 from mcptasks.model.lifecycle import Ending
 from mcptasks.model.task import Phase, Reason
 from mcptasks_operator.deciding.decision_basis import DecisionBasis
@@ -17,9 +17,10 @@ NO_PROCESS = "no process was started"
 
 def end_task(facts: DecisionBasis, phase: Phase, cause: Diagnosis, terminated: str | None = None) -> Decision:
     """End the task in this phase; `terminated` is for the case that certainly no process is left."""
-    text = cause.message(facts.evidence.log)
-    ending = Ending(phase=phase, reason=cause.reason, message=text, exit_code=cause.exit_code)
-    notice = Notice("Warning", cause.reason.value, text) if phase is Phase.FAILED else None
+    text, printed = cause.message, log_tail(facts.evidence.log)
+    ending = Ending(phase=phase, reason=cause.reason, message=text, exit_code=cause.exit_code, log_tail=printed)
+    told = f"{text}\nLast log lines:\n{printed}" if printed else text
+    notice = Notice("Warning", cause.reason.value, told) if phase is Phase.FAILED else None
     attempts = facts.attempts if facts.attempts > (facts.task.status.attempts or 0) else None
     return Decision(EndTask(ending, terminated, attempts), notice=notice)
 

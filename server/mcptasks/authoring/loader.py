@@ -26,12 +26,13 @@ FALLBACK_NAME = "mcptasks_user_server"
 class LoadError(Exception):
     """The user's server cannot be loaded; the message says why and what to do.
 
-    `trace` is the traceback of what the module itself raised, if it did.
+    `trace` is the traceback of what the module itself raised, if it did; `masked` the message without what that says.
     """
 
-    def __init__(self, message: str, trace: str | None = None) -> None:
+    def __init__(self, message: str, trace: str | None = None, masked: str | None = None) -> None:
         super().__init__(message)
         self.trace = trace
+        self.masked = masked or message
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,8 @@ def _failed(path: ServerPath, error: BaseException) -> LoadError:
     what, *places = exception_summary(error).splitlines()
     where = f" ({places[-1].strip()})" if places else ""
     trace = own_traceback(error) or "".join(traceback.format_exception(error))
-    return LoadError(f"{path.target} cannot be imported: {what}{where}", trace)
+    told = f"{path.target} cannot be imported"
+    return LoadError(f"{told}: {what}{where}", trace, masked=told)
 
 
 def _load_file(path: Path, fallback_name: str) -> ModuleType:

@@ -33,6 +33,11 @@ class TaskFacts:
     log_lines: Sequence[str]
     now: datetime
 
+    @property
+    def last_lines(self) -> Sequence[str]:
+        """The end of the Pod's log, or, where that is gone, what the task has kept of it."""
+        return self.log_lines or (self.task.status.log_tail or "").splitlines()
+
 
 def describe(facts: TaskFacts) -> str:
     """The description, in sections; those without content are left out."""
@@ -45,7 +50,7 @@ def describe(facts: TaskFacts) -> str:
         _section("Attempts", _columns(_attempts(facts))),
         _section("Result", _result(facts.task.status)),
         _section("Events", _columns(_events(facts)) or ["<none>"]),
-        _section("Last log lines", map(_shortened, facts.log_lines)),
+        _section("Last log lines", map(_shortened, facts.last_lines)),
     ]
     return "\n".join(line for section in sections for line in section)
 

@@ -176,11 +176,12 @@ class ErrorOutcome(Model):
 
 
 class FailureOutcome(Model):
-    """The runner could not run the component, or could not deliver its result."""
+    """The runner could not run the component, or could not deliver its result. `detail` is as in `ResultOutcome`."""
 
     kind: Literal["failure"] = "failure"
     reason: Reason
     message: str
+    detail: str | None = None
     log_tail: str | None = None
 
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mcptasks.model.excerpts import without_middle, without_start
-from mcptasks.model.task import Reason
+from mcptasks.model.task import MAX_LOG_TAIL, Reason
 
-MAX_LOG_CHARACTERS = 8_000
 MAX_LOG_LINE = 1_000
 MAX_CAUSE = 2_000
 
@@ -23,13 +22,17 @@ class Diagnosis:
     exit_code: int | None = None
     permanent: bool = False
 
-    def message(self, log: Sequence[str] | None = None) -> str:
-        """Cause, hint and the last lines of the log, which are as the process wrote them.
-
-        What is too long is cut, and has a mark there: a line in its middle, the log at its start.
-        """
+    @property
+    def message(self) -> str:
+        """Cause and hint, for callers too. A cause that is too long is cut in its middle, with a mark there."""
         text = without_middle(self.cause, MAX_CAUSE)
-        if self.hint:
-            text += f". {self.hint}"
-        tail = "\n".join(without_middle(line, MAX_LOG_LINE) for line in log or ())
-        return f"{text}\nLast log lines:\n{without_start(tail, MAX_LOG_CHARACTERS)}" if tail.strip() else text
+        return f"{text}. {self.hint}" if self.hint else text
+
+
+def log_tail(lines: Sequence[str] | None) -> str | None:
+    """The last lines of a log as one text, as the process wrote them; None where it wrote none.
+
+    What is too long is cut, and has a mark there: a line in its middle, the text at its start.
+    """
+    text = "\n".join(without_middle(line, MAX_LOG_LINE) for line in lines or ())
+    return without_start(text, MAX_LOG_TAIL) if text.strip() else None

@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from mcptasks.model.base import JsonObject
-from mcptasks.model.excerpts import without_middle
+from mcptasks.model.excerpts import without_middle, without_start
 from mcptasks.model.task import (
     MAX_CONDITION_MESSAGE,
+    MAX_LOG_TAIL,
     MAX_STATUS_MESSAGE,
     Condition,
     McpTask,
@@ -46,7 +47,8 @@ class Retention:
 class Ending:
     """How a task ends.
 
-    Callers see `message`; `detail` is only for those who may read the object, in its `Succeeded` condition.
+    Callers see `message`. `detail` and `log_tail` are only for those who may read the object: the first is in its
+    `Succeeded` condition.
     """
 
     phase: Phase
@@ -56,6 +58,7 @@ class Ending:
     error: TaskError | None = None
     exit_code: int | None = None
     detail: str | None = None
+    log_tail: str | None = None
 
     @property
     def explanation(self) -> str:
@@ -131,6 +134,8 @@ def end(
         status["error"] = ending.error.dump()
     if ending.exit_code is not None:
         status["exitCode"] = ending.exit_code
+    if ending.log_tail is not None:
+        status["logTail"] = without_start(ending.log_tail, MAX_LOG_TAIL)
     return {"status": status}
 
 

@@ -18,7 +18,8 @@ DEFAULT_TEMPLATE = "default"
 MAX_STATUS_MESSAGE = 32_768
 MAX_PROGRESS_MESSAGE = 4096
 MAX_CONDITION_MESSAGE = 1024
-"""Lengths in characters. Whoever writes a status cuts longer messages; the CRD refuses the first two."""
+MAX_LOG_TAIL = 8192
+"""Lengths in characters. Whoever writes a status cuts longer texts; the CRD refuses all but the third."""
 
 
 class Phase(StrEnum):
@@ -320,6 +321,14 @@ class McpTaskStatus(Model):
     result: ResultRecord | None = Field(None, description="The result, once there is one.")
     log: LogRecord | None = Field(None, description="The end of what the last attempt printed, if a worker ran it.")
     error: TaskError | None = Field(None, description="The JSON-RPC error, if the call ended with one.")
+    log_tail: str | None = Field(
+        None,
+        max_length=MAX_LOG_TAIL,
+        description=(
+            "What the process printed last, where it died without a result; for those who may read this object. "
+            "Callers see it only where MCPTASKS_SHOW_LOG_LINES says so."
+        ),
+    )
     input_requests: list[InputRequest] | None = Field(
         None, description="Questions of the running tool; each stays until the tool has its answer."
     )

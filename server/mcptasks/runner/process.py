@@ -36,6 +36,8 @@ LEAST_DELIVERY_SECONDS = 30.0
 REPORT_SECONDS = 5.0
 """How much of the grace period is kept for the process to say that it could not deliver: once killed, it cannot."""
 
+NOT_LOADABLE_HINT = "Make sure that the task Pods' image has the module and all that it imports."
+
 
 @dataclass(frozen=True)
 class TaskProcess:
@@ -102,7 +104,8 @@ class TaskProcess:
                 logger.error("the module cannot be loaded\n%s", error.trace)
             return FailureOutcome(
                 reason=Reason.MODULE_NOT_LOADABLE,
-                message=f"{error}. Make sure that the task Pods' image has the module and all that it imports.",
+                message=f"{error if assignment.show_exceptions else error.masked}. {NOT_LOADABLE_HINT}",
+                detail=str(error),
             )
         self._leave_if_terminated()
         execution = ComponentExecution.of(server.components, assignment, channel, self._task_info(assignment))

@@ -71,7 +71,7 @@ class TaskViews:
             ttl_ms=reported_ttl_ms(task, self.now(), self.retention),
             poll_interval_ms=task.spec.poll_interval_ms or poll_default,
             reason=status.reason,
-            message=_message(task),
+            message=_message(task, shows_log=self.settings.show_log_lines),
             progress=status.progress.current if status.progress else None,
             progress_total=status.progress.total if status.progress else None,
             result=status.result,
@@ -81,8 +81,10 @@ class TaskViews:
         )
 
 
-def _message(task: McpTask) -> str | None:
-    progress = task.status.progress
-    if task.phase is Phase.WORKING and progress is not None and progress.message:
-        return progress.message
-    return task.status.message
+def _message(task: McpTask, *, shows_log: bool) -> str | None:
+    status = task.status
+    if task.phase is Phase.WORKING and status.progress is not None and status.progress.message:
+        return status.progress.message
+    if shows_log and status.log_tail:
+        return f"{status.message or ''}\nLast log lines:\n{status.log_tail}".lstrip()
+    return status.message

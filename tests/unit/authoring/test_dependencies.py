@@ -208,7 +208,7 @@ class TestValues:
 
         answer = json.loads(run(server_with(it if synchronous else it_async), call()))
         assert answer["result"]["isError"] is True
-        assert answer["result"]["content"][0]["text"] == "Error executing tool it"
+        assert answer["result"]["content"][0]["text"].startswith("Error executing tool it: KeyError: 'secret'\n  at ")
         assert LOG == ["open generated", "generated sees KeyError", "close generated"]
 
     @pytest.mark.parametrize("kind", list(ComponentKind))
@@ -267,7 +267,7 @@ class TestBehaviour:
         ("raised", "answer"),
         [
             (ToolError("no database"), {"text": "Error executing tool it: no database"}),
-            (KeyError("secret"), {"text": "Error executing tool it"}),
+            (KeyError("unexpected"), {"text": "Error executing tool it: KeyError: 'unexpected'"}),
             (MCPError(code=-32050, message="no", data={"a": 1}), {"code": -32050, "message": "no", "data": {"a": 1}}),
         ],
     )
@@ -280,7 +280,7 @@ class TestBehaviour:
             return "never"
 
         got = json.loads(run(server_with(it), call()))
-        shown = got["error"] if "error" in got else {"text": got["result"]["content"][0]["text"]}
+        shown = got["error"] if "error" in got else {"text": got["result"]["content"][0]["text"].partition("\n")[0]}
         assert shown == answer
         assert "run" not in LOG
         assert LOG[-1] == "close generated"
@@ -294,7 +294,12 @@ class TestBehaviour:
             return t
 
         error = json.loads(run(server_with(it), call()))["error"]
-        assert (error["code"], error["message"]) == (-32603, "A dependency of the call could not be closed")
+        told, *places = error["message"].splitlines()
+        assert (error["code"], told) == (
+            -32603,
+            "A dependency of the call could not be closed: KeyError: 'secret: the commit was refused'",
+        )
+        assert places[-1].endswith(" in transaction")
 
     def test_a_clean_up_that_fails_does_not_hide_what_failed_before(self, run: Run) -> None:
         def transaction() -> Iterator[str]:

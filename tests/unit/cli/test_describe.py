@@ -74,11 +74,17 @@ def test_an_ended_task_shows_times_result_conditions_and_its_job() -> None:
 
 
 def test_a_failure_of_several_lines_stays_in_its_column() -> None:
-    text = describe(facts({"phase": "failed", "message": "exit code 3\nLast log lines:\nboom", "exitCode": 3}))
+    text = describe(facts({"phase": "failed", "message": "exit code 3\nand more", "exitCode": 3}))
     lines = text.splitlines()
     first = next(line for line in lines if "exit code 3" in line)
     second = lines[lines.index(first) + 1]
-    assert second.index("Last log lines:") == first.index("exit code 3")
+    assert second.index("and more") == first.index("exit code 3")
+
+
+def test_the_log_that_the_task_has_kept_is_shown_once_its_pod_is_gone() -> None:
+    status = {"phase": "failed", "message": "exit code 3", "logTail": "one\ntwo"}
+    assert describe(facts(status)).endswith("Last log lines:\n  one\n  two")
+    assert describe(facts(status, log_lines=("two", "three"))).endswith("Last log lines:\n  two\n  three")
 
 
 def test_attempts_events_and_log_are_listed() -> None:

@@ -24,7 +24,7 @@ class TestBadTools:
         def secret_local_name():
             raise ValueError("bad luck")
         """)
-        gateway.assignment = an_assignment("fail")
+        gateway.assignment = an_assignment("fail", show_exceptions=False)
         result = runner.run()
         outcome = gateway.outcome()
         assert (result.code, outcome["kind"], outcome["isError"]) == (0, "result", True)

@@ -223,6 +223,16 @@ class TestLoading:
         assert "Traceback" not in message
         assert "Traceback" in result.err
 
+    def test_callers_that_may_not_see_exceptions_do_not_learn_why_a_module_cannot_be_imported(
+        self, runner: Runner, gateway: FakeGateway
+    ) -> None:
+        runner.module("raise RuntimeError('no database at postgres://app:secret@db')")
+        gateway.assignment = an_assignment("any", show_exceptions=False)
+        _, message = self.failure(runner, gateway)
+        assert "cannot be imported. Make sure" in message
+        assert "secret" not in message
+        assert "secret" in gateway.outcome()["detail"]
+
     def test_a_module_that_is_not_there_is_a_failure(self, runner: Runner, gateway: FakeGateway) -> None:
         runner.environment["MCPTASKS_MODULE"] = "missing.py"
         _, message = self.failure(runner, gateway)

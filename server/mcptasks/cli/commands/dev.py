@@ -62,7 +62,7 @@ def command(
             host=host,
             port=port,
             # Whoever calls is whoever writes the tools.
-            settings={f"{PREFIX}SHOW_EXCEPTIONS": "true", **environment.settings},
+            settings={f"{PREFIX}SHOW_LOG_LINES": "true", **environment.settings},
             tool_environment=environment.tools,
             tool_directory=Path.cwd(),
         )

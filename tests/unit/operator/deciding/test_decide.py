@@ -64,7 +64,7 @@ def test_the_next_step(case: Case) -> None:
                     else Phase.FAILED
                 )
             )
-            assert case.says in ending.message
+            assert case.says in f"{ending.message}\n{ending.log_tail}"
         case ShowCause(reason, _, message):
             assert case.reason in (None, reason)
             assert case.says in message
@@ -89,6 +89,16 @@ def test_the_order_in_which_pods_come_does_not_matter() -> None:
     assert decide(CLAIMED_TASK, FAILED_JOB, pods, at(20), POLICY, KNOWN) == decide(
         CLAIMED_TASK, FAILED_JOB, pods[::-1], at(20), POLICY, KNOWN
     )
+
+
+def test_the_last_log_lines_are_in_no_message_that_callers_see() -> None:
+    decision = decide(CLAIMED_TASK, FAILED_JOB, [failed(code=3)], at(20), POLICY, KNOWN)
+    assert isinstance(decision.step, EndTask)
+    ending = decision.step.ending
+    assert ending.log_tail == "last words"
+    assert "last words" not in ending.explanation
+    assert decision.notice is not None
+    assert decision.notice.message.endswith("Last log lines:\nlast words")
 
 
 def test_failures_are_told_as_warnings_and_the_rest_as_normal_events() -> None:

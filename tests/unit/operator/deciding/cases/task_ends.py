@@ -107,15 +107,6 @@ FINISHED_JOBS = [
         says="exit code 3",
     ),
     Case(
-        "the last log lines are in the message",
-        EndTask,
-        CLAIMED_TASK,
-        FAILED_JOB,
-        [failed()],
-        evidence=KNOWN,
-        says="Last log lines:\nlast words",
-    ),
-    Case(
         "a missing result",
         EndTask,
         CLAIMED_TASK,
