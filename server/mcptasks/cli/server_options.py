@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, TypeAlias, get_args
 
 import typer
@@ -29,8 +29,8 @@ class ServerOptions:
     """Which server a command talks to, and how."""
 
     url: str
-    token: str | None = None
-    headers: Sequence[str] = ()
+    token: str | None = field(default=None, repr=False)
+    headers: Sequence[str] = field(default=(), repr=False)
     protocol: str = "auto"
 
     def client(self, *, tasks: bool = True, on_elicitation: ElicitationHandler | None = None) -> Client:
@@ -50,9 +50,10 @@ class ServerOptions:
 def parse_headers(lines: Sequence[str]) -> dict[str, str]:
     """HTTP headers of lines as `Name: value`. Raises CliError for a line of another form."""
     headers = {}
-    for line in lines:
+    for number, line in enumerate(lines, 1):
         name, colon, value = line.partition(":")
         if not colon or not name.strip():
-            raise usage_error(f"--header {line!r} is not of the form 'Name: value'")
+            # What the line says may be a credential.
+            raise usage_error(f"--header number {number} is not of the form 'Name: value'")
         headers[name.strip()] = value.strip()
     return headers

@@ -25,6 +25,7 @@ from mcptasks.client.elicitation import ElicitationHandler
 from mcptasks.client.protocol.dialect import Dialect, Invocation, Method, OnState, Tool
 from mcptasks.client.protocol.input_responder import InputResponder
 from mcptasks.client.protocol.negotiation import check_choice, negotiate
+from mcptasks.client.protocol.redirects import refuse_foreign_redirect
 from mcptasks.client.protocol.retry import retry, was_not_started
 from mcptasks.client.protocol.streamable_http import HttpTransport
 from mcptasks.client.task_handles import PromptTask, ResourceTask, Task, ToolTask
@@ -32,6 +33,7 @@ from mcptasks.client.task_observer import Observer
 from mcptasks.client.task_state import ProgressCallback, TaskState
 from mcptasks.model.base import JsonObject
 from mcptasks.network.loopback import direct
+from mcptasks.network.shown_urls import shown_url
 from mcptasks.protocol.versions import TAKES_TTL, ProtocolChoice
 
 R = TypeVar("R")
@@ -84,6 +86,10 @@ class Client:
 
     def __post_init__(self) -> None:
         check_choice(self.protocol)
+
+    def __repr__(self) -> str:
+        """Without token, authentication and headers: a repr ends up in logs, tracebacks and notebooks."""
+        return f"{type(self).__name__}({shown_url(self.url)!r}, protocol={self.protocol!r})"
 
     async def __aenter__(self) -> Self:
         """Connect and agree on a protocol version.
@@ -375,6 +381,7 @@ class Client:
             # Every task that is followed holds a connection.
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
             follow_redirects=True,
+            event_hooks={"response": [partial(refuse_foreign_redirect, httpx2.URL(self.url))]},
             mounts=direct(self.url),
         )
 

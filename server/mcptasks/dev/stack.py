@@ -69,8 +69,8 @@ class StackConfig:
     namespace: str = "default"
     servers: int = 1
     operators: int = 1
-    settings: Mapping[str, str] = field(default_factory=dict)
-    tool_environment: Mapping[str, str] | None = None
+    settings: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tool_environment: Mapping[str, str] | None = field(default=None, repr=False)
     tool_directory: Path | None = None
     on_output: TaskOutput | None = None
 

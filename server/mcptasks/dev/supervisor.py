@@ -47,10 +47,10 @@ class ProcessSpec:
     name: str
     module: str
     arguments: tuple[str, ...]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     ready_url: str
     restarted: bool = False
-    base: Mapping[str, str] | None = None
+    base: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 @dataclass(eq=False)

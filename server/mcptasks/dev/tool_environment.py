@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mcptasks.settings import PREFIX
@@ -27,8 +27,8 @@ class EnvironmentFileError(Exception):
 class DevEnvironment:
     """What the tools see, and apart from it the settings of mcptasks, which are for our own processes."""
 
-    tools: Mapping[str, str]
-    settings: Mapping[str, str]
+    tools: Mapping[str, str] = field(repr=False)
+    settings: Mapping[str, str] = field(repr=False)
 
     @classmethod
     def of(cls, own: Mapping[str, str], files: Iterable[Path] = (), *, clean: bool = False) -> DevEnvironment:

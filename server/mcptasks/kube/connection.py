@@ -99,10 +99,12 @@ class ApiConnection:
                 data=data,
                 headers=headers,
                 timeout=timeout,
+                # An API server does not redirect; whatever does is not to have the body.
+                allow_redirects=False,
                 proxy=self.configuration.proxy,
                 server_hostname=self.configuration.tls_server_name,
             ) as response:
-                if response.status >= 400:
+                if response.status >= 300:
                     raise from_status(response.status, _status_object(await response.read()))
                 yield response
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:

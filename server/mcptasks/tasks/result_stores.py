@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -128,7 +128,9 @@ class InlineStore:
 class RedisStore:
     """Keeps results in Redis under `{prefix}:result:{namespace}:{uid}:{attempt}`, always with an expiry."""
 
-    redis: Redis
+    redis: Redis = field(repr=False)
+    """Its repr has the password."""
+
     prefix: str
 
     @classmethod

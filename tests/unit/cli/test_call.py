@@ -168,6 +168,13 @@ def test_wrong_usage_ends_with_2_and_one_line(new: FakeServer, call: Call, words
     assert "tools/call" not in new.methods()
 
 
+def test_a_header_that_is_none_is_not_repeated(new: FakeServer, call: Call) -> None:
+    code, _, err = call(new.url, "work", "--header", "X-Key: 1", "--header", "Authorization Bearer secret")
+    assert code == 2
+    assert "--header number 2" in err
+    assert "secret" not in err
+
+
 @pytest.mark.parametrize(
     ("fault", "message"),
     [

@@ -34,6 +34,7 @@ from mcptasks.client import (
     ToolTask,
 )
 from mcptasks.model.base import JsonObject
+from mcptasks.network.shown_urls import shown_url
 from mcptasks.protocol.versions import TAKES_TTL
 
 CANCEL_SECONDS = 10.0
@@ -131,7 +132,7 @@ def command(
 async def _call(options: ServerOptions, call: ToolCall, sheet: AnswerSheet, *, tasks: bool) -> tuple[ToolResult, str]:
     """The result, and where there is more to see of the call."""
     with _interruptions() as interrupted, progress_view() as view:
-        view.begin(call.tool, f"connecting to {options.url}")
+        view.begin(call.tool, f"connecting to {shown_url(options.url)}")
         dialog = QuestionDialog(sheet, terminal_lines(), view)
         async with options.client(tasks=tasks, on_elicitation=dialog.answer if dialog.can_answer else None) as client:
             with as_cli_error(ArgumentError, exit_code=ExitCode.USAGE):
@@ -148,7 +149,7 @@ async def _arguments(client: Client, call: ToolCall) -> JsonObject:
     tools = {tool.name: tool for tool in await client.list_tools()}
     if call.tool not in tools:
         names = ", ".join(sorted(tools)) or "none"
-        raise usage_error(f"{client.url} has no tool {call.tool!r}; it has: {names}")
+        raise usage_error(f"{shown_url(client.url)} has no tool {call.tool!r}; it has: {names}")
     tool: Tool = tools[call.tool]
     return parse_arguments(call.pairs, call.json_text, tool.input_schema)
 

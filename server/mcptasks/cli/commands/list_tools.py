@@ -15,6 +15,7 @@ from mcptasks.cli.command_errors import as_cli_error
 from mcptasks.cli.server_options import HeaderOption, ProtocolOption, ServerOptions, TokenOption, UrlArgument
 from mcptasks.cli.tool_signature import call_line, tool_text
 from mcptasks.client import Client, ClientError, Tool
+from mcptasks.network.shown_urls import shown_url
 
 
 class ToolsFormat(StrEnum):
@@ -60,7 +61,7 @@ async def _tools(client: Client) -> list[Tool]:
 
 def _print(url: str, tools: Sequence[Tool]) -> None:
     if not tools:
-        typer.echo(f"{url} has no tools.", err=True)
+        typer.echo(f"{shown_url(url)} has no tools.", err=True)
         return
     width = shutil.get_terminal_size().columns
     for tool in tools:

@@ -35,7 +35,7 @@ async def negotiate(
         await handshake.open()
         if handshake.version != dialect_2025_11_25.VERSION:
             raise ClientError(
-                f"{transport.url} does not speak MCP {dialect_2025_11_25.VERSION}; it offers {handshake.version}"
+                f"{transport.shown_url} does not speak MCP {dialect_2025_11_25.VERSION}; it offers {handshake.version}"
             )
         return handshake
     try:

@@ -15,6 +15,7 @@ from mcptasks.client.protocol.event_stream import event_data
 from mcptasks.client.protocol.json_rpc import METHOD_NOT_FOUND, error_of
 from mcptasks.model.base import JsonObject
 from mcptasks.model.excerpts import without_middle
+from mcptasks.network.shown_urls import shown_url
 
 EXCERPT_CHARACTERS = 200
 EVENT_STREAM = "text/event-stream"
@@ -32,7 +33,7 @@ class RpcResult:
     """The result of a request and the HTTP headers that it came with."""
 
     result: JsonObject
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
 
 
 @dataclass
@@ -42,6 +43,11 @@ class HttpTransport:
     url: str
     http: httpx2.AsyncClient
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def shown_url(self) -> str:
+        """The endpoint as messages name it: without credentials."""
+        return shown_url(self.url)
 
     async def request(
         self,
@@ -68,7 +74,7 @@ class HttpTransport:
                     raise _misdirected(response, error_of(received["error"]))
                 if on_message is not None and "method" in received:
                     await on_message(received)
-        raise ConnectionFailedError(f"{self.url} closed the connection before it answered {method}")
+        raise ConnectionFailedError(f"{self.shown_url} closed the connection before it answered {method}")
 
     async def notify(self, method: str, headers: Mapping[str, str]) -> None:
         """Send a notification."""
@@ -104,7 +110,7 @@ class HttpTransport:
         """End the session that the headers name, if the server can still be reached."""
         try:
             await self.http.delete(self.url, headers=dict(headers))
-        except httpx2.HTTPError:
+        except (httpx2.HTTPError, ClientError):
             return
 
     async def _exchange(
@@ -116,15 +122,17 @@ class HttpTransport:
                 async for received in _messages(response):
                     yield response, received
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            raise NotSentError(f"cannot reach {self.url}: {error or type(error).__name__}") from error
+            raise NotSentError(f"cannot reach {self.shown_url}: {error or type(error).__name__}") from error
         except httpx2.TimeoutException as error:
-            raise ConnectionFailedError(f"{self.url} does not answer (timeout)") from error
+            raise ConnectionFailedError(f"{self.shown_url} does not answer (timeout)") from error
         except httpx2.InvalidURL as error:
-            raise ClientError(f"{self.url!r} is not a URL: {error}") from error
+            raise ClientError(f"{self.shown_url!r} is not a URL: {error}") from error
         except httpx2.UnsupportedProtocol as error:
-            raise ClientError(f"{self.url!r} is not an HTTP URL; give one like http://127.0.0.1:8000/mcp") from error
+            raise ClientError(
+                f"{self.shown_url!r} is not an HTTP URL; give one like http://127.0.0.1:8000/mcp"
+            ) from error
         except httpx2.TransportError as error:
-            raise ConnectionFailedError(f"cannot reach {self.url}: {error or type(error).__name__}") from error
+            raise ConnectionFailedError(f"cannot reach {self.shown_url}: {error or type(error).__name__}") from error
 
 
 async def _messages(response: httpx2.Response) -> AsyncIterator[JsonObject]:
@@ -140,7 +148,7 @@ async def _messages(response: httpx2.Response) -> AsyncIterator[JsonObject]:
     elif response.status_code >= 400:
         raise _refused(response, body)
     elif body.strip():
-        raise ClientError(f"{response.url} does not answer in MCP: {_excerpt(body)!r}")
+        raise ClientError(f"{_url(response)} does not answer in MCP: {_excerpt(body)!r}")
 
 
 def _refused(response: httpx2.Response, body: bytes) -> ClientError:
@@ -149,17 +157,21 @@ def _refused(response: httpx2.Response, body: bytes) -> ClientError:
         hint = "give a valid one with --token" if "authorization" in response.request.headers else "it wants a token"
         if status == 403 and (described := (_object(body) or {}).get("error_description")):
             hint = str(described)
-        return HttpRefusedError(status, f"{response.url} refuses access (HTTP {status}): {hint}")
+        return HttpRefusedError(status, f"{_url(response)} refuses access (HTTP {status}): {hint}")
     if status >= 500 or status in BUSY:
-        return ConnectionFailedError(f"{response.url} answers HTTP {status}: {_excerpt(body)}")
-    return HttpRefusedError(status, f"{response.url} answers HTTP {status}: {_excerpt(body)}{_path_hint(response)}")
+        return ConnectionFailedError(f"{_url(response)} answers HTTP {status}: {_excerpt(body)}")
+    return HttpRefusedError(status, f"{_url(response)} answers HTTP {status}: {_excerpt(body)}{_path_hint(response)}")
 
 
 def _misdirected(response: httpx2.Response, error: McpError) -> McpError:
     """The refusal of a request by a server that does not know which one it is, with a hint where the path is wrong."""
     if response.status_code != 404 or "/mcp" in error.message or error.code == METHOD_NOT_FOUND:
         return error
-    return McpError(error.code, f"{response.url} answers {error.message}{_path_hint(response)}", error.data)
+    return McpError(error.code, f"{_url(response)} answers {error.message}{_path_hint(response)}", error.data)
+
+
+def _url(response: httpx2.Response) -> str:
+    return shown_url(str(response.url))
 
 
 def _path_hint(response: httpx2.Response) -> str:
