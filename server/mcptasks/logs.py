@@ -6,7 +6,6 @@ frames of its author alone, unless the level is DEBUG.
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import warnings
@@ -17,9 +16,13 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from mcptasks.diagnostics.tracebacks import own_traceback
+from mcptasks.diagnostics.visible_text import visible, visible_json
 
 TOOL_LOGGER = "mcptasks.tool"
 """The logger that tools are given."""
+
+CONTINUED = "\n    "
+"""How a record goes on in another line, so that no text of others can begin like a record of its own."""
 
 _TASK: ContextVar[str | None] = ContextVar("mcptasks_task", default=None)
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task", "taskName"}
@@ -80,18 +83,21 @@ class JsonFormatter(ExceptionFormatter):
         if (exception := self.exception_of(record)) is not None:
             entry["exception"] = exception
         entry |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
-        return json.dumps(entry, default=str, ensure_ascii=False)
+        return visible_json(entry, default=str)
 
 
 class HumanFormatter(ExceptionFormatter):
-    """Time, level, logger, the task in brackets, message."""
+    """Time, level, logger, the task in brackets, message; further lines of it, and an exception, are indented.
+
+    What a terminal would obey is shown: names and messages in records are often those of others.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         clock = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         task = getattr(record, "task", None)
-        line = f"{clock} {record.levelname:<7} {record.name}: {f'[{task}] ' if task else ''}{record.getMessage()}"
+        text = f"{clock} {record.levelname:<7} {record.name}: {f'[{task}] ' if task else ''}{record.getMessage()}"
         exception = self.exception_of(record)
-        return line if exception is None else f"{line}\n{exception}"
+        return visible(f"{text}\n{exception or ''}".rstrip("\n").replace("\n", CONTINUED))
 
 
 def configure_logging(log_format: str, level: str, stream: TextIO | None = None, *, all_frames: bool = False) -> None:

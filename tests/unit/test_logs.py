@@ -43,3 +43,31 @@ def test_a_task_given_with_the_record_wins_over_the_context() -> None:
     logging.getLogger("x").info("bye")
     assert "[inner] hello" in stream.getvalue()
     assert "x: bye" in stream.getvalue()
+
+
+FORGED = "report\n12:00:00 ERROR   mcptasks: all is lost\r\x1b[2J\u202e\x9b"
+
+
+@pytest.mark.parametrize("log_format", ["human", "json"])
+def test_no_text_of_others_can_forge_a_record_or_reach_the_terminal(log_format: str) -> None:
+    stream = io.StringIO()
+    configure_logging(log_format, "INFO", stream)
+    log = logging.getLogger("mcptasks.x")
+    log.info("task %s", FORGED, extra={"task": "a"})
+    try:
+        raise ValueError(FORGED)
+    except ValueError:
+        log.exception("failed")
+    first, *lines = stream.getvalue().splitlines()
+    assert not any(character in stream.getvalue() for character in "\r\x1b\u202e\x9b")
+    records = [line for line in (first, *lines) if not line.startswith("    ")]
+    assert len(records) == 2
+
+
+def test_half_of_a_surrogate_pair_is_logged() -> None:
+    for log_format in ("human", "json"):
+        stream = io.StringIO()
+        configure_logging(log_format, "INFO", stream)
+        logging.getLogger("x").info("half \ud800")
+        assert "half \\ud800" in stream.getvalue()
+        stream.getvalue().encode()

@@ -23,6 +23,7 @@ from mcptasks.cli.colours import coloured
 from mcptasks.cli.command_errors import CliError
 from mcptasks.cli.completion_words import COMPLETE_VARIABLE, PROGRAM, is_completion, words_so_far
 from mcptasks.cli.help_format import HelpfulCommand
+from mcptasks.diagnostics.visible_text import visible
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             completion_init()
         app(args=words, prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE)
     except CliError as error:
-        typer.echo(f"{coloured('Error:', 'red', sys.stderr)} {error}", err=True)
+        typer.echo(f"{coloured('Error:', 'red', sys.stderr)} {visible(str(error))}", err=True)
         sys.exit(error.exit_code)
 
 

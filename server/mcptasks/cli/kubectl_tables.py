@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from mcptasks.diagnostics.visible_text import visible_line
 from mcptasks.model.base import JsonObject
 
 MIN_WIDTH = 6
@@ -103,5 +104,4 @@ def _text(cell: object) -> str:
         return str(cell).lower()
     text = str(cell)
     first, *more = _LINE_BREAK.split(text, maxsplit=1)
-    # Terminal escape sequences are shown, not obeyed.
-    return (first + "..." if more else first).replace("\x1b", "^[")
+    return visible_line(first + "..." if more else first)

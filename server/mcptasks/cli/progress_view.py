@@ -8,11 +8,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from mcptasks.cli.terminal_text import tell
 from mcptasks.client import CallProgress
+from mcptasks.diagnostics.visible_text import visible, visible_line
 from mcptasks.model.excerpts import without_middle
 from mcptasks.model.progress_text import progress_text
 
@@ -57,10 +58,10 @@ class PlainView:
         line = report_text(report)
         if line and self._last.get(name) != line:
             self._last[name] = line
-            self.note(f"{name}: {line}")
+            self.note(f"{name}: {visible_line(line)}")
 
     def note(self, text: str) -> None:
-        typer.echo(text, err=self.to_stderr)
+        tell(text, err=self.to_stderr)
 
     def done(self, name: str, outcome: str) -> None:
         self.note(f"{name}: {outcome}")
@@ -84,7 +85,7 @@ class BarView:
 
     def show(self, name: str, report: CallProgress) -> None:
         progress, row = self._row(name)
-        message = without_middle(report.message or "", MESSAGE_WIDTH)
+        message = without_middle(visible_line(report.message or ""), MESSAGE_WIDTH)
         # `update` takes no total away, and a share of a total that holds no more would be a stale one.
         progress.tasks[progress.task_ids.index(row)].total = report.total or None
         progress.update(
@@ -92,7 +93,7 @@ class BarView:
         )
 
     def note(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(visible(text), markup=False, highlight=False, soft_wrap=True)
 
     def done(self, name: str, outcome: str) -> None:
         progress, row = self._row(name)
@@ -132,7 +133,7 @@ class BarView:
             if not self._is_paused:
                 self._progress.start()
         if name not in self._rows:
-            self._rows[name] = self._progress.add_task(name, total=None, message="", numbers="")
+            self._rows[name] = self._progress.add_task(visible_line(name), total=None, message="", numbers="")
         return self._progress, self._rows[name]
 
 

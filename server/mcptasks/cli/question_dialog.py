@@ -13,7 +13,9 @@ import typer
 from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.cli.progress_view import ProgressView
 from mcptasks.cli.question_form import AnswerError, AnswerSheet, FormField, fields_of, with_defaults
+from mcptasks.cli.terminal_text import tell
 from mcptasks.client import Elicitation, Reply
+from mcptasks.diagnostics.visible_text import visible_line
 from mcptasks.model.base import JsonObject
 
 READ_BYTES = 4096
@@ -128,7 +130,8 @@ class TerminalForm:
 
     async def fill(self, fields: list[FormField], content: JsonObject) -> Reply:
         """The user's reply; fields that are in the content already are not asked for."""
-        _say(f"\nThe tool asks: {self.question.message}")
+        tell("")
+        _say(f"The tool asks: {self.question.message}")
         if self.question.url is not None:
             _say(f"  Open {self.question.url}")
             done = await self._line("  Enter to go on, Ctrl-D to decline: ")
@@ -170,7 +173,7 @@ class TerminalForm:
         return _DECLINED
 
     async def _line(self, prompt: str) -> str | None:
-        typer.echo(prompt, nl=False, err=True)
+        typer.echo(visible_line(prompt), nl=False, err=True)
         text = await self.lines.next()
         if text is None:
             _say("")
@@ -181,7 +184,9 @@ _DECLINED = object()
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    # A line of the tool's must not look like one of ours.
+    first, *more = text.split("\n")
+    tell("\n".join([first, *(f"  {line}" if line else "" for line in more)]))
 
 
 def _shown(default: object) -> str:

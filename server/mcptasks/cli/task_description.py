@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mcptasks.cli.task_attempts import Attempt
+from mcptasks.diagnostics.visible_text import visible_line
 from mcptasks.model.base import JsonObject
 from mcptasks.model.excerpts import without_middle
 from mcptasks.model.lifecycle import SUCCEEDED
@@ -232,6 +233,7 @@ def _pairs(rows: Iterable[Row]) -> list[str]:
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
     if not rows:
         return []
+    rows = [[visible_line(cell) for cell in row] for row in rows]
     widths = [max(len(row[index]) for row in rows) + GAP for index in range(len(rows[0]))]
     return ["".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

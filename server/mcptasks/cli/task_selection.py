@@ -12,6 +12,7 @@ import typer
 from mcptasks.cli.cluster_session import ClusterOptions, ClusterSession, on_cluster
 from mcptasks.cli.colours import coloured
 from mcptasks.cli.command_errors import CliError, usage_error
+from mcptasks.diagnostics.visible_text import visible
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
@@ -75,7 +76,7 @@ def on_each_task(
                 found = await cluster.find(name)
                 await work(found.cluster, found.name)
             except CliError as error:
-                typer.echo(f"{coloured('Error:', 'red', sys.stderr)} {error}", err=True)
+                typer.echo(f"{coloured('Error:', 'red', sys.stderr)} {visible(str(error))}", err=True)
                 complete = False
         return complete
 

@@ -30,6 +30,7 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
+from mcptasks.model.excerpts import lines_of
 from mcptasks.model.task import McpTask
 from mcptasks.server.start_errors import EXIT_CONFIG, EXIT_OK
 
@@ -234,8 +235,9 @@ class DevLoop:
                     task.cancel()
 
     def _print_output(self, task_id: str, line: str) -> None:
-        # Our own lines of the log begin with the id as well.
-        self.terminal.result(f"[{task_id}] {line.replace(f'[{task_id}] ', '', 1)}")
+        for part in lines_of(line) or [""]:
+            # Our own lines of the log begin with the id as well.
+            self.terminal.result(f"[{task_id}] {part.replace(f'[{task_id}] ', '', 1)}")
 
     async def _print_crashes(self, stack: LocalStack, tail: LogTail) -> None:
         """Say when the server ends on its own."""

@@ -135,7 +135,7 @@ class TestLog:
     def test_what_a_tool_raised_is_a_few_lines(self, log_format: str) -> None:
         text = self.logged(log_format)
         shown = json.loads(text)["exception"] if log_format == "json" else text
-        assert shown.splitlines()[-1] == "ZeroDivisionError: integer division or modulo by zero"
+        assert shown.splitlines()[-1].strip() == "ZeroDivisionError: integer division or modulo by zero"
         assert "Error executing tool" not in shown
         assert len(shown.splitlines()) < 15
 

@@ -24,6 +24,7 @@ from mcptasks.cli.question_dialog import QuestionDialog, terminal_lines
 from mcptasks.cli.question_form import AnswerError, AnswerSheet
 from mcptasks.cli.result_files import ResultFolder, SaveOption, is_file
 from mcptasks.cli.server_options import HeaderOption, ProtocolOption, ServerOptions, TokenOption, UrlArgument
+from mcptasks.cli.terminal_text import show, tell
 from mcptasks.client import (
     Client,
     ClientError,
@@ -33,6 +34,7 @@ from mcptasks.client import (
     ToolResult,
     ToolTask,
 )
+from mcptasks.diagnostics.visible_text import visible_json
 from mcptasks.model.base import JsonObject
 from mcptasks.network.shown_urls import shown_url
 from mcptasks.protocol.versions import TAKES_TTL
@@ -124,7 +126,7 @@ def command(
     _print(result, output, folder is not None)
     if folder is not None and not result.is_error:
         for path in folder.save(tool, result):
-            typer.echo(f"saved {path}", err=True)
+            tell(f"saved {path}")
     if result.is_error:
         raise CliError(f"{tool} failed: {result.text or 'the tool gave no reason'}{hint}")
 
@@ -282,11 +284,11 @@ def _interruptions() -> Iterator[asyncio.Event]:
 
 def _print(result: ToolResult, output: ResultFormat, saved: bool) -> None:
     if output is ResultFormat.JSON:
-        typer.echo(json.dumps(result.raw, ensure_ascii=False))
+        typer.echo(visible_json(result.raw))
     elif not result.is_error:
         for block in result.content:
             if not (saved and is_file(block)):
-                typer.echo(_block_text(block))
+                show(_block_text(block))
 
 
 def _block_text(block: JsonObject) -> str:

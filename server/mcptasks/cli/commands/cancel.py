@@ -20,6 +20,7 @@ from mcptasks.cli.durations import parse_duration
 from mcptasks.cli.task_completion import complete_task
 from mcptasks.cli.task_selection import AllOption, SelectorOption, TaskSelection, on_each_task
 from mcptasks.cli.task_watch import follow_task
+from mcptasks.diagnostics.visible_text import visible_line
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.model.base import GROUP
 from mcptasks.model.lifecycle import PODS_TERMINATED
@@ -75,7 +76,7 @@ async def _cancel(cluster: ClusterSession, name: str, wait_seconds: float | None
     if ended is None:
         typer.echo(f"mcptask.{GROUP}/{name} was deleted meanwhile")
     else:
-        typer.echo(f"mcptask.{GROUP}/{name} {ended.phase}; {termination(ended)}")
+        typer.echo(f"mcptask.{GROUP}/{name} {ended.phase}; {visible_line(termination(ended))}")
 
 
 async def _until_gone(cluster: ClusterSession, name: str) -> McpTask | None:

@@ -20,6 +20,7 @@ from mcptasks.cli.task_attempts import Attempt, attempts_of, log_of
 from mcptasks.cli.task_completion import complete_task
 from mcptasks.cli.task_description import TaskFacts, describe
 from mcptasks.cli.task_selection import TaskSelection, on_each_task
+from mcptasks.diagnostics.visible_text import visible
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import EVENTS, JOBS
 from mcptasks.model.base import JsonObject
@@ -48,7 +49,7 @@ def command(
 
 async def _describe(cluster: ClusterSession, name: str, separator: str) -> None:
     facts = await gather(cluster, name)
-    lines = describe(facts).split("\n")
+    lines = visible(describe(facts)).split("\n")
     text = "\n".join(with_phases(line, sys.stdout) if line.strip().startswith("Phase:") else line for line in lines)
     typer.echo(f"{separator}{text}")
 

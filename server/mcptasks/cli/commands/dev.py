@@ -16,12 +16,14 @@ import typer
 from mcptasks.cli.colours import with_phases, with_task_id
 from mcptasks.cli.command_errors import ExitCode, as_cli_error
 from mcptasks.cli.command_settings import MODULES_HELP
+from mcptasks.cli.terminal_text import tell
 from mcptasks.cli.tool_signature import call_line, signature
 from mcptasks.client import Tool
 from mcptasks.dev.dev_loop import DevError, DevLoop, DevTerminal, check_modules
 from mcptasks.dev.stack import StackConfig, StackError
 from mcptasks.dev.supervisor import ProcessError
 from mcptasks.dev.tool_environment import DevEnvironment, EnvironmentFileError
+from mcptasks.diagnostics.visible_text import visible, visible_line
 from mcptasks.settings import PREFIX
 from mcptasks_embedded.cluster import ClusterError
 
@@ -77,16 +79,16 @@ async def _run(loop: DevLoop) -> None:
 
 
 def _result(text: str) -> None:
-    typer.echo(with_task_id(text, sys.stdout))
+    typer.echo(with_task_id(visible(text), sys.stdout))
 
 
 def _note(text: str) -> None:
-    typer.echo(with_phases(with_task_id(text, sys.stderr), sys.stderr), err=True)
+    typer.echo(with_phases(with_task_id(visible(text), sys.stderr), sys.stderr), err=True)
 
 
 def _print_tools(url: str, tools: Sequence[Tool]) -> None:
     width = shutil.get_terminal_size().columns
     for tool in tools:
-        typer.echo(f"  {signature(tool, width)}", err=True)
+        tell(f"  {signature(tool, width)}")
     if tools:
-        typer.echo(f"call one from another terminal:\n  {call_line(url, tools[0])}", err=True)
+        tell(f"call one from another terminal:\n  {visible_line(call_line(url, tools[0]))}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from mcptasks.cli.colours import coloured, with_phases
 from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.cli.kubectl_tables import TablePrinter
 from mcptasks.cli.task_completion import complete_task
+from mcptasks.diagnostics.visible_text import has_controls, visible, visible_json
 from mcptasks.kube.errors import GoneError, NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.model.base import JsonObject
@@ -153,7 +153,7 @@ class TaskListing:
                 tables.append(await kube.table(MCP_TASKS, place.namespace, reference.name))
             except NotFoundError as error:
                 explained = await place.explain_missing(error, reference.name)
-                typer.echo(f"{coloured('Error:', 'red', sys.stderr)} {explained}", err=True)
+                typer.echo(f"{coloured('Error:', 'red', sys.stderr)} {visible(str(explained))}", err=True)
         return tables
 
     async def _watch(self, printer: TablePrinter) -> None:
@@ -205,9 +205,10 @@ class TaskListing:
             else {"apiVersion": "v1", "kind": "List", "items": items, "metadata": {"resourceVersion": ""}}
         )
         if self.output is ListFormat.JSON:
-            typer.echo(json.dumps(shown, indent=4, ensure_ascii=False, sort_keys=True))
+            typer.echo(visible_json(shown, indent=4, sort_keys=True))
         else:
-            typer.echo(yaml.safe_dump(shown, allow_unicode=True), nl=False)
+            text = yaml.safe_dump(shown, allow_unicode=True)
+            typer.echo(yaml.safe_dump(shown) if has_controls(text) else text, nl=False)
 
     async def _objects(self) -> list[JsonObject]:
         kube, query = self.cluster.kube, self.query

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 from collections.abc import Sequence
 from enum import StrEnum
@@ -13,8 +12,10 @@ import typer
 
 from mcptasks.cli.command_errors import as_cli_error
 from mcptasks.cli.server_options import HeaderOption, ProtocolOption, ServerOptions, TokenOption, UrlArgument
+from mcptasks.cli.terminal_text import tell
 from mcptasks.cli.tool_signature import call_line, tool_text
 from mcptasks.client import Client, ClientError, Tool
+from mcptasks.diagnostics.visible_text import visible_json, visible_line
 from mcptasks.network.shown_urls import shown_url
 
 
@@ -46,10 +47,10 @@ def command(
     with as_cli_error(ClientError):
         tools = asyncio.run(_tools(client))
     if output is ToolsFormat.JSON:
-        typer.echo(json.dumps([tool.raw for tool in tools], indent=2, ensure_ascii=False))
+        typer.echo(visible_json([tool.raw for tool in tools], indent=2))
     elif output is ToolsFormat.NAME:
         for tool in tools:
-            typer.echo(tool.name)
+            typer.echo(visible_line(tool.name))
     else:
         _print(url, tools)
 
@@ -61,9 +62,9 @@ async def _tools(client: Client) -> list[Tool]:
 
 def _print(url: str, tools: Sequence[Tool]) -> None:
     if not tools:
-        typer.echo(f"{shown_url(url)} has no tools.", err=True)
+        tell(f"{shown_url(url)} has no tools.")
         return
     width = shutil.get_terminal_size().columns
     for tool in tools:
-        typer.echo(f"{tool_text(tool, width)}\n")
-    typer.echo(f"Call one, for example:\n  {call_line(url, tools[0])}", err=True)
+        tell(f"{tool_text(tool, width)}\n", err=False)
+    tell(f"Call one, for example:\n  {visible_line(call_line(url, tools[0]))}")

@@ -20,6 +20,7 @@ from mcptasks.cli.cluster_session import (
 from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.cli.task_attempts import Attempt, attempts_of, log_of
 from mcptasks.cli.task_completion import complete_task
+from mcptasks.cli.terminal_text import show
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
@@ -56,7 +57,7 @@ async def _print(cluster: ClusterSession, name: str, tail: int | None, follow: b
     log = TaskLog(found.cluster, found.name, tail)
     lines = log.follow() if follow else log.read(previous)
     async for line in lines:
-        typer.echo(line)
+        show(line)
 
 
 @dataclass(frozen=True)
