@@ -117,7 +117,8 @@ class Settings(BaseSettings):
         default_factory=list,
         description=(
             "Accepted values of the Host header besides the loopback addresses, separated by commas, with a port or "
-            "for all ports. `*.example.com` accepts one label before the domain, as an Ingress does; `*` accepts all."
+            "for all ports. `*.example.com` accepts one label before the domain, as an Ingress does. `*` accepts all, "
+            "and with it pages that rebind their name; origins are checked all the same."
         ),
     )
     allowed_origins: Annotated[list[str], NoDecode] = Field(

@@ -32,6 +32,43 @@ class TestNetworkPolicies:
         assert [one["port"] for one in gateway["ports"]] == [8001]
         assert {one["port"] for one in dns["ports"]} == {53}
 
+    def test_dns_is_that_of_the_cluster_and_no_other(self) -> None:
+        rule = self.policy({}, "tasks")["egress"][1]
+        assert rule["to"] == [
+            {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+                "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+            },
+            {"ipBlock": {"cidr": "169.254.20.10/32"}},
+        ]
+
+    def test_each_rule_of_task_pods_says_where_to(self) -> None:
+        values = {"watchNamespaces": ["team-a"], "networkPolicy": {"tasks": {"inWatchedNamespaces": True}}}
+        rules = [rule for item in render(values).all("NetworkPolicy", "task") for rule in item["spec"]["egress"]]
+        assert len(rules) == 4
+        assert all(rule["to"] for rule in rules)
+
+    def test_dns_can_be_elsewhere(self) -> None:
+        there = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "openshift-dns"}}}
+        rule = self.policy({"networkPolicy": {"tasks": {"dnsTo": [there], "dnsPorts": [5353]}}}, "tasks")["egress"][1]
+        assert rule["to"] == [there]
+        assert {one["port"] for one in rule["ports"]} == {5353}
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            [],
+            [{}],
+            ["10.0.0.10/32"],
+            [{"ipBlock": {"cidr": "10.0.0.10"}}],
+            [{"podSelector": {"k8s-app": "kube-dns"}}],
+            [{"ipBlock": {"cidr": "10.0.0.10/32"}, "podSelector": {}}],
+        ],
+        ids=str,
+    )
+    def test_a_place_of_dns_that_is_none_or_everywhere_is_refused(self, wrong: list[object]) -> None:
+        assert "dnsTo" in refusal({"networkPolicy": {"tasks": {"dnsTo": wrong}}})
+
     def test_task_pods_can_be_opened(self) -> None:
         rule = {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}
         assert self.policy({"networkPolicy": {"tasks": {"egress": [rule]}}}, "tasks")["egress"][-1] == rule

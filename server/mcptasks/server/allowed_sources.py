@@ -77,6 +77,22 @@ class AllowedSources:
             ANY in settings.allowed_origins,
         )
 
+    @property
+    def risks(self) -> Sequence[str]:
+        """What of it switches a check off, for whoever starts the server."""
+        risks = []
+        if self.any_host:
+            risks.append(
+                f"{PREFIX}ALLOWED_HOSTS=* switches the check of the Host header off, which keeps web pages out that "
+                "rebind their name to this server's address: name its hosts instead. Origins are still checked"
+            )
+        if self.any_origin:
+            risks.append(
+                f"{PREFIX}ALLOWED_ORIGINS=* lets the web pages of every site call this server and read its answers: "
+                "name their origins instead"
+            )
+        return risks
+
     def serves(self, host: str | None) -> bool:
         """Whether the server answers to this Host header."""
         if self.any_host:
@@ -85,11 +101,12 @@ class AllowedSources:
         return given is not None and any(pattern.matches(given) for pattern in self.hosts)
 
     def accepts(self, origin: str | None) -> bool:
-        """Whether requests of this origin are answered: those of allowed origins, and of the server's own hosts.
+        """Whether requests of this origin are answered: those of allowed origins, and of the hosts that are named.
 
-        With all hosts all origins are, as there is nothing to guard.
+        A server that goes by all hosts knows no origin as its own: what a browser says in Host is what a page that was
+        rebound to this address says in Origin.
         """
-        if not origin or self.any_host or self.shares_with(origin):
+        if not origin or self.shares_with(origin):
             return True
         source = _parts(origin)
         if source is None or source[0] not in DEFAULT_PORTS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from http import HTTPStatus
@@ -25,6 +26,8 @@ from mcptasks.server.trailing_slash import TrailingSlash
 from mcptasks.settings import Settings
 from mcptasks.tasks.service import TaskService
 
+logger = logging.getLogger(__name__)
+
 SDK_CHECK_OFF = TransportSecuritySettings(enable_dns_rebinding_protection=False)
 """The server checks hosts and origins itself (`SourceCheck`)."""
 
@@ -42,6 +45,8 @@ def endpoint_app(
         AllowedSourcesError: an allowed host or origin of the settings is none.
     """
     allowed = AllowedSources.from_settings(settings)
+    for risk in allowed.risks:
+        logger.warning(risk)
     if authentication is not None:
         server.require_tokens(authentication.sdk, authentication)
     mcp_app = server.streamable_http_app(

@@ -10,10 +10,14 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mcptasks.model.excerpts import without_middle
 from mcptasks.server.allowed_sources import AllowedSources
 from mcptasks.server.mcp_route import McpRoute
 
 logger = logging.getLogger(__name__)
+
+SHOWN_CHARACTERS = 200
+"""Of a header in the log: a caller may send 64 KB of it."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,15 @@ class SourceCheck:
     def _refusal(self, headers: Headers) -> Response | None:
         host, origin = headers.get("host"), headers.get("origin")
         if not self.allowed.serves(host):
-            logger.warning("a call was refused: its Host header %r is not among the allowed hosts", host)
+            logger.warning("a call was refused: its Host header %r is not among MCPTASKS_ALLOWED_HOSTS", _short(host))
             return Response("Invalid Host header", HTTPStatus.MISDIRECTED_REQUEST)
         if not self.allowed.accepts(origin):
-            logger.warning("a call was refused: its Origin header %r is not among the allowed origins", origin)
+            logger.warning(
+                "a call was refused: its Origin header %r is not among MCPTASKS_ALLOWED_ORIGINS", _short(origin)
+            )
             return Response("Invalid Origin header", HTTPStatus.FORBIDDEN)
         return None
+
+
+def _short(value: str | None) -> str:
+    return without_middle(value or "", SHOWN_CHARACTERS)

@@ -123,8 +123,34 @@ def test_pages_of_the_servers_own_hosts_are_answered_and_no_others_may_read() ->
         assert not sources.shares_with(origin)
     assert not sources.accepts("http://mcp")
     assert not sources.accepts("ftp://a.example.com")
-    assert allowed("*").accepts("https://any.example")
-    assert not allowed("*").shares_with("https://any.example")
+
+
+@pytest.mark.parametrize("origin", ["https://any.example", "http://evil.example:8000", "null", "file://"])
+def test_that_all_hosts_are_served_says_nothing_about_origins(origin: str) -> None:
+    sources = allowed("*")
+    assert sources.serves("evil.example:8000")
+    assert not sources.accepts(origin)
+    assert not sources.shares_with(origin)
+    assert sources.accepts(None)
+    assert sources.accepts("http://localhost:6274")
+    assert allowed("*,tools.example").accepts("https://tools.example")
+    assert allowed("*", "https://any.example").accepts("https://any.example")
+
+
+@pytest.mark.parametrize(
+    ("hosts", "origins", "named"),
+    [
+        ("", "", []),
+        ("tools.example", "https://chat.example", []),
+        ("*", "", ["ALLOWED_HOSTS=*"]),
+        ("", "*", ["ALLOWED_ORIGINS=*"]),
+        ("*", "*", ["ALLOWED_HOSTS=*", "ALLOWED_ORIGINS=*"]),
+    ],
+)
+def test_what_switches_a_check_off_is_a_risk(hosts: str, origins: str, named: list[str]) -> None:
+    risks = allowed(hosts, origins).risks
+    assert len(risks) == len(named)
+    assert all(name in risk for name, risk in zip(named, risks, strict=True))
 
 
 @pytest.mark.parametrize(
