@@ -29,6 +29,8 @@ class ServerState:
 
     cache: ObservedCache
     draining: Callable[[], bool]
+    tokens_are_unusable: Callable[[], bool] = lambda: False
+    """Whether the static tokens cannot be used as they are."""
 
 
 class ServerMetrics:
@@ -63,6 +65,11 @@ class ServerMetrics:
             lambda: state.cache.unreachable_seconds,
         )
         make.gauge("mcptasks_draining", "1 while the server is stopping.", lambda: float(state.draining()))
+        make.gauge(
+            "mcptasks_auth_tokens_unusable",
+            "1 while the file or folder of MCPTASKS_AUTH_TOKENS is empty, gone, mistyped or unreadable.",
+            lambda: float(state.tokens_are_unusable()),
+        )
         process_metrics(make, "server")
 
     def answered(self, method: str, era: str, outcome: str, seconds: float) -> None:

@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -83,7 +83,7 @@ async def _serve(settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         kube = await stack.enter_async_context(await access.connect("mcptasks-server"))
         results = await stack.enter_async_context(_results(settings))
-        backend = _Backend.build(settings, namespace, kube, results)
+        backend = _Backend.build(settings, namespace, kube, results, authentication)
         app = _endpoint(server, backend, settings, authentication)
         gateway = Gateway(kube, backend.tasks, results, settings, on_written=backend.cache.add, cache=backend.cache)
         stack.push_async_callback(gateway.aclose)
@@ -112,14 +112,28 @@ class _Backend:
     service: TaskService
 
     @classmethod
-    def build(cls, settings: Settings, namespace: str, kube: KubeClient, results: Results) -> _Backend:
+    def build(
+        cls,
+        settings: Settings,
+        namespace: str,
+        kube: KubeClient,
+        results: Results,
+        authentication: Authentication | None,
+    ) -> _Backend:
         cleanup = ResultCleanup(results, TaskClient(kube))
         cache = WatchCache(kube, MCP_TASKS, namespace, on_deleted=cleanup, trim=cached, group=unfinished_owner)
         draining = asyncio.Event()
-        metrics = ServerMetrics(ServerState(cache, draining.is_set), Instruments())
+        metrics = ServerMetrics(
+            ServerState(cache, draining.is_set, _tokens_are_unusable(authentication)), Instruments()
+        )
         tasks = TaskClient(kube, observer=metrics.tasks)
         service = TaskService(settings, namespace, tasks, cache, results, draining=draining)
         return cls(cleanup, cache, metrics, tasks, service)
+
+
+def _tokens_are_unusable(authentication: Authentication | None) -> Callable[[], bool]:
+    static = None if authentication is None else authentication.static
+    return lambda: static is not None and static.problem is not None
 
 
 def _endpoint(

@@ -21,7 +21,7 @@ class Cache:
 
 @pytest.fixture
 def server() -> ServerMetrics:
-    return ServerMetrics(ServerState(Cache(), draining=lambda: True))
+    return ServerMetrics(ServerState(Cache(), draining=lambda: True, tokens_are_unusable=lambda: True))
 
 
 async def scrape(metrics: ServerMetrics | OperatorMetrics, accept: str = "") -> httpx2.Response:
@@ -38,6 +38,7 @@ async def test_the_state_is_read_when_somebody_asks(server: ServerMetrics) -> No
     assert "\nmcptasks_cached_tasks 3.0\n" in text
     assert "\nmcptasks_cache_unreachable_seconds 12.0\n" in text
     assert "\nmcptasks_draining 1.0\n" in text
+    assert "\nmcptasks_auth_tokens_unusable 1.0\n" in text
 
 
 async def test_process_and_version_are_told(server: ServerMetrics) -> None:

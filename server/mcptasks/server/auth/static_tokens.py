@@ -5,7 +5,9 @@ from __future__ import annotations
 import hmac
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -19,6 +21,10 @@ ISSUER = "mcptasks.dev/tokens"
 
 MIN_LENGTH = 16
 REREAD_SECONDS = 1.0
+
+BROKEN_SECONDS = 60.0
+"""How long a file or folder that cannot be used leaves the last tokens: whoever writes it may not have finished."""
+
 MAKE_ONE = "`openssl rand -hex 32` makes one"
 
 
@@ -26,73 +32,122 @@ class TokensError(Exception):
     """The tokens cannot be used; the message says what to change, and never repeats a token."""
 
 
-def read_tokens(path: Path) -> dict[str, str]:
-    """The tokens by their callers' names.
+@dataclass(frozen=True)
+class TokensReading:
+    """What a file or folder has at one moment.
+
+    Args:
+        tokens: those that can be used, by their callers' names.
+        problem: why it cannot be used as it is; None where it can.
+        is_empty: there is nothing that could be a token: it was emptied, or removed.
+    """
+
+    tokens: Mapping[str, str]
+    problem: str | None = None
+    is_empty: bool = False
+
+
+def read_tokens(path: Path) -> TokensReading:
+    """The tokens that are there now.
 
     A folder has one file for each caller, named as the caller, as a mounted Secret has. A file has lines
     `name: token`; empty ones and those that start with `#` are ignored.
-
-    Raises:
-        TokensError: there is no such file or folder, it has no token, or one of them cannot be used.
     """
     try:
         entries = list(_folder(path) if path.is_dir() else _lines(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise TokensError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    tokens: dict[str, str] = {}
-    for name, token in entries:
-        _check(path, name, token, tokens)
-        tokens[name] = token
-    if not tokens:
-        raise TokensError(f"{path} has no tokens: add a line `name: token` or, to a folder, a file of that name")
-    return tokens
+        problem = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
+        return TokensReading({}, problem, isinstance(error, FileNotFoundError))
+    if not entries:
+        none = f"{path} has no tokens: add a line `name: token` or, to a folder, a file of that name"
+        return TokensReading({}, none, is_empty=True)
+    names: dict[str, list[str]] = defaultdict(list)
+    for entry in entries:
+        names[entry.token].append(entry.name)
+    repeated = {name for name, count in Counter(entry.name for entry in entries).items() if count > 1}
+    judged = [(entry, _problem(entry, names[entry.token], repeated)) for entry in entries]
+    problems = [problem for _, problem in judged if problem is not None]
+    usable = {entry.name: entry.token for entry, problem in judged if problem is None}
+    return TokensReading(usable, f"{path}{problems[0]}" if problems else None)
 
 
-def _folder(path: Path) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True)
+class _Entry:
+    """A caller's token; a line that is no entry has a number alone."""
+
+    name: str
+    token: str = field(repr=False)
+    line: int | None = None
+
+
+def _folder(path: Path) -> Iterator[_Entry]:
     # Kubernetes keeps the versions of a mounted Secret in entries that start with a dot.
     for entry in sorted(path.iterdir()):
         if not entry.name.startswith(".") and entry.is_file():
-            yield entry.name, entry.read_text().strip()
+            # Kubernetes removes the links to what a new version does not have any more.
+            with suppress(FileNotFoundError):
+                yield _Entry(entry.name, entry.read_text().strip())
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str]]:
+def _lines(path: Path) -> Iterator[_Entry]:
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         name, colon, token = line.partition(":")
-        if not colon or not name.strip():
-            raise TokensError(f"{path} line {number} is not `name: token`")
-        yield name.strip(), token.strip()
+        yield _Entry(name.strip(), token.strip()) if colon and name.strip() else _Entry("", "", number)
 
 
-def _check(path: Path, name: str, token: str, earlier: Mapping[str, str]) -> None:
-    if name in earlier:
-        raise TokensError(f"{path} has two tokens of {name!r}: leave one")
+def _problem(entry: _Entry, owners: Sequence[str], repeated: Container[str]) -> str | None:
+    """What is wrong with an entry.
+
+    Args:
+        owners: names of all entries with this token.
+        repeated: names that several entries have.
+    """
+    if entry.line is not None:
+        return f" line {entry.line} is not `name: token`"
+    name, token = entry.name, entry.token
+    if name in repeated:
+        return f" has two tokens of {name!r}: leave one"
     if len(token) < MIN_LENGTH or not token.isascii() or any(character.isspace() for character in token):
-        raise TokensError(
-            f"{path}: the token of {name!r} needs {MIN_LENGTH} characters or more, without spaces: {MAKE_ONE}"
-        )
-    if same := [other for other, known in earlier.items() if known == token]:
-        raise TokensError(f"{path}: {same[0]!r} and {name!r} have the same token: give each one of their own")
+        return f": the token of {name!r} needs {MIN_LENGTH} characters or more, without spaces: {MAKE_ONE}"
+    if len(owners) > 1:
+        return f": {owners[0]!r} and {owners[1]!r} have the same token: give each one of their own"
+    return None
 
 
 @dataclass(eq=False)
 class StaticTokens:
     """The tokens of a file or folder, read again when they change.
 
-    Raises TokensError at the start where they cannot be used; later on, the last usable ones stay.
+    What is certainly revoked is refused at once: a token that a file without faults does not have, that has been
+    replaced by another of the same caller, or any where the file is empty or gone. A file that cannot be used as it is
+    (half-written, mistyped, unreadable) gives nobody anything new. For `BROKEN_SECONDS` it takes nothing else away;
+    after that only what it still has of the last usable one is accepted.
+
+    Raises TokensError at the start where they cannot be used.
     """
 
     path: Path
     scopes: tuple[str, ...] = ()
     clock: Callable[[], float] = time.monotonic
-    _digests: dict[str, bytes] = field(init=False)
+    _digests: dict[str, bytes] = field(init=False, repr=False)
     _read_at: float = field(init=False)
     _problem: str | None = field(default=None, init=False)
+    _broken_since: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self._digests = _digests(read_tokens(self.path))
+        reading = read_tokens(self.path)
+        if reading.problem is not None:
+            raise TokensError(reading.problem)
+        self._digests = _digests(reading.tokens)
         self._read_at = self.clock()
+
+    @property
+    def problem(self) -> str | None:
+        """Why file or folder cannot be used as it is; None where it can."""
+        self._reread()
+        return self._problem
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """The caller that has the token; None where nobody has it."""
@@ -107,16 +162,30 @@ class StaticTokens:
         )
 
     def _reread(self) -> None:
-        if self.clock() - self._read_at < REREAD_SECONDS:
+        now = self.clock()
+        if now - self._read_at < REREAD_SECONDS:
             return
-        self._read_at = self.clock()
-        try:
-            digests, problem = _digests(read_tokens(self.path)), None
-        except TokensError as error:
-            digests, problem = self._digests, str(error)
-        if problem is not None and problem != self._problem:
-            logger.error("the changed tokens are not used: %s", problem)
-        elif digests != self._digests:
+        self._read_at = now
+        reading = read_tokens(self.path)
+        read = _digests(reading.tokens)
+        if reading.problem is None or reading.is_empty:
+            self._broken_since = None
+            self._use(read, reading.problem, "the callers' tokens are gone, and all are refused: %s")
+            return
+        self._broken_since = now if self._broken_since is None else self._broken_since
+        if now - self._broken_since < BROKEN_SECONDS:
+            kept = {name: known for name, known in self._digests.items() if read.get(name, known) == known}
+            later = f"those that it does not have are refused in {BROKEN_SECONDS:.0f} s"
+            self._use(kept, reading.problem, f"the changed tokens are not used, and {later}: %s")
+        else:
+            kept = {name: known for name, known in self._digests.items() if read.get(name) == known}
+            self._use(kept, reading.problem, "the changed tokens cannot be used, and those not in them are refused: %s")
+
+    def _use(self, digests: dict[str, bytes], problem: str | None, told: str) -> None:
+        """Accept these from now on, and tell in the log what is new."""
+        if problem is not None and (problem != self._problem or digests != self._digests):
+            logger.error(told, problem)
+        elif problem is None and (digests != self._digests or self._problem is not None):
             logger.info("tokens were read again: %s callers", len(digests))
         self._digests, self._problem = digests, problem
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from pathlib import Path
 
 import pytest
 from mcp.server.auth.provider import AccessToken
 
-from mcptasks.server.auth.static_tokens import ISSUER, REREAD_SECONDS, StaticTokens, TokensError, read_tokens
+from mcptasks.server.auth.static_tokens import (
+    BROKEN_SECONDS,
+    ISSUER,
+    REREAD_SECONDS,
+    StaticTokens,
+    TokensError,
+    TokensReading,
+    read_tokens,
+)
 
 ALICE = "a" * 32
 BOB = "b" * 32
@@ -56,13 +63,14 @@ def folder(path: Path, **tokens: str) -> Path:
 
 
 def test_a_folder_has_a_file_for_each_caller(tmp_path: Path) -> None:
-    assert read_tokens(folder(tmp_path / "tokens", alice=f"{ALICE}\n", bob=BOB)) == {"alice": ALICE, "bob": BOB}
+    reading = read_tokens(folder(tmp_path / "tokens", alice=f"{ALICE}\n", bob=BOB))
+    assert reading == TokensReading({"alice": ALICE, "bob": BOB})
 
 
 def test_a_file_has_a_line_for_each_caller(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     path.write_text(f"# ours\n\nalice: {ALICE}\n  bob:{BOB}  \n")
-    assert read_tokens(path) == {"alice": ALICE, "bob": BOB}
+    assert read_tokens(path) == TokensReading({"alice": ALICE, "bob": BOB})
 
 
 @pytest.mark.parametrize(
@@ -83,7 +91,7 @@ def test_tokens_that_cannot_be_used_are_named_without_repeating_them(tmp_path: P
     path = tmp_path / "tokens"
     path.write_text(text)
     with pytest.raises(TokensError, match=message) as refused:
-        read_tokens(path)
+        StaticTokens(path)
     assert ALICE not in str(refused.value)
     assert "secret" not in str(refused.value)
 
@@ -122,15 +130,95 @@ def test_they_are_not_read_for_every_call(tmp_path: Path) -> None:
     assert callers(tokens) == ["alice", None]
 
 
-def test_a_change_that_cannot_be_used_leaves_the_last_ones(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = tmp_path / "tokens"
-    path.write_text(f"alice: {ALICE}")
-    tokens = StaticTokens(path, clock=Clock())
-    path.write_text(f"alice: {ALICE}\nbob: {ALICE}")
-    with caplog.at_level(logging.ERROR):
+class TestRevocation:
+    """What is certain is refused at once; what may be half-written is loud, and refused when it stays so."""
+
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        path = tmp_path / "tokens"
+        path.write_text(f"alice: {ALICE}\nbob: {BOB}\n")
+        return path
+
+    @pytest.fixture
+    def tokens(self, path: Path) -> StaticTokens:
+        return StaticTokens(path, clock=Clock())
+
+    @pytest.mark.parametrize("text", ["", "\n\n", "# nobody any more\n"])
+    def test_an_emptied_file_ends_all_tokens_at_once(
+        self, path: Path, tokens: StaticTokens, caplog: pytest.LogCaptureFixture, text: str
+    ) -> None:
+        path.write_text(text)
+        assert callers(tokens) == [None, None]
+        assert "all are refused" in caplog.text
+        assert len(caplog.records) == 1
+        assert tokens.problem is not None
+
+    def test_a_removed_file_ends_all_tokens_at_once(self, path: Path, tokens: StaticTokens) -> None:
+        path.unlink()
+        assert callers(tokens) == [None, None]
+        path.write_text(f"bob: {BOB}")
+        assert callers(tokens) == [None, "bob"]
+        assert tokens.problem is None
+
+    def test_a_removed_and_an_emptied_folder_end_all_tokens_at_once(self, tmp_path: Path) -> None:
+        place = folder(tmp_path / "folder", alice=ALICE, bob=BOB)
+        tokens = StaticTokens(place, clock=Clock())
+        folder(place)
+        assert callers(tokens) == [None, None]
+        folder(place, bob=BOB)
+        assert callers(tokens) == [None, "bob"]
+        place.rename(tmp_path / "gone")
+        assert callers(tokens) == [None, None]
+
+    def test_a_line_that_is_gone_ends_its_token_at_once(self, path: Path, tokens: StaticTokens) -> None:
+        path.write_text(f"bob: {BOB}\n")
+        assert callers(tokens) == [None, "bob"]
+
+    @pytest.mark.parametrize("rest", ["carol", "carol: short", f"dave: {'d' * 20}\ndave: {'e' * 20}"])
+    def test_a_broken_file_is_loud_and_ends_what_it_lacks_after_a_while(
+        self, path: Path, caplog: pytest.LogCaptureFixture, rest: str
+    ) -> None:
+        clock = Clock()
+        tokens = StaticTokens(path, clock=clock)
+        path.write_text(f"alice: {ALICE}\n{rest}")
+        assert callers(tokens) == ["alice", "bob"]
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        assert tokens.problem is not None
+        assert str(path) in caplog.text
+        clock.now += BROKEN_SECONDS
         assert callers(tokens) == ["alice", None]
-    assert [record.message for record in caplog.records] == [
-        f"the changed tokens are not used: {path}: 'alice' and 'bob' have the same token: give each one of their own"
-    ]
-    path.write_text(f"bob: {BOB}")
-    assert callers(tokens) == [None, "bob"]
+        assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+        path.write_text(f"alice: {ALICE}\nbob: {BOB}")
+        assert callers(tokens) == ["alice", "bob"]
+        assert tokens.problem is None
+
+    def test_a_broken_file_gives_nobody_anything_new(self, path: Path, tokens: StaticTokens) -> None:
+        new = "c" * 32
+        path.write_text(f"alice: {ALICE}\nbob: {BOB}\ncarol: {new}\nhalf")
+        assert verify(tokens, new) is None
+        assert callers(tokens) == ["alice", "bob"]
+
+    def test_a_broken_file_ends_a_token_at_once_that_it_replaces(self, path: Path, tokens: StaticTokens) -> None:
+        path.write_text(f"alice: {'n' * 32}\nbob: {BOB}\nhalf")
+        assert callers(tokens) == [None, "bob"]
+
+    def test_what_cannot_be_read_ends_all_tokens_after_a_while(self, path: Path) -> None:
+        clock = Clock()
+        tokens = StaticTokens(path, clock=clock)
+        path.write_bytes(b"alice: \xff\xfe")
+        assert callers(tokens) == ["alice", "bob"]
+        clock.now += BROKEN_SECONDS
+        assert callers(tokens) == [None, None]
+
+    def test_a_version_of_a_secret_is_taken_as_a_whole(self, tmp_path: Path) -> None:
+        place = folder(tmp_path / "folder", alice=ALICE)
+        tokens = StaticTokens(place, clock=Clock())
+        for _ in range(3):
+            folder(place, bob=BOB)
+            assert callers(tokens) == [None, "bob"]
+            folder(place, alice=ALICE)
+            assert callers(tokens) == ["alice", None]
+        # Kubernetes removes links after it has moved `..data` on.
+        (place / "stale").symlink_to("..data/stale")
+        assert callers(tokens) == ["alice", None]
+        assert tokens.problem is None
