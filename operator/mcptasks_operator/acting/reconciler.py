@@ -165,7 +165,7 @@ class Reconciler:
             return self._refused(at, RefusalKind.INVALID, error)
         self.cache.put(WatchedKind.JOB, job)
         self.metrics.job_created(at.task, self.now())
-        logger.info("created Job %s", at.task.name)
+        logger.info("created the Job")
         return StepResult(self._initial_evidence())
 
     def _refused(self, at: Situation, kind: RefusalKind, error: Exception) -> StepResult:
@@ -203,7 +203,7 @@ class Reconciler:
             self.cache.put(WatchedKind.JOB, answer)
         else:
             self.cache.remove_job(at.key, step.uid)
-        logger.info("deleted Job %s", at.task.name)
+        logger.info("deleted the Job")
 
     async def _delete_pods(self, at: Situation, step: DeletePods) -> None:
         for pod in step.pods:

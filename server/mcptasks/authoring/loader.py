@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from dataclasses import dataclass
@@ -16,11 +17,9 @@ from pathlib import Path
 from types import ModuleType
 
 from mcptasks.authoring.task_server import TaskServer
+from mcptasks.authoring.user_files import name_of_file
 from mcptasks.diagnostics.tracebacks import exception_summary, own_traceback
 from mcptasks.model.task_config import DeclarationError
-
-FALLBACK_NAME = "mcptasks_user_server"
-"""Name of a file's module where its own would not find it."""
 
 
 class LoadError(Exception):
@@ -92,18 +91,21 @@ def absolute(text: str) -> str:
 
 
 def load_server(text: str) -> TaskServer[object]:
-    """Import the module, or the modules, and find the TaskServer in it.
+    """Import the module, or the modules, and find the TaskServer in it. What is in the working directory is found too.
 
     Raises:
         LoadError: there is no such file or module, importing it failed, it has no (or more than one) TaskServer, or
             two servers have components of the same name.
     """
     first, *others = named_in(text)
+    if os.getcwd() not in sys.path:
+        # Last: what is installed keeps its name.
+        sys.path.append(os.getcwd())
     if first.prefix:
         raise LoadError(f"{first.path.target} comes first, so it is the server itself and cannot have a prefix")
-    server = _server(first.path, FALLBACK_NAME)
-    for number, other in enumerate(others, 2):
-        mounted = _server(other.path, f"{FALLBACK_NAME}_{number}")
+    server = _server(first.path)
+    for other in others:
+        mounted = _server(other.path)
         try:
             server.mount(mounted, other.prefix)
         except DeclarationError as error:
@@ -111,8 +113,8 @@ def load_server(text: str) -> TaskServer[object]:
     return server
 
 
-def _server(path: ServerPath, fallback_name: str) -> TaskServer[object]:
-    module = _load(path, fallback_name)
+def _server(path: ServerPath) -> TaskServer[object]:
+    module = _load(path)
     if path.name is not None:
         return _named(module, path)
     found = {id(value): (name, value) for name, value in vars(module).items() if isinstance(value, TaskServer)}
@@ -142,9 +144,9 @@ def _hint(module: ModuleType) -> str:
     return f" (make {plain[0]} a TaskServer: `from mcptasks import TaskServer`)" if plain else ""
 
 
-def _load(path: ServerPath, fallback_name: str) -> ModuleType:
+def _load(path: ServerPath) -> ModuleType:
     try:
-        return _load_file(Path(path.target), fallback_name) if path.is_file else importlib.import_module(path.target)
+        return _load_file(Path(path.target)) if path.is_file else importlib.import_module(path.target)
     except LoadError:
         raise
     except ModuleNotFoundError as error:
@@ -163,14 +165,12 @@ def _failed(path: ServerPath, error: BaseException) -> LoadError:
     return LoadError(f"{told}: {what}{where}", trace, masked=told)
 
 
-def _load_file(path: Path, fallback_name: str) -> ModuleType:
+def _load_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise LoadError(f"there is no file {path}")
     file = path.resolve()
-    folder = str(file.parent)
-    if folder not in sys.path:
-        sys.path.insert(0, folder)
-    name = file.stem if _is_found_by_name(file) else fallback_name
+    _make_importable(file)
+    name = file.stem if _is_found_by_name(file) else name_of_file(file)
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise LoadError(f"{path} is not a Python file")
@@ -188,19 +188,34 @@ def _load_file(path: Path, fallback_name: str) -> ModuleType:
     return module
 
 
+def _make_importable(file: Path) -> None:
+    """Put the file's folder on the path: first, as Python does, unless the file would hide another module there."""
+    folder = str(file.parent)
+    if folder in sys.path:
+        return
+    if _is_another_modules(file):
+        sys.path.append(folder)
+    else:
+        sys.path.insert(0, folder)
+
+
+def _is_another_modules(file: Path) -> bool:
+    """Whether the file's name is that of a module that this process, and so its children, imported from elsewhere."""
+    loaded = sys.modules.get(file.stem)
+    return file.stem in sys.builtin_module_names or (
+        loaded is not None and not _is_from(getattr(loaded, "__file__", None), file)
+    )
+
+
 def _is_found_by_name(file: Path) -> bool:
     """Whether the file's name imports it, in a fresh interpreter with the same `sys.path` as well.
 
     The processes that multiprocessing spawns find functions by the names of their modules.
     """
-    name = file.stem
-    loaded = sys.modules.get(name)
-    if loaded is not None and not _is_from(getattr(loaded, "__file__", None), file):
-        return False
-    if name in sys.builtin_module_names or "." in name:
+    if _is_another_modules(file) or "." in file.stem:
         return False
     importlib.invalidate_caches()
-    spec = PathFinder.find_spec(name)
+    spec = PathFinder.find_spec(file.stem)
     return spec is not None and _is_from(spec.origin, file)
 
 

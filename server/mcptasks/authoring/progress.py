@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mcptasks.tasks.throttle import Throttle
@@ -19,17 +21,59 @@ PACE_SECONDS = 0.02
 ProgressListener: TypeAlias = Callable[[float, float | None, str | None], None]
 """Takes current, total and message; must not block and may be called from any thread."""
 
-_LISTENER: ContextVar[ProgressListener | None] = ContextVar("mcptasks_progress", default=None)
+
+@dataclass(eq=False)
+class _Call:
+    """A call that listens. Threads that were there before it began are hardly its own.
+
+    Args:
+        outer: the call that this one is a part of.
+    """
+
+    listener: ProgressListener
+    outer: _Call | None
+    earlier_threads: weakref.WeakSet[threading.Thread]
 
 
-@dataclass
-class _ProcessListener:
-    """Where progress of this process goes that belongs to no context; a process that runs one call alone has one."""
+@dataclass(eq=False)
+class _Listeners:
+    """Who listens in this process. A process that runs one call alone has a listener of its own, for all threads."""
 
-    listener: ProgressListener | None = None
+    of_process: ProgressListener | None = None
+    calls: list[_Call] = field(default_factory=list)
+    has_warned: bool = False
+
+    def remove(self, call: _Call) -> None:
+        """The call has ended. When all have, the next one that is not alone is worth a warning again."""
+        self.calls.remove(call)
+        self.has_warned = self.has_warned and bool(self.calls)
+
+    def of_thread(self, thread: threading.Thread) -> ProgressListener | None:
+        """The listener of a thread without a context: the process's, or that of the only call that it can belong to."""
+        if self.of_process is not None or not self.calls:
+            return self.of_process
+        # A copy: other threads add and remove calls.
+        calls = _innermost(tuple(self.calls))
+        found = calls if len(calls) == 1 else [call for call in calls if thread not in call.earlier_threads]
+        if len(found) == 1:
+            return found[0].listener
+        if not self.has_warned:
+            self.has_warned = True
+            logger.warning(
+                "progress of a thread is dropped, because several calls run in this process and it may belong to any "
+                "of them: give the thread the Progress dependency, or start it in contextvars.copy_context().run"
+            )
+        return None
 
 
-_PROCESS = _ProcessListener()
+def _innermost(calls: Sequence[_Call]) -> list[_Call]:
+    outer = {id(call.outer) for call in calls}
+    return [call for call in calls if id(call) not in outer]
+
+
+_CALL: ContextVar[_Call | None] = ContextVar("mcptasks_progress", default=None)
+
+_LISTENERS = _Listeners()
 
 
 def progress(current: float, total: float | None = None, message: str | None = None) -> None:
@@ -52,30 +96,34 @@ def progress(current: float, total: float | None = None, message: str | None = N
 
 def current_listener() -> ProgressListener | None:
     """Where progress of the current context goes; None where nobody listens."""
-    return _LISTENER.get() or _PROCESS.listener
+    call = _CALL.get()
+    return _LISTENERS.of_thread(threading.current_thread()) if call is None else call.listener
 
 
 @contextmanager
 def listening(listener: ProgressListener) -> Iterator[None]:
-    """Send progress of the current context to the listener."""
-    token = _LISTENER.set(listener)
+    """Send progress of the current context to the listener, and that of the threads that can only belong to it."""
+    call = _Call(listener, _CALL.get(), weakref.WeakSet(threading.enumerate()))
+    token = _CALL.set(call)
+    _LISTENERS.calls.append(call)
     try:
         yield
     finally:
-        _LISTENER.reset(token)
+        _LISTENERS.remove(call)
+        _CALL.reset(token)
 
 
 @contextmanager
 def listening_in_all_threads(listener: ProgressListener) -> Iterator[None]:
     """Send all progress of the process to the listener, from whatever thread: new threads begin with an empty context.
 
-    Only for a process that runs a single call. In a server nobody could tell which call a thread belongs to.
+    Only for a process that runs a single call.
     """
-    before, _PROCESS.listener = _PROCESS.listener, listener
+    before, _LISTENERS.of_process = _LISTENERS.of_process, listener
     try:
         yield
     finally:
-        _PROCESS.listener = before
+        _LISTENERS.of_process = before
 
 
 @dataclass(frozen=True)

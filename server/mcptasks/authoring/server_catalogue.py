@@ -44,12 +44,17 @@ class ServerCatalogue:
         return any(declared.kind is kind and declared.config.runs_as_task for declared in self.declarations)
 
     def inline_unchosen(self, *, task_tools: bool) -> list[str]:
-        """Names of the tools that run in the server for clients without tasks, although nobody has said so."""
-        return sorted(
-            declared.name
+        """Labels of what runs in the server for clients without tasks, although nobody has said so.
+
+        `task_tools`: the server offers tools to follow a task, so that calls of tools become tasks.
+        """
+        kinds = list(ComponentKind)
+        unchosen = [
+            declared
             for declared in self.declarations
-            if declared.kind is ComponentKind.TOOL and declared.config.is_inline_unchosen(task_tools=task_tools)
-        )
+            if declared.config.is_inline_unchosen(task_tools=task_tools and declared.kind is ComponentKind.TOOL)
+        ]
+        return [declared.label for declared in sorted(unchosen, key=lambda each: (kinds.index(each.kind), each.name))]
 
     @property
     def authenticates(self) -> bool:

@@ -16,14 +16,16 @@ from collections.abc import Sequence
 
 
 def leashed(descriptor: int, module: str, arguments: Sequence[str] = ()) -> list[str]:
-    """The command that runs a module as `python -m` would, and ends it with the pipe's last writer.
+    """The command that runs a module as `python -P -m` would, and ends it with the pipe's last writer.
+
+    With `-P` a file of the working directory hides no module, whatever its name is.
 
     Args:
         descriptor: the read end of the pipe, which the process has to inherit.
         module: the module to run.
         arguments: its arguments.
     """
-    return [sys.executable, "-m", __name__, str(descriptor), module, *arguments]
+    return [sys.executable, "-P", "-m", __name__, str(descriptor), module, *arguments]
 
 
 def hold_on_to(descriptor: int) -> None:

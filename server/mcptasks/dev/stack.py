@@ -92,7 +92,7 @@ class LocalStack:
             ClusterConfig(
                 crds=custom_resource_definitions(),
                 rules=CEL_RULES,
-                entrypoint=(sys.executable, "-m", COMMAND),
+                entrypoint=(sys.executable, "-P", "-m", COMMAND),
                 environment=config.tool_environment or {},
                 working_directory=config.tool_directory,
                 on_output=_by_task(config.on_output),
@@ -244,7 +244,7 @@ class LocalStack:
     def _operator(self, name: str, liveness_port: int) -> ProcessSpec:
         environment = self._environment(
             liveness_port=liveness_port,
-            runner_command=shlex.join([sys.executable, "-m", COMMAND, "run"]),
+            runner_command=shlex.join([sys.executable, "-P", "-m", COMMAND, "run"]),
         )
         ready = f"http://{LOOPBACK}:{liveness_port}/readyz"
         return ProcessSpec(name, COMMAND, ("operator",), environment, ready, restarted=True)

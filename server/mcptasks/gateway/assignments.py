@@ -55,7 +55,7 @@ class Assignments:
             raise RefusedError(RefusalCode.TASK_ENDED, f"task {pod.task_name} has no arguments object")
         task = parse_task(await self._claimed(pod, item))
         refuse_foreign_and_ended(task, pod)
-        logger.info("attempt %s of task %s runs in Pod %s", task.status.attempts, task.name, pod.name)
+        logger.info("attempt %s runs in its Pod", task.status.attempts, extra={"task": task.name, "pod": pod.name})
         return assignment(task, pod, self.terms)
 
     async def _claimed(self, pod: TaskPod, item: JsonObject) -> JsonObject:

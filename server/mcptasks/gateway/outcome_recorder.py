@@ -89,7 +89,7 @@ class OutcomeRecorder:
         except ResultTooLargeError as error:
             return too_large_ending(error)
         except ResultStoreUnavailableError as error:
-            logger.warning("the result of task %s waits: %s", task.name, error)
+            logger.warning("the result waits: %s", error, extra={"task": task.name})
             raise unavailable("the result store cannot be reached (Redis)") from error
         return result_ending(outcome, record)
 
@@ -117,7 +117,7 @@ class OutcomeRecorder:
         except RefusedError:
             await self._discard(ending.result)
             raise
-        logger.info("task %s ended: %s (%s)", final.name, final.phase, final.status.reason)
+        logger.info("ended: %s (%s)", final.phase, final.status.reason, extra={"task": final.name})
 
     async def _discard(self, record: ResultRecord | None) -> None:
         """Remove a payload that no task points to. Where that fails it goes when it expires."""

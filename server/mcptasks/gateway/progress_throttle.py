@@ -62,7 +62,7 @@ class ProgressThrottle:
 
         def failed(error: Exception) -> None:
             if not isinstance(error, RefusedError):
-                logger.error("cannot write the progress of task %s", pod.task_name, exc_info=error)
+                logger.error("cannot write the progress", exc_info=error, extra={"task": pod.task_name})
             elif error.code is not RefusalCode.UNAVAILABLE:
                 self._refuse(key, error)
 

@@ -6,10 +6,10 @@ does not let a handler of the older version say: the capabilities of its handsha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mcp.server.context import CallNext, HandlerResult
 from mcp.server.extension import Extension, MethodBinding
@@ -28,6 +28,8 @@ from mcptasks.protocol.v2026_07_28_subscriptions import LISTEN, Listen, TaskSubs
 
 if TYPE_CHECKING:
     from mcptasks.tasks.service import TaskService
+
+RequestHandler: TypeAlias = Callable[[Context, Any], Awaitable[HandlerResult]]
 
 MODERN = frozenset(MODERN_PROTOCOL_VERSIONS)
 
@@ -78,10 +80,14 @@ class TasksExtension(Extension):
         )
 
     def attach(self, server: Server[Any]) -> None:
-        """Take over a method that the SDK serves already, which a `MethodBinding` must not name.
+        """Take over methods that the SDK serves already, which a `MethodBinding` must not name.
 
-        An author who wants no such streams (`subscriptions=False`) gets none about tasks either.
+        An author who wants no streams of subscriptions (`subscriptions=False`) gets none about tasks either.
         """
+        for method in ("prompts/get", "resources/read"):
+            served = server.get_request_handler(method)
+            if served is not None:
+                server.add_request_handler(method, served.params_type, partial(self._answer_component, served.handler))
         entry = server.get_request_handler(LISTEN)
         if entry is not None:
             handler = with_mcp_errors(partial(self._subscribe, entry.handler))
@@ -120,6 +126,11 @@ class TasksExtension(Extension):
         if self._served is None:
             raise not_offered(method)
         return await self._served.serve(method, ctx, params)
+
+    async def _answer_component(self, inline: RequestHandler, ctx: Context, params: Any) -> HandlerResult:
+        if self._served is None or ctx.protocol_version not in MODERN:
+            return await inline(ctx, params)
+        return await self._served.modern.answer_prompt_or_resource(ctx, lambda ctx: inline(ctx, params))
 
     async def _subscribe(self, others: Listen, ctx: Context, params: SubscriptionsListenRequestParams) -> HandlerResult:
         if self._served is None:

@@ -21,7 +21,7 @@ async def send_progress(ctx: Context, view: TaskView, meta: JsonObject | None = 
         progress["_meta"] = meta
     if view.progress_total is not None:
         progress["total"] = view.progress_total
-    if view.message:
-        progress["message"] = view.message
+    if view.progress_message:
+        progress["message"] = view.progress_message
     notification = ProgressNotification.model_validate({"params": progress})
     await ctx.session.send_notification(notification, related_request_id=ctx.request_id)

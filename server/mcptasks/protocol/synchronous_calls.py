@@ -28,9 +28,14 @@ CANCEL_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class SynchronousCalls:
-    """Turns calls into tasks and waits for them."""
+    """Turns calls into tasks and waits for them.
+
+    Args:
+        missing: what the protocol version requires of a result and no task records.
+    """
 
     service: TaskService
+    missing: JsonObject | None = None
 
     async def answer_plain(self, ctx: Context, call: Call, how: PlainCall) -> JsonObject:
         """The answer to a call whose client knows no tasks.
@@ -112,7 +117,7 @@ class SynchronousCalls:
     async def _answer(self, view: TaskView, version: str) -> JsonObject:
         if view.result is None:
             raise task_failure(view)
-        return await shaped_result(self.service, view, version)
+        return await shaped_result(self.service, view, version, self.missing)
 
 
 def _submitted(view: TaskView) -> JsonObject:

@@ -50,9 +50,14 @@ def progress_meta(view: TaskView) -> JsonObject:
     return {"_meta": {PROGRESS_META: progress}}
 
 
-async def shaped_result(service: TaskService, view: TaskView, version: str) -> JsonObject:
-    """The task's result, in the shape that the given protocol version has for it."""
-    stored = {**COMPLETE, **json.loads(await service.result_text(view))}
+async def shaped_result(
+    service: TaskService, view: TaskView, version: str, missing: JsonObject | None = None
+) -> JsonObject:
+    """The task's result, in the shape that the given protocol version has for it.
+
+    `missing`: what the version requires and no task records.
+    """
+    stored = {**COMPLETE, **(missing or {}), **json.loads(await service.result_text(view))}
     try:
         return mcp_methods.serialize_server_result(METHOD_OF_KIND[view.component.kind], version, stored)
     except ValidationError as error:

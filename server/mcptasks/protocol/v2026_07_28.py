@@ -14,7 +14,7 @@ from mcp.server.context import CallNext, HandlerResult
 from mcp.server.mcpserver.server import require_client_extension
 from mcp.shared.exceptions import MCPError
 from mcp.shared.inbound import decode_header_value
-from mcp_types import HEADER_MISMATCH, CallToolRequestParams, ClientCapabilities
+from mcp_types import HEADER_MISMATCH, CallToolRequestParams, ClientCapabilities, ReadResourceResult
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import Field
 
@@ -47,6 +47,9 @@ EXTENSION = "io.modelcontextprotocol/tasks"
 
 CallMode: TypeAlias = PlainCall | Literal["task"]
 """How a call is served: as a task, or as for a client that knows no tasks."""
+
+UNCACHED: JsonObject = {"ttlMs": 0, "cacheScope": "private"}
+"""What this version requires of a resource's result, and what the SDK says where the author says nothing."""
 
 
 class UpdateParams(TaskIdParams):
@@ -113,17 +116,41 @@ class Protocol2026:
         if sought is None:
             return await call_next(ctx)
         target = target_of(sought, ctx, self.catalogue)
-        if target is not None and sought[0] is not ComponentKind.TOOL and target.config.mode == "required":
+        if target is None:
+            return await run_until_closing(self.service.closing, call_next, ctx)
+        if sought[0] is not ComponentKind.TOOL and plain_call(target, self.service.settings) == "refuse":
             raise only_as_task(target)
         if self._mode(target, ctx) != "inline":
             return await call_next(ctx)
         return await run_until_closing(self.service.closing, call_next, ctx)
 
+    async def answer_prompt_or_resource(self, ctx: Context, inline: CallNext) -> HandlerResult:
+        """prompts/get and resources/read: the answer of a task where the author wants one for clients without tasks."""
+        target = target_of(requested(ctx.method, ctx.params), ctx, self.catalogue)
+        if target is None or self._mode(target, ctx) != "wait":
+            return await inline(ctx)
+        arguments = (ctx.params or {}).get("arguments") or {}
+        try:
+            target.check_arguments(arguments)
+        except ArgumentsError:
+            # The component refuses them itself, before its body runs.
+            return await inline(ctx)
+        try:
+            calls = SynchronousCalls(self.service, UNCACHED)
+            answer = await calls.answer_plain(ctx, self._call(target, arguments, ctx), "wait")
+        except Exception as error:
+            raise as_mcp_error(error) from error
+        if target.component.kind is ComponentKind.PROMPT:
+            return {**COMPLETE, **answer}
+        # How long it may be cached the SDK fills in, as the author of the server has it.
+        return ReadResourceResult.model_validate({key: answer[key] for key in answer if key not in UNCACHED})
+
     def _mode(self, target: Target | None, ctx: Context) -> CallMode:
         """How the call is served."""
-        if target is None or target.component.kind is not ComponentKind.TOOL or not target.config.runs_as_task:
+        if target is None or not target.config.runs_as_task:
             return "inline"
-        return "task" if _declares_extension(ctx) else plain_call(target, self.service.settings)
+        is_task = target.component.kind is ComponentKind.TOOL and _declares_extension(ctx)
+        return "task" if is_task else plain_call(target, self.service.settings)
 
     async def call_tool(self, params: CallToolRequestParams, ctx: Context, call_next: CallNext) -> HandlerResult:
         """tools/call: a task where the tool allows it and the request declares the extension."""

@@ -167,13 +167,13 @@ def _log_addresses(sockets: _Sockets, settings: Settings, namespace: str, *, aut
 
 
 def _warn_of_inline_calls(server: TaskServer[object], settings: Settings) -> None:
-    names = server.catalogue.inline_unchosen(task_tools=settings.task_tools)
-    if names:
+    labels = server.catalogue.inline_unchosen(task_tools=settings.task_tools)
+    if labels:
         logger.warning(
-            "for clients without tasks these tools run in the server's own process, where nothing can kill them: %s. "
+            "for clients without tasks these run in the server's own process, where nothing can kill them: %s. "
             'Choose with TaskConfig(without_tasks=...): "wait" runs a task while the call waits, "refuse" is an error, '
             '"inline" leaves it so without this warning',
-            ", ".join(names),
+            ", ".join(labels),
         )
 
 

@@ -58,12 +58,12 @@ class TaskCreator:
         try:
             stored = await self._store_within_limits(call, body)
         except UnavailableError as error:
-            logger.error("cannot store task %s: %s", name, error)
+            logger.error("cannot store the task: %s", error, extra={"task": name})
             raise UnavailableServiceError(
                 "The task could not be stored: the cluster is unavailable. Try again."
             ) from error
         except (ForbiddenError, InvalidError) as error:
-            logger.warning("task %s was refused: %s", name, error)
+            logger.warning("the task was refused: %s", error, extra={"task": name})
             raise TaskRefusedError(f"The cluster does not allow this task: {error.message}") from error
         self.cache.add(stored)
         logger.info("task created", extra={"task": name, "component": call.component.name})

@@ -28,6 +28,7 @@ class TaskView:
     message: str | None
     progress: float | None
     progress_total: float | None
+    progress_message: str | None
     result: ResultRecord | None
     error: TaskError | None
     input_requests: tuple[InputRequest, ...]
@@ -74,6 +75,7 @@ class TaskViews:
             message=_message(task, shows_log=self.settings.show_log_lines),
             progress=status.progress.current if status.progress else None,
             progress_total=status.progress.total if status.progress else None,
+            progress_message=status.progress.message if status.progress else None,
             result=status.result,
             error=status.error,
             input_requests=outstanding(task),

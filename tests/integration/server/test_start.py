@@ -144,12 +144,15 @@ from mcptasks import TaskConfig, TaskServer
 mcp = TaskServer("choices", tasks=True)
 mcp.tool(name="left_open")(lambda: 1)
 mcp.tool(name="chosen", task=TaskConfig(without_tasks="inline"))(lambda: 1)
+mcp.prompt(name="asked")(lambda: "x")
 """
 
 
-@pytest.mark.parametrize(("task_tools", "warned"), [("false", True), ("true", False)])
-def test_tools_that_run_in_the_server_for_clients_without_tasks_are_named(
-    nowhere: str, tmp_path: Path, task_tools: str, warned: bool
+@pytest.mark.parametrize(
+    ("task_tools", "named"), [("false", "tool 'left_open', prompt 'asked'"), ("true", "prompt 'asked'")]
+)
+def test_what_runs_in_the_server_for_clients_without_tasks_is_named(
+    nowhere: str, tmp_path: Path, task_tools: str, named: str
 ) -> None:
     (tmp_path / "choices.py").write_text(CHOICES)
     port = free_port()
@@ -158,7 +161,7 @@ def test_tools_that_run_in_the_server_for_clients_without_tasks_are_named(
         eventually("the server is up", lambda: answers(port))
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=30)
-    assert ("where nothing can kill them: left_open. Choose with TaskConfig(without_tasks=...)" in output) is warned
+    assert f"where nothing can kill them: {named}. Choose with TaskConfig(without_tasks=...)" in output
     assert "chosen" not in output.replace(str(tmp_path), "")
 
 

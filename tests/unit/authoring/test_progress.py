@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -71,6 +74,88 @@ async def test_of_a_tight_loop_few_reports_are_passed_on_and_the_last_one_always
         await reports.aclose()
     assert receiver.got[-1] == (49_999, 50_000, None)
     assert len(receiver.got) <= (time.monotonic() - start) / PACE_SECONDS + 2
+
+
+def threads_of_a_pool(work: Callable[[], None]) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(work).result()
+
+
+def thread_of_its_own(work: Callable[[], None]) -> None:
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+@pytest.mark.parametrize("run", [threads_of_a_pool, thread_of_its_own])
+async def test_threads_of_the_only_call_report(run: Callable[[Callable[[], None]], None]) -> None:
+    heard: list[Report] = []
+    with listening(lambda *report: heard.append(report)):
+        run(lambda: progress(1, 2, "in a thread"))
+    run(lambda: progress(2, 2, "after the call"))
+    assert heard == [(1, 2, "in a thread")]
+
+
+async def test_a_pool_that_outlives_calls_reports_to_the_only_one() -> None:
+    heard: list[str] = []
+    with ThreadPoolExecutor(1) as pool:
+        for name in ("one", "two"):
+            with listening(partial(named, heard, name)):
+                pool.submit(progress, 1).result()
+    assert heard == ["one", "two"]
+
+
+async def test_a_call_within_a_call_is_the_one_that_its_threads_report_to() -> None:
+    heard: list[str] = []
+    with listening(lambda *_: heard.append("outer")):
+        with listening(lambda *_: heard.append("inner")):
+            thread_of_its_own(lambda: progress(1))
+        thread_of_its_own(lambda: progress(1))
+    assert heard == ["inner", "outer"]
+
+
+def named(heard: list[str], name: str, *_report: object) -> None:
+    heard.append(name)
+
+
+@asynccontextmanager
+async def call(heard: list[str], name: str) -> AsyncIterator[None]:
+    """A call that listens, in a context of its own."""
+    listens, ends = asyncio.Event(), asyncio.Event()
+
+    async def run() -> None:
+        with listening(lambda *_: heard.append(name)):
+            listens.set()
+            await ends.wait()
+
+    running = asyncio.create_task(run())
+    await listens.wait()
+    yield
+    ends.set()
+    await running
+
+
+async def test_a_thread_reports_to_the_only_call_that_was_there_before_it() -> None:
+    heard: list[str] = []
+    with ThreadPoolExecutor(1) as pool:
+        async with call(heard, "first"):
+            pool.submit(progress, 1).result()
+            async with call(heard, "second"):
+                pool.submit(progress, 2).result()
+    assert heard == ["first", "first"]
+
+
+async def test_a_thread_that_may_belong_to_several_calls_reports_to_none_and_the_log_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    heard: list[str] = []
+    async with call(heard, "first"), call(heard, "second"):
+        for _ in range(2):
+            thread_of_its_own(lambda: progress(1))
+    assert heard == []
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
+        "progress of a thread is dropped, because several calls run in this process and it may belong to any of them"
+    ]
 
 
 class CountingLoop(asyncio.SelectorEventLoop):

@@ -220,7 +220,7 @@ def test_progress_outside_of_a_call_does_nothing() -> None:
     progress(1, 2, "nobody listens")
 
 
-async def test_tools_that_run_inline_because_nobody_has_chosen_are_known() -> None:
+async def test_what_runs_inline_because_nobody_has_chosen_is_known() -> None:
     mcp: TaskServer[Any] = TaskServer("choices", tasks=True)
     chosen: dict[str, TaskConfig | bool | None] = {
         "left": None,
@@ -233,5 +233,13 @@ async def test_tools_that_run_inline_because_nobody_has_chosen_are_known() -> No
     }
     for name, task in chosen.items():
         mcp.tool(name=name, task=task)(lambda: "x")
-    assert mcp.catalogue.inline_unchosen(task_tools=False) == ["also_left", "left"]
-    assert mcp.catalogue.inline_unchosen(task_tools=True) == []
+        mcp.prompt(name=name, task=task)(lambda: "x")
+        mcp.resource(f"x://{name}", name=name, task=task)(lambda: "x")
+        mcp.resource(f"x://{name}/{{a}}", name=name, task=task)(lambda a: "x")
+    others = [
+        *("prompt 'also_left'", "prompt 'left'"),
+        *("resource 'x://also_left'", "resource 'x://left'"),
+        *("resource template 'x://also_left/{a}'", "resource template 'x://left/{a}'"),
+    ]
+    assert mcp.catalogue.inline_unchosen(task_tools=False) == ["tool 'also_left'", "tool 'left'", *others]
+    assert mcp.catalogue.inline_unchosen(task_tools=True) == others

@@ -18,7 +18,10 @@ from mcptasks.client import (
     McpError,
     TaskCancelledError,
 )
+from mcptasks.client.protocol.task_fields import progress_of
+from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Phase
+from mcptasks.protocol.versions import PROGRESS_META
 from tests.support.ports import free_port
 from tests.unit.client.fake_server import NEW, OLD, RESULT, TASK_ID, FakeServer, HttpFault, RpcFault
 
@@ -262,6 +265,22 @@ async def test_the_message_of_a_running_task_is_progress(server: FakeServer) -> 
     async with Client(server.url) as client:
         await client.call_tool("work", on_progress=reports.append)
     assert CallProgress(message="half done") in reports
+
+
+@pytest.mark.parametrize(
+    ("message", "numbers", "expected"),
+    [
+        ("50% (1/2)", {"current": 1, "total": 2}, CallProgress(1, 2)),
+        ("3", {"current": 3}, CallProgress(3)),
+        ("half", {"current": 1, "total": 2}, CallProgress(1, 2, "half")),
+        ("50% (1/2)", None, CallProgress(message="50% (1/2)")),
+    ],
+)
+def test_a_status_message_that_repeats_the_numbers_is_no_message_of_the_tool(
+    message: str, numbers: JsonObject | None, expected: CallProgress
+) -> None:
+    meta = {} if numbers is None else {"_meta": {PROGRESS_META: numbers}}
+    assert progress_of({"statusMessage": message, **meta}) == expected
 
 
 async def test_progress_of_an_inline_call_comes_on_its_stream(server: FakeServer) -> None:

@@ -91,13 +91,15 @@ def test_a_tool_can_run_as_a_task_while_the_call_waits(
     served: Endpoint, pool: ThreadPoolExecutor, version: str, tool: str
 ) -> None:
     waiting, task_id = calling(pool, served, version, tool, {"a": 1}, progressToken="p")
-    served.change(task_id, lambda _task: {"status": {"progress": {"current": 1, "total": 4, "message": "on its way"}}})
+    status = {"message": "25% (1/4)", "progress": {"current": 1, "total": 4, "display": "25% (1/4)"}}
+    served.change(task_id, lambda _task: {"status": status})
+    eventually("the call follows its task", lambda: served.service.cache._waiters)
     served.complete(task_id, RESULT)
     *notifications, message = waiting.result(30).messages
     assert {key: message["result"][key] for key in RESULT} == RESULT
     assert "io.modelcontextprotocol/related-task" not in message["result"].get("_meta", {})
     progress = [n["params"] for n in notifications if n["method"] == "notifications/progress"]
-    assert all(p["progressToken"] == "p" and (p["progress"], p["total"]) == (1, 4) for p in progress)
+    assert all(p == {"progressToken": "p", "progress": 1, "total": 4} for p in progress)
 
 
 @BOTH

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from mcp.server.mcpserver import Context
 from mcptasks import TaskConfig, TaskServer
 from mcptasks.model.base import JsonObject
 from mcptasks.settings import Settings
+from tests.support.mcp import Answer
+from tests.support.polling import eventually
 from tests.unit.protocol.conftest import Endpoint, serving
 
 PROMPT = {"name": "ask", "arguments": {"topic": "whales", "count": "3"}}
@@ -47,7 +50,24 @@ def make_server() -> TaskServer[Any]:
     def must_read(part: str) -> str:
         return part
 
+    add_choices(mcp)
     return mcp
+
+
+def add_choices(mcp: TaskServer[Any]) -> None:
+    """What says how it is served to clients without tasks."""
+
+    @mcp.prompt(task=TaskConfig(without_tasks="wait"))
+    def wait_for(topic: str) -> str:
+        raise AssertionError(f"nothing of {topic} is made in the server")
+
+    @mcp.resource("wait://{part}", task=TaskConfig(mode="required", without_tasks="wait"))
+    def read_later(part: str) -> str:
+        raise AssertionError(f"nothing of {part} is read in the server")
+
+    @mcp.prompt(task=TaskConfig(without_tasks="refuse"))
+    def refuse() -> str:
+        return "now"
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +186,53 @@ def test_the_newer_version_never_has_them_as_tasks(endpoint: Endpoint) -> None:
     required = endpoint.new("prompts/get", {"name": "must_ask"}).error
     assert (required["code"], "runs only as a task" in required["message"]) == (-32601, True)
     assert endpoint.tasks.writes == writes
+
+
+WAITING = [
+    ("prompts/get", {"name": "wait_for", "arguments": {"topic": "x"}}, "messages"),
+    ("resources/read", {"uri": "wait://x"}, "contents"),
+]
+RESULTS: dict[str, JsonObject] = {
+    "messages": {"messages": [{"role": "user", "content": {"type": "text", "text": "hello"}}]},
+    "contents": {"contents": [{"uri": "wait://x", "mimeType": "text/plain", "text": "hello"}]},
+}
+
+
+@pytest.mark.parametrize("version", ["old", "new"])
+@pytest.mark.parametrize(("method", "params", "field"), WAITING)
+def test_a_request_waits_for_its_task_in_both_versions(
+    endpoint: Endpoint, version: str, method: str, params: JsonObject, field: str
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        known = set(endpoint.tasks.items)
+        waiting = pool.submit(request, endpoint, version, method, params)
+        (task_id,) = eventually("the request is a task", lambda: set(endpoint.tasks.items) - known)
+        endpoint.complete(task_id, RESULTS[field])
+        result = waiting.result(30).result
+    assert result[field] == RESULTS[field][field]
+    assert result.get("resultType") == ("complete" if version == "new" else None)
+    assert result.get("cacheScope") == ("private" if (version, field) == ("new", "contents") else None)
+
+
+@pytest.mark.parametrize("version", ["old", "new"])
+def test_a_prompt_that_is_not_for_clients_without_tasks_says_so(endpoint: Endpoint, version: str) -> None:
+    error = request(endpoint, version, "prompts/get", {"name": "refuse"}).error
+    assert (error["code"], "runs only as a task" in error["message"]) == (-32601, True)
+
+
+@pytest.mark.parametrize("version", ["old", "new"])
+def test_arguments_that_do_not_fit_make_no_task(endpoint: Endpoint, version: str) -> None:
+    writes = endpoint.tasks.writes
+    error = request(endpoint, version, "prompts/get", {"name": "wait_for"}).error
+    assert (error["code"], "needs 'topic'" in error["message"]) == (-32602, True)
+    assert endpoint.tasks.writes == writes
+
+
+def request(endpoint: Endpoint, version: str, method: str, params: JsonObject) -> Answer:
+    """The answer of either protocol version to a client without tasks."""
+    if version == "old":
+        return endpoint.old(method, params)
+    return endpoint.new(method, params, mcp_name=params.get("name") or params["uri"], extension=False)
 
 
 def test_a_server_that_does_not_offer_them_ignores_the_wish() -> None:

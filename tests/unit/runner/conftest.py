@@ -56,9 +56,10 @@ class Runner:
     environment: dict[str, str] = field(default_factory=dict)
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def module(self, source: str) -> None:
+    def module(self, source: str, name: str = "tools.py") -> None:
         """Write the user's module; imports and `mcp` are there."""
-        file = self.folder / "tools.py"
+        file = self.folder / name
+        file.parent.mkdir(exist_ok=True)
         file.write_text(HEADER + dedent(source))
         self.environment["MCPTASKS_MODULE"] = str(file)
 
@@ -69,7 +70,7 @@ class Runner:
             "PYTHONUNBUFFERED": "",
         }
         process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT],
+            [sys.executable, "-P", "-c", SCRIPT],
             cwd=self.folder,
             env={**os.environ, **settings, **self.environment},
             stdout=subprocess.PIPE,

@@ -135,23 +135,37 @@ class TestRunning:
         assert structured(gateway) == {"done": True}
 
 
+SPREAD = """
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+def double(number: int) -> int:
+    return 2 * number
+
+@mcp.tool()
+def spread() -> list[int]:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context({method!r})) as pool:
+        return list(pool.map(double, [1, 2]))
+"""
+
+
 class TestProcesses:
     @pytest.mark.parametrize("method", ["spawn", "forkserver"])
     def test_functions_of_the_module_are_found_in_fresh_interpreters(
         self, runner: Runner, gateway: FakeGateway, method: str
     ) -> None:
-        runner.module(f"""
-        import multiprocessing
-        from concurrent.futures import ProcessPoolExecutor
+        runner.module(SPREAD.format(method=method))
+        gateway.assignment = an_assignment("spread")
+        left = runner.run()
+        assert left.code == 0, left.err
+        assert structured(gateway) == {"result": [2, 4]}
 
-        def double(number: int) -> int:
-            return 2 * number
-
-        @mcp.tool()
-        def spread() -> list[int]:
-            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context({method!r})) as pool:
-                return list(pool.map(double, [1, 2]))
-        """)
+    @pytest.mark.parametrize(
+        "name",
+        ["random.py", "mcp.py", "time.py", "my-server.py", "2fast.py", "class.py", "v1.2/server.v2.py", "a b.py"],
+    )
+    def test_they_are_found_whatever_the_files_name_is(self, runner: Runner, gateway: FakeGateway, name: str) -> None:
+        runner.module(SPREAD.format(method="spawn"), name)
         gateway.assignment = an_assignment("spread")
         left = runner.run()
         assert left.code == 0, left.err

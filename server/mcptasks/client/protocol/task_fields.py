@@ -5,6 +5,7 @@ from __future__ import annotations
 from mcptasks.client.client_errors import ClientError
 from mcptasks.client.task_state import CallProgress
 from mcptasks.model.base import JsonObject
+from mcptasks.model.progress_text import progress_text
 from mcptasks.model.task import Phase
 from mcptasks.protocol.versions import PROGRESS_META
 
@@ -18,12 +19,14 @@ def parse_phase(status: object) -> Phase:
 
 
 def progress_of(item: JsonObject) -> CallProgress | None:
-    """Progress of a task object: numbers where the server gives them, the status message in any case."""
+    """Progress of a task object: numbers where the server gives them, and the status message unless it repeats them."""
     numbers = (item.get("_meta") or {}).get(PROGRESS_META) or {}
+    current, total = numbers.get("current"), numbers.get("total")
     message = numbers.get("message") or item.get("statusMessage")
     if not numbers and message is None:
         return None
-    return CallProgress(numbers.get("current"), numbers.get("total"), message)
+    repeats = isinstance(current, int | float) and message == progress_text(current, total)
+    return CallProgress(current, total, None if repeats else message)
 
 
 def progress_in(message: JsonObject) -> CallProgress | None:
