@@ -146,8 +146,24 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         4 * MIB, ge=1, description="Size limit of a request body in bytes; larger ones are answered with HTTP 413."
     )
+    max_body_values: int = Field(
+        100_000,
+        ge=1,
+        description=(
+            "How many JSON values a request body may have, counting each object, array and element; with more it is "
+            "answered with HTTP 413. A value of three bytes takes 70 in memory."
+        ),
+    )
     max_arguments_bytes: int = Field(
         256 * KIB, ge=1, description="Size limit of a task's arguments in bytes of JSON text."
+    )
+    max_metadata_bytes: int = Field(
+        64 * KIB,
+        ge=1024,
+        description=(
+            "Size limit, in bytes of JSON text, of all that a task keeps of its call besides arguments and answers: "
+            "`_meta`, the client's name and capabilities, the principal, forwarded headers and claims."
+        ),
     )
     default_ttl_seconds: int = Field(
         3600,
@@ -163,6 +179,22 @@ class Settings(BaseSettings):
         description=(
             "How many unfinished tasks one caller may have; further calls are refused. All callers without a token "
             "count as one. 0 means no limit."
+        ),
+    )
+    max_kept_tasks_per_caller: int = Field(
+        20_000,
+        ge=0,
+        description=(
+            "How many tasks of one caller may exist, those that have ended included; further calls are refused until "
+            "one has expired. All callers without a token count as one. 0 means no limit."
+        ),
+    )
+    max_kept_bytes_per_caller: int = Field(
+        1024 * MIB,
+        ge=0,
+        description=(
+            "Size of all tasks of one caller with their results, in bytes, beyond which further calls are refused "
+            "until some have expired. All callers without a token count as one. 0 means no limit."
         ),
     )
     max_polls_per_second: float = Field(

@@ -6,10 +6,10 @@ import asyncio
 import logging
 import random
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from operator import add
 
 from mcptasks.kube.api_client import KubeClient, WatchEvent
 from mcptasks.kube.errors import GoneError, KubeError, NotFoundError
@@ -53,6 +53,14 @@ def without_bookkeeping(item: JsonObject) -> JsonObject:
     return {**item, "metadata": metadata}
 
 
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one object adds to the totals of its group."""
+
+    group: Hashable
+    amounts: tuple[int, ...]
+
+
 @dataclass(eq=False)
 class WatchCache:
     """Objects of one kind in one namespace (all where None), kept up to date by list and watch.
@@ -60,7 +68,8 @@ class WatchCache:
     It holds nothing that its watch does not tell of. `add` lets a writer put its own writes in at once
     (read-your-writes). `on_deleted` is called with the last known state of an object that is not there any more, as far
     as list and watch can tell. `trim` gives the part of an object that is kept: a new object that shares no more than
-    unchanged parts with the one given. `group` puts objects into groups that `count` counts.
+    unchanged parts with the one given. `group` puts objects into groups, and `amounts` says what one adds to
+    the `totals` of its group; both are asked of whole objects.
 
     Whatever an object contains, the watch goes on: where one of these functions raises, that is logged, and the object
     is kept whole and in no group.
@@ -71,10 +80,12 @@ class WatchCache:
     namespace: str | None = None
     on_deleted: Callable[[JsonObject], None] = lambda _item: None
     trim: Callable[[JsonObject], JsonObject] = without_bookkeeping
-    group: Callable[[JsonObject], Hashable | None] = lambda _item: None
+    group: Callable[[JsonObject], Hashable] = lambda _item: None
+    amounts: Callable[[JsonObject], tuple[int, ...]] = lambda _item: ()
     synced: asyncio.Event = field(default_factory=asyncio.Event)
     _items: dict[Key, JsonObject] = field(default_factory=dict)
-    _counts: Counter[Hashable] = field(default_factory=Counter)
+    _shares: dict[Key, _Share] = field(default_factory=dict)
+    _totals: dict[Hashable, tuple[int, ...]] = field(default_factory=dict)
     _waiters: dict[Key, set[asyncio.Event]] = field(default_factory=dict)
     _watched: int = 0
     _failing_since: float | None = None
@@ -95,9 +106,9 @@ class WatchCache:
     def __len__(self) -> int:
         return len(self._items)
 
-    def count(self, group: Hashable) -> int:
-        """How many objects `group` puts into the given group."""
-        return self._counts[group]
+    def totals(self, group: Hashable) -> tuple[int, ...]:
+        """What the objects of the group come to; empty where there is none."""
+        return self._totals.get(group, ())
 
     def covers(self, namespace: str) -> bool:
         """Whether the watch tells of objects in the namespace."""
@@ -119,7 +130,7 @@ class WatchCache:
         if known is not None and _is_older(item, known):
             return
         kept = self._items[key] = self._trimmed(item)
-        self._recount(known, kept)
+        self._recount(key, item)
         if known is not None and _uid(known) != _uid(kept):
             self._report_deleted(known)
         self._wake(key)
@@ -127,7 +138,7 @@ class WatchCache:
     def _forget(self, key: Key) -> None:
         item = self._items.pop(key, None)
         if item is not None:
-            self._recount(item, None)
+            self._recount(key, None)
             self._report_deleted(item)
         self._wake(key)
 
@@ -136,9 +147,10 @@ class WatchCache:
             return self.trim(item)
         return item
 
-    def _group_of(self, item: JsonObject) -> Hashable | None:
+    def _share_of(self, item: JsonObject) -> _Share | None:
         with self._survived(item):
-            return self.group(item)
+            amounts = self.amounts(item)
+            return _Share(self.group(item), amounts) if amounts else None
         return None
 
     def _report_deleted(self, item: JsonObject) -> None:
@@ -152,13 +164,20 @@ class WatchCache:
         except Exception:
             logger.exception("%s %s cannot be understood", self.resource.plural, "/".join(key_of(item)))
 
-    def _recount(self, before: JsonObject | None, after: JsonObject | None) -> None:
-        for item, step in ((before, -1), (after, 1)):
-            group = None if item is None else self._group_of(item)
-            if group is not None:
-                self._counts[group] += step
-                if not self._counts[group]:
-                    del self._counts[group]
+    def _recount(self, key: Key, item: JsonObject | None) -> None:
+        before = self._shares.pop(key, None)
+        if before is not None:
+            self._add_to(before.group, tuple(-amount for amount in before.amounts))
+        share = None if item is None else self._share_of(item)
+        if share is not None:
+            self._shares[key] = share
+            self._add_to(share.group, share.amounts)
+
+    def _add_to(self, group: Hashable, amounts: tuple[int, ...]) -> None:
+        known = self._totals.pop(group, None)
+        total = amounts if known is None else tuple(map(add, known, amounts))
+        if any(total):
+            self._totals[group] = total
 
     @asynccontextmanager
     async def changes(self, namespace: str, name: str) -> AsyncIterator[asyncio.Event]:

@@ -16,6 +16,7 @@ from mcptasks.protocol.transport import complete_transport
 from mcptasks.server.allowed_sources import AllowedSources
 from mcptasks.server.auth.authentication import Authentication
 from mcptasks.server.auth.unverifiable_tokens import UnverifiableTokens
+from mcptasks.server.body_structure import BodyStructure
 from mcptasks.server.cross_origin import CrossOriginAccess
 from mcptasks.server.health import add_health_checks
 from mcptasks.server.http_errors import JsonRpcErrors
@@ -70,6 +71,7 @@ def endpoint_app(
     add_health_checks(app, service)
     endpoint = McpRoute.among(mcp_app.routes, settings.path)
     served = complete_transport(mcp_app, endpoint.takes, settings.max_body_bytes)
+    served = BodyStructure(served, endpoint.takes, settings.max_body_bytes, settings.max_body_values)
     if authentication is not None:
         served = UnverifiableTokens(served, authentication)
     served = JsonRpcErrors(SourceCheck(served, endpoint, allowed), settings.max_body_bytes, settings.path)

@@ -40,7 +40,7 @@ from mcptasks.server.shutdown import stop_on_signals
 from mcptasks.server.sockets import address_of, listening_socket
 from mcptasks.server.start_errors import EXIT_CONFIG, EXIT_OK, ImportFailedError, StartError
 from mcptasks.settings import Settings
-from mcptasks.tasks.cached_tasks import cached, unfinished_owner
+from mcptasks.tasks.cached_tasks import amounts_of, cached, group_of
 from mcptasks.tasks.results import Results
 from mcptasks.tasks.service import TaskService
 
@@ -121,7 +121,9 @@ class _Backend:
         authentication: Authentication | None,
     ) -> _Backend:
         cleanup = ResultCleanup(results, TaskClient(kube))
-        cache = WatchCache(kube, MCP_TASKS, namespace, on_deleted=cleanup, trim=cached, group=unfinished_owner)
+        cache = WatchCache(
+            kube, MCP_TASKS, namespace, on_deleted=cleanup, trim=cached, group=group_of, amounts=amounts_of
+        )
         draining = asyncio.Event()
         metrics = ServerMetrics(
             ServerState(cache, draining.is_set, _tokens_are_unusable(authentication)), Instruments()

@@ -1,11 +1,15 @@
 """Tasks as the watch cache keeps them: plain objects, of which a few facts are read without parsing the rest.
 
-A replica holds thousands of tasks and is asked for a few of them.
+A replica holds thousands of tasks and is asked for a few of them. What a caller has sent is not kept: a few bytes of
+JSON become many times as many in memory.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
+
+from pydantic_core import to_json
 
 from mcptasks.kube.watch_cache import without_bookkeeping
 from mcptasks.model.base import JsonObject
@@ -18,15 +22,52 @@ CACHED_RESULT_CHARACTERS = 4096
 _DEFAULT_SERVER = str(McpTaskSpec.model_fields["server"].default)
 
 
+PROGRESS_TOKEN = "progressToken"
+MAX_PROGRESS_TOKEN_CHARACTERS = 1024
+
+_SENT_BY_CALLERS = frozenset({"arguments", "argumentsText", "traceContext"})
+_OF_PRINCIPALS = frozenset({"clientId", "issuer", "subject"})
+
+
+class OwnerTotals(NamedTuple):
+    """What the tasks of one owner come to."""
+
+    unfinished: int = 0
+    tasks: int = 0
+    size_bytes: int = 0
+    """Of the objects as JSON, and of the results that are kept outside of them."""
+
+
 def cached(item: JsonObject) -> JsonObject:
-    """The part of a task's object that is kept in memory: no bookkeeping of appliers, no large result."""
+    """The part of a task's object that is kept in memory.
+
+    No bookkeeping of appliers, no large result, and of the call only whose it is and how progress is told.
+    """
     item = without_bookkeeping(item)
+    item = {**item, "spec": _kept_of_spec(item["spec"])}
     status = item.get("status") or {}
     result = status.get("result") or {}
     if len(result.get("text") or "") <= CACHED_RESULT_CHARACTERS:
         return item
     kept = {key: value for key, value in result.items() if key != "text"}
     return {**item, "status": {**status, "result": kept}}
+
+
+def _kept_of_spec(spec: JsonObject) -> JsonObject:
+    kept = {key: value for key, value in spec.items() if key not in _SENT_BY_CALLERS}
+    if (principal := spec.get("principal")) is not None:
+        kept["principal"] = {key: value for key, value in principal.items() if key in _OF_PRINCIPALS}
+    if (request := spec.get("request")) is not None:
+        kept["request"] = _kept_of_request(request)
+    return kept
+
+
+def _kept_of_request(request: JsonObject) -> JsonObject:
+    kept = {key: value for key, value in request.items() if key == "protocolVersion"}
+    token = (request.get("meta") or {}).get(PROGRESS_TOKEN)
+    if isinstance(token, int) or (isinstance(token, str) and len(token) <= MAX_PROGRESS_TOKEN_CHARACTERS):
+        kept["meta"] = {PROGRESS_TOKEN: token}
+    return kept
 
 
 def server_of(item: JsonObject) -> str:
@@ -39,14 +80,25 @@ def has_ended(item: JsonObject) -> bool:
     return (item.get("status") or {}).get("phase") in TERMINAL_PHASES
 
 
+def expiry_of(item: JsonObject) -> datetime | None:
+    """When the task and its result are removed; None for one that has not ended."""
+    expires = (item.get("status") or {}).get("expiresAt")
+    return None if expires is None else datetime.fromisoformat(expires)
+
+
 def is_gone(item: JsonObject, now: datetime) -> bool:
     """Whether the task has expired or is being deleted: nobody sees it any more."""
-    expires = (item.get("status") or {}).get("expiresAt")
-    return item["metadata"].get("deletionTimestamp") is not None or (
-        expires is not None and datetime.fromisoformat(expires) <= now
-    )
+    expires = expiry_of(item)
+    return item["metadata"].get("deletionTimestamp") is not None or (expires is not None and expires <= now)
 
 
-def unfinished_owner(item: JsonObject) -> tuple[str, TaskOwner | None] | None:
-    """Whose task it is, and of which server, while it has not ended: what the limit for one caller counts."""
-    return None if has_ended(item) else (server_of(item), owner_of(item))
+def group_of(item: JsonObject) -> tuple[str, TaskOwner | None]:
+    """Of which server the task is, and whose: what the limits for one caller are about."""
+    return server_of(item), owner_of(item)
+
+
+def amounts_of(item: JsonObject) -> OwnerTotals:
+    """What the task, as the API server has it, adds to the totals of its owner."""
+    result = (item.get("status") or {}).get("result") or {}
+    outside = result.get("sizeBytes") or 0 if result.get("ref") else 0
+    return OwnerTotals(int(not has_ended(item)), 1, len(to_json(item)) + outside)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,12 +15,17 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.settings import Settings
 from mcptasks.tasks import idempotency
-from mcptasks.tasks.cached_tasks import is_gone
+from mcptasks.tasks.cached_tasks import OwnerTotals, amounts_of, expiry_of, group_of, is_gone
 from mcptasks.tasks.calls import Call
 from mcptasks.tasks.limits import InProgress
 from mcptasks.tasks.manifest import TaskManifest
-from mcptasks.tasks.owners import owner_of
-from mcptasks.tasks.service_errors import TaskRefusedError, TooManyTasksError, UnavailableServiceError
+from mcptasks.tasks.service_errors import (
+    ServiceError,
+    TaskRefusedError,
+    TooManyTasksError,
+    TooMuchKeptError,
+    UnavailableServiceError,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +47,8 @@ class TaskCreator:
     cache: WatchCache
     now: Callable[[], datetime] = utc_now
     _creating: InProgress = field(default_factory=InProgress)
-    """Tasks of each owner that are being created."""
+    _creating_bytes: InProgress = field(default_factory=InProgress)
+    """Tasks of each owner that are being created, and their size."""
 
     async def create(self, call: Call) -> JsonObject:
         """Store a new task, or find the one that the call's idempotency key has made. Returns the stored object.
@@ -50,6 +56,7 @@ class TaskCreator:
         Raises:
             InvalidCallError: ttl or arguments are out of bounds. Nothing was stored.
             TooManyTasksError: the caller has as many unfinished ones as it may have.
+            TooMuchKeptError: it has as many as it may have, ended ones included, or as large ones.
             TaskRefusedError: the cluster does not allow it.
             UnavailableServiceError: the cluster cannot be reached.
         """
@@ -71,14 +78,35 @@ class TaskCreator:
 
     async def _store_within_limits(self, call: Call, body: JsonObject) -> JsonObject:
         """Create the object unless the caller has too many tasks; a repeated call makes no new one."""
-        limit, owner = self.settings.max_tasks_per_caller, owner_of(body)
-        if limit and self.cache.count((self.settings.server_name, owner)) + self._creating.count(owner) >= limit:
+        owner = group_of(body)
+        refused = self._refused(owner)
+        if refused is not None:
             repeated = await self._repeated(call, body)
             if repeated is None:
-                raise TooManyTasksError(limit)
+                raise refused
             return repeated
-        with self._creating.one_more(owner):
+        with self._creating.one_more(owner), self._creating_bytes.more(owner, amounts_of(body).size_bytes):
             return await (self._store(body) if call.idempotency_key is None else self._store_keyed(body))
+
+    def _refused(self, owner: Hashable) -> ServiceError | None:
+        """Why the owner may have no further task; None where it may."""
+        settings, known = self.settings, OwnerTotals(*self.cache.totals(owner))
+        creating = self._creating.count(owner)
+        if (limit := settings.max_tasks_per_caller) and known.unfinished + creating >= limit:
+            return TooManyTasksError(limit)
+        if (limit := settings.max_kept_tasks_per_caller) and known.tasks + creating >= limit:
+            return TooMuchKeptError(f"You have {known.tasks} tasks here", limit, self._seconds_to_expiry(owner))
+        size = known.size_bytes + self._creating_bytes.count(owner)
+        if (limit := settings.max_kept_bytes_per_caller) and size >= limit:
+            return TooMuchKeptError(
+                f"Your tasks and their results have {size} bytes here", limit, self._seconds_to_expiry(owner)
+            )
+        return None
+
+    def _seconds_to_expiry(self, owner: Hashable) -> float | None:
+        """How long the first of the owner's ended tasks is still there; None where none has ended."""
+        expiries = [expires for item in self.cache.values() if group_of(item) == owner if (expires := expiry_of(item))]
+        return max(0.0, (min(expiries) - self.now()).total_seconds()) if expiries else None
 
     async def _repeated(self, call: Call, body: JsonObject) -> JsonObject | None:
         """The task that an earlier call with the same idempotency key made, if it is still there."""

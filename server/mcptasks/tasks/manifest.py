@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from pydantic.main import IncEx
 
 from mcptasks.model import names
 from mcptasks.model.base import API_VERSION, LABEL_CALL, LABEL_COMPONENT, LABEL_PRINCIPAL, LABEL_SERVER, JsonObject
@@ -13,6 +16,13 @@ from mcptasks.tasks import idempotency
 from mcptasks.tasks.calls import Call
 from mcptasks.tasks.owners import owner_key
 from mcptasks.tasks.service_errors import InvalidCallError
+
+_BOUNDED: Mapping[str, IncEx | bool] = {
+    "arguments": True,
+    "arguments_text": True,
+    "request": {"input_responses", "request_state"},
+}
+"""Parts of the spec that have a limit of their own."""
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -46,7 +56,7 @@ class TaskManifest:
         config = call.config
         arguments_text = json.dumps(call.arguments, ensure_ascii=False, separators=(",", ":"))
         self._check_sizes(call, arguments_text)
-        return McpTaskSpec(
+        spec = McpTaskSpec(
             server=self.settings.server_name,
             component=call.component,
             arguments=call.arguments,
@@ -63,6 +73,8 @@ class TaskManifest:
             trace_context=call.trace_context,
             idempotency_key=None if call.idempotency_key is None else idempotency.digest(call.idempotency_key),
         )
+        self._check_metadata(spec)
+        return spec
 
     def _labels(self, call: Call) -> dict[str, str]:
         labels = {
@@ -91,6 +103,16 @@ class TaskManifest:
         size, limit = len(text.encode()), self.settings.max_arguments_bytes
         if size > limit:
             raise InvalidCallError(f"{what} are {size} bytes of JSON, the limit is {limit}: pass a reference instead")
+
+    def _check_metadata(self, spec: McpTaskSpec) -> None:
+        """All else that the object keeps of the call, so that no part of it is without a limit."""
+        text = spec.model_dump_json(by_alias=True, exclude_none=True, exclude=_BOUNDED)
+        size, limit = len(text.encode()), self.settings.max_metadata_bytes
+        if size > limit:
+            raise InvalidCallError(
+                f"What a task keeps of its call besides the arguments is {size} bytes of JSON, the limit is {limit}: "
+                "send less in _meta, clientInfo, capabilities and headers"
+            )
 
     def _input_timeout_seconds(self, call: Call) -> int | None:
         """How long the task may wait for answers; None for one that has no way to ask, whose run time is exact then."""

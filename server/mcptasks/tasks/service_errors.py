@@ -5,6 +5,7 @@ ServiceError
 ├── TaskEndedError              too late to cancel
 ├── InvalidCallError            the parameters are wrong
 ├── TooManyTasksError           ┐
+├── TooMuchKeptError            │
 ├── TooManyPollsError           ├ a limit of the caller's
 ├── TooManySubscriptionsError   │
 ├── TooManyWaitingCallsError    ┘ (or of the whole replica's)
@@ -15,6 +16,8 @@ ServiceError
 """
 
 from __future__ import annotations
+
+import math
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Phase
@@ -51,6 +54,26 @@ class TooManyTasksError(ServiceError):
     def __init__(self, limit: int) -> None:
         super().__init__(f"You have {limit} unfinished tasks, the most allowed: wait for one to end, or cancel one")
         self.data = {"reason": "TooManyTasks", "limit": limit}
+
+
+class TooMuchKeptError(ServiceError):
+    """The caller's tasks, ended ones included, are as many as they may be, or as large.
+
+    Args:
+        what: what its tasks come to, in words.
+        limit: the most that is allowed.
+        seconds: when the first of them expires, if one has ended.
+    """
+
+    def __init__(self, what: str, limit: int, seconds: float | None) -> None:
+        first = "" if seconds is None else f" The first expires in {math.ceil(seconds)} s."
+        super().__init__(
+            f"{what}, ended ones included; the limit is {limit}: wait until some have expired, and give tasks a "
+            f"shorter ttl.{first}"
+        )
+        self.data = {"reason": "TooMuchKept", "limit": limit}
+        if seconds is not None:
+            self.data["retryAfterMs"] = math.ceil(seconds * 1000)
 
 
 class TooManyPollsError(ServiceError):

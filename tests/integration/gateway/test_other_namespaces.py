@@ -25,7 +25,7 @@ from mcptasks.model.questions import Answer, answered
 from mcptasks.model.task import Component, Phase, Principal
 from mcptasks.server.result_cleanup import ResultCleanup
 from mcptasks.settings import KIB, Settings
-from mcptasks.tasks.cached_tasks import cached, unfinished_owner
+from mcptasks.tasks.cached_tasks import amounts_of, cached, group_of
 from mcptasks.tasks.calls import Call
 from mcptasks.tasks.results import Results
 from mcptasks.tasks.service import TaskService
@@ -75,7 +75,9 @@ async def neighbour_of(world: GatewayWorld, settings: Settings) -> AsyncIterator
     tasks = TaskClient(world.kube)
     async with Results.from_settings(settings) as results:
         cleanup = ResultCleanup(results, tasks)
-        cache = WatchCache(world.kube, MCP_TASKS, namespace, on_deleted=cleanup, trim=cached, group=unfinished_owner)
+        cache = WatchCache(
+            world.kube, MCP_TASKS, namespace, on_deleted=cleanup, trim=cached, group=group_of, amounts=amounts_of
+        )
         gateway = Gateway(world.kube, tasks, results, settings, on_written=cache.add, cache=cache)
         service = TaskService(settings, namespace, tasks, cache, results)
         transport = httpx2.ASGITransport(gateway_app(gateway))

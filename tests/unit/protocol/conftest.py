@@ -29,7 +29,7 @@ from mcptasks.server.auth.authentication import Authentication
 from mcptasks.server.mcp_endpoint import endpoint_app
 from mcptasks.server.sockets import listening_socket
 from mcptasks.settings import Settings
-from mcptasks.tasks.cached_tasks import cached, unfinished_owner
+from mcptasks.tasks.cached_tasks import amounts_of, cached, group_of
 from mcptasks.tasks.results import Results
 from mcptasks.tasks.service import TaskService
 from tests.support.doubles import MemoryTasks
@@ -126,7 +126,7 @@ def serving(
     server = server or make_server()
     tasks = tasks or MemoryTasks()
     # The cache is fed by hand, so it never asks the client for anything.
-    cache = WatchCache(cast(KubeClient, None), MCP_TASKS, "default", trim=cached, group=unfinished_owner)
+    cache = WatchCache(cast(KubeClient, None), MCP_TASKS, "default", trim=cached, group=group_of, amounts=amounts_of)
     cache.synced.set()
     service = TaskService(settings, "default", cast(TaskClient, tasks), cache, Results.from_settings(settings))
     metrics = ServerMetrics(ServerState(cache, service.draining.is_set))

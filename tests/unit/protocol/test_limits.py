@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mcptasks import TaskServer
+from mcptasks.model.base import JsonObject
 from mcptasks.settings import Settings
 from tests.unit.protocol.conftest import serving
 
@@ -80,3 +81,73 @@ def test_arguments_that_are_too_large_for_a_task_are_refused_before_anything_exi
         assert error["code"] == -32602
         assert "the limit is 100" in error["message"]
         assert endpoint.tasks.writes == 0
+
+
+PROMPT = ("prompts/get", {"name": "greeting", "arguments": {"who": "x"}})
+RESOURCE = ("resources/read", {"uri": "data://all"})
+
+
+def of_all_kinds() -> TaskServer[Any]:
+    mcp: TaskServer[Any] = TaskServer("test", tasks=True)
+
+    @mcp.tool()
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    @mcp.prompt()
+    def greeting(who: str) -> str:
+        return who
+
+    @mcp.resource("data://all")
+    def everything() -> str:
+        return "all"
+
+    return mcp
+
+
+@pytest.mark.parametrize(("method", "params"), [("tools/call", CALL), PROMPT, RESOURCE])
+def test_a_task_takes_64_kib_of_other_things_by_default(method: str, params: dict[str, Any]) -> None:
+    with serving(Settings(), of_all_kinds()) as endpoint:
+        meta: JsonObject = {"x": [{}] * 30_000}
+        error = endpoint.old(method, {**params, "task": {}, "_meta": meta}).error
+        assert error["code"] == -32602
+        assert "the limit is 65536" in error["message"]
+        assert "_meta" in error["message"]
+        if method == "tools/call":
+            assert endpoint.new(method, {**params, "_meta": meta}).error["code"] == -32602
+        assert endpoint.tasks.writes == 0
+
+
+@pytest.mark.parametrize("version", ["old", "new"])
+def test_one_caller_keeps_only_so_many_tasks_ended_ones_included(version: str) -> None:
+    with serving(Settings(max_kept_tasks_per_caller=2)) as endpoint:
+        for task_id in (endpoint.make(), endpoint.make()):
+            endpoint.old("tasks/cancel", {"taskId": task_id})
+        call = {**CALL, "task": {}} if version == "old" else CALL
+        error = getattr(endpoint, version)("tools/call", call).error
+        assert error["code"] == -32603
+        assert "You have 2 tasks here, ended ones included; the limit is 2" in error["message"]
+        assert "shorter ttl" in error["message"]
+        assert (error["data"]["reason"], error["data"]["limit"]) == ("TooMuchKept", 2)
+        assert 0 < error["data"]["retryAfterMs"] <= 3_600_000
+        endpoint.service.cache._forget(("default", task_id))
+        endpoint.make()
+
+
+@pytest.mark.parametrize("version", ["old", "new"])
+def test_one_caller_keeps_only_so_many_bytes_results_included(version: str) -> None:
+    with serving(Settings(max_kept_bytes_per_caller=20_000)) as endpoint:
+        endpoint.complete(endpoint.make(), {"content": [{"type": "text", "text": "x" * 30_000}]})
+        call = {**CALL, "task": {}} if version == "old" else CALL
+        error = getattr(endpoint, version)("tools/call", call).error
+        assert "bytes here, ended ones included; the limit is 20000" in error["message"]
+        assert error["data"]["reason"] == "TooMuchKept"
+
+
+def test_a_repeated_call_finds_its_task_whatever_its_caller_keeps() -> None:
+    with serving(Settings(max_kept_tasks_per_caller=1)) as endpoint:
+        keyed = {**CALL, "task": {}, "_meta": {"mcptasks.dev/idempotency-key": str(uuid.uuid4())}}
+        task_id = endpoint.old("tools/call", keyed).result["task"]["taskId"]
+        endpoint.old("tasks/cancel", {"taskId": task_id})
+        assert endpoint.old("tools/call", keyed).result["task"]["taskId"] == task_id
+        assert endpoint.old("tools/call", {**CALL, "task": {}}).error["data"]["reason"] == "TooMuchKept"

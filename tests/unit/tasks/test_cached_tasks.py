@@ -10,11 +10,12 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Principal
 from mcptasks.tasks.cached_tasks import (
     CACHED_RESULT_CHARACTERS,
+    amounts_of,
     cached,
+    group_of,
     has_ended,
     is_gone,
     server_of,
-    unfinished_owner,
 )
 from mcptasks.tasks.owners import caller_key, owner_of
 from tests.unit.tasks.objects import MINE, task_object
@@ -31,13 +32,46 @@ def test_a_small_result_is_kept_and_a_large_one_is_not(size: int, is_kept: bool)
     assert "text" in item["status"]["result"], "what is given is not changed"
 
 
+def test_what_a_caller_has_sent_is_not_kept() -> None:
+    sent: list[JsonObject] = [{}] * 10_000
+    item = task_object(
+        arguments={"x": sent},
+        argumentsText="{}",
+        principal=MINE | {"claims": {"x": sent}, "scopes": ["x"] * 1000},
+        request={"protocolVersion": "v", "meta": {"x": sent, "progressToken": 7}, "clientInfo": {"x": sent}},
+        traceContext={"baggage": "x" * 8000},
+    )
+    kept = cached(item)
+    assert len(str(kept)) < 1000
+    assert kept["spec"]["principal"] == MINE
+    assert kept["spec"]["request"] == {"protocolVersion": "v", "meta": {"progressToken": 7}}
+    assert item["spec"]["arguments"], "what is given is not changed"
+
+
+@pytest.mark.parametrize("token", ["x" * 1025, None, ["x"], {}])
+def test_a_progress_token_that_is_too_long_or_none_is_not_kept(token: object) -> None:
+    item = task_object(request={"meta": {"progressToken": token}})
+    assert cached(item)["spec"]["request"] == {}
+
+
+def test_a_task_counts_with_its_object_and_with_the_result_outside_of_it() -> None:
+    empty = amounts_of(task_object()).size_bytes
+    assert amounts_of(task_object(arguments={"a": "x" * 1000})).size_bytes > empty + 1000
+    inside = task_object(status={"result": {"text": "x" * 1000, "sizeBytes": 1000}})
+    outside = task_object(status={"result": {"ref": "r", "sizeBytes": 5000}})
+    assert empty + 1000 < amounts_of(inside).size_bytes < empty + 1100
+    assert empty + 5000 < amounts_of(outside).size_bytes < empty + 5100
+
+
 @pytest.mark.parametrize(
     ("status", "ended"), [(None, False), ({}, False), ({"phase": "input_required"}, False), ({"phase": "failed"}, True)]
 )
 def test_whether_a_task_has_ended(status: JsonObject | None, ended: bool) -> None:
     item = task_object(status=status, principal=MINE)
     assert has_ended(item) is ended
-    assert unfinished_owner(item) == (None if ended else ("default", ("c", "i", "s")))
+    assert group_of(item) == ("default", ("c", "i", "s"))
+    assert amounts_of(item).unfinished == (0 if ended else 1)
+    assert amounts_of(item).tasks == 1
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mcptasks.model.base import LABEL_COMPONENT, LABEL_PRINCIPAL, LABEL_SERVER
-from mcptasks.model.task import Component, Principal, Request
+from mcptasks.model.base import LABEL_COMPONENT, LABEL_PRINCIPAL, LABEL_SERVER, JsonObject
+from mcptasks.model.task import Component, ComponentKind, Principal, Request, TraceContext
 from mcptasks.model.task_config import TaskConfig
 from mcptasks.settings import Settings
 from mcptasks.tasks.calls import Call
@@ -67,6 +67,32 @@ def test_only_what_can_ask_may_wait_for_input(can_ask: bool, configured: int | N
 def test_what_is_out_of_bounds_is_refused(call: Call, message: str) -> None:
     with pytest.raises(InvalidCallError, match=message):
         built(call, max_arguments_bytes=100)
+
+
+LARGE: JsonObject = {"x": [{}] * 500}
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        Call(REPORT, {}, request=Request(meta=LARGE)),
+        Call(REPORT, {}, request=Request(client_info=LARGE)),
+        Call(REPORT, {}, request=Request(client_capabilities=LARGE)),
+        Call(REPORT, {}, request=Request(headers={"x": "y" * 1000})),
+        Call(REPORT, {}, principal=Principal(subject="s", claims=LARGE)),
+        Call(REPORT, {}, principal=Principal(subject="s" * 1000)),
+        Call(REPORT, {}, trace_context=TraceContext(baggage="x" * 1000)),
+        Call(Component(kind=ComponentKind.RESOURCE, name="x:" + "y" * 1000), {}),
+    ],
+)
+def test_no_part_of_a_call_is_kept_without_a_limit(call: Call) -> None:
+    with pytest.raises(InvalidCallError, match=r"besides the arguments is .* bytes of JSON, the limit is 1024"):
+        built(call, max_metadata_bytes=1024)
+
+
+def test_arguments_and_answers_do_not_count_towards_the_limit_of_the_rest() -> None:
+    request = Request(input_responses=LARGE, request_state="x" * 1000)
+    assert built(Call(REPORT, LARGE, request=request), max_metadata_bytes=1024)
 
 
 @pytest.mark.parametrize(
