@@ -17,7 +17,7 @@ fi
 # time, so each has a cache of its own.
 suite() { first_run "$@" || { again "$1" && in_suite "$1" "--last-failed" "${@:2}"; }; }
 
-# whole NAME COMMAND...: the same for tests that build on each other, and for programs that are no pytest.
+# whole NAME COMMAND...: the same for tests that build on each other, and for programs that are not pytest.
 whole() { first_run "$@" || { again "$1" && in_suite "$1" "" "${@:2}"; }; }
 
 first_run() {

@@ -55,7 +55,7 @@ async def remove_duplicates(folder: str, ctx: Context, progress: Progress = Prog
 def find_duplicates(folder: Path, progress: Progress) -> list[list[Path]]:
     """Groups of files with the same content, each from the oldest to the newest. Only files of one size are read."""
     if not folder.is_dir():
-        raise ToolError(f"{folder} is no folder")
+        raise ToolError(f"{folder} is not a folder")
     by_size: dict[int, list[Path]] = defaultdict(list)
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink():

@@ -34,7 +34,7 @@ cluster. A change is checked by samples of the same tests (`make test`, `.ci/run
 
 
 @dataclass(frozen=True)
-class Part:
+class MakeTarget:
     """A target of the Makefile. `outcome` finds the line of its output that tells what came of it."""
 
     target: str
@@ -48,19 +48,21 @@ PYTEST = r"^=*\s*(\d+ (?:passed|failed|error).*?)\s*=*$"
 NOTHING = r"(?!)"
 """No line tells: it has passed, or not."""
 
-PARTS: Mapping[str, Part] = {
-    "tests": Part("test", "all tests on an embedded cluster", PYTEST),
-    "crowds": Part("crowds", "hundreds of tasks and of races at once", PYTEST, on_cluster=True),
-    "faults": Part("faults", "each component killed at each step of a task", r"^(trials \d+, .*)$", on_cluster=True),
-    "chart": Part("chart", "the rendered chart", PYTEST),
-    "conformance": Part("conformance", "the official conformance suite", NOTHING),
-    "clients": Part("clients", "clients and servers of others", PYTEST),
-    "bench": Part("bench", "all benchmarks run to their end", NOTHING, on_cluster=True),
+PARTS: Mapping[str, MakeTarget] = {
+    "tests": MakeTarget("test", "all tests on an embedded cluster", PYTEST),
+    "crowds": MakeTarget("crowds", "hundreds of tasks and of races at once", PYTEST, on_cluster=True),
+    "faults": MakeTarget(
+        "faults", "each component killed at each step of a task", r"^(trials \d+, .*)$", on_cluster=True
+    ),
+    "chart": MakeTarget("chart", "the rendered chart", PYTEST),
+    "conformance": MakeTarget("conformance", "the official conformance suite", NOTHING),
+    "clients": MakeTarget("clients", "clients and servers of others", PYTEST),
+    "bench": MakeTarget("bench", "all benchmarks run to their end", NOTHING, on_cluster=True),
 }
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """One line of the table."""
 
     part: str
@@ -79,14 +81,14 @@ class Row:
         return self.part, self.cluster
 
 
-def rows_of(page: str) -> list[Row]:
+def rows_of(page: str) -> list[ResultRow]:
     """The rows that a page has."""
     lines = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| part ")]
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
-    return [Row(*(text.replace("\\|", "|") for text in cell)) for cell in cells]
+    return [ResultRow(*(text.replace("\\|", "|") for text in cell)) for cell in cells]
 
 
-def page_of(rows: Iterable[Row]) -> str:
+def page_of(rows: Iterable[ResultRow]) -> str:
     """The page; a later row replaces an earlier one of the same part on the same cluster."""
     latest = {row.key: row for row in rows}
     order = list(PARTS)
@@ -96,7 +98,7 @@ def page_of(rows: Iterable[Row]) -> str:
     return HEAD + "".join(f"{row}\n" for row in known)
 
 
-def result_of(part: Part, output: Sequence[str], code: int) -> str:
+def result_of(part: MakeTarget, output: Sequence[str], code: int) -> str:
     """What came of it: the last line that tells, and the exit code where it is not 0."""
     found = next((match for line in reversed(output) if (match := re.match(part.outcome, line.strip()))), None)
     said = found.group(1) if found else ""
@@ -105,7 +107,7 @@ def result_of(part: Part, output: Sequence[str], code: int) -> str:
     return said or "passed"
 
 
-def run(part: Part, command: Sequence[str]) -> tuple[int, list[str]]:
+def run(part: MakeTarget, command: Sequence[str]) -> tuple[int, list[str]]:
     """Run the target; its output is passed on while it comes."""
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout is not None
@@ -116,7 +118,7 @@ def run(part: Part, command: Sequence[str]) -> tuple[int, list[str]]:
     return process.wait(), output
 
 
-def verify(name: str, options: Sequence[str], kubeconfig: str, cluster: str, commit: str) -> Row:
+def verify(name: str, options: Sequence[str], kubeconfig: str, cluster: str, commit: str) -> ResultRow:
     """Run a part; gives its row."""
     part = PARTS[name]
     settings = list(options)
@@ -125,7 +127,7 @@ def verify(name: str, options: Sequence[str], kubeconfig: str, cluster: str, com
     started = time.monotonic()
     print(f"\n== {name}: {part.about}", flush=True)
     code, output = run(part, ["make", "--no-print-directory", part.target, *settings])
-    return Row(
+    return ResultRow(
         part=name,
         cluster=cluster if part.on_cluster else EMBEDDED,
         ran=" ".join(["`make", part.target, *options]) + "`",

@@ -1,4 +1,4 @@
-"""Structured logs: for people by default, one JSON object a line by setting, with the task's id on each line.
+"""Structured logs: for people by default, one JSON object per line where set, with the task's id on each line.
 
 `bind_task` puts a task's id on every record that the current context logs. What a tool has raised is logged with the
 frames of its author alone, unless the level is DEBUG.
@@ -69,7 +69,7 @@ class ExceptionFormatter(logging.Formatter):
 
 
 class JsonFormatter(ExceptionFormatter):
-    """One JSON object a record: time, level, logger, message, task, exception and what was given as `extra`."""
+    """One JSON object per record: time, level, logger, message, task, exception and what was given as `extra`."""
 
     def format(self, record: logging.LogRecord) -> str:
         entry: dict[str, object] = {
@@ -105,9 +105,9 @@ def configure_logging(log_format: str, level: str, stream: TextIO | None = None,
 
     `all_frames` is for programs that run no code of others: their exceptions are ours.
 
-    The SDK warns of `ctx.info` and its like, three times a call: newer clients do not get their messages any more. They
-    are in the log of the process in any case, so that nobody needs the warning. What a user has asked to be warned of
-    (`-W`, `PYTHONWARNINGS`) comes first.
+    The SDK warns of `ctx.info` and its like, three times per call: newer clients do not get their messages any more.
+    They are in the log of the process in any case, so that nobody needs the warning. What a user has asked to be warned
+    of (`-W`, `PYTHONWARNINGS`) comes first.
     """
     warnings.filterwarnings("ignore", "The logging capability is deprecated", UserWarning, append=True)
     handler = logging.StreamHandler(stream or sys.stderr)

@@ -39,7 +39,7 @@ OLDER, NEWER = "2025-11-25", "2026-07-28"
 
 
 @dataclass(frozen=True)
-class Program:
+class ClientProgram:
     """A client: what is installed for it, and the program that tries it."""
 
     name: str
@@ -66,10 +66,10 @@ class Program:
 EXT_TASKS = ("@modelcontextprotocol/ext-tasks@0.2.2", "@modelcontextprotocol/client@2.4.0")
 
 PROGRAMS = (
-    Program("mcp-1", "mcp 1.30 (experimental tasks)", OLDER, "mcp_1.py", ("mcp==1.30.0",), "mcp-1"),
-    Program("mcp-2", "mcp 2.3 with a client extension", NEWER, "mcp_2.py", ("mcp==2.3.0",), "mcp-2"),
-    Program("fastmcp-3", "FastMCP 3.4", OLDER, "fastmcp_3.py", ("fastmcp[tasks]==3.4.10",), "fastmcp-3"),
-    Program(
+    ClientProgram("mcp-1", "mcp 1.30 (experimental tasks)", OLDER, "mcp_1.py", ("mcp==1.30.0",), "mcp-1"),
+    ClientProgram("mcp-2", "mcp 2.3 with a client extension", NEWER, "mcp_2.py", ("mcp==2.3.0",), "mcp-2"),
+    ClientProgram("fastmcp-3", "FastMCP 3.4", OLDER, "fastmcp_3.py", ("fastmcp[tasks]==3.4.10",), "fastmcp-3"),
+    ClientProgram(
         "fastmcp-4",
         "FastMCP 4.1 with fastmcp-tasks",
         NEWER,
@@ -77,7 +77,7 @@ PROGRAMS = (
         ("fastmcp==4.1.2", "fastmcp-tasks==4.1.2"),
         "fastmcp-4",
     ),
-    Program(
+    ClientProgram(
         "typescript-sdk",
         "@modelcontextprotocol/sdk 1.32",
         OLDER,
@@ -85,7 +85,7 @@ PROGRAMS = (
         ("@modelcontextprotocol/sdk@1.32.2",),
         "typescript-sdk",
     ),
-    Program(
+    ClientProgram(
         "ext-tasks-legacy",
         "@modelcontextprotocol/ext-tasks 0.2",
         OLDER,
@@ -94,7 +94,7 @@ PROGRAMS = (
         "ext-tasks",
         ("legacy",),
     ),
-    Program(
+    ClientProgram(
         "ext-tasks-modern",
         "@modelcontextprotocol/ext-tasks 0.2",
         NEWER,
@@ -107,7 +107,7 @@ PROGRAMS = (
 
 
 @dataclass(frozen=True)
-class Run:
+class ProgramRun:
     """What came of one program against one target."""
 
     client: str
@@ -137,7 +137,7 @@ def _checks(output: str) -> tuple[Check, ...]:
     return tuple(Check(line["check"], SUCCESS if line["ok"] else FAILURE, line["detail"]) for line in lines)
 
 
-def run_all(programs: Sequence[Program]) -> list[Run]:
+def run_all(programs: Sequence[ClientProgram]) -> list[ProgramRun]:
     """All programs against both targets. Raises InstallError."""
     for program in programs:
         program.command("")
@@ -149,10 +149,10 @@ def run_all(programs: Sequence[Program]) -> list[Run]:
                 for target, url in zip(TARGETS, (stack.endpoint, both), strict=True)
                 for program in programs
             ]
-            return [Run(client, target, job.result()) for client, target, job in jobs]
+            return [ProgramRun(client, target, job.result()) for client, target, job in jobs]
 
 
-def table(programs: Sequence[Program], runs: Sequence[Run]) -> str:
+def table(programs: Sequence[ClientProgram], runs: Sequence[ProgramRun]) -> str:
     """The outcome as a Markdown table."""
     found = {(result.client, result.target): result for result in runs}
     lines = [f"| Client | Protocol version | {' | '.join(TARGETS)} |", "|---|---|" + "---|" * len(TARGETS)]
@@ -162,7 +162,7 @@ def table(programs: Sequence[Program], runs: Sequence[Run]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def checks_by_client(programs: Sequence[Program], runs: Sequence[Run]) -> str:
+def checks_by_client(programs: Sequence[ClientProgram], runs: Sequence[ProgramRun]) -> str:
     """What is checked with each client, as Markdown."""
     lines = []
     for program in programs:
@@ -171,7 +171,7 @@ def checks_by_client(programs: Sequence[Program], runs: Sequence[Run]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def failures(runs: Sequence[Run]) -> str:
+def failures(runs: Sequence[ProgramRun]) -> str:
     """All that went wrong, for people."""
     lines = []
     for result in runs:
@@ -191,7 +191,7 @@ def write_document(text: str) -> None:
     DOCUMENT.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}")
 
 
-def summary(runs: Sequence[Run]) -> dict[str, Any]:
+def summary(runs: Sequence[ProgramRun]) -> dict[str, Any]:
     """The outcome for programs."""
     return {
         "passed": all(result.outcome.passed for result in runs),

@@ -33,7 +33,7 @@ class RoundRobin:
             for name, value in answer.headers.items():
                 if name.lower() not in HOP_BY_HOP:
                     response.headers.add(name, value)
-            # A client that has gone, or has read enough, is no fault.
+            # A client that has gone, or has read enough, is not a fault.
             with suppress(ConnectionResetError):
                 await response.prepare(request)
                 async for chunk in answer.content.iter_any():

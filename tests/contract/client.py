@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from tests.support.kubeconfig import ApiConnection
+from tests.support.kubeconfig import KubeconfigAccess
 
 Json = dict[str, Any]
 
@@ -21,7 +21,7 @@ APPLY = "application/apply-patch+yaml"
 
 
 @dataclass(frozen=True)
-class Reply:
+class ApiReply:
     """A response, with the JSON of its body."""
 
     code: int
@@ -56,10 +56,12 @@ class Api:
     @classmethod
     def of(cls, kubeconfig: Path) -> Api:
         """`anonymous` is without the administrator's credentials, which would win over a token of the request."""
-        clients = (ApiConnection.of(kubeconfig, anonymous=anonymous).client(30) for anonymous in (False, True))
+        clients = (KubeconfigAccess.of(kubeconfig, anonymous=anonymous).client(30) for anonymous in (False, True))
         return cls(*clients)
 
-    def request(self, method: str, path: str, body: Any = None, media: str = "application/json", **query: Any) -> Reply:
+    def request(
+        self, method: str, path: str, body: Any = None, media: str = "application/json", **query: Any
+    ) -> ApiReply:
         data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": media, "Accept": "application/json"}
         if "accept" in query:
@@ -70,23 +72,23 @@ class Api:
             client = self.anonymous
         response = client.request(method, path, content=data, headers=headers, params=query)
         is_json = response.headers.get("content-type", "").startswith("application/json")
-        return Reply(
+        return ApiReply(
             response.status_code, response.json() if is_json else response.text, response.headers.get_list("warning")
         )
 
-    def get(self, path: str, **query: Any) -> Reply:
+    def get(self, path: str, **query: Any) -> ApiReply:
         return self.request("GET", path, **query)
 
-    def post(self, path: str, body: Any, **query: Any) -> Reply:
+    def post(self, path: str, body: Any, **query: Any) -> ApiReply:
         return self.request("POST", path, body, **query)
 
-    def put(self, path: str, body: Any, **query: Any) -> Reply:
+    def put(self, path: str, body: Any, **query: Any) -> ApiReply:
         return self.request("PUT", path, body, **query)
 
-    def patch(self, path: str, body: Any, media: str = MERGE, **query: Any) -> Reply:
+    def patch(self, path: str, body: Any, media: str = MERGE, **query: Any) -> ApiReply:
         return self.request("PATCH", path, body, media, **query)
 
-    def delete(self, path: str, body: Any = None, **query: Any) -> Reply:
+    def delete(self, path: str, body: Any = None, **query: Any) -> ApiReply:
         return self.request("DELETE", path, body, **query)
 
     def watch(self, path: str, seconds: int = 3, **query: Any) -> Generator[Json]:

@@ -89,7 +89,7 @@ def widgets(widget_group: str, space: Space) -> Widgets:
 
 
 @dataclass(frozen=True)
-class Tasks:
+class TaskPaths:
     """The paths of McpTasks in the throw-away namespace, under a group of the tests' own."""
 
     group: str
@@ -119,8 +119,8 @@ def task_group(api: Api) -> Iterator[str]:
 
 
 @pytest.fixture
-def tasks(task_group: str, space: Space) -> Tasks:
-    return Tasks(task_group, space)
+def tasks(task_group: str, space: Space) -> TaskPaths:
+    return TaskPaths(task_group, space)
 
 
 @pytest.fixture(scope="session")

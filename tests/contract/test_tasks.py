@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.contract.client import JSON_PATCH, Api
-from tests.contract.conftest import Tasks
+from tests.contract.conftest import TaskPaths
 
 FROZEN = "spec is immutable, except that cancel may become true; make a new task instead"
 
@@ -27,7 +27,7 @@ FROZEN = "spec is immutable, except that cancel may become true; make a new task
         ([], {}),
     ],
 )
-def test_arguments_are_frozen(api: Api, tasks: Tasks, old: Any, new: Any) -> None:
+def test_arguments_are_frozen(api: Api, tasks: TaskPaths, old: Any, new: Any) -> None:
     api.post(tasks.path(), tasks.body("a", arguments={"x": old})).ok(201)
     reply = api.patch(tasks.path("a"), {"spec": {"arguments": {"x": new}}})
     assert (reply.code, reply.causes) == (422, [("spec", "FieldValueInvalid")])
@@ -36,7 +36,7 @@ def test_arguments_are_frozen(api: Api, tasks: Tasks, old: Any, new: Any) -> Non
 
 
 @pytest.mark.parametrize(("old", "new"), [([2.5, True], b"[25e-1, true]"), (None, b"null"), ({"b": 1}, b'{"b": 1}')])
-def test_equal_arguments_are_no_change(api: Api, tasks: Tasks, old: Any, new: bytes) -> None:
+def test_equal_arguments_are_no_change(api: Api, tasks: TaskPaths, old: Any, new: bytes) -> None:
     api.post(tasks.path(), tasks.body("a", arguments={"x": old})).ok(201)
     api.request(
         "PATCH", tasks.path("a"), b'[{"op":"replace","path":"/spec/arguments/x","value":' + new + b"}]", JSON_PATCH
@@ -44,7 +44,7 @@ def test_equal_arguments_are_no_change(api: Api, tasks: Tasks, old: Any, new: by
 
 
 @pytest.mark.parametrize("change", [{"server": "other"}, {"ttlMs": 1}, {"component": {"name": "other"}}])
-def test_no_field_changes_together_with_cancel(api: Api, tasks: Tasks, change: dict[str, Any]) -> None:
+def test_no_field_changes_together_with_cancel(api: Api, tasks: TaskPaths, change: dict[str, Any]) -> None:
     api.post(tasks.path(), tasks.body("a")).ok(201)
     reply = api.patch(tasks.path("a"), {"spec": {"cancel": True, **change}})
     assert (reply.code, reply.causes) == (422, [("spec", "FieldValueInvalid")])
@@ -54,7 +54,7 @@ def test_no_field_changes_together_with_cancel(api: Api, tasks: Tasks, change: d
 
 
 @pytest.mark.parametrize("phase", ["completed", "failed", "cancelled"])
-def test_an_ended_task_stays_as_it_is(api: Api, tasks: Tasks, phase: str) -> None:
+def test_an_ended_task_stays_as_it_is(api: Api, tasks: TaskPaths, phase: str) -> None:
     api.post(tasks.path(), tasks.body("a")).ok(201)
     status = {"phase": phase, "result": {"text": "1", "sizeBytes": 1}}
     api.patch(tasks.path("a", "status"), {"status": status}).ok()

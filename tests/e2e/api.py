@@ -8,14 +8,14 @@ from types import TracebackType
 from typing import Self
 
 from mcptasks.model.base import JsonObject
-from tests.support.kubeconfig import ApiConnection
+from tests.support.kubeconfig import KubeconfigAccess
 
 
 class ClusterApi:
     """A client of the API server that a kubeconfig names. Use as a context manager."""
 
     def __init__(self, kubeconfig: Path, namespace: str) -> None:
-        server = ApiConnection.of(kubeconfig)
+        server = KubeconfigAccess.of(kubeconfig)
         self.server = server.url
         self.namespace = namespace
         self._http = server.client(5)

@@ -20,7 +20,7 @@ WAIT_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class Answer:
+class GatewayAnswer:
     """A status and a body; `close` cuts the connection instead, `seconds` waits first."""
 
     status: int = 204
@@ -30,7 +30,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Received:
+class RunnerRequest:
     """A request that came in."""
 
     path: str
@@ -39,8 +39,8 @@ class Received:
     at: float
 
 
-def refusal(status: int, code: RefusalCode, message: str = "no") -> Answer:
-    return Answer(status, Refusal(code=code, message=message).model_dump_json(by_alias=True).encode())
+def refusal(status: int, code: RefusalCode, message: str = "no") -> GatewayAnswer:
+    return GatewayAnswer(status, Refusal(code=code, message=message).model_dump_json(by_alias=True).encode())
 
 
 def an_assignment(tool: str, arguments: str = "{}", **changes: Any) -> Assignment:
@@ -66,10 +66,10 @@ class FakeGateway:
     """Answers each path with what the test has put in its queue, and then with success."""
 
     assignment: Assignment = field(default_factory=lambda: an_assignment("none"))
-    answers: dict[str, deque[Answer]] = field(
+    answers: dict[str, deque[GatewayAnswer]] = field(
         default_factory=lambda: {ASSIGNMENT_PATH: deque(), PROGRESS_PATH: deque(), OUTCOME_PATH: deque()}
     )
-    received: list[Received] = field(default_factory=list)
+    received: list[RunnerRequest] = field(default_factory=list)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _server: ThreadingHTTPServer | None = None
 
@@ -78,11 +78,11 @@ class FakeGateway:
         assert self._server is not None
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def will(self, path: str, *answers: Answer) -> None:
+    def will(self, path: str, *answers: GatewayAnswer) -> None:
         """Answer the next requests for the path like this."""
         self.answers[path].extend(answers)
 
-    def requests(self, path: str) -> list[Received]:
+    def requests(self, path: str) -> list[RunnerRequest]:
         return [request for request in self.received if request.path == path]
 
     def progress(self) -> list[Any]:
@@ -98,15 +98,15 @@ class FakeGateway:
         with self._changed:
             assert self._changed.wait_for(condition, WAIT_SECONDS), "the gateway waited in vain"
 
-    def take(self, request: Received) -> Answer:
+    def take(self, request: RunnerRequest) -> GatewayAnswer:
         with self._changed:
             self.received.append(request)
             self._changed.notify_all()
             if self.answers[request.path]:
                 return self.answers[request.path].popleft()
         if request.path == ASSIGNMENT_PATH:
-            return Answer(200, self.assignment.model_dump_json(by_alias=True).encode())
-        return Answer()
+            return GatewayAnswer(200, self.assignment.model_dump_json(by_alias=True).encode())
+        return GatewayAnswer()
 
     @contextmanager
     def running(self) -> Iterator[FakeGateway]:
@@ -138,7 +138,7 @@ def _handler(gateway: FakeGateway) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, body: Any) -> None:
             token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-            answer = gateway.take(Received(self.path, token, body, time.monotonic()))
+            answer = gateway.take(RunnerRequest(self.path, token, body, time.monotonic()))
             time.sleep(answer.seconds)
             self.close_connection = True
             if answer.close:

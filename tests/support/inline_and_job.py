@@ -42,7 +42,7 @@ OLD = "2025-11-25"
 
 
 @dataclass
-class Heard:
+class RecordingChannel:
     """A channel that remembers what it was told."""
 
     progressed: list[tuple[float, float | None, str | None]] = field(default_factory=list)
@@ -83,12 +83,12 @@ class _WithRequest(TaskDispatchContext):
     message_metadata: Any = None
 
 
-def inline(server: TaskServer[Any], call: ComponentCall, heard: Heard | None = None) -> str:
+def inline(server: TaskServer[Any], call: ComponentCall, heard: RecordingChannel | None = None) -> str:
     """What the server itself answers."""
-    return asyncio.run(_inline(server, call, heard or Heard()))
+    return asyncio.run(_inline(server, call, heard or RecordingChannel()))
 
 
-async def _inline(server: TaskServer[Any], call: ComponentCall, heard: Heard) -> str:
+async def _inline(server: TaskServer[Any], call: ComponentCall, heard: RecordingChannel) -> str:
     params = request_params(call.component.kind, call.component.name, call.arguments)
     params["_meta"] = {
         "io.modelcontextprotocol/logLevel": "debug",
@@ -118,7 +118,7 @@ async def _inline(server: TaskServer[Any], call: ComponentCall, heard: Heard) ->
     return _text({"result": result})
 
 
-def in_job(server: TaskServer[Any], call: ComponentCall, heard: Heard | None = None) -> str:
+def in_job(server: TaskServer[Any], call: ComponentCall, heard: RecordingChannel | None = None) -> str:
     """What a task comes to, as a client reads it. The server runs in Jobs only from then on."""
     return answer_of(outcome_in_job(server, assignment_of(call), heard), call)
 
@@ -148,9 +148,9 @@ def assignment_of(call: ComponentCall) -> Assignment:
     )
 
 
-def outcome_in_job(server: TaskServer[Any], assignment: Assignment, heard: Heard | None = None) -> Outcome:
+def outcome_in_job(server: TaskServer[Any], assignment: Assignment, heard: RecordingChannel | None = None) -> Outcome:
     """Run it as the runner's process does: synchronous functions in this thread, all else on a loop."""
-    execution = ComponentExecution.of(server.components, assignment, heard or Heard())
+    execution = ComponentExecution.of(server.components, assignment, heard or RecordingChannel())
     with LoopThread() as loop_thread:
         return run_component(execution, loop_thread, Termination())
 

@@ -14,7 +14,7 @@ import yaml
 
 
 @dataclass(frozen=True)
-class ApiConnection:
+class KubeconfigAccess:
     """URL of an API server, what its certificate is checked with, and the headers of every request."""
 
     url: str

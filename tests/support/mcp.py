@@ -20,7 +20,7 @@ TERMINAL = ("completed", "failed", "cancelled")
 
 
 @dataclass(frozen=True)
-class Answer:
+class McpAnswer:
     """An HTTP answer: its status and the JSON-RPC messages in it, the answer last."""
 
     status: int
@@ -83,11 +83,13 @@ class RawClient:
     timeout: float | httpx2.Timeout = 60
     http: httpx2.Client = field(default_factory=_unconnected, repr=False, compare=False)
 
-    def old(self, method: str, params: JsonObject | None = None, **headers: str) -> Answer:
+    def old(self, method: str, params: JsonObject | None = None, **headers: str) -> McpAnswer:
         """A request of protocol version 2025-11-25, without a session."""
         return self.post(method, params, {"mcp-protocol-version": OLD, **headers})
 
-    def new(self, method: str, params: JsonObject | None = None, *, extension: bool = True, **headers: str) -> Answer:
+    def new(
+        self, method: str, params: JsonObject | None = None, *, extension: bool = True, **headers: str
+    ) -> McpAnswer:
         """A request of protocol version 2026-07-28; `mcp_name` and the like are headers."""
         return self.post(method, *_new(method, params, extension, headers))
 
@@ -114,11 +116,11 @@ class RawClient:
         ):
             yield Stream(response)
 
-    def post(self, method: str, params: JsonObject | None, headers: dict[str, str]) -> Answer:
+    def post(self, method: str, params: JsonObject | None, headers: dict[str, str]) -> McpAnswer:
         response = self._send(_body(method, params or {}), headers)
         lines = [line[5:].strip() for line in response.text.split("\n") if line.startswith("data:")]
         texts = [line for line in lines if line] or [response.text]
-        return Answer(response.status_code, [json.loads(text) for text in texts], response.headers)
+        return McpAnswer(response.status_code, [json.loads(text) for text in texts], response.headers)
 
     def hello(self, capabilities: JsonObject, **headers: str) -> dict[str, str]:
         """The handshake of 2025-11-25; gives the header that belongs to all later requests of the client."""

@@ -94,7 +94,7 @@ def read(log: str) -> str:
 def parse(log: str) -> list[re.Match[str]]:
     lines = list(LINE.finditer(read(log)))
     if not lines:
-        raise ToolError(f"{log} is no access log")
+        raise ToolError(f"{log} is not an access log")
     return lines
 
 

@@ -75,7 +75,7 @@ async def name_of_number(number: str) -> str:
 def existing(folder: str) -> Path:
     place = Path(folder)
     if not place.is_dir():
-        raise ToolError(f"{folder} is no folder")
+        raise ToolError(f"{folder} is not a folder")
     return place
 
 

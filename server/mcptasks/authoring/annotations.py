@@ -33,7 +33,7 @@ def unusable_annotation(fn: Callable[..., Any], injected: Collection[str]) -> st
         except NameError as error:
             return f"{_named(name, annotation)}, cannot be evaluated: {error}; import that name at module level"
         except Exception as error:  # noqa: BLE001 - annotations are the author's code
-            return f"{_named(name, annotation)}, is no type: {error}"
+            return f"{_named(name, annotation)}, is not a type: {error}"
     for name, hint in hints.items():
         if name not in injected and not _is_filled_in(hint) and not _has_schema(hint):
             fix = _FIX_OF_RESULT if name == "return" else _FIX_OF_PARAMETER

@@ -1,7 +1,7 @@
 """Arguments of a call, checked as the component itself would check them, before anything exists or runs.
 
-What the server fills in (the SDK's `Context` and `Resolve` parameters, dependencies) is no caller's to give: naming one
-is an error everywhere, not something to be ignored. Neither is a name that the component does not have.
+What the server fills in (the SDK's `Context` and `Resolve` parameters, dependencies) is not for callers to give: naming
+one is an error everywhere, not something to be ignored. So is a name that the component does not have.
 """
 
 from __future__ import annotations

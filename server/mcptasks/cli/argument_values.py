@@ -21,7 +21,7 @@ def parse_arguments(pairs: Sequence[str], text: str | None, schema: JsonObject) 
     given several times makes a list.
 
     Raises:
-        ArgumentError: a pair has no `=`, the tool has no such argument, or the value is of no type that it takes.
+        ArgumentError: a pair has no `=`, the tool has no such argument, or the value fits none of its types.
     """
     arguments = _from_json(text)
     for key, values in _grouped(pairs).items():

@@ -57,13 +57,13 @@ class TaskReference:
         """What is given is the name, or what `get -o name` prints, with `-A` or without.
 
         That is `mcptask.mcptasks.dev/report-x5b2c7`, and with `-A` the namespace and a slash before it. Raises CliError
-        for what can be no name: an empty one would stand for all tasks.
+        for what cannot be a name: an empty one would stand for all tasks.
         """
         before, slash, name = given.rpartition("/")
         namespace, _, kind = before.rpartition("/")
         reference = cls(name, namespace or None) if slash and kind.lower() in TASK_KINDS else cls(given)
         if not all(is_path_segment(part) for part in (reference.name, reference.namespace) if part is not None):
-            raise usage_error(f"{given!r} is no name of a task; see `mcptasks get -A`")
+            raise usage_error(f"{given!r} is not the name of a task; see `mcptasks get -A`")
         return reference
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ _NO = frozenset({"n", "no", "false", "0"})
 
 
 class AnswerError(ValueError):
-    """A text is no answer; the message says what would do."""
+    """A text does not answer the question; the message says what would do."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class FormField:
 
     @property
     def choices(self) -> list[str]:
-        """What can be chosen, as one types it; empty where the field is no choice."""
+        """What can be chosen, as one types it; empty where the field is not a choice."""
         return [_typed(choice) for choice in self._choices]
 
     def kind(self) -> str:

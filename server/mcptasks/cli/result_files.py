@@ -104,7 +104,7 @@ def file_of(block: JsonObject, unnamed: str) -> ResultFile:
 
 
 def safe_name(name: str) -> str:
-    """The name without what leads out of its folder, hides the file or is no name somewhere."""
+    """The name without what would lead out of its folder or hide the file, valid on every system."""
     name = _UNSAFE.sub("_", name).strip().lstrip(".").rstrip(". ")
     if not name or _DEVICE.match(name):
         name = f"file-{name}".rstrip("-")

@@ -40,7 +40,7 @@ class DevEnvironment:
             clean: the tools see of `own` only what no program can do without.
 
         Raises:
-            EnvironmentFileError: a file cannot be read, or a line of it is no variable.
+            EnvironmentFileError: a file cannot be read, or a line of it sets no variable.
         """
         tools = {name: value for name, value in own.items() if not clean or name in CLEAN_NAMES}
         settings = {name: value for name, value in own.items() if name.startswith(PREFIX)}
@@ -55,7 +55,7 @@ def read_environment_file(file: Path) -> dict[str, str]:
     """The variables of a file: a `NAME=value` in each line, quoted as in a shell, `export` and comments allowed.
 
     Raises:
-        EnvironmentFileError: the file cannot be read, or a line of it is no variable.
+        EnvironmentFileError: the file cannot be read, or a line of it sets no variable.
     """
     try:
         lines = file.read_text().splitlines()

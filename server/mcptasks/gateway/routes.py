@@ -149,7 +149,7 @@ class _Endpoints:
 def _poll_seconds(request: Request) -> float:
     text = request.query_params.get("seconds", "0")
     if not (text.isascii() and text.isdigit()):
-        raise RefusedError(RefusalCode.INVALID, f"seconds: {text!r} is no whole number")
+        raise RefusedError(RefusalCode.INVALID, f"seconds: {text!r} is not a whole number")
     return min(float(text), MAX_POLL_SECONDS)
 
 

@@ -25,8 +25,10 @@ LABEL_COMPONENT = f"{GROUP}/component"
 LABEL_TEMPLATE = f"{GROUP}/template"
 LABEL_TEMPLATE_HASH = f"{GROUP}/template-hash"
 LABEL_PRINCIPAL = f"{GROUP}/principal"
-LABEL_CALL = f"{GROUP}/call"
 """Label with a hash of the principal, so that one caller's tasks can be selected. The principal is in the spec."""
+
+LABEL_CALL = f"{GROUP}/call"
+"""Label that names the call that waits for the task, so that a cancellation of the call finds it."""
 
 ANNOTATION_RETRIES_DISRUPTIONS = f"{GROUP}/retries-disruptions"
 """Annotation of a task's Pod: "true" where another Pod may follow one that the cluster has taken away."""

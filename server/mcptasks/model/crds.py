@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import yaml
 from pydantic import BaseModel
@@ -161,8 +161,8 @@ def _add_rules(schema: JsonObject, rules: Sequence[Rule]) -> None:
         schema["x-kubernetes-validations"] = [{"rule": rule.cel, "message": rule.message} for rule in rules]
 
 
-def write(directory: Any) -> list[str]:
-    """Write one YAML file a kind into the directory; returns the file names."""
+def write(directory: Path) -> list[str]:
+    """Write one YAML file per kind into the directory; returns the file names."""
     names = []
     for kind in KINDS:
         name = f"{kind.plural}.yaml"

@@ -43,5 +43,5 @@ def lines_of(text: str) -> list[str]:
 def _mark(dropped: int, limit: int) -> str:
     if limit <= SHORT:
         return " ... "
-    # The mark itself takes room, so that what it says is a few characters too low; nobody counts them.
+    # The mark itself takes room, so the count is a few characters too low.
     return f" ... [{dropped} characters left out] ... "

@@ -81,8 +81,12 @@ def created_at(task: McpTask) -> datetime:
 
 def expiry(task: McpTask, finished: datetime, retention: Retention) -> datetime:
     """When a task that ended at `finished` is removed: at its ttl, but never before the floor has passed."""
-    ttl_ms = retention.ttl_ms if task.spec.ttl_ms is None else task.spec.ttl_ms
-    return max(created_at(task) + timedelta(milliseconds=ttl_ms), finished + timedelta(seconds=retention.floor_seconds))
+    agreed = created_at(task) + timedelta(milliseconds=_agreed_ttl_ms(task, retention))
+    return max(agreed, finished + timedelta(seconds=retention.floor_seconds))
+
+
+def _agreed_ttl_ms(task: McpTask, retention: Retention) -> int:
+    return retention.ttl_ms if task.spec.ttl_ms is None else task.spec.ttl_ms
 
 
 def reported_ttl_ms(task: McpTask, now: datetime, retention: Retention) -> int:
@@ -93,7 +97,7 @@ def reported_ttl_ms(task: McpTask, now: datetime, retention: Retention) -> int:
     """
     expires = task.status.expires_at or expiry(task, task.status.finished_at or now, retention)
     if not task.terminal:
-        agreed = retention.ttl_ms if task.spec.ttl_ms is None else task.spec.ttl_ms
+        agreed = _agreed_ttl_ms(task, retention)
         if created_at(task) + timedelta(milliseconds=agreed) > now:
             return agreed
     return round((expires - created_at(task)) / timedelta(milliseconds=1))
@@ -142,8 +146,8 @@ def end(
 def final_progress(last: TaskProgress | None, phase: Phase) -> TaskProgress | None:
     """Progress of a task that has ended in the phase.
 
-    What is completed is shown as done, even where the tool said so no more: it may report each step when it begins, or
-    find what it looks for half-way. The numbers stay those of the tool.
+    A completed task is shown as done, even where the tool's last report says less: it may report each step when it
+    begins, or find what it looks for halfway. The numbers stay those of the tool.
     """
     if last is None or phase is not Phase.COMPLETED or not last.total or last.current == last.total:
         return last

@@ -82,7 +82,7 @@ class HttpGatewayTransport:
     def _failure(self, error: Exception) -> Exception:
         where = self.http.base_url
         if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
-            return NoGatewayError(f"MCPTASKS_GATEWAY_URL is no URL of a gateway ({where}): {error}")
+            return NoGatewayError(f"MCPTASKS_GATEWAY_URL is not the URL of a gateway ({where}): {error}")
         return RequestNotSentError(f"the gateway at {where} cannot be reached: {error or type(error).__name__}")
 
     def _authorization(self) -> dict[str, str]:

@@ -36,10 +36,10 @@ class OriginPattern:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises PatternError where the text is no origin."""
+        """Raises PatternError where the text is not an origin."""
         found = _ORIGIN.fullmatch(text.removesuffix("/"))
         if found is None:
-            raise PatternError(f"{text!r} is no origin: give a scheme and a host, as in https://chat.example.com")
+            raise PatternError(f"{text!r} is not an origin: give a scheme and a host, as in https://chat.example.com")
         return cls(found["scheme"].lower(), HostPattern.parse(found["host"]), found["host"].endswith(":*"))
 
     def matches(self, scheme: str, host: Host) -> bool:

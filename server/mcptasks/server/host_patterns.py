@@ -32,7 +32,7 @@ class Host:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """What a Host header, or an origin after its scheme, says; None where it is no host."""
+        """What a Host header, or an origin after its scheme, says; None where it is not a host."""
         found = _HOST_AND_PORT.fullmatch(text) if len(text) <= MAX_HOST else None
         name = _canonical(found["name"]) if found else None
         if found is None or name is None or found["port"] == "*":
@@ -56,14 +56,14 @@ class HostPattern:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Raises PatternError where the text is no host."""
+        """Raises PatternError where the text is not a host."""
         found = _HOST_AND_PORT.fullmatch(f"[{text}]" if _is_ipv6(text) else text)
         if found is None:
-            raise PatternError(f"{text!r} is no host: give {_FORMS}")
+            raise PatternError(f"{text!r} is not a host: give {_FORMS}")
         wildcard = found["name"].startswith(WILDCARD)
         name = _canonical(found["name"].removeprefix(WILDCARD))
         if name is None or (wildcard and _is_address(name)):
-            raise PatternError(f"{text!r} is no host: give {_FORMS}")
+            raise PatternError(f"{text!r} is not a host: give {_FORMS}")
         port = None if found["port"] in (None, "*") else int(found["port"])
         return cls(name, wildcard, port)
 

@@ -17,7 +17,7 @@ from tests.e2e.faults.checks import Checks
 from tests.e2e.faults.components import Victim
 from tests.e2e.faults.model import Finding, Trial
 from tests.e2e.faults.patient_client import PatientClient
-from tests.e2e.faults.stage import Pace, Stage, Staged
+from tests.e2e.faults.stage import FaultStage, Pace, Staged
 from tests.e2e.observer import ClusterObserver
 from tests.support.mcp import RawClient
 
@@ -34,7 +34,7 @@ REAL_PACE = Pace(lead=13.0, young=1.5, last=0.3, kept=60.0, finished_kept=30.0)
 class Matrix:
     """Trials on one deployment. `tell` gets each trial when it is over."""
 
-    stage: Stage
+    stage: FaultStage
     checks: Checks
     pool: ThreadPoolExecutor
     tell: Callable[[Trial], None]
@@ -88,6 +88,6 @@ def matrix(
         api = stack.enter_context(ClusterApi(deployment.kubeconfig, deployment.namespace))
         observer = stack.enter_context(ClusterObserver(api))
         client = PatientClient(RawClient(deployment.endpoint, timeout=TIMEOUT))
-        stage = Stage(api, client, EMBEDDED_PACE if deployment.embedded else REAL_PACE, copies)
+        stage = FaultStage(api, client, EMBEDDED_PACE if deployment.embedded else REAL_PACE, copies)
         pool = stack.enter_context(ThreadPoolExecutor(WATCHERS))
         yield Matrix(stage, Checks(api, client, observer), pool, tell)

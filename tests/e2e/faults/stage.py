@@ -30,7 +30,7 @@ class Staged:
 
 
 @dataclass(frozen=True)
-class Order:
+class TaskOrder:
     """A task to be created: it answers at `moment` with a text of `size`; `ttl` in seconds."""
 
     step: Step
@@ -52,7 +52,7 @@ class Pace:
 
 
 @dataclass(frozen=True)
-class Stage:
+class FaultStage:
     """Where tasks are staged. `copies`: how many tasks at each step."""
 
     api: ClusterApi
@@ -73,37 +73,37 @@ class Stage:
             firing = aside.submit(fire)
             return [replace(one, seen=seen.of(one.task_id)) for one in staged], firing
 
-    def _early(self, at: float, later: float) -> list[Order]:
+    def _early(self, at: float, later: float) -> list[TaskOrder]:
         lead = self.pace.lead
         kept = lead + self.pace.kept
         return [
-            Order(Step.RUNNING, kept, at + RUN_SECONDS),
-            Order(Step.DELIVERING, kept, at + 0.02 + later, LARGE),
-            Order(Step.DELIVERING, kept, at + 0.12 + later),
-            Order(Step.FINISHED, lead + self.pace.finished_kept, size=LARGE),
-            Order(Step.EXPIRING, lead + 0.5, size=LARGE),
+            TaskOrder(Step.RUNNING, kept, at + RUN_SECONDS),
+            TaskOrder(Step.DELIVERING, kept, at + 0.02 + later, LARGE),
+            TaskOrder(Step.DELIVERING, kept, at + 0.12 + later),
+            TaskOrder(Step.FINISHED, lead + self.pace.finished_kept, size=LARGE),
+            TaskOrder(Step.EXPIRING, lead + 0.5, size=LARGE),
         ]
 
     def _young(self, at: float, pool: ThreadPoolExecutor) -> list[Staged]:
         """Tasks that are created when the one before is about a step further; returns when it is time to kill."""
         time.sleep(max(0.0, at - self.pace.young - time.time()))
-        pending = self._same(Order(Step.PENDING, self.pace.kept), pool)
+        pending = self._same(TaskOrder(Step.PENDING, self.pace.kept), pool)
         self._until(at - self.pace.last, lambda: _have(self.api.pods(), pending))
         time.sleep(max(0.0, at - self.pace.last - time.time()))
-        job_made = self._same(Order(Step.JOB_MADE, self.pace.kept, size=LARGE), pool)
-        last = Order(Step.CREATED, self.pace.kept)
+        job_made = self._same(TaskOrder(Step.JOB_MADE, self.pace.kept, size=LARGE), pool)
+        last = TaskOrder(Step.CREATED, self.pace.kept)
         created = [pool.submit(self._create, last) for _ in range(self.copies)]
         self._until(at, lambda: all(one.done() for one in created) and _have(self.api.jobs(), job_made))
         return [*pending, *job_made, *(one.result() for one in created)]
 
-    def _same(self, order: Order, pool: ThreadPoolExecutor) -> list[Staged]:
+    def _same(self, order: TaskOrder, pool: ThreadPoolExecutor) -> list[Staged]:
         return list(pool.map(self._create, [order] * self.copies))
 
     def _until(self, moment: float, look: Callable[[], bool]) -> None:
         while time.time() < moment and not look():
             time.sleep(0.01)
 
-    def _create(self, order: Order) -> Staged:
+    def _create(self, order: TaskOrder) -> Staged:
         arguments = {"moment": order.moment, "size": order.size}
         task_id = self.client.create("until", arguments, ttl=int(order.ttl * 1000))
         return Staged(order.step, task_id, order.size)

@@ -23,7 +23,7 @@ Cli: TypeAlias = Callable[..., Completed]
 
 
 @dataclass(frozen=True)
-class Demonstration:
+class DemoRun:
     """A run of the demonstration: what it printed, and what it has left in the directory for temporary files."""
 
     done: subprocess.CompletedProcess[str]
@@ -31,7 +31,7 @@ class Demonstration:
 
 
 @pytest.fixture(scope="session")
-def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
+def demonstration(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     """`make demo`, once for all that look at it."""
     directory = tmp_path_factory.mktemp("demonstration")
     done = subprocess.run(
@@ -43,7 +43,7 @@ def demonstration(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
         timeout=280,
         check=False,
     )
-    return Demonstration(done, list(directory.iterdir()))
+    return DemoRun(done, list(directory.iterdir()))
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,11 @@ import psutil
 import pytest
 
 from tests.integration.cli.background import gone, running
-from tests.integration.cli.conftest import Cli, Demonstration
+from tests.integration.cli.conftest import Cli, DemoRun
 from tests.support.readme import blocks
 
 
-def test_the_demonstration_shows_its_claims_with_proof_and_leaves_nothing(demonstration: Demonstration) -> None:
+def test_the_demonstration_shows_its_claims_with_proof_and_leaves_nothing(demonstration: DemoRun) -> None:
     done = demonstration.done
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
@@ -43,7 +43,7 @@ def shape(line: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"\d+(\.\d+)?", "N", line)).strip()
 
 
-def test_make_demo_prints_what_the_readme_shows(demonstration: Demonstration) -> None:
+def test_make_demo_prints_what_the_readme_shows(demonstration: DemoRun) -> None:
     assert "make demo\n" in blocks("sh")
     done = demonstration.done
     assert done.returncode == 0, done.stdout + done.stderr

@@ -10,7 +10,7 @@ from typing import Any
 from mcptasks.dev.stack import LocalStack, StackConfig
 from mcptasks.model.base import JsonObject
 from tests.support.kubectl import Kubectl
-from tests.support.mcp import Answer, RawClient
+from tests.support.mcp import McpAnswer, RawClient
 from tests.support.polling import eventually
 
 LONG: JsonObject = {"count": 1000}
@@ -23,8 +23,8 @@ def test_everybody_who_waits_gets_an_answer_before_the_server_ends() -> None:
         client = RawClient(stack.endpoint)
         task_id = client.create("steps", LONG)
 
-        def send(version: str, method: str, params: JsonObject, **options: Any) -> Future[Answer]:
-            ask: Callable[..., Answer] = client.old if version == "old" else client.new
+        def send(version: str, method: str, params: JsonObject, **options: Any) -> Future[McpAnswer]:
+            ask: Callable[..., McpAnswer] = client.old if version == "old" else client.new
             return pool.submit(ask, method, params, **options)
 
         result = send("old", "tasks/result", {"taskId": task_id})

@@ -17,7 +17,7 @@ from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.task import McpTask
 from tests.support.kubectl import Kubectl
-from tests.support.mcp import Answer, RawClient
+from tests.support.mcp import McpAnswer, RawClient
 
 pytestmark = pytest.mark.anyio
 
@@ -93,7 +93,7 @@ def _written_at(task: McpTask) -> datetime:
     return task.status.last_updated_at
 
 
-def _assert_told(answer: Answer) -> None:
+def _assert_told(answer: McpAnswer) -> None:
     """The stream of `tasks/result` had progress for the caller's token, each time more of it."""
     told = [message["params"] for message in answer.messages if message.get("method") == "notifications/progress"]
     assert {params["progressToken"] for params in told} == {"token"}

@@ -18,7 +18,7 @@ from mcptasks.client import Client
 from mcptasks.dev.stack import LocalStack, StackConfig
 from mcptasks.model.base import JsonObject
 from tests.support.kubectl import Kubectl
-from tests.support.mcp import EXTENSION, Answer, RawClient
+from tests.support.mcp import EXTENSION, McpAnswer, RawClient
 from tests.support.polling import eventually
 
 KEY = "mcptasks.dev/idempotency-key"
@@ -138,7 +138,7 @@ def test_cancelling_at_one_replica_ends_the_wait_at_the_other(
 ) -> None:
     task_id = one.create("steps", {"count": 600})
     one.wait(task_id, "working")
-    waiting: Future[Answer] = pool.submit(one.old, "tasks/result", {"taskId": task_id})
+    waiting: Future[McpAnswer] = pool.submit(one.old, "tasks/result", {"taskId": task_id})
     assert two.cancel(task_id)["status"] == "cancelled"
     assert "ancelled" in waiting.result(60).error["message"]
     assert one.get(task_id)["status"] == "cancelled"

@@ -35,7 +35,7 @@ from mcptasks import (
 from mcptasks.gateway.contract import FailureOutcome
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Component, ComponentKind, Reason
-from tests.support.inline_and_job import ComponentCall, Heard, assignment_of, in_job, inline, outcome_in_job
+from tests.support.inline_and_job import ComponentCall, RecordingChannel, assignment_of, in_job, inline, outcome_in_job
 
 PLACES = pytest.mark.parametrize("run", [inline, in_job])
 Run = Callable[..., str]
@@ -344,7 +344,7 @@ class TestBehaviour:
                 progress.increment(0)
             return f"{progress.current} of {progress.total}: {progress.message}"
 
-        heard = Heard()
+        heard = RecordingChannel()
         assert text_of(run(server_with(it), call({"steps": 4}), heard)) == "3 of 4: nearly"
         assert heard.progressed[-1] == (3, 4, "nearly")
 
@@ -355,7 +355,7 @@ class TestBehaviour:
             await progress.set_message("half")
             return str(progress.current)
 
-        heard = Heard()
+        heard = RecordingChannel()
         assert text_of(run(server_with(it), call(), heard)) == "1"
         assert heard.progressed[-1] == (1, 2, "half")
 
@@ -365,7 +365,7 @@ class TestBehaviour:
                 await ctx.info("hello")
             return "x"
 
-        heard = Heard()
+        heard = RecordingChannel()
         run(server_with(it), call(version="2026-07-28"), heard)
         assert heard.logged == [("info", "hello")]
 
@@ -453,7 +453,7 @@ def guarded(kind: ComponentKind) -> TaskServer[Any]:
 
 
 class TestNobodyElse:
-    """Injected parameters are no caller's to see or to give."""
+    """Injected parameters are not for callers to see or to give."""
 
     def test_no_schema_shows_them(self) -> None:
         mcp = guarded(ComponentKind.TOOL)

@@ -43,7 +43,7 @@ def test_a_name_may_have_its_kind_and_namespace_before_it(given: str, name: str,
     ],
 )
 def test_what_can_be_no_name_is_refused(given: str) -> None:
-    with pytest.raises(CliError, match="is no name of a task") as caught:
+    with pytest.raises(CliError, match="is not the name of a task") as caught:
         TaskReference.parse(given)
     assert caught.value.exit_code == ExitCode.USAGE
 

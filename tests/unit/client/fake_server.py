@@ -23,7 +23,7 @@ RESULT: JsonObject = {"content": [{"type": "text", "text": "done"}], "isError": 
 
 
 @dataclass(frozen=True)
-class Received:
+class ClientRequest:
     """A request as it came."""
 
     method: str
@@ -69,7 +69,7 @@ class FakeServer:
     with_sessions: bool = False
     token: str | None = None
     faults: dict[str, list[RpcFault | HttpFault]] = field(default_factory=dict)
-    received: list[Received] = field(default_factory=list)
+    received: list[ClientRequest] = field(default_factory=list)
     hold: threading.Event | None = None
     sessions: set[str] = field(default_factory=set)
     url: str = ""
@@ -84,7 +84,7 @@ class FakeServer:
         """Methods of all requests so far."""
         return [request.method for request in self.received]
 
-    def last(self, method: str) -> Received:
+    def last(self, method: str) -> ClientRequest:
         """The last request of a method."""
         return next(request for request in reversed(self.received) if request.method == method)
 
@@ -92,7 +92,7 @@ class FakeServer:
         if self.token is not None and request.headers.get("Authorization") != f"Bearer {self.token}":
             return web.Response(status=401, text="who are you?")
         if request.method == "DELETE":
-            self.received.append(Received("DELETE", {}, {k.lower(): v for k, v in request.headers.items()}))
+            self.received.append(ClientRequest("DELETE", {}, {k.lower(): v for k, v in request.headers.items()}))
             return web.Response()
         if request.method == "GET":
             refusal = {"code": -32600, "message": "Method Not Allowed"}
@@ -104,7 +104,7 @@ class FakeServer:
                 return await self._respond(request, {**body, "method": "response"})
             self.answers[str(body["id"])] = body.get("result") or body["error"]
             return web.Response(status=202)
-        self.received.append(Received(body["method"], body.get("params") or {}, headers))
+        self.received.append(ClientRequest(body["method"], body.get("params") or {}, headers))
         if "id" not in body:
             return web.Response(status=202)
         return await self._respond(request, body)

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 NOW = 1_000_000.0
 
 
-class Reviews(KubeClient):
+class CountedReviews(KubeClient):
     """An API server that reviews tokens: a token is valid if it contains `good`."""
 
     def __init__(self) -> None:
@@ -54,7 +54,7 @@ def jwt(payload: Any) -> str:
     ],
 )
 async def test_a_yes_is_remembered_for_a_minute_and_never_beyond_the_tokens_end(token: str, seconds: float) -> None:
-    kube, clock = Reviews(), SettableClock(NOW)
+    kube, clock = CountedReviews(), SettableClock(NOW)
     reviewer = TokenReviewer(kube, "gateway", clock)
     assert (await reviewer.identify(token)).uid == "uid"
     clock.now += seconds - 0.1
@@ -66,7 +66,7 @@ async def test_a_yes_is_remembered_for_a_minute_and_never_beyond_the_tokens_end(
 
 
 async def test_a_no_is_asked_again_each_time() -> None:
-    kube = Reviews()
+    kube = CountedReviews()
     reviewer = TokenReviewer(kube, "gateway", SettableClock(NOW))
     for _ in range(2):
         with pytest.raises(RefusedError):
@@ -75,7 +75,7 @@ async def test_a_no_is_asked_again_each_time() -> None:
 
 
 async def test_tokens_are_told_apart() -> None:
-    kube = Reviews()
+    kube = CountedReviews()
     reviewer = TokenReviewer(kube, "gateway", SettableClock(NOW))
     await reviewer.identify("good-1")
     with pytest.raises(RefusedError):
@@ -85,7 +85,7 @@ async def test_tokens_are_told_apart() -> None:
 
 
 async def test_what_is_remembered_has_a_limit() -> None:
-    kube = Reviews()
+    kube = CountedReviews()
     reviewer = TokenReviewer(kube, "gateway", SettableClock(NOW))
     for number in range(5000):
         await reviewer.identify(f"good-{number}")

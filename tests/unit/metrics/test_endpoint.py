@@ -12,7 +12,7 @@ from mcptasks_operator.metrics import OperatorMetrics
 pytestmark = pytest.mark.anyio
 
 
-class Cache:
+class StillCache:
     unreachable_seconds = 12.0
 
     def __len__(self) -> int:
@@ -21,7 +21,7 @@ class Cache:
 
 @pytest.fixture
 def server() -> ServerMetrics:
-    return ServerMetrics(ServerState(Cache(), draining=lambda: True, tokens_are_unusable=lambda: True))
+    return ServerMetrics(ServerState(StillCache(), draining=lambda: True, tokens_are_unusable=lambda: True))
 
 
 async def scrape(metrics: ServerMetrics | OperatorMetrics, accept: str = "") -> httpx2.Response:

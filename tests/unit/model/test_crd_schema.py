@@ -9,7 +9,7 @@ from mcptasks.model.base import JsonObject, Model
 from mcptasks.model.crd_schema import structural_schema
 
 
-class Part(Model):
+class SchemaPart(Model):
     """A part."""
 
     some_number: int = Field(1, ge=0, description="A number.")
@@ -18,8 +18,8 @@ class Part(Model):
 class Whole(Model):
     """A whole."""
 
-    part: Part | None = Field(None, description="Its part.")
-    parts: list[Part] = Field(description="All of them.")
+    part: SchemaPart | None = Field(None, description="Its part.")
+    parts: list[SchemaPart] = Field(description="All of them.")
     free: JsonObject | None = Field(None, description="Anything.")
     labels: dict[str, str] | None = None
 

@@ -13,7 +13,7 @@ from mcptasks_operator.watching.watched_kinds import WatchedKind
 from mcptasks_operator.watching.work_queue import WorkQueue
 
 
-class Clock:
+class StoppedClock:
     """Time stands still."""
 
     def time(self) -> float:
@@ -41,7 +41,7 @@ def leading(*tasks: JsonObject) -> OperatorMetrics:
     cache = Cache()
     for one in tasks:
         cache.put(WatchedKind.TASK, one)
-    queue = WorkQueue[Key](clock=Clock())  # type: ignore[arg-type]
+    queue = WorkQueue[Key](clock=StoppedClock())  # type: ignore[arg-type]
     for one in tasks:
         queue.add(("ns", one["metadata"]["name"]))
     return OperatorMetrics(ProcessState(work=LeadingWork(queue, cache)))

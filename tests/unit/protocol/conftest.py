@@ -33,7 +33,7 @@ from mcptasks.tasks.cached_tasks import amounts_of, cached, group_of
 from mcptasks.tasks.results import Results
 from mcptasks.tasks.service import TaskService
 from tests.support.doubles import MemoryTasks
-from tests.support.mcp import Answer, RawClient
+from tests.support.mcp import McpAnswer, RawClient
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -80,7 +80,7 @@ class Endpoint(RawClient):
         self.change(task_id, Ending(Phase.FAILED, reason, message, error=error))
 
 
-def ask(endpoint: Endpoint, version: str, token: str, method: str, params: JsonObject) -> Answer:
+def ask(endpoint: Endpoint, version: str, token: str, method: str, params: JsonObject) -> McpAnswer:
     """A request with an access token, `old` or `new` by its protocol version."""
     authorization = f"Bearer {token}"
     if version == "old":
@@ -88,7 +88,7 @@ def ask(endpoint: Endpoint, version: str, token: str, method: str, params: JsonO
     return endpoint.new(method, params, authorization=authorization)
 
 
-class Sure(BaseModel):
+class Confirmation(BaseModel):
     ok: bool = True
 
 
@@ -110,7 +110,7 @@ def make_server() -> TaskServer[Any]:
 
     @mcp.tool()
     async def ask(ctx: Context[Any]) -> str:
-        return (await ctx.elicit("sure?", Sure)).action
+        return (await ctx.elicit("sure?", Confirmation)).action
 
     return mcp
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pytest
 from mcp.server.mcpserver.resolve import Elicit, Resolve
 from mcp.server.request_state import RequestStateSecurity
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 
 from mcptasks import TaskServer
 from mcptasks.client import Client, Elicitation
@@ -17,20 +17,13 @@ from mcptasks.model.base import JsonObject
 from mcptasks.protocol.request_state import RequestStateKeyError, sealed_by
 from mcptasks.settings import Settings
 from tests.support.doubles import MemoryTasks
-from tests.support.mcp import EXTENSION, OLD, Answer
+from tests.support.mcp import EXTENSION, OLD, McpAnswer
 from tests.unit.protocol.conftest import Endpoint, serving
+from tests.unit.protocol.question_forms import Name, Sure
 
 KEY, OTHER_KEY = "k" * 32, "o" * 32
 ABLE: JsonObject = {"extensions": {EXTENSION: {}}, "elicitation": {}}
 UNABLE: JsonObject = {"extensions": {EXTENSION: {}}}
-
-
-class Name(BaseModel):
-    name: str
-
-
-class Sure(BaseModel):
-    ok: bool
 
 
 def who() -> Elicit[Name]:
@@ -112,7 +105,7 @@ def call(
     *,
     able: JsonObject = ABLE,
     **answers: JsonObject,
-) -> Answer:
+) -> McpAnswer:
     """One round: the call, or, `after` an earlier one, its answers with the state of that."""
     params: JsonObject = {"name": tool, "arguments": arguments or {}}
     if after is not None:

@@ -11,13 +11,14 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Elicit, Resolve
-from pydantic import AnyHttpUrl, BaseModel
+from pydantic import AnyHttpUrl
 
 from mcptasks import TaskServer
 from mcptasks.model.base import JsonObject
 from mcptasks.settings import Settings
 from tests.support.mcp import EXTENSION
-from tests.unit.protocol.conftest import Endpoint, Sure, ask, serving
+from tests.unit.protocol.conftest import Confirmation, Endpoint, ask, serving
+from tests.unit.protocol.question_forms import Name
 
 CALL: JsonObject = {"name": "add", "arguments": {"a": 1, "b": 2}}
 CALLERS = {
@@ -29,15 +30,11 @@ STRANGERS = ("alice-elsewhere", "bob")
 UNKNOWN_ID = "add-aaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 
-class Name(BaseModel):
-    name: str
-
-
 def who() -> Elicit[Name]:
     return Elicit("Who?", Name)
 
 
-class Verifier:
+class KnownTokens:
     """Knows the tokens of `CALLERS`."""
 
     async def verify_token(self, token: str) -> AccessToken | None:
@@ -54,7 +51,7 @@ def guarded_server() -> TaskServer[Any]:
         resource_server_url=AnyHttpUrl("http://127.0.0.1/mcp"),
         validate_token_resource=False,
     )
-    mcp: TaskServer[Any] = TaskServer("test", tasks=True, token_verifier=Verifier(), auth=auth)
+    mcp: TaskServer[Any] = TaskServer("test", tasks=True, token_verifier=KnownTokens(), auth=auth)
 
     @mcp.tool()
     def add(a: int, b: int) -> int:
@@ -62,7 +59,7 @@ def guarded_server() -> TaskServer[Any]:
 
     @mcp.tool()
     async def ask(ctx: Context[Any]) -> str:
-        return (await ctx.elicit("sure?", Sure)).action
+        return (await ctx.elicit("sure?", Confirmation)).action
 
     @mcp.tool()
     def greet(name: Annotated[Name, Resolve(who)]) -> str:

@@ -14,7 +14,7 @@ from mcptasks import TaskConfig, TaskConfigError, TaskServer
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Reason, TaskError
 from mcptasks.settings import Settings
-from tests.support.mcp import Answer
+from tests.support.mcp import McpAnswer
 from tests.support.polling import eventually
 from tests.unit.protocol.conftest import Endpoint, serving
 
@@ -62,7 +62,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def plain(endpoint: Endpoint, version: str, tool: str, arguments: JsonObject, **meta: Any) -> Answer:
+def plain(endpoint: Endpoint, version: str, tool: str, arguments: JsonObject, **meta: Any) -> McpAnswer:
     """A call of a client that knows no tasks."""
     params: JsonObject = {"name": tool, "arguments": arguments} | ({"_meta": meta} if meta else {})
     return (
@@ -70,7 +70,7 @@ def plain(endpoint: Endpoint, version: str, tool: str, arguments: JsonObject, **
     )
 
 
-def calling(pool: ThreadPoolExecutor, endpoint: Endpoint, *call: Any, **meta: Any) -> tuple[Future[Answer], str]:
+def calling(pool: ThreadPoolExecutor, endpoint: Endpoint, *call: Any, **meta: Any) -> tuple[Future[McpAnswer], str]:
     """A plain call that waits, and the id of its task."""
     known = set(endpoint.tasks.items)
     waiting = pool.submit(plain, endpoint, *call, **meta)
@@ -113,7 +113,7 @@ def test_progress_reaches_a_waiting_call_on_its_own_stream(
         nonlocal seen
         seen += 1
         served.change(task_id, lambda _task: {"status": {"progress": {"current": seen}}})
-        return bool(served.service.cache._waiters) and seen > 20
+        return served.service.cache.waiting > 0 and seen > 20
 
     eventually("the call follows its task", watched)
     served.complete(task_id, RESULT)

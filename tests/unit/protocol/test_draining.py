@@ -15,7 +15,7 @@ import pytest
 from mcptasks import TaskConfig, TaskServer
 from mcptasks.model.base import JsonObject
 from mcptasks.settings import Settings
-from tests.support.mcp import Answer
+from tests.support.mcp import McpAnswer
 from tests.support.polling import eventually
 from tests.unit.protocol.conftest import Endpoint, serving
 
@@ -82,13 +82,13 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield threads
 
 
-def send(endpoint: Endpoint, version: str, method: str, params: JsonObject, *, extension: bool = False) -> Answer:
+def send(endpoint: Endpoint, version: str, method: str, params: JsonObject, *, extension: bool = False) -> McpAnswer:
     if version == "old":
         return endpoint.old(method, params)
     return endpoint.new(method, params, extension=extension, mcp_name=str(params.get("name") or params.get("uri")))
 
 
-def waiting_for(endpoint: Endpoint, start: Callable[[], Future[Answer]]) -> tuple[Future[Answer], str]:
+def waiting_for(endpoint: Endpoint, start: Callable[[], Future[McpAnswer]]) -> tuple[Future[McpAnswer], str]:
     """A call under way, and the task that it waits for."""
     before = set(endpoint.tasks.items)
     call = start()

@@ -8,7 +8,7 @@ import pytest
 
 from mcptasks.kube.errors import UnavailableError
 from mcptasks.model.base import JsonObject
-from tests.support.mcp import NEW, OLD, Answer
+from tests.support.mcp import NEW, OLD, McpAnswer
 from tests.unit.protocol.conftest import Endpoint
 
 CALL: JsonObject = {"name": "add", "arguments": {"a": 1, "b": 2}}
@@ -37,7 +37,7 @@ def count(endpoint: Endpoint, method: str, era: str, outcome: str) -> float:
     ],
 )
 def test_requests_are_counted(
-    endpoint: Endpoint, request_of: Callable[[Endpoint], Answer], method: str, era: str, outcome: str
+    endpoint: Endpoint, request_of: Callable[[Endpoint], McpAnswer], method: str, era: str, outcome: str
 ) -> None:
     before = count(endpoint, method, era, outcome)
     request_of(endpoint)

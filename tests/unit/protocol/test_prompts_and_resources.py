@@ -12,7 +12,7 @@ from mcp.server.mcpserver import Context
 from mcptasks import TaskConfig, TaskServer
 from mcptasks.model.base import JsonObject
 from mcptasks.settings import Settings
-from tests.support.mcp import Answer
+from tests.support.mcp import McpAnswer
 from tests.support.polling import eventually
 from tests.unit.protocol.conftest import Endpoint, serving
 
@@ -228,7 +228,7 @@ def test_arguments_that_do_not_fit_make_no_task(endpoint: Endpoint, version: str
     assert endpoint.tasks.writes == writes
 
 
-def request(endpoint: Endpoint, version: str, method: str, params: JsonObject) -> Answer:
+def request(endpoint: Endpoint, version: str, method: str, params: JsonObject) -> McpAnswer:
     """The answer of either protocol version to a client without tasks."""
     if version == "old":
         return endpoint.old(method, params)

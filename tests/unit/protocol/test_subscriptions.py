@@ -16,7 +16,7 @@ from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.questions import asked
 from mcptasks.model.task import InputRequest, Reason, TaskError
 from mcptasks.settings import Settings
-from tests.support.mcp import EXTENSION, Answer, Stream
+from tests.support.mcp import EXTENSION, McpAnswer, Stream
 from tests.support.polling import eventually
 from tests.unit.protocol.conftest import Endpoint, serving
 from tests.unit.protocol.test_callers import UNKNOWN_ID
@@ -220,5 +220,5 @@ def test_a_server_that_shuts_down_ends_its_streams_with_an_answer(wanted: JsonOb
             stream.next()
             endpoint.drain()
             assert stream.rest()[-1]["result"]["_meta"][SUBSCRIPTION] == 1
-        again: Answer = endpoint.new(LISTEN, {"notifications": wanted})
+        again: McpAnswer = endpoint.new(LISTEN, {"notifications": wanted})
         assert (again.error["code"], again.error["data"]) == (-32603, {"reason": "Draining"})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -11,6 +13,8 @@ import pytest
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask, Reason, TaskError
+from tests.support.mcp import McpAnswer
+from tests.support.polling import eventually
 from tests.unit.protocol.conftest import Endpoint
 
 RELATED = "io.modelcontextprotocol/related-task"
@@ -121,17 +125,21 @@ def test_a_missing_id_is_an_invalid_parameter(endpoint: Endpoint, method: str, p
     assert endpoint.old(method, params).error["code"] == -32602
 
 
+@contextmanager
+def waiting_result(endpoint: Endpoint, task_id: str) -> Iterator[Future[McpAnswer]]:
+    """A `tasks/result` that waits for the task."""
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(endpoint.old, "tasks/result", {"taskId": task_id})
+        eventually("the call waits", lambda: endpoint.service.cache.waiting, every=0.01)
+        yield answer
+
+
 def test_the_result_waits_for_the_end_and_tells_of_changes(endpoint: Endpoint) -> None:
     task_id = endpoint.make()
-    answers = []
-    waiter = threading.Thread(target=lambda: answers.append(endpoint.old("tasks/result", {"taskId": task_id})))
-    waiter.start()
-    while not endpoint.service.cache._waiters:
-        pass
-    endpoint.change(task_id, lambda _task: {"status": {"message": "half way"}})
-    endpoint.complete(task_id)
-    waiter.join(10)
-    (answer,) = answers
+    with waiting_result(endpoint, task_id) as waiting:
+        endpoint.change(task_id, lambda _task: {"status": {"message": "half way"}})
+        endpoint.complete(task_id)
+        answer = waiting.result(30)
     assert answer.result["content"] == [{"type": "text", "text": "3"}]
     assert answer.result["_meta"][RELATED] == {"taskId": task_id}
     notified = [message["method"] for message in answer.messages[:-1]]
@@ -144,18 +152,14 @@ def _progress_patch(report: JsonObject, _task: McpTask) -> JsonObject:
 
 def test_a_told_change_has_its_numbers_with_it(endpoint: Endpoint) -> None:
     task_id = endpoint.make()
-    answers = []
-    waiter = threading.Thread(target=lambda: answers.append(endpoint.old("tasks/result", {"taskId": task_id})))
-    waiter.start()
-    while not endpoint.service.cache._waiters:
-        pass
-    for current in range(1, 21):
-        report = {"current": current, "total": 40, "message": f"step {current}"}
-        endpoint.change(task_id, partial(_progress_patch, report))
-        time.sleep(0.02)
-    endpoint.complete(task_id)
-    waiter.join(10)
-    told = [message["params"] for message in answers[0].messages[:-1] if message["params"]["status"] == "working"]
+    with waiting_result(endpoint, task_id) as waiting:
+        for current in range(1, 21):
+            report = {"current": current, "total": 40, "message": f"step {current}"}
+            endpoint.change(task_id, partial(_progress_patch, report))
+            time.sleep(0.02)
+        endpoint.complete(task_id)
+        answer = waiting.result(30)
+    told = [message["params"] for message in answer.messages[:-1] if message["params"]["status"] == "working"]
     assert told
     for params in told:
         numbers = params["_meta"]["mcptasks.dev/progress"]

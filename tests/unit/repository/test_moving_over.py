@@ -20,14 +20,14 @@ Import = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Program:
+class MovedProgram:
     """A program, for comparison: what it imports in any order, and its code without comments and docstring."""
 
     imports: frozenset[Import]
     code: str
 
     @classmethod
-    def parse(cls, source: str) -> Program:
+    def parse(cls, source: str) -> MovedProgram:
         statements = ast.parse(source).body[1:]
         imports = [node for node in statements if isinstance(node, ast.ImportFrom)]
         rest: list[ast.stmt] = [node for node in statements if node not in imports]
@@ -55,14 +55,14 @@ class Changes:
                 imports[found] = _import(after)
         return cls(imports, texts)
 
-    def make(self, source: str) -> Program:
+    def make(self, source: str) -> MovedProgram:
         """The program, moved over."""
         for before, after in self.texts.items():
             # A word ends where the text ends: `@mcp.tool` is not the beginning of `@mcp.tool(`.
             end = r"(?![\w(])" if before[-1].isalnum() else ""
             source = re.sub(re.escape(before) + end, lambda _found, after=after: after, source)  # type: ignore[misc]
-        program = Program.parse(source)
-        return Program(frozenset(self._imported(program.imports)), program.code)
+        program = MovedProgram.parse(source)
+        return MovedProgram(frozenset(self._imported(program.imports)), program.code)
 
     def _imported(self, imports: frozenset[Import]) -> Iterator[Import]:
         for module, name in imports:
@@ -92,7 +92,7 @@ def test_there_are_three_programs_of_some_size() -> None:
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.name)
 def test_the_documented_changes_are_all_that_is_needed(program: Path, changes: Changes) -> None:
     moved = changes.make((program / "before.py").read_text())
-    after = Program.parse((program / "after.py").read_text())
+    after = MovedProgram.parse((program / "after.py").read_text())
     assert moved.code == after.code
     assert moved.imports == after.imports
 
@@ -110,7 +110,7 @@ def test_any_other_change_would_be_noticed(wanted: str, other: str, changes: Cha
     for program in PROGRAMS:
         source = (program / "after.py").read_text()
         assert wanted in source
-        after = Program.parse(source.replace(wanted, other, 1))
+        after = MovedProgram.parse(source.replace(wanted, other, 1))
         assert changes.make((program / "before.py").read_text()) != after
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.unit.repository.sources import ROOT
-from tests.verification import PARTS, Row, page_of, result_of, rows_of
+from tests.verification import PARTS, ResultRow, page_of, result_of, rows_of
 
 
 def test_every_folder_with_tests_is_run_by_a_target() -> None:
@@ -28,8 +28,8 @@ def test_a_new_run_of_a_part_takes_the_place_of_the_last_one_on_that_cluster() -
     assert rows_of(page_of([*rows_of(page), row("a|b")])) == [other, row("a|b")]
 
 
-def row(result: str, cluster: str = "embedded") -> Row:
-    return Row("faults", cluster, "`make faults`", "2026-11-30 15:00 UTC", "abc", "4 min", result)
+def row(result: str, cluster: str = "embedded") -> ResultRow:
+    return ResultRow("faults", cluster, "`make faults`", "2026-11-30 15:00 UTC", "abc", "4 min", result)
 
 
 @pytest.mark.parametrize(

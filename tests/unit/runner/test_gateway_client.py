@@ -16,7 +16,7 @@ from mcptasks.runner.gateway_client import (
     RetryPace,
     TaskOverError,
 )
-from tests.support.fake_gateway import Answer, FakeGateway, an_assignment, refusal
+from tests.support.fake_gateway import FakeGateway, GatewayAnswer, an_assignment, refusal
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
@@ -56,11 +56,11 @@ async def test_the_assignment_arrives_as_it_was_sent(client: GatewayClient, gate
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer(500, b"oops"),
-        Answer(502, b"<html>"),
-        Answer(410, b"<html>gone says a proxy</html>"),
-        Answer(301),
-        Answer(close=True),
+        GatewayAnswer(500, b"oops"),
+        GatewayAnswer(502, b"<html>"),
+        GatewayAnswer(410, b"<html>gone says a proxy</html>"),
+        GatewayAnswer(301),
+        GatewayAnswer(close=True),
         refusal(503, RefusalCode.UNAVAILABLE),
         refusal(401, RefusalCode.UNAUTHENTICATED),
         refusal(403, RefusalCode.NOT_A_TASK_POD),
@@ -68,7 +68,7 @@ async def test_the_assignment_arrives_as_it_was_sent(client: GatewayClient, gate
     ids=lambda answer: f"{answer.status}-{answer.body[:12].decode()}-{answer.close}",
 )
 async def test_a_request_is_repeated_until_it_is_answered(
-    client: GatewayClient, gateway: FakeGateway, answer: Answer
+    client: GatewayClient, gateway: FakeGateway, answer: GatewayAnswer
 ) -> None:
     gateway.will(OUTCOME_PATH, answer, answer)
     await client.deliver(b'{"kind": "result"}', soon())
@@ -111,7 +111,7 @@ async def test_a_request_that_is_invalid_is_not_repeated(client: GatewayClient, 
 
 
 async def test_an_assignment_of_another_version_is_not_run(client: GatewayClient, gateway: FakeGateway) -> None:
-    gateway.will(ASSIGNMENT_PATH, Answer(200, b'{"taskId": 1}'))
+    gateway.will(ASSIGNMENT_PATH, GatewayAnswer(200, b'{"taskId": 1}'))
     with pytest.raises(RejectedError, match="same version"):
         await client.assignment(soon())
 
@@ -130,7 +130,10 @@ async def test_refusals_of_the_token_count_only_while_nothing_else_happens(
     impatient: GatewayClient, gateway: FakeGateway
 ) -> None:
     refused = refusal(401, RefusalCode.UNAUTHENTICATED)
-    gateway.will(ASSIGNMENT_PATH, *[refused, Answer(503, seconds=0.15), refused, Answer(503, seconds=0.15), refused])
+    gateway.will(
+        ASSIGNMENT_PATH,
+        *[refused, GatewayAnswer(503, seconds=0.15), refused, GatewayAnswer(503, seconds=0.15), refused],
+    )
     await impatient.assignment(soon())
     assert len(gateway.received) == 6
 
@@ -162,9 +165,9 @@ async def test_proxies_of_the_environment_are_for_others(
     await client.aclose()
 
 
-@pytest.mark.parametrize("answer", [Answer(500), Answer(close=True), refusal(422, RefusalCode.INVALID)])
+@pytest.mark.parametrize("answer", [GatewayAnswer(500), GatewayAnswer(close=True), refusal(422, RefusalCode.INVALID)])
 async def test_progress_is_told_once_and_its_failure_is_nobodys(
-    client: GatewayClient, gateway: FakeGateway, answer: Answer
+    client: GatewayClient, gateway: FakeGateway, answer: GatewayAnswer
 ) -> None:
     gateway.will(PROGRESS_PATH, answer)
     assert await client.report(ProgressReport(current=1)) is False

@@ -8,7 +8,7 @@ import pytest
 
 from mcptasks.gateway.contract import ASSIGNMENT_PATH, OUTCOME_PATH, RefusalCode
 from mcptasks.model.task import Component
-from tests.support.fake_gateway import Answer, FakeGateway, an_assignment, refusal
+from tests.support.fake_gateway import FakeGateway, GatewayAnswer, an_assignment, refusal
 from tests.unit.runner.conftest import Runner
 
 
@@ -18,7 +18,12 @@ class TestTheGateway:
     ) -> None:
         runner.module("@mcp.tool()\ndef f() -> dict[str, int]:\n    return dict(n=1)")
         gateway.assignment = an_assignment("f")
-        away = [Answer(close=True), Answer(502, b"<html>"), refusal(503, RefusalCode.UNAVAILABLE), Answer(403)]
+        away = [
+            GatewayAnswer(close=True),
+            GatewayAnswer(502, b"<html>"),
+            refusal(503, RefusalCode.UNAVAILABLE),
+            GatewayAnswer(403),
+        ]
         gateway.will(ASSIGNMENT_PATH, *away)
         gateway.will(OUTCOME_PATH, *away)
         assert runner.run().code == 0

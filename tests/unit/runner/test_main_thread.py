@@ -46,7 +46,7 @@ def sigterm() -> None:
 
 
 class Unusual(BaseException):
-    """Something that is no Exception."""
+    """Something that is not an Exception."""
 
 
 class TestCallsFromBeside:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mcptasks.gateway.contract import ASSIGNMENT_PATH, OUTCOME_PATH, RefusalCode
-from tests.support.fake_gateway import Answer, FakeGateway, an_assignment, refusal
+from tests.support.fake_gateway import FakeGateway, GatewayAnswer, an_assignment, refusal
 from tests.support.polling import eventually
 from tests.unit.runner.conftest import Ended, Runner, ended, structured
 
@@ -108,7 +108,7 @@ class TestEnding:
     def test_a_runner_that_cannot_get_its_assignment_ends_at_once_and_says_why(
         self, runner: Runner, gateway: FakeGateway
     ) -> None:
-        gateway.will(ASSIGNMENT_PATH, *[Answer(503)] * 1000)
+        gateway.will(ASSIGNMENT_PATH, *[GatewayAnswer(503)] * 1000)
         process = runner.start()
         gateway.wait_for(lambda: len(gateway.received) > 1)
         process.send_signal(signal.SIGTERM)
@@ -120,7 +120,7 @@ class TestEnding:
     def test_an_outcome_that_is_on_its_way_is_still_delivered(self, runner: Runner, gateway: FakeGateway) -> None:
         runner.module("@mcp.tool()\ndef f() -> dict[str, int]:\n    return dict(n=1)")
         gateway.assignment = an_assignment("f")
-        gateway.will(OUTCOME_PATH, Answer(503, seconds=0.3))
+        gateway.will(OUTCOME_PATH, GatewayAnswer(503, seconds=0.3))
         process = runner.start()
         gateway.wait_for(lambda: bool(gateway.requests(OUTCOME_PATH)))
         process.send_signal(signal.SIGTERM)

@@ -15,12 +15,12 @@ import pytest
 from mcptasks.gateway.contract import PROGRESS_PATH, RefusalCode
 from mcptasks.runner.gateway_client import GatewayClient, RetryPace, TaskOverError
 from mcptasks.runner.reporter import Reporter
-from tests.support.fake_gateway import Answer, FakeGateway, refusal
+from tests.support.fake_gateway import FakeGateway, GatewayAnswer, refusal
 
 pytestmark = pytest.mark.anyio
 
 
-class Heard:
+class HeardErrors:
     """What the reporter has said of the task's end."""
 
     def __init__(self) -> None:
@@ -34,11 +34,11 @@ class Heard:
 
 @asynccontextmanager
 async def reporting(
-    gateway: FakeGateway, token_file: Path, interval: float = 0.05, over: Heard | None = None
+    gateway: FakeGateway, token_file: Path, interval: float = 0.05, over: HeardErrors | None = None
 ) -> AsyncIterator[Reporter]:
     """A reporter that runs on this loop."""
     client = GatewayClient.over_http(gateway.url, token_file, RetryPace())
-    yield Reporter(client, interval, over or Heard())
+    yield Reporter(client, interval, over or HeardErrors())
     await client.aclose()
 
 
@@ -97,7 +97,7 @@ async def test_the_last_report_is_flushed_before_its_turn_and_only_once(gateway:
 async def test_a_report_that_failed_is_sent_again_unless_there_is_a_newer_one(
     gateway: FakeGateway, token_file: Path
 ) -> None:
-    gateway.will(PROGRESS_PATH, Answer(503), Answer(503))
+    gateway.will(PROGRESS_PATH, GatewayAnswer(503), GatewayAnswer(503))
     async with reporting(gateway, token_file) as reporter:
         await reporter.progress(1, None, None)
         await has_come(gateway, 3)
@@ -105,7 +105,7 @@ async def test_a_report_that_failed_is_sent_again_unless_there_is_a_newer_one(
 
 
 async def test_flushing_gives_up_when_the_gateway_does_not_answer(gateway: FakeGateway, token_file: Path) -> None:
-    gateway.will(PROGRESS_PATH, Answer(503), Answer(204, seconds=4))
+    gateway.will(PROGRESS_PATH, GatewayAnswer(503), GatewayAnswer(204, seconds=4))
     async with reporting(gateway, token_file, interval=60) as reporter:
         await reporter.progress(1, None, None)
         await has_come(gateway, 1)
@@ -134,7 +134,7 @@ async def test_a_message_is_cut_to_what_a_status_can_hold(gateway: FakeGateway, 
 
 async def test_a_task_that_is_over_is_told_once_and_ends_the_reports(gateway: FakeGateway, token_file: Path) -> None:
     gateway.will(PROGRESS_PATH, refusal(410, RefusalCode.TASK_ENDED, "cancelled"))
-    over = Heard()
+    over = HeardErrors()
     async with reporting(gateway, token_file, over=over) as reporter:
         await reporter.progress(1, None, None)
         await has_come(gateway, 1)

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mcptasks.gateway.contract import OUTCOME_PATH, PROGRESS_PATH, RefusalCode
-from tests.support.fake_gateway import Answer, FakeGateway, an_assignment, refusal
+from tests.support.fake_gateway import FakeGateway, GatewayAnswer, an_assignment, refusal
 from tests.unit.runner.conftest import Runner, ended, structured
 
 
@@ -121,7 +121,7 @@ class TestProgress:
             return dict(n=number)
         """)
         gateway.assignment = an_assignment("count")
-        gateway.will(PROGRESS_PATH, Answer(500), Answer(close=True), refusal(422, RefusalCode.INVALID))
+        gateway.will(PROGRESS_PATH, GatewayAnswer(500), GatewayAnswer(close=True), refusal(422, RefusalCode.INVALID))
         assert runner.run().code == 0
         assert structured(gateway) == {"n": 4}
         assert gateway.progress()[-1]["current"] == 4

@@ -169,7 +169,7 @@ def test_what_switches_a_check_off_is_a_risk(hosts: str, origins: str, named: li
     ],
 )
 def test_a_host_that_could_match_nothing_is_refused(pattern: str) -> None:
-    with pytest.raises(AllowedSourcesError, match=r"MCPTASKS_ALLOWED_HOSTS: .* is no host: give"):
+    with pytest.raises(AllowedSourcesError, match=r"MCPTASKS_ALLOWED_HOSTS: .* is not a host: give"):
         allowed(pattern)
 
 

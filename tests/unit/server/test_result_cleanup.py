@@ -28,7 +28,7 @@ GONE = NotFoundError(404, "NotFound", "not found", {"name": "a"})
 
 
 @dataclass
-class ApiServer:
+class WatchedApi:
     """Answers each read with the same object or error."""
 
     answer: JsonObject | Exception
@@ -72,7 +72,7 @@ async def stored(results: Results, namespace: str = NAMESPACE, uid: str = UID) -
 
 
 async def clean(results: Results, item: JsonObject, answer: JsonObject | Exception) -> None:
-    cleanup = ResultCleanup(results, TaskClient(cast(KubeClient, ApiServer(answer))))
+    cleanup = ResultCleanup(results, TaskClient(cast(KubeClient, WatchedApi(answer))))
     cleanup(item)
     await cleanup.done()
 

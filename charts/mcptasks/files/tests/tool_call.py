@@ -17,7 +17,7 @@ TOOL = os.environ["TOOL"]
 
 @asynccontextmanager
 async def called(test: str) -> AsyncIterator[tuple[ToolTask, KubeClient]]:
-    """The task of a call of the tool, and the cluster that it runs on. Exits where the call is no task."""
+    """The task of a call of the tool, and the cluster that it runs on. Exits where the call is not a task."""
     async with (
         Client(os.environ["ENDPOINT"] + os.environ["MCP_PATH"], token=os.environ.get("MCPTASKS_TOKEN")) as client,
         await ClusterAccess().connect("mcptasks-test") as kube,

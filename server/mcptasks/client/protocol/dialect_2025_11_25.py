@@ -23,7 +23,7 @@ from mcptasks.client.protocol.paging import all_pages
 from mcptasks.client.protocol.retry import backoff_pauses, is_transient, retry
 from mcptasks.client.protocol.server_requests import ServerRequests, related_task
 from mcptasks.client.protocol.streamable_http import HttpTransport, RpcResult
-from mcptasks.client.protocol.task_fields import parse_phase, progress_in, progress_of
+from mcptasks.client.protocol.task_fields import progress_in, task_state
 from mcptasks.client.task_state import ProgressCallback, TaskState, report_progress
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Phase
@@ -248,15 +248,4 @@ class HandshakeDialect:
 
 
 def _state(item: JsonObject) -> TaskState:
-    if not isinstance(item.get("taskId"), str):
-        raise ClientError("the server answered with a task that has no id")
-    return TaskState(
-        task_id=item["taskId"],
-        status=parse_phase(item.get("status")),
-        message=item.get("statusMessage"),
-        progress=progress_of(item),
-        created_at=item.get("createdAt"),
-        last_updated_at=item.get("lastUpdatedAt"),
-        ttl_ms=item.get("ttl"),
-        poll_interval_ms=item.get("pollInterval"),
-    )
+    return task_state(item, ttl_ms=item.get("ttl"), poll_interval_ms=item.get("pollInterval"))

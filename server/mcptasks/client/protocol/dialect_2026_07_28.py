@@ -6,7 +6,7 @@ import base64
 import re
 import uuid
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from mcptasks.client.client_errors import ClientError, InputRequiredError, McpError, TaskCancelledError
@@ -18,7 +18,7 @@ from mcptasks.client.protocol.json_rpc import METHOD_NOT_FOUND, error_of
 from mcptasks.client.protocol.paging import all_pages
 from mcptasks.client.protocol.retry import retry
 from mcptasks.client.protocol.streamable_http import HttpTransport, OnMessage
-from mcptasks.client.protocol.task_fields import parse_phase, progress_in, progress_of
+from mcptasks.client.protocol.task_fields import progress_in, task_state
 from mcptasks.client.task_state import ProgressCallback, TaskState, report_progress
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Phase
@@ -229,18 +229,9 @@ def header_value(text: str) -> str:
 
 
 def _state(item: JsonObject) -> TaskState:
-    if not isinstance(item.get("taskId"), str):
-        raise ClientError("the server answered with a task that has no id")
     error = item.get("error")
-    return TaskState(
-        task_id=item["taskId"],
-        status=parse_phase(item.get("status")),
-        message=item.get("statusMessage"),
-        progress=progress_of(item),
-        created_at=item.get("createdAt"),
-        last_updated_at=item.get("lastUpdatedAt"),
-        ttl_ms=item.get("ttlMs"),
-        poll_interval_ms=item.get("pollIntervalMs"),
+    return replace(
+        task_state(item, ttl_ms=item.get("ttlMs"), poll_interval_ms=item.get("pollIntervalMs")),
         result=item.get("result"),
         error=error_of(error) if isinstance(error, dict) else None,
         input_requests=RequestedInput.parse_all(item.get("inputRequests")),

@@ -1,13 +1,33 @@
-"""Fields of task objects and notifications that both protocol versions spell alike: phase and progress."""
+"""Fields of task objects and notifications that both protocol versions spell alike."""
 
 from __future__ import annotations
 
 from mcptasks.client.client_errors import ClientError
-from mcptasks.client.task_state import CallProgress
+from mcptasks.client.task_state import CallProgress, TaskState
 from mcptasks.model.base import JsonObject
 from mcptasks.model.progress_text import progress_text
 from mcptasks.model.task import Phase
 from mcptasks.protocol.versions import PROGRESS_META
+
+
+def task_state(item: JsonObject, *, ttl_ms: int | None, poll_interval_ms: int | None) -> TaskState:
+    """The state that a task object describes; the versions have names of their own for the two durations.
+
+    Raises:
+        ClientError: the object has no id, or a status that no protocol version has.
+    """
+    if not isinstance(item.get("taskId"), str):
+        raise ClientError("the server answered with a task that has no id")
+    return TaskState(
+        task_id=item["taskId"],
+        status=parse_phase(item.get("status")),
+        message=item.get("statusMessage"),
+        progress=progress_of(item),
+        created_at=item.get("createdAt"),
+        last_updated_at=item.get("lastUpdatedAt"),
+        ttl_ms=ttl_ms,
+        poll_interval_ms=poll_interval_ms,
+    )
 
 
 def parse_phase(status: object) -> Phase:

@@ -78,10 +78,10 @@ def parse_keys(url: str, body: bytes) -> tuple[SigningKey, ...]:
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise KeysUnavailableError(f"{url} is no JSON, so no JWK set") from error
+        raise KeysUnavailableError(f"{url} is not JSON, so not a JWK set") from error
     found = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(found, list):
-        raise KeysUnavailableError(f"{url} is no JWK set: it has no `keys`")
+        raise KeysUnavailableError(f"{url} is not a JWK set: it has no `keys`")
     keys = tuple(key for item in found if isinstance(item, dict) and (key := _signing_key(item)))
     if not keys:
         raise KeysUnavailableError(f"{url} has no key for signatures of type {', '.join(ALGORITHMS)}")

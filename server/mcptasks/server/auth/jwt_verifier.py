@@ -64,7 +64,7 @@ def read_header(token: str) -> tuple[str | None, str]:
     try:
         header = jwt.get_unverified_header(token)
     except (jwt.PyJWTError, ValueError, RecursionError) as error:
-        raise TokenRefusedError("it is no JSON Web Token") from error
+        raise TokenRefusedError("it is not a JSON Web Token") from error
     algorithm = header.get("alg")
     if not isinstance(algorithm, str):
         raise TokenRefusedError("its header names no algorithm")

@@ -21,7 +21,7 @@ POD: dict[str, Any] = {
 
 
 @dataclass
-class Events:
+class NotedEvents:
     """Notes what happens, in its order, or fails."""
 
     happened: list[str]
@@ -34,7 +34,7 @@ class Events:
 
 
 @dataclass
-class Run:
+class NotedRun:
     """A running container."""
 
     name: str
@@ -44,7 +44,7 @@ class Run:
         self.happened.append(f"{self.name} has {grace:g} s")
 
 
-class Objects:
+class NoObjects:
     """No objects at all."""
 
     store = None
@@ -57,17 +57,17 @@ class Objects:
 class KubeletDouble:
     """What the worker asks for before it runs anything."""
 
-    events: Events
-    objects: Objects = field(default_factory=Objects)
+    events: NotedEvents
+    objects: NoObjects = field(default_factory=NoObjects)
     tokens: None = None
     addresses: Iterator[str] = field(default_factory=pod_addresses)
 
 
 def running(directory: Path, *, broken: bool = False) -> tuple[PodWorker, list[str]]:
     happened: list[str] = []
-    worker = PodWorker(cast(NodeServices, KubeletDouble(Events(happened, broken))), POD, directory)
+    worker = PodWorker(cast(NodeServices, KubeletDouble(NotedEvents(happened, broken))), POD, directory)
     for name in ("one", "two"):
-        worker.runs[name] = cast(ContainerRun, Run(name, happened))
+        worker.runs[name] = cast(ContainerRun, NotedRun(name, happened))
     return worker, happened
 
 

@@ -28,7 +28,7 @@ def warning(uid: str, reason: str) -> JsonObject:
 
 
 @dataclass
-class Events:
+class ListedEvents:
     """Stands in for the client: has events, counts how often they are listed."""
 
     events: list[JsonObject] = field(default_factory=list)
@@ -46,8 +46,8 @@ class Events:
 
 
 @pytest.fixture
-def events() -> Events:
-    return Events()
+def events() -> ListedEvents:
+    return ListedEvents()
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def clock() -> SettableClock:
 
 
 @pytest.fixture
-def gatherer(events: Events, clock: SettableClock) -> Gatherer:
+def gatherer(events: ListedEvents, clock: SettableClock) -> Gatherer:
     kube = cast(KubeClient, events)
     return Gatherer(kube, Cache(), 20, NamespaceEvents(kube, clock))
 
@@ -68,26 +68,28 @@ async def reasons(gatherer: Gatherer, *pods: str, namespace: str = "default") ->
     return [found_warning.reason for found_warning in found.warnings or ()]
 
 
-async def test_a_task_gets_the_warnings_about_its_own_pods(events: Events, gatherer: Gatherer) -> None:
+async def test_a_task_gets_the_warnings_about_its_own_pods(events: ListedEvents, gatherer: Gatherer) -> None:
     events.events = [warning("a", "FailedMount"), warning("b", "FailedScheduling")]
     assert await reasons(gatherer, "a") == ["FailedMount"]
     assert await reasons(gatherer, "c") == []
 
 
-async def test_hundreds_of_tasks_that_ask_at_once_cost_one_list(events: Events, gatherer: Gatherer) -> None:
+async def test_hundreds_of_tasks_that_ask_at_once_cost_one_list(events: ListedEvents, gatherer: Gatherer) -> None:
     events.events = [warning(str(number), "FailedMount") for number in range(200)]
     found = await asyncio.gather(*(reasons(gatherer, str(number)) for number in range(200)))
     assert found == [["FailedMount"]] * 200
     assert events.lists == [(EVENTS, "default", "type=Warning")]
 
 
-async def test_each_namespace_has_its_own(events: Events, gatherer: Gatherer) -> None:
+async def test_each_namespace_has_its_own(events: ListedEvents, gatherer: Gatherer) -> None:
     await reasons(gatherer, "a", namespace="one")
     await reasons(gatherer, "a", namespace="two")
     assert [namespace for _, namespace, _ in events.lists] == ["one", "two"]
 
 
-async def test_the_list_is_never_older_than_a_moment(events: Events, gatherer: Gatherer, clock: SettableClock) -> None:
+async def test_the_list_is_never_older_than_a_moment(
+    events: ListedEvents, gatherer: Gatherer, clock: SettableClock
+) -> None:
     await reasons(gatherer, "a")
     events.events = [warning("a", "FailedMount")]
     clock.now += WARNINGS_SECONDS
@@ -95,7 +97,7 @@ async def test_the_list_is_never_older_than_a_moment(events: Events, gatherer: G
     assert WARNINGS_SECONDS < NOTABLE_SECONDS
 
 
-async def test_what_an_autoscaler_does_for_the_pods_is_found_by_its_reasons(events: Events) -> None:
+async def test_what_an_autoscaler_does_for_the_pods_is_found_by_its_reasons(events: ListedEvents) -> None:
     kube = cast(KubeClient, events)
     gatherer = Gatherer(kube, Cache(), 20, NamespaceEvents(kube), scale_ups(kube))
     event = warning("a", "TriggeredScaleUp") | {"type": "Normal"}
@@ -106,7 +108,7 @@ async def test_what_an_autoscaler_does_for_the_pods_is_found_by_its_reasons(even
     assert [selector for _, _, selector in events.lists] == ["reason=TriggeredScaleUp", "reason=Nominated"]
 
 
-async def test_without_the_right_to_read_events_there_are_none(events: Events, gatherer: Gatherer) -> None:
+async def test_without_the_right_to_read_events_there_are_none(events: ListedEvents, gatherer: Gatherer) -> None:
     events.refuse = ForbiddenError(403, "Forbidden", "no")
     assert await reasons(gatherer, "a") == []
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.anyio
 
 
 @dataclass
-class Tasks:
+class TaskVersions:
     """Stands in for the client: has tasks and nothing else."""
 
     versions: dict[str, int] = field(default_factory=dict)
@@ -43,8 +43,8 @@ class Looks:
 
 
 @pytest.fixture
-def tasks() -> Tasks:
-    return Tasks({"a": 1, "b": 2})
+def tasks() -> TaskVersions:
+    return TaskVersions({"a": 1, "b": 2})
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def looks() -> Looks:
 
 
 @pytest.fixture
-def resync(tasks: Tasks, looks: Looks) -> Resync:
+def resync(tasks: TaskVersions, looks: Looks) -> Resync:
     kube = cast(KubeClient, tasks)
     return Resync(kube, Cache(), ("default",), lambda key: looks.queued.append(key[1]), lambda: None, 60)
 
@@ -66,7 +66,7 @@ async def test_a_resync_looks_at_all_tasks_each_time(resync: Resync, looks: Look
 
 
 async def test_a_resync_soon_after_another_looks_at_what_is_new_changed_or_gone(
-    resync: Resync, tasks: Tasks, looks: Looks
+    resync: Resync, tasks: TaskVersions, looks: Looks
 ) -> None:
     await resync.once()
     looks.take()

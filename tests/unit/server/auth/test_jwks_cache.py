@@ -208,12 +208,12 @@ def test_a_key_that_names_its_algorithm_is_for_that_one_only() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"<html>", "no JSON"),
+        (b"<html>", "not JSON"),
         (b"[]", "has no `keys`"),
         (b"{}", "has no `keys`"),
         (b'{"keys": {}}', "has no `keys`"),
         (b'{"keys": []}', "no key for signatures of type RSA, EC, OKP"),
-        (b"[" * 100_000, "no JSON"),
+        (b"[" * 100_000, "not JSON"),
     ],
 )
 def test_what_is_no_key_set_is_named(body: bytes, message: str) -> None:

@@ -78,11 +78,11 @@ def test_an_rsa_key_without_an_algorithm_verifies_all_of_rsas() -> None:
         (RSA.token(headers={"kid": "ec-1"}), "no key 'ec-1'"),
         (UNSIGNED, "no key None for 'none'"),
         (SHARED_SECRET, "no key 'rsa-1' for 'HS256'"),
-        ("a.b.c", "no JSON Web Token"),
-        ("opaque", "no JSON Web Token"),
-        ("", "no JSON Web Token"),
-        ("é.é.é", "no JSON Web Token"),
-        ("W1tbW1tb" * 4000 + ".e30.", "no JSON Web Token"),
+        ("a.b.c", "not a JSON Web Token"),
+        ("opaque", "not a JSON Web Token"),
+        ("", "not a JSON Web Token"),
+        ("é.é.é", "not a JSON Web Token"),
+        ("W1tbW1tb" * 4000 + ".e30.", "not a JSON Web Token"),
     ],
 )
 def test_anything_else_is_refused_with_a_reason_that_does_not_repeat_it(token: str, reason: str) -> None:

@@ -22,7 +22,7 @@ ALICE = "a" * 32
 BOB = "b" * 32
 
 
-class Clock:
+class LeapingClock:
     """Moves on by more than the time between two reads at each look, unless it is held."""
 
     def __init__(self) -> None:
@@ -114,14 +114,14 @@ def test_a_token_says_who_calls_and_has_all_scopes_that_are_asked_for(tmp_path: 
 
 def test_changed_tokens_are_read_anew(tmp_path: Path) -> None:
     path = folder(tmp_path / "tokens", alice=ALICE)
-    tokens = StaticTokens(path, clock=Clock())
+    tokens = StaticTokens(path, clock=LeapingClock())
     assert callers(tokens) == ["alice", None]
     folder(path, robert=BOB)
     assert callers(tokens) == [None, "robert"]
 
 
 def test_they_are_not_read_for_every_call(tmp_path: Path) -> None:
-    clock = Clock()
+    clock = LeapingClock()
     path = folder(tmp_path / "tokens", alice=ALICE)
     tokens = StaticTokens(path, clock=clock)
     clock.held = True
@@ -141,7 +141,7 @@ class TestRevocation:
 
     @pytest.fixture
     def tokens(self, path: Path) -> StaticTokens:
-        return StaticTokens(path, clock=Clock())
+        return StaticTokens(path, clock=LeapingClock())
 
     @pytest.mark.parametrize("text", ["", "\n\n", "# nobody any more\n"])
     def test_an_emptied_file_ends_all_tokens_at_once(
@@ -162,7 +162,7 @@ class TestRevocation:
 
     def test_a_removed_and_an_emptied_folder_end_all_tokens_at_once(self, tmp_path: Path) -> None:
         place = folder(tmp_path / "folder", alice=ALICE, bob=BOB)
-        tokens = StaticTokens(place, clock=Clock())
+        tokens = StaticTokens(place, clock=LeapingClock())
         folder(place)
         assert callers(tokens) == [None, None]
         folder(place, bob=BOB)
@@ -178,7 +178,7 @@ class TestRevocation:
     def test_a_broken_file_is_loud_and_ends_what_it_lacks_after_a_while(
         self, path: Path, caplog: pytest.LogCaptureFixture, rest: str
     ) -> None:
-        clock = Clock()
+        clock = LeapingClock()
         tokens = StaticTokens(path, clock=clock)
         path.write_text(f"alice: {ALICE}\n{rest}")
         assert callers(tokens) == ["alice", "bob"]
@@ -203,7 +203,7 @@ class TestRevocation:
         assert callers(tokens) == [None, "bob"]
 
     def test_what_cannot_be_read_ends_all_tokens_after_a_while(self, path: Path) -> None:
-        clock = Clock()
+        clock = LeapingClock()
         tokens = StaticTokens(path, clock=clock)
         path.write_bytes(b"alice: \xff\xfe")
         assert callers(tokens) == ["alice", "bob"]
@@ -212,7 +212,7 @@ class TestRevocation:
 
     def test_a_version_of_a_secret_is_taken_as_a_whole(self, tmp_path: Path) -> None:
         place = folder(tmp_path / "folder", alice=ALICE)
-        tokens = StaticTokens(place, clock=Clock())
+        tokens = StaticTokens(place, clock=LeapingClock())
         for _ in range(3):
             folder(place, bob=BOB)
             assert callers(tokens) == [None, "bob"]

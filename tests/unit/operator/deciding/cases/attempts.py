@@ -71,16 +71,16 @@ CASES = [
         says="attempt 1 of at most 2",
     ),
     Case(
-        "the last attempt is no retry",
+        "the last attempt is not retried",
         None,
         make_task(status=RETRY_SHOWN),
         make_job(backoff_limit=1),
         [failed(1, 3), failed(2, 3)],
         requeue=15,
     ),
-    Case("exit code 65 is no retry", None, CLAIMED_TASK, make_job(backoff_limit=2), [failed(1, 65)], requeue=15),
+    Case("exit code 65 is not retried", None, CLAIMED_TASK, make_job(backoff_limit=2), [failed(1, 65)], requeue=15),
     Case(
-        "a disruption is no retry",
+        "a disruption is not a retry",
         None,
         CLAIMED_TASK,
         make_job(backoff_limit=2),
@@ -369,7 +369,7 @@ CASES = [
         requeue=15,
     ),
     Case(
-        "a deleted Pod that the Job counts is no other matter",
+        "a deleted Pod that the Job counts makes no difference",
         None,
         CLAIMED_TASK,
         make_job(reason="BackoffLimitExceeded"),

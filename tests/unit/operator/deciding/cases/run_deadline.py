@@ -46,7 +46,7 @@ CASES = [
         says="3600 s",
     ),
     Case(
-        "time that was spent waiting is no run time",
+        "time that was spent waiting is not run time",
         None,
         asking_task(inputWaitMs=100_000),
         make_job(),
