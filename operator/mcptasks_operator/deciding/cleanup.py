@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from mcptasks.model.lifecycle import PODS_TERMINATED, created_at, expiry
+from mcptasks.model.lifecycle import created_at, expiry, pods_are_gone
 from mcptasks.model.task import Phase, Reason
 from mcptasks_operator.deciding.decision_basis import DecisionBasis
 from mcptasks_operator.deciding.decisions import (
@@ -100,7 +100,7 @@ def _makes_more_pods(facts: DecisionBasis, job: JobFacts) -> bool:
 
 def _keep_job(facts: DecisionBasis, job: JobFacts) -> Decision:
     """The Job has finished: keep it, and its Pod's log, for as long as the task; after a cancel delete it."""
-    if not _termination_is_recorded(facts):
+    if not pods_are_gone(facts.task):
         return _record_termination(facts, "JobFinished")
     if facts.task.phase is Phase.CANCELLED:
         return Decision(DeleteJob(job.uid))
@@ -114,7 +114,7 @@ def _without_process(facts: DecisionBasis, job: JobFacts | None) -> Decision:
     """The Job is gone or is being deleted; its Pods may still have to go."""
     if facts.live_pods:
         return _wait_for_pods(facts, job)
-    if _termination_is_recorded(facts):
+    if pods_are_gone(facts.task):
         return Decision()
     if not facts.evidence.fresh:
         return Decision(Gather(Need.FRESH))
@@ -130,11 +130,6 @@ def _wait_for_pods(facts: DecisionBasis, job: JobFacts | None) -> Decision:
     if orphans and facts.now >= deletion_due:
         return Decision(DeletePods(orphans))
     return Decision(requeue_after=facts.seconds_until(deletion_due) if orphans else RECHECK_SECONDS)
-
-
-def _termination_is_recorded(facts: DecisionBasis) -> bool:
-    condition = facts.task.status.condition(PODS_TERMINATED)
-    return condition is not None and condition.status == "True"
 
 
 def _record_termination(facts: DecisionBasis, reason: str) -> Decision:

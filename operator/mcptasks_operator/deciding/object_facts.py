@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from mcptasks.model.base import LABEL_TASK, LABEL_TASK_UID, LABEL_TEMPLATE_HASH, JsonObject
-
-RUNNER = "runner"
-"""Name of the container that runs the tool; without one of this name it is the Pod's first."""
+from mcptasks.model.base import LABEL_TASK, LABEL_TASK_UID, LABEL_TEMPLATE_HASH, RUNNER, JsonObject
+from mcptasks.model.event_times import last_seen
 
 NEVER = datetime.fromtimestamp(0, UTC)
 
@@ -325,14 +323,8 @@ def latest_first(events: Iterable[JsonObject]) -> tuple[WarningEvent, ...]:
         WarningEvent(
             reason=event.get("reason", ""),
             message=event.get("message", ""),
-            last_seen=_last_seen(event),
+            last_seen=last_seen(event) or NEVER,
         )
         for event in events
     ]
     return tuple(sorted(found, key=lambda warning: warning.last_seen, reverse=True))
-
-
-def _last_seen(event: JsonObject) -> datetime:
-    series = event.get("series") or {}
-    text = series.get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
-    return parse_time(text) or parse_time(event["metadata"].get("creationTimestamp")) or NEVER

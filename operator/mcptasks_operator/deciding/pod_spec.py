@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from mcptasks.model.base import JsonObject
+from mcptasks.model.base import RUNNER, JsonObject
 from mcptasks.model.task_template import UserId
 from mcptasks.settings import TOKEN_FILE, Settings
-from mcptasks_operator.deciding.object_facts import RUNNER
 
 TOKEN_VOLUME = "mcptasks-token"
 TOKEN_SECONDS = 3600

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from mcptasks.kube.watch_cache import Key, key_of, version_of
 from mcptasks.model.base import JsonObject
@@ -186,15 +186,18 @@ class Cache:
     def _vanished(
         self, kind: WatchedKind, listed: set[str], namespace: str | None, version: int
     ) -> list[tuple[Key, str]]:
+        return [(entry.key, entry.uid) for entry in self._store(kind).vanished(listed, namespace, version)]
+
+    def _store(self, kind: WatchedKind) -> Store[Any]:
         match kind:
             case WatchedKind.TASK:
-                return [(e.key, e.uid) for e in self.tasks.vanished(listed, namespace, version)]
+                return self.tasks
             case WatchedKind.TEMPLATE:
-                return [(e.key, e.uid) for e in self.templates.vanished(listed, namespace, version)]
+                return self.templates
             case WatchedKind.JOB:
-                return [(e.key, e.uid) for e in self.jobs.vanished(listed, namespace, version)]
+                return self.jobs
             case WatchedKind.POD:
-                return [(e.key, e.uid) for e in self.pods.vanished(listed, namespace, version)]
+                return self.pods
 
 
 def _key(kind: WatchedKind, item: JsonObject) -> Key | None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from mcptasks.cli.key_values import grouped
 from mcptasks.cli.schema_types import UNREADABLE, items_of, read_value, type_text, types_of
 from mcptasks.model.base import JsonObject
 
@@ -24,7 +25,7 @@ def parse_arguments(pairs: Sequence[str], text: str | None, schema: JsonObject) 
         ArgumentError: a pair has no `=`, the tool has no such argument, or the value fits none of its types.
     """
     arguments = _from_json(text)
-    for key, values in _grouped(pairs).items():
+    for key, values in grouped("--arg", pairs, ArgumentError).items():
         arguments[key] = _value(key, values, schema)
     return arguments
 
@@ -39,16 +40,6 @@ def _from_json(text: str | None) -> JsonObject:
     if not isinstance(value, dict):
         raise ArgumentError("--json must be an object, for example '{\"top\": 5}'")
     return value
-
-
-def _grouped(pairs: Sequence[str]) -> dict[str, list[str]]:
-    grouped: dict[str, list[str]] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise ArgumentError(f"--arg {pair!r} is not of the form key=value")
-        grouped.setdefault(key, []).append(value)
-    return grouped
 
 
 def _value(key: str, values: list[str], schema: JsonObject) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mcptasks.cli.key_values import grouped
 from mcptasks.cli.schema_types import UNREADABLE, alternatives, choices_of, items_of, read_value, type_text, types_of
 from mcptasks.model.base import JsonObject
 from mcptasks.protocol.elicitation_form import misfit
@@ -130,13 +131,7 @@ class AnswerSheet:
     @classmethod
     def parse(cls, pairs: Iterable[str]) -> AnswerSheet:
         """Of `key=value`, each; a key that comes several times makes a list. Raises AnswerError."""
-        texts: dict[str, list[str]] = {}
-        for pair in pairs:
-            key, equals, value = pair.partition("=")
-            if not equals or not key:
-                raise AnswerError(f"--answer {pair!r} is not of the form key=value")
-            texts.setdefault(key, []).append(value)
-        return cls(texts)
+        return cls(grouped("--answer", pairs, AnswerError))
 
     def filled(self, fields: Iterable[FormField]) -> JsonObject:
         """The values of those fields that have an answer here. Raises AnswerError."""

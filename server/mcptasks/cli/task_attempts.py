@@ -9,9 +9,7 @@ from mcptasks.cli.cluster_session import ClusterSession
 from mcptasks.kube.api_client import LogOptions
 from mcptasks.kube.errors import KubeError, NotFoundError
 from mcptasks.kube.kinds import PODS
-from mcptasks.model.base import LABEL_TASK, JsonObject
-
-RUNNER = "runner"
+from mcptasks.model.base import LABEL_TASK, RUNNER, JsonObject
 
 
 @dataclass(frozen=True)

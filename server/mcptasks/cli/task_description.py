@@ -10,6 +10,7 @@ from datetime import datetime
 from mcptasks.cli.task_attempts import Attempt
 from mcptasks.diagnostics.visible_text import visible_line
 from mcptasks.model.base import JsonObject
+from mcptasks.model.event_times import last_seen
 from mcptasks.model.excerpts import without_middle
 from mcptasks.model.lifecycle import SUCCEEDED
 from mcptasks.model.progress_text import number_text
@@ -187,20 +188,13 @@ def _events(facts: TaskFacts) -> list[list[str]]:
         [
             str(event.get("type", "")),
             str(event.get("reason", "")),
-            ago(_event_time(event), facts.now),
+            ago(last_seen(event), facts.now),
             str(event.get("involvedObject", {}).get("kind", "")),
             _one_line(str(event.get("message", ""))),
         ]
-        for event in sorted(facts.events, key=lambda event: str(_event_time(event) or ""))
+        for event in sorted(facts.events, key=lambda event: str(last_seen(event) or ""))
     ]
     return [["Type", "Reason", "Age", "Object", "Message"], *rows]
-
-
-def _event_time(event: JsonObject) -> datetime | None:
-    series = event.get("series") or {}
-    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
-    stamp = next((time for time in times if time), None)
-    return None if stamp is None else datetime.fromisoformat(stamp)
 
 
 def _moment(moment: datetime | None, now: datetime, since: datetime | None = None) -> str:

@@ -25,7 +25,7 @@ from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import JOBS, MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.base import JsonObject
-from mcptasks.model.lifecycle import PODS_TERMINATED
+from mcptasks.model.lifecycle import pods_are_gone, seconds_until_pods_gone
 from mcptasks.model.task import McpTask
 from mcptasks.protocol.versions import ENVELOPE, PROTOCOLS, ProtocolChoice
 
@@ -176,7 +176,7 @@ class Demonstration:
         self.view.say(f"Processes gone: {everything}")
         await lookup.until_no_job(task.task_id)
         self.view.say(f"Job gone: {task.task_id}")
-        self.view.say(f"PodsTerminated: True, {seconds_to_terminate(record):.2f} s after the cancellation")
+        self.view.say(f"PodsTerminated: True, {seconds_until_pods_gone(record) or 0:.2f} s after the cancellation")
 
     async def _fail(self, lookup: ClusterLookup) -> None:
         self.view.step("Two tasks that fail: by the tool's own error, and by a crash of its process")
@@ -225,8 +225,7 @@ class ClusterLookup:
         """The task, once its Pods are known to be gone."""
         while True:
             task = await self.task(name)
-            condition = task.status.condition(PODS_TERMINATED)
-            if condition is not None and condition.status == "True":
+            if pods_are_gone(task):
                 return task
             await asyncio.sleep(POLL_SECONDS)
 
@@ -258,15 +257,6 @@ def summary(report: JsonObject) -> list[str]:
         f"longest functions: {functions}",
         f"most frequent imports: {edges}",
     ]
-
-
-def seconds_to_terminate(task: McpTask) -> float:
-    """Seconds from the task's end until its last process was gone."""
-    condition = task.status.condition(PODS_TERMINATED)
-    gone = None if condition is None else condition.last_transition_time
-    if gone is None or task.status.finished_at is None:
-        return 0.0
-    return max(0.0, (gone - task.status.finished_at).total_seconds())
 
 
 async def _failure(task: ToolTask) -> str:

@@ -32,7 +32,7 @@ from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.excerpts import lines_of
 from mcptasks.model.task import McpTask
-from mcptasks.server.start_errors import EXIT_CONFIG, EXIT_OK
+from mcptasks.server.exit_codes import EXIT_CONFIG, EXIT_OK
 
 SERVER = "server"
 CHECK_SECONDS = 0.5
@@ -111,15 +111,7 @@ class DevLoop:
                 record = self._record(stack, directories)
                 async with self._background(stack, tail):
                     kept.enter_context(DevRecords.of_user(os.environ).kept(record))
-                    self._print_endpoint(stack)
-                    self.terminal.result(f"kubeconfig: {stack.kubeconfig}")
-                    self.terminal.note(
-                        f"mcptasks get, describe, logs, cancel, delete find this cluster in {record.directories[0]}; "
-                        f"elsewhere: export KUBECONFIG={shlex.quote(str(stack.kubeconfig))}"
-                    )
-                    await self._print_tools(stack)
-                    watched = ", ".join(str(directory) for directory in directories)
-                    self.terminal.note(f"watching {watched} for changes; Ctrl-C ends everything")
+                    await self._introduce(stack, record.directories[0], directories)
                     while names := await changes.get():
                         await self._reload(stack, tail, ", ".join(names))
         except ProcessError:
@@ -129,6 +121,17 @@ class DevLoop:
             kept.close()
             stopping.cancel()
             await asyncio.to_thread(stack.close)
+
+    async def _introduce(self, stack: LocalStack, place: Path, watched: Sequence[Path]) -> None:
+        """Print what can be done now: where everything is, and what can be called."""
+        self._print_endpoint(stack)
+        self.terminal.result(f"kubeconfig: {stack.kubeconfig}")
+        self.terminal.note(
+            f"mcptasks get, describe, logs, cancel, delete find this cluster in {place}; "
+            f"elsewhere: export KUBECONFIG={shlex.quote(str(stack.kubeconfig))}"
+        )
+        await self._print_tools(stack)
+        self.terminal.note(f"watching {', '.join(map(str, watched))} for changes; Ctrl-C ends everything")
 
     @staticmethod
     def _record(stack: LocalStack, directories: Sequence[Path]) -> DevRecord:

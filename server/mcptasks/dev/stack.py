@@ -157,8 +157,12 @@ class LocalStack:
 
     def endpoint_of(self, name: str) -> str:
         """URL of a server's MCP endpoint."""
+        return f"{self._base_url(self._ports[name].endpoint)}{PATH}"
+
+    def _base_url(self, port: int) -> str:
+        """URL at which the endpoint's address is reached from this machine."""
         host = LOOPBACK if self.config.host in ("0.0.0.0", "::") else self.config.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self._ports[name].endpoint}{PATH}"
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     @property
     def kubeconfig(self) -> Path:
@@ -259,8 +263,7 @@ class LocalStack:
             single_user="true",
             request_state_keys=self._request_state_key,
         )
-        host = LOOPBACK if self.config.host in ("0.0.0.0", "::") else self.config.host
-        ready = f"http://{f'[{host}]' if ':' in host else host}:{ports.endpoint}/readyz"
+        ready = f"{self._base_url(ports.endpoint)}/readyz"
         return ProcessSpec(name, COMMAND, ("serve",), environment, ready, base=self.config.tool_environment)
 
     def _environment(self, **settings: object) -> dict[str, str]:

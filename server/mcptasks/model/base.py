@@ -46,6 +46,9 @@ ANNOTATION_CONCURRENCY = f"{GROUP}/concurrency"
 ANNOTATION_DRAIN = f"{GROUP}/drain"
 """Annotation of a worker's Pod: "true" where it is to take nothing new, and to end when it runs nothing."""
 
+RUNNER = "runner"
+"""Name of the container that runs the tool; without one of this name it is the Pod's first."""
+
 JsonObject: TypeAlias = dict[str, Any]
 
 

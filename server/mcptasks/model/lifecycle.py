@@ -103,6 +103,21 @@ def reported_ttl_ms(task: McpTask, now: datetime, retention: Retention) -> int:
     return round((expires - created_at(task)) / timedelta(milliseconds=1))
 
 
+def pods_are_gone(task: McpTask) -> bool:
+    """Whether the operator has recorded that no process of the task is left."""
+    condition = task.status.condition(PODS_TERMINATED)
+    return condition is not None and condition.status == "True"
+
+
+def seconds_until_pods_gone(task: McpTask) -> float | None:
+    """Seconds from the task's end until its last Pod was gone; None where one of the two is not known."""
+    condition = task.status.condition(PODS_TERMINATED)
+    gone = None if condition is None else condition.last_transition_time
+    if gone is None or task.status.finished_at is None:
+        return None
+    return max((gone - task.status.finished_at).total_seconds(), 0.0)
+
+
 def end(
     task: McpTask, ending: Ending, now: datetime, retention: Retention, last_progress: TaskProgress | None = None
 ) -> JsonObject:

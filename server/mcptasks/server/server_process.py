@@ -33,12 +33,12 @@ from mcptasks.model.task_config import TaskConfigError
 from mcptasks.protocol.request_state import RequestStateKeyError
 from mcptasks.server.allowed_sources import AllowedSourcesError
 from mcptasks.server.auth.authentication import AuthConfigError, Authentication
+from mcptasks.server.exit_codes import EXIT_CONFIG, EXIT_OK, ImportFailedError, StartError
 from mcptasks.server.http_server import http_server
 from mcptasks.server.mcp_endpoint import endpoint_app
 from mcptasks.server.result_cleanup import ResultCleanup
 from mcptasks.server.shutdown import stop_on_signals
 from mcptasks.server.sockets import address_of, listening_socket
-from mcptasks.server.start_errors import EXIT_CONFIG, EXIT_OK, ImportFailedError, StartError
 from mcptasks.settings import Settings
 from mcptasks.tasks.cached_tasks import amounts_of, cached, group_of
 from mcptasks.tasks.results import Results

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from mcptasks.server.start_errors import StartError
+from mcptasks.server.exit_codes import StartError
 
 
 def listening_socket(host: str, port: int, setting: str) -> socket.socket:

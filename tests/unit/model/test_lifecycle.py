@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pytest
 
 from mcptasks.model.base import ObjectMeta
-from mcptasks.model.lifecycle import Ending, Retention, conditions, end, expiry, reported_ttl_ms
+from mcptasks.model.lifecycle import (
+    PODS_TERMINATED,
+    Ending,
+    Retention,
+    conditions,
+    end,
+    expiry,
+    pods_are_gone,
+    reported_ttl_ms,
+    seconds_until_pods_gone,
+)
 from mcptasks.model.task import (
     Component,
     Condition,
@@ -117,3 +128,23 @@ def test_a_completed_task_shows_no_part_of_its_work(
     patch = end(task, Ending(phase, Reason.COMPLETED, "done"), after(1), RETENTION, None if written else last)
     progress = patch["status"].get("progress") or last.dump()
     assert (progress["current"], progress["display"]) == (current, shown)
+
+
+@pytest.mark.parametrize(
+    ("finished", "gone", "seconds"),
+    [(10, 12.5, 2.5), (10, 9, 0.0), (None, 12, None), (10, None, None)],
+    ids=["after the end", "clocks apart", "not ended", "not gone"],
+)
+def test_how_long_its_pods_took_to_go_counts_from_the_end(
+    finished: float | None, gone: float | None, seconds: float | None
+) -> None:
+    shown = Condition(type=PODS_TERMINATED, status="True", last_transition_time=None if gone is None else after(gone))
+    status = McpTaskStatus(finished_at=None if finished is None else after(finished), conditions=[shown])
+    assert seconds_until_pods_gone(make_task(status=status)) == seconds
+
+
+@pytest.mark.parametrize(("word", "gone"), [("True", True), ("False", False), ("Unknown", False)])
+def test_its_pods_are_gone_when_the_condition_says_so(word: Literal["True", "False", "Unknown"], gone: bool) -> None:
+    shown = Condition(type=PODS_TERMINATED, status=word)
+    assert pods_are_gone(make_task(status=McpTaskStatus(conditions=[shown]))) is gone
+    assert not pods_are_gone(make_task())

@@ -23,7 +23,7 @@ from mcptasks.cli.task_watch import follow_task
 from mcptasks.diagnostics.visible_text import visible_line
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.model.base import GROUP
-from mcptasks.model.lifecycle import PODS_TERMINATED
+from mcptasks.model.lifecycle import pods_are_gone, seconds_until_pods_gone
 from mcptasks.model.task import McpTask
 
 
@@ -81,16 +81,12 @@ async def _cancel(cluster: ClusterSession, name: str, wait_seconds: float | None
 
 async def _until_gone(cluster: ClusterSession, name: str) -> McpTask | None:
     async for task in follow_task(cluster, name):
-        condition = task.status.condition(PODS_TERMINATED)
-        if task.terminal and condition is not None and condition.status == "True":
+        if task.terminal and pods_are_gone(task):
             return task
     return None
 
 
 def termination(task: McpTask) -> str:
     """When the task's Pods were gone, counted from its end, in words."""
-    condition = task.status.condition(PODS_TERMINATED)
-    if condition is None or condition.last_transition_time is None or task.status.finished_at is None:
-        return "its Pods are gone"
-    seconds = (condition.last_transition_time - task.status.finished_at).total_seconds()
-    return f"its Pods were gone after {max(seconds, 0):.2f} s"
+    seconds = seconds_until_pods_gone(task)
+    return "its Pods are gone" if seconds is None else f"its Pods were gone after {seconds:.2f} s"

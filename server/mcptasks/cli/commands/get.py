@@ -25,6 +25,7 @@ from mcptasks.cli.colours import coloured, with_phases
 from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.cli.kubectl_tables import TablePrinter
 from mcptasks.cli.task_completion import complete_task
+from mcptasks.cli.task_selection import SelectorOption
 from mcptasks.diagnostics.visible_text import has_controls, visible, visible_json
 from mcptasks.kube.errors import GoneError, NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
@@ -63,9 +64,7 @@ def command(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep running and show every change.")] = False,
     all_namespaces: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Tasks of all namespaces.")] = False,
     namespace: NamespaceOption = None,
-    selector: Annotated[
-        str | None, typer.Option("--selector", "-l", help="Label selector, for example mcptasks.dev/server=default.")
-    ] = None,
+    selector: SelectorOption = None,
     field_selector: Annotated[
         str | None, typer.Option("--field-selector", help="Field selector, for example status.phase=failed.")
     ] = None,

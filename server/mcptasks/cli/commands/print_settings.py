@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -67,8 +66,6 @@ def _as_variable(value: Any) -> str | None:
             return str(value).lower()
         case list():
             return " ".join(map(str, value)) or None
-        case Path():
-            return str(value)
         case _:
             return str(value)
 

@@ -1,4 +1,4 @@
-"""Why the server cannot start, and the exit code that says so."""
+"""The exit codes of the server, and the errors that lead to them."""
 
 from __future__ import annotations
 
