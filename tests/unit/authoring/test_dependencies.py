@@ -6,9 +6,8 @@ import asyncio
 import json
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Annotated, Any, cast
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import pytest
 from mcp.server.auth.provider import AccessToken
@@ -17,14 +16,12 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.resolve import Resolve
 from mcp.shared.exceptions import MCPError
 
-import mcptasks
 from mcptasks import (
     Caller,
     CurrentAccessToken,
     CurrentContext,
     CurrentHeaders,
     CurrentTask,
-    DeclarationError,
     Depends,
     Progress,
     Shared,
@@ -32,109 +29,27 @@ from mcptasks import (
     TaskServer,
     TokenClaim,
 )
-from mcptasks.gateway.contract import FailureOutcome
 from mcptasks.model.base import JsonObject
-from mcptasks.model.task import Component, ComponentKind, Reason
-from tests.support.inline_and_job import ComponentCall, RecordingChannel, assignment_of, in_job, inline, outcome_in_job
-
-PLACES = pytest.mark.parametrize("run", [inline, in_job])
-Run = Callable[..., str]
-LOG: list[str] = []
-"""What happened, in order; each test starts with none."""
-
-
-@pytest.fixture(autouse=True)
-def _nothing_happened_yet() -> None:
-    LOG.clear()
-
-
-@contextmanager
-def opened(name: str) -> Iterator[str]:
-    LOG.append(f"open {name}")
-    try:
-        yield name
-    except BaseException as error:
-        LOG.append(f"{name} sees {type(error).__name__}")
-        raise
-    finally:
-        LOG.append(f"close {name}")
-
-
-def plain() -> str:
-    return "plain"
-
-
-async def awaited() -> str:
-    await asyncio.sleep(0)
-    return "awaited"
-
-
-def generated() -> Iterator[str]:
-    with opened("generated") as value:
-        yield value
-
-
-async def generated_async(first: str = Depends(generated)) -> AsyncIterator[str]:
-    with opened(f"{first} async") as value:
-        yield value
-
-
-@contextmanager
-def entered(fresh: str = Depends(generated)) -> Iterator[str]:
-    with opened("entered") as value:
-        yield value
-
-
-@asynccontextmanager
-async def entered_async() -> AsyncIterator[str]:
-    with opened("entered async") as value:
-        yield value
-
-
-def once() -> object:
-    LOG.append("made")
-    return object()
-
-
-def inner(o: object = Depends(once)) -> object:
-    return o
-
-
-def looked_up(x: int) -> str:
-    return f"resolved {x}"
-
-
-def server_with(fn: Callable[..., Any], kind: ComponentKind = ComponentKind.TOOL) -> TaskServer[Any]:
-    """A server with that one component."""
-    mcp: TaskServer[Any] = TaskServer("s", tasks=True)
-    if kind is ComponentKind.TOOL:
-        mcp.tool(name="it")(fn)
-    elif kind is ComponentKind.PROMPT:
-        mcp.prompt(name="it")(fn)
-    elif kind is ComponentKind.RESOURCE:
-        mcp.resource("it://all", name="it")(fn)
-    else:
-        mcp.resource("it://{year}/all", name="it")(fn)
-    return mcp
-
-
-NAMES = {
-    ComponentKind.TOOL: "it",
-    ComponentKind.PROMPT: "it",
-    ComponentKind.RESOURCE: "it://all",
-    ComponentKind.RESOURCE_TEMPLATE: "it://2026/all",
-}
-
-
-def call(arguments: JsonObject | None = None, kind: ComponentKind = ComponentKind.TOOL, **more: Any) -> ComponentCall:
-    return ComponentCall(Component(kind=kind, name=NAMES[kind]), arguments or {}, **more)
-
-
-def text_of(answer: str) -> str:
-    """The text in a tool's, prompt's or resource's answer."""
-    result = json.loads(answer)["result"]
-    block = (result.get("content") or result.get("messages") or result["contents"])[0]
-    return str(block.get("content", block)["text"])
+from mcptasks.model.task import Component, ComponentKind
+from tests.support.inline_and_job import ComponentCall, RecordingChannel, in_job, inline
+from tests.unit.authoring.dependency_functions import (
+    LOG,
+    PLACES,
+    Run,
+    awaited,
+    call,
+    entered,
+    entered_async,
+    generated,
+    generated_async,
+    inner,
+    looked_up,
+    once,
+    opened,
+    plain,
+    server_with,
+    text_of,
+)
 
 
 @PLACES
@@ -427,96 +342,6 @@ def test_inline_there_is_no_task_and_in_a_job_it_is_described() -> None:
     assert text_of(in_job(server_with(it), call())) == "task-1 1 False"
 
 
-ATTEMPTS = [
-    (ComponentKind.TOOL, "db", {"x": 1, "db": "EVIL"}),
-    (ComponentKind.TOOL, "ctx", {"x": 1, "ctx": "EVIL"}),
-    (ComponentKind.TOOL, "resolved", {"x": 1, "resolved": "EVIL"}),
-    (ComponentKind.PROMPT, "db", {"x": "1", "db": "EVIL"}),
-    (ComponentKind.PROMPT, "ctx", {"x": "1", "ctx": "EVIL"}),
-]
-
-
-def guarded(kind: ComponentKind) -> TaskServer[Any]:
-    if kind is ComponentKind.TOOL:
-
-        def tool(
-            x: int, ctx: Context[Any, Any], resolved: Annotated[str, Resolve(plain)], db: str = Depends(generated)
-        ) -> str:
-            raise AssertionError("a caller's value got in")
-
-        return server_with(tool)
-
-    def it(x: int, ctx: Context[Any, Any], db: str = Depends(generated)) -> str:
-        raise AssertionError("a caller's value got in")
-
-    return server_with(it, kind)
-
-
-class TestNobodyElse:
-    """Injected parameters are not for callers to see or to give."""
-
-    def test_no_schema_shows_them(self) -> None:
-        mcp = guarded(ComponentKind.TOOL)
-        mcp.prompt(name="it")(lambda x, db=Depends(plain): x)
-        (tool,) = asyncio.run(mcp.list_tools())
-        (prompt,) = asyncio.run(mcp.list_prompts())
-        assert list(tool.input_schema["properties"]) == ["x"]
-        assert [argument.name for argument in prompt.arguments or ()] == ["x"]
-
-    @pytest.mark.parametrize("version", ["2025-11-25", "2026-07-28"])
-    @PLACES
-    @pytest.mark.parametrize(("kind", "name", "arguments"), ATTEMPTS)
-    def test_giving_one_is_an_error(
-        self, kind: ComponentKind, name: str, arguments: JsonObject, run: Run, version: str
-    ) -> None:
-        answer = run(guarded(kind), call(arguments, kind, version=version))
-        assert f"'{name}' of {kind.value} 'it' is filled in by the server and cannot be given" in answer
-        assert '"error"' in answer or '"isError": true' in answer
-        assert LOG == []
-
-    @pytest.mark.parametrize("kind", [ComponentKind.RESOURCE, ComponentKind.RESOURCE_TEMPLATE])
-    def test_a_resource_takes_no_arguments_at_all(self, kind: ComponentKind) -> None:
-        def it(year: int, db: str = Depends(generated)) -> str:
-            raise AssertionError("a caller's value got in")
-
-        def static(db: str = Depends(generated)) -> str:
-            raise AssertionError("a caller's value got in")
-
-        mcp = server_with(static if kind is ComponentKind.RESOURCE else it, kind)
-        outcome = outcome_in_job(mcp, assignment_of(call({"db": "EVIL"}, kind)))
-        assert isinstance(outcome, FailureOutcome)
-        assert outcome.reason is Reason.INVALID_ARGUMENTS
-
-
-class TestDeclaring:
-    """What cannot work is refused where it is written."""
-
-    @pytest.mark.parametrize(
-        ("declare", "message"),
-        [
-            (lambda: Depends(cast(Any, plain())), r"takes the function itself.*not Depends\(get_db\(\)\)"),
-            (lambda: Shared(entered), r"Shared\(entered\) outlives the call, so .* 'fresh' can only be Shared"),
-        ],
-    )
-    def test_wrong_dependencies(self, declare: Callable[[], Any], message: str) -> None:
-        with pytest.raises(DeclarationError, match=message):
-            declare()
-
-    def test_a_uri_cannot_have_them(self) -> None:
-        def it(year: str = Depends(plain)) -> str:
-            return year
-
-        with pytest.raises(DeclarationError, match=r"template 'it://\{year\}/all': 'year' is filled in by"):
-            server_with(it, ComponentKind.RESOURCE_TEMPLATE)
-
-    def test_two_dependencies_for_one_parameter(self) -> None:
-        def it(year: Annotated[str, Depends(plain)] = Depends(awaited)) -> str:
-            return year
-
-        with pytest.raises(DeclarationError, match="declares more than one dependency"):
-            server_with(it)
-
-
 def test_a_cancelled_inline_call_tells_its_function_and_waits_for_it() -> None:
     started, told = threading.Event(), threading.Event()
 
@@ -555,62 +380,3 @@ def test_a_nested_call_has_dependencies_of_its_own() -> None:
 
     inline(mcp, ComponentCall(Component(name="outer")))
     assert LOG == ["open generated", "open generated", "inner", "close generated", "outer", "close generated"]
-
-
-def asker(ctx: Context[Any, Any] = CurrentContext()) -> str:
-    return str(ctx)
-
-
-def asker_of_asker(inner: str = Depends(asker)) -> str:
-    return inner
-
-
-def no_asker(number: int = 1) -> int:
-    return number
-
-
-def with_context(ctx: Context[Any, Any] = CurrentContext()) -> None: ...
-def with_annotated_context(ctx: Annotated[Context[Any, Any], CurrentContext()]) -> None: ...
-def with_asker(value: str = Depends(asker)) -> None: ...
-def with_annotated_asker(value: Annotated[str, Depends(asker)]) -> None: ...
-def with_asker_of_asker(value: str = Depends(asker_of_asker)) -> None: ...
-def with_binding(value: int = Depends(no_asker, number=CurrentContext())) -> None: ...
-def with_no_asker(value: int = Depends(no_asker)) -> None: ...
-def with_replaced_context(value: str = Depends(asker, ctx=None)) -> None: ...
-
-
-@pytest.mark.parametrize("mounted", [False, True])
-@pytest.mark.parametrize(
-    ("fn", "can_ask"),
-    [
-        (with_context, True),
-        (with_annotated_context, True),
-        (with_asker, True),
-        (with_annotated_asker, True),
-        (with_asker_of_asker, True),
-        (with_binding, True),
-        (with_no_asker, False),
-        (with_replaced_context, False),
-    ],
-)
-def test_who_gets_the_context_by_a_dependency_can_ask(fn: Callable[..., Any], can_ask: bool, mounted: bool) -> None:
-    inner: TaskServer[Any] = TaskServer("inner", tasks=True)
-    inner.tool(name="it")(fn)
-    outer: TaskServer[Any] = TaskServer("outer", tasks=True)
-    outer.mount(inner, "")
-    target = (outer if mounted else inner).catalogue.find(ComponentKind.TOOL, "it")
-    assert target is not None
-    assert target.can_ask is can_ask
-
-
-def test_everything_is_exported() -> None:
-    assert all(getattr(mcptasks, name) is not None for name in mcptasks.__all__)
-
-
-def test_what_is_exported_is_listed() -> None:
-    """Completion in a shell, and `help(mcptasks)`, go by it."""
-    assert set(mcptasks.__all__) <= set(dir(mcptasks))
-
-
-def test_the_context_is_that_of_the_sdk() -> None:
-    assert mcptasks.Context is Context

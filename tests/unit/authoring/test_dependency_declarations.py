@@ -1,0 +1,60 @@
+"""What is refused when a dependency is declared, and what is exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, cast
+
+import pytest
+
+import mcptasks
+from mcptasks import (
+    DeclarationError,
+    Depends,
+    Shared,
+)
+from mcptasks.model.task import ComponentKind
+from tests.unit.authoring.dependency_functions import (
+    awaited,
+    entered,
+    plain,
+    server_with,
+)
+
+
+class TestDeclaring:
+    """What cannot work is refused where it is written."""
+
+    @pytest.mark.parametrize(
+        ("declare", "message"),
+        [
+            (lambda: Depends(cast(Any, plain())), r"takes the function itself.*not Depends\(get_db\(\)\)"),
+            (lambda: Shared(entered), r"Shared\(entered\) outlives the call, so .* 'fresh' can only be Shared"),
+        ],
+    )
+    def test_wrong_dependencies(self, declare: Callable[[], Any], message: str) -> None:
+        with pytest.raises(DeclarationError, match=message):
+            declare()
+
+    def test_a_uri_cannot_have_them(self) -> None:
+        def it(year: str = Depends(plain)) -> str:
+            return year
+
+        with pytest.raises(DeclarationError, match=r"template 'it://\{year\}/all': 'year' is filled in by"):
+            server_with(it, ComponentKind.RESOURCE_TEMPLATE)
+
+    def test_two_dependencies_for_one_parameter(self) -> None:
+        def it(year: Annotated[str, Depends(plain)] = Depends(awaited)) -> str:
+            return year
+
+        with pytest.raises(DeclarationError, match="declares more than one dependency"):
+            server_with(it)
+
+
+def test_everything_is_exported() -> None:
+    assert all(getattr(mcptasks, name) is not None for name in mcptasks.__all__)
+
+
+def test_what_is_exported_is_listed() -> None:
+    """Completion in a shell, and `help(mcptasks)`, go by it."""
+    assert set(mcptasks.__all__) <= set(dir(mcptasks))
