@@ -7,7 +7,7 @@ import logging
 
 import pytest
 
-from mcptasks.cli.commands.call import NoteHandler
+from mcptasks.cli.call_run import NoteHandler
 from mcptasks.cli.progress_view import PlainView
 from mcptasks.client import Client, ConnectionFailedError, TaskState
 from mcptasks.client.client_errors import NotSentError

@@ -1,0 +1,174 @@
+"""One call of a tool from the command line, from its start to its end or its interruption."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeVar
+
+import mcptasks.client
+from mcptasks.cli.command_errors import CliError, ExitCode
+from mcptasks.cli.progress_view import ProgressView
+from mcptasks.cli.question_dialog import QuestionDialog
+from mcptasks.client import (
+    Client,
+    ClientError,
+    McpError,
+    TaskCancelledError,
+    ToolResult,
+    ToolTask,
+)
+from mcptasks.model.base import JsonObject
+
+CANCEL_SECONDS = 10.0
+START_SECONDS = 3.0
+"""How long an interrupted call is given to become a task, so that it can be cancelled instead of left behind."""
+
+CANNOT_ASK = -32021
+"""The error for calls of tools that ask for what the client did not say it can answer."""
+
+ANSWERS_HINT = "answer it with --answer KEY=VALUE, or call it from a terminal"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """What to call."""
+
+    tool: str
+    pairs: Sequence[str] = ()
+    json_text: str | None = None
+    ttl: timedelta | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(eq=False)
+class CallRun:
+    """One call, from its start to its end or its interruption."""
+
+    client: Client
+    call: ToolCall
+    arguments: JsonObject
+    view: ProgressView
+    dialog: QuestionDialog
+    interrupted: asyncio.Event
+    _task: ToolTask | None = field(default=None, init=False)
+
+    @property
+    def hint(self) -> str:
+        """Where there is more to see of a call that failed."""
+        if self._task is None or self._task.returned_immediately:
+            return "\nThe log of the server has more."
+        return f"\n`mcptasks describe {self._task.task_id}` and `mcptasks logs {self._task.task_id}` show more."
+
+    async def result(self) -> ToolResult:
+        """Call the tool and wait for its result. Raises CliError where it was interrupted or ended with an error."""
+        name = self.call.tool
+        self.view.begin(name, "calling")
+        starting = asyncio.create_task(
+            self.client.call_tool(
+                name,
+                self.arguments,
+                task=True,
+                ttl=self.call.ttl,
+                idempotency_key=self.call.idempotency_key,
+                on_progress=lambda report: self.view.show(name, report),
+            )
+        )
+        try:
+            self._task = await self._unless_interrupted(starting)
+            if not self._task.returned_immediately:
+                self.view.note(f"{name} runs as task {self._task.task_id}")
+                self.view.begin(name, "waiting for its process to start")
+            result = await self._unless_interrupted(asyncio.create_task(self._task.result()))
+        except McpError as error:
+            cannot_ask = error.code == CANNOT_ASK and not self.dialog.can_answer
+            hint = f"; {ANSWERS_HINT}" if cannot_ask else self.hint
+            raise CliError(f"{name} failed: {explain(error)}{hint}") from error
+        except TaskCancelledError as error:
+            raise CliError(f"{name} was cancelled: {error}") from error
+        self.view.done(name, "failed" if result.is_error else "completed")
+        return result
+
+    async def _unless_interrupted(self, work: asyncio.Task[T]) -> T:
+        interruption = asyncio.create_task(self.interrupted.wait())
+        failure = asyncio.create_task(self.dialog.failed.wait())
+        try:
+            await asyncio.wait({work, interruption, failure}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return work.result()
+            raise await self._give_up(work)
+        finally:
+            interruption.cancel()
+            failure.cancel()
+            work.cancel()
+
+    async def _give_up(self, work: asyncio.Task[T]) -> CliError:
+        """Cancel what was started; returns the error that says why and so."""
+        cause = self.dialog.failure or CliError("interrupted", ExitCode.INTERRUPTED)
+        # A call that asks before it becomes a task waits for us.
+        if self._task is None and self.dialog.failure is None and not self.dialog.asking:
+            await asyncio.wait({work}, timeout=START_SECONDS)
+            started = work.result() if work.done() and not work.cancelled() and work.exception() is None else None
+            self._task = started if isinstance(started, ToolTask) else None
+        if self._task is None or self._task.returned_immediately:
+            return CliError(f"{cause}: the call of {self.call.tool} was given up", cause.exit_code)
+        task_id = self._task.task_id
+        try:
+            async with asyncio.timeout(CANCEL_SECONDS):
+                await self._task.cancel()
+        except (ClientError, TimeoutError) as error:
+            return CliError(
+                f"{cause}, but task {task_id} could not be cancelled: {error or 'no answer'}", cause.exit_code
+            )
+        return CliError(f"{cause}: task {task_id} is cancelled", cause.exit_code)
+
+
+@contextmanager
+def told_of_retries(view: ProgressView) -> Iterator[None]:
+    """Show the client's warnings, that it tries again for example, above the progress."""
+    logger, handler = logging.getLogger(mcptasks.client.__name__), NoteHandler(view)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class NoteHandler(logging.Handler):
+    """Shows warnings as notes of a progress view."""
+
+    def __init__(self, view: ProgressView) -> None:
+        super().__init__(logging.WARNING)
+        self.view = view
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.view.note(record.getMessage())
+
+
+def explain(error: McpError) -> str:
+    """The error's message, with the reason where the server gives one."""
+    reason = error.data.get("reason") if isinstance(error.data, dict) else None
+    return f"{error.message} ({reason})" if reason and reason not in error.message else error.message
+
+
+@contextmanager
+def interruptions() -> Iterator[asyncio.Event]:
+    """An event that the first Ctrl-C sets; the second one ends the process."""
+    loop, interrupted = asyncio.get_running_loop(), asyncio.Event()
+
+    def on_interrupt() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        interrupted.set()
+
+    loop.add_signal_handler(signal.SIGINT, on_interrupt)
+    try:
+        yield interrupted
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
