@@ -151,10 +151,6 @@ class ClusterDeployment:
         """Kill all processes of a component at once, without warning."""
         self.aim(component)()
 
-    def kill_one(self, component: str) -> None:
-        """Kill one replica, without warning."""
-        self.aim(component, self.pods(component)[:1])()
-
     def kill_leader(self) -> str:
         """Kill the operator that leads, without warning; gives its identity."""
         identity = self.leader()

@@ -61,10 +61,6 @@ class EmbeddedDeployment:
             return
         self._kill(self.names(component))
 
-    def kill_one(self, component: str) -> None:
-        """Kill one replica, and start it again."""
-        self._kill(self.names(component)[:1])
-
     def kill_leader(self) -> str:
         """Kill the operator that leads, and start it again; gives its identity."""
         identity = self.leader()

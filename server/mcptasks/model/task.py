@@ -58,7 +58,6 @@ class Reason(StrEnum):
     RESULT_MISSING = "ResultMissing"
     RESULT_TOO_LARGE = "ResultTooLarge"
     RESULT_NOT_SERIALIZABLE = "ResultNotSerializable"
-    RESULT_STORE_UNAVAILABLE = "ResultStoreUnavailable"
     GATEWAY_UNREACHABLE = "GatewayUnreachable"
     # failed, because the tool could not be run as asked
     TEMPLATE_NOT_FOUND = "TemplateNotFound"
