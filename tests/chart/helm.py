@@ -16,6 +16,7 @@ from mcptasks.model.base import JsonObject
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "mcptasks"
 CI_VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
+POLICY_KIND = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"
 KNOWN_KINDS = ("mcptasks.dev/v1alpha1/McpTask", "mcptasks.dev/v1alpha1/McpTaskTemplate")
 
 
@@ -82,26 +83,28 @@ def render(
     release: str = "mcptasks",
     namespace: str = "mcptasks",
     known: bool = True,
+    policies: bool = True,
 ) -> Rendered:
-    """The rendered chart. `known`: the cluster has our CRDs already.
+    """The rendered chart. `known`: the cluster has our CRDs already. `policies`: it has admission policies.
 
     Raises:
         AssertionError: helm refuses; the message is helm's.
     """
-    done = helm(*_template(files, release, namespace, known), stdin=yaml.safe_dump(values or {}))
+    kinds = [*(KNOWN_KINDS if known else ()), *([POLICY_KIND] if policies else ())]
+    done = helm(*_template(files, release, namespace, kinds), stdin=yaml.safe_dump(values or {}))
     assert done.returncode == 0, done.stderr
     return Rendered(tuple(item for item in yaml.safe_load_all(done.stdout) if item))
 
 
 def refusal(values: JsonObject) -> str:
     """What helm says to values that it must refuse."""
-    done = helm(*_template((), "mcptasks", "mcptasks", True), stdin=yaml.safe_dump(values))
+    done = helm(*_template((), "mcptasks", "mcptasks", KNOWN_KINDS), stdin=yaml.safe_dump(values))
     assert done.returncode != 0, "helm accepts it"
     return done.stderr
 
 
-def _template(files: Sequence[Path], release: str, namespace: str, known: bool) -> list[str]:
-    kinds = [f"--api-versions={kind}" for kind in KNOWN_KINDS] if known else []
+def _template(files: Sequence[Path], release: str, namespace: str, known: Sequence[str]) -> list[str]:
+    kinds = [f"--api-versions={kind}" for kind in known]
     values = [f"--values={path}" for path in files]
     return ["template", release, str(CHART), f"--namespace={namespace}", *kinds, *values, "--values=-"]
 

@@ -26,6 +26,8 @@ MODELS = {
     "Secret": "V1Secret",
     "Service": "V1Service",
     "ServiceAccount": "V1ServiceAccount",
+    "ValidatingAdmissionPolicy": "V1ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding": "V1ValidatingAdmissionPolicyBinding",
 }
 SIMPLE: dict[str, type | tuple[type, ...]] = {
     "str": str,

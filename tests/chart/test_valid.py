@@ -19,6 +19,8 @@ from tests.chart.kubernetes_schema import MODELS, faults, faults_of_pod_template
 
 EVERY = pytest.mark.parametrize("values", CI_VALUES, ids=lambda path: path.name.removesuffix("-values.yaml"))
 MONITORING = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
+POLICIES = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", *POLICIES}
 OTHER_KINDS = {"CustomResourceDefinition", "McpTaskTemplate", "HTTPRoute", *MONITORING}
 
 
@@ -77,7 +79,7 @@ def test_every_object_is_labelled_and_in_the_namespace(values: Path) -> None:
         assert labels["app.kubernetes.io/name"] == "mcptasks"
         assert labels["app.kubernetes.io/instance"] == "mcptasks"
         assert labels["app.kubernetes.io/managed-by"] == "Helm"
-        clusterwide = item["kind"] in ("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition")
+        clusterwide = item["kind"] in CLUSTER_WIDE
         assert ("namespace" in item["metadata"]) is not clusterwide
 
 

@@ -44,7 +44,7 @@ class TestAgreesWithTheManifests:
             bound = {
                 item["roleRef"]["name"]
                 for item in objects
-                if item["kind"].endswith("Binding") and item["subjects"][0]["name"] == account
+                if item["kind"].endswith("RoleBinding") and item["subjects"][0]["name"] == account
             }
             roles = [item for item in objects if item["kind"] in ("Role", "ClusterRole")]
             rules = [rule for item in roles if item["metadata"]["name"] in bound for rule in item["rules"]]

@@ -87,13 +87,16 @@ class ClusterDeployment:
             forward.wait(10)
         for kind in ("clusterrole", "clusterrolebinding"):
             self.kubectl.run("delete", kind, f"mcptasks-gateway-{self.namespace}", "--ignore-not-found")
+        for kind in ("validatingadmissionpolicybinding", "validatingadmissionpolicy"):
+            self.kubectl.run("delete", kind, f"mcptasks-principal-{self.namespace}", "--ignore-not-found")
         self.kubectl.run("delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=180s", seconds=200)
 
     def _namespace(self) -> list[JsonObject]:
         return self._read("namespace.yaml")
 
     def _manifests(self) -> list[JsonObject]:
-        objects = [*self._read("rbac.yaml"), *self._read("server.yaml"), *self._read("operator.yaml")]
+        names = ("rbac", "principal-policy", "server", "operator")
+        objects = [item for name in names for item in self._read(f"{name}.yaml")]
         for item in objects:
             if item["kind"] == "Deployment":
                 self._configure(item)
@@ -102,6 +105,9 @@ class ClusterDeployment:
     def _read(self, name: str) -> list[JsonObject]:
         text = (DEPLOY / name).read_text()
         text = text.replace("mcptasks-gateway-mcptasks", f"mcptasks-gateway-{self.namespace}")
+        text = text.replace("mcptasks-principal-mcptasks", f"mcptasks-principal-{self.namespace}")
+        text = text.replace("system:serviceaccount:mcptasks:", f"system:serviceaccount:{self.namespace}:")
+        text = text.replace("metadata.name: mcptasks\n", f"metadata.name: {self.namespace}\n")
         text = text.replace("namespace: mcptasks\n", f"namespace: {self.namespace}\n")
         text = text.replace("mcptasks-gateway.mcptasks.svc", f"mcptasks-gateway.{self.namespace}.svc")
         text = text.replace("image: mcptasks:dev", f"image: {IMAGE}").replace("value: mcptasks:dev", f"value: {IMAGE}")
