@@ -10,13 +10,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psutil
 import pytest
 
 from tests.support.heartbeat import Heartbeat
 
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
+
 LEFTOVER_SECONDS = 10.0
-PROCESS_PER_TEST = Path(__file__).parent / "unit" / "runner" / "test_process.py"
+PROCESS_PER_TEST = Path(__file__).parent / "unit" / "runner"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,8 +59,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the file that has a process for each test: at the end, one worker would be left with it."""
-    items.sort(key=lambda item: item.path != PROCESS_PER_TEST)
+    """Begin with the files that have a process for each test: at the end, workers would be left with them."""
+    items.sort(key=lambda item: item.path.parent != PROCESS_PER_TEST)
 
 
 def pytest_unconfigure() -> None:
