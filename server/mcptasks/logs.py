@@ -21,10 +21,17 @@ from mcptasks.diagnostics.visible_text import visible, visible_json
 TOOL_LOGGER = "mcptasks.tool"
 """The logger that tools are given."""
 
+MAX_VALUE_CHARACTERS = 1000
+"""Of one value in a record."""
+
+MAX_TEXT_CHARACTERS = 20_000
+"""Of a message without its values, and of an exception."""
+
 CONTINUED = "\n    "
 """How a record goes on in another line, so that no text of others can begin like a record of its own."""
 
 _TASK: ContextVar[str | None] = ContextVar("mcptasks_task", default=None)
+_OURS = frozenset({"aiohttp", "asyncio", "kopf", "mcp", "sse_starlette", "uvicorn"})
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task", "taskName"}
 
 
@@ -47,6 +54,40 @@ class TaskFilter(logging.Filter):
         return True
 
 
+class BoundedValues(logging.Filter):
+    """Shortens what mcptasks and its libraries put into a record: ids, headers, tokens' fields and the like come from
+    outside and may be of any length. What a tool or another program logs stays whole.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if _may_be_shortened(record):
+            if isinstance(record.args, tuple):
+                record.args = tuple(_bounded(value) for value in record.args)
+            if isinstance(record.msg, str):
+                record.msg = _shortened(record.msg, MAX_TEXT_CHARACTERS)
+            for key in vars(record).keys() - _STANDARD | {"task"}:
+                setattr(record, key, _bounded(getattr(record, key, None)))
+        return True
+
+
+def _bounded(value: object) -> object:
+    """The value, or in its place the start and the end of its text, where that is too long."""
+    if value is None or isinstance(value, int | float):
+        return value
+    text = str(value)
+    return value if len(text) <= MAX_VALUE_CHARACTERS else _shortened(text, MAX_VALUE_CHARACTERS)
+
+
+def _shortened(text: str, limit: int) -> str:
+    left_out, half = len(text) - limit, limit // 2
+    return text if left_out <= 0 else f"{text[:half]} ... [{left_out} characters left out] ... {text[-half:]}"
+
+
+def _may_be_shortened(record: logging.LogRecord) -> bool:
+    package = record.name.partition(".")[0]
+    return (package in _OURS or package.startswith("mcptasks")) and record.name != TOOL_LOGGER
+
+
 class ExceptionFormatter(logging.Formatter):
     """Writes exceptions that mcptasks and the MCP SDK log; those that others log are theirs.
 
@@ -65,7 +106,8 @@ class ExceptionFormatter(logging.Formatter):
         error = record.exc_info[1]
         ours = record.name.partition(".")[0] in ("mcp", "mcptasks") and record.name != TOOL_LOGGER
         short = own_traceback(error) if error is not None and ours and not self.all_frames else None
-        return self.formatException(record.exc_info) if short is None else short.rstrip("\n")
+        text = self.formatException(record.exc_info) if short is None else short.rstrip("\n")
+        return _shortened(text, MAX_TEXT_CHARACTERS) if _may_be_shortened(record) else text
 
 
 class JsonFormatter(ExceptionFormatter):
@@ -112,6 +154,7 @@ def configure_logging(log_format: str, level: str, stream: TextIO | None = None,
     warnings.filterwarnings("ignore", "The logging capability is deprecated", UserWarning, append=True)
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.addFilter(TaskFilter())
+    handler.addFilter(BoundedValues())
     formatter = JsonFormatter if log_format == "json" else HumanFormatter
     handler.setFormatter(formatter(all_frames=all_frames or level == "DEBUG"))
     logging.basicConfig(level=level, handlers=[handler], force=True)

@@ -214,6 +214,15 @@ class Settings(BaseSettings):
             "means no limit."
         ),
     )
+    max_unknown_ids_per_second: float = Field(
+        10.0,
+        ge=0,
+        description=(
+            "How many ids per second that are none of a caller's tasks one replica looks up at the API server for that "
+            "caller, with bursts of up to twice as many, and ten times as many for all callers; further ones are "
+            "refused. All callers without a token count as one. 0 means no limit."
+        ),
+    )
     max_subscriptions_per_caller: int = Field(
         1000,
         ge=0,

@@ -71,3 +71,32 @@ def test_half_of_a_surrogate_pair_is_logged() -> None:
         logging.getLogger("x").info("half \ud800")
         assert "half \\ud800" in stream.getvalue()
         stream.getvalue().encode()
+
+
+@pytest.mark.parametrize("log_format", ["human", "json"])
+def test_nothing_from_outside_makes_a_long_line(log_format: str) -> None:
+    stream = io.StringIO()
+    configure_logging(log_format, "INFO", stream)
+    log, long = logging.getLogger("mcptasks.x"), "start" + "x" * 42_000 + "end"
+    log.info("a token was refused: %s", ValueError(f"no key {long!r}"))
+    log.info("path %r of %s", long, [long], extra={"task": long, "agent": long})
+    log.info(long)
+    try:
+        raise ValueError(long)
+    except ValueError:
+        log.exception("failed")
+    *lines, last = stream.getvalue().splitlines()
+    assert max(map(len, lines)) < 25_000
+    assert len(last) < 25_000
+    assert len(lines[0]) < 1500
+    assert "no key 'start" in lines[0]
+    assert "characters left out" in lines[0]
+    assert len(lines[1]) < 6000
+
+
+def test_what_a_tool_logs_stays_whole() -> None:
+    stream = io.StringIO()
+    configure_logging("human", "INFO", stream)
+    for name in ("mcptasks.tool", "somebody"):
+        logging.getLogger(name).info("%s", "x" * 42_000)
+    assert [len(line) > 42_000 for line in stream.getvalue().splitlines()] == [True, True]

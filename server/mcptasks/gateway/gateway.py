@@ -71,10 +71,10 @@ class Gateway:
         """Drop progress that waits for its turn."""
         await self._throttle.aclose()
 
-    async def identify(self, token: str) -> TaskPod:
-        """The task's Pod that the token belongs to."""
+    async def identify(self, token: str, peer: str = "") -> TaskPod:
+        """The task's Pod that the token, which came from this address, belongs to."""
         async with cluster_failures_refused():
-            return await self._pods.identify(token)
+            return await self._pods.identify(token, peer)
 
     async def assignment(self, pod: TaskPod) -> Assignment:
         """What the Pod is to run. Claims the attempt for it, once."""

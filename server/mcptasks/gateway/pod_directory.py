@@ -25,9 +25,9 @@ class PodDirectory:
         self._reviewer = TokenReviewer(kube, audience)
         self._callers: OrderedDict[str, TaskPod] = OrderedDict()
 
-    async def identify(self, token: str) -> TaskPod:
-        """The task's Pod that the token belongs to. Raises RefusedError, KubeError."""
-        identity = await self._reviewer.identify(token)
+    async def identify(self, token: str, peer: str = "") -> TaskPod:
+        """The task's Pod that the token, which came from this address, belongs to. Raises RefusedError, KubeError."""
+        identity = await self._reviewer.identify(token, peer)
         known = self._callers.get(identity.uid)
         if known is not None and known.identity == identity:
             return known

@@ -12,16 +12,25 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
-from mcptasks.gateway.contract import RefusalCode
+from mcptasks.gateway.contract import Refusal, RefusalCode
 from mcptasks.gateway.pods import PodIdentity
-from mcptasks.gateway.refusals import RefusedError
+from mcptasks.gateway.refusals import RefusedError, unavailable
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.kinds import TOKEN_REVIEWS
 from mcptasks.model.base import JsonObject
+from mcptasks.tasks.limits import SharedRate
+
+T = TypeVar("T")
 
 CACHE_SECONDS = 60.0
 CACHE_SIZE = 4096
+BAD_SECONDS = 5.0
+"""How long a no is remembered: a token of a Pod that the API server has not heard of a moment ago may be good then."""
+
+BAD_TOKENS_PER_SECOND = 5.0
+"""Reviews for one address that may end with a no; ten times as many for all addresses."""
 
 POD_NAME = "authentication.kubernetes.io/pod-name"
 POD_UID = "authentication.kubernetes.io/pod-uid"
@@ -34,20 +43,32 @@ class _Known:
     until: float
 
 
+@dataclass(frozen=True)
+class _Bad:
+    refusal: Refusal
+    until: float
+
+
 class TokenReviewer:
-    """Asks the API server whose token it is. Only a yes is remembered, for at most a minute and the token's life."""
+    """Asks the API server whose token it is.
+
+    A yes is remembered for at most a minute and the token's life, a no for a few seconds. Who has sent too many bad
+    tokens has to wait; those that are known go on.
+    """
 
     def __init__(self, kube: KubeClient, audience: str, clock: Callable[[], float] = time.time) -> None:
         self._kube = kube
         self._audience = audience
         self._clock = clock
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._bad: OrderedDict[bytes, _Bad] = OrderedDict()
+        self._bad_tokens = SharedRate.of(BAD_TOKENS_PER_SECOND)
 
-    async def identify(self, token: str) -> PodIdentity:
-        """The Pod that the token is bound to.
+    async def identify(self, token: str, peer: str = "") -> PodIdentity:
+        """The Pod that the token is bound to; `peer` is the address that it came from.
 
         Raises:
-            RefusedError: the token is not valid for the gateway, or is bound to no Pod.
+            RefusedError: the token is not valid for the gateway, or is bound to no Pod, or too many came that were not.
             KubeError: the API server cannot be asked.
         """
         digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
@@ -55,21 +76,35 @@ class TokenReviewer:
         known = self._known.get(digest)
         if known is not None and now < known.until:
             return known.identity
+        bad = self._bad.get(digest)
+        if bad is not None and now < bad.until:
+            raise RefusedError(bad.refusal.code, bad.refusal.message)
+        if not self._bad_tokens.has_room(peer, now):
+            raise unavailable("too many tokens came that are not valid")
+        try:
+            identity = await self._review(token)
+        except RefusedError as error:
+            self._bad_tokens.allows(peer, now)
+            _remember(self._bad, digest, _Bad(error.refusal, now + BAD_SECONDS))
+            raise
+        _remember(self._known, digest, _Known(identity, min(now + CACHE_SECONDS, _expiry(token))))
+        return identity
+
+    async def _review(self, token: str) -> PodIdentity:
         body = {
             "apiVersion": TOKEN_REVIEWS.api_version,
             "kind": "TokenReview",
             "spec": {"token": token, "audiences": [self._audience]},
         }
         review = await self._kube.create(TOKEN_REVIEWS, body)
-        identity = reviewed_pod(review.get("status") or {}, self._audience)
-        self._remember(digest, _Known(identity, min(now + CACHE_SECONDS, _expiry(token))))
-        return identity
+        return reviewed_pod(review.get("status") or {}, self._audience)
 
-    def _remember(self, digest: bytes, known: _Known) -> None:
-        self._known[digest] = known
-        self._known.move_to_end(digest)
-        while len(self._known) > CACHE_SIZE:
-            self._known.popitem(last=False)
+
+def _remember(found: OrderedDict[bytes, T], digest: bytes, value: T) -> None:
+    found[digest] = value
+    found.move_to_end(digest)
+    while len(found) > CACHE_SIZE:
+        found.popitem(last=False)
 
 
 def reviewed_pod(status: JsonObject, audience: str) -> PodIdentity:

@@ -143,7 +143,7 @@ class _Endpoints:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise RefusedError(RefusalCode.UNAUTHENTICATED, "send the Pod's token as Authorization: Bearer")
-        return await self.gateway.identify(token.strip())
+        return await self.gateway.identify(token.strip(), request.client.host if request.client else "")
 
 
 def _poll_seconds(request: Request) -> float:

@@ -6,9 +6,12 @@ from collections import Counter, OrderedDict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Self
 
 MAX_REMEMBERED = 10_000
 BURST_SECONDS = 2.0
+SHARES = 10
+"""How many callers it takes to use up what all together may do."""
 
 
 @dataclass
@@ -42,6 +45,34 @@ class RateLimit:
             return False
         bucket.tokens -= 1
         return True
+
+    def has_room(self, key: Hashable, now: float) -> bool:
+        """Whether `allows` would allow a call now. Nothing is counted."""
+        bucket = self._buckets.get(key)
+        return not self.per_second or bucket is None or bucket.tokens + (now - bucket.at) * self.per_second >= 1
+
+
+@dataclass(frozen=True)
+class SharedRate:
+    """Allows `per_second` calls a second for each key, and ten times as many for all keys together; 0 means no limit.
+
+    Whoever has used up its own share takes nothing of the others'.
+    """
+
+    of_each: RateLimit
+    of_all: RateLimit
+
+    @classmethod
+    def of(cls, per_second: float) -> Self:
+        return cls(RateLimit(per_second), RateLimit(SHARES * per_second))
+
+    def allows(self, key: Hashable, now: float) -> bool:
+        """Whether a call at `now` (seconds of any monotonic clock) is within the limits; it counts if it is."""
+        return self.of_each.allows(key, now) and self.of_all.allows(None, now)
+
+    def has_room(self, key: Hashable, now: float) -> bool:
+        """Whether `allows` would allow a call now. Nothing is counted."""
+        return self.of_each.has_room(key, now) and self.of_all.has_room(None, now)
 
 
 @dataclass(eq=False)

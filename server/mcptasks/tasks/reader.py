@@ -6,8 +6,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from mcptasks.kube.errors import KubeError, NotFoundError
 from mcptasks.kube.task_objects import StoredTask, TaskClient, parse_task
@@ -16,15 +18,18 @@ from mcptasks.model import names
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.task import Principal
-from mcptasks.tasks.cached_tasks import has_ended, is_gone
-from mcptasks.tasks.limits import RateLimit
+from mcptasks.tasks.cached_tasks import group_of, has_ended, is_gone
+from mcptasks.tasks.limits import RateLimit, SharedRate
 from mcptasks.tasks.owners import caller_key
-from mcptasks.tasks.service_errors import TaskNotFoundError, UnavailableServiceError
+from mcptasks.tasks.service_errors import TaskNotFoundError, TooManyUnknownIdsError, UnavailableServiceError
 
 logger = logging.getLogger(__name__)
 
 RECENT_SECONDS = 2.0
 """How long a call waits for the API server before it is answered with what the cache has, where that may be old."""
+
+NEWS_SECONDS = 1.0
+"""How long an id that is not looked up waits for the watch to tell of its task."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class TaskReader:
     """Bounds the reads of the API server that `recent` makes."""
 
     now: Callable[[], datetime] = utc_now
+    unknown_ids: SharedRate = field(default_factory=partial(SharedRate.of, 0))
+    """Bounds the reads of the API server for ids that are none of their caller's tasks, as far as the cache knows."""
 
     async def known(self, task_id: str, principal: Principal | None) -> StoredTask:
         """The task as this replica has last seen it.
@@ -50,7 +57,7 @@ class TaskReader:
         The API server is asked only for one that is not in the cache, which another replica may have just made.
         Raises UnavailableServiceError where that fails.
         """
-        return self._shown_to(principal, await self._known(task_id))
+        return self._shown_to(principal, self._own(task_id, principal) or await self._sought(task_id, principal))
 
     async def recent(self, task_id: str, principal: Principal | None) -> StoredTask:
         """The task; one that has not ended is read again from the API server, because a watch is a moment behind.
@@ -59,11 +66,14 @@ class TaskReader:
         Where `fresh_reads` allows no further read, and where the API server does not answer within `RECENT_SECONDS`,
         the task is the one of `known`.
         """
-        return self._shown_to(principal, await self._recent(task_id))
+        own = self._own(task_id, principal)
+        item = await self._sought(task_id, principal) if own is None else await self._refreshed(own)
+        return self._shown_to(principal, item)
 
     async def current(self, task_id: str, principal: Principal | None) -> StoredTask:
         """The task as the API server has it, or as this replica has seen it since. Raises UnavailableServiceError."""
-        return self._shown_to(principal, await self._current(task_id))
+        is_own = self._own(task_id, principal) is not None
+        return self._shown_to(principal, await (self._current(task_id) if is_own else self._sought(task_id, principal)))
 
     async def stored(self, task_id: str) -> JsonObject:
         """The whole object from the API server, large results included, whoever asks for it.
@@ -80,19 +90,38 @@ class TaskReader:
             logger.error("cannot read task: %s", error, extra={"task": task_id})
             raise UnavailableServiceError("The task cannot be read at the moment. Try again.") from error
 
-    async def _known(self, task_id: str) -> JsonObject:
+    def _own(self, task_id: str, principal: Principal | None) -> JsonObject | None:
+        """The cached object, if it is the principal's."""
         seen = self._seen(task_id)
-        return await self.stored(task_id) if seen is None else seen
+        is_own = seen is not None and group_of(seen) == (self.server, caller_key(principal))
+        return seen if is_own else None
 
-    async def _recent(self, task_id: str) -> JsonObject:
-        seen = self._seen(task_id)
-        if seen is None:
-            return await self.stored(task_id)
+    async def _sought(self, task_id: str, principal: Principal | None) -> JsonObject:
+        """The object of an id that is none of the principal's tasks as far as the cache knows.
+
+        Beyond the limit only the watch is listened to, for a moment: another replica may have just made the task.
+        Unknown and foreign ids count alike, so that they cannot be told apart.
+
+        Raises TaskNotFoundError, TooManyUnknownIdsError, UnavailableServiceError.
+        """
+        if not names.is_task_name(task_id):
+            raise TaskNotFoundError
+        if self.unknown_ids.allows(caller_key(principal), time.monotonic()):
+            return self._seen(task_id) or await self.stored(task_id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(NEWS_SECONDS), self.cache.changes(self.namespace, task_id) as changed:
+                await changed.wait()
+        own = self._own(task_id, principal)
+        if own is None:
+            raise TooManyUnknownIdsError(self.unknown_ids.of_each.per_second)
+        return own
+
+    async def _refreshed(self, seen: JsonObject) -> JsonObject:
         if has_ended(seen) or not self.fresh_reads.allows(self.namespace, time.monotonic()):
             return seen
         try:
             async with asyncio.timeout(RECENT_SECONDS):
-                return await self._current(task_id)
+                return await self._current(seen["metadata"]["name"])
         except (UnavailableServiceError, TimeoutError):
             return seen
 

@@ -18,7 +18,7 @@ from mcptasks.settings import Settings
 from mcptasks.tasks.calls import Call
 from mcptasks.tasks.changes import TaskChanges
 from mcptasks.tasks.creator import TaskCreator
-from mcptasks.tasks.limits import InProgress, RateLimit
+from mcptasks.tasks.limits import InProgress, RateLimit, SharedRate
 from mcptasks.tasks.owners import TaskOwner, caller_key
 from mcptasks.tasks.reader import TaskReader
 from mcptasks.tasks.result_errors import ResultLostError, ResultStoreUnavailableError
@@ -71,7 +71,8 @@ class TaskService:
         self._polls = RateLimit(settings.max_polls_per_second)
         fresh_reads = RateLimit(settings.max_fresh_reads_per_second)
         self._views = TaskViews(settings, self.now)
-        self.reader = TaskReader(server, self.namespace, self.tasks, self.cache, fresh_reads, self.now)
+        unknown_ids = SharedRate.of(settings.max_unknown_ids_per_second)
+        self.reader = TaskReader(server, self.namespace, self.tasks, self.cache, fresh_reads, self.now, unknown_ids)
         self._creator = TaskCreator(settings, self.namespace, self.tasks, self.cache, self.now)
         self._changes = TaskChanges(self.reader, self._views)
         self._waiting = WaitingCalls(server, self.cache)
@@ -148,7 +149,12 @@ class TaskService:
             raise UnavailableServiceError("The task's result cannot be read at the moment. Try again.") from error
 
     async def answer(self, task_id: str, principal: Principal | None, answers: Answers) -> None:
-        """Store the caller's answers to what the task asks now. Raises as `TaskWriter.answer` does."""
+        """Store the caller's answers to what the task asks now.
+
+        Raises TooManyPollsError where that is tried too often, and what `TaskWriter.answer` raises.
+        """
+        if not self._polls.allows((caller_key(principal), task_id, "answer"), time.monotonic()):
+            raise TooManyPollsError(round(self.settings.default_poll_interval_seconds * 1000))
         await self._writer.answer(task_id, principal, answers)
 
     async def cancel(self, task_id: str, principal: Principal | None) -> TaskView:

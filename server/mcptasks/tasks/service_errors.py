@@ -7,6 +7,7 @@ ServiceError
 ├── TooManyTasksError           ┐
 ├── TooMuchKeptError            │
 ├── TooManyPollsError           ├ a limit of the caller's
+├── TooManyUnknownIdsError      │
 ├── TooManySubscriptionsError   │
 ├── TooManyWaitingCallsError    ┘ (or of the whole replica's)
 ├── TaskRefusedError            the cluster does not allow the task
@@ -82,6 +83,17 @@ class TooManyPollsError(ServiceError):
     def __init__(self, poll_interval_ms: int) -> None:
         super().__init__(f"You ask for this task too often: wait {poll_interval_ms} ms between two requests")
         self.data = {"reason": "TooManyPolls", "retryAfterMs": poll_interval_ms}
+
+
+class TooManyUnknownIdsError(ServiceError):
+    """The caller asks for ids that are none of its tasks more often than they are looked up."""
+
+    def __init__(self, per_second: float) -> None:
+        super().__init__(
+            f"You ask for more ids a second than the {per_second:g} that are looked up where none of your tasks has "
+            "them: ask for ids of your tasks, and wait a second"
+        )
+        self.data = {"reason": "TooManyUnknownIds", "retryAfterMs": 1000}
 
 
 class TooManySubscriptionsError(ServiceError):

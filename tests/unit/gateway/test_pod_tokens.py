@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from kubernetes.aio.client import Configuration
 
+from mcptasks.gateway.contract import RefusalCode
 from mcptasks.gateway.pod_tokens import TokenReviewer
 from mcptasks.gateway.refusals import RefusedError
 from mcptasks.kube.api_client import KubeClient
@@ -65,13 +66,41 @@ async def test_a_yes_is_remembered_for_a_minute_and_never_beyond_the_tokens_end(
     assert len(kube.asked) == 2
 
 
-async def test_a_no_is_asked_again_each_time() -> None:
+async def test_a_no_is_remembered_for_a_moment() -> None:
+    kube, clock = CountedReviews(), SettableClock(NOW)
+    reviewer = TokenReviewer(kube, "gateway", clock)
+    for seconds, asked in ((0, 1), (4.9, 1), (0.2, 2)):
+        clock.now += seconds
+        with pytest.raises(RefusedError) as refused:
+            await reviewer.identify("bad")
+        assert refused.value.code is RefusalCode.UNAUTHENTICATED
+        assert len(kube.asked) == asked
+
+
+async def test_bad_tokens_of_one_address_are_reviewed_only_so_often_and_others_go_on() -> None:
+    kube, clock = CountedReviews(), SettableClock(NOW)
+    reviewer = TokenReviewer(kube, "gateway", clock)
+    await reviewer.identify("good-1", "10.0.0.1")
+    codes = []
+    for number in range(1000):
+        with pytest.raises(RefusedError) as refused:
+            await reviewer.identify(f"bad-{number}", "10.0.0.1")
+        codes.append(refused.value.code)
+    assert len(kube.asked) == 11
+    assert codes[10:] == [RefusalCode.UNAVAILABLE] * 990
+    await reviewer.identify("good-1", "10.0.0.1")
+    await reviewer.identify("good-2", "10.0.0.2")
+    clock.now += 1
+    await reviewer.identify("good-3", "10.0.0.1")
+
+
+async def test_bad_tokens_of_all_addresses_together_are_bounded() -> None:
     kube = CountedReviews()
     reviewer = TokenReviewer(kube, "gateway", SettableClock(NOW))
-    for _ in range(2):
+    for number in range(1000):
         with pytest.raises(RefusedError):
-            await reviewer.identify("bad")
-    assert len(kube.asked) == 2
+            await reviewer.identify(f"bad-{number}", f"10.0.0.{number}")
+    assert len(kube.asked) == 100
 
 
 async def test_tokens_are_told_apart() -> None:

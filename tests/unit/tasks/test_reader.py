@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeAlias, cast
 
 import pytest
@@ -15,9 +17,9 @@ from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Phase, Principal
 from mcptasks.tasks.cached_tasks import CACHED_RESULT_CHARACTERS, cached
-from mcptasks.tasks.limits import RateLimit
+from mcptasks.tasks.limits import RateLimit, SharedRate
 from mcptasks.tasks.reader import TaskReader
-from mcptasks.tasks.service_errors import TaskNotFoundError, UnavailableServiceError
+from mcptasks.tasks.service_errors import TaskNotFoundError, TooManyUnknownIdsError, UnavailableServiceError
 from tests.support.doubles import MemoryTasks
 from tests.unit.tasks.objects import MINE, NAMESPACE, task_object
 
@@ -162,4 +164,64 @@ async def test_what_is_no_name_never_reaches_the_api_server(tasks: MemoryTasks, 
     for name in ("../secrets", "", "A"):
         with pytest.raises(TaskNotFoundError):
             await reader.current(name, None)
+    assert tasks.reads == 0
+
+
+STRANGER = Principal(client_id="other", issuer="i", subject="s")
+OWNER = Principal(client_id="c", issuer="i", subject="s")
+SPARING: dict[str, Read] = {
+    "known": lambda reader: reader.known("x", STRANGER),
+    "recent": lambda reader: reader.recent("x", STRANGER),
+    "current": lambda reader: reader.current("x", STRANGER),
+}
+
+
+@pytest.fixture
+def sparing(reader: TaskReader) -> TaskReader:
+    """A reader that looks one unknown id up for each caller."""
+    return replace(reader, unknown_ids=SharedRate(RateLimit(1e-9), RateLimit(0)))
+
+
+@pytest.mark.parametrize("read", SPARING.values(), ids=SPARING.keys())
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_ids_that_are_none_of_the_callers_are_looked_up_only_so_often(
+    tasks: MemoryTasks, cache: WatchCache, sparing: TaskReader, read: Read, is_there: bool
+) -> None:
+    if is_there:
+        cache.add(task_object("x", principal=MINE))
+    tasks.items["a"] = task_object("a", principal=MINE)
+    with pytest.raises(TaskNotFoundError):
+        await read(sparing)
+    reads = tasks.reads
+    with pytest.raises(TooManyUnknownIdsError, match="ask for ids of your tasks") as refused:
+        await read(sparing)
+    assert refused.value.data == {"reason": "TooManyUnknownIds", "retryAfterMs": 1000}
+    assert tasks.reads == reads
+    assert (await sparing.recent("a", OWNER)).task.name == "a", "another caller goes on"
+
+
+async def test_a_callers_own_tasks_are_read_as_often_as_it_likes(
+    tasks: MemoryTasks, cache: WatchCache, sparing: TaskReader
+) -> None:
+    tasks.items["a"] = task_object("a", principal=MINE)
+    cache.add(tasks.items["a"])
+    for _ in range(5):
+        assert (await sparing.current("a", OWNER)).task.name == "a"
+
+
+async def test_a_task_of_another_replica_is_found_as_soon_as_the_watch_tells_of_it(
+    cache: WatchCache, sparing: TaskReader
+) -> None:
+    with pytest.raises(TaskNotFoundError):
+        await sparing.recent("unknown", OWNER)
+    reading = asyncio.ensure_future(sparing.known("a", OWNER))
+    await asyncio.sleep(0)
+    cache.add(task_object("a", principal=MINE))
+    assert (await reading).task.name == "a"
+
+
+async def test_what_is_no_id_is_not_looked_up(tasks: MemoryTasks, sparing: TaskReader) -> None:
+    for _ in range(5):
+        with pytest.raises(TaskNotFoundError):
+            await sparing.recent("../x", OWNER)
     assert tasks.reads == 0
