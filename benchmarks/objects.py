@@ -38,8 +38,9 @@ from mcptasks.tasks.cached_tasks import cached  # noqa: E402
 from mcptasks.tasks.results import Results  # noqa: E402
 from mcptasks.tasks.service import TaskService  # noqa: E402
 from mcptasks_operator.acting.events import EventPoster  # noqa: E402
-from mcptasks_operator.acting.executors import Executors, JobExecutor  # noqa: E402
+from mcptasks_operator.acting.executors import Executors  # noqa: E402
 from mcptasks_operator.acting.gatherer import Gatherer, NamespaceEvents  # noqa: E402
+from mcptasks_operator.acting.pool_keeper import PoolKeeper  # noqa: E402
 from mcptasks_operator.acting.reconciler import Reconciler  # noqa: E402
 from mcptasks_operator.watching.cache import Cache  # noqa: E402
 from mcptasks_operator.watching.watched_kinds import WatchedKind  # noqa: E402
@@ -130,7 +131,8 @@ def operator(stored: list[str]) -> dict[str, object]:
     reconciler = Reconciler(
         NOBODY,
         cache,
-        Executors(JobExecutor(NOBODY, settings)),
+        Executors.build(NOBODY, settings),
+        PoolKeeper(NOBODY, cache, settings, wake=lambda _key: None),
         Gatherer(NOBODY, cache, settings.log_tail_lines, NamespaceEvents(NOBODY)),
         EventPoster(NOBODY, "benchmark"),
         settings,

@@ -59,7 +59,7 @@ class Settings(BaseSettings):
             raise ValueError(f"{', '.join(secret)} is a token, and tokens never enter a task: leave it out")
         return names
 
-    @field_validator("runner_command", mode="before")
+    @field_validator("runner_command", "worker_command", mode="before")
     @classmethod
     def _split_as_shell(cls, value: Any) -> Any:
         return shlex.split(value) if isinstance(value, str) else value
@@ -398,6 +398,10 @@ class Settings(BaseSettings):
     runner_image: str = Field("mcptasks:latest", description="Image of task Pods whose template names none.")
     runner_command: Annotated[list[str], NoDecode] = Field(
         default_factory=lambda: ["mcptasks", "run"], description="Command of task Pods whose template has none."
+    )
+    worker_command: Annotated[list[str], NoDecode] = Field(
+        default_factory=lambda: ["mcptasks", "worker"],
+        description="Command of workers whose template has none.",
     )
     start_deadline_seconds: int = Field(
         300, ge=1, description="How long a task may wait for its Pod to start if the template does not say."

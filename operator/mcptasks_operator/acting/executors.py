@@ -6,8 +6,10 @@ executor with Pods of its own takes over such a Job with `spec.managedBy`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Self
 
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.kinds import JOBS
@@ -15,27 +17,19 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask
 from mcptasks.model.task_template import Executor, McpTaskTemplateSpec
 from mcptasks.settings import Settings
+from mcptasks_operator.deciding.decisions import CreateJob
 from mcptasks_operator.deciding.manifests import make_job
+from mcptasks_operator.deciding.object_facts import MANAGED_BY_WARM
 from mcptasks_operator.deciding.pod_spec import InvalidTemplateError
+from mcptasks_operator.deciding.worker_manifests import finished_job_status, make_warm_job
 
+JOBS_AT_A_TIME = 4
+"""How many Jobs of warm tasks are written at the same time: they must not get in the way of what callers wait for."""
 
-class TaskExecutor(Protocol):
-    """Starts and stops the processes of tasks."""
-
-    async def start(self, task: McpTask, template: McpTaskTemplateSpec) -> JsonObject:
-        """Create the task's Job and return it as the API server stored it.
-
-        Raises:
-            InvalidTemplateError: the template's Pod is not one.
-            KubeError: the API server refused it, or could not be asked.
-        """
-
-    async def stop(self, namespace: str, name: str, uid: str) -> JsonObject:
-        """Delete the Job with its Pods if it has this uid; returns the API server's answer.
-
-        Raises:
-            KubeError: as NotFoundError where the Job is gone, ConflictError where it is another Job.
-        """
+NO_MANAGED_BY = (
+    "the API server does not know managedBy of Jobs: executor Warm needs Kubernetes 1.32, or the feature gate "
+    "JobManagedBy"
+)
 
 
 @dataclass(frozen=True)
@@ -48,33 +42,69 @@ class JobExecutor:
     async def start(self, task: McpTask, template: McpTaskTemplateSpec) -> JsonObject:
         return await self.kube.create(JOBS, make_job(task, template, self.settings), task.namespace)
 
-    async def stop(self, namespace: str, name: str, uid: str) -> JsonObject:
-        return await self.kube.delete(JOBS, name, namespace, uid=uid, propagation="Background")
-
 
 @dataclass(frozen=True)
-class RefusingExecutor:
-    """Starts nothing, for the reason that it gives; what an earlier template started is stopped as ever."""
+class WarmExecutor:
+    """Workers run the task; the Job is a record of it, which is made when there is time."""
 
-    job: TaskExecutor
-    reason: str
+    kube: KubeClient
+    settings: Settings
+    writing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(JOBS_AT_A_TIME))
 
-    async def start(self, task: McpTask, template: McpTaskTemplateSpec) -> JsonObject:
-        raise InvalidTemplateError(self.reason)
+    async def start(self, task: McpTask, template: McpTaskTemplateSpec, ttl_seconds: int) -> JsonObject:
+        job = make_warm_job(task, template, self.settings, ttl_seconds)
+        async with self.writing:
+            made = await self.kube.create(JOBS, job, task.namespace)
+        if (made.get("spec") or {}).get("managedBy") == MANAGED_BY_WARM:
+            return made
+        await delete_job(self.kube, task.namespace, task.name, made["metadata"]["uid"])
+        raise InvalidTemplateError(NO_MANAGED_BY)
 
-    async def stop(self, namespace: str, name: str, uid: str) -> JsonObject:
-        return await self.job.stop(namespace, name, uid)
+    async def finish(self, task: McpTask, uid: str, now: datetime) -> JsonObject:
+        """Write the task's end into its Job.
+
+        Raises:
+            KubeError: as NotFoundError where the Job is gone, ConflictError where it is another Job.
+        """
+        body = {"metadata": {"uid": uid}, "status": finished_job_status(task, now)}
+        async with self.writing:
+            return await self.kube.patch(JOBS, task.name, body, task.namespace, subresource="status")
+
+
+async def delete_job(kube: KubeClient, namespace: str, name: str, uid: str) -> JsonObject:
+    """Delete the Job with its Pods if it has this uid; returns the API server's answer.
+
+    Raises:
+        KubeError: as NotFoundError where the Job is gone, ConflictError where it is another Job.
+    """
+    return await kube.delete(JOBS, name, namespace, uid=uid, propagation="Background")
 
 
 @dataclass(frozen=True)
 class Executors:
-    """The executors by their names in templates."""
+    """Makes and removes Jobs as decisions name their executors."""
 
-    job: TaskExecutor
+    kube: KubeClient
+    job: JobExecutor
+    warm: WarmExecutor
 
-    def of(self, template: McpTaskTemplateSpec) -> TaskExecutor:
-        match template.executor:
+    @classmethod
+    def build(cls, kube: KubeClient, settings: Settings) -> Self:
+        return cls(kube, JobExecutor(kube, settings), WarmExecutor(kube, settings))
+
+    async def start(self, step: CreateJob, task: McpTask, template: McpTaskTemplateSpec) -> JsonObject:
+        """Create the task's Job and return it as the API server stored it.
+
+        Raises:
+            InvalidTemplateError: the template's Pod is not one.
+            KubeError: the API server refused it, or could not be asked.
+        """
+        match step.executor:
             case Executor.JOB:
-                return self.job
+                return await self.job.start(task, template)
             case Executor.WARM:
-                return RefusingExecutor(self.job, "executor: Warm is not available yet, use Job")
+                return await self.warm.start(task, template, step.ttl_seconds)
+
+    async def stop(self, namespace: str, name: str, uid: str) -> JsonObject:
+        """As `delete_job`."""
+        return await delete_job(self.kube, namespace, name, uid)

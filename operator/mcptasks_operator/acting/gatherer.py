@@ -18,6 +18,7 @@ from mcptasks.kube.watch_cache import Key
 from mcptasks.model.base import LABEL_TASK_UID, JsonObject
 from mcptasks.model.diagnosis import MAX_LOG_LINE
 from mcptasks.model.excerpts import lines_of, without_middle
+from mcptasks.model.task_template import Executor
 from mcptasks_operator.deciding.gathered_evidence import Evidence, JobRefusal, Need, RefusalKind, TemplateState
 from mcptasks_operator.deciding.object_facts import PodFacts, TerminatedState, latest_first, warning_events
 from mcptasks_operator.watching.cache import Cache, TaskSnapshot
@@ -113,8 +114,25 @@ class Gatherer:
             self.cache.forget_task(key, uid)
             return
         await self.read_job(key)
+        await self._worker(namespace, snapshot)
         pods = await self.kube.list(PODS, namespace, label_selector=f"{LABEL_TASK_UID}={uid}")
         self.cache.replace_pods_of(key, uid, pods.items, int(pods.resource_version or 0))
+
+    async def _worker(self, namespace: str, snapshot: TaskSnapshot) -> None:
+        """Read the worker that has the task, if one has it."""
+        status = snapshot.task.get("status") or {}
+        name, uid = status.get("podName"), status.get("podUid")
+        if status.get("executor") != Executor.WARM.value or not name or not uid:
+            return
+        try:
+            found = await self.kube.get(PODS, name, namespace)
+        except NotFoundError:
+            self.cache.remove_worker((namespace, name), uid)
+            return
+        if found["metadata"]["uid"] == uid:
+            self.cache.put(WatchedKind.POD, found)
+        else:
+            self.cache.remove_worker((namespace, name), uid)
 
     async def read_job(self, key: Key) -> None:
         """Read the Job of the task's name."""

@@ -30,6 +30,7 @@ from mcptasks.settings import Settings
 from mcptasks_operator.acting.events import EventPoster
 from mcptasks_operator.acting.executors import Executors
 from mcptasks_operator.acting.gatherer import Gatherer
+from mcptasks_operator.acting.pool_keeper import PoolKeeper
 from mcptasks_operator.deciding.decide import decide
 from mcptasks_operator.deciding.decisions import (
     CreateJob,
@@ -38,8 +39,10 @@ from mcptasks_operator.deciding.decisions import (
     DeletePods,
     DeleteTask,
     EndTask,
+    FinishJob,
     Gather,
     MarkTerminated,
+    ReleaseClaim,
     SetJobTtl,
     ShowCause,
     StatusWrite,
@@ -69,6 +72,7 @@ class Reconciler:
     kube: KubeClient
     cache: Cache
     executors: Executors
+    pools: PoolKeeper
     gatherer: Gatherer
     events: EventPoster
     settings: Settings
@@ -125,6 +129,7 @@ class Reconciler:
             evidence = replace(evidence, last_scheduled_at=self.cache.last_scheduled(task.namespace, pod_template))
         now = self.now()
         policy = policy_of(task, template, self.settings)
+        evidence = replace(evidence, pool=self.pools.evidence(task, policy))
         decision = decide(task, snapshot.job, snapshot.pods, now, policy, evidence)
         return Situation(key, snapshot, task, spec, policy, now, evidence, decision)
 
@@ -133,10 +138,10 @@ class Reconciler:
             case Gather():
                 return StepResult(await self.gatherer.gather(at.key, at.snapshot, step.need, at.evidence))
             case CreateJob():
-                return await self._create_job(at)
+                return await self._create_job(at, step)
             case ShowCause():
                 return StepResult(at.evidence, await self._write_status(at, step))
-            case EndTask() | MarkTerminated():
+            case EndTask() | MarkTerminated() | ReleaseClaim():
                 return StepResult(self._initial_evidence(), await self._write_status(at, step))
             case DeleteJob():
                 await self._delete_job(at, step)
@@ -144,13 +149,15 @@ class Reconciler:
                 await self._delete_pods(at, step)
             case SetJobTtl():
                 await self._set_job_ttl(at, step)
+            case FinishJob():
+                await self._finish_job(at, step)
             case DeleteTask():
                 await self._delete_task(at)
         return StepResult(self._initial_evidence())
 
-    async def _create_job(self, at: Situation) -> StepResult:
+    async def _create_job(self, at: Situation, step: CreateJob) -> StepResult:
         try:
-            job = await self.executors.of(at.template).start(at.task, at.template)
+            job = await self.executors.start(step, at.task, at.template)
         except AlreadyExistsError:
             # Created by this operator before its cache knew, by another one, or by somebody else: the owner tells.
             await self.gatherer.read_job(at.key)
@@ -196,7 +203,7 @@ class Reconciler:
 
     async def _delete_job(self, at: Situation, step: DeleteJob) -> None:
         try:
-            answer = await self.executors.of(at.template).stop(at.task.namespace, at.task.name, step.uid)
+            answer = await self.executors.stop(at.task.namespace, at.task.name, step.uid)
         except (NotFoundError, ConflictError):
             answer = {}
         if answer.get("kind") == "Job" and answer["metadata"].get("deletionTimestamp"):
@@ -222,6 +229,12 @@ class Reconciler:
         body = {"metadata": {"uid": at.snapshot.job.uid}, "spec": {"ttlSecondsAfterFinished": step.seconds}}
         try:
             self.cache.put(WatchedKind.JOB, await self.kube.patch(JOBS, at.task.name, body, at.task.namespace))
+        except (NotFoundError, ConflictError):
+            await self.gatherer.read_job(at.key)
+
+    async def _finish_job(self, at: Situation, step: FinishJob) -> None:
+        try:
+            self.cache.put(WatchedKind.JOB, await self.executors.warm.finish(at.task, step.uid, at.now))
         except (NotFoundError, ConflictError):
             await self.gatherer.read_job(at.key)
 

@@ -56,11 +56,11 @@ def _is_about_to_go(facts: DecisionBasis, pod: PodFacts) -> bool:
 
 
 def _is_allowed(facts: DecisionBasis, job: JobFacts, holder: PodFacts | None) -> bool:
-    following = next_attempt(facts.task, _attempt_end(holder), retries_disruptions=job.retries_disruptions)
+    following = next_attempt(facts.task, attempt_end(holder), retries_disruptions=job.retries_disruptions)
     return following is not NextAttempt.REFUSED
 
 
-def _attempt_end(pod: PodFacts | None) -> AttemptEnd:
+def attempt_end(pod: PodFacts | None) -> AttemptEnd:
     """How the attempt of a Pod ended that is finished or gone."""
     if pod is None:
         return AttemptEnd.REMOVED
@@ -85,7 +85,7 @@ def _diagnosis(facts: DecisionBasis, job: JobFacts, pod: PodFacts | None) -> Dia
     """Why the attempt ended."""
     if pod is None:
         return preempted(job, facts.task.status.pod_name)
-    if _attempt_end(pod) is not AttemptEnd.REMOVED:
+    if attempt_end(pod) is not AttemptEnd.REMOVED:
         return diagnose_failure(job, pod, facts.policy, 1)
     state = pod.runner.state
     return preempted(job, pod.name, state.exit_code if isinstance(state, TerminatedState) else None)
@@ -97,7 +97,7 @@ def between_attempts(facts: DecisionBasis, job: JobFacts, pod: PodFacts) -> Deci
         return end_task(facts, Phase.FAILED, cause)
     if not _has_next_attempt(facts, job, pod):
         return Decision(requeue_after=RECHECK_SECONDS)
-    unused = _attempt_end(pod) is AttemptEnd.REMOVED and pod is not facts.holder
+    unused = attempt_end(pod) is AttemptEnd.REMOVED and pod is not facts.holder
     if unused or _retry_is_shown(facts):
         pause = min(10.0 * 2 ** max(len(facts.pods) - 1, 0), MAX_BACKOFF_SECONDS)
         return without_pod(facts, max(pod.ended_at + timedelta(seconds=pause), job.start))
@@ -117,7 +117,7 @@ def _has_next_attempt(facts: DecisionBasis, job: JobFacts, pod: PodFacts) -> boo
     if _has_recorded_failure(pod):
         return False
     # A Pod that the Job controller removed itself, because the Job was suspended, counts for nothing.
-    uncounted = pod.gone_at is not None and _attempt_end(pod) is AttemptEnd.REMOVED
+    uncounted = pod.gone_at is not None and attempt_end(pod) is AttemptEnd.REMOVED
     return uncounted or _failures(facts) <= job.backoff_limit
 
 

@@ -43,7 +43,7 @@ def after_end(facts: DecisionBasis) -> Decision:
     """The next step for a task whose phase is terminal."""
     job = facts.job if facts.job is not None and facts.job.belongs_to(facts.task.uid) else None
     there = job if job is not None and job.gone_at is None else None
-    due = _deletion_due(facts, job)
+    due = deletion_due(facts, job)
     if facts.now >= due:
         return Decision(DeleteTask())
     if there is None or there.deleting:
@@ -60,10 +60,10 @@ def after_end(facts: DecisionBasis) -> Decision:
 
 def _expires_at(facts: DecisionBasis) -> datetime:
     retention = facts.policy.retention(facts.task.phase)
-    return facts.task.status.expires_at or expiry(facts.task, _finished_at(facts), retention)
+    return facts.task.status.expires_at or expiry(facts.task, finished_at(facts), retention)
 
 
-def _deletion_due(facts: DecisionBasis, job: JobFacts | None) -> datetime:
+def deletion_due(facts: DecisionBasis, job: JobFacts | None) -> datetime:
     """When the task is deleted: with its Job, whose TTL runs out at the expiry; soon after the expiry without one."""
     expires = _expires_at(facts)
     if job is None:
@@ -71,7 +71,8 @@ def _deletion_due(facts: DecisionBasis, job: JobFacts | None) -> datetime:
     return expires if job.gone_at is not None else expires + timedelta(seconds=JOB_EXPIRY_SLACK_SECONDS)
 
 
-def _finished_at(facts: DecisionBasis) -> datetime:
+def finished_at(facts: DecisionBasis) -> datetime:
+    """When the task ended."""
     return facts.task.status.finished_at or created_at(facts.task)
 
 
@@ -80,7 +81,7 @@ def _stop_job(facts: DecisionBasis, job: JobFacts) -> Decision:
     runs = facts.task.status.started_at is not None or any(
         isinstance(p.runner.state, RunningState) for p in facts.live_pods
     )
-    linger = _finished_at(facts) + timedelta(seconds=LINGER_SECONDS)
+    linger = finished_at(facts) + timedelta(seconds=LINGER_SECONDS)
     if (
         facts.task.phase is Phase.CANCELLED
         or facts.task.status.reason in _STOPPED_AT_ONCE
@@ -101,13 +102,18 @@ def _makes_more_pods(facts: DecisionBasis, job: JobFacts) -> bool:
 def _keep_job(facts: DecisionBasis, job: JobFacts) -> Decision:
     """The Job has finished: keep it, and its Pod's log, for as long as the task; after a cancel delete it."""
     if not pods_are_gone(facts.task):
-        return _record_termination(facts, "JobFinished")
+        return record_termination(facts, "JobFinished")
     if facts.task.phase is Phase.CANCELLED:
         return Decision(DeleteJob(job.uid))
     if job.ttl_seconds is not None:
         return Decision()
-    left = (_expires_at(facts) - (job.finished_at or facts.now)).total_seconds()
-    return Decision(SetJobTtl(max(0, -int(-left // 1))))
+    return Decision(SetJobTtl(seconds_of_retention(facts, job.finished_at)))
+
+
+def seconds_of_retention(facts: DecisionBasis, job_finished_at: datetime | None = None) -> int:
+    """How long the Job stays after its end (from now on, if it has not ended), so that it goes with its task."""
+    left = (_expires_at(facts) - (job_finished_at or facts.now)).total_seconds()
+    return max(0, -int(-left // 1))
 
 
 def _without_process(facts: DecisionBasis, job: JobFacts | None) -> Decision:
@@ -118,22 +124,24 @@ def _without_process(facts: DecisionBasis, job: JobFacts | None) -> Decision:
         return Decision()
     if not facts.evidence.fresh:
         return Decision(Gather(Need.FRESH))
-    return _record_termination(facts, "PodsGone")
+    return record_termination(facts, "PodsGone")
 
 
 def _wait_for_pods(facts: DecisionBasis, job: JobFacts | None) -> Decision:
     gone_at = job.gone_at if job is not None else None
     if job is not None and gone_at is None:
         return Decision(requeue_after=RECHECK_SECONDS)
-    deletion_due = max(_finished_at(facts), gone_at or _finished_at(facts)) + timedelta(seconds=ORPHAN_SECONDS)
+    orphaned_at = max(finished_at(facts), gone_at or finished_at(facts))
+    orphans_due = orphaned_at + timedelta(seconds=ORPHAN_SECONDS)
     orphans = tuple(OrphanedPod(pod.name, pod.uid) for pod in facts.live_pods if not pod.deleting)
-    if orphans and facts.now >= deletion_due:
+    if orphans and facts.now >= orphans_due:
         return Decision(DeletePods(orphans))
-    return Decision(requeue_after=facts.seconds_until(deletion_due) if orphans else RECHECK_SECONDS)
+    return Decision(requeue_after=facts.seconds_until(orphans_due) if orphans else RECHECK_SECONDS)
 
 
-def _record_termination(facts: DecisionBasis, reason: str) -> Decision:
-    took = max(facts.seconds_since(_finished_at(facts)), 0.0)
+def record_termination(facts: DecisionBasis, reason: str) -> Decision:
+    """Say in the status that no process is left."""
+    took = max(facts.seconds_since(finished_at(facts)), 0.0)
     after = "cancel" if facts.task.phase is Phase.CANCELLED else "end"
     text = f"terminated {took:.1f} s after the {after}" if facts.pods or facts.job else NO_PROCESS
     return Decision(MarkTerminated(reason, text), notice=_end_notice(facts, text))
@@ -145,5 +153,5 @@ def _end_notice(facts: DecisionBasis, terminated: str) -> Notice:
         return Notice("Warning", status.reason or "Failed", status.message or "the task failed")
     if phase is Phase.CANCELLED:
         return Notice("Normal", "Cancelled", f"{status.message or 'cancelled'}; {terminated}")
-    took = (_finished_at(facts) - created_at(facts.task)).total_seconds()
+    took = (finished_at(facts) - created_at(facts.task)).total_seconds()
     return Notice("Normal", "Completed", f"completed after {took:.1f} s")

@@ -13,7 +13,7 @@ or does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from mcptasks.model.diagnosis import Diagnosis
@@ -30,6 +30,8 @@ from mcptasks_operator.deciding.policy import Policy
 from mcptasks_operator.deciding.run_deadline import running_pod
 from mcptasks_operator.deciding.start_deadline import starting_pod, without_pod
 from mcptasks_operator.deciding.task_ends import deleted_job, end_task, finished_job
+from mcptasks_operator.deciding.warm_cleanup import after_warm_end
+from mcptasks_operator.deciding.warm_tasks import warm_task
 
 
 def decide(
@@ -49,13 +51,20 @@ def decide(
     facts = DecisionBasis(task, job, ordered, now, policy, evidence or Evidence())
     if task.metadata.deletion_timestamp is not None:
         return Decision()
-    return after_end(facts) if task.terminal else _before_end(facts)
+    if facts.warm:
+        return after_warm_end(facts) if task.terminal else _before_end(facts, warm_task)
+    return after_end(facts) if task.terminal else _before_end(facts, _task_of_job)
 
 
-def _before_end(facts: DecisionBasis) -> Decision:
-    job = facts.job
+def _before_end(facts: DecisionBasis, next_step: Callable[[DecisionBasis], Decision]) -> Decision:
     if facts.task.spec.cancel:
         return end_task(facts, Phase.CANCELLED, Diagnosis(Reason.CANCELLED_BY_SPEC, "cancelled by spec.cancel"))
+    return next_step(facts)
+
+
+def _task_of_job(facts: DecisionBasis) -> Decision:
+    """The next step for a task whose Job makes its Pods."""
+    job = facts.job
     if job is None:
         return without_job(facts)
     if not job.belongs_to(facts.task.uid):

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mcptasks.model.task import McpTask
+from mcptasks.model.task_template import Executor
 from mcptasks_operator.deciding.gathered_evidence import Evidence
-from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts
+from mcptasks_operator.deciding.object_facts import MANAGED_BY_WARM, JobFacts, PodFacts
 from mcptasks_operator.deciding.policy import Policy
 
 
@@ -34,6 +35,23 @@ class DecisionBasis:
     def claimed(self) -> bool:
         """Whether a Pod has claimed the task: its tool may have run."""
         return self.task.status.pod_uid is not None
+
+    @property
+    def warm_job(self) -> JobFacts | None:
+        """The task's own Job, if it is the record of a task that workers run."""
+        job = self.job
+        ours = job is not None and job.belongs_to(self.task.uid) and job.managed_by == MANAGED_BY_WARM
+        return job if ours else None
+
+    @property
+    def warm(self) -> bool:
+        """Whether workers run the task. A task that nobody has claimed is run as its template says now."""
+        executor = self.task.status.executor
+        if executor is not None and (self.claimed or self.task.terminal):
+            return executor == Executor.WARM.value
+        if self.job is not None and self.job.belongs_to(self.task.uid):
+            return self.job.managed_by == MANAGED_BY_WARM
+        return self.policy.executor is Executor.WARM and not self.claimed and not self.task.terminal
 
     @property
     def holder(self) -> PodFacts | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 from mcptasks.model.lifecycle import Ending
 from mcptasks.model.task import Reason
+from mcptasks.model.task_template import Executor
 from mcptasks_operator.deciding.gathered_evidence import Need
 
 
@@ -19,7 +21,13 @@ class Gather:
 
 @dataclass(frozen=True, slots=True)
 class CreateJob:
-    """Create the Job."""
+    """Create the Job that runs the task or, with executor Warm, is the record of a task that workers run.
+
+    `ttl_seconds` is how long such a record stays after its end.
+    """
+
+    executor: Executor = Executor.JOB
+    ttl_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,13 @@ class SetJobTtl:
     """Let the TTL controller remove the finished Job this many seconds after its end."""
 
     seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class FinishJob:
+    """Write the task's end into the Job with this uid, which the Job controller leaves alone."""
+
+    uid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +98,17 @@ class MarkTerminated:
     message: str
 
 
-StatusWrite: TypeAlias = EndTask | ShowCause | MarkTerminated
-Step: TypeAlias = Gather | CreateJob | DeleteJob | DeletePods | SetJobTtl | DeleteTask | StatusWrite
+@dataclass(frozen=True, slots=True)
+class ReleaseClaim:
+    """Give the task back to those that wait for a worker, from `retry_after` on: its worker is gone."""
+
+    message: str
+    retry_after: datetime
+    uses_retry: bool
+
+
+StatusWrite: TypeAlias = EndTask | ShowCause | MarkTerminated | ReleaseClaim
+Step: TypeAlias = Gather | CreateJob | DeleteJob | DeletePods | SetJobTtl | FinishJob | DeleteTask | StatusWrite
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,10 +89,21 @@ def deadline_exceeded(limit: Limit) -> Diagnosis:
     return process_failures.deadline_exceeded(limit, "its Pod's start, image pull included")
 
 
-def preempted(job: JobFacts, pod_name: str | None, exit_code: int | None = None) -> Diagnosis:
+def diagnose_worker(pod: PodFacts, policy: Policy, attempts: int) -> Diagnosis:
+    """Why a worker's Pod has ended, which had a task."""
+    found = _disruption(pod) or _by_pod_status(pod, policy.run) or _by_containers(pod, policy) or _without_reason(pod)
+    return replace(found, cause=f"{found.cause}{_attempt_suffix(attempts)}")
+
+
+def _without_reason(pod: PodFacts) -> Diagnosis:
+    return Diagnosis(Reason.RESULT_MISSING, f"Pod {pod.name} ended as {pod.phase} and delivered no result")
+
+
+def preempted(job: JobFacts | None, pod_name: str | None, exit_code: int | None = None) -> Diagnosis:
     """The Pod that ran the tool was taken away, and no condition of it says why."""
-    queue = f" (queue {job.queue})" if job.queue and job.suspended else ""
-    how = ", because its Job was suspended" if job.suspended else ": it was deleted, or its Job was suspended"
+    suspended = job is not None and job.suspended
+    queue = f" (queue {job.queue})" if job is not None and job.queue and suspended else ""
+    how = ", because its Job was suspended" if suspended else ": it was deleted, or its Job was suspended"
     return process_failures.taken_away(pod_name, f"{how}{queue}", exit_code)
 
 

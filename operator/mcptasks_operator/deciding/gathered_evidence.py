@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from mcptasks.model.diagnosis import Diagnosis
 from mcptasks_operator.deciding.object_facts import WarningEvent
 
 
@@ -43,6 +44,20 @@ class JobRefusal:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolEvidence:
+    """What is known of the workers of the task's template.
+
+    `workers`: how many are ready. `last_taken_at`: when one of them last took a task. `cause`: what keeps workers from
+    being ready, while none is. `failure`: why none will be, so that tasks need not wait.
+    """
+
+    workers: int = 0
+    last_taken_at: datetime | None = None
+    cause: Diagnosis | None = None
+    failure: Diagnosis | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What was found out on demand, or is known of other tasks.
 
@@ -60,3 +75,4 @@ class Evidence:
     scale_ups: tuple[WarningEvent, ...] | None = None
     watching_since: datetime | None = None
     last_scheduled_at: datetime | None = None
+    pool: PoolEvidence = PoolEvidence()

@@ -23,14 +23,15 @@ def without_job(facts: DecisionBasis) -> Decision:
     if facts.evidence.template is TemplateState.UNKNOWN:
         return Decision(Gather(Need.TEMPLATE))
     if facts.evidence.template is TemplateState.MISSING:
-        return end_task(facts, Phase.FAILED, _template_not_found(facts), terminated=NO_PROCESS)
+        return end_task(facts, Phase.FAILED, template_not_found(facts), terminated=NO_PROCESS)
     if facts.evidence.refusal is not None:
         return _job_refused(facts, facts.evidence.refusal)
     created = Notice("Normal", "JobCreated", f"created Job {facts.task.name}")
     return Decision(CreateJob(), notice=created)
 
 
-def _template_not_found(facts: DecisionBasis) -> Diagnosis:
+def template_not_found(facts: DecisionBasis) -> Diagnosis:
+    """The task names a template that does not exist."""
     name, namespace = facts.task.spec.template_ref.name, facts.task.namespace
     there = ", ".join(facts.evidence.templates) or "none"
     return Diagnosis(

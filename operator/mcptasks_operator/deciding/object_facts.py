@@ -7,8 +7,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from mcptasks.model.base import LABEL_TASK, LABEL_TASK_UID, LABEL_TEMPLATE_HASH, RUNNER, JsonObject
+from mcptasks.model.base import (
+    ANNOTATION_DRAIN,
+    ANNOTATION_TASKS_PER_WORKER,
+    GROUP,
+    LABEL_TASK,
+    LABEL_TASK_UID,
+    LABEL_TEMPLATE_HASH,
+    LABEL_WORKER,
+    RUNNER,
+    JsonObject,
+)
 from mcptasks.model.event_times import last_seen
+
+MANAGED_BY_WARM = f"{GROUP}/warm"
+"""`spec.managedBy` of the Jobs of tasks that workers run (KEP-4368)."""
 
 NEVER = datetime.fromtimestamp(0, UTC)
 
@@ -49,6 +62,7 @@ class JobFacts:
     queue: str | None = None
     ttl_seconds: int | None = None
     template_hash: str = ""
+    managed_by: str = ""
     deleting: bool = False
     gone_at: datetime | None = None
 
@@ -111,10 +125,19 @@ class Disruption:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """What a worker's Pod says of itself: how many tasks it may run (0: no limit), and whether it takes new ones."""
+
+    tasks_per_worker: int = 0
+    drains: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PodFacts:
-    """A Pod of a task: one attempt.
+    """A Pod of a task, which is one attempt, or of a worker.
 
     `scheduled_at` is when the Pod got a node. `deletion_due` is when a Pod that is being deleted should be gone.
+    `worker` is what concerns a worker alone; `owner` is its controller.
     """
 
     name: str
@@ -135,6 +158,9 @@ class PodFacts:
     timeout_seconds: int | None = None
     grace_seconds: int = 30
     deletion_due: datetime | None = None
+    ready: bool = False
+    owner: Owner | None = None
+    worker: WorkerFacts | None = None
     gone_at: datetime | None = None
 
     @property
@@ -213,6 +239,7 @@ def job_facts(job: JsonObject) -> JobFacts:
         queue=(metadata.get("labels") or {}).get("kueue.x-k8s.io/queue-name"),
         ttl_seconds=spec.get("ttlSecondsAfterFinished"),
         template_hash=_label(metadata, LABEL_TEMPLATE_HASH),
+        managed_by=spec.get("managedBy") or "",
         deleting=bool(metadata.get("deletionTimestamp")),
     )
 
@@ -253,6 +280,25 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         timeout_seconds=spec.get("activeDeadlineSeconds"),
         grace_seconds=spec.get("terminationGracePeriodSeconds") or 30,
         deletion_due=parse_time(metadata.get("deletionTimestamp")),
+        ready=(conditions.get("Ready") or {}).get("status") == "True",
+        owner=_controller(metadata),
+        worker=_worker_facts(metadata),
+    )
+
+
+def is_worker(pod: JsonObject) -> bool:
+    """Whether the Pod is a worker's."""
+    return _label(pod["metadata"], LABEL_WORKER) == "true"
+
+
+def _worker_facts(metadata: JsonObject) -> WorkerFacts | None:
+    if _label(metadata, LABEL_WORKER) != "true":
+        return None
+    annotations = metadata.get("annotations") or {}
+    per_worker = str(annotations.get(ANNOTATION_TASKS_PER_WORKER, ""))
+    return WorkerFacts(
+        tasks_per_worker=int(per_worker) if per_worker.isdecimal() else 0,
+        drains=annotations.get(ANNOTATION_DRAIN) == "true",
     )
 
 

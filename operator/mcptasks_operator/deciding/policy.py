@@ -8,7 +8,7 @@ from mcptasks.model.lifecycle import Retention
 from mcptasks.model.process_failures import Limit
 from mcptasks.model.run_limit import deadline_cap, run_limit
 from mcptasks.model.task import DEFAULT_TEMPLATE, McpTask, Phase
-from mcptasks.model.task_template import McpTaskTemplateSpec
+from mcptasks.model.task_template import DisruptionPolicy, Executor, McpTaskTemplateSpec
 from mcptasks.settings import Settings
 
 
@@ -17,6 +17,7 @@ class Policy:
     """The limits of one task.
 
     `start` bounds the wait for the Pod, `run` one attempt (from the Pod's start, image pull included).
+    `retries_disruptions` says whether idempotent tools run again after their Pod was taken away.
     """
 
     template: str
@@ -24,6 +25,8 @@ class Policy:
     run: Limit
     completed: Retention
     failed: Retention
+    executor: Executor = Executor.JOB
+    retries_disruptions: bool = False
 
     def retention(self, phase: Phase) -> Retention:
         """How long a task that ends in this phase can be read."""
@@ -41,6 +44,8 @@ def policy_of(task: McpTask, template: McpTaskTemplateSpec | None, settings: Set
         run=_run_limit(task, spec, settings),
         completed=_retention(retention.completed_seconds if retention else None, settings),
         failed=_retention(retention.failed_seconds if retention else None, settings),
+        executor=spec.executor,
+        retries_disruptions=spec.disruption_policy is DisruptionPolicy.RETRY_IDEMPOTENT,
     )
 
 

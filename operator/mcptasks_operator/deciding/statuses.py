@@ -7,8 +7,8 @@ from datetime import datetime
 from mcptasks.model.base import JsonObject
 from mcptasks.model.excerpts import without_middle
 from mcptasks.model.lifecycle import PODS_TERMINATED, SCHEDULED, conditions, end, timestamp
-from mcptasks.model.task import MAX_CONDITION_MESSAGE, Condition, McpTask, Phase
-from mcptasks_operator.deciding.decisions import EndTask, MarkTerminated, ShowCause, StatusWrite
+from mcptasks.model.task import MAX_CONDITION_MESSAGE, Condition, McpTask, Phase, Reason
+from mcptasks_operator.deciding.decisions import EndTask, MarkTerminated, ReleaseClaim, ShowCause, StatusWrite
 from mcptasks_operator.deciding.policy import Policy
 
 
@@ -19,6 +19,8 @@ def patch_for(task: McpTask, write: StatusWrite, now: datetime, policy: Policy) 
             status = _end(task, write, now, policy)
         case ShowCause():
             status = _show_cause(task, write, now)
+        case ReleaseClaim():
+            status = _release_claim(task, write, now)
         case MarkTerminated():
             status = {"conditions": conditions(task, now, _terminated(write.reason, write.message))}
     return {"status": status | _observed(task)}
@@ -43,6 +45,27 @@ def _end(task: McpTask, write: EndTask, now: datetime, policy: Policy) -> JsonOb
         ended = task.model_copy(update={"status": task.status.model_copy(update={"conditions": known})})
         status["conditions"] = conditions(ended, now, _terminated(reason, write.terminated))
     return status
+
+
+def _release_claim(task: McpTask, write: ReleaseClaim, now: datetime) -> JsonObject:
+    message = without_middle(write.message, MAX_CONDITION_MESSAGE)
+    return {
+        "phase": Phase.WORKING.value,
+        "reason": Reason.RETRYING.value,
+        "message": write.message,
+        "lastUpdatedAt": timestamp(now),
+        "podName": None,
+        "podUid": None,
+        "nodeName": None,
+        "progress": None,
+        "inputRequests": None,
+        "inputSince": None,
+        "retryAfter": timestamp(write.retry_after),
+        "retriesUsed": (task.status.retries_used or 0) + write.uses_retry,
+        "conditions": conditions(
+            task, now, Condition(type=SCHEDULED, status="False", reason=Reason.RETRYING.value, message=message)
+        ),
+    }
 
 
 def _show_cause(task: McpTask, write: ShowCause, now: datetime) -> JsonObject:

@@ -13,17 +13,22 @@ from mcptasks.kube.watch_cache import Key
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.settings import Settings
 from mcptasks_operator.acting.events import EventPoster
-from mcptasks_operator.acting.executors import Executors, JobExecutor
+from mcptasks_operator.acting.executors import Executors
 from mcptasks_operator.acting.gatherer import Gatherer, NamespaceEvents, scale_ups
+from mcptasks_operator.acting.pool_keeper import PoolKeeper
 from mcptasks_operator.acting.reconciler import Reconciler
 from mcptasks_operator.acting.workers import Workers
 from mcptasks_operator.metrics import OperatorMetrics
 from mcptasks_operator.watching.cache import Cache
 from mcptasks_operator.watching.handlers import Login, make_registry, watch
+from mcptasks_operator.watching.queues import Queues
 from mcptasks_operator.watching.resync import Resync
 from mcptasks_operator.watching.work_queue import WorkQueue
 
 logger = logging.getLogger(__name__)
+
+POOLS_AT_A_TIME = 4
+"""How many templates' workers are looked after at the same time."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,10 @@ class Engine:
     kube: KubeClient
     cache: Cache
     queue: WorkQueue[Key]
+    pool_queue: WorkQueue[Key]
     resync: Resync
     workers: Workers
+    pool_workers: Workers
     events: EventPoster
 
     @classmethod
@@ -49,14 +56,19 @@ class Engine:
     ) -> Engine:
         cache, queue, events = Cache(), WorkQueue[Key](), EventPoster(kube, identity)
         gatherer = Gatherer(kube, cache, settings.log_tail_lines, NamespaceEvents(kube), scale_ups(kube))
-        executors = Executors(JobExecutor(kube, settings))
-        reconciler = Reconciler(kube, cache, executors, gatherer, events, settings, since=utc_now(), metrics=metrics)
+        pools, pool_queue = PoolKeeper(kube, cache, settings, wake=queue.add), WorkQueue[Key]()
+        executors = Executors.build(kube, settings)
+        reconciler = Reconciler(
+            kube, cache, executors, pools, gatherer, events, settings, since=utc_now(), metrics=metrics
+        )
         return cls(
             kube=kube,
             cache=cache,
             queue=queue,
-            resync=Resync(kube, cache, namespaces, queue.add, beat, settings.resync_seconds),
+            pool_queue=pool_queue,
+            resync=Resync(kube, cache, namespaces, Queues(queue.add, pool_queue.add), beat, settings.resync_seconds),
             workers=Workers(queue, reconciler.reconcile, settings.workers, metrics),
+            pool_workers=Workers(pool_queue, pools.reconcile, POOLS_AT_A_TIME),
             events=events,
         )
 
@@ -64,10 +76,11 @@ class Engine:
         """Fill the cache, then watch and work until something fails or this is cancelled."""
         await self._fill()
         login = Login(self.kube)
-        registry = make_registry(login, self.cache, self.queue.add)
+        registry = make_registry(login, self.cache, Queues(self.queue.add, self.pool_queue.add))
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.workers.run())
+                group.create_task(self.pool_workers.run())
                 group.create_task(self.resync.run())
                 group.create_task(self.events.run())
                 # Last: kopf takes tasks that start after it for its own.
@@ -76,6 +89,7 @@ class Engine:
         finally:
             await login.aclose()
             self.queue.close()
+            self.pool_queue.close()
 
     async def _fill(self) -> None:
         while True:

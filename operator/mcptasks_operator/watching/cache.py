@@ -17,8 +17,10 @@ from mcptasks.kube.watch_cache import Key, key_of, version_of
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.task_template import McpTaskTemplateSpec
-from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts, job_facts, pod_facts, task_key
+from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts, is_worker, job_facts, pod_facts, task_key
+from mcptasks_operator.deciding.worker_manifests import TemplateObject
 from mcptasks_operator.watching.object_store import CachedObject, Store
+from mcptasks_operator.watching.warm_work import WarmWork
 from mcptasks_operator.watching.watched_kinds import WatchedKind
 
 logger = logging.getLogger(__name__)
@@ -51,9 +53,15 @@ class Cache:
     templates: Store[McpTaskTemplateSpec] = field(default_factory=Store)
     jobs: Store[JobFacts] = field(default_factory=Store)
     pods: Store[PodFacts] = field(default_factory=Store)
+    workers: Store[PodFacts] = field(default_factory=Store)
+    work: WarmWork = field(init=False)
+    _gone_workers: dict[str, PodFacts] = field(default_factory=dict)
     _gone_jobs: Tombstones[JobFacts] = field(default_factory=dict)
     _gone_pods: Tombstones[PodFacts] = field(default_factory=dict)
     _last_scheduled: dict[Key, datetime] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.work = WarmWork(self.now)
 
     def snapshot(self, key: Key) -> TaskSnapshot | None:
         """What is known of a task; None if there is no such task."""
@@ -65,8 +73,39 @@ class Cache:
         live = self.jobs.of(key)
         gone = list(self._gone_jobs.get(uid, {}).values())
         job = live[-1] if live else (gone[-1] if gone else None)
-        pods = [pod for pod in self.pods.of(key) if pod.task_uid == uid]
-        return TaskSnapshot(task, job, (*self._gone_pods.get(uid, {}).values(), *pods))
+        pods = [*self._gone_pods.get(uid, {}).values(), *(pod for pod in self.pods.of(key) if pod.task_uid == uid)]
+        worker = self._worker_of(task)
+        if worker is not None and all(pod.uid != worker.uid for pod in pods):
+            pods.append(worker)
+        return TaskSnapshot(task, job, tuple(pods))
+
+    def _worker_of(self, task: JsonObject) -> PodFacts | None:
+        """The worker that has claimed the task, gone or not."""
+        status = task.get("status") or {}
+        uid, name = status.get("podUid"), status.get("podName")
+        if not uid or not name:
+            return None
+        live = self.workers.of((task["metadata"].get("namespace", ""), name))
+        return next((pod for pod in live if pod.uid == uid), self._gone_workers.get(uid))
+
+    def template_object(self, key: Key) -> TemplateObject | None:
+        """The template with its uid, if it is known."""
+        found = self.templates.entries(key)
+        return TemplateObject(*key, found[-1].uid, found[-1].value) if found else None
+
+    def workers_of(self, template: TemplateObject) -> list[PodFacts]:
+        """The Pods of the template's workers that no task's Job has taken over."""
+        return [
+            entry.value
+            for key in self.workers
+            if key[0] == template.namespace
+            for entry in self.workers.entries(key)
+            if entry.value.owner is not None and entry.value.owner.uid == template.uid
+        ]
+
+    def all_workers(self) -> list[PodFacts]:
+        """The Pods of all workers."""
+        return [worker for key in self.workers for worker in self.workers.of(key)]
 
     def template(self, namespace: str, name: str) -> McpTaskTemplateSpec | None:
         """The template, if it is known."""
@@ -85,6 +124,8 @@ class Cache:
         Raises:
             ValueError: the object does not fit the model: the CRD is newer than this operator.
         """
+        if kind is WatchedKind.POD and is_worker(item):
+            self.workers.put(CachedObject(key_of(item), item["metadata"]["uid"], version_of(item), pod_facts(item)))
         key = _key(kind, item)
         if key is None:
             return None
@@ -92,6 +133,8 @@ class Cache:
         match kind:
             case WatchedKind.TASK:
                 changed = self.tasks.put(CachedObject(key, uid, version, trimmed(item)))
+                if changed:
+                    self.work.note(key, uid, item)
             case WatchedKind.TEMPLATE:
                 spec = McpTaskTemplateSpec.model_validate(item.get("spec") or {})
                 self.templates.put(CachedObject(key, uid, version, spec))
@@ -111,6 +154,9 @@ class Cache:
 
     def remove(self, kind: WatchedKind, item: JsonObject) -> Key | None:
         """Record that an object is gone; `item` is its last state. Returns the key of its task."""
+        if kind is WatchedKind.POD and is_worker(item):
+            self.put(kind, item)
+            self.remove_worker(key_of(item), item["metadata"]["uid"], version_of(item))
         key = _key(kind, item)
         if key is None:
             return None
@@ -126,6 +172,19 @@ class Cache:
         """Record that a Pod is gone, without a last state of it."""
         self._record_removal(WatchedKind.POD, key, uid)
 
+    def remove_worker(self, key: Key, uid: str, version: int | None = None) -> None:
+        """Record that a worker's Pod is gone; its last state is kept while it has tasks."""
+        entry = self.workers.remove(key, uid, version)
+        self.work.forget_pod(uid)
+        if entry is not None and self.work.held_by(uid):
+            self._gone_workers[uid] = replace(entry.value, gone_at=self.now())
+        for gone in [each for each in self._gone_workers if not self.work.held_by(each)]:
+            del self._gone_workers[gone]
+
+    def tasks_of_worker(self, item: JsonObject) -> list[Key]:
+        """The tasks that a Pod has, if it is a worker's."""
+        return self.work.held_by(item["metadata"]["uid"]) if is_worker(item) else []
+
     def forget_task(self, key: Key, uid: str) -> None:
         """Record that a task is gone."""
         self._record_removal(WatchedKind.TASK, key, uid)
@@ -134,6 +193,7 @@ class Cache:
         match kind:
             case WatchedKind.TASK:
                 self.tasks.remove(key, uid, version)
+                self.work.forget(uid)
                 self._gone_jobs.pop(uid, None)
                 self._gone_pods.pop(uid, None)
             case WatchedKind.TEMPLATE:
@@ -168,10 +228,20 @@ class Cache:
                 changed.add(self.put(kind, item))
             except ValueError as error:
                 logger.error("%s %s cannot be understood: %s", kind.value, item["metadata"].get("name"), error)
+        if kind is WatchedKind.POD:
+            changed |= self._forget_vanished_workers(listed, namespace, version)
         for entry in self._vanished(kind, listed, namespace, version):
             self._record_removal(kind, *entry, version)
             changed.add(None if kind is WatchedKind.TEMPLATE else entry[0])
         return {key for key in changed if key is not None}
+
+    def _forget_vanished_workers(self, listed: set[str], namespace: str | None, version: int) -> set[Key]:
+        """Returns the tasks that they had."""
+        changed: set[Key] = set()
+        for entry in self.workers.vanished(listed, namespace, version):
+            changed.update(self.work.held_by(entry.uid))
+            self.remove_worker(entry.key, entry.uid, version)
+        return changed
 
     def replace_pods_of(self, key: Key, uid: str, items: Iterable[JsonObject], version: int) -> None:
         """Take in the list of one task's Pods."""

@@ -17,9 +17,10 @@ import aiohttp
 import kopf
 
 from mcptasks.kube.api_client import KubeClient
-from mcptasks.kube.watch_cache import Key
 from mcptasks_operator.watching.cache import Cache
 from mcptasks_operator.watching.kopf_settings import operator_settings
+from mcptasks_operator.watching.queues import Queues
+from mcptasks_operator.watching.warm_work import pool_key
 from mcptasks_operator.watching.watched_kinds import WATCHED, WatchedKind, WatchedResource
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class Login:
             await self._sessions.pop().close()
 
 
-def make_registry(login: Login, cache: Cache, enqueue: Callable[[Key], None]) -> kopf.OperatorRegistry:
+def make_registry(login: Login, cache: Cache, queues: Queues) -> kopf.OperatorRegistry:
     """Handlers for all that is watched, and a login with the client's own configuration."""
     registry = kopf.OperatorRegistry()
 
@@ -57,31 +58,31 @@ def make_registry(login: Login, cache: Cache, enqueue: Callable[[Key], None]) ->
         return await login.session()
 
     for watched in WATCHED:
-        _observe(registry, watched, cache, enqueue)
+        _observe(registry, watched, cache, queues)
     return registry
 
 
-def _observe(
-    registry: kopf.OperatorRegistry, watched: WatchedResource, cache: Cache, enqueue: Callable[[Key], None]
-) -> None:
+def _observe(registry: kopf.OperatorRegistry, watched: WatchedResource, cache: Cache, queues: Queues) -> None:
     resource = watched.resource
 
     @kopf.on.event(resource.group, resource.version, resource.plural, registry=registry, id=f"see-{resource.plural}")
     async def see(event: Any, **_: Any) -> None:
-        handle_event(cache, watched.kind, event["type"], event["object"], enqueue)
+        handle_event(cache, watched.kind, event["type"], event["object"], queues)
 
 
-def handle_event(
-    cache: Cache, kind: WatchedKind, event_type: str | None, item: Any, enqueue: Callable[[Key], None]
-) -> None:
+def handle_event(cache: Cache, kind: WatchedKind, event_type: str | None, item: Any, queues: Queues) -> None:
     """Put one watch event into the cache; one that cannot be understood is logged and left to the next resync."""
     try:
+        held = cache.tasks_of_worker(item) if kind is WatchedKind.POD else []
         key = cache.remove(kind, item) if event_type == "DELETED" else cache.put(kind, item)
+        pool = pool_key(kind, item)
     except (KeyError, ValueError, TypeError, AttributeError):
         logger.exception("an event of a %s cannot be understood", kind.value)
         return
-    if key is not None:
-        enqueue(key)
+    for task in held if key is None else [key, *held]:
+        queues.task(task)
+    if pool is not None:
+        queues.pool(pool)
 
 
 async def watch(

@@ -16,6 +16,7 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeError
 from mcptasks.kube.watch_cache import Key
 from mcptasks_operator.watching.cache import Cache
+from mcptasks_operator.watching.queues import Queues
 from mcptasks_operator.watching.watched_kinds import WATCHED
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class Resync:
     kube: KubeClient
     cache: Cache
     namespaces: tuple[str | None, ...]
-    enqueue: Callable[[Key], None]
+    queues: Queues
     done: Callable[[], None]
     interval: float
 
@@ -50,7 +51,9 @@ class Resync:
                 version = int(listed.resource_version or 0)
                 changed |= self.cache.replace(watched.kind, listed.items, namespace, version)
         for key in changed if only_changed else self.cache.tasks:
-            self.enqueue(key)
+            self.queues.task(key)
+        for template in self.cache.templates:
+            self.queues.pool(template)
         self.done()
 
     async def run(self) -> None:

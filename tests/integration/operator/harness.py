@@ -200,6 +200,11 @@ class OperatorWorld:
         processes = self.cluster.call(self.cluster.cluster.processes)
         return psutil.Process(processes[f"{pod['metadata']['uid']}/runner"])
 
+    async def kill_worker(self, worker: JsonObject) -> None:
+        """SIGKILL to the process in the worker's Pod."""
+        processes = self.cluster.call(self.cluster.cluster.processes)
+        psutil.Process(processes[f"{worker['metadata']['uid']}/runner"]).kill()
+
     async def events(self, name: str) -> list[JsonObject]:
         listed = await self.kube.list(EVENTS, self.namespace, field_selector=f"involvedObject.name={name}")
         return [event for event in listed.items if event["involvedObject"]["kind"] == "McpTask"]

@@ -9,8 +9,9 @@ import pytest
 from mcptasks.kube.kinds import JOBS, MCP_TASKS, NAMESPACES
 from mcptasks.model.lifecycle import utc_now
 from mcptasks_operator.acting.events import EventPoster
-from mcptasks_operator.acting.executors import Executors, JobExecutor
+from mcptasks_operator.acting.executors import Executors
 from mcptasks_operator.acting.gatherer import Gatherer, NamespaceEvents
+from mcptasks_operator.acting.pool_keeper import PoolKeeper
 from mcptasks_operator.acting.reconciler import Reconciler
 from mcptasks_operator.watching.cache import Cache
 from mcptasks_operator.watching.watched_kinds import WatchedKind
@@ -23,7 +24,8 @@ def make_reconciler(world: OperatorWorld, cache: Cache) -> Reconciler:
     return Reconciler(
         kube=world.kube,
         cache=cache,
-        executors=Executors(JobExecutor(world.kube, world.settings)),
+        executors=Executors.build(world.kube, world.settings),
+        pools=PoolKeeper(world.kube, cache, world.settings, wake=lambda _key: None),
         gatherer=Gatherer(world.kube, cache, 20, NamespaceEvents(world.kube)),
         events=EventPoster(world.kube),
         settings=world.settings,
@@ -118,14 +120,3 @@ async def test_an_operator_leaves_other_namespaces_alone(world: OperatorWorld) -
             assert await elsewhere.job(foreign) is None
     finally:
         await world.kube.delete(NAMESPACES, other)
-
-
-async def test_a_template_with_an_executor_that_is_not_there_yet_fails_its_tasks_and_says_so(
-    world: OperatorWorld,
-) -> None:
-    await world.template({"executor": "Warm"})
-    name = await world.submit()
-    async with world.operator():
-        task = await world.ended(name)
-    assert task.status.reason == "InvalidTemplate"
-    assert "executor: Warm is not available yet, use Job" in (task.status.message or "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from mcptasks.model.task import Phase, Reason
 from mcptasks_operator.deciding.decide import decide
 from mcptasks_operator.deciding.decisions import (
     CreateJob,
@@ -13,8 +12,6 @@ from mcptasks_operator.deciding.decisions import (
     DeletePods,
     DeleteTask,
     EndTask,
-    Gather,
-    MarkTerminated,
     SetJobTtl,
     ShowCause,
 )
@@ -28,6 +25,7 @@ from tests.unit.operator.deciding.cases.case import (
     FRESH,
     KNOWN,
     Case,
+    check_step,
     failed,
 )
 
@@ -47,29 +45,7 @@ def outcome(case: Case) -> Decision:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_next_step(case: Case) -> None:
-    decision = outcome(case)
-    assert type(decision.step) is (case.step or type(None))
-    if case.step is None and case.requeue is not None:
-        assert decision.requeue_after == pytest.approx(case.requeue, abs=0.01)
-    match decision.step:
-        case Gather(need):
-            assert need is case.need
-        case EndTask(ending):
-            assert case.reason in (None, ending.reason)
-            assert ending.phase is (
-                case.phase
-                or (
-                    Phase.CANCELLED
-                    if "Cancel" in ending.reason or ending.reason is Reason.JOB_DELETED
-                    else Phase.FAILED
-                )
-            )
-            assert case.says in f"{ending.message}\n{ending.log_tail}"
-        case ShowCause(reason, _, message):
-            assert case.reason in (None, reason)
-            assert case.says in message
-        case MarkTerminated(_, message):
-            assert case.says in message
+    check_step(case, outcome(case))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mcptasks.model.lifecycle import Ending
 from mcptasks.model.task import Phase, Reason
-from mcptasks_operator.deciding.decisions import EndTask, MarkTerminated, ShowCause
+from mcptasks_operator.deciding.decisions import EndTask, MarkTerminated, ReleaseClaim, ShowCause
 from mcptasks_operator.deciding.statuses import patch_for
 from tests.unit.operator.builders import POLICY, at, condition, ended_status, make_task
 
@@ -71,3 +71,14 @@ def test_the_mark_changes_one_condition_and_nothing_that_a_client_sees() -> None
     succeeded, terminated = status["conditions"]
     assert succeeded["type"] == "Succeeded"
     assert (terminated["type"], terminated["message"]) == ("PodsTerminated", "terminated 1.3 s after the cancel")
+
+
+def test_a_released_task_belongs_to_no_pod_and_says_when_it_may_be_taken() -> None:
+    task = make_task(status={"phase": "input_required", "podUid": "p", "podName": "w", "retriesUsed": 1})
+    write = ReleaseClaim("attempt 1 failed", retry_after=at(30), uses_retry=True)
+    status = patch_for(task, write, at(20), POLICY)["status"]
+    assert (status["phase"], status["reason"], status["message"]) == ("working", "Retrying", "attempt 1 failed")
+    assert (status["podUid"], status["podName"], status["inputRequests"]) == (None, None, None)
+    assert (status["retryAfter"], status["retriesUsed"]) == ("2026-11-22T12:00:30.000Z", 2)
+    scheduled = next(c for c in status["conditions"] if c["type"] == "Scheduled")
+    assert (scheduled["status"], scheduled["reason"]) == ("False", "Retrying")

@@ -273,3 +273,54 @@ def test_the_last_turn_outlives_its_pod(cache: Cache) -> None:
 def test_pods_that_tell_no_template_give_nobody_a_turn(cache: Cache) -> None:
     cache.put(WatchedKind.POD, placed(20, ""))
     assert cache.last_scheduled("default", "") is None
+
+
+def worker(version: int = 9, **status: Any) -> JsonObject:
+    item = pod(version, "worker-1", owner="")
+    item["metadata"] |= {
+        "name": "warm-w-1",
+        "labels": {"mcptasks.dev/task": "", "mcptasks.dev/task-uid": "", "mcptasks.dev/worker": "true"},
+        "ownerReferences": [{"kind": "McpTaskTemplate", "name": "warm", "uid": "template", "controller": True}],
+    }
+    return {**item, "status": status}
+
+
+def held(version: int = 10) -> JsonObject:
+    return task(version, phase="working", executor="Warm", podName="warm-w-1", podUid="worker-1")
+
+
+def test_the_worker_that_has_a_task_is_seen_with_it(cache: Cache) -> None:
+    assert cache.put(WatchedKind.POD, worker()) is None
+    cache.put(WatchedKind.TASK, held())
+    seen = cache.snapshot(KEY)
+    assert seen is not None
+    assert [each.uid for each in seen.pods] == ["worker-1"]
+    assert cache.tasks_of_worker(worker()) == [KEY]
+
+
+def test_a_worker_that_is_gone_is_remembered_while_it_has_tasks(cache: Cache) -> None:
+    cache.put(WatchedKind.POD, worker())
+    cache.put(WatchedKind.TASK, held())
+    cache.remove(WatchedKind.POD, worker(11, phase="Failed"))
+    seen = cache.snapshot(KEY)
+    assert seen is not None
+    assert [(each.uid, each.gone_at, each.phase) for each in seen.pods] == [("worker-1", at(30), "Failed")]
+
+
+def test_a_list_without_a_worker_tells_its_tasks(cache: Cache) -> None:
+    cache.put(WatchedKind.POD, worker())
+    cache.put(WatchedKind.TASK, held())
+    assert cache.replace(WatchedKind.POD, [], "default", 12) == {KEY}
+
+
+def test_the_workers_of_a_template_are_those_that_it_owns(cache: Cache) -> None:
+    cache.put(WatchedKind.POD, worker())
+    template = {"metadata": {"name": "warm", "namespace": "default", "uid": "template", "resourceVersion": "3"}}
+    cache.put(WatchedKind.TEMPLATE, {**template, "spec": {"executor": "Warm"}})
+    known = cache.template_object(("default", "warm"))
+    assert known is not None
+    assert [each.name for each in cache.workers_of(known)] == ["warm-w-1"]
+    adopted = worker(12)
+    adopted["metadata"]["ownerReferences"] = [{"kind": "Job", "name": TASK, "uid": JOB_UID, "controller": True}]
+    cache.put(WatchedKind.POD, adopted)
+    assert cache.workers_of(known) == []

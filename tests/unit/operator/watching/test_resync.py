@@ -11,6 +11,7 @@ from mcptasks.kube.api_client import KubeClient, ObjectList
 from mcptasks.kube.kinds import MCP_TASKS, Resource
 from mcptasks.model.base import JsonObject
 from mcptasks_operator.watching.cache import Cache
+from mcptasks_operator.watching.queues import Queues
 from mcptasks_operator.watching.resync import Resync
 from tests.unit.operator.builders import task_item
 
@@ -36,6 +37,11 @@ class Looks:
     """The tasks that were queued since it was last asked."""
 
     queued: list[str] = field(default_factory=list)
+    pools: list[str] = field(default_factory=list)
+
+    @property
+    def queues(self) -> Queues:
+        return Queues(lambda key: self.queued.append(key[1]), lambda key: self.pools.append(key[1]))
 
     def take(self) -> list[str]:
         taken, self.queued = sorted(self.queued), []
@@ -55,7 +61,7 @@ def looks() -> Looks:
 @pytest.fixture
 def resync(tasks: TaskVersions, looks: Looks) -> Resync:
     kube = cast(KubeClient, tasks)
-    return Resync(kube, Cache(), ("default",), lambda key: looks.queued.append(key[1]), lambda: None, 60)
+    return Resync(kube, Cache(), ("default",), looks.queues, lambda: None, 60)
 
 
 async def test_a_resync_looks_at_all_tasks_each_time(resync: Resync, looks: Looks) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from mcptasks.model.task import McpTask, Phase, Reason
-from mcptasks_operator.deciding.decisions import Step
+from mcptasks_operator.deciding.decisions import Decision, EndTask, Gather, MarkTerminated, ShowCause, Step
 from mcptasks_operator.deciding.gathered_evidence import Evidence, Need
 from mcptasks_operator.deciding.object_facts import JobFacts, Owner, PodFacts, RunningState, WaitingState
 from tests.unit.operator.builders import (
@@ -58,6 +60,32 @@ class Case:
     requeue: float | None = None
     need: Need | None = None
     says: str = ""
+
+
+def check_step(case: Case, decision: Decision) -> None:
+    """The decision is what the case says."""
+    assert type(decision.step) is (case.step or type(None))
+    if case.step is None and case.requeue is not None:
+        assert decision.requeue_after == pytest.approx(case.requeue, abs=0.01)
+    match decision.step:
+        case Gather(need):
+            assert need is case.need
+        case EndTask(ending):
+            assert case.reason in (None, ending.reason)
+            assert ending.phase is (
+                case.phase
+                or (
+                    Phase.CANCELLED
+                    if "Cancel" in ending.reason or ending.reason is Reason.JOB_DELETED
+                    else Phase.FAILED
+                )
+            )
+            assert case.says in f"{ending.message}\n{ending.log_tail}"
+        case ShowCause(reason, _, message):
+            assert case.reason in (None, reason)
+            assert case.says in message
+        case MarkTerminated(_, message):
+            assert case.says in message
 
 
 def running(number: int = 1, **facts: Any) -> PodFacts:

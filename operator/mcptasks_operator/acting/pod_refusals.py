@@ -1,0 +1,58 @@
+"""What the API server last said against the workers of each template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from mcptasks.kube.errors import ForbiddenError, InvalidError, KubeError
+from mcptasks.model.diagnosis import Diagnosis
+from mcptasks.model.task import Reason
+from mcptasks_operator.deciding.pod_spec import InvalidTemplateError
+from mcptasks_operator.deciding.start_failures import pod_refused
+from mcptasks_operator.deciding.worker_manifests import TemplateObject
+
+FIRST_PAUSE_SECONDS = 1.0
+MAX_PAUSE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    cause: Diagnosis
+    times: int
+
+
+@dataclass(eq=False)
+class PodRefusals:
+    """Refusals in a row, by the template's uid."""
+
+    _known: dict[str, _Refusal] = field(default_factory=dict)
+
+    def of(self, uid: str) -> Diagnosis | None:
+        """Why the template gets no workers, if the last try was refused."""
+        found = self._known.get(uid)
+        return found.cause if found is not None else None
+
+    def note(self, template: TemplateObject, error: InvalidTemplateError | KubeError) -> float:
+        """Remember the refusal; returns for how many seconds not to try again.
+
+        Raises:
+            KubeError: it is no word on the Pod; the API server did not answer as it should.
+        """
+        before = self._known.get(template.uid)
+        times = before.times + 1 if before is not None else 1
+        self._known[template.uid] = _Refusal(_diagnosis(template, error), times)
+        return min(FIRST_PAUSE_SECONDS * 2.0 ** (min(times, 16) - 1), MAX_PAUSE_SECONDS)
+
+    def forget(self, uid: str) -> None:
+        """A worker was made."""
+        self._known.pop(uid, None)
+
+
+def _diagnosis(template: TemplateObject, error: InvalidTemplateError | KubeError) -> Diagnosis:
+    if isinstance(error, ForbiddenError):
+        return pod_refused(str(error))
+    if isinstance(error, KubeError) and not isinstance(error, InvalidError) and error.status != HTTPStatus.BAD_REQUEST:
+        raise error
+    cause = f"McpTaskTemplate {template.name} makes no valid Pod: {error}"
+    return Diagnosis(Reason.INVALID_TEMPLATE, cause, "Correct the template", permanent=True)

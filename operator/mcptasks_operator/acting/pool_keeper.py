@@ -1,0 +1,157 @@
+"""Keeps the workers of templates with `executor: Warm`: look, plan, make and remove Pods."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.errors import AlreadyExistsError, ConflictError, KubeError, NotFoundError
+from mcptasks.kube.kinds import PODS
+from mcptasks.kube.watch_cache import Key
+from mcptasks.model.base import ANNOTATION_DRAIN
+from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.task import McpTask
+from mcptasks.model.task_template import Executor
+from mcptasks.settings import Settings
+from mcptasks_operator.acting.pod_refusals import PodRefusals
+from mcptasks_operator.deciding.gathered_evidence import PoolEvidence
+from mcptasks_operator.deciding.object_facts import PodFacts
+from mcptasks_operator.deciding.pod_spec import InvalidTemplateError
+from mcptasks_operator.deciding.policy import Policy
+from mcptasks_operator.deciding.pool_plan import PoolFailures, PoolMember, evidence_of, plan
+from mcptasks_operator.deciding.worker_manifests import TemplateObject, current_pod_hash, make_worker
+from mcptasks_operator.watching.cache import Cache
+from mcptasks_operator.watching.watched_kinds import WatchedKind
+
+logger = logging.getLogger(__name__)
+
+SUFFIX_BYTES = 4
+"""Of randomness in a worker's name."""
+
+
+@dataclass(eq=False)
+class PoolKeeper:
+    """The pools of all templates. `wake` is called with each task that waits when its pool's prospects have changed."""
+
+    kube: KubeClient
+    cache: Cache
+    settings: Settings
+    wake: Callable[[Key], None]
+    now: Callable[[], datetime] = utc_now
+    _failures: dict[str, PoolFailures] = field(default_factory=dict)
+    _counted: set[str] = field(default_factory=set)
+    _refusals: PodRefusals = field(default_factory=PodRefusals)
+
+    def evidence(self, task: McpTask, policy: Policy) -> PoolEvidence:
+        """What the state of the task's pool means for a task that waits."""
+        key = task.namespace, task.spec.template_ref.name
+        template = self.cache.template_object(key)
+        if template is None or template.spec.executor is not Executor.WARM:
+            return PoolEvidence()
+        refusal = self._refusals.of(template.uid)
+        found = evidence_of(self._members(template), self._failures.get(template.uid, PoolFailures()), policy)
+        if refusal is not None and not found.workers:
+            found = replace(found, cause=refusal, failure=refusal if refusal.permanent else None)
+        return replace(found, last_taken_at=self.cache.work.last_taken_at(key))
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Do what is due for the template's workers; returns in how many seconds to look again, if at all.
+
+        Raises:
+            KubeError: the API server does not answer. Try again later.
+        """
+        template = self.cache.template_object(key)
+        if template is None:
+            return None
+        members = self._members(template)
+        if template.spec.executor is not Executor.WARM:
+            await self._drain(template, tuple(m.pod for m in members if not m.leaving))
+            await self._delete(template, tuple(m.pod for m in members if m.pod.ended))
+            return None
+        failures = self._count_failures(template, members)
+        step = plan(template.pool, members, self.cache.work.waiting(key), failures, self.now())
+        await self._delete(template, step.delete)
+        await self._drain(template, step.drain)
+        again = await self._create(template, step.create)
+        waits = [seconds for seconds in (step.requeue_after, again) if seconds is not None]
+        return min(waits, default=None)
+
+    def _members(self, template: TemplateObject) -> list[PoolMember]:
+        try:
+            current = current_pod_hash(template, self.settings)
+        except InvalidTemplateError:
+            current = ""
+        return [
+            PoolMember(
+                pod=pod,
+                current=pod.template_hash == current,
+                tasks=len(self.cache.work.held_by(pod.uid)),
+                idle_since=self.cache.work.idle_since(pod.uid) or pod.started_at,
+            )
+            for pod in self.cache.workers_of(template)
+        ]
+
+    def _count_failures(self, template: TemplateObject, members: list[PoolMember]) -> PoolFailures:
+        """A ready worker ends a series of failures."""
+        failures = self._failures.get(template.uid, PoolFailures())
+        if any(member.pod.ready for member in members):
+            failures = PoolFailures()
+        for member in members:
+            pod = member.pod
+            if pod.phase == "Failed" and pod.uid not in self._counted and not pod.deleting:
+                self._counted.add(pod.uid)
+                failures = PoolFailures(failures.count + 1, max(pod.ended_at, failures.last_at or pod.ended_at))
+        self._counted &= {pod.uid for pod in self.cache.all_workers()}
+        if failures != self._failures.get(template.uid, PoolFailures()):
+            self._failures[template.uid] = failures
+            self._wake_waiting((template.namespace, template.name))
+        return failures
+
+    def _wake_waiting(self, key: Key) -> None:
+        for task in self.cache.work.waiting_keys(key):
+            self.wake(task)
+
+    async def _create(self, template: TemplateObject, count: int) -> float | None:
+        for _ in range(count):
+            try:
+                pod = make_worker(template, secrets.token_hex(SUFFIX_BYTES), self.settings)
+                made = await self.kube.create(PODS, pod, template.namespace)
+            except AlreadyExistsError:
+                continue
+            except (InvalidTemplateError, KubeError) as error:
+                return self._refused(template, error)
+            self.cache.put(WatchedKind.POD, made)
+            logger.info("made worker %s of McpTaskTemplate %s", made["metadata"]["name"], template.name)
+        if count:
+            self._refusals.forget(template.uid)
+        return None
+
+    def _refused(self, template: TemplateObject, error: InvalidTemplateError | KubeError) -> float:
+        """Raises the error where it is not the API server's word on the Pod."""
+        pause = self._refusals.note(template, error)
+        logger.warning("no worker of McpTaskTemplate %s: %s; trying again in %.0f s", template.name, error, pause)
+        self._wake_waiting((template.namespace, template.name))
+        return pause
+
+    async def _drain(self, template: TemplateObject, pods: tuple[PodFacts, ...]) -> None:
+        body = {"metadata": {"annotations": {ANNOTATION_DRAIN: "true"}}}
+        for pod in pods:
+            with suppress(NotFoundError, ConflictError):
+                uid = {"metadata": {"uid": pod.uid}}
+                patched = await self.kube.patch(
+                    PODS, pod.name, {"metadata": body["metadata"] | uid["metadata"]}, template.namespace
+                )
+                self.cache.put(WatchedKind.POD, patched)
+                logger.info("worker %s drains", pod.name)
+
+    async def _delete(self, template: TemplateObject, pods: tuple[PodFacts, ...]) -> None:
+        for pod in pods:
+            with suppress(NotFoundError, ConflictError):
+                answer = await self.kube.delete(PODS, pod.name, template.namespace, uid=pod.uid)
+                if answer.get("kind") == "Pod":
+                    self.cache.put(WatchedKind.POD, answer)

@@ -1,0 +1,179 @@
+"""Which workers a template should have: how many to make, which are to drain, which Pods to delete. Pure.
+
+A worker that drains takes nothing new, and ends once it runs nothing. No Pod that may run a task is ever deleted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mcptasks.gateway.contract import RunnerExitCode
+from mcptasks.model.diagnosis import Diagnosis
+from mcptasks.model.task import Reason
+from mcptasks.model.task_template import WarmPool
+from mcptasks_operator.deciding.failures import diagnose_worker
+from mcptasks_operator.deciding.gathered_evidence import PoolEvidence
+from mcptasks_operator.deciding.object_facts import PodFacts, TerminatedState
+from mcptasks_operator.deciding.policy import Policy
+from mcptasks_operator.deciding.start_failures import diagnose_waiting, permanent_start_failure
+
+STARTING_AT_MOST = 4
+"""How many workers start at the same time: each keeps a core busy while it imports its module."""
+
+FIRST_PAUSE_SECONDS = 5.0
+MAX_PAUSE_SECONDS = 300.0
+"""Pauses before workers are made again that have failed: doubling."""
+
+FAILURES_BEFORE_TASKS_FAIL = 3
+"""After so many workers in a row that crashed at their start tasks do not wait any longer. One that cannot load its
+module is enough: the next one cannot either."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolMember:
+    """A worker's Pod: how many tasks it has, and since when it has none (from its start, if it never had one)."""
+
+    pod: PodFacts
+    current: bool = True
+    tasks: int = 0
+    idle_since: datetime | None = None
+
+    @property
+    def drains(self) -> bool:
+        return self.pod.worker is not None and self.pod.worker.drains
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it takes nothing new."""
+        return self.drains or self.pod.deleting or self.pod.ended
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFailures:
+    """Workers in a row that have ended without ever being ready, and when the last of them did."""
+
+    count: int = 0
+    last_at: datetime | None = None
+
+    def pause_until(self) -> datetime | None:
+        """Before this no worker is made."""
+        if not self.count or self.last_at is None:
+            return None
+        seconds = min(FIRST_PAUSE_SECONDS * 2.0 ** min(self.count - 1, 16), MAX_PAUSE_SECONDS)
+        return self.last_at + timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolPlan:
+    """What to do now, and when to look again at the latest."""
+
+    create: int = 0
+    drain: tuple[PodFacts, ...] = ()
+    delete: tuple[PodFacts, ...] = ()
+    wanted: int = 0
+    requeue_after: float | None = None
+
+
+def plan(
+    pool: WarmPool, members: Sequence[PoolMember], waiting: int, failures: PoolFailures, now: datetime
+) -> PoolPlan:
+    """The next step of a template's pool. `waiting` tasks of it have no worker yet."""
+    there = [member for member in members if not member.leaving]
+    current = [member for member in there if member.current]
+    wanted = _wanted(pool, members, waiting)
+    drain = [*_outdated(there, current), *_surplus(pool, current, wanted, now)]
+    pause = failures.pause_until()
+    missing = max(wanted - len(current), 0)
+    starting = sum(1 for member in current if not member.pod.ready)
+    paused = pause is not None and now < pause
+    return PoolPlan(
+        create=0 if paused else min(missing, max(STARTING_AT_MOST - starting, 0)),
+        drain=tuple(member.pod for member in drain),
+        delete=_deletable(members),
+        wanted=wanted,
+        requeue_after=_requeue_after(pool, current, wanted, pause if missing else None, now),
+    )
+
+
+def _wanted(pool: WarmPool, members: Sequence[PoolMember], waiting: int) -> int:
+    """Enough for what runs and waits, between the pool's limits.
+
+    With one task for each worker a Pod that has had its task serves nobody any more: it is not counted.
+    """
+    running = sum(member.tasks for member in members if not member.leaving)
+    per_worker = pool.concurrency
+    demand = -(-(running + waiting) // per_worker)
+    return max(pool.min_workers, min(demand, pool.max_workers))
+
+
+def _outdated(there: Sequence[PoolMember], current: Sequence[PoolMember]) -> list[PoolMember]:
+    """Those of an earlier template, image or settings, once there is one of today's that can take their place."""
+    if not any(member.pod.ready for member in current):
+        return []
+    return [member for member in there if not member.current]
+
+
+def _surplus(pool: WarmPool, current: Sequence[PoolMember], wanted: int, now: datetime) -> list[PoolMember]:
+    """Idle for long enough, above what is wanted; those that have been idle for longest first."""
+    limit = now - timedelta(seconds=pool.idle_seconds)
+    idle = [m for m in current if not m.tasks and m.idle_since is not None and m.idle_since <= limit]
+    idle.sort(key=lambda member: member.idle_since or now)
+    return idle[: max(len(current) - wanted, 0)]
+
+
+def _deletable(members: Sequence[PoolMember]) -> tuple[PodFacts, ...]:
+    """Pods that have ended, but for the last one that failed: its log says why."""
+    ended = [m.pod for m in members if m.pod.ended and not m.pod.deleting and not m.tasks]
+    failed = [pod for pod in ended if pod.phase == "Failed"]
+    kept = max(failed, key=lambda pod: (pod.created_at, pod.name), default=None)
+    return tuple(pod for pod in ended if pod is not kept)
+
+
+def _requeue_after(
+    pool: WarmPool, current: Sequence[PoolMember], wanted: int, pause: datetime | None, now: datetime
+) -> float | None:
+    moments = [] if pause is None else [pause]
+    if len(current) > wanted:
+        idle = (m.idle_since for m in current if not m.tasks and m.idle_since is not None)
+        moments += [since + timedelta(seconds=pool.idle_seconds) for since in idle]
+    later = [(moment - now).total_seconds() for moment in moments if moment > now]
+    return max(min(later), 0.05) if later else None
+
+
+def evidence_of(members: Sequence[PoolMember], failures: PoolFailures, policy: Policy) -> PoolEvidence:
+    """What the pool's state means for a task that waits for one of its workers."""
+    ready = sum(1 for member in members if member.pod.ready and not member.leaving)
+    if ready:
+        return PoolEvidence(workers=ready)
+    starting = [member.pod for member in members if not member.leaving]
+    for pod in starting:
+        if (permanent := permanent_start_failure(pod)) is not None:
+            return PoolEvidence(cause=permanent, failure=permanent)
+    if (crash := _last_crash(members, policy)) is not None:
+        gives_up = crash.reason is Reason.MODULE_NOT_LOADABLE or failures.count >= FAILURES_BEFORE_TASKS_FAIL
+        return PoolEvidence(cause=crash, failure=crash if gives_up else None)
+    return PoolEvidence(cause=next(filter(None, map(diagnose_waiting, starting)), None))
+
+
+def _last_crash(members: Sequence[PoolMember], policy: Policy) -> Diagnosis | None:
+    failed = [m.pod for m in members if m.pod.phase == "Failed" and not m.pod.deleting]
+    if not failed:
+        return None
+    pod = max(failed, key=lambda each: (each.created_at, each.name))
+    state = pod.runner.state
+    if isinstance(state, TerminatedState) and state.exit_code == RunnerExitCode.MODULE_NOT_LOADED:
+        return Diagnosis(
+            Reason.MODULE_NOT_LOADABLE,
+            f"the workers of McpTaskTemplate {policy.template} cannot load their module: {state.message.strip()}",
+            "Make sure that the image of the task Pods has the module and all that it imports",
+            state.exit_code,
+        )
+    found = diagnose_worker(pod, policy, 1)
+    return Diagnosis(
+        found.reason,
+        f"the workers of McpTaskTemplate {policy.template} do not start: {found.cause}",
+        found.hint or f"Look at the log of Pod {pod.name}",
+        found.exit_code,
+    )

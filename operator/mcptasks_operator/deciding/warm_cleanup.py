@@ -1,0 +1,95 @@
+"""A task that workers ran, after its end: no process left, a finished Job as the record of it, and its deletion."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from mcptasks.model.lifecycle import pods_are_gone
+from mcptasks.model.task import Phase
+from mcptasks.model.task_template import Executor
+from mcptasks_operator.deciding.cleanup import (
+    deletion_due,
+    finished_at,
+    record_termination,
+    seconds_of_retention,
+)
+from mcptasks_operator.deciding.decision_basis import DecisionBasis
+from mcptasks_operator.deciding.decisions import (
+    CreateJob,
+    Decision,
+    DeleteJob,
+    DeletePods,
+    DeleteTask,
+    FinishJob,
+    Gather,
+    MarkTerminated,
+    OrphanedPod,
+    SetJobTtl,
+)
+from mcptasks_operator.deciding.gathered_evidence import Need
+from mcptasks_operator.deciding.object_facts import JobFacts
+from mcptasks_operator.deciding.task_ends import NO_PROCESS
+from mcptasks_operator.deciding.warm_tasks import WORKER_SLACK_SECONDS
+
+LATE_JOB_SECONDS = 600.0
+"""For how long after its end a task without a Job gets one. Later, it has had one that somebody has deleted."""
+
+TTL_SLACK_SECONDS = 30
+"""How much longer than the task its Job may stay: the task's deletion takes it along."""
+
+
+def after_warm_end(facts: DecisionBasis) -> Decision:
+    """The next step for a task of a worker whose phase is terminal."""
+    due = deletion_due(facts, facts.warm_job)
+    if facts.now >= due:
+        return Decision(DeleteTask())
+    decision = _processes(facts) or _job(facts)
+    if decision.step is None:
+        wait = facts.seconds_until(due)
+        return Decision(requeue_after=min(wait, decision.requeue_after or wait))
+    return decision
+
+
+def _processes(facts: DecisionBasis) -> Decision | None:
+    """Until it is recorded that none is left; the worker says so, unless it hangs or is gone."""
+    if pods_are_gone(facts.task):
+        return None
+    if facts.task.status.started_at is None:
+        return Decision(MarkTerminated("NoProcess", NO_PROCESS))
+    holder = facts.holder
+    if holder is None or holder.ended:
+        return record_termination(facts, "PodsGone") if facts.evidence.fresh else Decision(Gather(Need.FRESH))
+    overdue = finished_at(facts) + timedelta(seconds=holder.grace_seconds + WORKER_SLACK_SECONDS)
+    if facts.now >= overdue and not holder.deleting:
+        return Decision(DeletePods((OrphanedPod(holder.name, holder.uid),)))
+    if facts.task.phase is Phase.CANCELLED and facts.warm_job is not None:
+        # With a worker for each task this takes its Pod along.
+        stopped = _stopped(facts.warm_job)
+        if stopped is not None:
+            return stopped
+    return Decision(requeue_after=facts.seconds_until(overdue))
+
+
+def _stopped(job: JobFacts) -> Decision | None:
+    return None if job.gone_at is not None or job.deleting else Decision(DeleteJob(job.uid))
+
+
+def _job(facts: DecisionBasis) -> Decision:
+    job = facts.warm_job
+    if facts.task.phase is Phase.CANCELLED:
+        return (_stopped(job) if job is not None else None) or Decision()
+    if job is None:
+        return Decision(CreateJob(Executor.WARM, seconds_of_retention(facts))) if _wants_job(facts) else Decision()
+    if job.gone_at is not None or job.deleting or job.outcome is not None:
+        return Decision()
+    left = seconds_of_retention(facts)
+    if job.ttl_seconds is None or abs(job.ttl_seconds - left) > TTL_SLACK_SECONDS:
+        return Decision(SetJobTtl(left))
+    return Decision(FinishJob(job.uid))
+
+
+def _wants_job(facts: DecisionBasis) -> bool:
+    """Whether a worker was faster than the making of the Job: a task that none has begun gets no record."""
+    late = facts.now >= finished_at(facts) + timedelta(seconds=LATE_JOB_SECONDS)
+    begun = facts.task.status.started_at is not None
+    return begun and not late and facts.job is None and facts.evidence.refusal is None

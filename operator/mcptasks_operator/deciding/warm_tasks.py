@@ -1,0 +1,166 @@
+"""A task that workers run, before its end. Handing it out is the gateway's; what follows from facts is decided here.
+
+A worker's Pod belongs to no task, and the Job is only a record: the Job controller leaves it alone. So the deadlines
+count here, the loss of a worker is noticed here, and here it is said whether another attempt follows.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from mcptasks.model.diagnosis import Diagnosis
+from mcptasks.model.lifecycle import created_at
+from mcptasks.model.questions import answers_due, timed_out, waited
+from mcptasks.model.retry_rules import PREEMPTED_HINT, AttemptEnd, NextAttempt, next_attempt
+from mcptasks.model.task import Phase, Reason
+from mcptasks.model.task_template import Executor
+from mcptasks_operator.deciding.attempts import MAX_BACKOFF_SECONDS, attempt_end
+from mcptasks_operator.deciding.cleanup import seconds_of_retention
+from mcptasks_operator.deciding.decision_basis import DecisionBasis
+from mcptasks_operator.deciding.decisions import CreateJob, Decision, DeleteJob, Gather, Notice, ReleaseClaim
+from mcptasks_operator.deciding.failures import deadline_exceeded, diagnose_worker, node_lost, preempted
+from mcptasks_operator.deciding.gathered_evidence import Need, TemplateState
+from mcptasks_operator.deciding.job_creation import template_not_found
+from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts
+from mcptasks_operator.deciding.pending_causes import NOTABLE_SECONDS, RECHECK_SECONDS, show_cause
+from mcptasks_operator.deciding.run_deadline import ANSWER_SLACK_SECONDS, OVERDUE_SECONDS
+from mcptasks_operator.deciding.start_failures import start_deadline_exceeded
+from mcptasks_operator.deciding.task_ends import NO_PROCESS, deleted_job, end_task
+
+WORKER_SLACK_SECONDS = 60.0
+"""How long after deadline and grace period a worker may take to end a task, before the operator does."""
+
+FIRST_BACKOFF_SECONDS = 10.0
+"""Before the second attempt, as with Jobs; twice as long before each further one."""
+
+WAITING = "WaitingForWorker"
+
+
+def warm_task(facts: DecisionBasis) -> Decision:
+    """The next step for a task of a worker that has not ended."""
+    job = facts.warm_job
+    if job is not None and (job.gone_at is not None or job.deleting):
+        return deleted_job(facts, job)
+    if job is not None and job.suspended:
+        return end_task(facts, Phase.FAILED, _suspended(facts), None if facts.claimed else NO_PROCESS)
+    if not facts.claimed:
+        return _waiting(facts)
+    cold = facts.job
+    if job is None and cold is not None and cold.belongs_to(facts.task.uid) and _is_there(cold):
+        # It was made before the template became a warm one, and a worker was faster than its Pod.
+        return Decision(DeleteJob(cold.uid))
+    holder = facts.holder
+    if holder is None or holder.ended:
+        return _lost_worker(facts, holder)
+    if facts.job is None and facts.evidence.refusal is None:
+        created = Notice("Normal", "JobCreated", f"created Job {facts.task.name}")
+        return Decision(CreateJob(Executor.WARM, seconds_of_retention(facts)), notice=created)
+    return _running(facts, holder)
+
+
+def _is_there(job: JobFacts) -> bool:
+    return job.gone_at is None and not job.deleting
+
+
+def _suspended(facts: DecisionBasis) -> Diagnosis:
+    name = facts.task.status.pod_name
+    where = f" while worker {name} ran the tool" if name else ""
+    return Diagnosis(Reason.PREEMPTED, f"its Job was suspended{where}", PREEMPTED_HINT)
+
+
+def _waiting(facts: DecisionBasis) -> Decision:
+    """No worker has the task yet: say why, fail at once where none will come, and at the start deadline."""
+    if facts.evidence.template is TemplateState.UNKNOWN:
+        return Decision(Gather(Need.TEMPLATE))
+    if facts.evidence.template is TemplateState.MISSING:
+        return end_task(facts, Phase.FAILED, template_not_found(facts), terminated=NO_PROCESS)
+    pool = facts.evidence.pool
+    if pool.failure is not None:
+        return end_task(facts, Phase.FAILED, pool.failure, terminated=NO_PROCESS)
+    since = max(created_at(facts.task), facts.task.status.retry_after or created_at(facts.task))
+    deadline = _start_counts_from(facts, since) + timedelta(seconds=facts.policy.start.seconds)
+    cause = pool.cause or _all_busy(facts)
+    if facts.now >= deadline:
+        late = start_deadline_exceeded(facts.policy.start, cause)
+        return end_task(facts, Phase.FAILED, late, terminated=NO_PROCESS)
+    spent = facts.seconds_since(since)
+    if spent < NOTABLE_SECONDS:
+        return Decision(requeue_after=min(NOTABLE_SECONDS - spent, facts.seconds_until(deadline)))
+    word = WAITING if pool.cause is None else None
+    return show_cause(facts, cause, min(RECHECK_SECONDS, facts.seconds_until(deadline)), word)
+
+
+def _start_counts_from(facts: DecisionBasis, since: datetime) -> datetime:
+    """As long as workers of the template take tasks, this one has only to wait its turn."""
+    moments = (since, facts.evidence.pool.last_taken_at, facts.evidence.watching_since)
+    return max(moment for moment in moments if moment is not None)
+
+
+def _all_busy(facts: DecisionBasis) -> Diagnosis:
+    workers = facts.evidence.pool.workers
+    busy = f"all {workers} workers of" if workers else "a worker of"
+    verb = "are busy" if workers else "is not there yet"
+    return Diagnosis(
+        Reason.PENDING,
+        f"{busy} McpTaskTemplate {facts.policy.template} {verb}",
+        "Wait, or raise maxWorkers of the template",
+    )
+
+
+def _lost_worker(facts: DecisionBasis, holder: PodFacts | None) -> Decision:
+    """The worker that had the task is gone, or its Pod has ended: another attempt, if the task's rules allow it.
+
+    Its log is not quoted: it may be that of other callers' tasks.
+    """
+    if not facts.evidence.fresh:
+        return Decision(Gather(Need.FRESH))
+    ended = attempt_end(holder)
+    following = next_attempt(facts.task, ended, retries_disruptions=facts.policy.retries_disruptions)
+    cause = _loss(facts, holder, ended)
+    if following is NextAttempt.REFUSED:
+        return end_task(facts, Phase.FAILED, cause, terminated="its worker is gone")
+    attempts = facts.task.status.attempts or 1
+    pause = min(FIRST_BACKOFF_SECONDS * 2 ** (attempts - 1), MAX_BACKOFF_SECONDS)
+    ended_at = holder.ended_at if holder is not None else facts.now
+    return Decision(
+        ReleaseClaim(
+            message=f"attempt {attempts} failed ({cause.reason.value}): {cause.cause}; another one follows",
+            retry_after=ended_at + timedelta(seconds=pause),
+            uses_retry=following is NextAttempt.RETRY,
+        )
+    )
+
+
+def _loss(facts: DecisionBasis, holder: PodFacts | None, ended: AttemptEnd) -> Diagnosis:
+    if holder is None or ended is AttemptEnd.REMOVED:
+        return preempted(None, facts.task.status.pod_name)
+    return diagnose_worker(holder, facts.policy, facts.attempts)
+
+
+def _running(facts: DecisionBasis, holder: PodFacts) -> Decision:
+    """The worker ends what takes too long; if it does not, the task ends here, and its Pod goes."""
+    if holder.deletion_due is not None:
+        overdue = holder.deletion_due + timedelta(seconds=OVERDUE_SECONDS)
+        if facts.now >= overdue:
+            return end_task(facts, Phase.FAILED, node_lost(holder, "it does not end the Pod"))
+        return Decision(requeue_after=facts.seconds_until(overdue))
+    due = answers_due(facts.task)
+    if due is not None:
+        return _asking(facts, due + timedelta(seconds=ANSWER_SLACK_SECONDS))
+    deadline = _run_deadline(facts, holder)
+    if facts.now >= deadline:
+        return end_task(facts, Phase.FAILED, deadline_exceeded(facts.policy.run))
+    return Decision(requeue_after=facts.seconds_until(deadline))
+
+
+def _asking(facts: DecisionBasis, late: datetime) -> Decision:
+    if facts.now < late:
+        return Decision(requeue_after=facts.seconds_until(late))
+    ending = timed_out(facts.task)
+    return end_task(facts, Phase.FAILED, Diagnosis(ending.reason, ending.message))
+
+
+def _run_deadline(facts: DecisionBasis, holder: PodFacts) -> datetime:
+    started = facts.task.status.started_at or created_at(facts.task)
+    seconds = facts.policy.run.seconds + holder.grace_seconds + WORKER_SLACK_SECONDS
+    return started + timedelta(seconds=seconds) + waited(facts.task, facts.now)

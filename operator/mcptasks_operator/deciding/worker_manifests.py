@@ -1,0 +1,191 @@
+"""What a template with `executor: Warm` makes: its workers' Pods, and the Jobs of the tasks that they run. Pure."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from mcptasks.model.base import (
+    ANNOTATION_CONCURRENCY,
+    ANNOTATION_TASKS_PER_WORKER,
+    ANNOTATION_TEMPLATE_HASH,
+    API_VERSION,
+    LABEL_TASK,
+    LABEL_TASK_UID,
+    LABEL_TEMPLATE,
+    LABEL_TEMPLATE_HASH,
+    LABEL_WORKER,
+    JsonObject,
+)
+from mcptasks.model.lifecycle import created_at, timestamp
+from mcptasks.model.names import label_value
+from mcptasks.model.task import McpTask, Phase
+from mcptasks.model.task_template import McpTaskTemplateSpec, WarmPool, worker_hash
+from mcptasks.settings import Settings
+from mcptasks_operator.deciding.manifests import ANNOTATION_COMPONENT, job_labels, make_pod_template, owner_reference
+from mcptasks_operator.deciding.object_facts import MANAGED_BY_WARM
+from mcptasks_operator.deciding.pod_spec import PodProcess, fill_pod_spec, named_objects, object_at, runner_of
+
+WORKER_PORT = 8790
+WORKER_PORT_NAME = "mcptasks-ready"
+READY_PATH = "/readyz"
+PROBE_SECONDS = 2
+NAME_LENGTH = 52
+"""Of a template's name in those of its workers, so that these can be host names."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateObject:
+    """A template as the API server has it."""
+
+    namespace: str
+    name: str
+    uid: str
+    spec: McpTaskTemplateSpec
+
+    @property
+    def pool(self) -> WarmPool:
+        """What it says of its workers."""
+        return self.spec.warm or WarmPool()
+
+
+def make_worker(template: TemplateObject, suffix: str, settings: Settings) -> JsonObject:
+    """The Pod of a worker, named after its template and `suffix`.
+
+    Raises:
+        InvalidTemplateError: the template's `podTemplate` is not a PodTemplateSpec.
+    """
+    pod = worker_pod_template(template, settings)
+    made_from = pod_hash(pod)
+    metadata = pod["metadata"]
+    metadata |= {
+        "name": f"{template.name[:NAME_LENGTH].rstrip('-.')}-w-{suffix}",
+        "namespace": template.namespace,
+        "ownerReferences": [template_reference(template)],
+    }
+    metadata["labels"][LABEL_TEMPLATE_HASH] = made_from
+    return {"apiVersion": "v1", "kind": "Pod", **pod}
+
+
+def worker_pod_template(template: TemplateObject, settings: Settings) -> JsonObject:
+    """What the Pods of all workers of the template have in common. Raises InvalidTemplateError."""
+    pod = copy.deepcopy(template.spec.pod_template or {})
+    metadata = object_at(pod, "metadata", "podTemplate")
+    metadata["labels"] = object_at(metadata, "labels", "podTemplate.metadata") | {
+        # All Pods of ours have it: by its presence they are watched, and network policies find them.
+        LABEL_TASK: "",
+        LABEL_TASK_UID: "",
+        LABEL_WORKER: "true",
+        LABEL_TEMPLATE: label_value(template.name),
+    }
+    metadata["annotations"] = object_at(metadata, "annotations", "podTemplate.metadata") | {
+        ANNOTATION_TEMPLATE_HASH: worker_hash(template.spec),
+        ANNOTATION_TASKS_PER_WORKER: str(template.pool.tasks_per_worker),
+        ANNOTATION_CONCURRENCY: str(template.pool.concurrency),
+    }
+    spec = object_at(pod, "spec", "podTemplate")
+    process = PodProcess(
+        command=settings.worker_command,
+        variables={
+            "MCPTASKS_WORKER_PORT": str(WORKER_PORT),
+            "MCPTASKS_WORKER_CONCURRENCY": str(template.pool.concurrency),
+        },
+        pod_fields={"MCPTASKS_WORKER_HOST": "status.podIP"},
+    )
+    fill_pod_spec(spec, process, template.spec.user_id, settings)
+    _add_readiness(runner_of(spec))
+    return pod
+
+
+def _add_readiness(runner: JsonObject) -> None:
+    """Ready is a worker that has loaded its module and reaches the gateway, unless the template probes otherwise."""
+    ports = named_objects(runner, "ports")
+    runner["ports"] = [*ports, {"name": WORKER_PORT_NAME, "containerPort": WORKER_PORT}]
+    runner.setdefault(
+        "readinessProbe",
+        {"httpGet": {"path": READY_PATH, "port": WORKER_PORT}, "periodSeconds": PROBE_SECONDS, "timeoutSeconds": 2},
+    )
+
+
+def template_reference(template: TemplateObject) -> JsonObject:
+    """Has the garbage collector delete workers with their template."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "McpTaskTemplate",
+        "name": template.name,
+        "uid": template.uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def pod_hash(pod: JsonObject) -> str:
+    """A label value that is the same for all workers whose Pods are alike in everything but name."""
+    text = json.dumps(pod, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def current_pod_hash(template: TemplateObject, settings: Settings) -> str:
+    """`pod_hash` of a worker that would be made now. Raises InvalidTemplateError."""
+    return pod_hash(worker_pod_template(template, settings))
+
+
+def make_warm_job(task: McpTask, template: McpTaskTemplateSpec, settings: Settings, ttl_seconds: int) -> JsonObject:
+    """The Job of a task that a worker runs: the Job controller makes no Pods for it (KEP-4368).
+
+    `ttl_seconds` stands in it from the start: nobody but the operator finishes this Job.
+
+    Raises:
+        InvalidTemplateError: the template's `podTemplate` is not a PodTemplateSpec.
+    """
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": task.name,
+            "namespace": task.namespace,
+            "labels": job_labels(task, template),
+            "annotations": {ANNOTATION_COMPONENT: task.spec.component.name},
+            "ownerReferences": [owner_reference(task)],
+        },
+        "spec": {
+            "managedBy": MANAGED_BY_WARM,
+            "backoffLimit": task.spec.retries,
+            "completions": 1,
+            "parallelism": 1,
+            "ttlSecondsAfterFinished": ttl_seconds,
+            "template": make_pod_template(task, template, settings),
+        },
+    }
+
+
+def finished_job_status(task: McpTask, now: datetime) -> JsonObject:
+    """The status that finishes the Job of a task that has ended, as the API server demands it (KEP-4368)."""
+    finished = task.status.finished_at or now
+    completed = task.phase is Phase.COMPLETED
+    first, last = ("SuccessCriteriaMet", "Complete") if completed else ("FailureTarget", "Failed")
+    common = {
+        "status": "True",
+        "reason": task.status.reason or task.phase.value,
+        "message": "ended by a worker of mcptasks",
+        "lastProbeTime": _whole_seconds(now),
+        "lastTransitionTime": _whole_seconds(now),
+    }
+    status: JsonObject = {
+        "startTime": _whole_seconds(min(task.status.started_at or created_at(task), finished)),
+        "active": 0,
+        "ready": 0,
+        "terminating": 0,
+        ("succeeded" if completed else "failed"): 1,
+        "conditions": [{"type": kind, **common} for kind in (first, last)],
+    }
+    if completed:
+        status["completionTime"] = _whole_seconds(finished)
+    return status
+
+
+def _whole_seconds(moment: datetime) -> str:
+    return timestamp(moment.replace(microsecond=0)).replace(".000Z", "Z")

@@ -1,0 +1,142 @@
+"""Which tasks of each template wait for a worker, and which worker has which. Kept from the tasks' statuses alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from mcptasks.kube.watch_cache import Key, key_of
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import DEFAULT_TEMPLATE, TERMINAL_PHASES
+from mcptasks_operator.watching.watched_kinds import WatchedKind
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTask:
+    """A task that has not ended: its template, and the uid of the Pod that has claimed it."""
+
+    template: Key
+    pod_uid: str | None = None
+
+
+def template_key(task: JsonObject) -> Key | None:
+    """The template that a task names; None where its spec cannot be understood."""
+    spec = task.get("spec")
+    reference = spec.get("templateRef") if isinstance(spec, dict) else None
+    name = reference.get("name") if isinstance(reference, dict) else DEFAULT_TEMPLATE
+    return (task["metadata"].get("namespace", ""), name) if isinstance(name, str) and isinstance(spec, dict) else None
+
+
+def open_task(task: JsonObject) -> OpenTask | None:
+    """What a task's object says; None once it has ended, or where it says nothing that can be understood."""
+    template, status = template_key(task), task.get("status") or {}
+    if template is None or status.get("phase") in TERMINAL_PHASES:
+        return None
+    return OpenTask(template, status.get("podUid"))
+
+
+def pool_key(kind: WatchedKind, item: JsonObject) -> Key | None:
+    """The template whose workers an event may concern: its own, one of a task of it, or of one of its workers."""
+    match kind:
+        case WatchedKind.TEMPLATE:
+            return key_of(item)
+        case WatchedKind.TASK:
+            return template_key(item)
+        case WatchedKind.POD:
+            namespace = item["metadata"].get("namespace", "")
+            owners = item["metadata"].get("ownerReferences") or ()
+            templates = (owner["name"] for owner in owners if owner.get("kind") == "McpTaskTemplate")
+            return next(((namespace, name) for name in templates), None)
+        case WatchedKind.JOB:
+            return None
+
+
+G = TypeVar("G", bound=Hashable)
+
+
+@dataclass(eq=False)
+class Groups(Generic[G]):
+    """Sets of uids by what they have in common; an empty one is not kept."""
+
+    _sets: dict[G, set[str]] = field(default_factory=dict)
+
+    def add(self, group: G, uid: str) -> None:
+        self._sets.setdefault(group, set()).add(uid)
+
+    def discard(self, group: G, uid: str) -> None:
+        members = self._sets.get(group, set())
+        members.discard(uid)
+        if not members:
+            self._sets.pop(group, None)
+
+    def of(self, group: G) -> frozenset[str]:
+        return frozenset(self._sets.get(group, ()))
+
+
+@dataclass(eq=False)
+class WarmWork:
+    """Open tasks by template and by the Pod that has them."""
+
+    now: Callable[[], datetime]
+    _open: dict[str, OpenTask] = field(default_factory=dict)
+    _keys: dict[str, Key] = field(default_factory=dict)
+    _waiting: Groups[Key] = field(default_factory=Groups)
+    _held: Groups[str] = field(default_factory=Groups)
+    _taken_at: dict[Key, datetime] = field(default_factory=dict)
+    _idle_since: dict[str, datetime] = field(default_factory=dict)
+
+    def note(self, key: Key, uid: str, task: JsonObject) -> None:
+        """Take in a task as it is now."""
+        self._replace(key, uid, open_task(task))
+
+    def forget(self, uid: str) -> None:
+        """The task is gone."""
+        self._replace(None, uid, None)
+
+    def _replace(self, key: Key | None, uid: str, after: OpenTask | None) -> None:
+        before = self._open.pop(uid, None)
+        if before is not None:
+            self._take_out(uid, before)
+        if after is None or key is None:
+            self._keys.pop(uid, None)
+            return
+        self._open[uid], self._keys[uid] = after, key
+        if after.pod_uid is None:
+            self._waiting.add(after.template, uid)
+            return
+        self._held.add(after.pod_uid, uid)
+        if before is None or before.pod_uid != after.pod_uid:
+            self._taken_at[after.template] = self.now()
+
+    def _take_out(self, uid: str, before: OpenTask) -> None:
+        if before.pod_uid is None:
+            self._waiting.discard(before.template, uid)
+            return
+        self._held.discard(before.pod_uid, uid)
+        self._idle_since[before.pod_uid] = self.now()
+
+    def waiting(self, template: Key) -> int:
+        """How many tasks of the template no Pod has claimed."""
+        return len(self._waiting.of(template))
+
+    def waiting_keys(self, template: Key) -> list[Key]:
+        """The tasks of the template that no Pod has claimed."""
+        return [self._keys[uid] for uid in self._waiting.of(template)]
+
+    def held_by(self, pod_uid: str) -> list[Key]:
+        """The tasks that the Pod has claimed and that have not ended."""
+        return [self._keys[uid] for uid in self._held.of(pod_uid)]
+
+    def idle_since(self, pod_uid: str) -> datetime | None:
+        """When the Pod last gave a task up or ended it; None if it never had one."""
+        return self._idle_since.get(pod_uid)
+
+    def last_taken_at(self, template: Key) -> datetime | None:
+        """When a Pod last claimed a task of the template, if that is known."""
+        return self._taken_at.get(template)
+
+    def forget_pod(self, pod_uid: str) -> None:
+        """The Pod is gone."""
+        self._idle_since.pop(pod_uid, None)

@@ -1,0 +1,161 @@
+"""The plan of a template's pool: how many workers are made, which drain, which Pods go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from mcptasks.model.task import Reason
+from mcptasks.model.task_template import WarmPool
+from mcptasks_operator.deciding.object_facts import PodFacts, RunningState, WaitingState, WorkerFacts
+from mcptasks_operator.deciding.pool_plan import PoolFailures, PoolMember, evidence_of, plan
+from tests.unit.operator.builders import POLICY, at, exited, make_pod
+
+TWO = WarmPool(min_workers=2, max_workers=4)
+NO_FAILURES = PoolFailures()
+
+
+def pod(number: int = 1, *, drains: bool = False, **facts: Any) -> PodFacts:
+    return make_pod(number, facts.pop("state", RunningState(at(3))), worker=WorkerFacts(drains=drains), **facts)
+
+
+def ready(
+    number: int = 1, *, current: bool = True, tasks: int = 0, idle_since: datetime | None = None, **facts: Any
+) -> PoolMember:
+    return PoolMember(pod(number, ready=True, **facts), current, tasks, None if tasks else idle_since or at(0))
+
+
+def starting(number: int = 1, **facts: Any) -> PoolMember:
+    return PoolMember(pod(number, state=WaitingState("ContainerCreating"), **facts))
+
+
+def crashed(number: int = 1, code: int = 1, message: str = "") -> PoolMember:
+    return PoolMember(pod(number, state=exited(code, message=message)))
+
+
+@dataclass(frozen=True)
+class PoolCase:
+    """A pool, and what is to be done about it 20 s after T0."""
+
+    name: str
+    members: tuple[PoolMember, ...] = ()
+    pool: WarmPool = TWO
+    waiting: int = 0
+    failures: PoolFailures = NO_FAILURES
+    create: int = 0
+    drain: tuple[str, ...] = ()
+    delete: tuple[str, ...] = ()
+    requeue: float | None = None
+
+
+CASES = [
+    PoolCase("an empty pool is filled to its least", create=2),
+    PoolCase("what starts is not made again", (starting(1),), create=1),
+    PoolCase("a full one is let be", (ready(1), ready(2))),
+    PoolCase("tasks that wait have more made", (ready(1, tasks=1), ready(2, tasks=1)), waiting=1, create=1),
+    PoolCase("up to the most", (ready(1, tasks=1), ready(2, tasks=1)), waiting=50, create=2),
+    PoolCase("few start at a time", pool=WarmPool(min_workers=20, max_workers=20), create=4),
+    PoolCase(
+        "which counts those that start",
+        (starting(1), starting(2), starting(3)),
+        WarmPool(min_workers=20, max_workers=20),
+        create=1,
+    ),
+    PoolCase("none is kept where none is wanted", pool=WarmPool(min_workers=0)),
+    PoolCase("the first task has one made", pool=WarmPool(min_workers=0), waiting=1, create=1),
+    PoolCase(
+        "a worker that takes ten at a time is enough for ten",
+        (ready(1, tasks=3),),
+        WarmPool(min_workers=1, tasks_per_worker=0, concurrency=10),
+        waiting=7,
+    ),
+    PoolCase(
+        "an idle one above the least drains after a while",
+        (ready(1), ready(2, idle_since=at(10)), ready(3, idle_since=at(15))),
+        WarmPool(min_workers=2, idle_seconds=20),
+        drain=("report-abc-1",),
+        requeue=10.0,
+    ),
+    PoolCase(
+        "not before",
+        (ready(1, idle_since=at(10)), ready(2, idle_since=at(12)), ready(3, idle_since=at(15))),
+        WarmPool(min_workers=2, idle_seconds=20),
+        requeue=10.0,
+    ),
+    PoolCase(
+        "a busy one never",
+        (ready(1, tasks=1), ready(2, tasks=1), ready(3, tasks=1)),
+        WarmPool(min_workers=0, max_workers=1, idle_seconds=1),
+    ),
+    PoolCase(
+        "outdated ones stay until there is a new one", (ready(1, current=False), ready(2, current=False)), create=2
+    ),
+    PoolCase("while that starts", (ready(1, current=False), starting(2), starting(3))),
+    PoolCase(
+        "then they drain, busy or not",
+        (ready(1, current=False, tasks=1), ready(2, current=False), ready(3), ready(4)),
+        drain=("report-abc-1", "report-abc-2"),
+    ),
+    PoolCase("one that drains is replaced", (ready(1, drains=True, tasks=1), ready(2)), create=1),
+    PoolCase("one that is deleted too", (ready(1, deletion_due=at(60)), ready(2)), create=1),
+    PoolCase(
+        "one that has ended goes", (PoolMember(pod(1, state=exited(0))), ready(2), ready(3)), delete=("report-abc-1",)
+    ),
+    PoolCase(
+        "but not while a task of it is not looked after",
+        (PoolMember(pod(1, state=exited(0)), tasks=1), ready(2), ready(3)),
+    ),
+    PoolCase(
+        "the last that failed stays for its log",
+        (crashed(1), crashed(2), ready(3), ready(4)),
+        delete=("report-abc-1",),
+    ),
+    PoolCase("after a failure it pauses", (crashed(1),), failures=PoolFailures(1, at(18)), requeue=3.0),
+    PoolCase("twice as long after two", (crashed(1),), failures=PoolFailures(2, at(18)), requeue=8.0),
+    PoolCase("then it tries again", (crashed(1),), failures=PoolFailures(1, at(14)), create=2),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_plan(case: PoolCase) -> None:
+    step = plan(case.pool, case.members, case.waiting, case.failures, at(20))
+    assert step.create == case.create
+    assert tuple(each.name for each in step.drain) == case.drain
+    assert tuple(each.name for each in step.delete) == case.delete
+    assert step.requeue_after == (None if case.requeue is None else pytest.approx(case.requeue))
+
+
+def test_a_task_waits_for_workers_that_are_ready() -> None:
+    found = evidence_of([ready(1), ready(2, drains=True), crashed(3)], PoolFailures(9, at(10)), POLICY)
+    assert (found.workers, found.cause, found.failure) == (1, None, None)
+
+
+def test_a_module_that_cannot_be_loaded_ends_tasks_at_once() -> None:
+    found = evidence_of([crashed(1, 66, "No module named 'pandas'")], PoolFailures(1, at(10)), POLICY)
+    assert found.failure is not None
+    assert found.failure.reason is Reason.MODULE_NOT_LOADABLE
+    assert "No module named 'pandas'" in found.failure.cause
+
+
+def test_workers_that_crash_end_tasks_after_some_of_them() -> None:
+    once = evidence_of([crashed(1, 3)], PoolFailures(1, at(10)), POLICY)
+    assert once.failure is None
+    assert once.cause is not None
+    assert "do not start: the process ended with exit code 3" in once.cause.cause
+    assert evidence_of([crashed(3, 3)], PoolFailures(3, at(10)), POLICY).failure is not None
+
+
+def test_what_keeps_a_worker_from_starting_is_what_its_tasks_wait_for() -> None:
+    pulling = PoolMember(pod(1, state=WaitingState("ImagePullBackOff", "no such image")))
+    found = evidence_of([pulling], NO_FAILURES, POLICY)
+    assert found.failure is None
+    assert found.cause is not None
+    assert found.cause.reason is Reason.IMAGE_PULL_BACK_OFF
+
+
+def test_a_worker_that_can_never_start_ends_them() -> None:
+    never = PoolMember(pod(1, state=WaitingState("InvalidImageName", "what is this")))
+    assert evidence_of([never], NO_FAILURES, POLICY).failure is not None

@@ -1,0 +1,66 @@
+"""The next step for every situation that a task of a worker can be in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from mcptasks.model.task_template import Executor
+from mcptasks_operator.deciding.decide import decide
+from mcptasks_operator.deciding.decisions import CreateJob, Decision, ReleaseClaim
+from mcptasks_operator.deciding.gathered_evidence import Evidence
+from tests.unit.operator.builders import POLICY, TERMINATED, at, make_job, make_task
+from tests.unit.operator.deciding.cases import warm
+from tests.unit.operator.deciding.cases.case import CLAIMED_TASK, KNOWN, Case, check_step, running
+
+WARM_POLICY = replace(POLICY, executor=Executor.WARM, retries_disruptions=True)
+
+
+def outcome(case: Case) -> Decision:
+    return decide(case.task, case.job, case.pods, at(case.now), WARM_POLICY, case.evidence)
+
+
+@pytest.mark.parametrize("case", warm.CASES, ids=lambda case: case.name)
+def test_the_next_step(case: Case) -> None:
+    check_step(case, outcome(case))
+
+
+@pytest.mark.parametrize("case", warm.CASES, ids=lambda case: case.name)
+def test_the_job_is_never_one_that_makes_pods(case: Case) -> None:
+    step = outcome(case).step
+    if isinstance(step, CreateJob):
+        assert step.executor is Executor.WARM
+
+
+def test_the_job_stays_as_long_as_its_task() -> None:
+    step = decide(warm.ended("completed"), None, [], at(20), WARM_POLICY, Evidence(fresh=True)).step
+    assert step is not None
+    marked = warm.ended("completed", conditions=TERMINATED)
+    assert decide(marked, None, [], at(20), WARM_POLICY).step == CreateJob(Executor.WARM, 3580)
+
+
+def test_the_next_attempt_waits_longer_each_time_and_a_crash_uses_up_a_retry() -> None:
+    def released(attempts: int) -> ReleaseClaim:
+        task = make_task(spec={"retries": 9}, status={**warm.HELD, "attempts": attempts})
+        step = decide(task, warm.record(), [warm.lost()], at(20), WARM_POLICY, KNOWN).step
+        assert isinstance(step, ReleaseClaim)
+        return step
+
+    assert [released(attempts).retry_after for attempts in (1, 2, 3, 9)] == [at(20), at(30), at(50), at(370)]
+    assert released(1).uses_retry
+
+
+def test_a_disruption_of_an_idempotent_tool_uses_up_no_retry() -> None:
+    evicted = next(case for case in warm.LOST if case.name == "evicted, and allowed again")
+    step = outcome(evicted).step
+    assert isinstance(step, ReleaseClaim)
+    assert not step.uses_retry
+
+
+def test_a_task_whose_template_has_changed_its_executor_goes_on_as_it_began() -> None:
+    cold = decide(CLAIMED_TASK, make_job(), [running()], at(20), WARM_POLICY)
+    assert cold.step is None
+    held = decide(warm.HELD_TASK, None, [warm.worker()], at(20), POLICY)
+    assert held.step == CreateJob(Executor.WARM, 3580)
+    assert decide(make_task(), None, [], at(1), POLICY).step == CreateJob()
