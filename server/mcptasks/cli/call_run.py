@@ -1,4 +1,4 @@
-"""One call of a tool from the command line, from its start to its end or its interruption."""
+"""One call from the command line, from its start to its end or its interruption."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import mcptasks.client
+from mcptasks.cli.call_target import AnyResult, CallTarget, TargetKind
 from mcptasks.cli.command_errors import CliError, ExitCode
 from mcptasks.cli.progress_view import ProgressView
 from mcptasks.cli.question_dialog import QuestionDialog
@@ -19,9 +20,9 @@ from mcptasks.client import (
     Client,
     ClientError,
     McpError,
+    Task,
     TaskCancelledError,
     ToolResult,
-    ToolTask,
 )
 from mcptasks.model.base import JsonObject
 
@@ -38,10 +39,11 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class ToolCall:
-    """What to call."""
+class RequestedCall:
+    """What to call: the name of a tool or prompt, or a resource's URI; of any kind unless one is given."""
 
-    tool: str
+    name: str
+    kind: TargetKind | None = None
     pairs: Sequence[str] = ()
     json_text: str | None = None
     ttl: timedelta | None = None
@@ -53,12 +55,13 @@ class CallRun:
     """One call, from its start to its end or its interruption."""
 
     client: Client
-    call: ToolCall
+    call: RequestedCall
+    target: CallTarget
     arguments: JsonObject
     view: ProgressView
     dialog: QuestionDialog
     interrupted: asyncio.Event
-    _task: ToolTask | None = field(default=None, init=False)
+    _task: Task[Any] | None = field(default=None, init=False)
 
     @property
     def hint(self) -> str:
@@ -67,15 +70,14 @@ class CallRun:
             return "\nThe log of the server has more."
         return f"\n`mcptasks describe {self._task.task_id}` and `mcptasks logs {self._task.task_id}` show more."
 
-    async def result(self) -> ToolResult:
+    async def result(self) -> AnyResult:
         """Call the tool and wait for its result. Raises CliError where it was interrupted or ended with an error."""
-        name = self.call.tool
+        name = self.call.name
         self.view.begin(name, "calling")
         starting = asyncio.create_task(
-            self.client.call_tool(
-                name,
+            self.target.start(
+                self.client,
                 self.arguments,
-                task=True,
                 ttl=self.call.ttl,
                 idempotency_key=self.call.idempotency_key,
                 on_progress=lambda report: self.view.show(name, report),
@@ -86,14 +88,14 @@ class CallRun:
             if not self._task.returned_immediately:
                 self.view.note(f"{name} runs as task {self._task.task_id}")
                 self.view.begin(name, "waiting for its process to start")
-            result = await self._unless_interrupted(asyncio.create_task(self._task.result()))
+            result: AnyResult = await self._unless_interrupted(asyncio.create_task(self._task.result()))
         except McpError as error:
             cannot_ask = error.code == CANNOT_ASK and not self.dialog.can_answer
             hint = f"; {ANSWERS_HINT}" if cannot_ask else self.hint
             raise CliError(f"{name} failed: {explain(error)}{hint}") from error
         except TaskCancelledError as error:
             raise CliError(f"{name} was cancelled: {error}") from error
-        self.view.done(name, "failed" if result.is_error else "completed")
+        self.view.done(name, "failed" if isinstance(result, ToolResult) and result.is_error else "completed")
         return result
 
     async def _unless_interrupted(self, work: asyncio.Task[T]) -> T:
@@ -116,9 +118,9 @@ class CallRun:
         if self._task is None and self.dialog.failure is None and not self.dialog.asking:
             await asyncio.wait({work}, timeout=START_SECONDS)
             started = work.result() if work.done() and not work.cancelled() and work.exception() is None else None
-            self._task = started if isinstance(started, ToolTask) else None
+            self._task = started if isinstance(started, Task) else None
         if self._task is None or self._task.returned_immediately:
-            return CliError(f"{cause}: the call of {self.call.tool} was given up", cause.exit_code)
+            return CliError(f"{cause}: the call of {self.call.name} was given up", cause.exit_code)
         task_id = self._task.task_id
         try:
             async with asyncio.timeout(CANCEL_SECONDS):

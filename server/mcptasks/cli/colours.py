@@ -38,4 +38,4 @@ def with_phases(line: str, stream: TextIO) -> str:
 
 def with_task_id(line: str, stream: TextIO) -> str:
     """The line, the id of a task at its beginning in brackets coloured."""
-    return _TASK_ID.sub(lambda found: coloured(found[0], "blue", stream), line, count=1)
+    return _TASK_ID.sub(lambda found: coloured(found[0], "bright_blue", stream), line, count=1)

@@ -7,7 +7,7 @@ import binascii
 import itertools
 import mimetypes
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -16,15 +16,15 @@ from urllib.parse import unquote, urlsplit
 import typer
 
 from mcptasks.cli.command_errors import CliError, usage_error
-from mcptasks.client import ToolResult
 from mcptasks.model.base import JsonObject
 
 SaveOption: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         "--save",
-        metavar="FOLDER",
-        help="Keep images, audio and files of the result here; made if missing, and no file is overwritten.",
+        metavar="PATH",
+        help="Keep images, audio and files of the result here: in a folder, or in a file if PATH ends as one does "
+        "(plot.png). Folders are made, and no file is overwritten.",
     ),
 ]
 
@@ -47,27 +47,36 @@ class ResultFile:
 
 
 @dataclass(frozen=True)
-class ResultFolder:
-    """Where the files of results are kept."""
+class ResultPlace:
+    """Where the files of results are kept: a folder, and the name that files get there instead of their own."""
 
-    path: Path
+    folder: Path
+    name: str | None = None
 
     @classmethod
-    def made(cls, path: Path) -> ResultFolder:
-        """The folder, made where it is missing. Raises CliError where it cannot be: before a tool runs for hours."""
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise usage_error(f"--save {path}: {error.strerror}; give a folder, which may be new") from error
-        return cls(path)
+    def made(cls, path: Path) -> ResultPlace:
+        """The place, its folder made where it is missing; a path with a suffix is a file, unless a folder is there.
 
-    def save(self, tool: str, result: ToolResult) -> Iterator[Path]:
-        """Write the result's files; gives the path of each. Raises CliError where one cannot be written."""
-        for number, block in enumerate((block for block in result.content if is_file(block)), 1):
-            yield self._write(file_of(block, f"{tool}-{number}"))
+        Raises CliError where it cannot be made: before a tool runs for hours.
+        """
+        is_file_path = bool(path.suffix) and not path.is_dir()
+        place = cls(path.parent, path.name) if is_file_path else cls(path)
+        try:
+            place.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise usage_error(f"--save {path}: {error.strerror}; give a folder or a file, which may be new") from error
+        return place
+
+    def save(self, unnamed: str, blocks: Iterable[JsonObject]) -> Iterator[Path]:
+        """Write the files among the blocks; gives the path of each. Raises CliError where one cannot be written.
+
+        `unnamed`: what files without a name are called, with a number.
+        """
+        for number, block in enumerate(filter(is_file, blocks), 1):
+            yield self._write(file_of(block, f"{unnamed}-{number}"))
 
     def _write(self, file: ResultFile) -> Path:
-        wanted = self.path / safe_name(file.name)
+        wanted = self.folder / (self.name or safe_name(file.name))
         try:
             for number in itertools.count(1):
                 path = wanted if number == 1 else wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")

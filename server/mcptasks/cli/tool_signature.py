@@ -1,14 +1,16 @@
-"""A server's tools in the terminal: what each takes, what it does, and how to call it."""
+"""A server's components in the terminal: what each takes, what it does, and how to call it."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 import textwrap
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from mcptasks.cli.schema_types import choices_of, short_type
-from mcptasks.client import Tool
+from mcptasks.client import ListedPrompt, ListedResource, Tool
 from mcptasks.model.base import JsonObject
 
 INDENT = "    "
@@ -17,28 +19,52 @@ EXAMPLES = {"integer": "1", "number": "1", "boolean": "true", "array": "[]", "ob
 """Values that a tool takes at least in form, by type; of texts nobody can say."""
 
 
-def tool_text(tool: Tool, width: int) -> str:
-    """The tool's signature, and its description below, in lines of at most the width where words allow."""
-    lines = signature(tool, width).split("\n")
-    for paragraph in tool.description.strip().split("\n\n"):
+Listed: TypeAlias = Tool | ListedPrompt | ListedResource
+
+
+def component_text(component: Listed, width: int) -> str:
+    """The component's signature, and its description below, in lines of at most the width where words allow."""
+    lines = signature(component, width).split("\n")
+    for paragraph in component.description.strip().split("\n\n"):
         lines += [INDENT + line for line in _wrapped(" ".join(paragraph.split()), width - len(INDENT))]
     return "\n".join(lines)
 
 
-def signature(tool: Tool, width: int) -> str:
-    """The tool's name and what it takes, in lines of at most the width where words allow."""
-    text = f"{tool.name}({', '.join(_parameters(tool.input_schema))})"
+def signature(component: Listed, width: int) -> str:
+    """The component's name and what it takes, in lines of at most the width where words allow."""
+    match component:
+        case Tool():
+            text = f"{component.name}({', '.join(_parameters(component.input_schema))})"
+        case ListedPrompt():
+            names = (f"{at['name']}{'' if at.get('required') else ' = ...'}" for at in component.arguments)
+            text = f"{component.name}({', '.join(names)})"
+        case ListedResource():
+            text = component.uri
     return "\n".join(_wrapped(text, width, INDENT * 2))
 
 
-def call_line(url: str, tool: Tool) -> str:
-    """A command line that calls the tool, with a place for each argument that it needs."""
-    words = ["mcptasks", "call", url, tool.name]
+def call_line(url: str, component: Listed) -> str:
+    """A command line that calls the component, with a place for each argument that it needs."""
+    words = ["mcptasks", "call", url]
+    match component:
+        case Tool():
+            return shlex.join([*words, component.name, *_arguments(component)])
+        case ListedPrompt():
+            needed = [at["name"] for at in component.arguments if at.get("required")]
+            return shlex.join(
+                [*words, component.name, *itertools.chain(*(("--arg", f"{name}=...") for name in needed))]
+            )
+        case ListedResource():
+            return shlex.join([*words, component.uri])
+
+
+def _arguments(tool: Tool) -> list[str]:
+    words: list[str] = []
     properties = tool.input_schema.get("properties") or {}
     for name in tool.input_schema.get("required") or ():
         schema = properties.get(name)
         words += ["--arg", f"{name}={_example(schema if isinstance(schema, dict) else {}, tool.input_schema)}"]
-    return shlex.join(words)
+    return words
 
 
 def _example(schema: JsonObject, root: JsonObject) -> str:

@@ -21,7 +21,7 @@ from mcptasks.client.client_errors import (
     TaskCancelledError,
 )
 from mcptasks.client.elicitation import Elicitation, ElicitationHandler, Reply, RequestedInput
-from mcptasks.client.protocol.dialect import Tool
+from mcptasks.client.protocol.dialect import ListedPrompt, ListedResource, Tool
 from mcptasks.client.sync_client import SyncClient, SyncTask
 from mcptasks.client.task_handles import PromptTask, ResourceTask, Task, ToolTask
 from mcptasks.client.task_observer import StatusCallback
@@ -38,6 +38,8 @@ __all__ = [
     "ElicitationHandler",
     "HttpRefusedError",
     "InputRequiredError",
+    "ListedPrompt",
+    "ListedResource",
     "McpError",
     "ProgressCallback",
     "PromptResult",

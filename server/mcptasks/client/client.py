@@ -22,8 +22,17 @@ from mcptasks.client.call_options import CallOptions, Milliseconds, milliseconds
 from mcptasks.client.call_results import PromptResult, ResourceResult, ToolResult
 from mcptasks.client.client_errors import ClientError, ConnectionFailedError, McpError
 from mcptasks.client.elicitation import ElicitationHandler
-from mcptasks.client.protocol.dialect import Dialect, Invocation, Method, OnState, Tool
+from mcptasks.client.protocol.dialect import (
+    Dialect,
+    Invocation,
+    ListedPrompt,
+    ListedResource,
+    Method,
+    OnState,
+    Tool,
+)
 from mcptasks.client.protocol.input_responder import InputResponder
+from mcptasks.client.protocol.json_rpc import METHOD_NOT_FOUND
 from mcptasks.client.protocol.negotiation import check_choice, negotiate
 from mcptasks.client.protocol.redirects import refuse_foreign_redirect
 from mcptasks.client.protocol.retry import retry, was_not_started
@@ -148,6 +157,19 @@ class Client:
         tools = await self.dialect.list_tools()
         self._tools = {tool.name: tool for tool in tools}
         return tools
+
+    async def list_prompts(self) -> list[ListedPrompt]:
+        """The server's prompts."""
+        return [ListedPrompt.parse(item) for item in await self._list("prompts/list", "prompts")]
+
+    async def list_resources(self) -> list[ListedResource]:
+        """The server's resources, without those of templates."""
+        return [ListedResource.parse(item) for item in await self._list("resources/list", "resources")]
+
+    async def list_resource_templates(self) -> list[ListedResource]:
+        """The server's resource templates."""
+        items = await self._list("resources/templates/list", "resourceTemplates")
+        return [ListedResource.parse(item) for item in items]
 
     @overload
     async def call_tool(
@@ -306,6 +328,15 @@ class Client:
             except McpError:
                 self._known_ids.remove(task_id)
         return states
+
+    async def _list(self, method: str, key: str) -> list[JsonObject]:
+        """The list; empty where the server has no such method, since it has nothing of the kind then."""
+        try:
+            return await self.dialect.list_items(method, key)
+        except McpError as error:
+            if error.code != METHOD_NOT_FOUND:
+                raise
+            return []
 
     def keep_following(self, observer: Observer) -> None:
         """Follow a task until it ends or the client is closed, though nobody waits for it."""

@@ -22,7 +22,7 @@ from mcptasks.client.call_results import PromptResult, ResourceResult, ToolResul
 from mcptasks.client.client import Client
 from mcptasks.client.client_errors import ClientError
 from mcptasks.client.elicitation import ElicitationHandler
-from mcptasks.client.protocol.dialect import Tool
+from mcptasks.client.protocol.dialect import ListedPrompt, ListedResource, Tool
 from mcptasks.client.task_handles import State, Task, ToolTask
 from mcptasks.client.task_observer import StatusCallback
 from mcptasks.client.task_state import TaskState
@@ -157,6 +157,18 @@ class SyncClient:
     def list_tools(self) -> list[Tool]:
         """The server's tools."""
         return self._thread.run(self.client.list_tools())
+
+    def list_prompts(self) -> list[ListedPrompt]:
+        """The server's prompts."""
+        return self._thread.run(self.client.list_prompts())
+
+    def list_resources(self) -> list[ListedResource]:
+        """The server's resources, without those of templates."""
+        return self._thread.run(self.client.list_resources())
+
+    def list_resource_templates(self) -> list[ListedResource]:
+        """The server's resource templates."""
+        return self._thread.run(self.client.list_resource_templates())
 
     def list_tasks(self) -> list[TaskState]:
         """The caller's tasks; see `Client.list_tasks`."""

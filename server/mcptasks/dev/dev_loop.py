@@ -10,17 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shlex
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from watchfiles import awatch
 
 from mcptasks.authoring.loader import ServerPath, absolute, named_in
 from mcptasks.authoring.source_filter import SourceFilter
-from mcptasks.client import Client, ClientError, Tool
+from mcptasks.client import Client, ClientError, ListedPrompt, ListedResource, Tool
 from mcptasks.dev.dev_record import DevRecord, DevRecords
 from mcptasks.dev.log_tail import LogTail, Say
 from mcptasks.dev.stack import CHECK, LocalStack, StackConfig
@@ -30,13 +32,19 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
+from mcptasks.logs import TOOL_LOGGER
 from mcptasks.model.excerpts import lines_of
-from mcptasks.model.task import McpTask
+from mcptasks.model.task import McpTask, Reason
 from mcptasks.server.exit_codes import EXIT_CONFIG, EXIT_OK
+
+Component: TypeAlias = Tool | ListedPrompt | ListedResource
 
 SERVER = "server"
 CHECK_SECONDS = 0.5
 RETRY_SECONDS = 1.0
+_OWN_LOG = re.compile(rf"\d\d:\d\d:\d\d INFO +mcptasks\.(?!{TOOL_LOGGER.removeprefix('mcptasks.')}\b)")
+"""What mcptasks itself logs of what goes well, as `HumanFormatter` writes it."""
+
 LIST_SECONDS = 5.0
 """How long the list of tools may take before `dev` goes on without."""
 
@@ -47,14 +55,14 @@ class DevError(Exception):
 
 @dataclass(frozen=True)
 class DevTerminal:
-    """Where the loop prints: `result` is for what programs may read, `note` for people, `tools` for what can be called.
+    """Where the loop prints: `result` is what programs may read, `note` is for people.
 
-    `tools` is told the endpoint and the server's tools.
+    `components` is told the endpoint, and the server's tools, prompts and resources.
     """
 
     result: Say
     note: Say
-    tools: Callable[[str, Sequence[Tool]], None]
+    components: Callable[[str, Sequence[Component]], None]
 
 
 def check_modules(text: str) -> str:
@@ -82,15 +90,20 @@ def paths_in(text: str) -> list[ServerPath]:
 
 @dataclass(eq=False)
 class DevLoop:
-    """Runs until `stop` is set."""
+    """Runs until `stop` is set.
+
+    Args:
+        own_log: whether to print what mcptasks itself logs of what goes well, most of which the loop says in its words.
+    """
 
     config: StackConfig
     terminal: DevTerminal
+    own_log: bool = False
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     _restarting: bool = field(default=False, init=False)
     _reported_down: bool = field(default=False, init=False)
     _endpoint_printed: bool = field(default=False, init=False)
-    _printed_tools: Sequence[Tool] = field(default=(), init=False)
+    _printed: Sequence[Component] = field(default=(), init=False)
 
     async def run(self) -> None:
         """Start everything, restart the server on changes, end everything.
@@ -102,7 +115,7 @@ class DevLoop:
         directories = watched_directories(self.config.module)
         stack = LocalStack(replace(self.config, on_output=self._print_output))
         await asyncio.to_thread(stack.open, start=False)
-        tail = LogTail(stack.supervisor.log_file(SERVER), self.terminal.note)
+        tail = LogTail(stack.supervisor.log_file(SERVER), self._print_log)
         stopping = asyncio.create_task(self._end_waits(stack))
         kept = contextlib.ExitStack()
         try:
@@ -130,7 +143,7 @@ class DevLoop:
             f"mcptasks get, describe, logs, cancel, delete find this cluster in {place}; "
             f"elsewhere: export KUBECONFIG={shlex.quote(str(stack.kubeconfig))}"
         )
-        await self._print_tools(stack)
+        await self._print_components(stack)
         self.terminal.note(f"watching {', '.join(map(str, watched))} for changes; Ctrl-C ends everything")
 
     @staticmethod
@@ -169,18 +182,19 @@ class DevLoop:
             self._endpoint_printed = True
             self.terminal.result(f"endpoint: {stack.endpoint}")
 
-    async def _print_tools(self, stack: LocalStack) -> None:
+    async def _print_components(self, stack: LocalStack) -> None:
         """Print what can be called, once and when it has changed. A server that wants a token does not tell."""
         if stack.supervisor.exit_code(SERVER) is not None:
             return
         try:
             async with asyncio.timeout(LIST_SECONDS), Client(stack.endpoint) as client:
-                tools = await client.list_tools()
+                resources = [*await client.list_resources(), *await client.list_resource_templates()]
+                found: list[Component] = [*await client.list_tools(), *await client.list_prompts(), *resources]
         except (ClientError, TimeoutError):
             return
-        if tools != self._printed_tools:
-            self._printed_tools = tools
-            self.terminal.tools(stack.endpoint, tools)
+        if found != self._printed:
+            self._printed = found
+            self.terminal.components(stack.endpoint, found)
 
     async def _reload(self, stack: LocalStack, tail: LogTail, names: str) -> None:
         """Restart the server, unless it runs and the new code would only take it down."""
@@ -218,7 +232,7 @@ class DevLoop:
         else:
             self.terminal.note("the server is ready")
             self._print_endpoint(stack)
-            await self._print_tools(stack)
+            await self._print_components(stack)
         finally:
             self._restarting = False
 
@@ -237,7 +251,13 @@ class DevLoop:
                 for task in running:
                     task.cancel()
 
+    def _print_log(self, line: str) -> None:
+        if self.own_log or not _OWN_LOG.match(line):
+            self.terminal.note(line)
+
     def _print_output(self, task_id: str, line: str) -> None:
+        if not self.own_log and _OWN_LOG.match(line):
+            return
         for part in lines_of(line) or [""]:
             # Our own lines of the log begin with the id as well.
             self.terminal.result(f"[{task_id}] {part.replace(f'[{task_id}] ', '', 1)}")
@@ -264,11 +284,13 @@ class DevLoop:
             await asyncio.sleep(RETRY_SECONDS)
 
     def _print_phase(self, task: McpTask, seen: dict[str, str]) -> None:
-        phase = f"{task.phase} ({task.status.reason})" if task.status.reason else str(task.phase)
+        reason = task.status.reason
+        phase = f"{task.phase} ({reason})" if reason else str(task.phase)
         if seen.get(task.name) == phase:
             return
         seen[task.name] = phase
-        why = f": {task.status.message}" if task.terminal and task.status.message else ""
+        says_more = task.terminal and task.status.message and reason != Reason.COMPLETED
+        why = f": {task.status.message}" if says_more else ""
         self.terminal.note(f"[{task.name}] is {phase}{why}")
 
 

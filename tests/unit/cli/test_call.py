@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from mcptasks.cli import main
+from mcptasks.model.base import JsonObject
 from mcptasks.protocol.versions import IDEMPOTENCY_META
 from tests.unit.client.fake_server import OLD, TASK_ID, FakeServer, HttpFault, RpcFault, serving
 
@@ -146,6 +147,58 @@ def test_a_place_to_save_that_cannot_be_is_refused_before_the_call(new: FakeServ
     code, _, err = call(new.url, "work", "--save", str(tmp_path / "file"))
     assert (code, "tools/call" in new.methods()) == (2, False)
     assert "give a folder" in err
+
+
+PROMPTS: JsonObject = {"prompts": [{"name": "review", "arguments": [{"name": "topic", "required": True}]}]}
+TEMPLATES: JsonObject = {"resourceTemplates": [{"uriTemplate": "report://{year}/full", "name": "full"}]}
+
+
+@pytest.mark.parametrize("option", [[], ["--prompt"]])
+def test_a_prompt_is_called_as_a_tool_is(server: FakeServer, call: Call, option: list[str]) -> None:
+    server.lists = {"prompts/list": PROMPTS}
+    server.result = {"messages": [{"role": "user", "content": {"type": "text", "text": "Look at whales"}}]}
+    code, out, err = call(server.url, *option, "review", "--arg", "topic=whales")
+    assert (code, out) == (0, "Look at whales\n"), err
+    assert server.last("prompts/get").params["arguments"] == {"topic": "whales"}
+    assert (f"review runs as task {TASK_ID}" in err) is (server.version == OLD)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["report://2026/full"], ["report://{year}/full", "--arg", "year=2026"], ["--resource", "report://2026/full"]],
+)
+def test_a_resource_is_read_by_its_uri_or_template(server: FakeServer, call: Call, words: list[str]) -> None:
+    server.lists = {"resources/templates/list": TEMPLATES}
+    server.result = {"contents": [{"uri": "report://2026/full", "mimeType": "text/plain", "text": "All of 2026"}]}
+    assert call(server.url, *words)[:2] == (0, "All of 2026\n")
+    assert server.last("resources/read").params["uri"] == "report://2026/full"
+
+
+def test_contents_of_a_resource_are_kept_as_files(new: FakeServer, call: Call, tmp_path: Path) -> None:
+    new.result = {"contents": [{"uri": "report://2026/full.csv", "mimeType": "text/csv", "text": "a,b"}]}
+    assert call(new.url, "report://2026/full.csv", "--save", str(tmp_path / "table.csv"))[1] == ""
+    assert (tmp_path / "table.csv").read_text() == "a,b"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nope"], "has no tool or prompt 'nope'; it has: quick, work, review"),
+        (["nope", "--prompt"], "has no prompt 'nope'; it has: review"),
+        (["review", "--arg", "tpoic=x"], "no argument 'tpoic'"),
+        (["report://{year}/full"], "is a template: give --arg year=..., or the URI itself"),
+        (["report://2026/full", "--arg", "year=1"], "takes no arguments: what it takes is in its URI"),
+        (["report://{yaer}/full"], "has no tool or resource 'report://{yaer}/full'"),
+        (["work", "--prompt", "--resource"], "--prompt and --resource exclude each other"),
+    ],
+)
+def test_what_a_server_does_not_have_is_wrong_usage(
+    new: FakeServer, call: Call, words: list[str], message: str
+) -> None:
+    new.lists = {"prompts/list": PROMPTS, "resources/templates/list": TEMPLATES}
+    code, out, err = call(new.url, *words)
+    assert (code, out) == (2, "")
+    assert message in err
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_the_phase_of_a_line_is_coloured(line: str, shown: str) -> None:
 
 @pytest.mark.usefixtures("colours")
 def test_the_id_before_a_line_is_coloured() -> None:
-    assert with_task_id("[report-a] [b] text", Terminal()) == "\x1b[34m[report-a]\x1b[0m [b] text"
+    assert with_task_id("[report-a] [b] text", Terminal()) == "\x1b[94m[report-a]\x1b[0m [b] text"
     assert with_task_id("text [report-a]", Terminal()) == "text [report-a]"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mcptasks.authoring.files import File
 from mcptasks.cli.command_errors import CliError, ExitCode
-from mcptasks.cli.result_files import ResultFolder, file_of, is_file, safe_name
+from mcptasks.cli.result_files import ResultPlace, file_of, is_file, safe_name
 from mcptasks.client import ToolResult
 from mcptasks.model.base import JsonObject
 
@@ -25,22 +25,34 @@ def test_images_audio_and_files_are_kept_and_text_is_not(tmp_path: Path) -> None
     csv = File(data=b"a,b", name="table.csv").model_dump(mode="json", by_alias=True, exclude_none=True)
     link = {"type": "resource_link", "uri": "file:///elsewhere.txt", "name": "elsewhere"}
     result = ToolResult({"content": [{"type": "text", "text": "here"}, PNG, WAV, csv, link]})
-    paths = list(ResultFolder.made(tmp_path / "new" / "folder").save("plot", result))
+    paths = list(ResultPlace.made(tmp_path / "new" / "folder").save("plot", result.content))
     assert [path.name for path in paths] == ["plot-1.png", "plot-2.mp3", "table.csv"]
     assert [path.read_bytes() for path in paths] == [b"picture", b"sound", b"a,b"]
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
-    folder, result = ResultFolder.made(tmp_path), ToolResult({"content": [resource("file:///a.txt", text="x")] * 2})
+    folder, result = ResultPlace.made(tmp_path), ToolResult({"content": [resource("file:///a.txt", text="x")] * 2})
     (tmp_path / "a.txt").write_text("mine")
-    assert [path.name for path in folder.save("t", result)] == ["a-2.txt", "a-3.txt"]
+    assert [path.name for path in folder.save("t", result.content)] == ["a-2.txt", "a-3.txt"]
     assert (tmp_path / "a.txt").read_text() == "mine"
+
+
+def test_a_path_that_ends_as_files_do_is_one(tmp_path: Path) -> None:
+    place = ResultPlace.made(tmp_path / "new" / "chart.png")
+    assert [path.name for path in place.save("plot", [PNG])] == ["chart.png"]
+    assert [path.name for path in place.save("plot", [PNG])] == ["chart-2.png"]
+    assert (tmp_path / "new" / "chart.png").read_bytes() == b"picture"
+
+
+def test_a_folder_whose_name_has_a_suffix_is_still_one(tmp_path: Path) -> None:
+    (tmp_path / "v1.2").mkdir()
+    assert [path.parent.name for path in ResultPlace.made(tmp_path / "v1.2").save("plot", [PNG])] == ["v1.2"]
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "a.txt").symlink_to(tmp_path / "elsewhere")
     result = ToolResult({"content": [resource("file:///a.txt", text="x")]})
-    assert [path.name for path in ResultFolder.made(tmp_path).save("t", result)] == ["a-2.txt"]
+    assert [path.name for path in ResultPlace.made(tmp_path).save("t", result.content)] == ["a-2.txt"]
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -95,11 +107,11 @@ def test_other_blocks_are_no_files(block: JsonObject) -> None:
 
 def test_broken_bytes_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(CliError, match="broken Base64"):
-        list(ResultFolder(tmp_path).save("t", ToolResult({"content": [{**PNG, "data": "x"}]})))
+        list(ResultPlace(tmp_path).save("t", [{**PNG, "data": "x"}]))
 
 
 def test_a_folder_that_cannot_be_is_wrong_usage(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CliError, match="give a folder") as caught:
-        ResultFolder.made(tmp_path / "file")
+        ResultPlace.made(tmp_path / "file")
     assert caught.value.exit_code == ExitCode.USAGE

@@ -76,6 +76,8 @@ class FakeServer:
     poll_ms: int = 10
     questions: dict[str, JsonObject] = field(default_factory=dict)
     """Params of the elicitations that the task puts before it completes, by key."""
+    lists: dict[str, JsonObject] = field(default_factory=dict)
+    """Results of methods that list something, by method."""
     answers: dict[str, JsonObject] = field(default_factory=dict)
     tells: list[str] = field(default_factory=list)
     """Statuses that the server tells on a stream, without being asked; then tasks/get has the last one."""
@@ -207,6 +209,8 @@ class FakeServer:
                 }
             case "server/discover":
                 return {"resultType": "complete", "supportedVersions": [NEW], "capabilities": {}}
+            case method if method in self.lists:
+                return self.lists[method]
             case "tools/list":
                 return self._tools(params.get("cursor"))
             case "tools/call" | "prompts/get" | "resources/read":

@@ -1,4 +1,4 @@
-"""`mcptasks call`: an MCP client on the command line."""
+"""`mcptasks call`: an MCP client on the command line, for tools, prompts and resources."""
 
 from __future__ import annotations
 
@@ -10,22 +10,18 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.argument_values import ArgumentError, parse_arguments
-from mcptasks.cli.call_run import CallRun, ToolCall, interruptions, told_of_retries
+from mcptasks.cli.argument_values import ArgumentError
+from mcptasks.cli.call_run import CallRun, RequestedCall, interruptions, told_of_retries
+from mcptasks.cli.call_target import AnyResult, TargetKind, blocks_of, find_target
 from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error, usage_error
 from mcptasks.cli.durations import parse_duration
 from mcptasks.cli.progress_view import progress_view
 from mcptasks.cli.question_dialog import QuestionDialog, terminal_lines
 from mcptasks.cli.question_form import AnswerError, AnswerSheet
-from mcptasks.cli.result_files import ResultFolder, SaveOption, is_file
+from mcptasks.cli.result_files import ResultPlace, SaveOption, is_file
 from mcptasks.cli.server_options import HeaderOption, ProtocolOption, ServerOptions, TokenOption, UrlArgument
 from mcptasks.cli.terminal_text import show, tell
-from mcptasks.client import (
-    Client,
-    ClientError,
-    Tool,
-    ToolResult,
-)
+from mcptasks.client import ClientError, ToolResult
 from mcptasks.diagnostics.visible_text import visible_json
 from mcptasks.model.base import JsonObject
 from mcptasks.network.shown_urls import shown_url
@@ -41,7 +37,7 @@ class ResultFormat(StrEnum):
 
 def command(
     url: UrlArgument,
-    tool: Annotated[str, typer.Argument(help="The tool to call.")],
+    name: Annotated[str, typer.Argument(help="The tool or prompt to call, or the URI of the resource to read.")],
     arg: Annotated[
         list[str] | None,
         typer.Option("--arg", metavar="KEY=VALUE", help="An argument, parsed by the tool's schema. May be repeated."),
@@ -57,6 +53,8 @@ def command(
         str | None,
         typer.Option(metavar="KEY", help="The same key again is the same task, so that a call can be repeated safely."),
     ] = None,
+    prompt: Annotated[bool, typer.Option("--prompt", help="NAME is a prompt, though a tool may be called so.")] = False,
+    resource: Annotated[bool, typer.Option("--resource", help="NAME is the URI of a resource.")] = False,
     no_task: Annotated[bool, typer.Option("--no-task", help="Never let the call become a task.")] = False,
     protocol: ProtocolOption = "auto",
     header: HeaderOption = None,
@@ -74,7 +72,7 @@ def command(
         ResultFormat, typer.Option("--output", "-o", help="text, or json for the unchanged result.")
     ] = ResultFormat.TEXT,
 ) -> None:
-    """Call a tool of an MCP server and print its result.
+    """Call a tool of an MCP server, or get a prompt or a resource, and print the result.
 
     Progress goes to standard error, and so does what the tool asks. Ctrl-C cancels the task. The exit code is 1 if the
     tool fails.
@@ -84,55 +82,60 @@ def command(
       mcptasks call http://127.0.0.1:8000/mcp report --arg top=5
       mcptasks call http://127.0.0.1:8000/mcp report --idempotency-key "$(uuidgen)"
       mcptasks call http://127.0.0.1:8000/mcp plot --save pictures
+      mcptasks call http://127.0.0.1:8000/mcp review --arg topic=whales
+      mcptasks call http://127.0.0.1:8000/mcp report://2026/full
       mcptasks call http://127.0.0.1:8000/mcp remove_duplicates --arg folder=/tmp/x --answer delete=yes
     """
-    call = ToolCall(tool, arg or (), json_text, _ttl(ttl), idempotency_key)
+    if prompt and resource:
+        raise usage_error("--prompt and --resource exclude each other")
+    kind = TargetKind.PROMPT if prompt else TargetKind.RESOURCE if resource else None
+    call = RequestedCall(name, kind, arg or (), json_text, _ttl(ttl), idempotency_key)
     options = ServerOptions(url, token, header or (), protocol)
     with as_cli_error(AnswerError, exit_code=ExitCode.USAGE):
         sheet = AnswerSheet.parse(answer or ())
-    folder = None if save is None else ResultFolder.made(save)
+    place = None if save is None else ResultPlace.made(save)
     with as_cli_error(ClientError):
-        result, hint = asyncio.run(_call(options, call, sheet, tasks=not no_task))
-    _print(result, output, folder is not None)
-    if folder is not None and not result.is_error:
-        for path in folder.save(tool, result):
+        result, run = asyncio.run(_call(options, call, sheet, tasks=not no_task))
+    failed = isinstance(result, ToolResult) and result.is_error
+    if output is ResultFormat.JSON:
+        typer.echo(visible_json(result.raw))
+    elif not failed:
+        _print(result, saved=place is not None)
+    if place is not None and not failed:
+        for path in place.save(run.target.short_name, blocks_of(result)):
             tell(f"saved {path}")
-    if result.is_error:
-        raise CliError(f"{tool} failed: {result.text or 'the tool gave no reason'}{hint}")
+    if failed:
+        raise CliError(f"{name} failed: {_failure(name, result.text)}{run.hint}")
 
 
-async def _call(options: ServerOptions, call: ToolCall, sheet: AnswerSheet, *, tasks: bool) -> tuple[ToolResult, str]:
-    """The result, and where there is more to see of the call."""
+async def _call(
+    options: ServerOptions, call: RequestedCall, sheet: AnswerSheet, *, tasks: bool
+) -> tuple[AnyResult, CallRun]:
+    """The result, and the call that it is of."""
     with interruptions() as interrupted, progress_view() as view:
-        view.begin(call.tool, f"connecting to {shown_url(options.url)}")
+        view.begin(call.name, f"connecting to {shown_url(options.url)}")
         dialog = QuestionDialog(sheet, terminal_lines(), view)
         async with options.client(tasks=tasks, on_elicitation=dialog.answer if dialog.can_answer else None) as client:
             with as_cli_error(ArgumentError, exit_code=ExitCode.USAGE):
-                arguments = await _arguments(client, call)
+                found = await find_target(client, call.name, call.kind)
+                target, arguments = found.with_arguments(call.pairs, call.json_text)
             with told_of_retries(view):
-                run = CallRun(client, call, arguments, view, dialog, interrupted)
+                run = CallRun(client, call, target, arguments, view, dialog, interrupted)
                 result = await run.result()
         for key in dialog.not_asked:
             view.note(f"--answer {key} was not asked for")
-        return result, run.hint
+        return result, run
 
 
-async def _arguments(client: Client, call: ToolCall) -> JsonObject:
-    tools = {tool.name: tool for tool in await client.list_tools()}
-    if call.tool not in tools:
-        names = ", ".join(sorted(tools)) or "none"
-        raise usage_error(f"{shown_url(client.url)} has no tool {call.tool!r}; it has: {names}")
-    tool: Tool = tools[call.tool]
-    return parse_arguments(call.pairs, call.json_text, tool.input_schema)
+def _failure(name: str, text: str) -> str:
+    """What a tool said of its failure, without the words of the SDK before it that name the tool again."""
+    return text.removeprefix(f"Error executing tool {name}: ") or "the tool gave no reason"
 
 
-def _print(result: ToolResult, output: ResultFormat, saved: bool) -> None:
-    if output is ResultFormat.JSON:
-        typer.echo(visible_json(result.raw))
-    elif not result.is_error:
-        for block in result.content:
-            if not (saved and is_file(block)):
-                show(_block_text(block))
+def _print(result: AnyResult, *, saved: bool) -> None:
+    for block in blocks_of(result):
+        if not (saved and is_file(block)):
+            show(_block_text(block))
 
 
 def _block_text(block: JsonObject) -> str:

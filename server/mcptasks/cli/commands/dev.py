@@ -17,8 +17,8 @@ from mcptasks.cli.colours import with_phases, with_task_id
 from mcptasks.cli.command_errors import ExitCode, as_cli_error
 from mcptasks.cli.command_settings import MODULES_HELP
 from mcptasks.cli.terminal_text import tell
-from mcptasks.cli.tool_signature import call_line, signature
-from mcptasks.client import Tool
+from mcptasks.cli.tool_signature import Listed, call_line, signature
+from mcptasks.client import ListedPrompt, Tool
 from mcptasks.dev.dev_loop import DevError, DevLoop, DevTerminal, check_modules
 from mcptasks.dev.stack import StackConfig, StackError
 from mcptasks.dev.supervisor import ProcessError
@@ -68,7 +68,8 @@ def command(
             tool_environment=environment.tools,
             tool_directory=Path.cwd(),
         )
-        asyncio.run(_run(DevLoop(config, DevTerminal(result=_result, note=_note, tools=_print_tools))))
+        terminal = DevTerminal(result=_result, note=_note, components=_print_components)
+        asyncio.run(_run(DevLoop(config, terminal, own_log=f"{PREFIX}LOG_LEVEL" in environment.settings)))
 
 
 async def _run(loop: DevLoop) -> None:
@@ -86,9 +87,10 @@ def _note(text: str) -> None:
     typer.echo(with_phases(with_task_id(visible(text), sys.stderr), sys.stderr), err=True)
 
 
-def _print_tools(url: str, tools: Sequence[Tool]) -> None:
+def _print_components(url: str, components: Sequence[Listed]) -> None:
     width = shutil.get_terminal_size().columns
-    for tool in tools:
-        tell(f"  {signature(tool, width)}")
-    if tools:
-        tell(f"call one from another terminal:\n  {visible_line(call_line(url, tools[0]))}")
+    for component in components:
+        noun = "" if isinstance(component, Tool) else "prompt " if isinstance(component, ListedPrompt) else "resource "
+        tell(f"  {noun}{signature(component, width - len(noun) - 2)}")
+    if components:
+        tell(f"call one from another terminal:\n  {visible_line(call_line(url, components[0]))}")

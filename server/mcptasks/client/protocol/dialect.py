@@ -46,6 +46,37 @@ class Tool:
         return sorted(arguments.keys() - (self.input_schema.get("properties") or {}).keys())
 
 
+@dataclass(frozen=True)
+class ListedPrompt:
+    """A prompt as the server lists it, unchanged in `raw`. Its arguments are text; each has a `name`."""
+
+    name: str
+    description: str = ""
+    arguments: tuple[JsonObject, ...] = ()
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, item: JsonObject) -> ListedPrompt:
+        """The prompt of one entry of `prompts/list`."""
+        return cls(item["name"], item.get("description") or "", tuple(item.get("arguments") or ()), item)
+
+
+@dataclass(frozen=True)
+class ListedResource:
+    """A resource or resource template as the server lists it, unchanged in `raw`. A template's URI has variables."""
+
+    uri: str
+    name: str = ""
+    description: str = ""
+    raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, item: JsonObject) -> ListedResource:
+        """The resource of one entry of `resources/list` or `resources/templates/list`."""
+        uri = item["uriTemplate"] if "uriTemplate" in item else item["uri"]
+        return cls(uri, item.get("name") or "", item.get("description") or "", item)
+
+
 Method: TypeAlias = Literal["tools/call", "prompts/get", "resources/read"]
 
 
@@ -91,6 +122,9 @@ class Dialect(Protocol):
 
     async def list_tools(self) -> list[Tool]:
         """All tools, page by page."""
+
+    async def list_items(self, method: str, key: str) -> list[JsonObject]:
+        """All items of another list, page by page. Raises McpError where the server has no such list."""
 
     async def invoke(self, call: Invocation, on_progress: ProgressCallback | None) -> JsonObject | TaskState:
         """Make the call: its result, or the task that it became."""

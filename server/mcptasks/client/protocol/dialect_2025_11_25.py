@@ -94,9 +94,15 @@ class HandshakeDialect:
             self._session = None
 
     async def list_tools(self) -> list[Tool]:
-        tools = [Tool.parse(item) for item in await self._all("tools/list", "tools")]
+        tools = [Tool.parse(item) for item in await self.list_items("tools/list", "tools")]
         self._tools = {tool.name: tool for tool in tools}
         return tools
+
+    async def list_items(self, method: str, key: str) -> list[JsonObject]:
+        async def page(params: JsonObject) -> JsonObject:
+            return (await self._request(method, params)).result
+
+        return await all_pages(page, key)
 
     async def invoke(self, call: Invocation, on_progress: ProgressCallback | None) -> JsonObject | TaskState:
         offered = self._offers_tasks(call.method)
@@ -166,13 +172,7 @@ class HandshakeDialect:
     async def list_tasks(self) -> list[TaskState] | None:
         if (self._capabilities.get("tasks") or {}).get("list") is None or self.version != VERSION:
             return None
-        return [_state(item) for item in await self._all("tasks/list", "tasks")]
-
-    async def _all(self, method: str, key: str) -> list[JsonObject]:
-        async def page(params: JsonObject) -> JsonObject:
-            return (await self._request(method, params)).result
-
-        return await all_pages(page, key)
+        return [_state(item) for item in await self.list_items("tasks/list", "tasks")]
 
     def _offers_tasks(self, method: str) -> bool:
         kind, verb = _CAPABILITY[method]

@@ -71,7 +71,10 @@ class StatelessDialect:
         """Nothing to end: there are no sessions."""
 
     async def list_tools(self) -> list[Tool]:
-        return [Tool.parse(item) for item in await all_pages(partial(self._request, "tools/list"), "tools")]
+        return [Tool.parse(item) for item in await self.list_items("tools/list", "tools")]
+
+    async def list_items(self, method: str, key: str) -> list[JsonObject]:
+        return await all_pages(partial(self._request, method), key)
 
     async def invoke(self, call: Invocation, on_progress: ProgressCallback | None) -> JsonObject | TaskState:
         params = call.params
