@@ -17,6 +17,7 @@ from mcptasks.cli.command_errors import CliError, ExitCode
 from mcptasks.cli.progress_view import ProgressView
 from mcptasks.cli.question_dialog import QuestionDialog
 from mcptasks.client import (
+    AnswerRefusedError,
     Client,
     ClientError,
     McpError,
@@ -88,7 +89,7 @@ class CallRun:
             if not self._task.returned_immediately:
                 self.view.note(f"{name} runs as task {self._task.task_id}")
                 self.view.begin(name, "waiting for its process to start")
-            result: AnyResult = await self._unless_interrupted(asyncio.create_task(self._task.result()))
+            result = await self._ended(self._task)
         except McpError as error:
             cannot_ask = error.code == CANNOT_ASK and not self.dialog.can_answer
             hint = f"; {ANSWERS_HINT}" if cannot_ask else self.hint
@@ -97,6 +98,19 @@ class CallRun:
             raise CliError(f"{name} was cancelled: {error}") from error
         self.view.done(name, "failed" if isinstance(result, ToolResult) and result.is_error else "completed")
         return result
+
+    async def _ended(self, task: Task[Any]) -> AnyResult:
+        """The task's result. An answer that the server refuses is asked for again, or ends the task."""
+        while True:
+            try:
+                result: AnyResult = await self._unless_interrupted(asyncio.create_task(task.result()))
+            except AnswerRefusedError as error:
+                if not self.dialog.ask_again():
+                    refused = CliError(f"the server refuses the answer: {explain(error)}")
+                    raise await self._cancelled_for(refused, task) from error
+                self.view.note(f"The server refuses the answer: {explain(error)}")
+            else:
+                return result
 
     async def _unless_interrupted(self, work: asyncio.Task[T]) -> T:
         interruption = asyncio.create_task(self.interrupted.wait())
@@ -121,15 +135,18 @@ class CallRun:
             self._task = started if isinstance(started, Task) else None
         if self._task is None or self._task.returned_immediately:
             return CliError(f"{cause}: the call of {self.call.name} was given up", cause.exit_code)
-        task_id = self._task.task_id
+        return await self._cancelled_for(cause, self._task)
+
+    async def _cancelled_for(self, cause: CliError, task: Task[Any]) -> CliError:
+        """Cancel the task; returns the error that says why and so."""
         try:
             async with asyncio.timeout(CANCEL_SECONDS):
-                await self._task.cancel()
+                await task.cancel()
         except (ClientError, TimeoutError) as error:
             return CliError(
-                f"{cause}, but task {task_id} could not be cancelled: {error or 'no answer'}", cause.exit_code
+                f"{cause}, but task {task.task_id} could not be cancelled: {error or 'no answer'}", cause.exit_code
             )
-        return CliError(f"{cause}: task {task_id} is cancelled", cause.exit_code)
+        return CliError(f"{cause}: task {task.task_id} is cancelled", cause.exit_code)
 
 
 @contextmanager

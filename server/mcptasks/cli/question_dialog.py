@@ -79,6 +79,11 @@ class QuestionDialog:
         """Whether it answers anything at all."""
         return self.lines is not None or bool(self.sheet.texts)
 
+    def ask_again(self) -> bool:
+        """An answer was refused: from now on the user is asked for everything. False where nobody can be asked."""
+        self.sheet = AnswerSheet({})
+        return self.lines is not None
+
     @property
     def not_asked(self) -> list[str]:
         """Keys of answers for which no question came."""

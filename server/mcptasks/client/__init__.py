@@ -13,6 +13,7 @@ from mcptasks.client.call_options import CallOptions
 from mcptasks.client.call_results import PromptResult, ResourceResult, ToolError, ToolResult
 from mcptasks.client.client import Client
 from mcptasks.client.client_errors import (
+    AnswerRefusedError,
     ClientError,
     ConnectionFailedError,
     HttpRefusedError,
@@ -29,6 +30,7 @@ from mcptasks.client.task_state import CallProgress, ProgressCallback, TaskState
 from mcptasks.protocol.versions import ProtocolChoice
 
 __all__ = [
+    "AnswerRefusedError",
     "CallOptions",
     "CallProgress",
     "Client",

@@ -5,6 +5,7 @@ ClientError                      a call could not be made, or its answer could n
 │   └── NotSentError             there was no connection at all (internal; callers catch its parent)
 ├── HttpRefusedError             an HTTP error instead of a JSON-RPC message
 ├── McpError                     a JSON-RPC error
+│   └── AnswerRefusedError       the server does not take an answer to a task's question, which stays
 ├── TaskCancelledError           the task was cancelled, so there is no result
 ├── InputRequiredError           the call waits for an answer that nobody can give
 └── ToolError                    a tool's own error, raised on demand (defined in `call_results`, beside ToolResult)
@@ -57,6 +58,10 @@ class McpError(ClientError):
         self.code = code
         self.message = message
         self.data = data
+
+
+class AnswerRefusedError(McpError):
+    """The server takes no such answer to what a task asks. The question stays: whoever waits again is asked again."""
 
 
 class TaskCancelledError(ClientError):

@@ -189,6 +189,30 @@ def test_a_missing_or_wrong_answer_is_named_and_the_task_cancelled(
     assert (asking.answers, "tasks/cancel" in asking.methods()) == ({}, True)
 
 
+def refusing(server: FakeServer) -> FakeServer:
+    """A server that refuses the first answer."""
+    server.faults["response" if server.version == OLD else "tasks/update"] = [RpcFault(-32602, "not today", status=400)]
+    return server
+
+
+def test_an_answer_that_the_server_refuses_ends_the_task_where_nobody_can_be_asked(asking: FakeServer) -> None:
+    code, out, err = call(refusing(asking), "--answer", "delete=yes")
+    assert (code, out) == (1, "")
+    assert err.splitlines()[-1].endswith(f"the server refuses the answer: not today: task {TASK_ID} is cancelled")
+    assert "tasks/cancel" in asking.methods()
+
+
+def test_on_a_terminal_it_is_asked_for_again(asking: FakeServer) -> None:
+    with typing(refusing(asking), "--answer", "delete=yes") as user:
+        user.sees("The server refuses the answer: not today")
+        user.sees("delete (yes or no; required): ")
+        user.types("no\n")
+        user.sees("keep (oldest or newest; optional) [oldest]: ")
+        user.types("\n")
+        assert user.end() == (0, "done\n")
+    assert content(asking) == {"action": "accept", "content": {"delete": False, "keep": "oldest"}}
+
+
 def test_a_call_that_asks_before_it_is_a_task_is_answered_too(new: FakeServer) -> None:
     new.questions = {"q1": QUESTION}
     assert call(new, "--answer", "delete=no", tool="quick")[:2] == (0, "done\n")

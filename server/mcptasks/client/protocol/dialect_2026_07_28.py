@@ -9,7 +9,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from mcptasks.client.client_errors import ClientError, InputRequiredError, McpError, TaskCancelledError
+from mcptasks.client.client_errors import (
+    AnswerRefusedError,
+    ClientError,
+    InputRequiredError,
+    McpError,
+    TaskCancelledError,
+)
 from mcptasks.client.elicitation import RequestedInput
 from mcptasks.client.protocol.dialect import CLIENT_NAME, Invocation, OnState, Tool
 from mcptasks.client.protocol.follower import Follower, Hints
@@ -158,9 +164,9 @@ class StatelessDialect:
             answered[request.key] = response
             try:
                 await retry(partial(self._update, state.task_id, {request.key: response}))
-            except McpError:
+            except McpError as error:
                 del answered[request.key]  # The question stays, and whoever waits next is asked again.
-                raise
+                raise AnswerRefusedError(error.code, error.message, error.data) from error
         return bool(unanswered)
 
     async def _update(self, task_id: str, responses: JsonObject) -> None:

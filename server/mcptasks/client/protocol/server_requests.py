@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from mcptasks.client.client_errors import ClientError, McpError
+from mcptasks.client.client_errors import AnswerRefusedError, ClientError, McpError
 from mcptasks.client.elicitation import RequestedInput
 from mcptasks.client.protocol.follower import Hints
 from mcptasks.client.protocol.input_responder import ELICITATION, InputResponder
@@ -66,9 +66,10 @@ class ServerRequests:
         except McpError as refusal:
             # The question stays. Whoever waits is told, and the next one to wait is asked again.
             self._answers.pop(key, None)
-            logger.warning("the answer to %s was refused: %s", message.get("method"), refusal)
-            if hints is not None:
-                hints.fail(refusal)
+            if hints is None:
+                logger.warning("the answer to %s was refused: %s", message.get("method"), refusal)
+            else:
+                hints.fail(AnswerRefusedError(refusal.code, refusal.message, refusal.data))
         except ClientError as error:
             logger.warning("the answer to %s did not reach the server: %s", message.get("method"), error)
 
