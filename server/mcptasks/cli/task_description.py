@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,8 @@ INDENT = "  "
 GAP = 2
 SHOWN_CHARACTERS = 2000
 UNSET = "<unset>"
+NARROWEST = 20
+"""Columns that prose needs at least."""
 
 Row = tuple[str, str]
 
@@ -41,17 +44,22 @@ class TaskFacts:
         return self.log_lines or (self.task.status.log_tail or "").splitlines()
 
 
-def describe(facts: TaskFacts) -> str:
-    """The description, in sections; those without content are left out."""
+def describe(facts: TaskFacts, width: int | None = None) -> str:
+    """The description, in sections; those without content are left out.
+
+    `width` is that of the terminal, to which prose is wrapped. What may be copied, arguments, results and log lines,
+    stays as it is.
+    """
+    inner = None if width is None else width - len(INDENT)
     sections = [
         _pairs(_identity(facts)),
         _section("Spec", _pairs(_spec(facts.task.spec))),
-        _section("Status", _pairs(_status(facts.task.status, facts.now))),
+        _section("Status", _pairs(_status(facts.task.status, facts.now), inner)),
         _section("Times", _pairs(_times(facts))),
-        _section("Conditions", _columns(_conditions(facts.task.status, facts.now))),
-        _section("Attempts", _columns(_attempts(facts))),
+        _section("Conditions", _columns(_conditions(facts.task.status, facts.now), inner)),
+        _section("Attempts", _columns(_attempts(facts), inner)),
         _section("Result", _result(facts.task.status)),
-        _section("Events", _columns(_events(facts)) or ["<none>"]),
+        _section("Events", _columns(_events(facts), inner) or ["<none>"]),
         _section("Last log lines", map(_shortened, facts.last_lines)),
     ]
     return "\n".join(line for section in sections for line in section)
@@ -213,23 +221,40 @@ def _section(title: str, lines: Iterable[str]) -> list[str]:
     return [f"{title}:", *content] if content else []
 
 
-def _pairs(rows: Iterable[Row]) -> list[str]:
+def _pairs(rows: Iterable[Row], wrap_at: int | None = None) -> list[str]:
     shown = [(name, value) for name, value in rows if value]
     width = max((len(name) for name, _ in shown), default=0) + 1 + GAP
     lines: list[str] = []
     for name, value in shown:
-        first, *more = value.splitlines() or [""]
+        first, *more = [line for part in value.splitlines() or [""] for line in _wrapped(part, width, wrap_at)]
         lines.append(f"{name}:".ljust(width) + first)
         lines += [" " * width + line for line in more]
     return lines
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+def _columns(rows: Sequence[Sequence[str]], wrap_at: int | None = None) -> list[str]:
+    """The rows below each other; what does not fit of the last column goes on below its beginning."""
     if not rows:
         return []
     rows = [[visible_line(cell) for cell in row] for row in rows]
-    widths = [max(len(row[index]) for row in rows) + GAP for index in range(len(rows[0]))]
-    return ["".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    widths = [max(len(row[index]) for row in rows) + GAP for index in range(len(rows[0]) - 1)]
+    start, lines = sum(widths), []
+    for row in rows:
+        first, *more = _wrapped(row[-1], start, wrap_at)
+        lines.append("".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) + first)
+        lines += [" " * start + line for line in more]
+    return [line.rstrip() for line in lines]
+
+
+def _wrapped(text: str, start: int, wrap_at: int | None) -> list[str]:
+    """The text in lines that end before `wrap_at` where words allow, if there is room for any."""
+    if wrap_at is None or wrap_at - start < NARROWEST:
+        return [text]
+    indent = " " * (len(text) - len(text.lstrip()))
+    lines = textwrap.wrap(
+        text, wrap_at - start, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return lines or [""]
 
 
 def _one_line(text: str) -> str:

@@ -106,6 +106,27 @@ def test_attempts_events_and_log_are_listed() -> None:
     assert text.endswith("Last log lines:\n  one\n  two")
 
 
+def test_prose_is_wrapped_to_the_terminal_and_stays_in_its_column() -> None:
+    words = "a quota of the namespace counts limits.cpu and the container has none: set it in the template"
+    event = {
+        "type": "Warning",
+        "reason": "R",
+        "lastTimestamp": at(5),
+        "message": words,
+        "involvedObject": {"kind": "Job"},
+    }
+    log = "x " * 60
+    described = facts({"phase": "failed", "message": words}, events=[event], log_lines=(log,))
+    *lines, last = describe(described, 60).splitlines()
+    assert max(map(len, lines)) <= 60
+    assert last.strip() == log.strip()
+    first = next(line for line in lines if "Warning" in line)
+    below = lines[lines.index(first) + 1]
+    assert len(below) - len(below.lstrip()) == first.index("a quota")
+    assert "".join(describe(described).split()) == "".join(describe(described, 60).split())
+    assert any(line.endswith(words) for line in describe(described).splitlines())
+
+
 def test_long_arguments_are_cut_and_say_so() -> None:
     original = facts()
     spec = original.task.spec.model_copy(update={"arguments": {"text": "x" * 5000}})

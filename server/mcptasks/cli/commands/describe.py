@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from itertools import chain, repeat
 from typing import Annotated
@@ -49,7 +50,8 @@ def command(
 
 async def _describe(cluster: ClusterSession, name: str, separator: str) -> None:
     facts = await gather(cluster, name)
-    lines = visible(describe(facts)).split("\n")
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    lines = visible(describe(facts, width)).split("\n")
     text = "\n".join(with_phases(line, sys.stdout) if line.strip().startswith("Phase:") else line for line in lines)
     typer.echo(f"{separator}{text}")
 
