@@ -41,7 +41,7 @@ from mcptasks.client.task_handles import PromptTask, ResourceTask, Task, ToolTas
 from mcptasks.client.task_observer import Observer
 from mcptasks.client.task_state import ProgressCallback, TaskState
 from mcptasks.model.base import JsonObject
-from mcptasks.network.loopback import direct
+from mcptasks.network.proxies import direct
 from mcptasks.network.shown_urls import shown_url
 from mcptasks.protocol.versions import TAKES_TTL, ProtocolChoice
 

@@ -14,7 +14,7 @@ import aiohttp
 from mcptasks.kube.errors import UnavailableError, from_status
 from mcptasks.model.base import JsonObject
 from mcptasks.model.excerpts import without_middle
-from mcptasks.network.loopback import is_loopback
+from mcptasks.network.proxies import goes_direct
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import Configuration
@@ -118,8 +118,8 @@ class ApiConnection:
             headers={"User-Agent": self.user_agent, "Accept": "application/json", **headers},
             read_bufsize=READ_BUFFER_BYTES,
             proxy=self.configuration.proxy,
-            # A proxy that the kubeconfig names is meant; one of the environment is not meant for this machine.
-            trust_env=not is_loopback(self.host),
+            # A proxy that the kubeconfig names is meant; one of the environment is not meant for everything.
+            trust_env=not goes_direct(self.host),
         )
 
     def _ssl_context(self) -> ssl.SSLContext | bool:

@@ -18,11 +18,3 @@ def is_loopback(url: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def direct(url: str) -> dict[str, None]:
-    """`mounts` of an httpx2 client by which requests to this machine go around the proxies of the environment."""
-    if not is_loopback(url):
-        return {}
-    host = urlsplit(url).hostname or ""
-    return {f"all://[{host}]" if ":" in host else f"all://{host}": None}

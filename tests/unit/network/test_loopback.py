@@ -14,7 +14,8 @@ from kubernetes.aio.client import Configuration
 from mcptasks.client import Client
 from mcptasks.dev.supervisor import ProcessError, ProcessSpec, Supervisor
 from mcptasks.kube.connection import ApiConnection
-from mcptasks.network.loopback import direct, is_loopback
+from mcptasks.network.loopback import is_loopback
+from mcptasks.network.proxies import direct, is_excepted
 from mcptasks.server.auth.jwks_cache import fetch
 from tests.unit.client.fake_server import FakeServer, serving
 
@@ -48,6 +49,52 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_this_machine_has_many_names(url: str, expected: bool) -> None:
     assert is_loopback(url) is expected
     assert bool(direct(url)) is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "no_proxy", "expected"),
+    [
+        ("https://10.96.0.1", "10.0.0.0/8", True),
+        ("https://10.96.0.1:443", "192.168.0.0/16, 10.96.0.0/12", True),
+        ("https://172.16.0.1", "10.0.0.0/8", False),
+        ("https://10.96.0.1", "10.96.0.1", True),
+        ("https://10.96.0.1", "10.96.0.1:443", True),
+        ("https://10.96.0.1:6443", "10.96.0.1:443", False),
+        ("https://[fd00::1]:6443", "fd00::/8", True),
+        ("https://[fd00::1]:6443", "[fd00::1]:6443", True),
+        ("https://[fd00::1]:6443", "fd00::1", True),
+        ("https://kubernetes.default.svc", ".svc,.cluster.local", True),
+        ("https://api.example.com", "*.example.com", True),
+        ("https://api.Example.com.", "EXAMPLE.COM", True),
+        ("https://example.com", ".example.com", True),
+        ("https://notexample.com", "example.com", False),
+        ("https://api.example.com", "foo bar example.com", True),
+        ("https://api.example.com", "*", True),
+        ("https://api.example.com", "", False),
+        ("https://api.example.com", ",.,*.", False),
+        ("https://name", "10.0.0.0/8", False),
+        ("http://[", "*", False),
+        ("", "*", False),
+    ],
+)
+def test_what_no_proxy_names_goes_around_proxies(url: str, no_proxy: str, expected: bool) -> None:
+    assert is_excepted(url, no_proxy) is expected
+
+
+@pytest.mark.usefixtures("proxied")
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+def test_the_kubernetes_client_and_the_mcp_client_know_networks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "10.0.0.0/8")
+    assert direct("http://10.1.2.3:8000/mcp") == {"all://10.1.2.3": None}
+
+    async def trusts_the_environment(host: str) -> bool:
+        connection = ApiConnection(Configuration(host=host), "test")
+        session = await connection.authenticated_session()
+        async with session:
+            return session.trust_env
+
+    assert not asyncio.run(trusts_the_environment("http://10.96.0.1"))
+    assert asyncio.run(trusts_the_environment("http://192.0.2.1"))
 
 
 @pytest.mark.usefixtures("proxied")

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import httpx2
 import jwt
 
-from mcptasks.network.loopback import direct
+from mcptasks.network.proxies import direct
 
 logger = logging.getLogger(__name__)
 
