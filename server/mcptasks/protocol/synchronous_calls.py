@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -32,10 +32,12 @@ class SynchronousCalls:
 
     Args:
         missing: what the protocol version requires of a result and no task records.
+        given_up: whether the client has said that it gives the call up, as it does not where its connection breaks.
     """
 
     service: TaskService
     missing: JsonObject | None = None
+    given_up: Callable[[], bool] = lambda: False
 
     async def answer_plain(self, ctx: Context, call: Call, how: PlainCall) -> JsonObject:
         """The answer to a call whose client knows no tasks.
@@ -95,7 +97,8 @@ class SynchronousCalls:
     async def _cancelled_with_call(self, call: Call, view: TaskView) -> AsyncIterator[None]:
         """Cancel the task if the call ends without an answer: nobody knows the task's id.
 
-        With an idempotency key the caller gets to the task by the same call again.
+        With an idempotency key the caller gets to the task by the same call again, unless it was given up: then what
+        it has made is cancelled, and the task of an earlier call with the same key is not.
         """
         try:
             yield
@@ -105,6 +108,9 @@ class SynchronousCalls:
                     await self._cancel(view, call)
                 if isinstance(error, DrainingError):
                     raise InterruptedCallError from error
+            elif call.call_id is not None and self.given_up():
+                with anyio.CancelScope(shield=True), anyio.move_on_after(CANCEL_SECONDS), suppress(ServiceError):
+                    await self.service.cancel_call(call.call_id, call.principal, is_known=True)
             raise
 
     async def _cancel(self, view: TaskView, call: Call) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mcp.server.context import CallNext, HandlerResult
@@ -267,7 +268,8 @@ class Protocol2025:
             return None
         if how == "wait":
             call = replace(call, call_id=call_id_of(ctx, ctx.request_id))
-        return await SynchronousCalls(self.service).answer_plain(ctx, call, how)
+        given_up = partial(self.running.is_cancelled, call.call_id)
+        return await SynchronousCalls(self.service, given_up=given_up).answer_plain(ctx, call, how)
 
     def _call(self, target: Target, ttl_ms: int | None, ctx: Context) -> Call:
         """The call that the request makes. Raises ArgumentsError, InvalidCallError."""

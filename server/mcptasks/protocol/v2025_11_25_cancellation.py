@@ -76,6 +76,10 @@ class RunningCalls:
                 if not self._scopes[call_id]:
                     del self._scopes[call_id]
 
+    def is_cancelled(self, call_id: str | None) -> bool:
+        """Whether the request is one of these, and its client has given it up."""
+        return any(scope.cancel_called for scope in self._scopes.get(call_id or "", ()))
+
     def cancel(self, call_id: str) -> bool:
         """Whether the request is one of these, which is then ended. Of two that look the same, none is."""
         scopes = self._scopes.get(call_id, [])

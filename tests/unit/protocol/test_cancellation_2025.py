@@ -261,15 +261,31 @@ class SlowTasks(MemoryTasks):
         return item
 
 
+KEY: dict[str, Any] = {"_meta": {"mcptasks.dev/idempotency-key": "0123456789-0123456789-0123456789-0123456789"}}
+
+
+@pytest.mark.parametrize("params", [{}, KEY], ids=["without a key", "with a key"])
 def test_a_call_that_is_cancelled_while_its_task_is_made_leaves_none_behind(
-    sleeper: Sleeper, pool: ThreadPoolExecutor
+    sleeper: Sleeper, pool: ThreadPoolExecutor, params: JsonObject
 ) -> None:
     with serving(Settings(), sleeper.server(), SlowTasks()) as served:
         headers = session(served)
-        answer, task_id = waiting_call(pool, served, headers)
+        answer, task_id = waiting_call(pool, served, headers, **params)
         assert cancel(served, headers) == 202
         eventually("the task is cancelled", lambda: phase(served, task_id) == "cancelled")
         assert '"code":-32800' in answer.result(20).text
+
+
+def test_a_repeated_call_that_is_cancelled_leaves_the_task_to_the_first(
+    sleeper: Sleeper, pool: ThreadPoolExecutor
+) -> None:
+    with serving(Settings(), sleeper.server(), SlowTasks()) as served:
+        _, task_id = waiting_call(pool, served, session(served), **KEY)
+        repeating = session(served)
+        second = pool.submit(post, served, call("waits", "x", 8, **KEY), repeating)
+        eventually("the second call waits too", lambda: cancel(served, repeating, 8) == 202 and second.done())
+        assert '"code":-32800' in second.result(20).text
+        assert phase(served, task_id) != "cancelled"
 
 
 def test_who_waits_for_a_result_can_stop_waiting_and_the_task_goes_on(
