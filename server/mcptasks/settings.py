@@ -5,7 +5,9 @@ The descriptions are what `mcptasks settings` prints and docs/settings.md shows.
 
 from __future__ import annotations
 
+import difflib
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -424,3 +426,32 @@ class Settings(BaseSettings):
     progress_interval_seconds: float = Field(
         1.0, ge=0.05, description="Shortest interval between two progress reports of a task."
     )
+
+
+OTHER_VARIABLES = frozenset({"MCPTASKS_TOKEN", "MCPTASKS_TASK_ID"})
+"""Variables with the prefix that are no settings: the token of commands that call a server, a task's id in its Pod."""
+
+SIMILARITY = 0.8
+
+
+def misspelt_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables with the prefix that name no setting but look like one, each with the one that was probably meant."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    unknown = sorted(
+        name for name in environ if name.startswith(PREFIX) and name.upper() not in known | OTHER_VARIABLES
+    )
+    # Without the prefix, which would make all names alike.
+    meant = {name.removeprefix(PREFIX): name for name in known}
+    similar = {
+        name: difflib.get_close_matches(name.removeprefix(PREFIX).upper(), meant, n=1, cutoff=SIMILARITY)
+        for name in unknown
+    }
+    return {name: meant[found[0]] for name, found in similar.items() if found}
+
+
+def told_of_misspelt(environ: Mapping[str, str]) -> list[str]:
+    """A line for the log about each: it is left at its default."""
+    return [
+        f"{name} is no setting and changes nothing: did you mean {meant}? See `mcptasks settings`"
+        for name, meant in misspelt_settings(environ).items()
+    ]

@@ -5,11 +5,29 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from mcptasks.settings import Settings
+from mcptasks.settings import Settings, misspelt_settings
 
 
 def test_every_setting_is_described() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_a_misspelt_setting_is_told_from_other_variables() -> None:
+    environ = {
+        "MCPTASKS_PORTT": "1",
+        "MCPTASKS_ALLOWED_HOST": "x",
+        "MCPTASKS_LOGLEVEL": "DEBUG",
+        "MCPTASKS_PORT": "1",
+        "MCPTASKS_TOKEN": "t",
+        "MCPTASKS_TASK_ID": "t",
+        "MCPTASKS_MY_OWN_THING": "t",
+        "PORTT": "1",
+    }
+    assert misspelt_settings(environ) == {
+        "MCPTASKS_ALLOWED_HOST": "MCPTASKS_ALLOWED_HOSTS",
+        "MCPTASKS_LOGLEVEL": "MCPTASKS_LOG_LEVEL",
+        "MCPTASKS_PORTT": "MCPTASKS_PORT",
+    }
 
 
 def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeConfigError
 from mcptasks.logs import configure_logging
 from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
-from mcptasks.settings import Settings
+from mcptasks.settings import Settings, told_of_misspelt
 from mcptasks_operator.metrics import LeadingWork, OperatorMetrics, ProcessState
 from mcptasks_operator.process.engine import Engine
 from mcptasks_operator.process.health import Health, PortInUseError, Stage, serve_health
@@ -54,6 +54,8 @@ def run(settings: Settings) -> int:
     Once the work has ended the process ends, within `EXIT_SECONDS` even if something in it cannot be stopped.
     """
     configure_logging(settings.log_format, settings.log_level, all_frames=True)
+    for line in told_of_misspelt(os.environ):
+        logger.warning("%s", line)
     last_resort: list[threading.Timer] = []
 
     async def main() -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +20,8 @@ from mcptasks.network.proxies import goes_direct
 
 if TYPE_CHECKING:
     from kubernetes.aio.client import Configuration
+
+logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 REQUEST_TIMEOUT_SECONDS = 30.0
@@ -106,6 +110,8 @@ class ApiConnection:
             ) as response:
                 if response.status >= 300:
                     raise from_status(response.status, _status_object(await response.read()))
+                for warning in response.headers.getall("Warning", ()):
+                    logger.warning("the API server warns of %s %s: %s", method, path, _warning_text(warning))
                 yield response
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             raise UnavailableError(
@@ -147,6 +153,12 @@ def _status_object(body: bytes) -> JsonObject:
     except ValueError:
         return {"message": without_middle(body.decode("utf-8", "replace").strip(), 500)}
     return status if isinstance(status, dict) else {}
+
+
+def _warning_text(header: str) -> str:
+    """The text of a `Warning` header (RFC 7234), of one that names an unknown field, say: it is in quotes."""
+    _, _, quoted = header.partition('"')
+    return re.sub(r"\\(.)", r"\1", quoted.removesuffix('"')) or header
 
 
 def _why(error: BaseException) -> str:

@@ -39,7 +39,7 @@ from mcptasks.server.mcp_endpoint import endpoint_app
 from mcptasks.server.result_cleanup import ResultCleanup
 from mcptasks.server.shutdown import stop_on_signals
 from mcptasks.server.sockets import address_of, listening_socket
-from mcptasks.settings import Settings
+from mcptasks.settings import Settings, told_of_misspelt
 from mcptasks.tasks.cached_tasks import amounts_of, cached, group_of
 from mcptasks.tasks.results import Results
 from mcptasks.tasks.service import TaskService
@@ -52,6 +52,8 @@ LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "localhost", "::1"})
 def serve(settings: Settings) -> int:
     """Run the server until SIGTERM or SIGINT; returns the exit code of the process."""
     configure_logging(settings.log_format, settings.log_level)
+    for line in told_of_misspelt(os.environ):
+        logger.warning("%s", line)
     complete_user_variables(os.environ)
     try:
         return asyncio.run(_serve(settings))

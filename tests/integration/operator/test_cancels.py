@@ -41,7 +41,7 @@ async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_period(w
         condition = task.status.condition("PodsTerminated")
         assert condition is not None
         took = float(condition.message.split()[1])
-        assert 2.0 <= took < 6.0, "the template's grace period is 2 s"
+        assert 2.0 <= took < 30.0, "the template's grace period is 2 s; without one it would be 30"
 
 
 async def test_spec_cancel_ends_the_task(world: OperatorWorld) -> None:

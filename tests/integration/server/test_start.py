@@ -157,12 +157,14 @@ def test_what_runs_in_the_server_for_clients_without_tasks_is_named(
     (tmp_path / "choices.py").write_text(CHOICES)
     port = free_port()
     settings = {"module": str(tmp_path / "choices.py"), "kubeconfig": nowhere, "port": str(port), "gateway_port": "0"}
+    settings["alowed_hosts"] = "example.org"
     with server(**settings, task_tools=task_tools) as process:
         eventually("the server is up", lambda: answers(port))
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=30)
     assert f"where nothing can kill them: {named}. Choose with TaskConfig(without_tasks=...)" in output
     assert "chosen" not in output.replace(str(tmp_path), "")
+    assert "MCPTASKS_ALOWED_HOSTS is no setting and changes nothing: did you mean MCPTASKS_ALLOWED_HOSTS?" in output
 
 
 def answers(port: int) -> bool:

@@ -37,3 +37,25 @@ async def test_an_object_does_not_follow_a_redirect() -> None:
         await connection.aclose()
         await runner.cleanup()
     assert bodies == []
+
+
+async def test_what_the_api_server_warns_of_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A field of a Pod template that the cluster does not know, for example, is dropped with such a warning."""
+
+    async def make(_: web.Request) -> web.Response:
+        return web.json_response({}, headers={"Warning": r'299 - "unknown field \"spec.template.spec.nodeSelektor\""'})
+
+    app = web.Application()
+    app.router.add_post("/jobs", make)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    connection = ApiConnection(Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}"), "test")
+    connection.open()
+    try:
+        await connection.json("POST", "/jobs", body={})
+    finally:
+        await connection.aclose()
+        await runner.cleanup()
+    told = [record.getMessage() for record in caplog.records if record.name == "mcptasks.kube.connection"]
+    assert told == ['the API server warns of POST /jobs: unknown field "spec.template.spec.nodeSelektor"']

@@ -29,7 +29,7 @@ class ToolsFormat(StrEnum):
 
 
 @dataclass(frozen=True)
-class Components:
+class ServerContents:
     """What a server has."""
 
     tools: Sequence[Tool] = ()
@@ -92,16 +92,16 @@ def command(
         _print(url, found, "prompts" if prompts else "resources" if resources else "tools, prompts or resources")
 
 
-async def _components(client: Client, *, tools: bool, prompts: bool, resources: bool) -> Components:
+async def _components(client: Client, *, tools: bool, prompts: bool, resources: bool) -> ServerContents:
     async with client:
-        return Components(
+        return ServerContents(
             await client.list_tools() if tools else (),
             await client.list_prompts() if prompts else (),
             [*await client.list_resources(), *await client.list_resource_templates()] if resources else (),
         )
 
 
-def _print(url: str, found: Components, looked_for: str) -> None:
+def _print(url: str, found: ServerContents, looked_for: str) -> None:
     sections, width = found.sections, shutil.get_terminal_size().columns
     if not sections:
         tell(f"{shown_url(url)} has no {looked_for}.")
