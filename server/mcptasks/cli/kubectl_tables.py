@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -26,7 +27,7 @@ class TablePrinter:
         wide: show all columns.
         with_namespace: begin with the namespace.
         fits: the width that lines should have at most. Names are cut for it as far as each stays a prefix that only it
-            has among the rows, which commands take as well.
+            has among the rows so far, which commands take as well.
     """
 
     wide: bool = False
@@ -35,6 +36,8 @@ class TablePrinter:
     _columns: list[JsonObject] = field(default_factory=list)
     _widths: list[int] = field(default_factory=list)
     _has_header: bool = False
+    _names: set[str] = field(default_factory=set)
+    _room: int = sys.maxsize
 
     def render(self, table: JsonObject) -> list[str]:
         """Lines for the table's rows, the header first where it was not there yet. A table without rows has none."""
@@ -59,8 +62,11 @@ class TablePrinter:
         """Cut the names by what is too much, or by as much as leaves them different."""
         index = 1 if self.with_namespace else 0
         names = [line[index] for line in lines]
-        longest = max(map(len, names))
-        length = max(longest - excess, _distinct_length(names), SHORTEST_NAME)
+        self._names.update(names)
+        # The column may be wider than these names, for earlier ones.
+        longest = max(*map(len, names), self._widths[index] - PADDING)
+        self._room = min(longest - excess, self._room)
+        length = max(self._room, _distinct_length(sorted(self._names)), SHORTEST_NAME)
         for line in lines:
             line[index] = line[index][:length]
         self._widths[index] = max(MIN_WIDTH, min(length, longest) + PADDING)

@@ -61,6 +61,20 @@ def test_names_are_cut_for_a_narrow_terminal_and_stay_different() -> None:
     assert [line.split()[0] for line in lines] == ["NAME", "report-56xjcpetf", "report-56xjcpetg", "a"]
 
 
+def test_in_a_watch_a_name_stays_different_from_earlier_ones() -> None:
+    printer = TablePrinter(fits=45)
+    _, first = printer.render(table([NAMES[0], "input_required", "5s", "j"]))
+    (later,) = printer.render(table([NAMES[1], "input_required", "5s", "j"]))
+    (again,) = printer.render(table([NAMES[0], "failed", "9s", "j"]))
+    assert first.index("input_required") == later.index("input_required")
+    assert max(map(len, (first, later))) <= 45
+    assert [line.split()[0] for line in (first, later, again)] == [NAMES[0][:22], NAMES[1][:22], NAMES[0][:22]]
+    narrow = TablePrinter(fits=10)
+    narrow.render(table([NAMES[0], "failed", "5s", "j"]))
+    (later,) = narrow.render(table([NAMES[1], "failed", "5s", "j"]))
+    assert later.split()[0] == "report-56xjcpetg"
+
+
 def test_names_are_cut_behind_a_namespace_too_and_short_ones_never() -> None:
     printer = TablePrinter(fits=30, with_namespace=True)
     assert printer.render(table([NAMES[0], "working", "5s", "j"]))[1].split()[1] == "report-56xjc"

@@ -113,7 +113,7 @@ class TaskListing:
         printer = TablePrinter(
             wide=self.output is ListFormat.WIDE,
             with_namespace=self.query.all_namespaces,
-            fits=shutil.get_terminal_size().columns if sys.stdout.isatty() and not watch else None,
+            fits=shutil.get_terminal_size().columns if sys.stdout.isatty() else None,
         )
         if watch:
             await self._watch(printer)
