@@ -66,19 +66,26 @@ def fill_pod_spec(spec: JsonObject, process: PodProcess, user_id: UserId, settin
 
 def _restrict_pod(context: JsonObject, containers: Iterable[JsonObject], user_id: UserId) -> None:
     """Run as an unprivileged user, unless the template names a user, wants root or leaves the user to the platform."""
-    users = [context.get("runAsUser"), *((c.get("securityContext") or {}).get("runAsUser") for c in containers)]
+    users = [context.get("runAsUser"), *(_security_of(container).get("runAsUser") for container in containers)]
     wants_root = 0 in users
     if not wants_root and context.setdefault("runAsNonRoot", True) and user_id is UserId.UNPRIVILEGED:
         context.setdefault("runAsUser", UNPRIVILEGED_UID)
     context.setdefault("seccompProfile", {"type": "RuntimeDefault"})
 
 
+def _security_of(container: JsonObject) -> JsonObject:
+    return object_at(container, "securityContext", f"container {container['name']}")
+
+
 def _restrict_container(container: JsonObject) -> None:
-    context = object_at(container, "securityContext", f"container {container['name']}")
+    context = _security_of(container)
     capabilities = object_at(context, "capabilities", f"securityContext of container {container['name']}")
     capabilities.setdefault("drop", ["ALL"])
+    added = capabilities.get("add") or []
+    if not isinstance(added, list):
+        raise InvalidTemplateError(f"capabilities.add of container {container['name']} must be a list")
     # The API server refuses a privileged container that must not gain privileges.
-    if not context.get("privileged") and "SYS_ADMIN" not in (capabilities.get("add") or ()):
+    if not context.get("privileged") and "SYS_ADMIN" not in added:
         context.setdefault("allowPrivilegeEscalation", False)
 
 
@@ -135,12 +142,21 @@ def _add_volumes(spec: JsonObject, settings: Settings) -> None:
 def _mount(spec: JsonObject, container: JsonObject, volume: JsonObject, path: str, *, read_only: bool = False) -> None:
     """Mount the volume, unless the template has put something else there."""
     mounts = named_objects(container, "volumeMounts")
-    if any(mount.get("mountPath", "").rstrip("/") == path for mount in mounts):
+    if any(_path_of(mount) == path for mount in mounts):
         return
     volumes = named_objects(spec, "volumes")
     spec["volumes"] = [*(v for v in volumes if v["name"] != volume["name"]), volume]
     mount: JsonObject = {"name": volume["name"], "mountPath": path}
     container["volumeMounts"] = [*mounts, mount | {"readOnly": True} if read_only else mount]
+
+
+def _path_of(mount: JsonObject) -> str:
+    path = mount.get("mountPath", "")
+    if not isinstance(path, str):
+        raise InvalidTemplateError(
+            f"mountPath of volumeMount {mount['name']} must be a text, not {type(path).__name__} ({path!r}): quote it"
+        )
+    return path.rstrip("/")
 
 
 def runner_of(spec: JsonObject) -> JsonObject:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from mcptasks.gateway.contract import ErrorOutcome, FailureOutcome, Outcome, RefusalCode, ResultOutcome
+from mcptasks.gateway.json_texts import has_half_characters, is_json
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError
 from mcptasks.model.excerpts import without_middle
@@ -65,17 +64,18 @@ def refuse_invalid(outcome: Outcome) -> None:
     if isinstance(outcome, ErrorOutcome):
         if not -_INT64 <= outcome.code < _INT64:
             raise RefusedError(RefusalCode.INVALID, f"the error code {outcome.code} is beyond 64 bits")
+        # What is larger is dropped unread.
+        data = outcome.data_text
+        if data is not None and len(data) <= MAX_ERROR_DATA_BYTES and not is_json(data):
+            raise RefusedError(RefusalCode.INVALID, "the error's data is no JSON text that can be passed on")
     elif isinstance(outcome, ResultOutcome) and not _looks_like_an_object(outcome.text):
         raise RefusedError(RefusalCode.INVALID, "the result is not a JSON object")
 
 
 def _looks_like_an_object(text: str) -> bool:
     if len(text) > CHECKED_BYTES:
-        return text[0] == "{" and text[-1] == "}"
-    try:
-        return isinstance(json.loads(text), dict)
-    except (ValueError, RecursionError):
-        return False
+        return text[0] == "{" and text[-1] == "}" and not has_half_characters(text)
+    return is_json(text, dict)
 
 
 def may_be_replay(task: McpTask, pod: TaskPod) -> bool:

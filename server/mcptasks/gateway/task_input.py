@@ -10,6 +10,7 @@ from datetime import datetime
 
 from mcptasks.gateway.claims import refuse_unless_runs
 from mcptasks.gateway.contract import InputAnswer, InputAnswers, InputReport, RefusalCode
+from mcptasks.gateway.json_texts import is_json
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError
 from mcptasks.gateway.task_records import TaskRecords
@@ -17,7 +18,7 @@ from mcptasks.kube.task_objects import parse_task
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Retention, end
-from mcptasks.model.questions import QuestionError, answers, answers_due, asked, timed_out
+from mcptasks.model.questions import MAX_QUESTION_BYTES, QuestionError, answers, answers_due, asked, timed_out
 from mcptasks.model.task import InputRequest, McpTask
 
 LOOK_SECONDS = 1.0
@@ -38,6 +39,10 @@ class TaskInput:
 
         Raises RefusedError, KubeError.
         """
+        # Those that are too large are refused for that.
+        texts = [q.params_text for q in report.questions if len(q.params_text) <= MAX_QUESTION_BYTES]
+        if not all(is_json(text, dict) for text in texts):
+            raise RefusedError(RefusalCode.INVALID, "the params of a question are no JSON object that can be passed on")
         questions = [
             InputRequest(key=q.key, method=q.method, params_text=q.params_text, message=q.message)
             for q in report.questions

@@ -21,8 +21,9 @@ def run_limit(task: McpTask, spec: McpTaskTemplateSpec, default: Limit) -> Limit
 
 def deadline_cap(spec: McpTaskTemplateSpec) -> int | None:
     """The upper bound that the template's Pod sets, if it does."""
-    cap = ((spec.pod_template or {}).get("spec") or {}).get("activeDeadlineSeconds")
-    return cap if isinstance(cap, int) else None
+    pod_spec = (spec.pod_template or {}).get("spec")
+    cap = pod_spec.get("activeDeadlineSeconds") if isinstance(pod_spec, dict) else None
+    return cap if isinstance(cap, int) and not isinstance(cap, bool) else None
 
 
 def _requested(task: McpTask, spec: McpTaskTemplateSpec, default: Limit) -> Limit:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pydantic_core
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR
 from mcp_types import methods as mcp_methods
-from pydantic import ValidationError
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import timestamp
@@ -57,10 +57,11 @@ async def shaped_result(
 
     `missing`: what the version requires and no task records.
     """
-    stored = {**COMPLETE, **(missing or {}), **json.loads(await service.result_text(view))}
+    text = await service.result_text(view)
     try:
+        stored = {**COMPLETE, **(missing or {}), **json.loads(text)}
         return mcp_methods.serialize_server_result(METHOD_OF_KIND[view.component.kind], version, stored)
-    except ValidationError as error:
+    except (ValueError, TypeError, RecursionError) as error:
         logger.error("the recorded result is not a result of this kind", exc_info=error, extra={"task": view.task_id})
         raise MCPError(code=INTERNAL_ERROR, message=INVALID_RESULT) from None
 
@@ -68,7 +69,16 @@ async def shaped_result(
 def task_failure(view: TaskView) -> MCPError:
     """The JSON-RPC error of a task that ended without a result: its own, or one that gives the reason."""
     if view.error is not None:
-        data = None if view.error.data_text is None else json.loads(view.error.data_text)
-        return MCPError(code=view.error.code, message=view.error.message, data=data)
+        return MCPError(code=view.error.code, message=view.error.message, data=_data(view))
     message = view.message or f"Task {view.phase.value}"
     return MCPError(code=INTERNAL_ERROR, message=message, data={"reason": view.reason} if view.reason else None)
+
+
+def _data(view: TaskView) -> Any:
+    """Data of the task's error; None where nobody could be told it."""
+    text = view.error.data_text if view.error else None
+    try:
+        return None if text is None else pydantic_core.from_json(text)
+    except ValueError as error:
+        logger.error("the recorded error's data cannot be told: %s", error, extra={"task": view.task_id})
+        return None

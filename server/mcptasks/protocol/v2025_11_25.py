@@ -41,6 +41,7 @@ from mcptasks.protocol.task_answers import give_answers
 from mcptasks.protocol.task_calls import plain_call, task_call
 from mcptasks.protocol.task_json import progress_meta, shaped_result, task_failure, task_fields
 from mcptasks.protocol.task_methods import TaskMethod
+from mcptasks.protocol.token_lapse import while_token_is_valid
 from mcptasks.protocol.v2025_11_25_cancellation import CancelledParams, RunningCalls, call_id_of, cancellable_id
 from mcptasks.protocol.v2025_11_25_http import ANSWER, CANCELLED, exchange_of
 from mcptasks.protocol.v2025_11_25_questions import answer_in, asked_with, can_be_asked, related_task, request_message
@@ -137,7 +138,7 @@ class Protocol2025:
     async def result(self, ctx: Context, params: TaskIdParams) -> HandlerResult:
         """tasks/result: waits for the end, asking what the task asks; then answers as the call itself would have."""
         with self.service.waiting(principal_of_caller()):
-            view = await self._ended(ctx, params)
+            view = await while_token_is_valid(ctx, self._ended(ctx, params))
         return await self._outcome(view)
 
     async def _ended(self, ctx: Context, params: TaskIdParams) -> TaskView:

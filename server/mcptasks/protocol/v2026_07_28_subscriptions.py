@@ -29,6 +29,7 @@ from mcp_types import (
 
 from mcptasks.model.base import JsonObject
 from mcptasks.protocol.requests import Context, principal_of_caller
+from mcptasks.protocol.token_lapse import token_lapse
 from mcptasks.protocol.v2026_07_28 import EXTENSION, Protocol2026
 from mcptasks.tasks.service_errors import DrainingError, TaskNotFoundError
 
@@ -85,6 +86,7 @@ class TaskSubscriptions:
         others = self.others if accepted is None or _wants_others(params.notifications) else None
         async with anyio.create_task_group() as group:
             group.start_soon(self._end_when_draining, group.cancel_scope)
+            group.start_soon(_end_at_lapse, ctx, group.cancel_scope)
             if others is None:
                 await session.send_notification(_acknowledgement(ctx), ctx.request_id)
             else:
@@ -138,6 +140,11 @@ class _Acknowledging:
             notification = notification.model_copy(update={"params": params})
         await self.inner.send_notification(notification, related_request_id)
         self.acknowledged.set()
+
+
+async def _end_at_lapse(ctx: Context, scope: anyio.CancelScope) -> None:
+    await token_lapse(ctx)
+    scope.cancel()
 
 
 async def _until_it_ends(

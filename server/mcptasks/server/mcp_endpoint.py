@@ -15,9 +15,11 @@ from mcptasks.authoring.task_server import TaskServer
 from mcptasks.protocol.transport import complete_transport
 from mcptasks.server.allowed_sources import AllowedSources
 from mcptasks.server.auth.authentication import Authentication
+from mcptasks.server.auth.rechecked_tokens import RecheckedTokens
 from mcptasks.server.auth.unverifiable_tokens import UnverifiableTokens
 from mcptasks.server.body_structure import BodyStructure
 from mcptasks.server.cross_origin import CrossOriginAccess
+from mcptasks.server.header_check import HeaderCheck, json_rpc_refusal
 from mcptasks.server.health import add_health_checks
 from mcptasks.server.http_errors import JsonRpcErrors
 from mcptasks.server.mcp_route import McpRoute
@@ -73,10 +75,11 @@ def endpoint_app(
     served = complete_transport(mcp_app, endpoint.takes, settings.max_body_bytes)
     served = BodyStructure(served, endpoint.takes, settings.max_body_bytes, settings.max_body_values)
     if authentication is not None:
-        served = UnverifiableTokens(served, authentication)
+        served = UnverifiableTokens(RecheckedTokens(served, authentication), authentication)
     served = JsonRpcErrors(SourceCheck(served, endpoint, allowed), settings.max_body_bytes, settings.path)
     served = CrossOriginAccess(served, endpoint, allowed)
     app.mount("/", TrailingSlash(served, tuple(mcp_app.routes)))
     not_found = PlainTextResponse("Not Found", HTTPStatus.NOT_FOUND)
     app.add_middleware(PathCheck, refusal=JsonRpcErrors(not_found, settings.max_body_bytes, settings.path))
+    app.add_middleware(HeaderCheck, refusal=json_rpc_refusal)
     return app

@@ -34,6 +34,7 @@ from mcptasks.protocol.request_state import RequestStateKeyError
 from mcptasks.server.allowed_sources import AllowedSourcesError
 from mcptasks.server.auth.authentication import AuthConfigError, Authentication
 from mcptasks.server.exit_codes import EXIT_CONFIG, EXIT_OK, ImportFailedError, StartError
+from mcptasks.server.header_check import HeaderCheck, gateway_refusal
 from mcptasks.server.http_server import http_server
 from mcptasks.server.mcp_endpoint import endpoint_app
 from mcptasks.server.result_cleanup import ResultCleanup
@@ -90,7 +91,9 @@ async def _serve(settings: Settings) -> int:
         gateway = Gateway(kube, backend.tasks, results, settings, on_written=backend.cache.add, cache=backend.cache)
         stack.push_async_callback(gateway.aclose)
         endpoint_server = http_server(app, settings.drain_seconds)
-        gateway_server = http_server(gateway_app(gateway, backend.metrics), settings.drain_seconds)
+        gateway_server = http_server(
+            HeaderCheck(gateway_app(gateway, backend.metrics), gateway_refusal), settings.drain_seconds
+        )
         registry = backend.metrics.instruments.registry
         await stack.enter_async_context(metrics_served(registry, settings.metrics_host, settings.metrics_port))
         _log_addresses(sockets, settings, namespace, authenticates=server.authenticates)

@@ -52,7 +52,7 @@ class _Position(NamedTuple):
     def decode(cls, cursor: str) -> _Position:
         try:
             created, name = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        except (ValueError, binascii.Error, TypeError) as error:
+        except (ValueError, binascii.Error, TypeError, RecursionError) as error:
             raise InvalidCallError("Invalid cursor: use the nextCursor of an earlier answer unchanged") from error
         if not isinstance(created, str) or not isinstance(name, str):
             raise InvalidCallError("Invalid cursor: use the nextCursor of an earlier answer unchanged")

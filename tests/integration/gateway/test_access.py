@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.gateway.contract import ASSIGNMENT_PATH, OUTCOME_PATH, PROGRESS_PATH
+from mcptasks.gateway.contract import ASSIGNMENT_PATH, INPUT_PATH, OUTCOME_PATH, PROGRESS_PATH
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.kinds import MCP_TASKS, PODS, SERVICE_ACCOUNTS, TOKEN_REVIEWS, Resource
 from mcptasks.kube.task_objects import TaskClient
@@ -209,12 +209,15 @@ async def test_an_api_server_that_refuses_the_gateway_is_told_in_its_log(
         (OUTCOME_PATH, b'{"kind": "result", "text": "\\ud800"}'),
         (OUTCOME_PATH, b'{"kind": "result", "text": "not json"}'),
         (OUTCOME_PATH, b'{"kind": "error", "code": 1e30, "message": ""}'),
+        (OUTCOME_PATH, b'{"kind": "error", "code": 1, "message": "", "dataText": "\\"\\\\ud800\\""}'),
+        (INPUT_PATH, b'{"questions": [{"key": "1", "method": "m", "paramsText": "[]"}]}'),
+        (INPUT_PATH, b'{"questions": [{"key": "1", "method": "m", "paramsText": "{\\"message\\": \\"\\\\ud800\\"}"}]}'),
     ],
 )
 async def test_a_body_that_makes_no_sense_is_refused_without_its_content(
     world: GatewayWorld, path: str, body: bytes
 ) -> None:
-    task = await world.submit()
+    task = await world.submit(inputTimeoutSeconds=60)
     runner = await world.claimed(task)
     headers = {"Authorization": f"Bearer {runner.token}"}
     async with world.gateway() as http:

@@ -61,6 +61,11 @@ class TestEndings:
     "outcome",
     [
         *[ResultOutcome(text=text) for text in ("", " ", "nul", "1", "[1]", '{"a":', "{" * 70_000, "[" * 70_000)],
+        ResultOutcome(text='{"a":"\\ud800"}'),
+        ResultOutcome(text='{"a":"\\udc00","b":"' + "x" * 70_000 + '"}'),
+        ErrorOutcome(code=1, message="", data_text="no json"),
+        ErrorOutcome(code=1, message="", data_text='"\\uD83D"'),
+        ErrorOutcome(code=1, message="", data_text="[" * 60_000 + "]" * 60_000),
         ErrorOutcome(code=2**63, message=""),
         ErrorOutcome(code=-(2**63) - 1, message=""),
     ],

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import httpx2
 import pytest
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask, Reason, TaskError
-from tests.support.mcp import McpAnswer
+from tests.support.mcp import ACCEPT, McpAnswer
 from tests.support.polling import eventually
 from tests.unit.protocol.conftest import Endpoint
 
@@ -242,3 +243,21 @@ def test_the_cluster_away_is_an_error_that_says_so(endpoint: Endpoint) -> None:
     assert error["code"] == -32603
     assert "cluster is unavailable" in error["message"]
     assert "secret-host" not in error["message"]
+
+
+@pytest.mark.parametrize("data", ['"\\ud800"', "[" * 5000 + "]" * 5000, "no json"], ids=lambda text: text[:9])
+def test_data_of_an_error_that_nobody_could_be_told_is_left_out(endpoint: Endpoint, data: str) -> None:
+    task_id = endpoint.make()
+    endpoint.fail(task_id, Reason.REQUEST_ERROR, "no", TaskError(code=-32000, message="no", data_text=data))
+    for error in (
+        endpoint.old("tasks/result", {"taskId": task_id}).error,
+        endpoint.new("tasks/get", {"taskId": task_id}).result["error"],
+    ):
+        assert (error["code"], error["message"], error.get("data")) == (-32000, "no", None)
+
+
+def test_a_response_with_half_a_character_is_refused(endpoint: Endpoint) -> None:
+    outcome = '{"error":{"code":1,"message":"\\ud800","data":"\\ud800"}}'
+    body = f'{{"jsonrpc":"2.0","id":"task:{endpoint.make()}:1-1",{outcome[1:]}'
+    answer = httpx2.post(endpoint.url, content=body, headers={**ACCEPT, "mcp-protocol-version": "2025-11-25"})
+    assert answer.status_code == 400

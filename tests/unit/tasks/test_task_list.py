@@ -61,7 +61,21 @@ def test_tasks_that_nobody_or_another_one_may_see_are_left_out(cache: WatchCache
     assert tasks.page(None).tasks == []
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "é", base64.urlsafe_b64encode(b"[1, 2]").decode()])
+def encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "",
+        "x",
+        "é",
+        "\ud800",
+        *map(encoded, ("[1, 2]", "[" * 5000 + "]" * 5000, '{"a":' * 5000, "[" * 100_000)),
+    ],
+    ids=lambda cursor: repr(cursor)[:20],
+)
 def test_a_cursor_that_is_not_ours_is_refused(tasks: TaskList, cursor: str) -> None:
     with pytest.raises(InvalidCallError, match="Invalid cursor"):
         tasks.page(None, cursor)
