@@ -1,0 +1,1 @@
+"""Attacks on the running product that anyone can repeat; each module is a program."""
