@@ -35,7 +35,6 @@ def exchange(endpoint: Endpoint, request: str) -> str:
     where = urlsplit(endpoint.url)
     with socket.create_connection((where.hostname or "", where.port or 0), timeout=10) as connection:
         connection.sendall(request.replace("\n", "\r\n").encode())
-        connection.shutdown(socket.SHUT_WR)
         answer = b""
         while part := connection.recv(65536):
             answer += part
