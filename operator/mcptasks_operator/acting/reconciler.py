@@ -33,6 +33,7 @@ from mcptasks_operator.acting.gatherer import Gatherer
 from mcptasks_operator.acting.pool_keeper import PoolKeeper
 from mcptasks_operator.deciding.decide import decide
 from mcptasks_operator.deciding.decisions import (
+    AdoptWorker,
     CreateJob,
     Decision,
     DeleteJob,
@@ -53,6 +54,7 @@ from mcptasks_operator.deciding.manifests import template_hash
 from mcptasks_operator.deciding.pod_spec import InvalidTemplateError
 from mcptasks_operator.deciding.policy import Policy, is_default_template, policy_of
 from mcptasks_operator.deciding.statuses import patch_for
+from mcptasks_operator.deciding.worker_manifests import adopting_patch
 from mcptasks_operator.metrics import OperatorMetrics
 from mcptasks_operator.watching.cache import Cache, TaskSnapshot
 from mcptasks_operator.watching.watched_kinds import WatchedKind
@@ -149,8 +151,8 @@ class Reconciler:
                 await self._delete_pods(at, step)
             case SetJobTtl():
                 await self._set_job_ttl(at, step)
-            case FinishJob():
-                await self._finish_job(at, step)
+            case AdoptWorker() | FinishJob():
+                await self._keep_record(at, step)
             case DeleteTask():
                 await self._delete_task(at)
         return StepResult(self._initial_evidence())
@@ -231,6 +233,20 @@ class Reconciler:
             self.cache.put(WatchedKind.JOB, await self.kube.patch(JOBS, at.task.name, body, at.task.namespace))
         except (NotFoundError, ConflictError):
             await self.gatherer.read_job(at.key)
+
+    async def _keep_record(self, at: Situation, step: AdoptWorker | FinishJob) -> None:
+        """What the Job controller does for Jobs that make Pods."""
+        if isinstance(step, AdoptWorker):
+            await self._adopt_worker(at, step)
+        else:
+            await self._finish_job(at, step)
+
+    async def _adopt_worker(self, at: Situation, step: AdoptWorker) -> None:
+        body = adopting_patch(at.task, step.uid, step.job_uid)
+        try:
+            self.cache.put(WatchedKind.POD, await self.kube.patch(PODS, step.name, body, at.task.namespace))
+        except (NotFoundError, ConflictError):
+            self.cache.remove_worker((at.task.namespace, step.name), step.uid)
 
     async def _finish_job(self, at: Situation, step: FinishJob) -> None:
         try:

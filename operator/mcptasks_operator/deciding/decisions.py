@@ -60,6 +60,15 @@ class SetJobTtl:
 
 
 @dataclass(frozen=True, slots=True)
+class AdoptWorker:
+    """Make the Pod, of a worker that runs this task and no other, the Pod of the Job with this uid."""
+
+    name: str
+    uid: str
+    job_uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class FinishJob:
     """Write the task's end into the Job with this uid, which the Job controller leaves alone."""
 
@@ -108,7 +117,9 @@ class ReleaseClaim:
 
 
 StatusWrite: TypeAlias = EndTask | ShowCause | MarkTerminated | ReleaseClaim
-Step: TypeAlias = Gather | CreateJob | DeleteJob | DeletePods | SetJobTtl | FinishJob | DeleteTask | StatusWrite
+Step: TypeAlias = (
+    Gather | CreateJob | DeleteJob | DeletePods | SetJobTtl | AdoptWorker | FinishJob | DeleteTask | StatusWrite
+)
 
 
 @dataclass(frozen=True, slots=True)

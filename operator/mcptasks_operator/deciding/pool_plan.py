@@ -26,6 +26,9 @@ FIRST_PAUSE_SECONDS = 5.0
 MAX_PAUSE_SECONDS = 300.0
 """Pauses before workers are made again that have failed: doubling."""
 
+ENDED_SECONDS = 30.0
+"""How long a Pod that has ended stays: that of a worker for one task becomes its Job's in that time."""
+
 FAILURES_BEFORE_TASKS_FAIL = 3
 """After so many workers in a row that crashed at their start tasks do not wait any longer. One that cannot load its
 module is enough: the next one cannot either."""
@@ -91,20 +94,20 @@ def plan(
     return PoolPlan(
         create=0 if paused else min(missing, max(STARTING_AT_MOST - starting, 0)),
         drain=tuple(member.pod for member in drain),
-        delete=_deletable(members),
+        delete=_deletable(members, now),
         wanted=wanted,
-        requeue_after=_requeue_after(pool, current, wanted, pause if missing else None, now),
+        requeue_after=_requeue_after(pool, members, current, wanted, pause if missing else None, now),
     )
 
 
 def _wanted(pool: WarmPool, members: Sequence[PoolMember], waiting: int) -> int:
     """Enough for what runs and waits, between the pool's limits.
 
-    With one task for each worker a Pod that has had its task serves nobody any more: it is not counted.
+    A worker for one task serves nobody else while it runs it: others are made ahead, for the calls to come.
     """
     running = sum(member.tasks for member in members if not member.leaving)
-    per_worker = pool.concurrency
-    demand = -(-(running + waiting) // per_worker)
+    ahead = pool.min_workers if pool.tasks_per_worker == 1 else 0
+    demand = -(-(running + max(waiting, ahead)) // pool.concurrency)
     return max(pool.min_workers, min(demand, pool.max_workers))
 
 
@@ -123,18 +126,25 @@ def _surplus(pool: WarmPool, current: Sequence[PoolMember], wanted: int, now: da
     return idle[: max(len(current) - wanted, 0)]
 
 
-def _deletable(members: Sequence[PoolMember]) -> tuple[PodFacts, ...]:
-    """Pods that have ended, but for the last one that failed: its log says why."""
+def _deletable(members: Sequence[PoolMember], now: datetime) -> tuple[PodFacts, ...]:
+    """Pods that have ended some time ago, but for the last one that failed: its log says why."""
     ended = [m.pod for m in members if m.pod.ended and not m.pod.deleting and not m.tasks]
     failed = [pod for pod in ended if pod.phase == "Failed"]
     kept = max(failed, key=lambda pod: (pod.created_at, pod.name), default=None)
-    return tuple(pod for pod in ended if pod is not kept)
+    limit = now - timedelta(seconds=ENDED_SECONDS)
+    return tuple(pod for pod in ended if pod is not kept and pod.ended_at <= limit)
 
 
 def _requeue_after(
-    pool: WarmPool, current: Sequence[PoolMember], wanted: int, pause: datetime | None, now: datetime
+    pool: WarmPool,
+    members: Sequence[PoolMember],
+    current: Sequence[PoolMember],
+    wanted: int,
+    pause: datetime | None,
+    now: datetime,
 ) -> float | None:
     moments = [] if pause is None else [pause]
+    moments += [m.pod.ended_at + timedelta(seconds=ENDED_SECONDS) for m in members if m.pod.ended]
     if len(current) > wanted:
         idle = (m.idle_since for m in current if not m.tasks and m.idle_since is not None)
         moments += [since + timedelta(seconds=pool.idle_seconds) for since in idle]

@@ -29,7 +29,7 @@ from mcptasks_operator.deciding.decisions import (
 from mcptasks_operator.deciding.gathered_evidence import Need
 from mcptasks_operator.deciding.object_facts import JobFacts
 from mcptasks_operator.deciding.task_ends import NO_PROCESS
-from mcptasks_operator.deciding.warm_tasks import WORKER_SLACK_SECONDS
+from mcptasks_operator.deciding.warm_tasks import WORKER_SLACK_SECONDS, adoption
 
 LATE_JOB_SECONDS = 600.0
 """For how long after its end a task without a Job gets one. Later, it has had one that somebody has deleted."""
@@ -82,6 +82,8 @@ def _job(facts: DecisionBasis) -> Decision:
         return Decision(CreateJob(Executor.WARM, seconds_of_retention(facts))) if _wants_job(facts) else Decision()
     if job.gone_at is not None or job.deleting or job.outcome is not None:
         return Decision()
+    if (adopted := adoption(facts)) is not None:
+        return adopted
     left = seconds_of_retention(facts)
     if job.ttl_seconds is None or abs(job.ttl_seconds - left) > TTL_SLACK_SECONDS:
         return Decision(SetJobTtl(left))

@@ -17,7 +17,15 @@ from mcptasks.model.task_template import Executor
 from mcptasks_operator.deciding.attempts import MAX_BACKOFF_SECONDS, attempt_end
 from mcptasks_operator.deciding.cleanup import seconds_of_retention
 from mcptasks_operator.deciding.decision_basis import DecisionBasis
-from mcptasks_operator.deciding.decisions import CreateJob, Decision, DeleteJob, Gather, Notice, ReleaseClaim
+from mcptasks_operator.deciding.decisions import (
+    AdoptWorker,
+    CreateJob,
+    Decision,
+    DeleteJob,
+    Gather,
+    Notice,
+    ReleaseClaim,
+)
 from mcptasks_operator.deciding.failures import deadline_exceeded, diagnose_worker, node_lost, preempted
 from mcptasks_operator.deciding.gathered_evidence import Need, TemplateState
 from mcptasks_operator.deciding.job_creation import template_not_found
@@ -55,7 +63,18 @@ def warm_task(facts: DecisionBasis) -> Decision:
     if facts.job is None and facts.evidence.refusal is None:
         created = Notice("Normal", "JobCreated", f"created Job {facts.task.name}")
         return Decision(CreateJob(Executor.WARM, seconds_of_retention(facts)), notice=created)
-    return _running(facts, holder)
+    return adoption(facts) or _running(facts, holder)
+
+
+def adoption(facts: DecisionBasis) -> Decision | None:
+    """Give a worker that runs no other task to the task's Job, so that the Pod goes when the Job does."""
+    job, holder = facts.warm_job, facts.holder
+    if job is None or not _is_there(job) or holder is None or holder.gone_at is not None or holder.deleting:
+        return None
+    single = holder.worker is not None and holder.worker.tasks_per_worker == 1
+    if not single or (holder.owner is not None and holder.owner.uid == job.uid):
+        return None
+    return Decision(AdoptWorker(holder.name, holder.uid, job.uid))
 
 
 def _is_there(job: JobFacts) -> bool:

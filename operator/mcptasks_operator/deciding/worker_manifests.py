@@ -13,6 +13,8 @@ from mcptasks.model.base import (
     ANNOTATION_TASKS_PER_WORKER,
     ANNOTATION_TEMPLATE_HASH,
     API_VERSION,
+    LABEL_COMPONENT,
+    LABEL_SERVER,
     LABEL_TASK,
     LABEL_TASK_UID,
     LABEL_TEMPLATE,
@@ -160,6 +162,27 @@ def make_warm_job(task: McpTask, template: McpTaskTemplateSpec, settings: Settin
             "template": make_pod_template(task, template, settings),
         },
     }
+
+
+def adopting_patch(task: McpTask, pod_uid: str, job_uid: str) -> JsonObject:
+    """The merge patch of a worker's Pod that makes it the Pod of the task's Job, with the labels of one."""
+    owner = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "name": task.name,
+        "uid": job_uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+    labels = {
+        LABEL_TASK: task.name,
+        LABEL_TASK_UID: task.uid,
+        LABEL_SERVER: label_value(task.spec.server),
+        LABEL_COMPONENT: label_value(task.spec.component.name),
+        "batch.kubernetes.io/controller-uid": job_uid,
+        "batch.kubernetes.io/job-name": task.name,
+    }
+    return {"metadata": {"uid": pod_uid, "labels": labels, "ownerReferences": [owner]}}
 
 
 def finished_job_status(task: McpTask, now: datetime) -> JsonObject:

@@ -234,3 +234,22 @@ async def test_a_template_that_goes_takes_its_workers_along(world: OperatorWorld
             return not await workers(world)
 
         await eventually_async("all workers are gone", none_left)
+
+
+async def test_the_pod_of_a_worker_for_one_task_goes_with_the_job(world: OperatorWorld) -> None:
+    await world.template(warm(tasksPerWorker=1))
+    name = await world.submit()
+    async with world.operator():
+        (worker,) = await ready(world)
+        await take(world, name, worker)
+        uid = await job_with_uid(world, name)
+
+        async def adopted() -> bool:
+            owners = [pod["metadata"]["ownerReferences"][0]["uid"] for pod in await world.pods(name)]
+            return owners == [uid]
+
+        await eventually_async("the Pod is the Job's", adopted)
+        await ready(world, 2)
+        await world.kube.delete(JOBS, name, world.namespace)
+        await world.gone(PODS, worker["metadata"]["name"])
+        assert (await world.terminated(name)).phase is Phase.CANCELLED

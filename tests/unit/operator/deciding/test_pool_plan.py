@@ -14,7 +14,7 @@ from mcptasks_operator.deciding.object_facts import PodFacts, RunningState, Wait
 from mcptasks_operator.deciding.pool_plan import PoolFailures, PoolMember, evidence_of, plan
 from tests.unit.operator.builders import POLICY, at, exited, make_pod
 
-TWO = WarmPool(min_workers=2, max_workers=4)
+TWO = WarmPool(min_workers=2, max_workers=4, tasks_per_worker=0)
 NO_FAILURES = PoolFailures()
 
 
@@ -33,7 +33,7 @@ def starting(number: int = 1, **facts: Any) -> PoolMember:
 
 
 def crashed(number: int = 1, code: int = 1, message: str = "") -> PoolMember:
-    return PoolMember(pod(number, state=exited(code, message=message)))
+    return PoolMember(pod(number, state=exited(code, message=message, finished=-15)))
 
 
 @dataclass(frozen=True)
@@ -102,16 +102,29 @@ CASES = [
     PoolCase("one that drains is replaced", (ready(1, drains=True, tasks=1), ready(2)), create=1),
     PoolCase("one that is deleted too", (ready(1, deletion_due=at(60)), ready(2)), create=1),
     PoolCase(
-        "one that has ended goes", (PoolMember(pod(1, state=exited(0))), ready(2), ready(3)), delete=("report-abc-1",)
+        "one that has ended goes",
+        (PoolMember(pod(1, state=exited(0, finished=-15))), ready(2), ready(3)),
+        delete=("report-abc-1",),
     ),
     PoolCase(
         "but not while a task of it is not looked after",
-        (PoolMember(pod(1, state=exited(0)), tasks=1), ready(2), ready(3)),
+        (PoolMember(pod(1, state=exited(0, finished=-15)), tasks=1), ready(2), ready(3)),
     ),
     PoolCase(
         "the last that failed stays for its log",
         (crashed(1), crashed(2), ready(3), ready(4)),
         delete=("report-abc-1",),
+    ),
+    PoolCase(
+        "one that has just ended stays for a while",
+        (PoolMember(pod(1, state=exited(0, finished=15))), ready(2), ready(3)),
+        requeue=25.0,
+    ),
+    PoolCase(
+        "others are made ahead of calls where each runs one task",
+        (ready(1, tasks=1), ready(2)),
+        WarmPool(min_workers=2, max_workers=5, tasks_per_worker=1),
+        create=1,
     ),
     PoolCase("after a failure it pauses", (crashed(1),), failures=PoolFailures(1, at(18)), requeue=3.0),
     PoolCase("twice as long after two", (crashed(1),), failures=PoolFailures(2, at(18)), requeue=8.0),

@@ -7,6 +7,7 @@ from typing import Any
 from mcptasks.model.diagnosis import Diagnosis
 from mcptasks.model.task import Phase, Reason
 from mcptasks_operator.deciding.decisions import (
+    AdoptWorker,
     CreateJob,
     DeleteJob,
     DeletePods,
@@ -27,8 +28,8 @@ from mcptasks_operator.deciding.gathered_evidence import (
     RefusalKind,
     TemplateState,
 )
-from mcptasks_operator.deciding.object_facts import MANAGED_BY_WARM, Disruption, JobFacts, PodFacts, WorkerFacts
-from tests.unit.operator.builders import TERMINATED, at, condition, ended_status, make_job, make_task
+from mcptasks_operator.deciding.object_facts import MANAGED_BY_WARM, Disruption, JobFacts, Owner, PodFacts, WorkerFacts
+from tests.unit.operator.builders import JOB_UID, TASK, TERMINATED, at, condition, ended_status, make_job, make_task
 from tests.unit.operator.deciding.cases.case import CLAIMED, FRESH, Case, failed, running
 
 HELD: dict[str, Any] = {**CLAIMED, "executor": "Warm", "podName": "warm-w-1"}
@@ -149,6 +150,36 @@ RUNNING = [
     ),
 ]
 
+SINGLE = WorkerFacts(tasks_per_worker=1)
+OF_TEMPLATE = Owner("McpTaskTemplate", "warm", "template-uid")
+OF_JOB = Owner("Job", TASK, JOB_UID)
+
+SINGLE_USE = [
+    Case(
+        "a Pod for one task becomes its Job's",
+        AdoptWorker,
+        HELD_TASK,
+        record(),
+        [running(worker=SINGLE, owner=OF_TEMPLATE)],
+    ),
+    Case("once", None, HELD_TASK, record(), [running(worker=SINGLE, owner=OF_JOB)]),
+    Case(
+        "also after the end",
+        AdoptWorker,
+        ended("completed", conditions=TERMINATED),
+        record(),
+        [failed(1, 0, worker=SINGLE, owner=OF_TEMPLATE)],
+    ),
+    Case("a Pod for many does not", None, HELD_TASK, record(), [worker(owner=OF_TEMPLATE)]),
+    Case(
+        "nor one that is going",
+        None,
+        HELD_TASK,
+        record(),
+        [running(worker=SINGLE, owner=OF_TEMPLATE, deletion_due=at(60))],
+    ),
+]
+
 LOST = [
     Case("a lost worker is looked at anew", Gather, HELD_TASK, record(), need=Need.FRESH),
     Case("gone without a trace", EndTask, HELD_TASK, record(), evidence=FRESH, reason=Reason.PREEMPTED),
@@ -224,4 +255,4 @@ AFTER = [
     Case("at last the task goes", DeleteTask, ended("completed", conditions=TERMINATED), now=3602),
 ]
 
-CASES = [*WAITING, *RUNNING, *LOST, *AFTER]
+CASES = [*WAITING, *RUNNING, *SINGLE_USE, *LOST, *AFTER]
