@@ -37,6 +37,8 @@ WITH_A_VALUE = frozenset(
         "gateway_url",
         "host",
         "lease_name",
+        "health_host",
+        "health_port",
         "liveness_host",
         "liveness_port",
         "log_format",

@@ -110,6 +110,25 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address that the MCP endpoint listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port of the MCP endpoint; 0 picks a free one.")
+    max_connections: int = Field(
+        4096,
+        ge=16,
+        description=(
+            "How many connections the endpoint may have open at one replica. A new one takes the place of one that has "
+            "no request in progress, and is refused where there is none. The process's limit of open files is raised "
+            "for them as far as it may be; where it is too low, there may be fewer."
+        ),
+    )
+    health_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description=(
+            "Port on which the server serves /healthz and /readyz besides the endpoint, whatever is done to that; 0 "
+            "picks a free one. If unset, only the endpoint serves them."
+        ),
+    )
+    health_host: str = Field("127.0.0.1", description="Address that the server's health port listens on.")
     path: str = Field(
         "/mcp",
         pattern=r"^/[^\s{}?#\x00-\x1f\x7f]*$",
@@ -348,6 +367,11 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address that the gateway listens on. Never expose it outside the cluster."
     )
     gateway_port: int = Field(8001, ge=0, le=65535, description="Port of the gateway; 0 picks a free one.")
+    max_gateway_connections: int = Field(
+        4096,
+        ge=16,
+        description="The same as `max_connections` for the gateway: each running task has one or two.",
+    )
     gateway_url: str = Field(
         "http://127.0.0.1:8001", description="URL at which task Pods reach the gateway (operator and runner)."
     )

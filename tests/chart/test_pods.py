@@ -242,3 +242,19 @@ class TestPlacement:
         extra: JsonObject = {"extraPodSpec": {field: {}}}
         for values in ({"server": extra}, {"operator": extra}, {"taskTemplates": {"default": extra}}):
             assert f"extraPodSpec has {field}: that field has a value of its own" in refusal(values)
+
+
+class TestProbes:
+    def test_of_the_server_have_a_port_that_nobody_else_uses(self) -> None:
+        rendered = render()
+        serving = container(server(rendered))
+        probes = [serving[f"{kind}Probe"]["httpGet"] for kind in ("startup", "readiness", "liveness")]
+        assert {probe["port"] for probe in probes} == {"health"}
+        assert {"name": "health", "containerPort": 8002} in serving["ports"]
+        assert environment(server(rendered))["MCPTASKS_HEALTH_PORT"] == "8002"
+        assert all(one["port"] != 8002 for rule in policy_ports(rendered.all("NetworkPolicy")) for one in rule)
+
+
+def policy_ports(policies: list[JsonObject]) -> list[list[JsonObject]]:
+    """The ports of each rule by which something may come in."""
+    return [rule.get("ports", []) for policy in policies for rule in policy["spec"].get("ingress") or ()]

@@ -21,6 +21,7 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeConfigError
 from mcptasks.logs import configure_logging
 from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
+from mcptasks.network.accept_errors import report_accept_errors_sparsely
 from mcptasks.settings import Settings, told_of_misspelt
 from mcptasks_operator.metrics import LeadingWork, OperatorMetrics, ProcessState
 from mcptasks_operator.process.engine import Engine
@@ -59,7 +60,9 @@ def run(settings: Settings) -> int:
     last_resort: list[threading.Timer] = []
 
     async def main() -> int:
-        asyncio.get_running_loop().set_exception_handler(_on_loop_error)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_on_loop_error)
+        report_accept_errors_sparsely(loop)
         code = await operate(settings)
         last_resort.append(threading.Timer(EXIT_SECONDS, os._exit, (code,)))
         last_resort[0].daemon = True

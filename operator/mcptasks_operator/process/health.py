@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 
 from aiohttp import web
+
+from mcptasks.network.small_site import small_site
 
 logger = logging.getLogger(__name__)
 
@@ -87,20 +89,15 @@ async def serve_health(health: Health, host: str, port: int) -> AsyncIterator[in
     """
     application = web.Application()
     application.add_routes([web.get("/healthz", _healthz(health)), web.get("/readyz", _readyz(health))])
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
+    async with AsyncExitStack() as stack:
         try:
-            await site.start()
+            bound = await stack.enter_async_context(small_site(application, host, port, "health"))
         except OSError as error:
             raise PortInUseError(
                 f"cannot listen on {host}:{port}: {error.strerror or error}; "
                 "choose another port with MCPTASKS_LIVENESS_PORT (0 picks a free one)"
             ) from error
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
+        yield bound
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

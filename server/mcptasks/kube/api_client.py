@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import aiohttp
 
-from mcptasks.kube.connection import CONNECT_TIMEOUT_SECONDS, ApiConnection, streamed_lines
+from mcptasks.kube.connection import CONNECT_TIMEOUT_SECONDS, REQUEST_TIMEOUT_SECONDS, ApiConnection, streamed_lines
 from mcptasks.kube.errors import ForbiddenError, NotFoundError, from_status
 from mcptasks.kube.kinds import PODS, Resource
 from mcptasks.model.base import JsonObject
@@ -234,8 +234,11 @@ class KubeClient:
 
     async def log_lines(self, pod: str, namespace: str, options: LogOptions | None = None) -> AsyncIterator[str]:
         """Lines of a container's log as they come, without the line break. Raises NotFoundError."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS)
-        query = (options or LogOptions()).query()
+        options = options or LogOptions()
+        # A log that is followed may be silent for as long as it likes.
+        silence = None if options.follow else REQUEST_TIMEOUT_SECONDS
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=silence)
+        query = options.query()
         path = PODS.path(namespace, pod, "log")
         async with self._connection.stream("GET", path, query=query, timeout=timeout) as response:
             async for line in streamed_lines(response):
@@ -244,7 +247,7 @@ class KubeClient:
     async def log_end(self, pod: str, namespace: str, options: LogOptions, max_bytes: int) -> bytes:
         """The last bytes of what the options select, whose `limit_bytes` would keep the first. Raises NotFoundError."""
         end = bytearray()
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_SECONDS, sock_connect=CONNECT_TIMEOUT_SECONDS)
         path = PODS.path(namespace, pod, "log")
         async with self._connection.stream("GET", path, query=options.query(), timeout=timeout) as response:
             async for chunk in response.content.iter_any():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ import aiohttp
 from mcptasks.kube.errors import UnavailableError, from_status
 from mcptasks.model.base import JsonObject
 from mcptasks.model.excerpts import without_middle
+from mcptasks.network.dead_peers import Probing, notice_dead_peers
 from mcptasks.network.proxies import goes_direct
 
 if TYPE_CHECKING:
@@ -26,6 +28,12 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT_SECONDS = 5.0
 REQUEST_TIMEOUT_SECONDS = 30.0
 READ_BUFFER_BYTES = 2**21
+
+MAX_CONNECTIONS = 256
+"""To the API server, of one process. Further requests wait, within their own time."""
+
+PROBING = Probing(after=15, every=5, probes=3, unsent=30)
+"""A connection whose other end is gone without a word is given up: a watch would wait on it for minutes."""
 
 
 @dataclass
@@ -120,7 +128,9 @@ class ApiConnection:
 
     def _new_session(self, headers: Mapping[str, str]) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ssl=self._ssl_context()),
+            connector=aiohttp.TCPConnector(
+                limit=MAX_CONNECTIONS, ssl=self._ssl_context(), socket_factory=probing_socket
+            ),
             headers={"User-Agent": self.user_agent, "Accept": "application/json", **headers},
             read_bufsize=READ_BUFFER_BYTES,
             proxy=self.configuration.proxy,
@@ -145,6 +155,14 @@ class ApiConnection:
     async def _auth_headers(self) -> dict[str, str]:
         setting = (await self.configuration.auth_settings()).get("BearerToken")
         return {setting["key"]: str(setting["value"])} if setting else {}
+
+
+def probing_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket for the address that notices when its other end is gone."""
+    family, kind, protocol, _, _ = address
+    sock = socket.socket(family, kind, protocol)
+    notice_dead_peers(sock, PROBING)
+    return sock
 
 
 def _status_object(body: bytes) -> JsonObject:

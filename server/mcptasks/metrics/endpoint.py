@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+
+from mcptasks.network.small_site import small_site
 
 logger = logging.getLogger(__name__)
 
@@ -37,18 +39,13 @@ async def metrics_served(registry: CollectorRegistry, host: str, port: int | Non
 
     application = web.Application()
     application.add_routes([web.get(PATH, metrics)])
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
+    async with AsyncExitStack() as stack:
         try:
-            await web.TCPSite(runner, host, port).start()
+            bound = await stack.enter_async_context(small_site(application, host, port, "metrics"))
         except OSError as error:
             raise MetricsPortError(
                 f"cannot listen on {host} port {port}: {error.strerror or error}; "
                 "choose another port with MCPTASKS_METRICS_PORT (0 picks a free one), or leave it out"
             ) from error
-        bound: int = runner.addresses[0][1]
         logger.info("serving metrics on http://%s:%d%s", f"[{host}]" if ":" in host else host, bound, PATH)
         yield bound
-    finally:
-        await runner.cleanup()

@@ -30,12 +30,16 @@ from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
 from mcptasks.metrics.instruments import Instruments
 from mcptasks.metrics.server_metrics import ServerMetrics, ServerState
 from mcptasks.model.task_config import TaskConfigError
+from mcptasks.network.accept_errors import report_accept_errors_sparsely
+from mcptasks.network.connection_table import ConnectionTable
 from mcptasks.protocol.request_state import RequestStateKeyError
 from mcptasks.server.allowed_sources import AllowedSourcesError
 from mcptasks.server.auth.authentication import AuthConfigError, Authentication
+from mcptasks.server.descriptors import reserved_shares
 from mcptasks.server.exit_codes import EXIT_CONFIG, EXIT_OK, ImportFailedError, StartError
 from mcptasks.server.header_check import HeaderCheck, gateway_refusal
-from mcptasks.server.http_server import http_server
+from mcptasks.server.health import health_served
+from mcptasks.server.http_server import InvalidRequestFilter, http_server
 from mcptasks.server.mcp_endpoint import endpoint_app
 from mcptasks.server.result_cleanup import ResultCleanup
 from mcptasks.server.shutdown import stop_on_signals
@@ -53,6 +57,7 @@ LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "localhost", "::1"})
 def serve(settings: Settings) -> int:
     """Run the server until SIGTERM or SIGINT; returns the exit code of the process."""
     configure_logging(settings.log_format, settings.log_level)
+    logging.getLogger("uvicorn.error").addFilter(InvalidRequestFilter())
     for line in told_of_misspelt(os.environ):
         logger.warning("%s", line)
     complete_user_variables(os.environ)
@@ -76,6 +81,7 @@ def check(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings) -> int:
+    report_accept_errors_sparsely(asyncio.get_running_loop())
     authentication = _authentication(settings)
     server = _load(settings)
     # Task Pods run elsewhere: what they are told must not depend on this process's directory.
@@ -90,12 +96,13 @@ async def _serve(settings: Settings) -> int:
         app = _endpoint(server, backend, settings, authentication)
         gateway = Gateway(kube, backend.tasks, results, settings, on_written=backend.cache.add, cache=backend.cache)
         stack.push_async_callback(gateway.aclose)
-        endpoint_server = http_server(app, settings.drain_seconds)
-        gateway_server = http_server(
-            HeaderCheck(gateway_app(gateway, backend.metrics), gateway_refusal), settings.drain_seconds
-        )
+        tables = _connection_tables(settings)
+        endpoint_server = http_server(app, settings.drain_seconds, tables.endpoint)
+        checked = HeaderCheck(gateway_app(gateway, backend.metrics), gateway_refusal)
+        gateway_server = http_server(checked, settings.drain_seconds, tables.gateway)
         registry = backend.metrics.instruments.registry
         await stack.enter_async_context(metrics_served(registry, settings.metrics_host, settings.metrics_port))
+        await stack.enter_async_context(health_served(backend.service, settings.health_host, settings.health_port))
         _log_addresses(sockets, settings, namespace, authenticates=server.authenticates)
         _warn_of_inline_calls(server, settings)
         await stack.enter_async_context(_watched(backend.cache))
@@ -151,6 +158,20 @@ def _endpoint(
         return endpoint_app(server, backend.service, settings, authentication)
     except (TaskConfigError, RequestStateKeyError, AllowedSourcesError) as error:
         raise StartError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class _ConnectionTables:
+    endpoint: ConnectionTable
+    gateway: ConnectionTable
+
+
+def _connection_tables(settings: Settings) -> _ConnectionTables:
+    shares = reserved_shares(settings.max_connections, settings.max_gateway_connections)
+    return _ConnectionTables(
+        ConnectionTable("endpoint", shares.endpoint, "MCPTASKS_MAX_CONNECTIONS"),
+        ConnectionTable("gateway", shares.gateway, "MCPTASKS_MAX_GATEWAY_CONNECTIONS"),
+    )
 
 
 @dataclass(frozen=True)

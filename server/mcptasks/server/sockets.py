@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import socket
 
+from mcptasks.network.dead_peers import Probing, notice_dead_peers
 from mcptasks.server.exit_codes import StartError
+
+PROBING = Probing(after=60, every=15, probes=4, unsent=120)
+"""A client that has not taken in anything of what was sent for two minutes counts as gone."""
 
 
 def listening_socket(host: str, port: int, setting: str) -> socket.socket:
@@ -13,6 +17,7 @@ def listening_socket(host: str, port: int, setting: str) -> socket.socket:
     # asyncio turns Nagle's algorithm off only where the protocol is named; with it every answer is 40 ms late.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    notice_dead_peers(sock, PROBING)
     try:
         sock.bind((host, port))
         sock.listen(2048)

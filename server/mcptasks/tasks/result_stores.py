@@ -31,6 +31,8 @@ REDIS_POOL_WAIT_SECONDS = 10.0
 REDIS_SOCKET_SECONDS = 10.0
 REDIS_CONNECT_SECONDS = 2.0
 REDIS_RETRIES = 2
+REDIS_SECONDS = 60.0
+"""How long a command may take in all, with its repetitions, however slowly its answer comes."""
 
 _LARGE = MIB
 
@@ -185,6 +187,7 @@ class RedisStore:
 @asynccontextmanager
 async def _store_errors(action: str) -> AsyncIterator[None]:
     try:
-        yield
+        async with asyncio.timeout(REDIS_SECONDS):
+            yield
     except (RedisError, OSError, TimeoutError) as error:
         raise ResultStoreUnavailableError(f"cannot {action}: Redis: {error or type(error).__name__}") from error

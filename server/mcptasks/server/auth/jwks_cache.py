@@ -31,6 +31,11 @@ RETRY_SECONDS = 5.0
 """Shortest time from a failed fetch to the next one."""
 
 ANSWER_SECONDS = 5.0
+"""How long the issuer may be silent."""
+
+FETCH_SECONDS = 15.0
+"""How long a fetch may take in all, however slowly the answer comes: all who wait for keys wait for this one fetch."""
+
 MAX_BYTES = 1024 * 1024
 
 ALGORITHMS = {
@@ -56,21 +61,30 @@ class SigningKey:
     key: jwt.PyJWK
 
 
-async def fetch(url: str) -> bytes:
-    """The body at the URL. Raises KeysUnavailableError."""
+async def fetch(url: str, seconds: float = FETCH_SECONDS) -> bytes:
+    """The body at the URL, within so many seconds. Redirects are not followed. Raises KeysUnavailableError."""
     try:
-        http = httpx2.AsyncClient(timeout=ANSWER_SECONDS, mounts=direct(url))
-        async with http, http.stream("GET", url) as answer:
-            if answer.status_code != httpx2.codes.OK:
-                raise KeysUnavailableError(f"{url} answered HTTP {answer.status_code}")
-            body = b""
-            async for part in answer.aiter_bytes():
-                body += part
-                if len(body) > MAX_BYTES:
-                    raise KeysUnavailableError(f"{url} answered more than {MAX_BYTES} bytes")
-            return body
+        # Compressed, a few bytes could be any number of them.
+        http = httpx2.AsyncClient(timeout=ANSWER_SECONDS, mounts=direct(url), headers={"Accept-Encoding": "identity"})
+        async with asyncio.timeout(seconds), http, http.stream("GET", url) as answer:
+            return await _body(url, answer)
+    except TimeoutError as error:
+        raise KeysUnavailableError(f"{url} has not answered in full within {seconds:g} s") from error
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
         raise KeysUnavailableError(f"{url} cannot be reached: {error or type(error).__name__}") from error
+
+
+async def _body(url: str, answer: httpx2.Response) -> bytes:
+    if answer.status_code != httpx2.codes.OK:
+        raise KeysUnavailableError(f"{url} answered HTTP {answer.status_code}")
+    if answer.headers.get("Content-Encoding", "identity") != "identity":
+        raise KeysUnavailableError(f"{url} answered with a compressed body, which was not asked for")
+    body = bytearray()
+    async for part in answer.aiter_raw():
+        body += part
+        if len(body) > MAX_BYTES:
+            raise KeysUnavailableError(f"{url} answered more than {MAX_BYTES} bytes")
+    return bytes(body)
 
 
 def parse_keys(url: str, body: bytes) -> tuple[SigningKey, ...]:

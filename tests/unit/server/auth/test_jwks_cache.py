@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -251,6 +253,81 @@ def test_an_endless_answer_is_cut_off() -> None:
         issuer.__class__ = Endless
         with pytest.raises(KeysUnavailableError, match="more than"):
             asyncio.run(fetch(issuer.url))
+
+
+@asynccontextmanager
+async def dripping(head: bytes, drop: bytes) -> AsyncIterator[str]:
+    """An issuer that sends the head of its answer, and then the drop again and again."""
+
+    answering: set[asyncio.Task[None] | None] = set()
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answering.add(asyncio.current_task())
+        with suppress(ConnectionError), closing(writer):
+            writer.write(head)
+            while True:
+                writer.write(drop)
+                await writer.drain()
+                await asyncio.sleep(0.01)
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
+    finally:
+        server.close()
+        await asyncio.gather(*filter(None, answering))
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("head", [CHUNKED, b"HTTP/1.1 200 OK\r\n"], ids=["body", "head"])
+def test_an_answer_that_drips_is_given_up(head: bytes) -> None:
+    drop = b"1\r\n \r\n" if head is CHUNKED else b"X-Drop: 1\r\n"
+
+    async def test() -> None:
+        async with asyncio.timeout(20), dripping(head, drop) as url:
+            with pytest.raises(KeysUnavailableError, match=r"in full within 0.3 s"):
+                await fetch(url, seconds=0.3)
+
+    run(test())
+
+
+def test_known_keys_serve_while_the_issuer_drips_and_new_ones_follow() -> None:
+    world = IssuerAndClock()
+
+    async def test() -> None:
+        async with asyncio.timeout(20), dripping(CHUNKED, b"1\r\n \r\n") as url:
+            drips = False
+
+            async def answer(_: str) -> bytes:
+                return await fetch(url, seconds=0.3) if drips else world.issuer.answer()[1]
+
+            keys = JwksCache("https://issuer.example/keys", answer, lambda: world.now)
+            assert await known(keys, "old")
+            world.now += FRESH_SECONDS + 1
+            drips = True
+            assert await known(keys, "old")
+            await asyncio.wait([keys.start() or pytest.fail("nothing is fetched")])
+            assert await known(keys, "old")
+            drips = False
+            world.issuer.keys = [NEW]
+            world.now += UNKNOWN_KEY_SECONDS + 1
+            assert await known(keys, "new")
+
+    run(test())
+
+
+def test_a_compressed_answer_is_refused_before_it_grows() -> None:
+    packed = gzip.compress(b" " * (64 * MAX_BYTES))
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
+
+    async def test() -> None:
+        async with dripping(head, packed) as url:
+            with pytest.raises(KeysUnavailableError, match="compressed"):
+                await fetch(url)
+
+    run(test())
 
 
 def test_keys_of_no_use_are_reported_once_fetched() -> None:
