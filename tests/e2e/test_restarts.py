@@ -54,7 +54,7 @@ def test_a_result_that_the_gateway_cannot_take_before_the_deadline_is_explained(
         deployment.scale("server", 1)
     status = explained(client, look, kubectl, task_id, "GatewayUnreachable")
     # The log's last line; an Event has no room for it.
-    assert "gave up on POST /v1/outcome" in status["message"]
+    assert "gave up on POST /v1/outcome" in status["logTail"]
 
 
 def test_a_draining_server_tells_waiting_callers_to_ask_again(
