@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import TextIO
 
 from mcptasks.diagnostics.tracebacks import own_traceback
+from mcptasks.diagnostics.user_modules import author_name
 from mcptasks.diagnostics.visible_text import visible, visible_json
 
 TOOL_LOGGER = "mcptasks.tool"
@@ -104,7 +105,7 @@ class ExceptionFormatter(logging.Formatter):
         if not record.exc_info:
             return None
         error = record.exc_info[1]
-        ours = record.name.partition(".")[0] in ("mcp", "mcptasks") and record.name != TOOL_LOGGER
+        ours = author_name(record.name).partition(".")[0] in ("mcp", "mcptasks") and record.name != TOOL_LOGGER
         short = own_traceback(error) if error is not None and ours and not self.all_frames else None
         text = self.formatException(record.exc_info) if short is None else short.rstrip("\n")
         return _shortened(text, MAX_TEXT_CHARACTERS) if _may_be_shortened(record) else text
@@ -117,7 +118,7 @@ class JsonFormatter(ExceptionFormatter):
         entry: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
-            "logger": record.name,
+            "logger": author_name(record.name),
             "message": record.getMessage(),
         }
         if task := getattr(record, "task", None):
@@ -137,7 +138,8 @@ class HumanFormatter(ExceptionFormatter):
     def format(self, record: logging.LogRecord) -> str:
         clock = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
         task = getattr(record, "task", None)
-        text = f"{clock} {record.levelname:<7} {record.name}: {f'[{task}] ' if task else ''}{record.getMessage()}"
+        logger, of_task = author_name(record.name), f"[{task}] " if task else ""
+        text = f"{clock} {record.levelname:<7} {logger}: {of_task}{record.getMessage()}"
         exception = self.exception_of(record)
         return visible(f"{text}\n{exception or ''}".rstrip("\n").replace("\n", CONTINUED))
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from urllib.parse import quote, unquote
 
+from mcptasks.diagnostics.user_modules import USER_FILES
+
 __path__: list[str] = []
 """Python imports modules only below those that have a path."""
 
@@ -22,7 +24,7 @@ __path__: list[str] = []
 def name_of_file(file: Path) -> str:
     """The name that imports the file, an absolute path that ends with `.py`."""
     # What quote leaves of dots would end the name of a package.
-    return f"{__name__}.{quote(str(file.with_suffix(''))).replace('.', '%2E')}"
+    return f"{USER_FILES}.{quote(str(file.with_suffix(''))).replace('.', '%2E')}"
 
 
 class FileFinder(MetaPathFinder):
@@ -34,7 +36,7 @@ class FileFinder(MetaPathFinder):
         """The spec of the file; None for other names, and where there is no such file."""
         parent, _, quoted = fullname.rpartition(".")
         file = Path(f"{unquote(quoted)}.py")
-        return spec_from_file_location(fullname, file) if parent == __name__ and file.is_file() else None
+        return spec_from_file_location(fullname, file) if parent == USER_FILES and file.is_file() else None
 
 
 sys.meta_path.append(FileFinder())

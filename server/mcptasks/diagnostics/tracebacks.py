@@ -12,7 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
+from mcptasks.diagnostics.user_modules import author_name
+
 LEFT_OUT = "frames of libraries left out, MCPTASKS_LOG_LEVEL=DEBUG shows them"
+
+MAX_OTHERS = 3
+"""How many exceptions of a group are told besides its first one."""
 
 MAX_FRAMES = 10
 """How many frames of one exception are shown: a recursion has a thousand."""
@@ -43,7 +48,16 @@ def exception_summary(error: BaseException) -> str:
     said = next((each for each in own if not isinstance(each.error, BaseExceptionGroup)), None)
     chosen = said or _OwnFrames(_root(error), (), ())
     places = chosen.places or next((each.places for each in own), ())
-    return "\n".join([_headline(chosen.error), *_shortened([f"  at {place}" for place in places])])
+    lines = [_headline(chosen.error), *_shortened([f"  at {place}" for place in places]), *_beside(error)]
+    return "\n".join(lines)
+
+
+def _beside(error: BaseException) -> list[str]:
+    """Lines about what a group of exceptions has besides its first one."""
+    groups = (each for each in _chain(error) if isinstance(each, BaseExceptionGroup))
+    others = next((group.exceptions[1:] for group in groups if len(group.exceptions) > 1), ())
+    lines = [f"and {_headline(_root(other))}" for other in others[:MAX_OTHERS]]
+    return [*lines, f"and {len(others) - MAX_OTHERS} more"] if len(others) > MAX_OTHERS else lines
 
 
 def own_traceback(error: BaseException) -> str | None:
@@ -112,13 +126,17 @@ def _is_library(frame: FrameType) -> bool:
 
 
 def _top_level(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__") or "").partition(".")[0]
+    return _module(frame).partition(".")[0]
+
+
+def _module(frame: FrameType) -> str:
+    return author_name(str(frame.f_globals.get("__name__") or ""))
 
 
 def _file(frame: FrameType) -> str:
     """The frame's file, from its top-level package on."""
     parts = frame.f_code.co_filename.split(os.sep)
-    depth = str(frame.f_globals.get("__name__") or "").count(".") + 1
+    depth = _module(frame).count(".") + 1
     return "/".join(parts[-(depth + (parts[-1] == "__init__.py")) :])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import io
 import json
 import logging
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mcptasks.authoring.user_files import name_of_file
 from mcptasks.diagnostics.tracebacks import LEFT_OUT, exception_summary, own_traceback
 from mcptasks.logs import TOOL_LOGGER, configure_logging
 
@@ -51,6 +53,26 @@ class TestSummary:
             == f"  at tests/unit/diagnostics/test_tracebacks.py:{divided.__code__.co_firstlineno + 1} in divided"
         )
         assert "base.py" not in "\n".join(places)
+
+    def test_a_group_tells_its_other_exceptions_too(self) -> None:
+        def several() -> None:
+            raise ExceptionGroup("several", [ValueError("a"), KeyError("b"), *[OSError("c")] * 4])
+
+        first, _, *lines = exception_summary(raised(several)).splitlines()
+        assert first == "ValueError: a"
+        assert lines[-4:] == ["and KeyError: 'b'", "and OSError: c", "and OSError: c", "and 2 more"]
+
+    @pytest.mark.usefixtures("restored_root")
+    def test_a_file_that_goes_by_a_name_of_ours_is_its_authors(self, tmp_path: Path) -> None:
+        file = tmp_path / "random.py"
+        file.write_text("import logging\n\ndef fail():\n    logging.getLogger(__name__).info('mine')\n    1 / 0\n")
+        module = importlib.import_module(name_of_file(file))
+        heard = io.StringIO()
+        configure_logging("human", "INFO", heard)
+        summary = exception_summary(raised(module.fail))
+        del sys.modules[module.__name__]
+        assert summary.splitlines()[-1] == "  at random.py:5 in fail"
+        assert f"INFO    {tmp_path}/random: mine" in heard.getvalue()
 
     def test_frames_of_the_standard_library_are_left_out(self) -> None:
         text = exception_summary(raised(lambda: json.loads("{")))
