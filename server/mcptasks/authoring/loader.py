@@ -19,6 +19,7 @@ from types import ModuleType
 from mcptasks.authoring.task_server import TaskServer
 from mcptasks.authoring.user_files import name_of_file
 from mcptasks.diagnostics.tracebacks import exception_summary, own_traceback
+from mcptasks.diagnostics.user_modules import USER_FILES
 from mcptasks.model.task_config import DeclarationError
 
 
@@ -158,11 +159,25 @@ def _load(path: ServerPath) -> ModuleType:
 
 
 def _failed(path: ServerPath, error: BaseException) -> LoadError:
-    what, *places = exception_summary(error).splitlines()
-    where = f" ({places[-1].strip()})" if places else ""
+    what, *lines = exception_summary(error).splitlines()
+    places = [line.strip() for line in lines if line.startswith("  at ")]
+    where = f" ({places[-1]})" if places else ""
     trace = own_traceback(error) or "".join(traceback.format_exception(error))
     told = f"{path.target} cannot be imported"
-    return LoadError(f"{told}: {what}{where}", trace, masked=told)
+    is_relative = "no known parent package" in what or f"No module named '{USER_FILES}." in what
+    hint = _module_hint(Path(path.target)) if path.is_file and is_relative else ""
+    return LoadError(f"{told}: {what}{where}{hint}", trace, masked=told)
+
+
+def _module_hint(file: Path) -> str:
+    """What to name instead of a file of a package, which only as a module of it finds its neighbours."""
+    folder, names = file.resolve().parent, [file.stem]
+    while (folder / "__init__.py").is_file():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    if len(names) == 1:
+        return "; a file on its own imports its neighbours by their names, without a dot"
+    return f"; it is a module of a package: name it {'.'.join(names)} instead of the file, from {folder}"
 
 
 def _load_file(path: Path) -> ModuleType:

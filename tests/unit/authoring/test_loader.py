@@ -63,6 +63,18 @@ def test_what_cannot_be_loaded_says_why(text: str, message: str, tmp_path: Path)
         load_server(write(tmp_path, text))
 
 
+def test_a_file_of_a_package_is_to_be_named_as_its_module(tmp_path: Path) -> None:
+    package = tmp_path / "app" / "web"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    message = rf"name it app\.web\.server instead of the file, from {tmp_path}$"
+    with pytest.raises(LoadError, match=message):
+        load_server(write(package, "from .helper import x\n"))
+    with pytest.raises(LoadError, match="without a dot"):
+        load_server(write(tmp_path, "from .helper import x\n"))
+
+
 def test_the_traceback_of_the_module_is_kept(tmp_path: Path) -> None:
     with pytest.raises(LoadError) as caught:
         load_server(write(tmp_path, "def f():\n    raise RuntimeError('deep')\nf()\n"))
