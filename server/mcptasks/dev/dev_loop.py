@@ -45,7 +45,7 @@ RETRY_SECONDS = 1.0
 _OWN_LOG = re.compile(rf"\d\d:\d\d:\d\d INFO +mcptasks\.(?!{TOOL_LOGGER.removeprefix('mcptasks.')}\b)")
 """What mcptasks itself logs of what goes well, as `HumanFormatter` writes it."""
 
-LIST_SECONDS = 5.0
+LIST_SECONDS = 15.0
 """How long the list of tools may take before `dev` goes on without."""
 
 

@@ -105,7 +105,7 @@ def command(
         for path in place.save(run.target.short_name, blocks_of(result)):
             tell(f"saved {path}")
     if failed:
-        raise CliError(f"{name} failed: {_failure(name, result.text)}{run.hint}")
+        raise CliError(f"{name} failed: {result.text or 'the tool gave no reason'}{run.hint}")
 
 
 async def _call(
@@ -125,11 +125,6 @@ async def _call(
         for key in dialog.not_asked:
             view.note(f"--answer {key} was not asked for")
         return result, run
-
-
-def _failure(name: str, text: str) -> str:
-    """What a tool said of its failure, without the words of the SDK before it that name the tool again."""
-    return text.removeprefix(f"Error executing tool {name}: ") or "the tool gave no reason"
 
 
 def _print(result: AnyResult, *, saved: bool) -> None:
