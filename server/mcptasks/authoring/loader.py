@@ -17,9 +17,8 @@ from pathlib import Path
 from types import ModuleType
 
 from mcptasks.authoring.task_server import TaskServer
-from mcptasks.authoring.user_files import name_of_file
+from mcptasks.authoring.user_files import USER_FILES, name_of_file
 from mcptasks.diagnostics.tracebacks import exception_summary, own_traceback
-from mcptasks.diagnostics.user_modules import USER_FILES
 from mcptasks.model.task_config import DeclarationError
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from urllib.parse import quote, unquote
 
-from mcptasks.diagnostics.user_modules import USER_FILES
+USER_FILES = __name__
 
 __path__: list[str] = []
 """Python imports modules only below those that have a path."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-USER_FILES = "mcptasks.authoring.user_files"
-"""The module below which such files are."""
-
 
 def author_name(module: str) -> str:
-    """The module's name without what is ours of it: of a file, its path as the name has it."""
-    return module.removeprefix(f"{USER_FILES}.")
+    """The module's name without what is ours of it: of a file that is named by its path, that path."""
+    _, of_file, path = module.partition("./")
+    return f"/{path}" if of_file else module
