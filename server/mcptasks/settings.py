@@ -451,6 +451,20 @@ class Settings(BaseSettings):
         1.0, ge=0.05, description="Shortest interval between two progress reports of a task."
     )
 
+    # Worker
+    worker_host: str | None = Field(
+        None, description="Address that a worker's /readyz listens on. If unset, all of the Pod's addresses."
+    )
+    worker_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port of a worker's /readyz. If unset, it is not served.",
+    )
+    worker_concurrency: int = Field(
+        1, ge=1, description="How many tasks a worker runs at the same time. The operator sets it to the template's."
+    )
+
 
 OTHER_VARIABLES = frozenset({"MCPTASKS_TOKEN", "MCPTASKS_TASK_ID"})
 """Variables with the prefix that are no settings: the token of commands that call a server, a task's id in its Pod."""

@@ -67,6 +67,7 @@ COMMANDS = (
     CommandEntry("serve", "Serve the MCP endpoint and the gateway.", "serve"),
     CommandEntry("operator", "Run the operator, which turns tasks into Jobs.", "run_operator"),
     CommandEntry("run", "Run one task inside its Pod.", "run"),
+    CommandEntry("worker", "Run tasks of one template in a Pod that has loaded their module.", "run_worker"),
     CommandEntry("crds", "Print the custom resource definitions.", "print_crds"),
     CommandEntry("completion", "Print a script for completion in bash, zsh or fish.", "print_completion"),
     CommandEntry("settings", "Print all settings, with their environment variables.", "print_settings"),

@@ -1,0 +1,65 @@
+"""The agent's own children, and the orphans that it has adopted: the agent reaps them all."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import Self
+
+from mcptasks.worker.descendants import descendants
+
+ORPHAN_SECONDS = 5.0
+
+
+class ChildWatch:
+    """Belongs to the running loop, which must be the main thread's."""
+
+    def __init__(self) -> None:
+        self._expected: dict[int, asyncio.Future[int]] = {}
+
+    @classmethod
+    def started(cls) -> Self:
+        """Reap from now on what ends."""
+        watch = cls()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, watch.reap)
+        return watch
+
+    def ended(self, pid: int) -> asyncio.Future[int]:
+        """The `waitpid` status of a child that has not been reaped yet, once it has ended."""
+        future = self._expected.setdefault(pid, asyncio.get_running_loop().create_future())
+        self.reap()
+        return future
+
+    @property
+    def known(self) -> set[int]:
+        """The children whose end is waited for."""
+        return {pid for pid, future in self._expected.items() if not future.done()}
+
+    def reap(self) -> None:
+        """Reap what has ended."""
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                future = self._expected.get(ended[0])
+                if future is not None and not future.done():
+                    future.set_result(ended[1])
+
+    async def kill_orphans(self, spared: set[int]) -> int:
+        """SIGKILL the children of this process that nobody waits for, and all below them; gives how many are left.
+
+        Args:
+            spared: children that are not to be ended, besides those whose end is waited for.
+        """
+        deadline = time.monotonic() + ORPHAN_SECONDS
+        while True:
+            self.reap()
+            spared_trees = {below for pid in spared | self.known for below in (pid, *descendants(pid))}
+            left = set(descendants(os.getpid())) - spared_trees
+            if not left or time.monotonic() > deadline:
+                return len(left)
+            for pid in left:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            await asyncio.sleep(0.005)

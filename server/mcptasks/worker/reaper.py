@@ -1,0 +1,226 @@
+"""The process above a task's process: it adopts what the task starts, writes its output, and ends what is left.
+
+It is small and runs nothing of the user's. It and the agent tell each other JSON objects, one a line:
+
+| from the agent | |
+|---|---|
+| `{"task": ..., "attempt": 1}` | tag the output from now on |
+| `{"signal": 15}` | send the task's process a signal |
+| nothing any more | the agent is gone: kill everything |
+
+| to the agent | |
+|---|---|
+| `{"reaper": 16}` | this process's pid, once the task's process has been made |
+| `{"status": 9, "tail": "...", "left": 0}` | it has ended, with this `waitpid` status, and so has all that it started |
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mcptasks.worker.descendants import adopt_orphans, kill_children
+from mcptasks.worker.output_lines import LineTagger, OutputTail
+
+TAIL_BYTES = 64 * 1024
+READ_BYTES = 64 * 1024
+MAX_PENDING_BYTES = 256 * 1024
+"""Output that waits to be written. Until there is less, the task waits, as it would at a full pipe."""
+
+KILL_SECONDS = 5.0
+FLUSH_SECONDS = 5.0
+"""How long the log's reader may take for what is left of the output."""
+
+TEMPORARY_PREFIX = "mcptasks-task-"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a task's process is started with.
+
+    Args:
+        stdout, stderr: descriptors to write to; may be the same.
+        temporary: directory for its temporary files.
+        foreign: descriptors of the reaper's, which a copy of it must close.
+    """
+
+    stdout: int
+    stderr: int
+    temporary: Path
+    foreign: tuple[int, ...]
+
+
+@dataclass(eq=False)
+class _Stream:
+    """One stream of the task's output: read here, written there."""
+
+    source: int
+    target: int
+    tagger: LineTagger = field(default_factory=LineTagger)
+    pending: deque[bytes] = field(default_factory=deque)
+    size: int = 0
+    open: bool = True
+
+    def read(self) -> bytes:
+        """What has come; nothing where there is nothing yet, or no more."""
+        try:
+            data = os.read(self.source, READ_BYTES)
+        except BlockingIOError:
+            return b""
+        except OSError:
+            data = b""
+        lines = self.tagger.feed(data) if data else self.tagger.finish()
+        self.pending.extend(lines)
+        self.size += sum(map(len, lines))
+        if not data:
+            self.open = False
+        return data
+
+    def write(self) -> None:
+        """Write as many whole lines as fit into a pipe that has room (`select.PIPE_BUF`)."""
+        chunk = bytearray()
+        while self.pending and (not chunk or len(chunk) + len(self.pending[0]) <= select.PIPE_BUF):
+            chunk += self.pending.popleft()
+        self.size -= len(chunk)
+        # A log that cannot be written does not end the task.
+        with suppress(OSError):
+            os.write(self.target, chunk)
+
+
+class Reaper:
+    """Supervises one task's process. `control` leads to the agent; `start` makes the process and gives its pid."""
+
+    def __init__(self, control: socket.socket, start: Callable[[Surroundings], int]) -> None:
+        self._control = control
+        self._start = start
+        self._received = b""
+        self._agent_is_there = True
+        self._streams: list[_Stream] = []
+        self._tail = OutputTail(TAIL_BYTES)
+        self._pid = 0
+        self._status: int | None = None
+
+    def run(self) -> None:
+        """Until the process and all that it started have ended and the agent knows."""
+        adopt_orphans()
+        temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX))
+        try:
+            woken = self._begin(temporary)
+            while self._agent_is_there and self._status is None:
+                self._step(woken)
+            left = kill_children(KILL_SECONDS)
+            self._flush()
+            self._tell({"status": self._status, "tail": self._tail.text(), "left": left})
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+    def _begin(self, temporary: Path) -> int:
+        """Start the process; gives the descriptor by which signals wake the loop."""
+        woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        out_read, out_write = os.pipe2(os.O_CLOEXEC)
+        err_read, err_write = (out_read, out_write) if os.path.sameopenfile(1, 2) else os.pipe2(os.O_CLOEXEC)
+        foreign = {woken, wakes, out_read, err_read, self._control.fileno()}
+        self._pid = self._start(Surroundings(out_write, err_write, temporary, tuple(foreign)))
+        for descriptor in {out_write, err_write}:
+            os.close(descriptor)
+        for source, target in {out_read: 1, err_read: 2}.items():
+            os.set_blocking(source, False)
+            self._streams.append(_Stream(source, target))
+        signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        self._control.setblocking(False)
+        self._tell({"reaper": os.getpid()})
+        # It may have ended before the handler was there.
+        self._reap()
+        return woken
+
+    def _step(self, woken: int) -> None:
+        """Wait until something happens, and see to it."""
+        happened = self._poll({woken: select.POLLIN, self._control.fileno(): select.POLLIN}, None)
+        # Before the output: what is printed after the task was named is tagged.
+        if self._control.fileno() in happened:
+            self._obey()
+        if woken in happened:
+            os.read(woken, 4096)
+            self._reap()
+
+    def _poll(self, others: dict[int, int], seconds: float | None) -> set[int]:
+        """Wait for the given descriptors and the streams; passes output on, gives which of the others are ready."""
+        poll = select.poll()
+        for descriptor, events in others.items():
+            poll.register(descriptor, events)
+        for stream in self._streams:
+            if stream.open and stream.size < MAX_PENDING_BYTES:
+                poll.register(stream.source, select.POLLIN)
+            if stream.pending:
+                poll.register(stream.target, select.POLLOUT)
+        happened = {descriptor for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000)}
+        if self._control.fileno() in happened and self._control.fileno() in others:
+            return happened & others.keys()
+        self._pass_on(happened)
+        return happened & others.keys()
+
+    def _pass_on(self, happened: set[int]) -> None:
+        for stream in self._streams:
+            if stream.source in happened:
+                self._tail.add(stream.read())
+            if stream.target in happened and stream.pending:
+                stream.write()
+
+    def _obey(self) -> None:
+        try:
+            data = self._control.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._agent_is_there = False
+            return
+        *lines, self._received = (self._received + data).split(b"\n")
+        for line in lines:
+            order: dict[str, Any] = json.loads(line)
+            if "task" in order:
+                for stream in self._streams:
+                    stream.tagger.label(order["task"], order["attempt"])
+            if "signal" in order and self._status is None:
+                os.kill(self._pid, order["signal"])
+
+    def _reap(self) -> None:
+        """Reap what has ended of this process's children, adopted ones too."""
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                if ended[0] == self._pid:
+                    self._status = ended[1]
+
+    def _flush(self) -> None:
+        """Pass on what there is of the output. A process that cannot be killed may hold a stream open for ever."""
+        deadline = time.monotonic() + FLUSH_SECONDS
+        while time.monotonic() < deadline:
+            for stream in self._streams:
+                while stream.open and stream.size < MAX_PENDING_BYTES and (data := stream.read()):
+                    self._tail.add(data)
+            if not any(stream.pending for stream in self._streams):
+                return
+            self._poll({}, 0.1)
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        self._control.setblocking(True)
+        # Without an agent nobody needs to know.
+        with suppress(OSError):
+            self._control.sendall(json.dumps(message).encode() + b"\n")
+        self._control.setblocking(False)

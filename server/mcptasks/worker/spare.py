@@ -1,0 +1,43 @@
+"""A reaper above a fresh interpreter that loads the module and runs one task.
+
+For modules that do not let their process be copied: `python -m mcptasks.worker.spare CHANNEL CONTROL`, where both are
+descriptors.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+
+from mcptasks.worker.reaper import Reaper, Surroundings
+
+CHILD_MODULE = "mcptasks.worker.task_child"
+
+
+def supervise_interpreter(channel: socket.socket, control: socket.socket) -> None:
+    """Start the interpreter and see it through to its end."""
+
+    def start(surroundings: Surroundings) -> int:
+        channel.set_inheritable(True)
+        pid = os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-m", CHILD_MODULE, str(channel.fileno())],
+            {**os.environ, "TMPDIR": str(surroundings.temporary)},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, surroundings.stdout, 1),
+                (os.POSIX_SPAWN_DUP2, surroundings.stderr, 2),
+            ],
+            setsid=True,
+            setsigdef=sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}),
+        )
+        channel.close()
+        return pid
+
+    Reaper(control, start).run()
+
+
+if __name__ == "__main__":
+    supervise_interpreter(socket.socket(fileno=int(sys.argv[1])), socket.socket(fileno=int(sys.argv[2])))

@@ -1,0 +1,157 @@
+"""Processes that are copies of the zygote, on the agent's side."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import struct
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from mcptasks.worker.child_watch import ChildWatch
+from mcptasks.worker.process_source import CannotForkError, ModuleFailedError, SourceLostError
+from mcptasks.worker.task_handle import HandleEnds, TaskHandle
+
+logger = logging.getLogger(__name__)
+
+MESSAGE_BYTES = 64 * 1024
+END_SECONDS = 1.0
+_CREDENTIALS = struct.Struct("3i")
+
+
+@dataclass(frozen=True)
+class StartedZygote:
+    """The zygote's process, and the socket that it will connect to."""
+
+    pid: int
+    listener: socket.socket
+
+
+class ZygoteSource:
+    """Has the zygote make processes. `lost` is done once it cannot."""
+
+    def __init__(self, pid: int, control: socket.socket, digest: str, gone: asyncio.Future[int]) -> None:
+        self._pid = pid
+        self._control = control
+        self._gone = gone
+        self._silent = False
+        self._closed = False
+        self.digest = digest
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().add_reader(control, self._hear)
+        gone.add_done_callback(lambda _: self._lose(f"the process that holds the module {_how(gone)}"))
+
+    @classmethod
+    async def connected(cls, zygote: StartedZygote, children: ChildWatch) -> ZygoteSource:
+        """Once the module is loaded.
+
+        Raises:
+            ModuleFailedError: it cannot be loaded.
+            CannotForkError: it is loaded, and the zygote has ended because it cannot be copied.
+        """
+        gone = children.ended(zygote.pid)
+        with zygote.listener:
+            control = await _accepted(zygote, gone)
+        message = json.loads(await asyncio.get_running_loop().sock_recv(control, MESSAGE_BYTES) or b"{}")
+        match message:
+            case {"kind": "ready", "digest": digest}:
+                return cls(zygote.pid, control, digest, gone)
+            case {"kind": "unsafe", "digest": digest, "why": why}:
+                control.close()
+                raise CannotForkError(why, digest)
+            case {"kind": "failed", "message": why}:
+                control.close()
+                raise ModuleFailedError(why)
+        control.close()
+        raise ModuleFailedError(f"the process that loaded the module {_how(await gone)} before it was done")
+
+    async def make(self) -> TaskHandle:
+        """A process that waits for its task. Raises SourceLostError."""
+        if self.lost.done():
+            raise SourceLostError(self.lost.result())
+        if self._silent:
+            await self.lost
+            raise SourceLostError(self.lost.result())
+        ends = HandleEnds()
+        message = json.dumps({"kind": "fork"}).encode()
+        try:
+            socket.send_fds(self._control, [message], [end.fileno() for end in ends.given])
+        except OSError as error:
+            self._end_of_messages()
+            raise SourceLostError(await self.lost) from error
+        finally:
+            ends.close_given()
+        return await ends.opened()
+
+    async def forget(self, handle: TaskHandle) -> None:
+        """See the reaper of a process that has ended to its own end: the zygote is its parent."""
+        await handle.closed()
+        if handle.reaper is not None and not self._silent:
+            with suppress(OSError):
+                self._control.send(json.dumps({"kind": "reap", "pid": handle.reaper}).encode())
+
+    async def aclose(self) -> None:
+        """End the zygote; it has nothing to finish."""
+        self._closed = True
+        asyncio.get_running_loop().remove_reader(self._control)
+        self._control.close()
+        if not self._gone.done():
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            await self._gone
+
+    def _hear(self) -> None:
+        try:
+            data = self._control.recv(MESSAGE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._end_of_messages()
+            return
+        message: dict[str, Any] = json.loads(data)
+        self._lose(str(message["why"]))
+
+    def _end_of_messages(self) -> None:
+        """It has ended, or closed its end: how it ended is known in a moment."""
+        if not self._silent:
+            self._silent = True
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._control)
+            loop.call_later(END_SECONDS, self._lose, "the process that holds the module does not answer")
+
+    def _lose(self, why: str) -> None:
+        if not self._closed and not self.lost.done():
+            self.lost.set_result(why)
+
+
+async def _accepted(zygote: StartedZygote, gone: asyncio.Future[int]) -> socket.socket:
+    """The zygote's connection, and nobody else's. Raises ModuleFailedError where it ends before it connects."""
+    loop = asyncio.get_running_loop()
+    zygote.listener.setblocking(False)
+    while True:
+        accepting = asyncio.ensure_future(loop.sock_accept(zygote.listener))
+        awaited: list[asyncio.Future[Any]] = [accepting, gone]
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        if not accepting.done():
+            accepting.cancel()
+            raise ModuleFailedError(f"the module ended its process while it was imported: it {_how(gone.result())}")
+        control, _ = accepting.result()
+        control.setblocking(False)
+        peer = control.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        if _CREDENTIALS.unpack(peer)[0] == zygote.pid:
+            return control
+        control.close()
+
+
+def _how(ended: int | asyncio.Future[int]) -> str:
+    status = ended if isinstance(ended, int) else ended.result()
+    if os.WIFSIGNALED(status):
+        return f"was ended by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"ended with exit code {os.WEXITSTATUS(status)}"

@@ -1,0 +1,23 @@
+"""Fixtures of the worker's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.worker.harness import Worker, a_worker
+from tests.support.work_gateway import WorkGateway
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Worker]:
+    """A worker of the test's own."""
+    with a_worker(tmp_path) as worker:
+        yield worker
+
+
+@pytest.fixture
+def gateway(worker: Worker) -> WorkGateway:
+    return worker.gateway

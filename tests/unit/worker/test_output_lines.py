@@ -1,0 +1,88 @@
+"""A task's output: tagged lines for the log, and the end of it for the outcome."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcptasks.model.task_lines import MAX_LINE_BYTES, TaskLine, line_tag, lines_of_task
+from mcptasks.worker.output_lines import LineTagger, OutputTail
+
+
+def tagged(*chunks: bytes, task: str = "task-1", attempt: int = 2) -> list[str]:
+    """What becomes of the output, line by line."""
+    tagger = LineTagger()
+    tagger.label(task, attempt)
+    lines = [line for chunk in chunks for line in tagger.feed(chunk)] + tagger.finish()
+    assert all(line.endswith(b"\n") and len(line) <= MAX_LINE_BYTES for line in lines)
+    return [line[:-1].decode("utf-8", "replace") for line in lines]
+
+
+def test_each_line_begins_with_the_task() -> None:
+    assert tagged(b"one\ntwo\n") == ["[task-1/2] one", "[task-1/2] two"]
+
+
+def test_a_line_that_comes_in_parts_is_one_line() -> None:
+    assert tagged(b"o", b"n", b"e\nt", b"wo") == ["[task-1/2] one", "[task-1/2] two"]
+
+
+def test_empty_lines_stay() -> None:
+    assert tagged(b"\n\n") == ["[task-1/2] ", "[task-1/2] "]
+
+
+@pytest.mark.parametrize("length", [1, 4000, MAX_LINE_BYTES, MAX_LINE_BYTES * 3, 100_000])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_long_lines_are_put_together_again(length: int, end: bytes) -> None:
+    lines = tagged(b"x" * length + end, b"next\n" if end else b"")
+    assert list(lines_of_task(lines, "task-1")) == ["x" * length, *(["next"] if end else [])]
+
+
+def test_without_a_label_lines_are_as_they_were() -> None:
+    assert LineTagger().feed(b"one\n") == [b"one\n"]
+
+
+def test_only_the_tasks_own_lines_are_its_own() -> None:
+    log = ["12:00 INFO of the worker", "[task-1/1] first", "[task-2/1] other", "[task-1/2] [task-2/1] forged"]
+    assert list(lines_of_task(log, "task-1")) == ["first", "[task-2/1] forged"]
+    assert list(lines_of_task(log, "task-1", 2)) == ["[task-2/1] forged"]
+    assert list(lines_of_task(log, "task-2")) == ["other"]
+
+
+def test_pieces_of_tasks_side_by_side_do_not_mix() -> None:
+    log = [f"{line_tag('a', 1, complete=False)}12", f"{line_tag('b', 1)}xx", f"{line_tag('a', 1)}34"]
+    assert list(lines_of_task(log, "a")) == ["1234"]
+
+
+@pytest.mark.parametrize("line", ["", "[", "[task-1]", "[task-1/x] a", "[task-1/1]a", " [task-1/1] a", "[T/1] a"])
+def test_what_is_not_tagged_is_nobodys(line: str) -> None:
+    assert TaskLine.parse(line) is None
+
+
+class TestTail:
+    def test_little_output_is_kept_whole(self) -> None:
+        tail = OutputTail(10)
+        for chunk in (b"one\n", b"", b"two"):
+            tail.add(chunk)
+        assert tail.text() == "one\ntwo"
+
+    def test_of_much_the_last_whole_lines_are_kept(self) -> None:
+        tail = OutputTail(10)
+        for number in range(1000):
+            tail.add(f"{number:04}\n".encode())
+        assert tail.text() == "0998\n0999\n"
+
+    def test_a_line_of_which_the_beginning_is_gone_is_left_out(self) -> None:
+        tail = OutputTail(10)
+        for chunk in (b"begin", b"end\n0123", b"456\n"):
+            tail.add(chunk)
+        assert tail.text() == "0123456\n"
+
+    def test_one_long_line_is_cut(self) -> None:
+        tail = OutputTail(10)
+        tail.add(b"x" * 1000)
+        tail.add(b"y")
+        assert tail.text() == "x" * 9 + "y"
+
+    def test_what_is_no_text_becomes_some(self) -> None:
+        tail = OutputTail(10)
+        tail.add(b"\xff\xfe")
+        assert tail.text() == "\ufffd\ufffd"
