@@ -244,6 +244,15 @@ class Settings(BaseSettings):
             "refused. All callers without a token count as one. 0 means no limit."
         ),
     )
+    max_answers_bytes: int = Field(
+        128 * MIB,
+        ge=1,
+        description=(
+            "Size, in bytes, of all results of more than 64 KiB that one replica reads and sends at the same time, at "
+            "most half of it for one caller; a larger one is sent alone. What has no room waits for 3 seconds and is "
+            "then refused with HTTP 503 and Retry-After. They take up to five times as much memory."
+        ),
+    )
     max_subscriptions_per_caller: int = Field(
         1000,
         ge=0,

@@ -14,6 +14,7 @@ import anyio.lowlevel
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task_config import PlainCall
 from mcptasks.protocol.progress_notifications import send_progress
+from mcptasks.protocol.raw_answers import answer_of
 from mcptasks.protocol.requests import Context
 from mcptasks.protocol.task_json import shaped_result, task_failure
 from mcptasks.tasks.calls import Call
@@ -53,7 +54,7 @@ class SynchronousCalls:
         with self.service.waiting(call.principal):
             view = await self._created(call)
             ended = await self._ended(ctx, call, view, None)
-        return _submitted(view) if ended is None else await self._answer(ended, ctx.protocol_version)
+        return _submitted(view) if ended is None else await self._answer(ended, ctx)
 
     async def answer_soon(self, ctx: Context, call: Call) -> TaskView | JsonObject:
         """The task, or the plain answer if it ends within the time that its component's configuration gives it."""
@@ -63,7 +64,7 @@ class SynchronousCalls:
         with self.service.waiting(call.principal):
             view = await self._created(call)
             ended = await self._ended(ctx, call, view, seconds)
-        return view if ended is None else await self._answer(ended, ctx.protocol_version)
+        return view if ended is None else await self._answer(ended, ctx)
 
     async def _created(self, call: Call) -> TaskView:
         """The new task. A call that ends meanwhile waits for it: only then is there something to cancel."""
@@ -120,10 +121,10 @@ class SynchronousCalls:
             # The task has ended or is gone, or the cluster cannot be reached, and its ttl will remove it.
             return
 
-    async def _answer(self, view: TaskView, version: str) -> JsonObject:
+    async def _answer(self, view: TaskView, ctx: Context) -> JsonObject:
         if view.result is None:
             raise task_failure(view)
-        return await shaped_result(self.service, view, version, self.missing)
+        return await shaped_result(self.service, view, ctx.protocol_version, answer_of(ctx), self.missing)
 
 
 def _submitted(view: TaskView) -> JsonObject:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pydantic_core
@@ -15,13 +18,29 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import timestamp
 from mcptasks.model.task import Phase
 from mcptasks.protocol.component_methods import METHOD_OF_KIND
+from mcptasks.protocol.raw_answers import CallAnswer
+from mcptasks.protocol.raw_json import Member, NotCompactJsonError, members
+from mcptasks.protocol.requests import principal_of_caller
 from mcptasks.protocol.versions import COMPLETE, PROGRESS_META
+from mcptasks.settings import KIB
+from mcptasks.tasks.owners import caller_key
+from mcptasks.tasks.service_errors import TooManyAnswersError
 from mcptasks.tasks.views import TaskView
 
 if TYPE_CHECKING:
     from mcptasks.tasks.service import TaskService
 
 logger = logging.getLogger(__name__)
+
+SMALL_RESULT_BYTES = 64 * KIB
+"""Up to this size a result is parsed and sent like any other answer."""
+
+STRUCTURED = "structuredContent"
+"""The part of a tool's result that may be of any size and form."""
+
+BUDGET_SECONDS = 3.0
+RETRY_SECONDS = 5
+"""How long a large result waits for others to be sent, and when its caller should ask again after that."""
 
 INVALID_RESULT = "Handler returned an invalid result"
 """What the SDK says of an inline call whose result the protocol version cannot carry."""
@@ -50,16 +69,70 @@ def progress_meta(view: TaskView) -> JsonObject:
     return {"_meta": {PROGRESS_META: progress}}
 
 
+async def stored_result(service: TaskService, view: TaskView, answer: CallAnswer | None) -> JsonObject:
+    """The task's result as it is stored. What of it is large is held back in the answer, if there is one.
+
+    Raises TooManyAnswersError, MCPError, and what `TaskService.result_text` raises.
+    """
+    size = view.result.size_bytes if view.result is not None else 0
+    if answer is None or size <= SMALL_RESULT_BYTES:
+        return _parsed(await service.result_text(view), view)
+    await _take(service, size, answer)
+    text = await service.result_text(view)
+    try:
+        large = [member for member in await asyncio.to_thread(members, text) if _is_held_back(text, member)]
+    except NotCompactJsonError as error:
+        logger.error("the recorded result cannot be sent: %s", error, extra={"task": view.task_id})
+        raise MCPError(code=INTERNAL_ERROR, message=INVALID_RESULT) from None
+    return _parsed(_without(text, large), view) | {
+        each.name: answer.hold(text[each.start : each.end]) for each in large
+    }
+
+
+async def _take(service: TaskService, size: int, answer: CallAnswer) -> None:
+    """Take the result's size from the budget until it has been sent. Raises TooManyAnswersError."""
+    budget, caller = service.answer_budget, caller_key(principal_of_caller())
+    if not await budget.take(caller, size, BUDGET_SECONDS):
+        answer.retry_after_seconds = RETRY_SECONDS
+        raise TooManyAnswersError(RETRY_SECONDS)
+    answer.on_release(partial(budget.give_back, caller, size))
+
+
+def _is_held_back(text: str, member: Member) -> bool:
+    """Whether it is a large value that no protocol version changes."""
+    return member.name == STRUCTURED and member.size > SMALL_RESULT_BYTES // 2 and text[member.start] == "{"
+
+
+def _without(text: str, left_out: Sequence[Member]) -> str:
+    """The object's text with empty objects in the places of some members."""
+    parts, end = [], 0
+    for member in left_out:
+        parts += [text[end : member.start], "{}"]
+        end = member.end
+    return "".join([*parts, text[end:]])
+
+
+def _parsed(text: str, view: TaskView) -> JsonObject:
+    try:
+        result: JsonObject = {**json.loads(text)}
+    except (ValueError, TypeError, RecursionError) as error:
+        logger.error("the recorded result is no JSON object", exc_info=error, extra={"task": view.task_id})
+        raise MCPError(code=INTERNAL_ERROR, message=INVALID_RESULT) from None
+    return result
+
+
 async def shaped_result(
-    service: TaskService, view: TaskView, version: str, missing: JsonObject | None = None
+    service: TaskService, view: TaskView, version: str, answer: CallAnswer | None, missing: JsonObject | None = None
 ) -> JsonObject:
     """The task's result, in the shape that the given protocol version has for it.
 
-    `missing`: what the version requires and no task records.
+    Args:
+        answer: the answer that it is for.
+        missing: what the version requires and no task records.
     """
-    text = await service.result_text(view)
+    recorded = await stored_result(service, view, answer)
     try:
-        stored = {**COMPLETE, **(missing or {}), **json.loads(text)}
+        stored = {**COMPLETE, **(missing or {}), **recorded}
         return mcp_methods.serialize_server_result(METHOD_OF_KIND[view.component.kind], version, stored)
     except (ValueError, TypeError, RecursionError) as error:
         logger.error("the recorded result is not a result of this kind", exc_info=error, extra={"task": view.task_id})

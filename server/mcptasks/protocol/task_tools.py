@@ -5,7 +5,6 @@ A client with a hard timeout calls a tool, gets a task's id as text, and asks fo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -19,7 +18,9 @@ from pydantic import Field
 from mcptasks.model.base import JsonObject
 from mcptasks.model.progress_text import number_text
 from mcptasks.model.task import Phase
+from mcptasks.protocol.raw_answers import answer_of
 from mcptasks.protocol.requests import principal_of_caller
+from mcptasks.protocol.task_json import stored_result
 from mcptasks.tasks.service_errors import ServiceError
 from mcptasks.tasks.views import TaskView
 
@@ -66,7 +67,9 @@ class TaskTools:
                 return _described(view, "Call task_result again for the result.")
             if view.result is None:
                 return _described(view, is_error=True)
-            return CallToolResult.model_validate(json.loads(await self.service.result_text(view)))
+            return CallToolResult.model_validate(
+                await stored_result(self.service, view, answer_of(ctx.request_context))
+            )
         except ServiceError as error:
             return _refused(error)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Scope
 
+from mcptasks.protocol.raw_answers import RawAnswers
 from mcptasks.protocol.v2025_11_25_http import HandshakeHttp
 
 
@@ -17,4 +18,4 @@ def complete_transport(app: ASGIApp, is_call: Callable[[Scope], bool], max_body_
         is_call: whether a request is one that it serves MCP to.
         max_body_bytes: the size up to which a request's body is looked at.
     """
-    return HandshakeHttp(app, is_call, max_body_bytes)
+    return RawAnswers(HandshakeHttp(app, is_call, max_body_bytes), is_call)

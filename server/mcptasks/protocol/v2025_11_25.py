@@ -34,6 +34,7 @@ from mcptasks.protocol.component_methods import KIND_OF_METHOD, NOUN_OF_KIND, re
 from mcptasks.protocol.inline_calls import run_until_closing
 from mcptasks.protocol.mcp_errors import as_mcp_error, label, not_offered, only_as_task
 from mcptasks.protocol.progress_notifications import send_progress
+from mcptasks.protocol.raw_answers import answer_of
 from mcptasks.protocol.request_target import target_of
 from mcptasks.protocol.requests import Context, TaskIdParams, principal_of_caller, request_of
 from mcptasks.protocol.synchronous_calls import SynchronousCalls
@@ -139,7 +140,7 @@ class Protocol2025:
         """tasks/result: waits for the end, asking what the task asks; then answers as the call itself would have."""
         with self.service.waiting(principal_of_caller()):
             view = await while_token_is_valid(ctx, self._ended(ctx, params))
-        return await self._outcome(view)
+        return await self._outcome(ctx, view)
 
     async def _ended(self, ctx: Context, params: TaskIdParams) -> TaskView:
         first = True
@@ -153,10 +154,10 @@ class Protocol2025:
             first = False
         raise AssertionError("follow ends only with a terminal task")
 
-    async def _outcome(self, view: TaskView) -> JsonObject:
+    async def _outcome(self, ctx: Context, view: TaskView) -> JsonObject:
         if view.result is None:
             raise task_failure(view)
-        result = await shaped_result(self.service, view, VERSION)
+        result = await shaped_result(self.service, view, VERSION, answer_of(ctx))
         result["_meta"] = {**result.get("_meta", {}), **related_task(view.task_id)}
         return result
 

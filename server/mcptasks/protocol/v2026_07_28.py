@@ -27,6 +27,7 @@ from mcptasks.protocol.component_methods import requested
 from mcptasks.protocol.inline_calls import run_until_closing
 from mcptasks.protocol.input_requests import answer_text, missing_capability, params_of
 from mcptasks.protocol.mcp_errors import as_mcp_error, only_as_task
+from mcptasks.protocol.raw_answers import answer_of
 from mcptasks.protocol.request_target import target_of
 from mcptasks.protocol.requests import Context, TaskIdParams, principal_of_caller, request_of
 from mcptasks.protocol.synchronous_calls import SynchronousCalls
@@ -85,7 +86,7 @@ class Protocol2026:
         declared = ctx.session.client_capabilities
         task = render(view) | progress_meta(view)
         if view.result is not None:
-            task["result"] = {**COMPLETE, **await shaped_result(self.service, view, VERSION)}
+            task["result"] = {**COMPLETE, **await shaped_result(self.service, view, VERSION, answer_of(ctx))}
         elif view.phase is Phase.FAILED:
             failure = task_failure(view)
             task["error"] = failure.error.model_dump(by_alias=True, mode="json", exclude_none=True)

@@ -41,11 +41,13 @@ class ClientPatience:
         header_seconds: from the first byte of a request, or the connection's beginning, to the end of its header.
         stall_seconds: a body has to bring at least `stall_bytes` in each time of this length.
         stall_bytes: see there.
+        unread_seconds: from when 64 KiB of an answer are unread, to when the client has read three quarters of them.
     """
 
     header_seconds: float = 10.0
     stall_seconds: float = 10.0
     stall_bytes: int = 4096
+    unread_seconds: float = 30.0
 
 
 class BoundedProtocol(H11Protocol):
@@ -57,6 +59,7 @@ class BoundedProtocol(H11Protocol):
         self._patience = patience
         self._header_timer: asyncio.TimerHandle | None = None
         self._body_timer: asyncio.TimerHandle | None = None
+        self._unread_timer: asyncio.TimerHandle | None = None
         self._received = 0
         self._strikes = 0
 
@@ -83,6 +86,7 @@ class BoundedProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timers()
+        self._cancel_unread_timer()
         self._table.discard(self)
         super().connection_lost(exc)
 
@@ -94,6 +98,16 @@ class BoundedProtocol(H11Protocol):
         self._received += len(data)
         super().data_received(data)
         self._follow()
+
+    def pause_writing(self) -> None:
+        """asyncio's: as much is unsent as it takes. Nothing more is written until the client has read of it."""
+        super().pause_writing()
+        self._unread_timer = self.loop.call_later(self._patience.unread_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """asyncio's: the client has read most of it."""
+        self._cancel_unread_timer()
+        super().resume_writing()
 
     def _unsupported_upgrade_warning(self) -> None:
         """Nothing: whoever connects could fill the log with it."""
@@ -156,6 +170,11 @@ class BoundedProtocol(H11Protocol):
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
+
+    def _cancel_unread_timer(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
 
     def _stop_timers(self) -> None:
         self._cancel_header_timer()

@@ -15,6 +15,7 @@ from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.lifecycle import Retention, utc_now
 from mcptasks.model.task import Principal
 from mcptasks.settings import Settings
+from mcptasks.tasks.byte_budget import ByteBudget
 from mcptasks.tasks.calls import Call
 from mcptasks.tasks.changes import TaskChanges
 from mcptasks.tasks.creator import TaskCreator
@@ -71,6 +72,7 @@ class TaskService:
         self._polls = RateLimit(settings.max_polls_per_second)
         fresh_reads = RateLimit(settings.max_fresh_reads_per_second)
         self._views = TaskViews(settings, self.now)
+        self.answer_budget = ByteBudget(settings.max_answers_bytes)
         unknown_ids = SharedRate.of(settings.max_unknown_ids_per_second)
         self.reader = TaskReader(server, self.namespace, self.tasks, self.cache, fresh_reads, self.now, unknown_ids)
         self._creator = TaskCreator(settings, self.namespace, self.tasks, self.cache, self.now)

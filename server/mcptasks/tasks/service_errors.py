@@ -10,6 +10,7 @@ ServiceError
 ├── TooManyUnknownIdsError      │
 ├── TooManySubscriptionsError   │
 ├── TooManyWaitingCallsError    ┘ (or of the whole replica's)
+├── TooManyAnswersError         as many large results are being sent as may be
 ├── TaskRefusedError            the cluster does not allow the task
 ├── UnavailableServiceError     cluster or result store cannot be reached
 ├── DrainingError               this replica shuts down before anything was begun
@@ -116,6 +117,17 @@ class TooManyWaitingCallsError(ServiceError):
             "has ended, or use tasks/get, which does not wait"
         )
         self.data = {"reason": "TooManyWaitingCalls", "limit": limit, "of": "server" if of_all else "caller"}
+
+
+class TooManyAnswersError(ServiceError):
+    """The replica is sending as many large results as it may, or as many of this caller's."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            f"This server is sending as many large results as it may at once: read those that you have asked for, and "
+            f"ask for this one again in {seconds} s"
+        )
+        self.data = {"reason": "TooManyAnswers", "retryAfterMs": 1000 * seconds}
 
 
 class UnavailableServiceError(ServiceError):
