@@ -61,6 +61,7 @@ class WorkGateway:
     """Takes what workers say, and sends them what the test orders."""
 
     alive_seconds: float = 0.5
+    keeps_connections: bool = False
     connections: list[WorkConnection] = field(default_factory=list)
     received: list[WorkerRequest] = field(default_factory=list)
     answers: dict[str, deque[GatewayAnswer]] = field(
@@ -165,8 +166,6 @@ class WorkGateway:
 
 
 class _Server(ThreadingHTTPServer):
-    daemon_threads = False
-
     def handle_error(self, request: object, client_address: object) -> None:
         """Workers that are killed leave their connections."""
 
@@ -205,9 +204,10 @@ def _handler(gateway: WorkGateway) -> type[BaseHTTPRequestHandler]:
             if answer.close:
                 self.close_connection = True
                 return
-            self.close_connection = True
+            self.close_connection = not gateway.keeps_connections
             self.send_response(answer.status)
-            self.send_header("Connection", "close")
+            if self.close_connection:
+                self.send_header("Connection", "close")
             self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
             self.wfile.write(answer.body)

@@ -111,7 +111,7 @@ class Agent:
     async def _loaded(self, children: ChildWatch) -> tuple[ProcessSource, str]:
         """Where processes come from, once the module is loaded, and the module's digest. Raises ModuleFailedError."""
         try:
-            source = await ZygoteSource.connected(self._terms.zygote, children)
+            source = await ZygoteSource.connected(self._terms.zygote, children, self._settings.worker_concurrency)
         except CannotForkError as error:
             logger.warning(
                 "each task gets an interpreter of its own, because %s: that takes more memory, and time where many "
@@ -131,7 +131,7 @@ class Agent:
             default_timeout=self._settings.default_timeout_seconds,
             oom_kills=oom_kills,
             pace=self._terms.pace,
-            kill_orphans=lambda: children.kill_orphans(self._reapers()),
+            kill_orphans=lambda: children.kill_orphans(self._reapers(source)),
             leaving=self._leaving,
         )
         source.lost.add_done_callback(lambda lost: self._retire(lost.result()))
@@ -159,9 +159,9 @@ class Agent:
                 await asyncio.wait(self._leaving, timeout=LEAVING_SECONDS)
             await transport.aclose()
 
-    def _reapers(self) -> set[int]:
-        """The reapers of living attempts. Without a zygote they are children of this process."""
-        return {attempt.reaper for attempt in self._attempts if attempt.reaper is not None}
+    def _reapers(self, source: ProcessSource) -> set[int]:
+        """The reapers of living attempts, and of those to come. Without a zygote they are children of this process."""
+        return {attempt.reaper for attempt in self._attempts if attempt.reaper is not None} | source.idle_reapers
 
     async def _ask(self, stream: WorkStream) -> None:
         async for order in stream.orders():

@@ -4,7 +4,8 @@
 |---|---|
 | `{"id": 1, "method": "POST", "path": "/v1/progress"}` | `{"id": 1, "status": 204}`, or `{"id": 1, "error": "..."}` |
 
-Method, path, bodies and statuses are those of the gateway's contract. Answers come in any order.
+After the answer with its assignment the process says `BEGIN`, without an answer, and only then runs anything of the
+task's. Method, path, bodies and statuses are those of the gateway's contract. Answers come in any order.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 _LENGTHS = struct.Struct(">IQ")
 MAX_HEADER_BYTES = 64 * 1024
+BEGIN = "BEGIN"
 
 
 class BrokenFrameError(Exception):

@@ -40,6 +40,11 @@ class ProcessSource(Protocol):
         """See the reaper of a process that has ended to its own end."""
         ...
 
+    @property
+    def idle_reapers(self) -> set[int]:
+        """Pids of reapers that wait for a process."""
+        ...
+
     async def aclose(self) -> None:
         """End what has been made for no task."""
         ...

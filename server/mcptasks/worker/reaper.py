@@ -1,9 +1,11 @@
 """The process above a task's process: it adopts what the task starts, writes its output, and ends what is left.
 
-It is small and runs nothing of the user's. It and the agent tell each other JSON objects, one a line:
+It runs nothing of the user's, and supervises one process after another. It and the agent tell each other JSON objects,
+one a line:
 
 | from the agent | |
 |---|---|
+| `{"start": true}` with a descriptor | make a process that has this as its channel |
 | `{"task": ..., "attempt": 1}` | tag the output from now on |
 | `{"signal": 15}` | send the task's process a signal |
 | nothing any more | the agent is gone: kill everything |
@@ -12,6 +14,7 @@ It is small and runs nothing of the user's. It and the agent tell each other JSO
 |---|---|
 | `{"reaper": 16}` | this process's pid, once the task's process has been made |
 | `{"status": 9, "tail": "...", "left": 0}` | it has ended, with this `waitpid` status, and so has all that it started |
+| `{"free": true}` | its temporary files are removed, and there may be another one |
 """
 
 from __future__ import annotations
@@ -100,12 +103,23 @@ class _Stream:
 
 
 class Reaper:
-    """Supervises one task's process. `control` leads to the agent; `start` makes the process and gives its pid."""
+    """Supervises tasks' processes, one after another.
 
-    def __init__(self, control: socket.socket, start: Callable[[Surroundings], int]) -> None:
+    Args:
+        control: leads to the agent.
+        start: makes a process that has the task's channel, and gives its pid.
+        once: whether to end after the first one.
+    """
+
+    def __init__(
+        self, control: socket.socket, start: Callable[[socket.socket, Surroundings], int], *, once: bool = False
+    ) -> None:
         self._control = control
         self._start = start
+        self._once = once
+        self._woken, self._wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._received = b""
+        self._channels: deque[int] = deque()
         self._agent_is_there = True
         self._streams: list[_Stream] = []
         self._tail = OutputTail(TAIL_BYTES)
@@ -113,49 +127,71 @@ class Reaper:
         self._status: int | None = None
 
     def run(self) -> None:
-        """Until the process and all that it started have ended and the agent knows."""
+        """Until the agent is gone, or what a process has left cannot be ended."""
         adopt_orphans()
-        temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX))
-        try:
-            woken = self._begin(temporary)
-            while self._agent_is_there and self._status is None:
-                self._step(woken)
-            left = kill_children(KILL_SECONDS)
-            self._flush()
-            self._tell({"status": self._status, "tail": self._tail.text(), "left": left})
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        reusable = True
+        while reusable:
+            while self._agent_is_there and not self._channels:
+                select.select([self._control], [], [])
+                self._obey()
+            if not self._agent_is_there:
+                return
+            temporary = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX))
+            try:
+                reusable = self._supervise(socket.socket(fileno=self._channels.popleft()), temporary)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+            reusable = reusable and not self._once
+            if reusable:
+                self._tell({"free": True})
 
-    def _begin(self, temporary: Path) -> int:
-        """Start the process; gives the descriptor by which signals wake the loop."""
-        woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    def _supervise(self, channel: socket.socket, temporary: Path) -> bool:
+        """See a process through to its end; gives whether nothing is left of it."""
+        self._status, self._tail, self._streams = None, OutputTail(TAIL_BYTES), []
+        self._begin(channel, temporary)
+        while self._agent_is_there and self._status is None:
+            self._step()
+        left = kill_children(KILL_SECONDS)
+        self._flush()
+        for stream in self._streams:
+            os.close(stream.source)
+        self._ignore_children()
+        self._tell({"status": self._status, "tail": self._tail.text(), "left": left})
+        return not left
+
+    def _begin(self, channel: socket.socket, temporary: Path) -> None:
         out_read, out_write = os.pipe2(os.O_CLOEXEC)
         err_read, err_write = (out_read, out_write) if os.path.sameopenfile(1, 2) else os.pipe2(os.O_CLOEXEC)
-        foreign = {woken, wakes, out_read, err_read, self._control.fileno()}
-        self._pid = self._start(Surroundings(out_write, err_write, temporary, tuple(foreign)))
+        foreign = {self._woken, self._wakes, out_read, err_read, self._control.fileno()}
+        self._pid = self._start(channel, Surroundings(out_write, err_write, temporary, tuple(foreign)))
+        channel.close()
         for descriptor in {out_write, err_write}:
             os.close(descriptor)
         for source, target in {out_read: 1, err_read: 2}.items():
             os.set_blocking(source, False)
             self._streams.append(_Stream(source, target))
-        signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
-        self._control.setblocking(False)
         self._tell({"reaper": os.getpid()})
         # It may have ended before the handler was there.
         self._reap()
-        return woken
 
-    def _step(self, woken: int) -> None:
+    @staticmethod
+    def _ignore_children() -> None:
+        """As before the process was started: the next one begins with that."""
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+
+    def _step(self) -> None:
         """Wait until something happens, and see to it."""
-        happened = self._poll({woken: select.POLLIN, self._control.fileno(): select.POLLIN}, None)
+        happened = self._poll({self._woken: select.POLLIN, self._control.fileno(): select.POLLIN}, None)
         # Before the output: what is printed after the task was named is tagged.
         if self._control.fileno() in happened:
             self._obey()
-        if woken in happened:
-            os.read(woken, 4096)
+        if self._woken in happened:
+            os.read(self._woken, 4096)
             self._reap()
 
     def _poll(self, others: dict[int, int], seconds: float | None) -> set[int]:
@@ -183,11 +219,12 @@ class Reaper:
 
     def _obey(self) -> None:
         try:
-            data = self._control.recv(65536)
+            data, channels, _, _ = socket.recv_fds(self._control, 65536, 4)
         except BlockingIOError:
             return
         except OSError:
-            data = b""
+            data, channels = b"", []
+        self._channels.extend(channels)
         if not data:
             self._agent_is_there = False
             return
@@ -197,7 +234,7 @@ class Reaper:
             if "task" in order:
                 for stream in self._streams:
                     stream.tagger.label(order["task"], order["attempt"])
-            if "signal" in order and self._status is None:
+            if "signal" in order and self._pid and self._status is None:
                 os.kill(self._pid, order["signal"])
 
     def _reap(self) -> None:
@@ -219,8 +256,6 @@ class Reaper:
             self._poll({}, 0.1)
 
     def _tell(self, message: dict[str, Any]) -> None:
-        self._control.setblocking(True)
         # Without an agent nobody needs to know.
         with suppress(OSError):
             self._control.sendall(json.dumps(message).encode() + b"\n")
-        self._control.setblocking(False)

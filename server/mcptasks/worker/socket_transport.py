@@ -6,8 +6,9 @@ import asyncio
 import socket
 from dataclasses import dataclass
 
+from mcptasks.gateway.contract import ASSIGNMENT_PATH
 from mcptasks.runner.gateway_transport import GatewayReply, NoGatewayError, RequestNotSentError
-from mcptasks.worker.frames import BrokenFrameError, ChannelFrame, read_frame
+from mcptasks.worker.frames import BEGIN, BrokenFrameError, ChannelFrame, read_frame
 
 MAX_ANSWER_BYTES = 1 << 30
 GONE = "the worker's agent is gone"
@@ -41,7 +42,12 @@ class SocketTransport:
             frame = ChannelFrame({"id": number, "method": method, "path": path}, body or b"")
             connection.writer.writelines(frame.encoded())
             await connection.writer.drain()
-            return await answer
+            reply = await answer
+            if path == ASSIGNMENT_PATH:
+                # From here on the task counts as begun: before, it may be given to another process.
+                connection.writer.writelines(ChannelFrame({"id": number, "method": BEGIN}).encoded())
+                await connection.writer.drain()
+            return reply
         except ConnectionError as error:
             raise NoGatewayError(GONE) from error
         finally:

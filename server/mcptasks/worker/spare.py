@@ -1,7 +1,7 @@
 """A reaper above a fresh interpreter that loads the module and runs one task.
 
-For modules that do not let their process be copied: `python -m mcptasks.worker.spare CHANNEL CONTROL`, where both are
-descriptors.
+For modules that do not let their process be copied: `python -m mcptasks.worker.spare CONTROL`, where that is a
+descriptor.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from mcptasks.worker.reaper import Reaper, Surroundings
 CHILD_MODULE = "mcptasks.worker.task_child"
 
 
-def supervise_interpreter(channel: socket.socket, control: socket.socket) -> None:
-    """Start the interpreter and see it through to its end."""
+def supervise_interpreter(control: socket.socket) -> None:
+    """Start an interpreter when told to, and see it through to its end."""
 
-    def start(surroundings: Surroundings) -> int:
+    def start(channel: socket.socket, surroundings: Surroundings) -> int:
         channel.set_inheritable(True)
-        pid = os.posix_spawn(
+        return os.posix_spawn(
             sys.executable,
             [sys.executable, "-m", CHILD_MODULE, str(channel.fileno())],
             {**os.environ, "TMPDIR": str(surroundings.temporary)},
@@ -33,11 +33,9 @@ def supervise_interpreter(channel: socket.socket, control: socket.socket) -> Non
             setsid=True,
             setsigdef=sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}),
         )
-        channel.close()
-        return pid
 
-    Reaper(control, start).run()
+    Reaper(control, start, once=True).run()
 
 
 if __name__ == "__main__":
-    supervise_interpreter(socket.socket(fileno=int(sys.argv[1])), socket.socket(fileno=int(sys.argv[2])))
+    supervise_interpreter(socket.socket(fileno=int(sys.argv[1])))

@@ -9,12 +9,13 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 
 from mcptasks.worker.child_watch import ChildWatch
 from mcptasks.worker.process_source import ModuleFailedError
-from mcptasks.worker.task_handle import HandleEnds, TaskHandle
+from mcptasks.worker.task_handle import ReaperLink, TaskHandle
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,12 @@ class SpareSource:
 
     async def forget(self, handle: TaskHandle) -> None:
         """See the reaper of a process that has ended to its own end."""
-        await handle.closed()
+        await handle.released()
+
+    @property
+    def idle_reapers(self) -> set[int]:
+        """Pids of reapers that wait for a process: those are waited for, and so no orphans."""
+        return set()
 
     async def aclose(self) -> None:
         """End the interpreter that is ahead."""
@@ -57,18 +63,19 @@ class SpareSource:
         if not self._next.cancelled() and self._next.exception() is None:
             await _ended(self._next.result())
 
-    def _spawn(self, descriptors: list[str]) -> int:
-        return os.posix_spawn(sys.executable, [sys.executable, "-m", REAPER_MODULE, *descriptors], self._environ)
+    def _spawn(self, control: socket.socket) -> int:
+        control.set_inheritable(True)
+        arguments = [sys.executable, "-m", REAPER_MODULE, str(control.fileno())]
+        return os.posix_spawn(sys.executable, arguments, self._environ)
 
     async def _start(self) -> TaskHandle:
-        ends = HandleEnds()
-        for end in ends.given:
-            end.set_inheritable(True)
+        own, given = socket.socketpair()
+        with given:
+            self._children.ended(self._spawn(given))
         try:
-            self._children.ended(self._spawn([str(end.fileno()) for end in ends.given]))
-        finally:
-            ends.close_given()
-        handle = await ends.opened()
+            handle = await TaskHandle.started(await ReaperLink.opened(own))
+        except OSError as error:
+            raise ModuleFailedError(f"the process above one that was to load the module has ended: {error}") from error
         try:
             if await handle.first_request():
                 return handle
@@ -83,4 +90,4 @@ class SpareSource:
 async def _ended(handle: TaskHandle) -> None:
     handle.signal(signal.SIGKILL)
     await handle.ended
-    await handle.closed()
+    await handle.released()

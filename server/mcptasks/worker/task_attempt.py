@@ -38,7 +38,8 @@ from mcptasks.runner.gateway_client import (
 )
 from mcptasks.runner.gateway_transport import NoGatewayError, RequestNotSentError
 from mcptasks.runner.http_gateway_transport import HttpGatewayTransport
-from mcptasks.worker.frames import ChannelFrame
+from mcptasks.settings import MIB
+from mcptasks.worker.frames import BEGIN, ChannelFrame
 from mcptasks.worker.process_source import ModuleFailedError, ProcessSource, SourceLostError
 from mcptasks.worker.run_clock import RunClock
 from mcptasks.worker.task_handle import ProcessEnd, TaskHandle
@@ -55,7 +56,12 @@ CHANNEL_SECONDS = 5.0
 LEAST_DELIVERY_SECONDS = 300.0
 """How long delivery is tried for where the attempt's deadline has passed or is near."""
 
+GIVE_BACK_SECONDS = 1.0
+
 REQUESTS_AT_ONCE = 16
+REQUEST_OVERHEAD = 8 * MIB
+"""Room for questions, and for what an outcome has besides its result, of which each byte takes at most two."""
+
 PASSED_ON = {("POST", PROGRESS_PATH), ("POST", INPUT_PATH), ("GET", INPUT_PATH)}
 """What a task's process may say to the gateway with its worker's token."""
 
@@ -95,7 +101,7 @@ class TaskAttempt:
         self._assigned: asyncio.Future[Assignment] = asyncio.get_running_loop().create_future()
         self._discarded = asyncio.Event()
         self._handle: TaskHandle | None = None
-        self._fetched = False
+        self._begun = False
         self._outcome: bytes | None = None
         self._causes = EndCauses()
         self._clock: RunClock | None = None
@@ -107,7 +113,7 @@ class TaskAttempt:
     @property
     def reaper(self) -> int | None:
         """The pid of the reaper above its process."""
-        return None if self._handle is None else self._handle.reaper
+        return None if self._handle is None else self._handle.link.pid
 
     @property
     def held(self) -> HeldAttempt | None:
@@ -146,7 +152,11 @@ class TaskAttempt:
     async def live(self) -> None:
         """Until it is discarded, or its outcome is acknowledged or cannot be delivered."""
         with bind_task(self.task_id):
-            outcome = await self._lived()
+            try:
+                outcome = await self._lived()
+            except Exception as error:
+                logger.exception("the attempt cannot go on")
+                outcome = self._broken_off(f"its worker failed: {error}")
             if outcome is not None:
                 await self._deliver(self._assigned.result(), outcome)
 
@@ -195,7 +205,7 @@ class TaskAttempt:
             await asyncio.wait([relay], timeout=CHANNEL_SECONDS)
         finally:
             relay.cancel()
-        if not self._fetched and not (self._causes.ordered or self._causes.deadline_exceeded):
+        if not self._begun and not (self._causes.ordered or self._causes.deadline_exceeded):
             return None
         if end.status is None:
             # What its reaper has left are the worker's own children now.
@@ -212,6 +222,13 @@ class TaskAttempt:
         logger.info("the process has ended without an outcome: %s", how)
         return _encoded(outcome)
 
+    def _broken_off(self, why: str) -> bytes | None:
+        if not self._assigned.done():
+            return None
+        if not self._begun:
+            return _encoded(UnstartedOutcome(message=why))
+        return _encoded(ProcessOutcome(signal=signal.SIGKILL, message=why))
+
     async def _unstarted(self, error: Exception) -> bytes | None:
         """There can be no process; gives what the gateway is to know of it, if the task is claimed."""
         if not await self._is_to_run():
@@ -219,6 +236,8 @@ class TaskAttempt:
         logger.error("no process can be made for the task: %s", error)
         if isinstance(error, ModuleFailedError):
             return _encoded(FailureOutcome(reason=Reason.MODULE_NOT_LOADABLE, message=str(error)))
+        # The gateway is not to hand it to this worker again and again.
+        await asyncio.sleep(GIVE_BACK_SECONDS)
         return _encoded(UnstartedOutcome(message=str(error)))
 
     async def _gone(self, handle: TaskHandle) -> None:
@@ -255,7 +274,7 @@ class TaskAttempt:
         """SIGTERM now, SIGKILL after the grace period. Where the task has not begun there is nothing to clean up."""
         if self._handle is None or not self._assigned.done():
             return
-        if not self._fetched:
+        if not self._begun:
             self._kill()
         else:
             self._handle.signal(signal.SIGTERM)
@@ -272,7 +291,7 @@ class TaskAttempt:
         room = asyncio.Semaphore(REQUESTS_AT_ONCE)
         passing: set[asyncio.Task[None]] = set()
         try:
-            async for frame in handle.requests():
+            async for frame in handle.requests(2 * assignment.max_result_bytes + REQUEST_OVERHEAD):
                 await room.acquire()
                 task = asyncio.create_task(self._answer(handle, frame, assignment, transport))
                 passing.add(task)
@@ -293,8 +312,9 @@ class TaskAttempt:
         self, handle: TaskHandle, frame: ChannelFrame, assignment: Assignment, transport: HttpGatewayTransport
     ) -> None:
         number, method, path = (frame.header.get(name) for name in ("id", "method", "path"))
-        if (method, path) == ("GET", ASSIGNMENT_PATH):
-            self._fetched = True
+        if method == BEGIN:
+            self._begun = True
+        elif (method, path) == ("GET", ASSIGNMENT_PATH):
             await handle.answer(ChannelFrame({"id": number, "status": 200}, _encoded(assignment)))
         elif (method, path) == ("POST", OUTCOME_PATH):
             self._outcome = frame.body

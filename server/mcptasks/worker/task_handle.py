@@ -10,7 +10,6 @@ import signal
 import socket
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +20,7 @@ logger = logging.getLogger(__name__)
 MAX_CONTROL_LINE = 1 << 20
 """The end of a task's output as JSON takes at most six bytes for each of its own."""
 
-MAX_REQUEST_BYTES = 1 << 30
+MAX_FIRST_REQUEST_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -49,66 +48,95 @@ class ProcessEnd:
         return os.WTERMSIG(self.status) if os.WIFSIGNALED(self.status) else None
 
 
-class HandleEnds:
-    """Two pairs of sockets: the ends in `given` are for the process and its reaper, the others for the agent."""
+class ReaperLink:
+    """The agent's end of a reaper's control."""
 
-    def __init__(self) -> None:
-        self.channel, channel = socket.socketpair()
-        self.control, control = socket.socketpair()
-        self.given = (channel, control)
+    def __init__(self, control: socket.socket, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._control = control
+        self._reader = reader
+        self._writer = writer
+        self.pid: int | None = None
+        self.lost = False
 
-    def close_given(self) -> None:
-        """Close the ends that others have now: what is sent to them ends when they do."""
-        for end in self.given:
-            end.close()
+    @classmethod
+    async def opened(cls, control: socket.socket) -> ReaperLink:
+        """The reaper has the other end, or will have it."""
+        return cls(control, *await asyncio.open_connection(sock=control, limit=MAX_CONTROL_LINE))
 
-    async def opened(self) -> TaskHandle:
-        """The agent's side."""
-        channel = await asyncio.open_connection(sock=self.channel)
-        control = await asyncio.open_connection(sock=self.control, limit=MAX_CONTROL_LINE)
-        return TaskHandle(*channel, *control)
+    def tell(self, message: dict[str, Any]) -> None:
+        """Send a message; a reaper that is gone needs none."""
+        self._writer.write(json.dumps(message).encode() + b"\n")
+
+    def start(self, channel: socket.socket) -> None:
+        """Have it make a process with this channel. Raises OSError where it is gone."""
+        socket.send_fds(self._control, [b'{"start": true}\n'], [channel.fileno()])
+
+    async def hear(self) -> dict[str, Any] | None:
+        """Its next message; None where it is gone."""
+        try:
+            line = await self._reader.readline()
+        except (ConnectionError, ValueError):
+            line = b""
+        if not line.endswith(b"\n"):
+            self.lost = True
+            return None
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def close_writing(self) -> None:
+        """Have it end, and hear that it has."""
+        self._writer.write_eof()
+
+    def close(self) -> None:
+        """Have it end, with all that it supervises."""
+        self._writer.close()
 
 
 class TaskHandle:
     """Belongs to the agent's loop. `ended` is done when the process, and all that it started, is gone."""
 
-    def __init__(
-        self,
-        channel_reader: asyncio.StreamReader,
-        channel_writer: asyncio.StreamWriter,
-        control_reader: asyncio.StreamReader,
-        control_writer: asyncio.StreamWriter,
-    ) -> None:
-        self._channel_reader = channel_reader
-        self._channel_writer = channel_writer
-        self._control_writer = control_writer
+    def __init__(self, link: ReaperLink, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.link = link
+        self._channel_reader = reader
+        self._channel_writer = writer
         self._read: deque[ChannelFrame] = deque()
-        self._control_reader = control_reader
-        self.reaper: int | None = None
-        self.ended = asyncio.create_task(self._watch(control_reader))
+        self.ended = asyncio.create_task(self._watch())
+
+    @classmethod
+    async def started(cls, link: ReaperLink) -> TaskHandle:
+        """A new process under the reaper. Raises OSError where that is gone."""
+        own, given = socket.socketpair()
+        try:
+            link.start(given)
+        except OSError:
+            own.close()
+            raise
+        finally:
+            given.close()
+        return cls(link, *await asyncio.open_connection(sock=own))
 
     def label(self, task: str, attempt: int) -> None:
         """Whose output it is, from now on."""
-        self._tell({"task": task, "attempt": attempt})
+        self.link.tell({"task": task, "attempt": attempt})
 
     def signal(self, number: int) -> None:
         """Send the task's process a signal."""
         if not self.ended.done():
-            self._tell({"signal": int(number)})
+            self.link.tell({"signal": int(number)})
 
     async def first_request(self) -> bool:
         """Wait for the process's first request; gives whether there is one. It still comes in `requests`."""
-        async for frame in self.requests():
+        async for frame in self.requests(MAX_FIRST_REQUEST_BYTES):
             self._read.append(frame)
             return True
         return False
 
-    async def requests(self) -> AsyncIterator[ChannelFrame]:
-        """The process's requests, until it cannot send any more."""
+    async def requests(self, max_bytes: int) -> AsyncIterator[ChannelFrame]:
+        """The process's requests, until it cannot send any more, or sends a larger one."""
         while self._read:
             yield self._read.popleft()
         try:
-            while (frame := await read_frame(self._channel_reader, MAX_REQUEST_BYTES)) is not None:
+            while (frame := await read_frame(self._channel_reader, max_bytes)) is not None:
                 yield frame
         except BrokenFrameError as error:
             logger.error("the task's process has sent what is no request: %s", error)
@@ -121,30 +149,18 @@ class TaskHandle:
         except ConnectionError:
             logger.debug("the task's process is gone before its answer")
 
-    async def closed(self) -> None:
-        """Once it has ended: close both sockets as soon as the reaper is done, too."""
-        with suppress(ConnectionError):
-            await self._control_reader.read()
-        self.abandon()
-
-    def abandon(self) -> None:
-        """Close both sockets: a reaper that is still there kills everything."""
+    async def released(self) -> ReaperLink | None:
+        """Once it has ended: its reaper, as soon as that can have another process; None where it cannot."""
         self._channel_writer.close()
-        self._control_writer.close()
+        if not self.link.lost and await self.link.hear() is not None:
+            return self.link
+        self.link.close()
+        return None
 
-    def _tell(self, message: dict[str, Any]) -> None:
-        self._control_writer.write(json.dumps(message).encode() + b"\n")
-
-    async def _watch(self, reader: asyncio.StreamReader) -> ProcessEnd:
-        while True:
-            try:
-                line = await reader.readline()
-            except (ConnectionError, ValueError):
-                line = b""
-            if not line.endswith(b"\n"):
-                return ProcessEnd(None)
-            message: dict[str, Any] = json.loads(line)
+    async def _watch(self) -> ProcessEnd:
+        while (message := await self.link.hear()) is not None:
             if "reaper" in message:
-                self.reaper = message["reaper"]
+                self.link.pid = message["reaper"]
             else:
                 return ProcessEnd(message["status"], message["tail"], message["left"])
+        return ProcessEnd(None)

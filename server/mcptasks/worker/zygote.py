@@ -12,7 +12,7 @@ that a module that closes descriptors closes none that matter. Messages are JSON
 
 | from the agent | |
 |---|---|
-| `{"kind": "fork"}` with two descriptors | make a process: its channel, and the control of its reaper |
+| `{"kind": "fork"}` with a descriptor | make a reaper, which makes processes: its control |
 | `{"kind": "reap", "pid": ...}` | this reaper has ended |
 | nothing any more | end |
 """
@@ -108,7 +108,7 @@ class Zygote:
     def _serve(self, control: socket.socket, loaded: LoadedModule) -> None:
         while True:
             try:
-                message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 2)
+                message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 1)
             except ConnectionError:
                 return
             if not message:
@@ -118,8 +118,8 @@ class Zygote:
             else:
                 self._reap(json.loads(message)["pid"])
 
-    def _fork(self, control: socket.socket, loaded: LoadedModule, channel: int, reaper_control: int) -> None:
-        """Make a reaper, which makes the task's process."""
+    def _fork(self, control: socket.socket, loaded: LoadedModule, reaper_control: int) -> None:
+        """Make a reaper."""
         flush_output()
         if thread_count() > 1:
             control.send(_encoded({"kind": "refused", "why": "a thread has been started since the module was loaded"}))
@@ -129,15 +129,14 @@ class Zygote:
             code = RunnerExitCode.CRASHED
             try:
                 control.close()
-                _supervise(loaded, socket.socket(fileno=channel), socket.socket(fileno=reaper_control))
+                _supervise(loaded, socket.socket(fileno=reaper_control))
                 code = RunnerExitCode.OUTCOME_RECORDED
             except BaseException:  # noqa: BLE001 (it must not go on as a second zygote)
                 traceback.print_exc()
             finally:
                 flush_output()
                 os._exit(code)
-        for descriptor in (channel, reaper_control):
-            os.close(descriptor)
+        os.close(reaper_control)
 
     def _reap(self, pid: int) -> None:
         """Reap a reaper that is ending. What the module itself has started is the module's to wait for."""
@@ -147,12 +146,12 @@ class Zygote:
                 os.waitpid(pid, 0)
 
 
-def _supervise(loaded: LoadedModule, channel: socket.socket, control: socket.socket) -> None:
-    def start(surroundings: Surroundings) -> int:
+def _supervise(loaded: LoadedModule, control: socket.socket) -> None:
+    def start(channel: socket.socket, surroundings: Surroundings) -> int:
+        flush_output()
         pid = os.fork()
         if not pid:
             become_task_child(loaded, channel, surroundings)
-        channel.close()
         return pid
 
     Reaper(control, start).run()

@@ -15,7 +15,7 @@ from typing import Any
 
 from mcptasks.worker.child_watch import ChildWatch
 from mcptasks.worker.process_source import CannotForkError, ModuleFailedError, SourceLostError
-from mcptasks.worker.task_handle import HandleEnds, TaskHandle
+from mcptasks.worker.task_handle import ReaperLink, TaskHandle
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +35,12 @@ class StartedZygote:
 class ZygoteSource:
     """Has the zygote make processes. `lost` is done once it cannot."""
 
-    def __init__(self, pid: int, control: socket.socket, digest: str, gone: asyncio.Future[int]) -> None:
+    def __init__(self, pid: int, control: socket.socket, digest: str, gone: asyncio.Future[int], kept: int) -> None:
         self._pid = pid
         self._control = control
         self._gone = gone
+        self._kept = kept
+        self._idle: list[ReaperLink] = []
         self._silent = False
         self._closed = False
         self.digest = digest
@@ -47,8 +49,8 @@ class ZygoteSource:
         gone.add_done_callback(lambda _: self._lose(f"the process that holds the module {_how(gone)}"))
 
     @classmethod
-    async def connected(cls, zygote: StartedZygote, children: ChildWatch) -> ZygoteSource:
-        """Once the module is loaded.
+    async def connected(cls, zygote: StartedZygote, children: ChildWatch, kept: int) -> ZygoteSource:
+        """Once the module is loaded. `kept` is how many reapers are kept for other processes at most.
 
         Raises:
             ModuleFailedError: it cannot be loaded.
@@ -60,7 +62,7 @@ class ZygoteSource:
         message = json.loads(await asyncio.get_running_loop().sock_recv(control, MESSAGE_BYTES) or b"{}")
         match message:
             case {"kind": "ready", "digest": digest}:
-                return cls(zygote.pid, control, digest, gone)
+                return cls(zygote.pid, control, digest, gone, kept)
             case {"kind": "unsafe", "digest": digest, "why": why}:
                 control.close()
                 raise CannotForkError(why, digest)
@@ -72,32 +74,63 @@ class ZygoteSource:
 
     async def make(self) -> TaskHandle:
         """A process that waits for its task. Raises SourceLostError."""
-        if self.lost.done():
-            raise SourceLostError(self.lost.result())
-        if self._silent:
-            await self.lost
-            raise SourceLostError(self.lost.result())
-        ends = HandleEnds()
-        message = json.dumps({"kind": "fork"}).encode()
+        while True:
+            if self._silent or self.lost.done():
+                raise SourceLostError(await self.lost)
+            link = self._idle.pop() if self._idle else await self._reaper()
+            try:
+                return await TaskHandle.started(link)
+            except OSError:
+                logger.warning("a reaper has ended; another one takes its place")
+                await self._end(link)
+
+    async def _reaper(self) -> ReaperLink:
+        """A new one. Raises SourceLostError."""
+        own, given = socket.socketpair()
         try:
-            socket.send_fds(self._control, [message], [end.fileno() for end in ends.given])
+            socket.send_fds(self._control, [json.dumps({"kind": "fork"}).encode()], [given.fileno()])
         except OSError as error:
+            own.close()
             self._end_of_messages()
             raise SourceLostError(await self.lost) from error
         finally:
-            ends.close_given()
-        return await ends.opened()
+            given.close()
+        return await ReaperLink.opened(own)
 
     async def forget(self, handle: TaskHandle) -> None:
-        """See the reaper of a process that has ended to its own end: the zygote is its parent."""
-        await handle.closed()
-        if handle.reaper is not None and not self._silent:
+        """Keep the reaper of a process that has ended for another one, or see it to its own end."""
+        link = await handle.released()
+        if link is not None and len(self._idle) < self._kept and not self.lost.done() and not self._closed:
+            self._idle.append(link)
+        elif link is not None:
+            await self._end(link)
+        elif handle.link.pid is not None:
+            self._have_reaped(handle.link.pid)
+
+    async def _end(self, link: ReaperLink) -> None:
+        with suppress(OSError):
+            link.close_writing()
+        await link.hear()
+        link.close()
+        if link.pid is not None:
+            self._have_reaped(link.pid)
+
+    def _have_reaped(self, pid: int) -> None:
+        """The zygote is its parent."""
+        if not self._silent:
             with suppress(OSError):
-                self._control.send(json.dumps({"kind": "reap", "pid": handle.reaper}).encode())
+                self._control.send(json.dumps({"kind": "reap", "pid": pid}).encode())
+
+    @property
+    def idle_reapers(self) -> set[int]:
+        """Pids of reapers that wait for a process."""
+        return {link.pid for link in self._idle if link.pid is not None}
 
     async def aclose(self) -> None:
         """End the zygote; it has nothing to finish."""
         self._closed = True
+        while self._idle:
+            await self._end(self._idle.pop())
         asyncio.get_running_loop().remove_reader(self._control)
         self._control.close()
         if not self._gone.done():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 
@@ -75,35 +74,55 @@ def at_work(gateway: WorkGateway, uid: str = "uid-1") -> int:
     return int(gateway.progress(uid)[0]["current"])
 
 
-def prepared(worker: Worker, gateway: WorkGateway, uid: str = "uid-1") -> set[int]:
-    """Order a process to be made; gives the pids of it and of its reaper."""
-    before = {each.pid for each in worker.processes()}
-    gateway.order(PrepareOrder(task_id="task-1", uid=uid))
-    eventually("there are two more", lambda: len(worker.processes()) == len(before) + 2)
-    return {each.pid for each in worker.processes()} - before
+def prepared(worker: Worker, gateway: WorkGateway) -> psutil.Process:
+    """Order a process to be made; gives it. Its parent is its reaper."""
+    gateway.order(PrepareOrder(task_id="task-1", uid="uid-1"))
+    (reaper,) = eventually("there is a reaper", lambda: worker.zygote().children())
+    (process,) = eventually("there is a process", reaper.children)
+    return process
 
 
 class TestClaims:
     def test_the_process_is_there_before_the_claim_is(self, worker: Worker, gateway: WorkGateway) -> None:
-        pids = prepared(worker, gateway)
+        process = prepared(worker, gateway)
         gateway.order(RunOrder(uid="uid-1", assignment=an_assignment("wait")))
-        assert at_work(gateway) in pids
+        assert at_work(gateway) == process.pid
 
     def test_a_claim_that_did_not_come_to_be_leaves_nothing(self, worker: Worker, gateway: WorkGateway) -> None:
-        pids = prepared(worker, gateway)
+        process = prepared(worker, gateway)
         gateway.order(WithdrawOrder(uid="uid-1"))
-        assert all(gone(pid) for pid in pids)
+        assert gone(process.pid)
         gateway.run("add", '{"a": 1}', "uid-2")
         assert gateway.result("uid-2") == {"sum": 2}
         assert not gateway.outcomes("uid-1")
 
+    @pytest.mark.parametrize("reaper_too", [False, True])
     def test_a_process_that_dies_before_its_task_is_there_is_replaced(
-        self, worker: Worker, gateway: WorkGateway
+        self, worker: Worker, gateway: WorkGateway, reaper_too: bool
     ) -> None:
-        for pid in prepared(worker, gateway):
-            os.kill(pid, signal.SIGKILL)
+        process = prepared(worker, gateway)
+        for each in (process.parent(), process) if reaper_too else (process,):
+            assert each is not None
+            each.kill()
         gateway.order(RunOrder(uid="uid-1", assignment=an_assignment("add", '{"a": 1}')))
         assert gateway.result() == {"sum": 2}
+
+    def test_a_reaper_serves_one_task_after_another(self, worker: Worker, gateway: WorkGateway) -> None:
+        reapers = set()
+        for number in (1, 2, 3):
+            gateway.run("add", '{"a": 1}', f"uid-{number}")
+            gateway.result(f"uid-{number}")
+            eventually("the process is gone", lambda: len(worker.processes()) == 2)
+            reapers |= {each.pid for each in worker.zygote().children()}
+        assert len(reapers) == 1
+
+    def test_an_idle_reaper_that_is_killed_is_replaced(self, worker: Worker, gateway: WorkGateway) -> None:
+        for uid in ("uid-1", "uid-2"):
+            gateway.run("add", '{"a": 1}', uid)
+            assert gateway.result(uid) == {"sum": 2}
+            eventually("the reaper is idle", lambda: len(worker.processes()) == 2)
+            (reaper,) = (each for each in worker.processes() if each != worker.zygote())
+            reaper.kill()
 
     def test_a_task_that_nobody_announced_runs_as_well(self, gateway: WorkGateway) -> None:
         gateway.order(RunOrder(uid="uid-1", assignment=an_assignment("add", '{"a": 1}')))
@@ -219,11 +238,11 @@ class TestConnections:
     def test_a_connection_that_is_lost_takes_what_was_not_claimed_along(
         self, worker: Worker, gateway: WorkGateway
     ) -> None:
-        pids = prepared(worker, gateway)
+        process = prepared(worker, gateway)
         gateway.connection.orders.put(None)
         gateway.wait_for(lambda: len(gateway.connections) == 2)
         assert "holds" not in gateway.connection.query
-        assert all(gone(pid) for pid in pids)
+        assert gone(process.pid)
         gateway.run("add", '{"a": 1}')
         assert gateway.result() == {"sum": 2}
 

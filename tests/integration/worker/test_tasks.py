@@ -134,6 +134,18 @@ def unfinished_exit_handler() -> dict[str, bool]:
     atexit.register(time.sleep, 300)
     return dict(done=True)
 
+class SlowStream:
+    def __getattr__(self, name):
+        return getattr(sys.__stdout__, name)
+
+    def flush(self):
+        time.sleep(300)
+
+@mcp.tool()
+def never_flushed() -> dict[str, bool]:
+    sys.stdout = SlowStream()
+    return dict(done=True)
+
 @mcp.prompt()
 def hello(name: str) -> str:
     return f"Hello {name}"
@@ -283,7 +295,7 @@ def test_processes_that_a_task_leaves_are_gone_before_its_outcome_is_delivered(g
     assert all(gone(pid, 0.2) for pid in pids)
 
 
-@pytest.mark.parametrize("tool", ["leave_thread", "unfinished_exit_handler"])
+@pytest.mark.parametrize("tool", ["leave_thread", "unfinished_exit_handler", "never_flushed"])
 def test_what_keeps_a_process_from_ending_does_not_keep_the_result(gateway: WorkGateway, uid: str, tool: str) -> None:
     gateway.run(tool, uid=uid)
     assert gateway.result(uid) == {"done": True}
