@@ -136,8 +136,7 @@ class Cache:
                 if changed:
                     self.work.note(key, uid, item)
             case WatchedKind.TEMPLATE:
-                spec = McpTaskTemplateSpec.model_validate(item.get("spec") or {})
-                self.templates.put(CachedObject(key, uid, version, spec))
+                self._put_template(key, uid, version, item)
                 return None
             case WatchedKind.JOB:
                 changed = self.jobs.put(CachedObject(key, uid, version, job_facts(item)), asked_after)
@@ -147,6 +146,16 @@ class Cache:
                 self._note_scheduling(key[0], pod)
         return key if changed else None
 
+    def _put_template(self, key: Key, uid: str, version: int, item: JsonObject) -> None:
+        try:
+            spec = McpTaskTemplateSpec.model_validate(item.get("spec") or {})
+        except ValueError:
+            # What it said before holds no more.
+            if any(entry.uid == uid and entry.version < version for entry in self.templates.entries(key)):
+                self.templates.remove(key, uid, version)
+            raise
+        self.templates.put(CachedObject(key, uid, version, spec))
+
     def _note_scheduling(self, namespace: str, pod: PodFacts) -> None:
         if pod.scheduled_at is not None and pod.template_hash:
             key = namespace, pod.template_hash
@@ -154,14 +163,14 @@ class Cache:
 
     def remove(self, kind: WatchedKind, item: JsonObject) -> Key | None:
         """Record that an object is gone; `item` is its last state. Returns the key of its task."""
-        if kind is WatchedKind.POD and is_worker(item):
+        key, uid, version = _key(kind, item), item["metadata"]["uid"], version_of(item)
+        try:
             self.put(kind, item)
-            self.remove_worker(key_of(item), item["metadata"]["uid"], version_of(item))
-        key = _key(kind, item)
-        if key is None:
-            return None
-        self.put(kind, item)
-        self._record_removal(kind, key, item["metadata"]["uid"], version_of(item))
+        finally:
+            if kind is WatchedKind.POD and is_worker(item):
+                self.remove_worker(key_of(item), uid, version)
+            if key is not None:
+                self._record_removal(kind, key, uid, version)
         return None if kind is WatchedKind.TEMPLATE else key
 
     def remove_job(self, key: Key, uid: str) -> None:
@@ -224,10 +233,7 @@ class Cache:
         listed = set()
         for item in items:
             listed.add(item["metadata"]["uid"])
-            try:
-                changed.add(self.put(kind, item))
-            except ValueError as error:
-                logger.error("%s %s cannot be understood: %s", kind.value, item["metadata"].get("name"), error)
+            changed.add(self._put_listed(kind, item))
         if kind is WatchedKind.POD:
             changed |= self._forget_vanished_workers(listed, namespace, version)
         for entry in self._vanished(kind, listed, namespace, version):
@@ -243,12 +249,20 @@ class Cache:
             self.remove_worker(entry.key, entry.uid, version)
         return changed
 
+    def _put_listed(self, kind: WatchedKind, item: JsonObject) -> Key | None:
+        """`put` for one of many: one that cannot be understood is logged, and does not hide the others."""
+        try:
+            return self.put(kind, item)
+        except Exception:
+            logger.exception("%s %s cannot be understood", kind.value, item["metadata"].get("name"))
+            return None
+
     def replace_pods_of(self, key: Key, uid: str, items: Iterable[JsonObject], version: int) -> None:
         """Take in the list of one task's Pods."""
         listed = set()
         for item in items:
             listed.add(item["metadata"]["uid"])
-            self.put(WatchedKind.POD, item)
+            self._put_listed(WatchedKind.POD, item)
         for entry in self.pods.entries(key):
             if entry.value.task_uid == uid and entry.uid not in listed and entry.version <= version:
                 self._record_removal(WatchedKind.POD, key, entry.uid, version)

@@ -76,7 +76,7 @@ def handle_event(cache: Cache, kind: WatchedKind, event_type: str | None, item: 
         held = cache.tasks_of_worker(item) if kind is WatchedKind.POD else []
         key = cache.remove(kind, item) if event_type == "DELETED" else cache.put(kind, item)
         pool = pool_key(kind, item)
-    except (KeyError, ValueError, TypeError, AttributeError):
+    except Exception:
         logger.exception("an event of a %s cannot be understood", kind.value)
         return
     for task in held if key is None else [key, *held]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -75,6 +76,15 @@ def parse_result(item: JsonObject) -> ResultRecord | None:
         raise InvalidError(422, "Invalid", f"the result of McpTask {name} does not fit the model: {error}") from error
 
 
+@contextmanager
+def _survived(item: JsonObject) -> Iterator[None]:
+    """What was written is written, whatever it does to those who are told of it."""
+    try:
+        yield
+    except Exception:
+        logger.exception("a written task cannot be understood", extra={"task": item["metadata"]["name"]})
+
+
 @dataclass(frozen=True)
 class TaskClient:
     """Reads and writes the McpTasks of a cluster."""
@@ -102,7 +112,8 @@ class TaskClient:
     async def create(self, namespace: str, body: JsonObject) -> JsonObject:
         """Store a new task. Raises AlreadyExistsError, InvalidError, ForbiddenError."""
         stored = await self.kube.create(MCP_TASKS, body, namespace)
-        self.observer.created(stored)
+        with _survived(stored):
+            self.observer.created(stored)
         return stored
 
     async def update_status(
@@ -139,7 +150,8 @@ class TaskClient:
                 if isinstance(error, InvalidError) and not task.terminal:
                     raise
             else:
-                self.observer.written(patch, written)
+                with _survived(written):
+                    self.observer.written(patch, written)
                 return written
         raise ConflictError(409, "Conflict", f"task {name} is being written by too many others; try again")
 

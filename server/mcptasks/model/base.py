@@ -2,6 +2,7 @@
 
 Model            base of each part of a resource: camelCase in JSON, immutable in Python
 JsonObject       an object as the API server sends it
+FreeFormObject   a field that the API server takes any JSON in
 Timestamp        a time in UTC
 ObjectMeta       the metadata that we read
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 GROUP = "mcptasks.dev"
@@ -53,7 +54,21 @@ JsonObject: TypeAlias = dict[str, Any]
 
 
 def _in_utc(value: datetime) -> datetime:
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{value} is no time of the years 1 to 9999 in UTC") from error
+
+
+def time_of(stamp: object) -> datetime | None:
+    """The time of a timestamp in an object as the API server sends it; None where it is none that Python has.
+
+    The API server takes years before 1 and offsets of 99 hours (seen on Kubernetes 1.36).
+    """
+    try:
+        return _in_utc(datetime.fromisoformat(str(stamp)))
+    except ValueError:
+        return None
 
 
 class Model(BaseModel):
@@ -68,6 +83,14 @@ class Model(BaseModel):
 
 Timestamp = Annotated[datetime, AfterValidator(_in_utc)]
 """RFC 3339 time in UTC; fractions of a second are kept."""
+
+
+def _object_or_none(value: object) -> object:
+    return value if isinstance(value, dict) else None
+
+
+FreeFormObject = Annotated[JsonObject | None, BeforeValidator(_object_or_none)]
+"""An object without a schema: the API server takes any JSON there. What is no object reads as None."""
 
 
 class OwnerReference(Model):

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mcptasks.model.base import API_VERSION, JsonObject, Model, ObjectMeta, Timestamp
+from mcptasks.model.base import API_VERSION, FreeFormObject, Model, ObjectMeta, Timestamp
 
 DEFAULT_TEMPLATE = "default"
 
@@ -123,9 +123,7 @@ class Principal(Model):
     issuer: str | None = Field(None, description="Issuer of the access token.")
     subject: str | None = Field(None, description="Subject (user) of the access token.")
     scopes: list[str] | None = Field(None, description="Scopes of the access token.")
-    claims: JsonObject | None = Field(
-        None, description="Claims of the access token that MCPTASKS_FORWARD_CLAIMS names."
-    )
+    claims: FreeFormObject = Field(None, description="Claims of the access token that MCPTASKS_FORWARD_CLAIMS names.")
 
 
 class TraceContext(Model):
@@ -142,13 +140,13 @@ class Request(Model):
     protocol_version: str | None = Field(
         None, description="MCP protocol version of the call; decides the shape of messages to the caller."
     )
-    meta: JsonObject | None = Field(None, description="The request's _meta, without the protocol's own envelope keys.")
-    client_info: JsonObject | None = Field(None, description="Name and version of the calling MCP client.")
-    client_capabilities: JsonObject | None = Field(None, description="Capabilities that the calling client declared.")
+    meta: FreeFormObject = Field(None, description="The request's _meta, without the protocol's own envelope keys.")
+    client_info: FreeFormObject = Field(None, description="Name and version of the calling MCP client.")
+    client_capabilities: FreeFormObject = Field(None, description="Capabilities that the calling client declared.")
     headers: dict[str, str] | None = Field(
         None, description="Headers of the HTTP request that MCPTASKS_FORWARD_HEADERS names."
     )
-    input_responses: JsonObject | None = Field(
+    input_responses: FreeFormObject = Field(
         None, description="Answers to what was asked before the task was made, by key."
     )
     request_state: str | None = Field(None, description="What the component remembers of the rounds before the task.")
@@ -161,7 +159,7 @@ class McpTaskSpec(Model):
         "default", min_length=1, max_length=63, description="Name of the MCP server that serves this task."
     )
     component: Component = Field(description="The tool, prompt or resource to run.")
-    arguments: JsonObject | None = Field(
+    arguments: FreeFormObject = Field(
         default_factory=dict, description="Arguments of the call, a JSON object. Admission policies may read it."
     )
     arguments_text: str | None = Field(

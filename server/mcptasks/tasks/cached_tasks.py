@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pydantic_core import to_json
 
 from mcptasks.kube.watch_cache import without_bookkeeping
-from mcptasks.model.base import JsonObject
+from mcptasks.model.base import JsonObject, time_of
 from mcptasks.model.task import TERMINAL_PHASES, McpTaskSpec
 from mcptasks.tasks.owners import TaskOwner, owner_of
 
@@ -64,7 +64,8 @@ def _kept_of_spec(spec: JsonObject) -> JsonObject:
 
 def _kept_of_request(request: JsonObject) -> JsonObject:
     kept = {key: value for key, value in request.items() if key == "protocolVersion"}
-    token = (request.get("meta") or {}).get(PROGRESS_TOKEN)
+    meta = request.get("meta")
+    token = meta.get(PROGRESS_TOKEN) if isinstance(meta, dict) else None
     if isinstance(token, int) or (isinstance(token, str) and len(token) <= MAX_PROGRESS_TOKEN_CHARACTERS):
         kept["meta"] = {PROGRESS_TOKEN: token}
     return kept
@@ -83,7 +84,7 @@ def has_ended(item: JsonObject) -> bool:
 def expiry_of(item: JsonObject) -> datetime | None:
     """When the task and its result are removed; None for one that has not ended."""
     expires = (item.get("status") or {}).get("expiresAt")
-    return None if expires is None else datetime.fromisoformat(expires)
+    return None if expires is None else time_of(expires)
 
 
 def is_gone(item: JsonObject, now: datetime) -> bool:

@@ -16,7 +16,7 @@ from mcptasks.kube.errors import InvalidError
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.base import JsonObject
-from mcptasks.model.task import McpTask, Principal
+from mcptasks.model.task import Principal
 from mcptasks.tasks.cached_tasks import server_of
 from mcptasks.tasks.owners import caller_key, owner_of
 from mcptasks.tasks.service_errors import InvalidCallError
@@ -73,19 +73,20 @@ class TaskList:
         listed = self._listed(principal, after)
         page = list(islice(listed, PAGE_SIZE))
         more = next(listed, None) is not None
-        return Page([self.views.of(task) for _, task in page], page[-1][0].encode() if more else None)
+        return Page([view for _, view in page], page[-1][0].encode() if more else None)
 
-    def _listed(self, principal: Principal | None, after: _Position | None) -> Iterator[tuple[_Position, McpTask]]:
+    def _listed(self, principal: Principal | None, after: _Position | None) -> Iterator[tuple[_Position, TaskView]]:
         """The principal's tasks after a position; those that nobody asks for are never parsed."""
         for position, item in self._newest_first(principal, after):
             try:
                 task = parse_task(item)
-            except InvalidError as error:
-                logger.error("not listed: %s", error)
+                view = self.views.of(task)
+            except (InvalidError, OverflowError, ValueError) as error:
+                logger.error("not listed: %s", error, extra={"task": position.name})
                 continue
             expires = task.status.expires_at
             if (expires is None or expires > self.views.now()) and task.metadata.deletion_timestamp is None:
-                yield position, task
+                yield position, view
 
     def _newest_first(
         self, principal: Principal | None, after: _Position | None
