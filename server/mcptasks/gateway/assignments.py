@@ -22,7 +22,7 @@ from mcptasks.gateway.refusals import RefusedError, unavailable
 from mcptasks.gateway.task_arguments import (
     InvalidArgumentsError,
     arguments_text,
-    has_arguments_object,
+    fault_of_spec,
     without_arguments,
 )
 from mcptasks.gateway.task_records import TaskRecords
@@ -50,9 +50,9 @@ class Assignments:
     async def assign(self, pod: TaskPod) -> Assignment:
         """What the Pod is to run. Claims the attempt for it, once. Raises RefusedError, KubeError."""
         item = await self.records.read(pod)
-        if not has_arguments_object(item):
-            await self.records.write(without_arguments(item), lambda task: self._refuse_arguments(task, pod))
-            raise RefusedError(RefusalCode.TASK_ENDED, f"task {pod.task_name} has no arguments object")
+        if (fault := fault_of_spec(item)) is not None:
+            await self.records.write(without_arguments(item), lambda task: self._refuse_arguments(task, pod, fault))
+            raise RefusedError(RefusalCode.TASK_ENDED, f"task {pod.task_name} cannot be run: {fault}")
         task = parse_task(await self._claimed(pod, item))
         refuse_foreign_and_ended(task, pod)
         logger.info("attempt %s runs in its Pod", task.status.attempts, extra={"task": task.name, "pod": pod.name})
@@ -75,9 +75,9 @@ class Assignments:
             return self._invalid_arguments(task, str(error))
         return patch
 
-    def _refuse_arguments(self, task: McpTask, pod: TaskPod) -> JsonObject:
+    def _refuse_arguments(self, task: McpTask, pod: TaskPod, fault: str) -> JsonObject:
         refuse_foreign_and_ended(task, pod)
-        return self._invalid_arguments(task, "spec.arguments is not a JSON object")
+        return self._invalid_arguments(task, fault)
 
     def _invalid_arguments(self, task: McpTask, why: str) -> JsonObject:
         message = f"the arguments cannot be given to a tool: {why}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from mcptasks.model.base import JsonObject
+from mcptasks.model.json_nesting import MAX_SPEC_LEVELS, nests_deeper
 from mcptasks.model.task import McpTask
 
 
@@ -12,10 +13,14 @@ class InvalidArgumentsError(Exception):
     """The task's arguments cannot be given to a tool."""
 
 
-def has_arguments_object(item: JsonObject) -> bool:
-    """Whether the task's arguments are what the schema cannot ask for: an object."""
+def fault_of_spec(item: JsonObject) -> str | None:
+    """Why the task's spec cannot be given to a tool, as far as the CRD's schema cannot say it; None where it can."""
     arguments = item["spec"].get("arguments")
-    return arguments is None or isinstance(arguments, dict)
+    if arguments is not None and not isinstance(arguments, dict):
+        return "spec.arguments is not a JSON object"
+    if nests_deeper(item["spec"], MAX_SPEC_LEVELS):
+        return f"the spec nests deeper than {MAX_SPEC_LEVELS} levels"
+    return None
 
 
 def without_arguments(item: JsonObject) -> JsonObject:

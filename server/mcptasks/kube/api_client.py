@@ -6,7 +6,6 @@ requests go out without typed models, so that fields newer than the package pass
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -14,7 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import aiohttp
 
-from mcptasks.kube.connection import CONNECT_TIMEOUT_SECONDS, REQUEST_TIMEOUT_SECONDS, ApiConnection, streamed_lines
+from mcptasks.kube.connection import (
+    CONNECT_TIMEOUT_SECONDS,
+    REQUEST_TIMEOUT_SECONDS,
+    ApiConnection,
+    parsed_json,
+    streamed_lines,
+)
 from mcptasks.kube.errors import ForbiddenError, NotFoundError, from_status
 from mcptasks.kube.kinds import PODS, Resource
 from mcptasks.model.base import JsonObject
@@ -226,8 +231,8 @@ class KubeClient:
         async with self._connection.stream(
             "GET", resource.path(namespace), query=query, timeout=timeout, accept=accept
         ) as response:
-            async for line in streamed_lines(response):
-                event = json.loads(line)
+            async for line in streamed_lines(response.content):
+                event = await parsed_json(line)
                 if event["type"] == "ERROR":
                     raise from_status(int(event["object"].get("code", 500)), event["object"])
                 yield WatchEvent(event["type"], event["object"])
@@ -241,7 +246,7 @@ class KubeClient:
         query = options.query()
         path = PODS.path(namespace, pod, "log")
         async with self._connection.stream("GET", path, query=query, timeout=timeout) as response:
-            async for line in streamed_lines(response):
+            async for line in streamed_lines(response.content):
                 yield line.decode("utf-8", "replace")
 
     async def log_end(self, pod: str, namespace: str, options: LogOptions, max_bytes: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -10,13 +11,14 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import aiohttp
 
 from mcptasks.kube.errors import UnavailableError, from_status
 from mcptasks.model.base import JsonObject
 from mcptasks.model.excerpts import without_middle
+from mcptasks.model.json_nesting import MAX_READ_LEVELS, cut, may_nest_deeper
 from mcptasks.network.dead_peers import Probing, notice_dead_peers
 from mcptasks.network.proxies import goes_direct
 
@@ -60,8 +62,11 @@ class ApiConnection:
             self._session = None
 
     async def authenticated_session(self) -> aiohttp.ClientSession:
-        """A session of its own for code that talks to the same API server, with the credentials of this moment."""
-        return self._new_session(await self._auth_headers())
+        """A session of its own for code that talks to the same API server, with the credentials of this moment.
+
+        That code may parse what it gets: what nests too deep for Python's parser is cut.
+        """
+        return self._new_session(await self._auth_headers(), ShallowResponse)
 
     async def json(
         self,
@@ -78,7 +83,7 @@ class ApiConnection:
         async with self.stream(
             method, path, query=query, body=body, content_type=content_type, timeout=timeout, accept=accept
         ) as response:
-            answer: JsonObject = json.loads(await response.read())
+            answer: JsonObject = await parsed_json(await response.read())
             return answer
 
     @asynccontextmanager
@@ -126,8 +131,11 @@ class ApiConnection:
                 0, "Unavailable", f"cannot reach the API server at {self.host}: {_why(error)}"
             ) from error
 
-    def _new_session(self, headers: Mapping[str, str]) -> aiohttp.ClientSession:
+    def _new_session(
+        self, headers: Mapping[str, str], response_class: type[aiohttp.ClientResponse] = aiohttp.ClientResponse
+    ) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
+            response_class=response_class,
             connector=aiohttp.TCPConnector(
                 limit=MAX_CONNECTIONS, ssl=self._ssl_context(), socket_factory=probing_socket
             ),
@@ -183,10 +191,49 @@ def _why(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-async def streamed_lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def parsed_json(text: bytes) -> Any:
+    """The JSON value, without what nests too deep for Python's parser (`json_nesting.py`)."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        return json.loads(await asyncio.to_thread(cut, text))
+
+
+class ShallowResponse(aiohttp.ClientResponse):
+    """A response that can be parsed by Python's parser, as a whole or, where it is streamed in chunks, line by line."""
+
+    async def start(self, connection: aiohttp.connector.Connection) -> Self:
+        await super().start(connection)
+        self.content = cast(aiohttp.StreamReader, _ShallowLines(self.content))
+        return self
+
+    async def read(self) -> bytes:
+        self._body = await _shallow(await super().read())
+        return self._body
+
+
+class _ShallowLines:
+    """A body whose chunks are whole lines."""
+
+    def __init__(self, content: aiohttp.StreamReader) -> None:
+        self._content = content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+    async def iter_chunked(self, _size: int) -> AsyncIterator[bytes]:
+        async for line in streamed_lines(self._content):
+            yield await _shallow(line) + b"\n"
+
+
+async def _shallow(text: bytes) -> bytes:
+    return await asyncio.to_thread(cut, text) if may_nest_deeper(text, MAX_READ_LEVELS) else text
+
+
+async def streamed_lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
     """Lines of a streamed body; a line may be longer than any read buffer."""
     pending = bytearray()
-    async for chunk in response.content.iter_any():
+    async for chunk in content.iter_any():
         pending += chunk
         *lines, rest = pending.split(b"\n")
         for line in lines:

@@ -10,6 +10,7 @@ from pydantic.main import IncEx
 
 from mcptasks.model import names
 from mcptasks.model.base import API_VERSION, LABEL_CALL, LABEL_COMPONENT, LABEL_PRINCIPAL, LABEL_SERVER, JsonObject
+from mcptasks.model.json_nesting import MAX_SPEC_LEVELS, nests_deeper
 from mcptasks.model.task import DEFAULT_TEMPLATE, McpTaskSpec, TemplateRef
 from mcptasks.settings import Settings
 from mcptasks.tasks import idempotency
@@ -54,6 +55,7 @@ class TaskManifest:
 
     def _spec(self, call: Call) -> McpTaskSpec:
         config = call.config
+        self._check_nesting(call)
         arguments_text = json.dumps(call.arguments, ensure_ascii=False, separators=(",", ":"))
         self._check_sizes(call, arguments_text)
         spec = McpTaskSpec(
@@ -92,6 +94,13 @@ class TaskManifest:
         if key is None:
             return names.task_name(name)
         return names.keyed_task_name(name, *idempotency.parts(self.settings.server_name, call, key))
+
+    def _check_nesting(self, call: Call) -> None:
+        # Two levels are the spec's own and the request's.
+        levels = MAX_SPEC_LEVELS - 2
+        request = {} if call.request is None else dict(call.request)
+        if nests_deeper(call.arguments, levels) or any(nests_deeper(part, levels) for part in request.values()):
+            raise InvalidCallError(f"The call nests deeper than {levels} levels of JSON: pass a reference instead")
 
     def _check_sizes(self, call: Call, arguments_text: str) -> None:
         self._check_size("Arguments", arguments_text)

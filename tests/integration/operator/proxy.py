@@ -36,7 +36,8 @@ Fault = Callable[[ProxiedRequest], web.Response | None]
 class Proxy:
     """Forwards everything, as the cluster's administrator.
 
-    `fault` may answer in the API server's place; while it is `deaf`, watches tell nothing.
+    `fault` may answer in the API server's place; while it is `deaf`, watches tell nothing. `change` may make something
+    else of each line of the answers.
     """
 
     cluster: EmbeddedClusterThread
@@ -44,6 +45,7 @@ class Proxy:
     calls: list[ProxiedRequest] = field(default_factory=list)
     fault: Fault = lambda _call: None
     deaf: bool = False
+    change: Callable[[bytes], bytes] = lambda line: line
     _session: aiohttp.ClientSession | None = None
 
     def writes(self, *parts: str) -> list[str]:
@@ -66,9 +68,12 @@ class Proxy:
         ) as answer:
             response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
             await response.prepare(request)
+            rest = b""
             async for chunk in answer.content.iter_any():
-                if not (self.deaf and "watch" in call.query):
-                    await response.write(chunk)
+                *lines, rest = (rest + chunk).split(b"\n")
+                if lines and not (self.deaf and "watch" in call.query):
+                    await response.write(b"".join(self.change(line) + b"\n" for line in lines))
+            await response.write(self.change(rest))
             await response.write_eof()
             return response
 

@@ -10,8 +10,10 @@ from mcptasks.gateway.task_arguments import (
     InvalidArgumentsError,
     arguments_text,
     equal_as_doubles,
-    has_arguments_object,
+    fault_of_spec,
 )
+from mcptasks.model.json_nesting import MAX_READ_LEVELS, MAX_SPEC_LEVELS
+from tests.support.odd_objects import nested
 from tests.unit.gateway.builders import a_task
 
 
@@ -79,7 +81,10 @@ def test_values_are_compared_with_their_numbers_as_doubles(one: Any, other: Any,
         ({"arguments": [1]}, False),
         ({"arguments": ""}, False),
         ({"arguments": False}, False),
+        ({"arguments": {"a": nested(MAX_SPEC_LEVELS - 2)}}, True),
+        ({"arguments": {"a": nested(MAX_SPEC_LEVELS - 1)}}, False),
+        ({"request": {"meta": {"a": nested(MAX_READ_LEVELS)}}}, False),
     ],
 )
 def test_what_the_schema_lets_through_is_seen(spec: dict[str, Any], fine: bool) -> None:
-    assert has_arguments_object({"spec": spec}) is fine
+    assert (fault_of_spec({"spec": spec}) is None) is fine

@@ -13,6 +13,7 @@ from mcptasks.settings import Settings
 from mcptasks.tasks.calls import Call
 from mcptasks.tasks.manifest import TaskManifest, survives_api_server
 from mcptasks.tasks.service_errors import InvalidCallError
+from tests.support.odd_objects import nested
 
 REPORT = Component(name="report")
 KEY = "6f9619ff-8b86-d011-b42d-00c04fc964ff"
@@ -58,6 +59,8 @@ def test_only_what_can_ask_may_wait_for_input(can_ask: bool, configured: int | N
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (Call(REPORT, {"a": nested(126)}), "nests deeper than 126 levels"),
+        (Call(REPORT, {}, request=Request(meta={"a": nested(126)})), "nests deeper than 126 levels"),
         (Call(REPORT, {"text": "é" * 50}), "Arguments are 111 bytes of JSON, the limit is 100"),
         (Call(REPORT, {}, request=Request(input_responses={"a": "x" * 100})), "Answers are 1"),
         (Call(REPORT, {}, ttl_ms=-1), "Invalid ttl -1"),
