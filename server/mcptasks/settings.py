@@ -381,6 +381,9 @@ class Settings(BaseSettings):
         ge=16,
         description="The same as `max_connections` for the gateway: each running task has one or two.",
     )
+    max_questions_per_task: int = Field(
+        1000, ge=1, description="How many questions one task may ask its caller over its whole life."
+    )
     gateway_url: str = Field(
         "http://127.0.0.1:8001", description="URL at which task Pods reach the gateway (operator and runner)."
     )

@@ -64,7 +64,7 @@ class Gateway:
         self._pods = PodDirectory(kube, settings.gateway_audience)
         self._assignments = Assignments(self._records, self._pods, terms, retention, clock)
         self._throttle = ProgressThrottle(self._write_progress, settings.progress_interval_seconds * THROTTLE_SHARE)
-        self._input = TaskInput(self._records, cache, retention, clock)
+        self._input = TaskInput(self._records, cache, retention, clock, settings.max_questions_per_task)
         self._outcomes = OutcomeRecorder(self._records, results, retention, clock, self._throttle.take)
 
     async def aclose(self) -> None:

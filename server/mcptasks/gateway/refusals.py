@@ -31,3 +31,8 @@ class RefusedError(Exception):
 def unavailable(message: str) -> RefusedError:
     """Nothing is wrong with the call; it is worth trying again."""
     return RefusedError(RefusalCode.UNAVAILABLE, message)
+
+
+def too_often(message: str) -> RefusedError:
+    """Nothing is wrong with the call but its time: runners try again."""
+    return RefusedError(RefusalCode.UNAVAILABLE, message, status=429)

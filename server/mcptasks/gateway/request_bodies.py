@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from starlette.requests import ClientDisconnect, Request
 
 from mcptasks.gateway.contract import RefusalCode
-from mcptasks.gateway.refusals import RefusedError, unavailable
+from mcptasks.gateway.refusals import RefusedError, too_often, unavailable
 from mcptasks.settings import KIB
 
 BODY_SECONDS = 120.0
@@ -41,7 +41,7 @@ class BodyReader:
     def upload(self, sender: Hashable) -> Iterator[Upload]:
         """The sender's only body at this time, which counts until the context ends. Raises RefusedError for another."""
         if sender in self._senders:
-            raise unavailable("the Pod sends such a body already; the gateway takes one at a time")
+            raise too_often("the Pod sends such a body already; the gateway takes one at a time")
         self._senders.add(sender)
         upload = Upload(self)
         try:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from mcptasks.gateway.call_pace import CallPace, GatewayCall
 from mcptasks.gateway.contract import (
     ASSIGNMENT_PATH,
     INPUT_PATH,
@@ -32,14 +33,15 @@ from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError
 from mcptasks.gateway.request_bodies import STALL_SECONDS, BodyReader, declared_size, discard_body
 from mcptasks.logs import bind_task
+from mcptasks.network.sparse_log import SparseLog
 from mcptasks.settings import KIB, MIB
 
 logger = logging.getLogger(__name__)
 
 HEALTH_PATH = "/healthz"
 MAX_PROGRESS_BODY = 64 * KIB
-MAX_INPUT_BODY = 5 * MIB
-"""Room for as many questions as a task may have, each of the largest size and escaped."""
+MAX_INPUT_BODY = MIB
+"""Room for as much as a task may ask at once, escaped."""
 
 MAX_POLL_SECONDS = 30.0
 OUTCOME_OVERHEAD = MIB
@@ -98,6 +100,7 @@ class _Endpoints:
     gateway: Gateway
     max_outcome_body: int
     bodies: BodyReader
+    pace: CallPace = field(default_factory=CallPace)
 
     @classmethod
     def of(cls, gateway: Gateway, stall_seconds: float) -> _Endpoints:
@@ -106,31 +109,33 @@ class _Endpoints:
         return cls(gateway, largest, BodyReader(max(BODIES_AT_ONCE * largest, LEAST_BUDGET), stall_seconds))
 
     async def assignment(self, request: Request) -> Response:
-        pod = await self._caller(request)
+        pod = await self._caller(request, GatewayCall.ASSIGNMENT)
         with bind_task(pod.task_name):
             assignment = await self.gateway.assignment(pod)
         return JSONResponse(assignment.dump())
 
     async def progress(self, request: Request) -> Response:
-        pod = await self._caller(request)
+        pod = await self._caller(request, GatewayCall.PROGRESS)
         with bind_task(pod.task_name), self.bodies.upload((PROGRESS_PATH, pod.key)) as upload:
             report = _parsed(_PROGRESS, await upload.read(request, MAX_PROGRESS_BODY))
             await self.gateway.progress(pod, report)
         return Response(status_code=204)
 
     async def ask(self, request: Request) -> Response:
-        pod = await self._caller(request)
+        pod = await self._caller(request, GatewayCall.ASK)
         with bind_task(pod.task_name), self.bodies.upload((INPUT_PATH, pod.key)) as upload:
-            report = _parsed(_INPUT, await upload.read(request, MAX_INPUT_BODY))
+            body = await upload.read(request, MAX_INPUT_BODY)
+            self.pace.check_question_bytes(pod, len(body), time.monotonic())
+            report = _parsed(_INPUT, body)
             return JSONResponse((await self.gateway.ask(pod, report)).dump())
 
     async def answers(self, request: Request) -> Response:
-        pod = await self._caller(request)
+        pod = await self._caller(request, GatewayCall.ANSWERS)
         with bind_task(pod.task_name):
             return JSONResponse((await self.gateway.answers(pod, _poll_seconds(request))).dump())
 
     async def outcome(self, request: Request) -> Response:
-        pod = await self._caller(request)
+        pod = await self._caller(request, GatewayCall.OUTCOME)
         declared_size(request, self.max_outcome_body)
         with bind_task(pod.task_name), self.bodies.upload((OUTCOME_PATH, pod.key)) as upload:
             # Whoever has no outcome to give takes no room of those who have.
@@ -139,11 +144,13 @@ class _Endpoints:
             await self.gateway.outcome(pod, outcome, known)
         return Response(status_code=204)
 
-    async def _caller(self, request: Request) -> TaskPod:
+    async def _caller(self, request: Request, call: GatewayCall) -> TaskPod:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise RefusedError(RefusalCode.UNAUTHENTICATED, "send the Pod's token as Authorization: Bearer")
-        return await self.gateway.identify(token.strip(), request.client.host if request.client else "")
+        pod = await self.gateway.identify(token.strip(), request.client.host if request.client else "")
+        self.pace.check(call, pod, time.monotonic())
+        return pod
 
 
 def _poll_seconds(request: Request) -> float:
@@ -178,12 +185,13 @@ def _observed(observer: CallObserver | None, call: str, handler: Handler) -> Han
 
 def _guarded(handler: Handler, discard: Callable[[Request], Awaitable[None]]) -> Handler:
     """The handler with every failure as a `Refusal`. Unexpected ones go to the log, never to the runner."""
+    refusals = SparseLog(logger, logging.INFO, seconds=1)
 
     async def guarded(request: Request) -> Response:
         try:
             return await handler(request)
         except RefusedError as error:
-            logger.info("refused %s %s: %s", request.method, request.url.path, error)
+            refusals.say("refused %s %s: %s", request.method, request.url.path, error)
             await discard(request)
             return _refusal(error.status, error.refusal)
         except ClientDisconnect:
@@ -197,7 +205,7 @@ def _guarded(handler: Handler, discard: Callable[[Request], Awaitable[None]]) ->
 
 
 def _refusal(status: int, refusal: Refusal) -> JSONResponse:
-    headers: dict[str, Any] = {"Connection": "close"} if status == 413 else {}
+    headers: dict[str, Any] = {413: {"Connection": "close"}, 429: {"Retry-After": "1"}}.get(status, {})
     return JSONResponse(refusal.dump(), status_code=status, headers=headers)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from mcptasks.gateway.claims import refuse_unless_runs
@@ -18,11 +18,48 @@ from mcptasks.kube.task_objects import parse_task
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Retention, end
-from mcptasks.model.questions import MAX_QUESTION_BYTES, QuestionError, answers, answers_due, asked, timed_out
+from mcptasks.model.questions import (
+    MAX_QUESTION_BYTES,
+    MAX_QUESTIONS_OF_A_TASK,
+    QuestionError,
+    answers,
+    answers_due,
+    asked,
+    timed_out,
+)
 from mcptasks.model.task import InputRequest, McpTask
 
 LOOK_SECONDS = 1.0
 """How often a task is read for a runner that waits for answers, where there is no watch that tells of them."""
+
+
+@dataclass(eq=False)
+class _Poll:
+    """A call that waits for answers."""
+
+    changed: asyncio.Event
+    superseded: bool = False
+
+
+@dataclass(eq=False)
+class LatestPolls:
+    """The one call of each Pod and task that waits for answers: a newer one ends it."""
+
+    _polls: dict[Hashable, _Poll] = field(default_factory=dict)
+
+    @contextmanager
+    def latest(self, key: Hashable, changed: asyncio.Event) -> Iterator[_Poll]:
+        """The newest call. `changed` is set when another one has taken its place."""
+        before, poll = self._polls.get(key), _Poll(changed)
+        if before is not None:
+            before.superseded = True
+            before.changed.set()
+        self._polls[key] = poll
+        try:
+            yield poll
+        finally:
+            if self._polls.get(key) is poll:
+                del self._polls[key]
 
 
 @dataclass(frozen=True)
@@ -33,6 +70,8 @@ class TaskInput:
     cache: WatchCache | None
     retention: Retention
     clock: Callable[[], datetime]
+    max_questions: int = MAX_QUESTIONS_OF_A_TASK
+    polls: LatestPolls = field(default_factory=LatestPolls)
 
     async def ask(self, pod: TaskPod, report: InputReport) -> InputAnswers:
         """Make these, and no others, the task's questions; gives the answers that are there. May be repeated.
@@ -51,7 +90,7 @@ class TaskInput:
         def change(task: McpTask) -> JsonObject | None:
             refuse_unless_runs(task, pod)
             try:
-                return asked(task, questions, self.clock())
+                return asked(task, questions, self.clock(), self.max_questions)
             except QuestionError as error:
                 raise RefusedError(RefusalCode.INVALID, str(error)) from error
 
@@ -61,25 +100,31 @@ class TaskInput:
     async def answers(self, pod: TaskPod, seconds: float) -> InputAnswers:
         """The answers to the task's questions, as soon as there is one; an empty set after the given seconds.
 
-        A task that has waited for as long as it may ends here. Raises RefusedError, KubeError.
+        A task that has waited for as long as it may ends here. A newer call of the same Pod ends this one.
+
+        Raises RefusedError, KubeError.
         """
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
+        until = asyncio.get_running_loop().time() + seconds
         async with self._changes(pod) as changed:
-            while True:
-                if changed is not None:
-                    changed.clear()
-                item = await self.records.read(pod)
-                task = parse_task(item)
-                refuse_unless_runs(task, pod)
-                now, due = self.clock(), answers_due(task)
-                if due is not None and due <= now:
-                    await self.records.write(item, lambda task: self._time_out(task, pod), parsed=task)
-                    continue
-                left = until - loop.time()
-                if answers(task) or left <= 0:
-                    return _as_answers(task)
-                await self._wait(changed, left if due is None else min(left, (due - now).total_seconds()))
+            with self.polls.latest(pod.key, changed) as poll:
+                return await self._answers(pod, poll, until)
+
+    async def _answers(self, pod: TaskPod, poll: _Poll, until: float) -> InputAnswers:
+        loop = asyncio.get_running_loop()
+        while not poll.superseded:
+            poll.changed.clear()
+            item = await self.records.read(pod)
+            task = parse_task(item)
+            refuse_unless_runs(task, pod)
+            now, due = self.clock(), answers_due(task)
+            if due is not None and due <= now:
+                await self.records.write(item, lambda task: self._time_out(task, pod), parsed=task)
+                continue
+            left = until - loop.time()
+            if answers(task) or left <= 0:
+                return _as_answers(task)
+            await self._wait(pod, poll.changed, left if due is None else min(left, (due - now).total_seconds()))
+        return InputAnswers()
 
     def _time_out(self, task: McpTask, pod: TaskPod) -> JsonObject | None:
         """End the task, unless an answer has come meanwhile."""
@@ -87,21 +132,22 @@ class TaskInput:
         now, due = self.clock(), answers_due(task)
         return end(task, timed_out(task), now, self.retention) if due is not None and due <= now else None
 
+    def _is_told(self, pod: TaskPod) -> bool:
+        return self.cache is not None and self.cache.covers(pod.namespace)
+
     @asynccontextmanager
-    async def _changes(self, pod: TaskPod) -> AsyncIterator[asyncio.Event | None]:
-        """An event that is set when the Pod's task changes; None where nothing tells of changes."""
-        if self.cache is None or not self.cache.covers(pod.namespace):
-            yield None
+    async def _changes(self, pod: TaskPod) -> AsyncIterator[asyncio.Event]:
+        """An event that is set when the Pod's task changes; never, where nothing tells of changes."""
+        if self.cache is None or not self._is_told(pod):
+            yield asyncio.Event()
             return
         async with self.cache.changes(pod.namespace, pod.task_name) as changed:
             yield changed
 
-    async def _wait(self, changed: asyncio.Event | None, seconds: float) -> None:
-        if changed is None:
-            await asyncio.sleep(max(min(seconds, LOOK_SECONDS), 0.01))
-            return
+    async def _wait(self, pod: TaskPod, changed: asyncio.Event, seconds: float) -> None:
+        limit = seconds if self._is_told(pod) else min(seconds, LOOK_SECONDS)
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(seconds, 0.01)):
+            async with asyncio.timeout(max(limit, 0.01)):
                 await changed.wait()
 
 

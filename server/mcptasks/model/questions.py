@@ -21,6 +21,12 @@ MAX_QUESTIONS = 32
 """Questions that a task may have at once: all are kept in the object."""
 
 MAX_QUESTION_BYTES = 64 * 1024
+MAX_QUESTIONS_BYTES = 256 * 1024
+"""Of all questions that a task has at once: each change writes the whole object anew."""
+
+MAX_QUESTIONS_OF_A_TASK = 1000
+"""Questions over a task's whole life, unless the server says otherwise."""
+
 MAX_ANSWER_BYTES = 64 * 1024
 
 CANNOT_ASK = (
@@ -77,10 +83,13 @@ def timed_out(task: McpTask) -> Ending:
     return Ending(Phase.FAILED, Reason.INPUT_TIMEOUT, message)
 
 
-def asked(task: McpTask, questions: Sequence[InputRequest], now: datetime) -> JsonObject | None:
+def asked(
+    task: McpTask, questions: Sequence[InputRequest], now: datetime, most: int = MAX_QUESTIONS_OF_A_TASK
+) -> JsonObject | None:
     """The status patch with which these, and no others, are the task's questions; None where they are that already.
 
-    Questions that the task has keep what is known of them, their answers above all.
+    Questions that the task has keep what is known of them, their answers above all. A task may ask `most` questions
+    over its whole life.
 
     Raises:
         QuestionError: the task may not ask, or not as much.
@@ -91,7 +100,10 @@ def asked(task: McpTask, questions: Sequence[InputRequest], now: datetime) -> Js
     merged = [known.get(q.key) or q.model_copy(update={"created_at": now}) for q in questions]
     if [request.key for request in merged] == list(known):
         return None
-    return {"status": _status(task, merged, now)}
+    count = (task.status.questions_asked or 0) + sum(question.key not in known for question in questions)
+    if questions and count > most:
+        raise QuestionError(f"a task may ask {most} questions in all (MCPTASKS_MAX_QUESTIONS_PER_TASK)")
+    return {"status": _status(task, merged, now) | {"questionsAsked": count}}
 
 
 def answered(task: McpTask, given: Mapping[str, Answer], now: datetime) -> JsonObject | None:
@@ -150,6 +162,11 @@ def _check(task: McpTask, questions: Sequence[InputRequest]) -> None:
         raise QuestionError(f"a task may ask {MAX_QUESTIONS} questions at once, not {len(questions)}")
     if len({question.key for question in questions}) < len(questions):
         raise QuestionError("two questions have the same key")
+    total = sum(len(question.params_text.encode()) for question in questions)
+    if total > MAX_QUESTIONS_BYTES:
+        raise QuestionError(
+            f"the questions that a task has at once may have {MAX_QUESTIONS_BYTES} bytes of JSON, not {total}"
+        )
     for question in questions:
         size = len(question.params_text.encode())
         if size > MAX_QUESTION_BYTES:

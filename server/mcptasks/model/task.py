@@ -333,6 +333,7 @@ class McpTaskStatus(Model):
     input_wait_ms: int | None = Field(
         None, ge=0, description="Milliseconds that the attempt has waited for answers before that, in all."
     )
+    questions_asked: int | None = Field(None, ge=0, description="How many questions the task has asked so far, in all.")
     observed_generation: int | None = Field(None, description="Generation of the spec that the operator last saw.")
     conditions: list[Condition] | None = Field(
         None,

@@ -24,7 +24,8 @@ class ConnectionTable:
     """At most `most` connections of the port that `name` says; `setting` is what allows more of them.
 
     A new one takes the place of the one that has waited longest without ever having sent a request, or else of the one
-    that has been idle for longest. Where all are at work, it is refused.
+    that has been idle for longest, or else of the one whose body has been coming for longest. Where all are at work, it
+    is refused.
     """
 
     name: str
@@ -32,22 +33,27 @@ class ConnectionTable:
     setting: str | None = None
     _silent: dict[OpenConnection, None] = field(default_factory=dict, init=False)
     _idle: dict[OpenConnection, None] = field(default_factory=dict, init=False)
+    _receiving: dict[OpenConnection, None] = field(default_factory=dict, init=False)
     _busy: dict[OpenConnection, None] = field(default_factory=dict, init=False)
     _full: SparseLog = field(default_factory=lambda: SparseLog(logger), init=False)
 
+    @property
+    def _all(self) -> tuple[dict[OpenConnection, None], ...]:
+        return self._silent, self._idle, self._receiving, self._busy
+
     def __len__(self) -> int:
-        return len(self._silent) + len(self._idle) + len(self._busy)
+        return sum(map(len, self._all))
 
     def admit(self, connection: OpenConnection) -> bool:
         """Take a new connection in, if need be in the place of another; False where there is no room."""
         if len(self) >= self.most:
             self._full.say(
-                "%s: %d connections are open, which is the limit%s; those without a request are closed for new ones",
+                "%s: %d connections are open, which is the limit%s; those whose client is waited for make room",
                 self.name,
                 len(self),
                 f" ({self.setting})" if self.setting else "",
             )
-            waiting = self._silent or self._idle
+            waiting = self._silent or self._idle or self._receiving
             if not waiting:
                 return False
             oldest = next(iter(waiting))
@@ -56,23 +62,29 @@ class ConnectionTable:
         self._silent[connection] = None
         return True
 
+    def receive(self, connection: OpenConnection) -> None:
+        """A request has begun on it whose body is not there yet."""
+        self._move(connection, self._receiving)
+
     def begin(self, connection: OpenConnection) -> None:
-        """A request is in progress on it."""
-        if self._leave(connection):
-            self._busy[connection] = None
+        """A whole request is there, and at work."""
+        self._move(connection, self._busy)
 
     def end(self, connection: OpenConnection) -> None:
         """Its request has been answered."""
-        if connection in self._busy:
-            del self._busy[connection]
-            self._idle[connection] = None
+        if connection not in self._silent:
+            self._move(connection, self._idle)
+
+    def _move(self, connection: OpenConnection, to: dict[OpenConnection, None]) -> None:
+        if connection not in to and self._leave(connection):
+            to[connection] = None
 
     def discard(self, connection: OpenConnection) -> None:
         """It is closed."""
         self._leave(connection)
 
     def _leave(self, connection: OpenConnection) -> bool:
-        for connections in (self._silent, self._idle, self._busy):
+        for connections in self._all:
             if connection in connections:
                 del connections[connection]
                 return True

@@ -82,7 +82,7 @@ class BoundedProtocol(H11Protocol):
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
-            self._close_with(BUSY)
+            self._close_with(b"" if self._busy and self.cycle.response_started else BUSY)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timers()
@@ -118,7 +118,10 @@ class BoundedProtocol(H11Protocol):
 
     def _follow(self) -> None:
         """Set the timers by what the client has to do now."""
-        if self._busy:
+        if self._expects_body:
+            self._table.receive(self)
+            self._cancel_header_timer()
+        elif self._busy:
             self._table.begin(self)
             self._cancel_header_timer()
         else:

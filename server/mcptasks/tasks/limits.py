@@ -22,28 +22,32 @@ class _Bucket:
 
 @dataclass(eq=False)
 class RateLimit:
-    """Allows `per_second` calls a second for each key, with bursts of twice as many; 0 means no limit.
+    """Allows `per_second` calls a second for each key, with bursts of what `burst_seconds` allow; 0 means no limit.
 
     Only the keys used last are remembered, so memory stays bounded; a forgotten key starts afresh.
     """
 
     per_second: float
+    burst_seconds: float = BURST_SECONDS
     _buckets: OrderedDict[Hashable, _Bucket] = field(default_factory=OrderedDict)
 
-    def allows(self, key: Hashable, now: float) -> bool:
-        """Whether a call at `now` (seconds of any monotonic clock) is within the limit; it counts if it is."""
+    def allows(self, key: Hashable, now: float, cost: float = 1) -> bool:
+        """Whether a call at `now` (seconds of any monotonic clock) is within the limit; it counts if it is.
+
+        `cost`: as how many calls it counts.
+        """
         if not self.per_second:
             return True
-        most = max(1.0, self.per_second * BURST_SECONDS)
+        most = max(1.0, self.per_second * self.burst_seconds)
         bucket = self._buckets.pop(key, None) or _Bucket(most, now)
         bucket.tokens = min(most, bucket.tokens + (now - bucket.at) * self.per_second)
         bucket.at = now
         self._buckets[key] = bucket
         while len(self._buckets) > MAX_REMEMBERED:
             self._buckets.popitem(last=False)
-        if bucket.tokens < 1:
+        if bucket.tokens < cost:
             return False
-        bucket.tokens -= 1
+        bucket.tokens -= cost
         return True
 
     def has_room(self, key: Hashable, now: float) -> bool:

@@ -80,7 +80,7 @@ class TestBodies:
             runner = (await world.claimed(task)).at(http)
             group.start_soon(partial(runner.upload, upload.body()))
             await upload.begun.wait()
-            assert code(await runner.deliver(result())) == (503, "Unavailable")
+            assert code(await runner.deliver(result())) == (429, "Unavailable")
             group.cancel_scope.cancel()
         async with world.gateway() as http:
             assert (await runner.at(http).deliver(result())).status_code == 204

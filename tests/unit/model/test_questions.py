@@ -82,11 +82,34 @@ class TestAsking:
             ([question(f"1-{n}") for n in range(MAX_QUESTIONS + 1)], "at once"),
             ([question("1-1"), question("1-1")], "same key"),
             ([InputRequest(key="1", method="m", params_text="x" * (MAX_QUESTION_BYTES + 1))], "bytes"),
+            (
+                [InputRequest(key=str(n), method="m", params_text="x" * MAX_QUESTION_BYTES) for n in range(5)],
+                "at once may have 262144 bytes",
+            ),
         ],
     )
     def test_a_task_cannot_ask_for_more_than_an_object_can_keep(self, questions: list[InputRequest], why: str) -> None:
         with pytest.raises(QuestionError, match=why):
             asked(may_ask(), questions, NOW)
+
+
+class TestAskingOverALife:
+    def test_questions_are_counted_and_those_that_are_asked_already_are_not_new(self) -> None:
+        task = after(asking("1-1"), asked(asking("1-1"), [question("1-1"), question("1-2")], NOW))
+        assert task.status.questions_asked == 2
+
+    def test_a_task_cannot_ask_for_ever(self) -> None:
+        task = may_ask()
+        for number in range(3):
+            task = after(task, asked(task, [question(f"1-{number}")], NOW, most=3))
+            task = after(task, asked(task, [], NOW, most=3))
+        with pytest.raises(QuestionError, match="3 questions in all"):
+            asked(task, [question("1-3")], NOW, most=3)
+
+    def test_a_question_can_be_withdrawn_where_no_other_may_follow(self) -> None:
+        task = after(may_ask(), asked(may_ask(), [question("1-1")], NOW, most=1))
+        task = after(task, asked(task, [], NOW, most=1))
+        assert task.phase is Phase.WORKING
 
 
 class TestAnswering:

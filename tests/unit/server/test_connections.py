@@ -164,6 +164,15 @@ class TestNumbers:
             for _, writer in silent:
                 writer.close()
 
+    async def test_bodies_that_do_not_come_make_room_too(self) -> None:
+        async with serving(most=20, patience=ClientPatience()) as port:
+            dripping = [await port.connect(BEGUN_POST) for _ in range(20)]
+            while len(port.table) < 20:  # noqa: ASYNC110 (nothing tells)
+                await asyncio.sleep(0.01)
+            assert (await port.get("/hello")).text == "0 bytes"
+            for _, writer in dripping:
+                writer.close()
+
     async def test_connections_at_work_are_left_alone_and_a_new_one_is_refused(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
