@@ -224,6 +224,7 @@ class Reaper:
             return
         except OSError:
             data, channels = b"", []
+        # What comes after a descriptor is not read with it (unix(7)): it is about the process that is made then.
         self._channels.extend(channels)
         if not data:
             self._agent_is_there = False
