@@ -26,6 +26,8 @@ ALLOWED = [
     (SERVER, "create", "mcptasks.mcptasks.dev"),
     (SERVER, "patch", "mcptasks.mcptasks.dev/status"),
     (SERVER, "create", "tokenreviews.authentication.k8s.io"),
+    (SERVER, "watch", "mcptasktemplates.mcptasks.dev"),
+    (SERVER, "watch", "pods"),
     (OPERATOR, "create", "jobs.batch"),
     (OPERATOR, "delete", "mcptasks.mcptasks.dev"),
     (OPERATOR, "update", "leases.coordination.k8s.io:mcptasks-operator"),
@@ -34,7 +36,7 @@ ALLOWED = [
 
 FORBIDDEN = [
     *((SERVER, verb, "jobs.batch") for verb in ("create", "delete", "patch", "get")),
-    *((SERVER, verb, "pods") for verb in ("create", "delete", "list")),
+    *((SERVER, verb, "pods") for verb in ("create", "delete", "update", "patch")),
     (SERVER, "create", "pods/exec"),
     *((SERVER, verb, "mcptasks.mcptasks.dev") for verb in ("delete", "update")),
     (SERVER, "update", "mcptasktemplates.mcptasks.dev"),

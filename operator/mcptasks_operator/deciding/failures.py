@@ -11,24 +11,11 @@ from dataclasses import replace
 from mcptasks.gateway.contract import RunnerExitCode
 from mcptasks.model import process_failures
 from mcptasks.model.diagnosis import Diagnosis
-from mcptasks.model.process_failures import Limit
+from mcptasks.model.process_failures import RETRY_HINT, Limit, attempt_suffix, node_suffix
 from mcptasks.model.task import Reason
 from mcptasks_operator.deciding.object_facts import ContainerFacts, JobFacts, JobOutcome, PodFacts, TerminatedState
 from mcptasks_operator.deciding.policy import Policy
 from mcptasks_operator.deciding.start_failures import CANNOT_RUN, container_cannot_run
-
-_RETRY_HINT = (
-    "The tool did nothing wrong: call it again; tools marked idempotent are run again without asking, "
-    "unless their template's disruptionPolicy is Fail"
-)
-
-_DISRUPTIONS = {
-    "PreemptionByScheduler": (Reason.EVICTED, "was preempted by a Pod of higher priority"),
-    "DeletionByTaintManager": (Reason.NODE_LOST, "was removed because its node became unusable"),
-    "DeletionByPodGC": (Reason.NODE_LOST, "was removed because its node is gone"),
-    "EvictionByEvictionAPI": (Reason.EVICTED, "was evicted, as when a node is drained"),
-    "TerminationByKubelet": (Reason.EVICTED, "was ended by its node (resource pressure or shutdown)"),
-}
 
 _NODE_REASONS = {
     "Evicted": (Reason.EVICTED, "was evicted by its node"),
@@ -54,11 +41,7 @@ def diagnose_failure(job: JobFacts, pod: PodFacts | None, policy: Policy, attemp
         or _by_containers(pod, policy)
         or _by_outcome(job)
     )
-    return replace(found, cause=f"{found.cause}{_attempt_suffix(attempts)}")
-
-
-def _attempt_suffix(attempts: int) -> str:
-    return f" (attempt {attempts}, the last one)" if attempts > 1 else ""
+    return replace(found, cause=f"{found.cause}{attempt_suffix(attempts)}")
 
 
 def _run_limit(job: JobFacts, pod: PodFacts, policy: Policy) -> Limit:
@@ -71,17 +54,12 @@ def _disruption(pod: PodFacts) -> Diagnosis | None:
     """What took the Pod away, if the cluster did."""
     if pod.disruption is None:
         return None
-    reason, what = _DISRUPTIONS.get(pod.disruption.reason, (Reason.EVICTED, "was taken away by the cluster"))
-    return Diagnosis(reason, f"Pod {pod.name} {what}{_node_suffix(pod)}: {_detail(pod)}", _RETRY_HINT)
+    return process_failures.disrupted(pod.name, pod.disruption.reason, pod.node, _detail(pod))
 
 
 def _detail(pod: PodFacts) -> str:
     told = (pod.disruption.message or pod.disruption.reason) if pod.disruption else ""
     return pod.message or told or "no details"
-
-
-def _node_suffix(pod: PodFacts) -> str:
-    return f" (node {pod.node})" if pod.node else ""
 
 
 def deadline_exceeded(limit: Limit) -> Diagnosis:
@@ -109,7 +87,7 @@ def preempted(job: JobFacts | None, pod_name: str | None, exit_code: int | None 
 
 def node_lost(pod: PodFacts, detail: str) -> Diagnosis:
     """The Pod's node does not answer any more."""
-    return Diagnosis(Reason.NODE_LOST, f"node {pod.node or 'unknown'} of Pod {pod.name} is lost: {detail}", _RETRY_HINT)
+    return Diagnosis(Reason.NODE_LOST, f"node {pod.node or 'unknown'} of Pod {pod.name} is lost: {detail}", RETRY_HINT)
 
 
 def _by_pod_status(pod: PodFacts, limit: Limit) -> Diagnosis | None:
@@ -117,7 +95,9 @@ def _by_pod_status(pod: PodFacts, limit: Limit) -> Diagnosis | None:
         return _gave_up_on_the_gateway(pod) or deadline_exceeded(limit)
     if pod.reason in _NODE_REASONS:
         reason, what = _NODE_REASONS[pod.reason]
-        return Diagnosis(reason, f"Pod {pod.name} {what}{_node_suffix(pod)}: {pod.message or pod.reason}", _RETRY_HINT)
+        return Diagnosis(
+            reason, f"Pod {pod.name} {what}{node_suffix(pod.node)}: {pod.message or pod.reason}", RETRY_HINT
+        )
     if pod.reason in _ADMISSION_REASONS or pod.reason.startswith("OutOf"):
         return Diagnosis(
             Reason.POD_REJECTED,
@@ -196,7 +176,7 @@ def _without_pod(job: JobFacts, policy: Policy) -> Diagnosis:
     if job.reason == "DeadlineExceeded":
         return deadline_exceeded(policy.run)
     if "DisruptionTarget" in job.message:
-        return Diagnosis(Reason.EVICTED, f"the Pod was taken away by the cluster: {job.message}", _RETRY_HINT)
+        return Diagnosis(Reason.EVICTED, f"the Pod was taken away by the cluster: {job.message}", RETRY_HINT)
     found = _by_outcome(job)
     if job.outcome is JobOutcome.FAILED:
         return replace(found, cause=f"{found.cause}; its Pods are gone, so that nothing more is known")

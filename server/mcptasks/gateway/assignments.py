@@ -60,12 +60,18 @@ class Assignments:
 
     async def _claimed(self, pod: TaskPod, item: JsonObject) -> JsonObject:
         for _ in range(MAX_RIVALS):
-            rival = await self.pods.rival(pod, item)
             try:
-                return await self.records.write(item, lambda task, rival=rival: self._claim(task, pod, rival))  # type: ignore[misc]
+                return await self.claimed(pod, item, await self.pods.rival(pod, item))
             except RivalChangedError:
                 item = await self.records.read(pod)
         raise unavailable(f"task {pod.task_name} changes hands too often")
+
+    async def claimed(self, pod: TaskPod, item: JsonObject, rival: Rival | None) -> JsonObject:
+        """The task with the Pod's claim written; `rival` is the Pod that had it as the item says.
+
+        Raises RefusedError, RivalChangedError, KubeError.
+        """
+        return await self.records.write(item, lambda task: self._claim(task, pod, rival))
 
     def _claim(self, task: McpTask, pod: TaskPod, rival: Rival | None) -> JsonObject | None:
         patch = claim(task, pod, rival, self.clock(), self.retention)

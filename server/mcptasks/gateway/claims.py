@@ -19,6 +19,7 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import SCHEDULED, SUCCEEDED, Ending, Retention, conditions, end, timestamp
 from mcptasks.model.retry_rules import PREEMPTED_HINT, AttemptEnd, NextAttempt, next_attempt
 from mcptasks.model.task import Condition, McpTask, Phase, Reason, Request
+from mcptasks.model.task_template import Executor
 
 
 class RivalChangedError(Exception):
@@ -62,6 +63,9 @@ def refuse_others(task: McpTask, pod: TaskPod) -> None:
         raise RefusedError(
             RefusalCode.SUPERSEDED, f"Pod {task.status.pod_name} has taken task {task.name} over from Pod {pod.name}"
         )
+    if pod.attempt is not None and pod.attempt != task.status.attempts:
+        message = f"attempt {pod.attempt} of task {task.name} is over: it is in attempt {task.status.attempts}"
+        raise RefusedError(RefusalCode.SUPERSEDED, message)
 
 
 def refuse_unless_runs(task: McpTask, pod: TaskPod) -> None:
@@ -77,13 +81,16 @@ def claim(task: McpTask, pod: TaskPod, rival: Rival | None, now: datetime, reten
 
     Raises:
         RefusedError: the task has ended, or belongs to a newer Pod.
-        RivalChangedError: `rival` is not the Pod that has the task.
+        RivalChangedError: `rival` is not the Pod that has the task, or a worker's attempt has failed meanwhile and the
+            next one has to wait.
     """
     refuse_foreign_and_ended(task, pod)
     holder = task.status.pod_uid
     if holder == pod.uid:
         return None
     if holder is None:
+        if pod.is_workers and task.status.retry_after is not None and task.status.retry_after > now:
+            raise RivalChangedError
         return {"status": _claimed(task, pod, now)}
     if rival is None or rival.uid != holder:
         raise RivalChangedError
@@ -150,6 +157,7 @@ def _claimed(task: McpTask, pod: TaskPod, now: datetime) -> JsonObject:
         "inputWaitMs": None,
         "startedAt": timestamp(now),
         "lastUpdatedAt": timestamp(now),
+        **({"executor": Executor.WARM.value, "retryAfter": None} if pod.is_workers else {}),
         "jobName": pod.task_name,
         "podName": pod.name,
         "podUid": pod.uid,

@@ -6,21 +6,41 @@ that it was decided on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from mcptasks.gateway.assignments import Assignments
 from mcptasks.gateway.claims import AssignmentTerms, refuse_unless_runs
-from mcptasks.gateway.contract import Assignment, InputAnswers, InputReport, Outcome, ProgressReport
+from mcptasks.gateway.contract import (
+    Assignment,
+    HeldAttempt,
+    InputAnswers,
+    InputReport,
+    ProcessOutcome,
+    ProgressReport,
+    RefusalCode,
+    UnstartedOutcome,
+    WorkerOutcome,
+)
+from mcptasks.gateway.dispatcher import Dispatcher, WorkSources
 from mcptasks.gateway.outcome_recorder import OutcomeRecorder
+from mcptasks.gateway.outcomes import is_claimed_by
 from mcptasks.gateway.pod_directory import PodDirectory
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.progress_record import progress_patch, refuse_non_finite
 from mcptasks.gateway.progress_throttle import ProgressThrottle
+from mcptasks.gateway.refusals import RefusedError
 from mcptasks.gateway.task_input import TaskInput
 from mcptasks.gateway.task_records import TaskRecords, cluster_failures_refused
+from mcptasks.gateway.template_facts import TemplateFacts
+from mcptasks.gateway.worker_claims import WorkerClaims
+from mcptasks.gateway.worker_link import WorkerLink
+from mcptasks.gateway.worker_reports import WorkerOutcomes
+from mcptasks.gateway.workers import WorkerPod
 from mcptasks.kube.api_client import KubeClient
-from mcptasks.kube.task_objects import StoredTask, TaskClient
+from mcptasks.kube.task_objects import StoredTask, TaskClient, parse_task
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Retention, utc_now
@@ -31,6 +51,8 @@ from mcptasks.tasks.results import Results
 THROTTLE_SHARE = 0.9
 """Part of the runners' own progress interval for which the gateway holds reports back, so that only those of a runner
 that reports too often wait."""
+
+_OVER = frozenset({RefusalCode.TASK_GONE, RefusalCode.SUPERSEDED})
 
 
 class Gateway:
@@ -48,6 +70,7 @@ class Gateway:
         *,
         on_written: Callable[[JsonObject], None] = lambda _item: None,
         cache: WatchCache | None = None,
+        work: WorkSources | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._clock = clock
@@ -66,13 +89,46 @@ class Gateway:
         self._throttle = ProgressThrottle(self._write_progress, settings.progress_interval_seconds * THROTTLE_SHARE)
         self._input = TaskInput(self._records, cache, retention, clock, settings.max_questions_per_task)
         self._outcomes = OutcomeRecorder(self._records, results, retention, clock, self._throttle.take)
+        self._cache = cache
+        self._workers = None if work is None or cache is None else self._workforce(work, cache, terms, settings)
+
+    def _workforce(self, work: WorkSources, cache: WatchCache, terms: AssignmentTerms, settings: Settings) -> Workforce:
+        find = partial(work.templates.get, work.namespace)
+        templates = TemplateFacts(find, settings.default_timeout_seconds)
+        claims = WorkerClaims(self._records, self._assignments, templates, terms)
+        dispatcher = Dispatcher(settings.server_name, work, claims, templates, cache)
+        retention = self._assignments.retention
+        outcomes = WorkerOutcomes(self._records, retention, templates, dispatcher.facts_of, self._clock)
+        return Workforce(dispatcher, outcomes)
+
+    @property
+    def dispatcher(self) -> Dispatcher | None:
+        """What hands tasks to workers; None where nothing does."""
+        return None if self._workers is None else self._workers.dispatcher
 
     async def aclose(self) -> None:
-        """Drop progress that waits for its turn."""
+        """Drop progress that waits for its turn, and let the workers go elsewhere."""
         await self._throttle.aclose()
+        await self.release_workers()
 
-    async def identify(self, token: str, peer: str = "") -> TaskPod:
-        """The task's Pod that the token, which came from this address, belongs to."""
+    async def release_workers(self) -> None:
+        """Hand out nothing more, and let the workers connect to other replicas."""
+        if self._workers is not None:
+            await self._workers.dispatcher.aclose()
+
+    def work(self, worker: WorkerPod, module: str, holds: Sequence[HeldAttempt]) -> WorkerLink:
+        """Take the worker in: it gets orders from now on."""
+        if self._workers is None:
+            raise RefusedError(RefusalCode.NOT_A_TASK_POD, "this server hands out no tasks to workers")
+        return self._workers.dispatcher.connect(worker, module, holds)
+
+    def leave(self, link: WorkerLink) -> None:
+        """The worker's connection is over."""
+        if self._workers is not None:
+            self._workers.dispatcher.disconnect(link)
+
+    async def identify(self, token: str, peer: str = "") -> TaskPod | WorkerPod:
+        """The task's or worker's Pod that the token, which came from this address, belongs to."""
         async with cluster_failures_refused():
             return await self._pods.identify(token, peer)
 
@@ -109,10 +165,55 @@ class Gateway:
 
     async def deliverable(self, pod: TaskPod) -> StoredTask:
         """The Pod's task, where an outcome of the Pod can still count: to be asked before one is read."""
+        known = self._known(pod) if pod.is_workers else None
+        if known is not None:
+            return known
         async with cluster_failures_refused():
-            return await self._outcomes.deliverable(pod)
+            try:
+                return await self._outcomes.deliverable(pod)
+            except RefusedError as error:
+                self._note_refusal(pod, error)
+                raise
 
-    async def outcome(self, pod: TaskPod, outcome: Outcome, known: StoredTask) -> None:
+    def _known(self, pod: TaskPod) -> StoredTask | None:
+        """The task that the worker runs as the watch has it, where that says so: one read less on the way."""
+        item = None if self._cache is None else self._cache.get(pod.namespace, pod.task_name)
+        task = None if item is None else parse_task(item)
+        if item is None or task is None or not is_claimed_by(task, pod) or task.terminal or task.spec.cancel:
+            return None
+        return StoredTask(item, task)
+
+    async def outcome(self, pod: TaskPod, outcome: WorkerOutcome, known: StoredTask) -> None:
         """Record how the task ended, which is `known` as it was. Recording it again is harmless."""
         async with cluster_failures_refused():
+            try:
+                await self._record(pod, outcome, known)
+            except RefusedError as error:
+                self._note_refusal(pod, error)
+                raise
+
+    async def _record(self, pod: TaskPod, outcome: WorkerOutcome, known: StoredTask) -> None:
+        if isinstance(outcome, ProcessOutcome | UnstartedOutcome):
+            if self._workers is None or not pod.is_workers:
+                raise RefusedError(RefusalCode.INVALID, f"an outcome of the kind {outcome.kind} is for workers alone")
+            await self._workers.outcomes.record(pod, outcome, known)
+            return
+        try:
             await self._outcomes.record(pod, outcome, known)
+        except RefusedError as error:
+            if self._workers is not None and pod.is_workers and error.code is RefusalCode.TASK_ENDED:
+                await self._workers.outcomes.processes_gone(pod, outcome)
+            raise
+
+    def _note_refusal(self, pod: TaskPod, error: RefusedError) -> None:
+        """A worker hands an outcome in when it has nothing of the attempt left."""
+        if self._workers is not None and pod.is_workers and error.code in _OVER:
+            self._workers.dispatcher.over(pod)
+
+
+@dataclass(frozen=True)
+class Workforce:
+    """What a gateway needs for workers."""
+
+    dispatcher: Dispatcher
+    outcomes: WorkerOutcomes

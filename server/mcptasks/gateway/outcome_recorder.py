@@ -12,6 +12,7 @@ from mcptasks.gateway.contract import Outcome, ProgressReport, RefusalCode, Resu
 from mcptasks.gateway.outcomes import (
     error_ending,
     has_ended_as,
+    is_claimed_by,
     is_replay,
     may_be_replay,
     refuse_invalid,
@@ -22,6 +23,7 @@ from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.progress_record import progress_of
 from mcptasks.gateway.refusals import RefusedError, unavailable
 from mcptasks.gateway.task_records import TaskRecords
+from mcptasks.gateway.worker_ends import ended_with_worker
 from mcptasks.kube.errors import InvalidError
 from mcptasks.kube.task_objects import StoredTask, parse_task
 from mcptasks.model.base import JsonObject
@@ -55,6 +57,9 @@ class OutcomeRecorder:
         """
         item = await self.records.read(pod)
         read = StoredTask(item, parse_task(item))
+        if pod.is_workers and is_claimed_by(read.task, pod):
+            # Also of a task that has ended otherwise a worker says when its processes are gone.
+            return read
         if not may_be_replay(read.task, pod):
             refuse_unless_runs(read.task, pod)
         return read
@@ -70,7 +75,7 @@ class OutcomeRecorder:
         refuse_unless_runs(read.task, pod)
         now = self.clock()
         ending = await self._ending(read, outcome, now)
-        await self._end(read, pod, ending, now)
+        await self._end(read, pod, ending, now, outcome)
 
     async def _ending(self, read: StoredTask, outcome: Outcome, now: datetime) -> Ending:
         if not isinstance(outcome, ResultOutcome):
@@ -93,7 +98,7 @@ class OutcomeRecorder:
             raise unavailable("the result store cannot be reached (Redis)") from error
         return result_ending(outcome, record)
 
-    async def _end(self, read: StoredTask, pod: TaskPod, ending: Ending, now: datetime) -> None:
+    async def _end(self, read: StoredTask, pod: TaskPod, ending: Ending, now: datetime, outcome: Outcome) -> None:
         """Make the task terminal, against whatever else may want to.
 
         What was stored for it goes if the task has another end for certain, but not if nobody knows.
@@ -105,7 +110,8 @@ class OutcomeRecorder:
                 return None
             refuse_unless_runs(task, pod)
             last = task.status.progress if last_report is None else progress_of(last_report)
-            return end(task, ending, now, self.retention, last)
+            patch = end(task, ending, now, self.retention, last)
+            return ended_with_worker(task, patch, outcome, now) if pod.is_workers else patch
 
         try:
             final = parse_task(await self.records.write(read.item, change, parsed=read.task))

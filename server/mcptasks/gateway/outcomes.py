@@ -80,7 +80,14 @@ def _looks_like_an_object(text: str) -> bool:
 
 def may_be_replay(task: McpTask, pod: TaskPod) -> bool:
     """Whether the task may have ended by an outcome of this very Pod, which it may deliver again."""
-    return task.terminal and task.phase is not Phase.CANCELLED and task.status.pod_uid == pod.uid
+    return task.terminal and task.phase is not Phase.CANCELLED and is_claimed_by(task, pod)
+
+
+def is_claimed_by(task: McpTask, pod: TaskPod) -> bool:
+    """Whether the task's last attempt is the Pod's."""
+    if task.uid != pod.task_uid or task.status.pod_uid != pod.uid:
+        return False
+    return pod.attempt is None or pod.attempt == task.status.attempts
 
 
 def is_replay(task: McpTask, pod: TaskPod, outcome: Outcome, sha256: str | None) -> bool:

@@ -9,6 +9,7 @@ from mcptasks.gateway.contract import RefusalCode
 from mcptasks.gateway.pod_tokens import TokenReviewer
 from mcptasks.gateway.pods import PodIdentity, TaskPod, claiming_pod, task_pod
 from mcptasks.gateway.refusals import RefusedError
+from mcptasks.gateway.workers import WorkerPod, is_worker, worker_pod
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import PODS
@@ -23,10 +24,13 @@ class PodDirectory:
     def __init__(self, kube: KubeClient, audience: str) -> None:
         self._kube = kube
         self._reviewer = TokenReviewer(kube, audience)
-        self._callers: OrderedDict[str, TaskPod] = OrderedDict()
+        self._callers: OrderedDict[str, TaskPod | WorkerPod] = OrderedDict()
 
-    async def identify(self, token: str, peer: str = "") -> TaskPod:
-        """The task's Pod that the token, which came from this address, belongs to. Raises RefusedError, KubeError."""
+    async def identify(self, token: str, peer: str = "") -> TaskPod | WorkerPod:
+        """The Pod, a task's or a worker's, that the token, which came from this address, belongs to.
+
+        Raises RefusedError, KubeError.
+        """
         identity = await self._reviewer.identify(token, peer)
         known = self._callers.get(identity.uid)
         if known is not None and known.identity == identity:
@@ -37,9 +41,10 @@ class PodDirectory:
             self._callers.popitem(last=False)
         return pod
 
-    async def _read(self, identity: PodIdentity) -> TaskPod:
+    async def _read(self, identity: PodIdentity) -> TaskPod | WorkerPod:
         try:
-            return task_pod(await self._kube.get(PODS, identity.name, identity.namespace), identity)
+            pod = await self._kube.get(PODS, identity.name, identity.namespace)
+            return worker_pod(pod, identity) if is_worker(pod) else task_pod(pod, identity)
         except NotFoundError as error:
             raise RefusedError(RefusalCode.NOT_A_TASK_POD, f"Pod {identity.name} is gone") from error
 

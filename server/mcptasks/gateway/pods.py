@@ -33,7 +33,9 @@ class TaskPod:
 
     `finished`, `deleting` and `disrupted` (the cluster takes the Pod away) may have become true since the Pod was read,
     and never become false; everything else never changes. `deadline_seconds` is the Pod's activeDeadlineSeconds.
-    `retries_disruptions` says that the Pod's template lets another Pod follow one that was taken away.
+    `retries_disruptions` says that the Pod's template lets another Pod follow one that was taken away. `attempt` is set
+    where the Pod is a worker's, which may run several attempts of the same task: the one that this is about, 0 before
+    it has one.
     """
 
     identity: PodIdentity
@@ -46,11 +48,17 @@ class TaskPod:
     deleting: bool = False
     disrupted: bool = False
     retries_disruptions: bool = False
+    attempt: int | None = None
 
     @property
-    def key(self) -> tuple[str, str]:
-        """The Pod with this task, by uids: what its limits are counted by."""
-        return self.task_uid, self.uid
+    def is_workers(self) -> bool:
+        """Whether the Pod is a worker's, and not the task's own."""
+        return self.attempt is not None
+
+    @property
+    def key(self) -> tuple[str, str, int | None]:
+        """The Pod with this task, by uids, and a worker's attempt: what its limits are counted by."""
+        return self.task_uid, self.uid, self.attempt
 
     @property
     def namespace(self) -> str:
@@ -71,13 +79,13 @@ def task_pod(pod: JsonObject, identity: PodIdentity) -> TaskPod:
     Raises:
         RefusedError: it is not.
     """
-    metadata = _metadata(pod, identity)
+    metadata = pod_metadata(pod, identity)
     if metadata.uid != identity.uid:
-        raise _foreign(identity, "another Pod has its name now")
+        raise foreign_pod(identity, "another Pod has its name now")
     owner = _controller(metadata)
     task_uid = metadata.labels.get(LABEL_TASK_UID)
     if owner is None or not task_uid or metadata.creation_timestamp is None:
-        raise _foreign(identity, f"it is not controlled by a Job, or has no label {LABEL_TASK_UID}")
+        raise foreign_pod(identity, f"it is not controlled by a Job, or has no label {LABEL_TASK_UID}")
     return _task_pod(pod, metadata, identity, owner.name, task_uid)
 
 
@@ -89,15 +97,16 @@ def claiming_pod(pod: JsonObject, identity: PodIdentity, task_name: str, task_ui
     Raises:
         RefusedError: the Pod cannot be read.
     """
-    metadata = _metadata(pod, identity)
+    metadata = pod_metadata(pod, identity)
     return _task_pod(pod, metadata, identity, task_name, task_uid) if metadata.uid == identity.uid else None
 
 
-def _metadata(pod: JsonObject, identity: PodIdentity) -> ObjectMeta:
+def pod_metadata(pod: JsonObject, identity: PodIdentity) -> ObjectMeta:
+    """The Pod's metadata. Raises RefusedError."""
     try:
         return ObjectMeta.model_validate(pod["metadata"])
     except (KeyError, ValidationError) as error:
-        raise _foreign(identity, "its metadata cannot be read") from error
+        raise foreign_pod(identity, "its metadata cannot be read") from error
 
 
 def _task_pod(pod: JsonObject, metadata: ObjectMeta, identity: PodIdentity, task_name: str, task_uid: str) -> TaskPod:
@@ -111,12 +120,13 @@ def _task_pod(pod: JsonObject, metadata: ObjectMeta, identity: PodIdentity, task
         deadline_seconds=spec.get("activeDeadlineSeconds"),
         finished=status.get("phase") in ("Succeeded", "Failed"),
         deleting=metadata.deletion_timestamp is not None,
-        disrupted=_is_disrupted(status),
+        disrupted=is_disrupted(status),
         retries_disruptions=metadata.annotations.get(ANNOTATION_RETRIES_DISRUPTIONS) == "true",
     )
 
 
-def _is_disrupted(status: JsonObject) -> bool:
+def is_disrupted(status: JsonObject) -> bool:
+    """Whether the cluster takes the Pod away, by its status."""
     conditions = status.get("conditions") or ()
     return any(c.get("type") == "DisruptionTarget" and c.get("status") == "True" for c in conditions)
 
@@ -126,7 +136,8 @@ def _controller(metadata: ObjectMeta) -> OwnerReference | None:
     return next((owner for owner in jobs if owner.controller), None)
 
 
-def _foreign(identity: PodIdentity, why: str) -> RefusedError:
+def foreign_pod(identity: PodIdentity, why: str) -> RefusedError:
+    """The refusal for a Pod that is none of ours."""
     return RefusedError(
         RefusalCode.NOT_A_TASK_POD, f"Pod {identity.namespace}/{identity.name} runs no task of this cluster: {why}"
     )

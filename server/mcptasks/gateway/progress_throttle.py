@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 REFUSAL_INTERVALS = 10
 """For how many intervals a refusal is kept for a Pod that has not heard it yet."""
 
-Key = tuple[str, str]
+Key = tuple[str, str, int | None]
 Write = Callable[[TaskPod, ProgressReport], Awaitable[None]]
 
 

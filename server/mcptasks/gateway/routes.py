@@ -19,19 +19,30 @@ from starlette.routing import Route
 from mcptasks.gateway.call_pace import CallPace, GatewayCall
 from mcptasks.gateway.contract import (
     ASSIGNMENT_PATH,
+    ATTEMPT_HEADER,
+    HOLDS_PARAMETER,
     INPUT_PATH,
+    MODULE_PARAMETER,
     OUTCOME_PATH,
     PROGRESS_PATH,
+    TASK_HEADER,
+    TASK_UID_HEADER,
+    WORK_PATH,
+    HeldAttempt,
     InputReport,
     Outcome,
     ProgressReport,
     Refusal,
     RefusalCode,
+    WorkerOutcome,
 )
 from mcptasks.gateway.gateway import Gateway
+from mcptasks.gateway.order_stream import OrderStream, StreamPace
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError
 from mcptasks.gateway.request_bodies import STALL_SECONDS, BodyReader, declared_size, discard_body
+from mcptasks.gateway.workers import WorkerPod
+from mcptasks.kube.kinds import is_path_segment
 from mcptasks.logs import bind_task
 from mcptasks.network.sparse_log import SparseLog
 from mcptasks.settings import KIB, MIB
@@ -47,10 +58,12 @@ MAX_POLL_SECONDS = 30.0
 OUTCOME_OVERHEAD = MIB
 """Room for what an outcome's body has besides the result."""
 
+ORDER_PACE = StreamPace()
 BODIES_AT_ONCE = 2
 LEAST_BUDGET = 64 * MIB
 
-_OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
+_OUTCOME: TypeAdapter[WorkerOutcome] = TypeAdapter(Outcome)
+_WORKER_OUTCOME: TypeAdapter[WorkerOutcome] = TypeAdapter(WorkerOutcome)
 _PROGRESS = TypeAdapter(ProgressReport)
 _INPUT = TypeAdapter(InputReport)
 
@@ -62,15 +75,19 @@ class CallObserver(Protocol):
     """Is told of every call that was answered."""
 
     def served(self, call: str, code: int, seconds: float) -> None:
-        """`call` is one of assignment, progress, ask, answers and outcome."""
+        """`call` is one of work, assignment, progress, ask, answers and outcome."""
         ...
 
 
 def gateway_app(
-    gateway: Gateway, observer: CallObserver | None = None, *, stall_seconds: float = STALL_SECONDS
+    gateway: Gateway,
+    observer: CallObserver | None = None,
+    *,
+    stall_seconds: float = STALL_SECONDS,
+    pace: StreamPace = ORDER_PACE,
 ) -> Starlette:
     """The ASGI application. Its lifespan closes the gateway. A body that drips is refused after `stall_seconds`."""
-    endpoints = _Endpoints.of(gateway, stall_seconds)
+    endpoints = _Endpoints.of(gateway, stall_seconds, pace)
     max_discarded = max(endpoints.max_outcome_body, LEAST_BUDGET)
 
     @asynccontextmanager
@@ -84,6 +101,7 @@ def gateway_app(
 
     return Starlette(
         routes=[
+            served(WORK_PATH, "work", endpoints.work, "GET"),
             served(ASSIGNMENT_PATH, "assignment", endpoints.assignment, "GET"),
             served(PROGRESS_PATH, "progress", endpoints.progress, "POST"),
             served(INPUT_PATH, "ask", endpoints.ask, "POST"),
@@ -100,13 +118,22 @@ class _Endpoints:
     gateway: Gateway
     max_outcome_body: int
     bodies: BodyReader
+    stream_pace: StreamPace
     pace: CallPace = field(default_factory=CallPace)
 
     @classmethod
-    def of(cls, gateway: Gateway, stall_seconds: float) -> _Endpoints:
+    def of(cls, gateway: Gateway, stall_seconds: float, pace: StreamPace) -> _Endpoints:
         # A result is JSON text inside a JSON string: each of its bytes takes at most two there.
         largest = 2 * gateway.max_result_bytes + OUTCOME_OVERHEAD
-        return cls(gateway, largest, BodyReader(max(BODIES_AT_ONCE * largest, LEAST_BUDGET), stall_seconds))
+        return cls(gateway, largest, BodyReader(max(BODIES_AT_ONCE * largest, LEAST_BUDGET), stall_seconds), pace)
+
+    async def work(self, request: Request) -> Response:
+        worker = await self._identified(request)
+        if not isinstance(worker, WorkerPod):
+            raise RefusedError(RefusalCode.NOT_A_TASK_POD, f"Pod {worker.name} is no worker: it has a task of its own")
+        module = request.query_params.get(MODULE_PARAMETER, "")
+        link = self.gateway.work(worker, module, _holds(request))
+        return OrderStream(link, self.gateway.leave, self.stream_pace)
 
     async def assignment(self, request: Request) -> Response:
         pod = await self._caller(request, GatewayCall.ASSIGNMENT)
@@ -140,17 +167,49 @@ class _Endpoints:
         with bind_task(pod.task_name), self.bodies.upload((OUTCOME_PATH, pod.key)) as upload:
             # Whoever has no outcome to give takes no room of those who have.
             known = await self.gateway.deliverable(pod)
-            outcome = _parsed(_OUTCOME, await upload.read(request, self.max_outcome_body))
+            kinds = _WORKER_OUTCOME if pod.is_workers else _OUTCOME
+            outcome = _parsed(kinds, await upload.read(request, self.max_outcome_body))
             await self.gateway.outcome(pod, outcome, known)
         return Response(status_code=204)
 
     async def _caller(self, request: Request, call: GatewayCall) -> TaskPod:
+        """The Pod with the task that the call is about: its own one, or that which a worker names."""
+        found = await self._identified(request)
+        pod = found if isinstance(found, TaskPod) else _named_attempt(request, found)
+        self.pace.check(call, pod, time.monotonic())
+        return pod
+
+    async def _identified(self, request: Request) -> TaskPod | WorkerPod:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise RefusedError(RefusalCode.UNAUTHENTICATED, "send the Pod's token as Authorization: Bearer")
-        pod = await self.gateway.identify(token.strip(), request.client.host if request.client else "")
-        self.pace.check(call, pod, time.monotonic())
-        return pod
+        return await self.gateway.identify(token.strip(), request.client.host if request.client else "")
+
+
+def _named_attempt(request: Request, worker: WorkerPod) -> TaskPod:
+    """The worker with the attempt that its headers name. Raises RefusedError."""
+    name, uid = request.headers.get(TASK_HEADER, ""), request.headers.get(TASK_UID_HEADER, "")
+    attempt = request.headers.get(ATTEMPT_HEADER, "")
+    if not (is_path_segment(name) and uid and _is_number(attempt) and int(attempt) > 0):
+        headers = f"{TASK_HEADER}, {TASK_UID_HEADER} and {ATTEMPT_HEADER}"
+        raise RefusedError(RefusalCode.INVALID, f"a worker names the attempt that its call is about: send {headers}")
+    return worker.for_task(name, uid, int(attempt))
+
+
+def _holds(request: Request) -> list[HeldAttempt]:
+    """The attempts that a worker says it holds. Raises RefusedError."""
+    text = request.query_params.get(HOLDS_PARAMETER, "")
+    held = []
+    for part in filter(None, text.split(",")):
+        uid, _, attempt = part.rpartition(":")
+        if not uid or not _is_number(attempt):
+            raise RefusedError(RefusalCode.INVALID, f"{HOLDS_PARAMETER}: {part!r} is not <uid>:<attempt>")
+        held.append(HeldAttempt(uid, int(attempt)))
+    return held
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 9
 
 
 def _poll_seconds(request: Request) -> float:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from operator import add
+from typing import Protocol
 
 from mcptasks.kube.api_client import KubeClient, WatchEvent
 from mcptasks.kube.errors import GoneError, KubeError, NotFoundError
@@ -61,6 +62,18 @@ class _Share:
     amounts: tuple[int, ...]
 
 
+class CacheListener(Protocol):
+    """Is told of what changes in a cache, as soon as the cache has it."""
+
+    def changed(self, item: JsonObject, *, watched: bool) -> None:
+        """An object is new, or in a new state; `watched`: others have made it so, as the watch tells."""
+        ...
+
+    def deleted(self, item: JsonObject) -> None:
+        """An object is gone; this is its last known state."""
+        ...
+
+
 @dataclass(eq=False)
 class WatchCache:
     """Objects of one kind in one namespace (all where None), kept up to date by list and watch.
@@ -78,6 +91,7 @@ class WatchCache:
     client: KubeClient
     resource: Resource
     namespace: str | None = None
+    label_selector: str | None = None
     on_deleted: Callable[[JsonObject], None] = lambda _item: None
     trim: Callable[[JsonObject], JsonObject] = without_bookkeeping
     group: Callable[[JsonObject], Hashable] = lambda _item: None
@@ -87,6 +101,7 @@ class WatchCache:
     _shares: dict[Key, _Share] = field(default_factory=dict)
     _totals: dict[Hashable, tuple[int, ...]] = field(default_factory=dict)
     _waiters: dict[Key, set[asyncio.Event]] = field(default_factory=dict)
+    _listeners: list[CacheListener] = field(default_factory=list)
     _watched: int = 0
     _failing_since: float | None = None
 
@@ -94,6 +109,10 @@ class WatchCache:
     def unreachable_seconds(self) -> float:
         """For how long listing and watching have failed; 0 while they work."""
         return 0.0 if self._failing_since is None else time.monotonic() - self._failing_since
+
+    def listen(self, listener: CacheListener) -> None:
+        """Tell the listener of all changes from now on."""
+        self._listeners.append(listener)
 
     def get(self, namespace: str, name: str) -> JsonObject | None:
         """The object as last seen, or None."""
@@ -123,9 +142,9 @@ class WatchCache:
         key = key_of(item)
         is_gone = key not in self._items and 0 < version_of(item) <= self._watched
         if self.covers(key[0]) and not is_gone:
-            self._put(key, item)
+            self._put(key, item, watched=False)
 
-    def _put(self, key: Key, item: JsonObject) -> None:
+    def _put(self, key: Key, item: JsonObject, *, watched: bool) -> None:
         known = self._items.get(key)
         if known is not None and _is_older(item, known):
             return
@@ -134,6 +153,8 @@ class WatchCache:
         if known is not None and _uid(known) != _uid(kept):
             self._report_deleted(known)
         self._wake(key)
+        if known is None or version_of(known) != version_of(kept):
+            self._report_changed(kept, watched=watched)
 
     def _forget(self, key: Key) -> None:
         item = self._items.pop(key, None)
@@ -153,9 +174,17 @@ class WatchCache:
             return _Share(self.group(item), amounts) if amounts else None
         return None
 
+    def _report_changed(self, item: JsonObject, *, watched: bool) -> None:
+        for listener in self._listeners:
+            with self._survived(item):
+                listener.changed(item, watched=watched)
+
     def _report_deleted(self, item: JsonObject) -> None:
         with self._survived(item):
             self.on_deleted(item)
+        for listener in self._listeners:
+            with self._survived(item):
+                listener.deleted(item)
 
     @contextmanager
     def _survived(self, item: JsonObject) -> Iterator[None]:
@@ -243,7 +272,7 @@ class WatchCache:
         return failures + 1
 
     async def _list_and_watch(self) -> None:
-        listed = await self.client.list(self.resource, self.namespace)
+        listed = await self.client.list(self.resource, self.namespace, label_selector=self.label_selector)
         self._replace(listed.items, int(listed.resource_version or 0))
         self.synced.set()
         self._failing_since = None
@@ -255,6 +284,7 @@ class WatchCache:
                 self.resource,
                 self.namespace,
                 resource_version=version,
+                label_selector=self.label_selector,
                 timeout_seconds=max(1, int(left)),
             ):
                 version = event.object["metadata"]["resourceVersion"]
@@ -266,7 +296,7 @@ class WatchCache:
             return
         key = key_of(event.object)
         if event.type != "DELETED":
-            self._put(key, event.object)
+            self._put(key, event.object, watched=True)
             return
         known = self._items.get(key)
         if known is None or _uid(known) == _uid(event.object):
@@ -280,7 +310,7 @@ class WatchCache:
         self._watched = version
         listed = {key_of(item) for item in items}
         for item in items:
-            self._put(key_of(item), item)
+            self._put(key_of(item), item, watched=True)
         # An object that was put in by its writer after the list was made is not in the list, and not gone either.
         for key, item in list(self._items.items()):
             if key not in listed and version_of(item) <= version:

@@ -13,6 +13,19 @@ from mcptasks.model.task import Reason
 
 _SIGNAL_OFFSET = 128
 
+RETRY_HINT = (
+    "The tool did nothing wrong: call it again; tools marked idempotent are run again without asking, "
+    "unless their template's disruptionPolicy is Fail"
+)
+
+_DISRUPTIONS = {
+    "PreemptionByScheduler": (Reason.EVICTED, "was preempted by a Pod of higher priority"),
+    "DeletionByTaintManager": (Reason.NODE_LOST, "was removed because its node became unusable"),
+    "DeletionByPodGC": (Reason.NODE_LOST, "was removed because its node is gone"),
+    "EvictionByEvictionAPI": (Reason.EVICTED, "was evicted, as when a node is drained"),
+    "TerminationByKubelet": (Reason.EVICTED, "was ended by its node (resource pressure or shutdown)"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -30,6 +43,17 @@ def deadline_exceeded(limit: Limit, counted_from: str) -> Diagnosis:
         f"({limit.source})",
         "Ask for less work at a time or allow more time",
     )
+
+
+def disrupted(pod_name: str, condition_reason: str, node: str | None, detail: str) -> Diagnosis:
+    """The cluster took the Pod away, as its DisruptionTarget condition says."""
+    reason, what = _DISRUPTIONS.get(condition_reason, (Reason.EVICTED, "was taken away by the cluster"))
+    return Diagnosis(reason, f"Pod {pod_name} {what}{node_suffix(node)}: {detail}", RETRY_HINT)
+
+
+def node_suffix(node: str | None) -> str:
+    """The node for the end of a clause, where it is known."""
+    return f" (node {node})" if node else ""
 
 
 def out_of_memory(memory_limit: str | None, template: str, exit_code: int | None) -> Diagnosis:
@@ -71,6 +95,11 @@ def signal_of(exit_code: int) -> int:
 def exit_code_of(signal_number: int) -> int:
     """The exit code that tells of the signal."""
     return _SIGNAL_OFFSET + signal_number
+
+
+def attempt_suffix(attempts: int) -> str:
+    """Says which attempt the last one was, where there were several."""
+    return f" (attempt {attempts}, the last one)" if attempts > 1 else ""
 
 
 def exited(code: int) -> Diagnosis:

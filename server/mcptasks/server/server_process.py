@@ -15,20 +15,24 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from mcptasks.authoring.loader import LoadError, absolute, load_server
+from mcptasks.authoring.module_digest import module_digest
 from mcptasks.authoring.task_server import TaskServer
 from mcptasks.authoring.user_variables import complete_user_variables
+from mcptasks.gateway.contract import SILENCE_SECONDS
+from mcptasks.gateway.dispatcher import WorkSources
 from mcptasks.gateway.gateway import Gateway
 from mcptasks.gateway.routes import gateway_app
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeConfigError
-from mcptasks.kube.kinds import MCP_TASKS
+from mcptasks.kube.kinds import MCP_TASK_TEMPLATES, MCP_TASKS, PODS
 from mcptasks.kube.task_objects import TaskClient
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.logs import configure_logging
 from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
 from mcptasks.metrics.instruments import Instruments
 from mcptasks.metrics.server_metrics import ServerMetrics, ServerState
+from mcptasks.model.base import LABEL_WORKER
 from mcptasks.model.task_config import TaskConfigError
 from mcptasks.network.accept_errors import report_accept_errors_sparsely
 from mcptasks.network.connection_table import ConnectionTable
@@ -83,6 +87,8 @@ def check(settings: Settings) -> int:
 async def _serve(settings: Settings) -> int:
     report_accept_errors_sparsely(asyncio.get_running_loop())
     authentication = _authentication(settings)
+    # Before it is loaded: where a file changes in between, no worker of the changed code gets a task.
+    digest = module_digest(settings.module or "")
     server = _load(settings)
     # Task Pods run elsewhere: what they are told must not depend on this process's directory.
     settings = settings.model_copy(update={"module": absolute(settings.module or "")})
@@ -94,7 +100,10 @@ async def _serve(settings: Settings) -> int:
         results = await stack.enter_async_context(_results(settings))
         backend = _Backend.build(settings, namespace, kube, results, authentication)
         app = _endpoint(server, backend, settings, authentication)
-        gateway = Gateway(kube, backend.tasks, results, settings, on_written=backend.cache.add, cache=backend.cache)
+        work = _work_sources(kube, namespace, digest)
+        gateway = Gateway(
+            kube, backend.tasks, results, settings, on_written=backend.cache.add, cache=backend.cache, work=work
+        )
         stack.push_async_callback(gateway.aclose)
         tables = _connection_tables(settings)
         endpoint_server = http_server(app, settings.drain_seconds, tables.endpoint)
@@ -105,12 +114,40 @@ async def _serve(settings: Settings) -> int:
         await stack.enter_async_context(health_served(backend.service, settings.health_host, settings.health_port))
         _log_addresses(sockets, settings, namespace, authenticates=server.authenticates)
         _warn_of_inline_calls(server, settings)
-        await stack.enter_async_context(_watched(backend.cache))
+        for cache in (backend.cache, work.templates, work.workers):
+            await stack.enter_async_context(_watched(cache))
+        await stack.enter_async_context(_workers_released(gateway, backend.service.draining))
         servers = [endpoint_server, gateway_server]
         await stack.enter_async_context(stop_on_signals(backend.service, servers, settings.drain_seconds))
         await asyncio.gather(endpoint_server.serve([sockets.endpoint]), gateway_server.serve([sockets.gateway]))
         await backend.cleanup.done()
     return EXIT_OK
+
+
+def _work_sources(kube: KubeClient, namespace: str, digest: str) -> WorkSources:
+    return WorkSources(
+        namespace,
+        digest,
+        templates=WatchCache(kube, MCP_TASK_TEMPLATES, namespace),
+        workers=WatchCache(kube, PODS, namespace, label_selector=f"{LABEL_WORKER}=true"),
+    )
+
+
+@asynccontextmanager
+async def _workers_released(gateway: Gateway, draining: asyncio.Event) -> AsyncIterator[None]:
+    """Let the workers go to other replicas as soon as this one begins to stop."""
+
+    async def release() -> None:
+        await draining.wait()
+        await gateway.release_workers()
+
+    releasing = asyncio.create_task(release())
+    try:
+        yield
+    finally:
+        releasing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await releasing
 
 
 @dataclass(frozen=True)
@@ -183,7 +220,9 @@ class _Sockets:
 def _open_sockets(settings: Settings) -> _Sockets:
     return _Sockets(
         listening_socket(settings.host, settings.port, "MCPTASKS_PORT or --port"),
-        listening_socket(settings.gateway_host, settings.gateway_port, "MCPTASKS_GATEWAY_PORT or --gateway-port"),
+        listening_socket(
+            settings.gateway_host, settings.gateway_port, "MCPTASKS_GATEWAY_PORT or --gateway-port", SILENCE_SECONDS
+        ),
     )
 
 

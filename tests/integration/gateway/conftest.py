@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
@@ -24,6 +25,19 @@ def cluster() -> Iterator[EmbeddedClusterThread]:
 
 @pytest.fixture
 async def world(cluster: EmbeddedClusterThread) -> AsyncIterator[GatewayWorld]:
+    async with _world(cluster) as world:
+        yield world
+
+
+@pytest.fixture
+async def other_world(cluster: EmbeddedClusterThread) -> AsyncIterator[GatewayWorld]:
+    """Another namespace of the same cluster."""
+    async with _world(cluster) as world:
+        yield world
+
+
+@asynccontextmanager
+async def _world(cluster: EmbeddedClusterThread) -> AsyncIterator[GatewayWorld]:
     namespace = f"gateway-{uuid4().hex[:8]}"
     async with await ClusterAccess(cluster.kubeconfig).connect("test") as kube:
         await kube.create(NAMESPACES, {"metadata": {"name": namespace}})

@@ -15,6 +15,7 @@ import pytest
 
 from mcptasks.gateway.contract import INPUT_PATH
 from mcptasks.gateway.gateway import Gateway
+from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.routes import gateway_app
 from mcptasks.kube.kinds import MCP_TASKS, NAMESPACES
 from mcptasks.kube.task_objects import TaskClient
@@ -205,6 +206,7 @@ async def test_a_runner_in_another_namespace_hears_of_its_answer_soon(
     tasks = AnsweredMeanwhile(world.kube)
     gateway = Gateway(world.kube, tasks, neighbour.results, neighbour.service.settings, cache=neighbour.cache)
     pod = await gateway.identify(runner.token)
+    assert isinstance(pod, TaskPod)
     with anyio.fail_after(60):
         answers = await gateway.answers(pod, 3600)
     assert [answer.key for answer in answers.answers] == ["1-1"]

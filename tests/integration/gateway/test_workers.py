@@ -1,0 +1,487 @@
+"""Workers: which tasks they are handed, and what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import anyio
+import pytest
+
+from mcptasks.gateway.contract import ASSIGNMENT_PATH, WORK_PATH
+from mcptasks.kube.kinds import MCP_TASK_TEMPLATES, MCP_TASKS, PODS
+from mcptasks.kube.task_objects import StatusChange, TaskClient
+from mcptasks.model.base import ANNOTATION_DRAIN, LABEL_WORKER, JsonObject
+from mcptasks.model.log_records import log_text
+from mcptasks.model.task import McpTask, Phase
+from tests.integration.gateway.harness import GatewayWorld, code, result
+from tests.integration.gateway.worker_harness import (
+    Worker,
+    held,
+    known_to,
+    make_worker,
+    replica,
+    warm_task,
+    warm_template,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+async def ended(world: GatewayWorld, task: JsonObject) -> McpTask:
+    return await world.until(task, lambda found: found.terminal)
+
+
+# --- The way of a task ---
+
+
+async def test_a_worker_prepares_while_the_claim_is_written_and_runs_once_it_stands(world: GatewayWorld) -> None:
+    template = await warm_template(world)
+    worker = await make_worker(world, template)
+    async with replica(world) as at, worker.working(at):
+        task = await warm_task(world, arguments={"n": 1}, timeoutSeconds=60)
+        prepare = await worker.told("prepare")
+        assert prepare["taskId"] == task["metadata"]["name"]
+        run = await worker.runs(task)
+        assert (run["attempt"], run["timeoutSeconds"], run["argumentsText"]) == (1, 60, '{"n": 1}')
+        status = (await world.task(task)).status
+        assert (status.pod_name, status.pod_uid, status.executor) == (worker.name, worker.uid, "Warm")
+        assert status.started_at is not None
+        assert (await worker.report(run, 1)).status_code == 204
+        assert (await worker.deliver(run, result('{"content":[1]}', logTail="one\ntwo\n"))).status_code == 204
+    done = await world.task(task)
+    assert (done.phase, done.status.attempts) == (Phase.COMPLETED, 1)
+    terminated = done.status.condition("PodsTerminated")
+    assert terminated is not None
+    assert terminated.status == "True"
+    assert done.status.log is not None
+    assert log_text(done.status.log) == "one\ntwo\n"
+
+
+async def test_a_task_that_waited_before_any_worker_came_is_handed_to_the_first_one(world: GatewayWorld) -> None:
+    template = await warm_template(world)
+    worker = await make_worker(world, template)
+    async with replica(world) as at:
+        task = await warm_task(world)
+        await known_to(at, task, lambda _: True)
+        async with worker.working(at):
+            await worker.runs(task)
+
+
+async def test_the_next_task_waits_until_the_one_before_has_ended(world: GatewayWorld) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    async with replica(world) as at, worker.working(at):
+        first = await warm_task(world)
+        run = await worker.runs(first)
+        second = await warm_task(world)
+        await known_to(at, second, lambda _: True)
+        await worker.nothing_comes()
+        assert at.gateway.dispatcher is not None
+        assert at.gateway.dispatcher.ahead_of("warm", second["metadata"]["uid"]) == 0
+        await worker.deliver(run, result())
+        await worker.runs(second)
+
+
+async def test_a_worker_with_room_for_several_gets_as_many_at_once(world: GatewayWorld) -> None:
+    worker = await make_worker(world, await warm_template(world, concurrency=3))
+    async with replica(world) as at, worker.working(at):
+        tasks = [await warm_task(world) for _ in range(4)]
+        runs = [await worker.runs() for _ in range(3)]
+        await worker.nothing_comes()
+        await worker.deliver(runs[0], result())
+        last = await worker.runs()
+    assert {run["uid"] for run in [*runs, last]} == {task["metadata"]["uid"] for task in tasks}
+
+
+# --- Who gets nothing ---
+
+
+async def test_a_worker_that_has_had_its_number_of_tasks_is_told_to_drain_and_gets_no_more(
+    world: GatewayWorld,
+) -> None:
+    worker = await make_worker(world, await warm_template(world, tasksPerWorker=1))
+    async with replica(world) as at, replica(world) as other:
+        async with worker.working(at):
+            run = await worker.runs(await warm_task(world))
+            await worker.told("drain")
+            await worker.deliver(run, result())
+            task = await warm_task(world)
+            await known_to(at, task, lambda _: True)
+            await worker.nothing_comes()
+        # Neither does it where nobody has handed it anything, whatever it says.
+        async with worker.working(other):
+            await worker.told("drain")
+            await known_to(other, task, lambda _: True)
+            await worker.nothing_comes()
+
+
+@pytest.mark.parametrize("how", ["other code", "an earlier template", "draining", "an earlier template of the name"])
+async def test_a_worker_that_would_run_something_else_gets_nothing(world: GatewayWorld, how: str) -> None:
+    template = await warm_template(world)
+    worker = await make_worker(world, template)
+    async with replica(world) as at:
+        async with worker.working(at, module="another" if how == "other code" else "digest-of-the-module"):
+            if how == "an earlier template":
+                change: JsonObject = {"spec": {"podTemplate": {"spec": {"containers": [{"name": "runner"}]}}}}
+                await world.kube.patch(MCP_TASK_TEMPLATES, "warm", change, world.namespace)
+            if how == "draining":
+                marked = {"metadata": {"annotations": {ANNOTATION_DRAIN: "true"}}}
+                await world.kube.patch(PODS, worker.name, marked, world.namespace)
+                await worker.told("drain")
+            if how == "an earlier template of the name":
+                await world.kube.patch(PODS, worker.name, {"metadata": {"ownerReferences": None}}, world.namespace)
+                foreign = {**template["metadata"], "uid": "another-uid"}
+                owners = [
+                    {
+                        "apiVersion": template["apiVersion"],
+                        "kind": "McpTaskTemplate",
+                        "name": "warm",
+                        "uid": foreign["uid"],
+                        "controller": True,
+                    }
+                ]
+                await world.kube.patch(PODS, worker.name, {"metadata": {"ownerReferences": owners}}, world.namespace)
+                await anyio.sleep(0.5)
+            await anyio.sleep(0.3)
+            task = await warm_task(world)
+            await known_to(at, task, lambda _: True)
+            if how != "an earlier template of the name":
+                await worker.nothing_comes()
+        assert (await world.task(task)).status.pod_uid is None
+
+
+async def test_tasks_of_other_templates_and_servers_are_not_handed_out(world: GatewayWorld) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    await warm_template(world, "other")
+    async with replica(world) as at, worker.working(at):
+        for task in (await warm_task(world, "other"), await warm_task(world, server="another"), await world.submit()):
+            await known_to(at, task, lambda _: True)
+        await worker.nothing_comes()
+
+
+async def test_pods_that_are_no_workers_get_no_work_and_workers_no_assignment(world: GatewayWorld) -> None:
+    template = await warm_template(world)
+    runner = await world.runner(await world.submit())
+    worker = await make_worker(world, template)
+    orphan = await make_worker(world, template, ownerReferences=[])
+    unmarked = await make_worker(world, template, labels={LABEL_WORKER: "no"})
+    async with replica(world) as at:
+        assert code(await world.call("GET", WORK_PATH, runner.token, http=at.http)) == (403, "NotATaskPod")
+        for foreign in (orphan, unmarked):
+            assert code(await world.call("GET", WORK_PATH, foreign.token, http=at.http)) == (403, "NotATaskPod")
+        assert (await at.http.get(WORK_PATH)).status_code == 401
+        assert code(await world.call("GET", ASSIGNMENT_PATH, worker.token, http=at.http)) == (422, "Invalid")
+
+
+async def test_a_worker_of_another_namespace_is_told_that_it_gets_nothing_here(
+    world: GatewayWorld, other_world: GatewayWorld
+) -> None:
+    worker = await make_worker(other_world, await warm_template(other_world))
+    async with replica(world) as at:
+        answer = await world.call("GET", WORK_PATH, worker.token, http=at.http)
+    assert code(answer) == (403, "NotATaskPod")
+    assert world.namespace in answer.json()["message"]
+
+
+# --- Cancels and ends ---
+
+
+@pytest.mark.parametrize("how", ["cancelled", "deleted"])
+async def test_a_worker_is_told_to_end_what_is_cancelled_or_deleted(world: GatewayWorld, how: str) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    async with replica(world) as at, worker.working(at):
+        task = await warm_task(world)
+        run = await worker.runs(task)
+        if how == "cancelled":
+            await world.cancel(task)
+        else:
+            await world.kube.delete(MCP_TASKS, task["metadata"]["name"], world.namespace)
+        order = await worker.told("end")
+        assert (order["uid"], order["attempt"]) == (run["uid"], 1)
+        following = await warm_task(world)
+        await known_to(at, following, lambda _: True)
+        await worker.nothing_comes()
+        answer = await worker.deliver(run, {"kind": "process", "signal": 15, "ordered": True, "logTail": "bye\n"})
+        assert answer.status_code in (204, 410)
+        await worker.runs(following)
+    if how == "cancelled":
+        status = (await world.task(task)).status
+        gone = status.condition("PodsTerminated")
+        assert gone is not None
+        assert (gone.status, gone.message.split(" s ")[1]) == ("True", "after the cancel")
+        assert status.log is not None
+        assert status.log.text == "bye\n"
+
+
+async def test_a_result_that_comes_after_the_cancel_says_that_the_process_is_gone_and_counts_for_nothing(
+    world: GatewayWorld,
+) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    async with replica(world) as at, worker.working(at):
+        task = await warm_task(world)
+        run = await worker.runs(task)
+        await world.cancel(task)
+        assert code(await worker.deliver(run, result('{"late":1}'))) == (410, "TaskEnded")
+    status = (await world.task(task)).status
+    gone = status.condition("PodsTerminated")
+    assert (status.phase, status.result) == ("cancelled", None)
+    assert gone is not None
+    assert gone.status == "True"
+
+
+async def test_a_worker_asks_again_while_a_cancel_has_not_become_the_tasks_end(world: GatewayWorld) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    async with replica(world) as at, worker.working(at):
+        task = await warm_task(world)
+        run = await worker.runs(task)
+        await world.patch(task, {"spec": {"cancel": True}})
+        stopped = {"kind": "process", "signal": 15}
+        assert code(await worker.deliver(run, stopped)) == (503, "Unavailable")
+        await world.cancel(task)
+        assert (await worker.deliver(run, stopped)).status_code == 204
+    gone = (await world.task(task)).status.condition("PodsTerminated")
+    assert gone is not None
+
+
+async def test_a_task_that_is_cancelled_while_a_worker_prepares_is_withdrawn(world: GatewayWorld) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    client = HeldBackClient(world.kube)
+    async with replica(world, client=client) as at, worker.working(at):
+        task = await warm_task(world)
+        await worker.told("prepare")
+        await world.cancel(task)
+        client.go.set()
+        order = await worker.told("withdraw")
+        assert order["uid"] == task["metadata"]["uid"]
+        await worker.runs(await warm_task(world))
+
+
+class HeldBackClient(TaskClient):
+    """Writes no status before it may."""
+
+    def __init__(self, kube: Any) -> None:
+        super().__init__(kube)
+        object.__setattr__(self, "go", asyncio.Event())
+
+    go: asyncio.Event
+
+    async def update_status(
+        self, known: JsonObject, change: StatusChange, *, parsed: McpTask | None = None
+    ) -> JsonObject:
+        await self.go.wait()
+        return await super().update_status(known, change, parsed=parsed)
+
+
+# --- Replicas and connections ---
+
+
+async def test_of_two_replicas_that_hand_out_at_once_one_withdraws(world: GatewayWorld) -> None:
+    template = await warm_template(world)
+    one, two = await make_worker(world, template), await make_worker(world, template)
+    first, second = HeldBackClient(world.kube), HeldBackClient(world.kube)
+    async with (
+        replica(world, client=first) as a,
+        replica(world, client=second) as b,
+        one.working(a),
+        two.working(b),
+    ):
+        task = await warm_task(world)
+        await one.told("prepare")
+        await two.told("prepare")
+        first.go.set()
+        second.go.set()
+        winner: list[Worker] = []
+        for worker in (one, two):
+            await worker.told_anything()
+            winner += [worker] if worker.orders[0]["kind"] == "run" else []
+        assert len(winner) == 1
+        loser = two if winner[0] is one else one
+        await loser.told("withdraw")
+        assert (await world.task(task)).status.pod_uid == winner[0].uid
+        assert (await world.task(task)).status.attempts == 1
+        # Both workers are as good as before.
+        run = await winner[0].runs(task)
+        await winner[0].deliver(run, result())
+        tasks = [await warm_task(world) for _ in range(2)]
+        runs = [await one.runs(), await two.runs()]
+        assert {run["uid"] for run in runs} == {task["metadata"]["uid"] for task in tasks}
+
+
+async def test_a_worker_that_connects_anew_elsewhere_is_told_what_it_has_not_heard(world: GatewayWorld) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    async with replica(world) as one, replica(world) as two:
+        async with worker.working(one):
+            task = await warm_task(world)
+            run = await worker.runs(task)
+        async with worker.working(two):
+            assert await worker.runs(task) == run
+            await worker.nothing_comes()
+        assert (await world.task(task)).status.attempts == 1
+
+
+async def test_a_worker_that_names_what_it_holds_is_told_nothing_and_gets_nothing_more(world: GatewayWorld) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    async with replica(world) as one, replica(world) as two:
+        async with worker.working(one):
+            run = await worker.runs(await warm_task(world))
+        async with worker.working(two, holds=held(run)):
+            following = await warm_task(world)
+            await known_to(two, following, lambda _: True)
+            await worker.nothing_comes()
+            await worker.deliver(run, result())
+            await worker.runs(following)
+
+
+async def test_what_ended_while_a_worker_was_away_is_ended_when_it_is_back(world: GatewayWorld) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    async with replica(world) as at:
+        async with worker.working(at):
+            task = await warm_task(world)
+            run = await worker.runs(task)
+        await world.cancel(task)
+        async with worker.working(at, holds=f"{held(run)},nobody-knows:3"):
+            orders = [await worker.told("end") for _ in range(2)]
+    assert {order["uid"] for order in orders} == {run["uid"], "nobody-knows"}
+
+
+async def test_what_was_delivered_elsewhere_is_not_run_again(world: GatewayWorld) -> None:
+    """The replica that the worker comes to may not have heard of the end yet."""
+    worker = await make_worker(world, await warm_template(world))
+    async with replica(world) as one, replica(world) as two:
+        async with worker.working(one):
+            task = await warm_task(world)
+            run = await worker.runs(task)
+            await known_to(two, task, lambda item: bool((item.get("status") or {}).get("podUid")))
+            await worker.deliver(run, result(), one)
+        async with worker.working(two):
+            await worker.nothing_comes()
+    assert (await world.task(task)).status.attempts == 1
+
+
+async def test_a_newer_connection_replaces_the_older_one(world: GatewayWorld) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    again = Worker(world, worker.pod, worker.token)
+    async with replica(world) as at, worker.working(at), again.working(at):
+        await worker.gone()
+        await again.runs(await warm_task(world))
+
+
+async def test_a_task_of_a_worker_that_died_with_the_order_unread_stays_claimed(world: GatewayWorld) -> None:
+    """It counts as started: whether it may run again is for the task's own rules, and nobody else gets it by itself."""
+    template = await warm_template(world)
+    worker, other = await make_worker(world, template), await make_worker(world, template)
+    async with replica(world) as at:
+        async with worker.working(at):
+            task = await warm_task(world)
+            await worker.runs(task)
+        await world.kube.delete(PODS, worker.name, world.namespace, grace_seconds=0)
+        async with other.working(at):
+            await other.nothing_comes()
+    status = (await world.task(task)).status
+    assert (status.pod_uid, status.attempts) == (worker.uid, 1)
+
+
+async def test_workers_go_elsewhere_when_their_replica_stops(world: GatewayWorld) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    async with replica(world) as at, worker.working(at):
+        await at.gateway.release_workers()
+        await worker.gone()
+        answer = await world.call("GET", WORK_PATH, worker.token, http=at.http)
+        assert code(answer) == (503, "Unavailable")
+
+
+# --- How processes end ---
+
+
+@pytest.mark.parametrize(
+    ("process", "reason", "says"),
+    [
+        ({"exitCode": 3}, "ExitCode", "ended with exit code 3 and delivered no result"),
+        ({"exitCode": 0}, "ResultMissing", "must not end the process itself"),
+        ({"signal": 11}, "KilledBySignal", "ended by SIGSEGV"),
+        ({"signal": 9, "oomKilled": True}, "OOMKilled", "used more memory than its limit"),
+        ({"signal": 15, "deadlineExceeded": True}, "DeadlineExceeded", "longer than 3600 s, counted from its start"),
+        ({"signal": 15, "workerStopped": True}, "Preempted", "was taken away while it ran the tool"),
+    ],
+)
+async def test_a_process_that_ends_without_an_answer_fails_its_task_in_the_usual_words(
+    world: GatewayWorld, process: JsonObject, reason: str, says: str
+) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    async with replica(world) as at, worker.working(at):
+        task = await warm_task(world)
+        run = await worker.runs(task)
+        outcome = {"kind": "process", "logTail": "Fatal: it broke\n", **process}
+        assert (await worker.deliver(run, outcome)).status_code == 204
+        assert (await worker.deliver(run, outcome)).status_code == 204
+        await worker.runs(await warm_task(world))
+    status = (await ended(world, task)).status
+    assert (status.phase, status.reason) == ("failed", reason)
+    assert says in (status.message or "")
+    assert status.condition("PodsTerminated") is not None
+    assert status.log is not None
+    assert status.log.text == "Fatal: it broke\n"
+
+
+async def test_an_attempt_that_may_be_repeated_waits_and_is_the_next_one(world: GatewayWorld) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    async with replica(world) as at, worker.working(at):
+        task = await warm_task(world, retries=1)
+        run = await worker.runs(task)
+        await worker.deliver(run, {"kind": "process", "exitCode": 1})
+        status = (await world.task(task)).status
+        assert (status.reason, status.retries_used, status.pod_uid) == ("Retrying", 1, None)
+        assert status.retry_after is not None
+        assert "another one follows" in (status.message or "")
+        worker.orders.clear()
+        await worker.nothing_comes()
+        past = {"status": {"retryAfter": "2020-01-01T00:00:00Z"}}
+        await world.patch(task, past, "status")
+        again = await worker.runs(task)
+        assert again["attempt"] == 2
+        # What the first attempt says late counts for nothing.
+        for outcome in (result('{"late":1}'), {"kind": "process", "exitCode": 1}, {"kind": "unstarted"}):
+            assert code(await worker.deliver(run, outcome)) == (409, "Superseded")
+        assert code(await worker.report(run, 5)) == (409, "Superseded")
+        assert (await worker.deliver(again, result('{"right":1}'))).status_code == 204
+    assert (await world.task(task)).phase is Phase.COMPLETED
+
+
+async def test_what_a_worker_gives_back_unbegun_goes_to_another_one_and_uses_up_no_retry(world: GatewayWorld) -> None:
+    template = await warm_template(world)
+    worker, other = await make_worker(world, template), await make_worker(world, template)
+    async with replica(world) as at:
+        async with worker.working(at):
+            task = await warm_task(world)
+            run = await worker.runs(task)
+            marked = {"metadata": {"annotations": {ANNOTATION_DRAIN: "true"}}}
+            await world.kube.patch(PODS, worker.name, marked, world.namespace)
+            await worker.told("drain")
+            given_back = {"kind": "unstarted", "message": "its worker ends"}
+            assert (await worker.deliver(run, given_back)).status_code == 204
+        async with other.working(at):
+            await other.runs(task)
+    assert (await world.task(task)).status.retries_used in (None, 0)
+
+
+async def test_a_worker_must_name_the_attempt_that_its_call_is_about(world: GatewayWorld) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    async with replica(world) as at, worker.working(at):
+        run = await worker.runs(await warm_task(world))
+        for wrong in ({"taskId": ""}, {"taskId": "../x"}, {"uid": ""}, {"attempt": "one"}, {"attempt": 0}):
+            assert code(await worker.deliver(run | wrong, result())) == (422, "Invalid")
+        assert code(await worker.deliver(run | {"uid": "another"}, result())) == (410, "TaskGone")
+        assert code(await worker.deliver(run | {"attempt": 2}, result())) == (409, "Superseded")
+        assert code(await worker.deliver(run | {"taskId": "no-such-task"}, result())) == (410, "TaskGone")
+        assert (await worker.deliver(run, result())).status_code == 204
+
+
+async def test_a_worker_cannot_report_of_another_workers_task(world: GatewayWorld) -> None:
+    template = await warm_template(world)
+    worker, other = await make_worker(world, template), await make_worker(world, template)
+    async with replica(world) as at, worker.working(at):
+        task = await warm_task(world)
+        run = await worker.runs(task)
+        for outcome in (result(), {"kind": "process", "exitCode": 1}, {"kind": "unstarted"}):
+            assert code(await other.deliver(run, outcome, at)) == (409, "Superseded")
+        assert (await world.task(task)).phase is Phase.WORKING
