@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mcp.server.context import ServerRequestContext
@@ -43,16 +44,20 @@ class ServerCatalogue:
         """Whether any component of the kind runs as a task."""
         return any(declared.kind is kind and declared.config.runs_as_task for declared in self.declarations)
 
-    def inline_unchosen(self, *, task_tools: bool) -> list[str]:
+    def inline_unchosen(self, *, task_tools: bool, is_warm: Callable[[str | None], bool]) -> list[str]:
         """Labels of what runs in the server for clients without tasks, although nobody has said so.
 
-        `task_tools`: the server offers tools to follow a task, so that calls of tools become tasks.
+        Args:
+            task_tools: the server offers tools to follow a task, so that calls of tools become tasks.
+            is_warm: whether workers run the tasks of a template.
         """
         kinds = list(ComponentKind)
         unchosen = [
             declared
             for declared in self.declarations
-            if declared.config.is_inline_unchosen(task_tools=task_tools and declared.kind is ComponentKind.TOOL)
+            if declared.config.is_inline_unchosen(
+                task_tools=task_tools and declared.kind is ComponentKind.TOOL, warm=is_warm(declared.config.template)
+            )
         ]
         return [declared.label for declared in sorted(unchosen, key=lambda each: (kinds.index(each.kind), each.name))]
 

@@ -346,7 +346,10 @@ class TaskServer(MCPServer[LifespanResultT]):
         declared = [self._registrar.declarations.get(ComponentKind.TOOL, tool.name) for tool in tools]
         configs = [FORBIDDEN if each is None else each.config for each in declared]
         task_tools = bool(self._task_tools)
-        return [listed(tool, config, task_tools=task_tools) for tool, config in zip(tools, configs, strict=True)]
+        return [
+            listed(tool, config, task_tools=task_tools, warm=self._tasks.is_warm(config.template))
+            for tool, config in zip(tools, configs, strict=True)
+        ]
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[LifespanResultT, Any] | None = None

@@ -38,8 +38,8 @@ class TaskConfig:
         poll_interval: how often callers are asked to poll.
         without_tasks: what a call does whose client knows no tasks: `inline` runs the component in the server, `wait`
             runs it as a task and answers when that has ended, with progress meanwhile, `refuse` is an error. None is
-            `inline` where the mode is optional and `refuse` where it is required, unless the server offers its task
-            tools (`MCPTASKS_TASK_TOOLS`): then the answer is the id of a task, as text.
+            `wait` where the template is warm; otherwise `inline` where the mode is optional and `refuse` where it is
+            required. Where the server offers its task tools (`MCPTASKS_TASK_TOOLS`), None is the id of a task, as text.
         answer_within: how long a call waits for its task, to answer with the plain result if that is there by then.
             Clients that ask for a task get one at once all the same.
         immediate_response: what hosts may tell the model while the task runs, where the protocol has a place for it.
@@ -87,17 +87,26 @@ class TaskConfig:
         """Whether the component may become a task at all."""
         return self.mode != "forbidden"
 
-    def plain_call(self, *, task_tools: bool) -> PlainCall:
-        """What a call does whose client knows no tasks; `task_tools`: the server offers tools to follow a task."""
+    def plain_call(self, *, task_tools: bool, warm: bool) -> PlainCall:
+        """What a call does whose client knows no tasks.
+
+        Args:
+            task_tools: the server offers tools to follow a task.
+            warm: workers that are ready run the component, so that waiting for a task takes no longer than a call.
+        """
         if self.without_tasks is not None:
             return self.without_tasks
         if task_tools:
             return "submit"
+        if warm:
+            return "wait"
         return "refuse" if self.mode == "required" else "inline"
 
-    def is_inline_unchosen(self, *, task_tools: bool) -> bool:
+    def is_inline_unchosen(self, *, task_tools: bool, warm: bool) -> bool:
         """Whether calls of clients without tasks run in the server although the component's author has not said so."""
-        return self.runs_as_task and self.without_tasks is None and self.plain_call(task_tools=task_tools) == "inline"
+        if not self.runs_as_task or self.without_tasks is not None:
+            return False
+        return self.plain_call(task_tools=task_tools, warm=warm) == "inline"
 
     @property
     def answer_within_seconds(self) -> float:

@@ -69,6 +69,10 @@ class TasksExtension(Extension):
         """Whether tasks are served."""
         return self._served is not None
 
+    def is_warm(self, template: str | None) -> bool:
+        """Whether workers that are ready run the tasks of the template (None: the default)."""
+        return self._served is not None and self._served.modern.service.is_warm(template)
+
     def bind(self, service: TaskService | None, observer: RequestObserver | None = None) -> None:
         """Serve tasks with the service from now on; without tasks for None. The observer is told of every request."""
         self._observer = observer

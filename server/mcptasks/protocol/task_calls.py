@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import ComponentKind, Request
 from mcptasks.model.task_config import PlainCall
@@ -10,13 +12,17 @@ from mcptasks.protocol.requests import Context, idempotency_key_of, principal_of
 from mcptasks.settings import Settings
 from mcptasks.tasks.calls import Call
 
+if TYPE_CHECKING:
+    from mcptasks.tasks.service import TaskService
 
-def plain_call(target: Target, settings: Settings) -> PlainCall:
+
+def plain_call(target: Target, service: TaskService) -> PlainCall:
     """How a call is served whose client knows no tasks."""
     if not target.config.runs_as_task:
         return "inline"
     is_tool = target.component.kind is ComponentKind.TOOL
-    return target.config.plain_call(task_tools=settings.task_tools and is_tool)
+    config = target.config
+    return config.plain_call(task_tools=service.settings.task_tools and is_tool, warm=service.is_warm(config.template))
 
 
 def task_call(

@@ -257,7 +257,7 @@ class Protocol2025:
 
     async def _plain(self, target: Target, ctx: Context) -> JsonObject | None:
         """The answer to a request without `params.task`; None where it is to run inline."""
-        how = plain_call(target, self.service.settings)
+        how = plain_call(target, self.service)
         if how == "inline":
             return None
         if how == "refuse":

@@ -119,7 +119,7 @@ class Protocol2026:
         target = target_of(sought, ctx, self.catalogue)
         if target is None:
             return await run_until_closing(self.service.closing, call_next, ctx)
-        if sought[0] is not ComponentKind.TOOL and plain_call(target, self.service.settings) == "refuse":
+        if sought[0] is not ComponentKind.TOOL and plain_call(target, self.service) == "refuse":
             raise only_as_task(target)
         if self._mode(target, ctx) != "inline":
             return await call_next(ctx)
@@ -151,7 +151,7 @@ class Protocol2026:
         if target is None or not target.config.runs_as_task:
             return "inline"
         is_task = target.component.kind is ComponentKind.TOOL and _declares_extension(ctx)
-        return "task" if is_task else plain_call(target, self.service.settings)
+        return "task" if is_task else plain_call(target, self.service)
 
     async def call_tool(self, params: CallToolRequestParams, ctx: Context, call_next: CallNext) -> HandlerResult:
         """tools/call: a task where the tool allows it and the request declares the extension."""

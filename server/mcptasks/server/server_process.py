@@ -8,9 +8,10 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.types import ASGIApp
 
@@ -18,7 +19,6 @@ from mcptasks.authoring.loader import LoadError, absolute, load_server
 from mcptasks.authoring.module_digest import module_digest
 from mcptasks.authoring.task_server import TaskServer
 from mcptasks.authoring.user_variables import complete_user_variables
-from mcptasks.gateway.contract import SILENCE_SECONDS
 from mcptasks.gateway.dispatcher import WorkSources
 from mcptasks.gateway.gateway import Gateway
 from mcptasks.gateway.routes import gateway_app
@@ -47,13 +47,17 @@ from mcptasks.server.http_server import InvalidRequestFilter, http_server
 from mcptasks.server.mcp_endpoint import endpoint_app
 from mcptasks.server.result_cleanup import ResultCleanup
 from mcptasks.server.shutdown import stop_on_signals
-from mcptasks.server.sockets import address_of, listening_socket
+from mcptasks.server.sockets import WORKER_PROBING, address_of, listening_socket
 from mcptasks.settings import Settings, told_of_misspelt
 from mcptasks.tasks.cached_tasks import amounts_of, cached, group_of
 from mcptasks.tasks.results import Results
 from mcptasks.tasks.service import TaskService
+from mcptasks.tasks.worker_queue import NoWorkers
 
 logger = logging.getLogger(__name__)
+
+TEMPLATES_SECONDS = 10.0
+"""How long the API server has to tell which templates there are, before it is warned of inline calls without it."""
 
 LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -105,6 +109,7 @@ async def _serve(settings: Settings) -> int:
             kube, backend.tasks, results, settings, on_written=backend.cache.add, cache=backend.cache, work=work
         )
         stack.push_async_callback(gateway.aclose)
+        backend.service.workers = gateway.dispatcher or NoWorkers()
         tables = _connection_tables(settings)
         endpoint_server = http_server(app, settings.drain_seconds, tables.endpoint)
         checked = HeaderCheck(gateway_app(gateway, backend.metrics), gateway_refusal)
@@ -113,10 +118,11 @@ async def _serve(settings: Settings) -> int:
         await stack.enter_async_context(metrics_served(registry, settings.metrics_host, settings.metrics_port))
         await stack.enter_async_context(health_served(backend.service, settings.health_host, settings.health_port))
         _log_addresses(sockets, settings, namespace, authenticates=server.authenticates)
-        _warn_of_inline_calls(server, settings)
         for cache in (backend.cache, work.templates, work.workers):
-            await stack.enter_async_context(_watched(cache))
-        await stack.enter_async_context(_workers_released(gateway, backend.service.draining))
+            await stack.enter_async_context(_in_background(cache.run()))
+        await stack.enter_async_context(_in_background(_release_workers(gateway, backend.service.draining)))
+        warning = _warn_of_inline_calls(server, backend.service, work.templates)
+        await stack.enter_async_context(_in_background(warning))
         servers = [endpoint_server, gateway_server]
         await stack.enter_async_context(stop_on_signals(backend.service, servers, settings.drain_seconds))
         await asyncio.gather(endpoint_server.serve([sockets.endpoint]), gateway_server.serve([sockets.gateway]))
@@ -133,21 +139,10 @@ def _work_sources(kube: KubeClient, namespace: str, digest: str) -> WorkSources:
     )
 
 
-@asynccontextmanager
-async def _workers_released(gateway: Gateway, draining: asyncio.Event) -> AsyncIterator[None]:
+async def _release_workers(gateway: Gateway, draining: asyncio.Event) -> None:
     """Let the workers go to other replicas as soon as this one begins to stop."""
-
-    async def release() -> None:
-        await draining.wait()
-        await gateway.release_workers()
-
-    releasing = asyncio.create_task(release())
-    try:
-        yield
-    finally:
-        releasing.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await releasing
+    await draining.wait()
+    await gateway.release_workers()
 
 
 @dataclass(frozen=True)
@@ -221,7 +216,7 @@ def _open_sockets(settings: Settings) -> _Sockets:
     return _Sockets(
         listening_socket(settings.host, settings.port, "MCPTASKS_PORT or --port"),
         listening_socket(
-            settings.gateway_host, settings.gateway_port, "MCPTASKS_GATEWAY_PORT or --gateway-port", SILENCE_SECONDS
+            settings.gateway_host, settings.gateway_port, "MCPTASKS_GATEWAY_PORT or --gateway-port", WORKER_PROBING
         ),
     )
 
@@ -233,8 +228,21 @@ def _log_addresses(sockets: _Sockets, settings: Settings, namespace: str, *, aut
     logger.info("serving the gateway on http://%s, tasks in namespace %s", address_of(sockets.gateway), namespace)
 
 
-def _warn_of_inline_calls(server: TaskServer[object], settings: Settings) -> None:
-    labels = server.catalogue.inline_unchosen(task_tools=settings.task_tools)
+async def _warn_of_inline_calls(server: TaskServer[object], service: TaskService, templates: WatchCache) -> None:
+    """Name what runs inline because nobody has chosen, as soon as it is known which templates have workers.
+
+    Where that does not become known it is named all the same, at the latest when the server stops.
+    """
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TEMPLATES_SECONDS):
+                await templates.synced.wait()
+    finally:
+        _name_inline_calls(server, service)
+
+
+def _name_inline_calls(server: TaskServer[object], service: TaskService) -> None:
+    labels = server.catalogue.inline_unchosen(task_tools=service.settings.task_tools, is_warm=service.is_warm)
     if labels:
         logger.warning(
             "for clients without tasks these run in the server's own process, where nothing can kill them: %s. "
@@ -271,11 +279,11 @@ def _results(settings: Settings) -> Results:
 
 
 @asynccontextmanager
-async def _watched(cache: WatchCache) -> AsyncIterator[None]:
-    watching = asyncio.create_task(cache.run())
+async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    working = asyncio.create_task(work)
     try:
         yield
     finally:
-        watching.cancel()
+        working.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await watching
+            await working

@@ -11,7 +11,7 @@ from mcptasks.server.exit_codes import StartError
 PROBING = Probing(after=60, every=15, probes=4, unsent=120)
 """A client that has not taken in anything of what was sent for two minutes counts as gone."""
 
-WORKER_PROBING = Probing(after=60, every=15, probes=4, unsent=SILENCE_SECONDS)
+WORKER_PROBING = Probing(after=60, every=15, probes=4, unsent=int(SILENCE_SECONDS))
 """A worker that has not taken in anything for as long as it waits itself has connected to another replica."""
 
 

@@ -41,11 +41,14 @@ class OwnerTotals(NamedTuple):
 def cached(item: JsonObject) -> JsonObject:
     """The part of a task's object that is kept in memory.
 
-    No bookkeeping of appliers, no large result, and of the call only whose it is and how progress is told.
+    No bookkeeping of appliers, no log, no large result, and of the call only whose it is and how progress is told.
     """
     item = without_bookkeeping(item)
     item = {**item, "spec": _kept_of_spec(item["spec"])}
     status = item.get("status") or {}
+    if "log" in status:
+        status = {key: value for key, value in status.items() if key != "log"}
+        item = {**item, "status": status}
     result = status.get("result") or {}
     if len(result.get("text") or "") <= CACHED_RESULT_CHARACTERS:
         return item

@@ -7,13 +7,13 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mcptasks.kube.task_objects import TaskClient, parse_result, parse_task
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.lifecycle import Retention, utc_now
-from mcptasks.model.task import Principal
+from mcptasks.model.task import DEFAULT_TEMPLATE, McpTask, Principal
 from mcptasks.settings import Settings
 from mcptasks.tasks.byte_budget import ByteBudget
 from mcptasks.tasks.calls import Call
@@ -37,6 +37,7 @@ from mcptasks.tasks.service_errors import (
 from mcptasks.tasks.task_list import Page, TaskList
 from mcptasks.tasks.views import TaskView, TaskViews
 from mcptasks.tasks.waiting_calls import LOOKS, WaitingCalls
+from mcptasks.tasks.worker_queue import NoWorkers, WorkerQueue, waiting_message
 from mcptasks.tasks.writer import Answers, TaskWriter
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,9 @@ class TaskService:
 
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when its time to do so is over: what only this replica can go on with ends as well."""
+
+    workers: WorkerQueue = field(default_factory=NoWorkers)
+    """Who hands tasks to workers."""
 
     _subscriptions: InProgress = field(default_factory=InProgress)
     """Subscriptions of each caller that are open."""
@@ -93,14 +97,26 @@ class TaskService:
         """
         if self.draining.is_set():
             raise DrainingError
-        return self._views.of(parse_task(await self._creator.create(call)))
+        return self._view(parse_task(await self._creator.create(call)))
+
+    def is_warm(self, template: str | None) -> bool:
+        """Whether workers, which are there before a call comes, run the tasks of the template (None: the default)."""
+        return self.workers.is_warm(template or DEFAULT_TEMPLATE)
+
+    def _view(self, task: McpTask) -> TaskView:
+        """The task as its caller may see it; of one that waits for a worker, how many are ahead."""
+        view = self._views.of(task)
+        if task.terminal or task.status.message is not None:
+            return view
+        ahead = self.workers.ahead_of(task.spec.template_ref.name, task.uid)
+        return view if ahead is None else replace(view, message=waiting_message(ahead))
 
     async def get(self, task_id: str, principal: Principal | None) -> TaskView:
         """The task as it is now, as far as `TaskReader.recent` can tell.
 
         Raises TaskNotFoundError, UnavailableServiceError.
         """
-        return self._views.of((await self.reader.recent(task_id, principal)).task)
+        return self._view((await self.reader.recent(task_id, principal)).task)
 
     async def may_read(self, task_id: str, principal: Principal | None) -> bool:
         """Whether there is such a task for the principal, as `TaskReader.known` has it.

@@ -241,5 +241,10 @@ async def test_what_runs_inline_because_nobody_has_chosen_is_known() -> None:
         *("resource 'x://also_left'", "resource 'x://left'"),
         *("resource template 'x://also_left/{a}'", "resource template 'x://left/{a}'"),
     ]
-    assert mcp.catalogue.inline_unchosen(task_tools=False) == ["tool 'also_left'", "tool 'left'", *others]
-    assert mcp.catalogue.inline_unchosen(task_tools=True) == others
+
+    def unchosen(*, task_tools: bool, warm: bool = False) -> list[str]:
+        return mcp.catalogue.inline_unchosen(task_tools=task_tools, is_warm=lambda _template: warm)
+
+    assert unchosen(task_tools=False) == ["tool 'also_left'", "tool 'left'", *others]
+    assert unchosen(task_tools=True) == others
+    assert unchosen(task_tools=False, warm=True) == []

@@ -262,3 +262,43 @@ class TestTaskTools:
         mcp.add_tool(lambda task_id: task_id, "task_status")
         with pytest.raises(TaskConfigError, match="rename yours"), serving(Settings(task_tools=True), mcp):
             pytest.fail("it must not start")
+
+
+class Workers:
+    """Workers run all templates, and four tasks are ahead of each."""
+
+    def is_warm(self, template: str) -> bool:
+        return template == "default"
+
+    def ahead_of(self, template: str, uid: str) -> int | None:
+        return 4
+
+
+@pytest.fixture(scope="module")
+def with_workers() -> Iterator[Endpoint]:
+    with serving(Settings(), server()) as endpoint:
+        endpoint.service.workers = Workers()
+        yield endpoint
+
+
+@BOTH
+@pytest.mark.parametrize("tool", ["plain", "required"])
+def test_a_call_waits_for_its_task_where_workers_are_ready_and_nobody_has_chosen_otherwise(
+    with_workers: Endpoint, pool: ThreadPoolExecutor, version: str, tool: str
+) -> None:
+    waiting, task_id = calling(pool, with_workers, version, tool, {"a": 42})
+    with_workers.complete(task_id, RESULT)
+    assert waiting.result(20).result["structuredContent"] == {"result": 42}
+
+
+@BOTH
+def test_what_was_chosen_holds_with_workers_too(with_workers: Endpoint, version: str) -> None:
+    assert plain(with_workers, version, "quick", {"a": 7}).result["structuredContent"] == {"result": 7}
+    assert plain(with_workers, version, "refuses", {"a": 7}).error["code"] in (-32601, -32021)
+
+
+def test_who_asks_for_a_task_that_waits_is_told_how_many_are_ahead(with_workers: Endpoint) -> None:
+    created = with_workers.old("tools/call", {"name": "plain", "arguments": {"a": 1}, "task": {}}).result["task"]
+    assert created["statusMessage"] == "Waits for a worker: 4 tasks are ahead"
+    read = with_workers.old("tasks/get", {"taskId": created["taskId"]}).result
+    assert read["statusMessage"] == created["statusMessage"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from contextlib import suppress
 from itertools import chain, repeat
 from typing import Annotated
 
@@ -27,6 +28,8 @@ from mcptasks.kube.kinds import EVENTS, JOBS
 from mcptasks.model.base import JsonObject
 from mcptasks.model.excerpts import lines_of
 from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.log_records import log_text
+from mcptasks.model.task import McpTask
 
 LOG_LINES = 10
 
@@ -67,7 +70,7 @@ async def gather(cluster: ClusterSession, name: str) -> TaskFacts:
         job=job,
         attempts=tuple(attempts),
         events=tuple(await _events(cluster, uids)),
-        log_lines=tuple(await _last_lines(cluster, attempts)),
+        log_lines=tuple(await _last_lines(cluster, task, attempts)),
         now=utc_now(),
     )
 
@@ -87,7 +90,10 @@ async def _events(cluster: ClusterSession, uids: list[str]) -> list[JsonObject]:
     return events
 
 
-async def _last_lines(cluster: ClusterSession, attempts: list[Attempt]) -> list[str]:
+async def _last_lines(cluster: ClusterSession, task: McpTask, attempts: list[Attempt]) -> list[str]:
+    if task.status.log is not None:
+        with suppress(ValueError):
+            return log_text(task.status.log).splitlines()[-LOG_LINES:]
     if not attempts:
         return []
     printed = [line async for line in log_of(cluster, attempts[-1], tail=LOG_LINES)]

@@ -24,7 +24,8 @@ from mcptasks.cli.terminal_text import show
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
-from mcptasks.model.task import McpTask
+from mcptasks.model.log_records import log_text
+from mcptasks.model.task import LogRecord, McpTask
 
 POLL_SECONDS = 0.5
 
@@ -71,6 +72,10 @@ class TaskLog:
     async def read(self, previous: bool) -> AsyncIterator[str]:
         """Lines of the last attempt, or of the one before. Raises CliError where there is none."""
         task = await self.cluster.task(self.name)
+        if task.status.log is not None and (previous or task.status.log.attempt == task.status.attempts):
+            for line in self._recorded(task, task.status.log, previous=previous):
+                yield line
+            return
         attempts = await attempts_of(self.cluster, self.name)
         if not attempts:
             raise CliError(f"task {self.name} has no Pod: {_why(task)}")
@@ -81,6 +86,16 @@ class TaskLog:
             raise CliError(f"task {self.name} has not started yet ({attempt.outcome()}); -f waits for it")
         async for line in log_of(self.cluster, attempt, tail=self.tail):
             yield line
+
+    def _recorded(self, task: McpTask, log: LogRecord, *, previous: bool) -> list[str]:
+        """Lines of an attempt whose worker has handed them in: its own log tells of other tasks too, or is gone."""
+        if previous and log.attempt == task.status.attempts:
+            raise CliError(f"task {self.name} keeps the log of its last attempt and no other: leave --previous out")
+        try:
+            lines = log_text(log).splitlines()
+        except ValueError as error:
+            raise CliError(f"task {self.name}: {error}") from error
+        return lines if self.tail is None else lines[len(lines) - min(self.tail, len(lines)) :]
 
     async def follow(self) -> AsyncIterator[str]:
         """Lines as they come, attempt after attempt, until the task has ended. Raises CliError for an unknown task."""

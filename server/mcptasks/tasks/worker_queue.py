@@ -1,0 +1,34 @@
+"""What tasks ask of those that hand them to workers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class WorkerQueue(Protocol):
+    """The tasks that wait for a worker."""
+
+    def is_warm(self, template: str) -> bool:
+        """Whether workers run the template's tasks."""
+        ...
+
+    def ahead_of(self, template: str, uid: str) -> int | None:
+        """How many tasks get a worker before this one; None where it does not wait for one, or nobody knows."""
+        ...
+
+
+class NoWorkers:
+    """A `WorkerQueue` of a server without workers."""
+
+    def is_warm(self, template: str) -> bool:
+        return False
+
+    def ahead_of(self, template: str, uid: str) -> int | None:
+        return None
+
+
+def waiting_message(ahead: int) -> str:
+    """What a caller is told of a task that waits."""
+    if ahead == 0:
+        return "Waits for a worker: it is next"
+    return f"Waits for a worker: {ahead} {'task is' if ahead == 1 else 'tasks are'} ahead"
