@@ -70,7 +70,7 @@ def deadline_exceeded(limit: Limit) -> Diagnosis:
 def diagnose_worker(pod: PodFacts, policy: Policy, attempts: int) -> Diagnosis:
     """Why a worker's Pod has ended, which had a task."""
     found = _disruption(pod) or _by_pod_status(pod, policy.run) or _by_containers(pod, policy) or _without_reason(pod)
-    return replace(found, cause=f"{found.cause}{_attempt_suffix(attempts)}")
+    return replace(found, cause=f"{found.cause}{attempt_suffix(attempts)}")
 
 
 def _without_reason(pod: PodFacts) -> Diagnosis:

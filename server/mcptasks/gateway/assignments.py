@@ -15,7 +15,7 @@ from mcptasks.gateway.claims import (
     claim,
     refuse_foreign_and_ended,
 )
-from mcptasks.gateway.contract import Assignment, RefusalCode
+from mcptasks.gateway.contract import Assignment, RefusalCode, UnstartedOutcome
 from mcptasks.gateway.pod_directory import PodDirectory
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError, unavailable
@@ -23,9 +23,11 @@ from mcptasks.gateway.task_arguments import (
     InvalidArgumentsError,
     arguments_text,
     fault_of_spec,
+    unfit_arguments,
     without_arguments,
 )
 from mcptasks.gateway.task_records import TaskRecords
+from mcptasks.gateway.worker_ends import ended_with_worker
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Ending, Retention, end
@@ -72,6 +74,20 @@ class Assignments:
         Raises RefusedError, RivalChangedError, KubeError.
         """
         return await self.records.write(item, lambda task: self._claim(task, pod, rival))
+
+    async def refuse_unfit(self, pod: TaskPod, item: JsonObject) -> None:
+        """End the task where no tool can be given its arguments, which the watch cache does not have.
+
+        Raises RefusedError then, KubeError.
+        """
+        why = unfit_arguments(item)
+        if why is not None:
+            await self.records.write(without_arguments(item), lambda task: self._refuse_unfit(task, pod, why))
+            raise RefusedError(RefusalCode.TASK_ENDED, f"the arguments of task {pod.task_name} fit no tool: {why}")
+
+    def _refuse_unfit(self, task: McpTask, pod: TaskPod, why: str) -> JsonObject:
+        refuse_foreign_and_ended(task, pod)
+        return ended_with_worker(task, self._invalid_arguments(task, why), UnstartedOutcome(), self.clock())
 
     def _claim(self, task: McpTask, pod: TaskPod, rival: Rival | None) -> JsonObject | None:
         patch = claim(task, pod, rival, self.clock(), self.retention)

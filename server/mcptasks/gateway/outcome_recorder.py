@@ -74,14 +74,14 @@ class OutcomeRecorder:
             return
         refuse_unless_runs(read.task, pod)
         now = self.clock()
-        ending = await self._ending(read, outcome, now)
+        ending = await self._ending(read, pod, outcome, now)
         await self._end(read, pod, ending, now, outcome)
 
-    async def _ending(self, read: StoredTask, outcome: Outcome, now: datetime) -> Ending:
+    async def _ending(self, read: StoredTask, pod: TaskPod, outcome: Outcome, now: datetime) -> Ending:
         if not isinstance(outcome, ResultOutcome):
             return error_ending(outcome)
         task = read.task
-        object_bytes = stored_size(read.item) if len(outcome.text) > LARGE_RESULT_BYTES else 0
+        object_bytes = await self._object_bytes(pod, read) if len(outcome.text) > LARGE_RESULT_BYTES else 0
         try:
             record = await self.results.put(
                 task.namespace,
@@ -97,6 +97,10 @@ class OutcomeRecorder:
             logger.warning("the result waits: %s", error, extra={"task": task.name})
             raise unavailable("the result store cannot be reached (Redis)") from error
         return result_ending(outcome, record)
+
+    async def _object_bytes(self, pod: TaskPod, read: StoredTask) -> int:
+        """How large the task's object is; of a worker's the watch cache may have given only a part."""
+        return stored_size(await self.records.read(pod) if pod.is_workers else read.item)
 
     async def _end(self, read: StoredTask, pod: TaskPod, ending: Ending, now: datetime, outcome: Outcome) -> None:
         """Make the task terminal, against whatever else may want to.

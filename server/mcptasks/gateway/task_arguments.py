@@ -50,6 +50,18 @@ def arguments_text(task: McpTask) -> str:
     return text
 
 
+def unfit_arguments(item: JsonObject) -> str | None:
+    """Why no tool can be given the arguments of the whole task; None where one can."""
+    fault = fault_of_spec(item)
+    if fault is not None:
+        return fault
+    try:
+        arguments_text(McpTask.model_validate(item))
+    except InvalidArgumentsError as error:
+        return str(error)
+    return None
+
+
 def equal_as_doubles(one: object, other: object) -> bool:
     """Whether two JSON values are the same once their numbers are doubles, as the API server keeps them."""
     if isinstance(one, dict) and isinstance(other, dict):

@@ -56,8 +56,9 @@ class WorkerClaims:
                 item = await self._reread(pod, item)
 
     async def _claim(self, item: JsonObject, worker: WorkerPod, pod: TaskPod) -> Assignment:
-        task = parse_task(await self.assignments.claimed(pod, item, None))
-        return self.repeated(task, worker)
+        written = await self.assignments.claimed(pod, item, None)
+        await self.assignments.refuse_unfit(pod, written)
+        return self.repeated(parse_task(written), worker)
 
     async def _reread(self, pod: TaskPod, item: JsonObject) -> JsonObject:
         try:

@@ -93,6 +93,24 @@ async def test_a_worker_with_room_for_several_gets_as_many_at_once(world: Gatewa
     assert {run["uid"] for run in [*runs, last]} == {task["metadata"]["uid"] for task in tasks}
 
 
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [({"arguments": [1]}, "not a JSON object"), ({"arguments": {"a": 1}, "argumentsText": '{"a": 2}'}, "do not agree")],
+)
+async def test_arguments_that_fit_no_tool_end_the_task_and_reach_no_worker(
+    world: GatewayWorld, spec: dict[str, Any], why: str
+) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    async with replica(world) as at, worker.working(at):
+        task = await warm_task(world, **spec)
+        await worker.told("withdraw")
+        await worker.runs(await warm_task(world))
+    item = await world.kube.get(MCP_TASKS, task["metadata"]["name"], world.namespace)
+    assert (item["status"]["phase"], item["status"]["reason"]) == ("failed", "InvalidArguments")
+    assert why in item["status"]["message"]
+    assert "PodsTerminated" in {c["type"] for c in item["status"]["conditions"] if c["status"] == "True"}
+
+
 # --- Who gets nothing ---
 
 
@@ -352,6 +370,7 @@ async def test_what_was_delivered_elsewhere_is_not_run_again(world: GatewayWorld
             task = await warm_task(world)
             run = await worker.runs(task)
             await known_to(two, task, lambda item: bool((item.get("status") or {}).get("podUid")))
+            await two.fall_behind()
             await worker.deliver(run, result(), one)
         async with worker.working(two):
             await worker.nothing_comes()

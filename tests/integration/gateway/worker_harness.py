@@ -59,6 +59,12 @@ class Replica:
     gateway: Gateway
     tasks: WatchCache
     http: httpx2.AsyncClient
+    watch: asyncio.Task[None]
+
+    async def fall_behind(self) -> None:
+        """Hear nothing more of tasks."""
+        self.watch.cancel()
+        await asyncio.wait((self.watch,))
 
 
 @asynccontextmanager
@@ -95,7 +101,7 @@ async def replica(
         url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
         http = await stack.enter_async_context(httpx2.AsyncClient(base_url=url, timeout=30))
         try:
-            yield Replica(url, gateway, tasks, http)
+            yield Replica(url, gateway, tasks, http, watching[-1])
         finally:
             await gateway.aclose()
             server.should_exit = True
