@@ -1,0 +1,59 @@
+"""What a worker's claim writes, and when another attempt of its own is none of its business any more."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from mcptasks.gateway.claims import RivalChangedError, claim, refuse_unless_runs
+from mcptasks.gateway.contract import RefusalCode, ResultOutcome
+from mcptasks.gateway.outcomes import is_claimed_by, is_replay
+from mcptasks.gateway.refusals import RefusedError
+from mcptasks.model.lifecycle import Retention, timestamp
+from tests.unit.gateway.builders import NOW, a_pod, a_task
+
+RETENTION = Retention(ttl_ms=3_600_000, floor_seconds=30)
+ENDED = {"phase": "completed", "podUid": "pod-1", "attempts": 2, "result": {"sha256": "x"}}
+
+
+def worker(attempt: int = 0, **changes: Any) -> Any:
+    return a_pod(attempt=attempt, **changes)
+
+
+def test_the_claim_says_that_a_worker_runs_the_task_and_ends_its_waiting() -> None:
+    before = timestamp(NOW - timedelta(seconds=1))
+    task = a_task({"phase": "working", "reason": "Retrying", "attempts": 1, "retryAfter": before}, retries=1)
+    patch = claim(task, worker(), None, NOW, RETENTION)
+    assert patch is not None
+    status = patch["status"]
+    assert (status["executor"], status["retryAfter"], status["attempts"]) == ("Warm", None, 2)
+    assert (status["podUid"], status["jobName"], status["reason"]) == ("pod-1", "report-1", "Running")
+
+
+def test_a_task_whose_attempt_has_just_failed_is_not_claimed_before_its_time() -> None:
+    after = timestamp(NOW + timedelta(seconds=1))
+    task = a_task({"phase": "working", "reason": "Retrying", "attempts": 1, "retryAfter": after}, retries=1)
+    with pytest.raises(RivalChangedError):
+        claim(task, worker(), None, NOW, RETENTION)
+
+
+def test_what_another_worker_has_is_not_claimed() -> None:
+    with pytest.raises(RivalChangedError):
+        claim(a_task({"podUid": "another", "attempts": 1}), worker(), None, NOW, RETENTION)
+
+
+def test_an_earlier_attempt_of_the_same_worker_is_over() -> None:
+    task = a_task({"podUid": "pod-1", "attempts": 2})
+    refuse_unless_runs(task, worker(2))
+    with pytest.raises(RefusedError, match="attempt 1 of task report-1 is over") as refused:
+        refuse_unless_runs(task, worker(1))
+    assert refused.value.code is RefusalCode.SUPERSEDED
+    assert not is_claimed_by(task, worker(1))
+
+
+def test_an_outcome_is_delivered_again_only_by_the_attempt_that_it_is_of() -> None:
+    outcome = ResultOutcome(text="{}")
+    assert is_replay(a_task(ENDED), worker(2), outcome, "x")
+    assert not is_replay(a_task(ENDED), worker(1), outcome, "x")
