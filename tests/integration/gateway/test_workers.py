@@ -452,7 +452,7 @@ async def test_an_attempt_that_may_be_repeated_waits_and_is_the_next_one(world: 
         assert (status.reason, status.retries_used, status.pod_uid) == ("Retrying", 1, None)
         assert status.retry_after is not None
         assert "another one follows" in (status.message or "")
-        worker.orders.clear()
+        await worker.told("end")
         await worker.nothing_comes()
         past = {"status": {"retryAfter": "2020-01-01T00:00:00Z"}}
         await world.patch(task, past, "status")
