@@ -25,7 +25,7 @@ from mcptasks.gateway.refusals import RefusedError, unavailable
 from mcptasks.gateway.task_holding import Holding, claim_of, ending_message, holding, is_over, may_be_claimed
 from mcptasks.gateway.template_facts import TemplateFacts, WarmTemplate
 from mcptasks.gateway.worker_claims import RETRY_SECONDS, WorkerClaims
-from mcptasks.gateway.worker_ends import WorkerFacts
+from mcptasks.gateway.worker_ends import ReportingWorker
 from mcptasks.gateway.worker_link import WorkerLink
 from mcptasks.gateway.workers import WorkerPod, worker_pod
 from mcptasks.kube.errors import KubeError, NotFoundError
@@ -202,12 +202,12 @@ class Dispatcher:
         if link is not None and link.held.get(pod.task_uid) == pod.attempt:
             self._let_go(link, pod.task_uid)
 
-    def facts_of(self, pod: TaskPod) -> WorkerFacts:
+    def facts_of(self, pod: TaskPod) -> ReportingWorker:
         """What is known of a worker that reports how an attempt ended."""
         known = self._pods.get(pod.uid)
         if known is None:
-            return WorkerFacts(pod.name, pod.node_name, "")
-        return WorkerFacts(known.name, known.node_name, known.template, known.memory_limit, known.disruption)
+            return ReportingWorker(pod.name, pod.node_name, "")
+        return ReportingWorker(known.name, known.node_name, known.template, known.memory_limit, known.disruption)
 
     def is_warm(self, template: str) -> bool:
         """Whether workers run the template's tasks."""

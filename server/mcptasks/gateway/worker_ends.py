@@ -22,7 +22,7 @@ TERMINATED_REASON = "WorkerReported"
 
 
 @dataclass(frozen=True)
-class WorkerFacts:
+class ReportingWorker:
     """What is known of a worker besides its own words. `disruption`: reason and message of its DisruptionTarget."""
 
     pod_name: str
@@ -32,20 +32,20 @@ class WorkerFacts:
     disruption: tuple[str, str] | None = None
 
 
-def attempt_end(outcome: ProcessOutcome, worker: WorkerFacts) -> AttemptEnd:
+def attempt_end(outcome: ProcessOutcome, worker: ReportingWorker) -> AttemptEnd:
     """What kind of an end it was, by which the task's rules say whether another attempt may follow."""
     if not outcome.worker_stopped:
         return AttemptEnd.CRASHED
     return AttemptEnd.REMOVED if worker.disruption is None else AttemptEnd.DISRUPTED
 
 
-def diagnosis(outcome: ProcessOutcome, worker: WorkerFacts, limit: Limit, attempts: int) -> Diagnosis:
+def diagnosis(outcome: ProcessOutcome, worker: ReportingWorker, limit: Limit, attempts: int) -> Diagnosis:
     """Why the process ended without an answer."""
     found = _diagnosis(outcome, worker, limit)
     return replace(found, cause=f"{found.cause}{process_failures.attempt_suffix(attempts)}")
 
 
-def _diagnosis(outcome: ProcessOutcome, worker: WorkerFacts, limit: Limit) -> Diagnosis:
+def _diagnosis(outcome: ProcessOutcome, worker: ReportingWorker, limit: Limit) -> Diagnosis:
     code = outcome.exit_code
     number = outcome.signal or (0 if code is None else process_failures.signal_of(code))
     if outcome.oom_killed:
@@ -64,7 +64,7 @@ def _diagnosis(outcome: ProcessOutcome, worker: WorkerFacts, limit: Limit) -> Di
     return Diagnosis(Reason.RESULT_MISSING, f"the process delivered no result: {outcome.message or 'no details'}")
 
 
-def _taken_away(worker: WorkerFacts, code: int | None) -> Diagnosis:
+def _taken_away(worker: ReportingWorker, code: int | None) -> Diagnosis:
     if worker.disruption is not None:
         reason, message = worker.disruption
         return process_failures.disrupted(worker.pod_name, reason, worker.node_name, message or reason)

@@ -15,7 +15,7 @@ from mcptasks.gateway.refusals import unavailable
 from mcptasks.gateway.task_records import TaskRecords
 from mcptasks.gateway.template_facts import TemplateFacts
 from mcptasks.gateway.worker_ends import (
-    WorkerFacts,
+    ReportingWorker,
     attempt_end,
     diagnosis,
     ended_with_worker,
@@ -40,7 +40,7 @@ class WorkerOutcomes:
     records: TaskRecords
     retention: Retention
     templates: TemplateFacts
-    facts_of: Callable[[TaskPod], WorkerFacts]
+    facts_of: Callable[[TaskPod], ReportingWorker]
     clock: Callable[[], datetime]
 
     async def record(self, pod: TaskPod, outcome: ProcessOutcome | UnstartedOutcome, read: StoredTask) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from mcptasks.gateway.contract import ProcessOutcome
-from mcptasks.gateway.worker_ends import WorkerFacts, attempt_end, diagnosis, terminated_after_end
+from mcptasks.gateway.worker_ends import ReportingWorker, attempt_end, diagnosis, terminated_after_end
 from mcptasks.model.lifecycle import timestamp
 from mcptasks.model.process_failures import Limit
 from mcptasks.model.retry_rules import AttemptEnd
 from tests.unit.gateway.builders import NOW, a_task
 
-WORKER = WorkerFacts("warm-w-1", "node-1", "warm", memory_limit="64Mi")
-EVICTED = WorkerFacts("warm-w-1", "node-1", "warm", disruption=("EvictionByEvictionAPI", "drained"))
+WORKER = ReportingWorker("warm-w-1", "node-1", "warm", memory_limit="64Mi")
+EVICTED = ReportingWorker("warm-w-1", "node-1", "warm", disruption=("EvictionByEvictionAPI", "drained"))
 LIMIT = Limit(30, "spec.timeoutSeconds of the task")
 
 
@@ -35,7 +35,7 @@ LIMIT = Limit(30, "spec.timeoutSeconds of the task")
     ],
 )
 def test_the_reason_is_that_of_a_pod_of_its_own(
-    process: dict[str, Any], worker: WorkerFacts, reason: str, code: int | None, says: str
+    process: dict[str, Any], worker: ReportingWorker, reason: str, code: int | None, says: str
 ) -> None:
     found = diagnosis(ProcessOutcome(**process), worker, LIMIT, 1)
     assert (found.reason.value, found.exit_code) == (reason, code)
@@ -56,7 +56,7 @@ def test_the_last_of_several_attempts_is_named() -> None:
     ],
 )
 def test_only_a_worker_that_was_taken_away_makes_it_no_crash(
-    process: dict[str, Any], worker: WorkerFacts, end: AttemptEnd
+    process: dict[str, Any], worker: ReportingWorker, end: AttemptEnd
 ) -> None:
     assert attempt_end(ProcessOutcome(**process), worker) is end
 
