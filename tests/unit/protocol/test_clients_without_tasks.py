@@ -264,7 +264,7 @@ class TestTaskTools:
             pytest.fail("it must not start")
 
 
-class Workers:
+class BusyWorkers:
     """Workers run all templates, and four tasks are ahead of each."""
 
     def is_warm(self, template: str) -> bool:
@@ -277,7 +277,7 @@ class Workers:
 @pytest.fixture(scope="module")
 def with_workers() -> Iterator[Endpoint]:
     with serving(Settings(), server()) as endpoint:
-        endpoint.service.workers = Workers()
+        endpoint.service.workers = BusyWorkers()
         yield endpoint
 
 
