@@ -16,7 +16,7 @@ from mcptasks.model.log_records import log_text
 from mcptasks.model.task import McpTask, Phase
 from tests.integration.gateway.harness import GatewayWorld, code, result
 from tests.integration.gateway.worker_harness import (
-    Worker,
+    PlayedWorker,
     held,
     known_to,
     make_worker,
@@ -308,7 +308,7 @@ async def test_of_two_replicas_that_hand_out_at_once_one_withdraws(world: Gatewa
         await two.told("prepare")
         first.go.set()
         second.go.set()
-        winner: list[Worker] = []
+        winner: list[PlayedWorker] = []
         for worker in (one, two):
             await worker.told_anything()
             winner += [worker] if worker.orders[0]["kind"] == "run" else []
@@ -379,7 +379,7 @@ async def test_what_was_delivered_elsewhere_is_not_run_again(world: GatewayWorld
 
 async def test_a_newer_connection_replaces_the_older_one(world: GatewayWorld) -> None:
     worker = await make_worker(world, await warm_template(world))
-    again = Worker(world, worker.pod, worker.token)
+    again = PlayedWorker(world, worker.pod, worker.token)
     async with replica(world) as at, worker.working(at), again.working(at):
         await worker.gone()
         await again.runs(await warm_task(world))

@@ -137,7 +137,7 @@ async def warm_task(world: GatewayWorld, template: str = "warm", **spec: Any) ->
     return await world.kube.create(MCP_TASKS, body, world.namespace)
 
 
-async def make_worker(world: GatewayWorld, template: JsonObject, **metadata: Any) -> Worker:
+async def make_worker(world: GatewayWorld, template: JsonObject, **metadata: Any) -> PlayedWorker:
     """A worker's Pod with its token. No node takes it, so that nothing runs in it."""
     spec = McpTaskTemplateSpec.model_validate(template["spec"])
     assert spec.warm is not None
@@ -161,12 +161,12 @@ async def make_worker(world: GatewayWorld, template: JsonObject, **metadata: Any
         },
     }
     pod = await world.kube.create(PODS, body, world.namespace)
-    return Worker(world, pod, await world.token(pod))
+    return PlayedWorker(world, pod, await world.token(pod))
 
 
 @dataclass
-class Worker:
-    """Reads orders as they come. `orders` are those that say anything."""
+class PlayedWorker:
+    """A worker. Reads orders as they come. `orders` are those that say anything."""
 
     world: GatewayWorld
     pod: JsonObject
@@ -190,7 +190,7 @@ class Worker:
         return self._reading is not None and not self._reading.done()
 
     @asynccontextmanager
-    async def working(self, at: Replica, *, holds: str = "", module: str = MODULE) -> AsyncIterator[Worker]:
+    async def working(self, at: Replica, *, holds: str = "", module: str = MODULE) -> AsyncIterator[PlayedWorker]:
         """Connected to the gateway, for as long as the context lasts."""
         await self.connect(at, holds=holds, module=module)
         try:
