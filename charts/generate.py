@@ -60,7 +60,18 @@ WITH_A_VALUE = frozenset(
 )
 """Settings that the chart sets from values of their own."""
 
-NOT_IN_A_CLUSTER = frozenset(["context", "kubeconfig", "lease_namespace", "token_file", "grace_seconds"])
+NOT_IN_A_CLUSTER = frozenset(
+    [
+        "context",
+        "kubeconfig",
+        "lease_namespace",
+        "token_file",
+        "grace_seconds",
+        "worker_host",
+        "worker_port",
+        "worker_concurrency",
+    ]
+)
 """Settings that the chart's roles and Pods leave no choice for."""
 
 NOT_FREE = WITH_A_VALUE | NOT_IN_A_CLUSTER

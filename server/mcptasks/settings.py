@@ -454,15 +454,6 @@ class Settings(BaseSettings):
         ),
     )
 
-    # Runner
-    token_file: Path = Field(Path(TOKEN_FILE), description="File with the Pod's token for the gateway.")
-    grace_seconds: float = Field(
-        30.0, ge=0, description="Time between SIGTERM and SIGKILL. The operator sets it to the Pod's grace period."
-    )
-    progress_interval_seconds: float = Field(
-        1.0, ge=0.05, description="Shortest interval between two progress reports of a task."
-    )
-
     # Worker
     worker_host: str | None = Field(
         None, description="Address that a worker's /readyz listens on. If unset, all of the Pod's addresses."
@@ -475,6 +466,15 @@ class Settings(BaseSettings):
     )
     worker_concurrency: int = Field(
         1, ge=1, description="How many tasks a worker runs at the same time. The operator sets it to the template's."
+    )
+
+    # Runner
+    token_file: Path = Field(Path(TOKEN_FILE), description="File with the Pod's token for the gateway.")
+    grace_seconds: float = Field(
+        30.0, ge=0, description="Time between SIGTERM and SIGKILL. The operator sets it to the Pod's grace period."
+    )
+    progress_interval_seconds: float = Field(
+        1.0, ge=0.05, description="Shortest interval between two progress reports of a task."
     )
 
 

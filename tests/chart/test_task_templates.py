@@ -13,12 +13,14 @@ class TestTaskTemplates:
 
     def test_are_rendered_once_and_without_hooks_for_others_than_helm_to_apply(self) -> None:
         """Hooks are Helm's to run. How Helm itself installs is seen in `cluster/test_release.py`."""
-        (made,) = render(known=False).all("McpTaskTemplate")
-        assert not [key for key in made["metadata"]["annotations"] if key.startswith("helm.sh/")]
-        assert made["spec"]["podTemplate"]["spec"]["containers"]
-        # Argo CD looks all kinds up before it applies the CRDs.
-        wanted = made["metadata"]["annotations"]["argocd.argoproj.io/sync-options"]
-        assert wanted == "SkipDryRunOnMissingResource=true"
+        everything = render(known=False).all("McpTaskTemplate")
+        assert [made["metadata"]["name"] for made in everything] == ["default", "warm"]
+        for made in everything:
+            assert not [key for key in made["metadata"]["annotations"] if key.startswith("helm.sh/")]
+            assert made["spec"]["podTemplate"]["spec"]["containers"]
+            # Argo CD looks all kinds up before it applies the CRDs.
+            wanted = made["metadata"]["annotations"]["argocd.argoproj.io/sync-options"]
+            assert wanted == "SkipDryRunOnMissingResource=true"
 
     def test_every_object_is_rendered_once(self) -> None:
         for known in (True, False):
@@ -60,7 +62,7 @@ class TestTaskTemplates:
 
     def test_of_another_name_are_made_without_default(self) -> None:
         rendered = render({"taskTemplates": {"default": {"enabled": False}, "gpu": {"timeoutSeconds": 2592000}}})
-        assert [item["metadata"]["name"] for item in rendered.all("McpTaskTemplate")] == ["gpu"]
+        assert [item["metadata"]["name"] for item in rendered.all("McpTaskTemplate")] == ["gpu", "warm"]
         assert template(rendered, "gpu")["timeoutSeconds"] == 2592000
 
     def test_lead_to_the_gateway_of_the_release(self) -> None:
@@ -70,3 +72,40 @@ class TestTaskTemplates:
     def test_can_name_another_gateway(self) -> None:
         own = {"name": "MCPTASKS_GATEWAY_URL", "value": "http://proxy:80"}
         assert runner(render({"taskTemplates": {"default": {"env": [own]}}}))["env"] == [own]
+
+
+class TestTemplatesWithWorkers:
+    def test_one_is_there_that_costs_nothing_while_nobody_calls(self) -> None:
+        made = template(render(), "warm")
+        assert made["executor"] == "Warm"
+        assert made["warm"] == {"maxWorkers": 10, "minWorkers": 0, "tasksPerWorker": 0}
+        assert template(render())["executor"] == "Job"
+
+    def test_it_can_be_left_out(self) -> None:
+        rendered = render({"taskTemplates": {"warm": {"enabled": False}}})
+        assert [item["metadata"]["name"] for item in rendered.all("McpTaskTemplate")] == ["default"]
+
+    def test_workers_know_the_module_before_any_task_says_it(self) -> None:
+        environ = {entry["name"]: entry["value"] for entry in runner(render(), "warm")["env"]}
+        assert environ["MCPTASKS_MODULE"] == "mcptasks.examples.stdlib_report"
+        inline = render({"server": {"inlineModule": "app = 1"}})
+        environ = {entry["name"]: entry["value"] for entry in runner(inline, "warm")["env"]}
+        assert environ["MCPTASKS_MODULE"] == "/etc/mcptasks/module/server.py"
+
+    def test_another_inline_module_has_other_workers(self) -> None:
+        def checksum(module: str) -> str:
+            made = template(render({"server": {"inlineModule": module}}), "warm")
+            return str(made["podTemplate"]["metadata"]["annotations"]["checksum/module"])
+
+        assert checksum("app = 1") != checksum("app = 2")
+
+    def test_a_queue_of_default_is_not_theirs(self) -> None:
+        rendered = render({"taskTemplates": {"default": {"queueName": "batch"}}})
+        assert "queueName" not in template(rendered, "warm")
+        assert template(rendered)["queueName"] == "batch"
+
+    def test_workers_of_default_are_not_those_of_a_template_with_jobs(self) -> None:
+        default = {"executor": "Warm", "warm": {"minWorkers": 2}}
+        rendered = render({"taskTemplates": {"default": default, "heavy": {"executor": "Job"}}})
+        assert "warm" not in template(rendered, "heavy")
+        assert template(rendered)["warm"] == {"minWorkers": 2}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from tests.contract.widgets import RULES, widget_crd
 from tests.support.polling import eventually
 
 TASKS = "contracttasks"
-"""Not the plural of the definition that the cluster may have: kubectl would take one for the other."""
+TEMPLATES = "contracttemplates"
+"""Not the plurals of the definitions that the cluster may have: kubectl would take one for the other."""
 
 
 @pytest.fixture(scope="session")
@@ -107,15 +109,51 @@ class TaskPaths:
         return {"apiVersion": self.api_version, "kind": "McpTask", "metadata": {"name": name}, "spec": spec}
 
 
+@dataclass(frozen=True)
+class TemplatePaths:
+    """The paths of McpTaskTemplates in the throw-away namespace, under a group of the tests' own."""
+
+    group: str
+    space: Space
+
+    def path(self) -> str:
+        return self.space.path(TEMPLATES, group=f"{self.group}/{VERSION}")
+
+    def body(self, spec: Json) -> Json:
+        return {
+            "apiVersion": f"{self.group}/{VERSION}",
+            "kind": "McpTaskTemplate",
+            "metadata": {"generateName": "a-"},
+            "spec": spec,
+        }
+
+
+@contextmanager
+def own_definition(api: Api, kind: str, plural: str) -> Iterator[str]:
+    """The definition of a kind of ours under another group, beside the one that the cluster may have installed."""
+    [crd] = [crd for crd in custom_resource_definitions() if crd["spec"]["names"]["kind"] == kind]
+    group = f"{GROUP_PREFIX}{secrets.token_hex(3)}.tasks.mcptasks.dev"
+    names = {"plural": plural, "singular": plural.removesuffix("s"), "kind": kind}
+    spec = {**crd["spec"], "group": group, "names": names}
+    with temporary_definition(api, {**crd, "metadata": {"name": f"{plural}.{group}"}, "spec": spec}):
+        yield group
+
+
 @pytest.fixture(scope="session")
 def task_group(api: Api) -> Iterator[str]:
-    """The definition of McpTask under another group, beside the one that the cluster may have installed."""
-    [crd] = [crd for crd in custom_resource_definitions() if crd["spec"]["names"]["kind"] == "McpTask"]
-    group = f"{GROUP_PREFIX}{secrets.token_hex(3)}.tasks.mcptasks.dev"
-    names = {"plural": TASKS, "singular": "contracttask", "kind": "McpTask"}
-    spec = {**crd["spec"], "group": group, "names": names}
-    with temporary_definition(api, {**crd, "metadata": {"name": f"{TASKS}.{group}"}, "spec": spec}):
+    with own_definition(api, "McpTask", TASKS) as group:
         yield group
+
+
+@pytest.fixture(scope="session")
+def template_group(api: Api) -> Iterator[str]:
+    with own_definition(api, "McpTaskTemplate", TEMPLATES) as group:
+        yield group
+
+
+@pytest.fixture
+def templates(template_group: str, space: Space) -> TemplatePaths:
+    return TemplatePaths(template_group, space)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.contract.client import JSON_PATCH, Api
-from tests.contract.conftest import TaskPaths
+from tests.contract.conftest import TaskPaths, TemplatePaths
 
 FROZEN = "spec is immutable, except that cancel may become true; make a new task instead"
 
@@ -64,3 +64,31 @@ def test_an_ended_task_stays_as_it_is(api: Api, tasks: TaskPaths, phase: str) ->
         changed = api.patch(tasks.path("a", "status"), {"status": {"result": result}})
         assert "the task has ended: its result never changes" in changed.message
     api.patch(tasks.path("a", "status"), {"status": {"message": "more"}}).ok()
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"executor": "Job", "warm": {"minWorkers": 1}}, "warm is for templates with executor: Warm"),
+        ({"warm": {}}, "warm is for templates with executor: Warm"),
+        ({"executor": "Warm", "warm": {"minWorkers": 11}}, "warm.minWorkers must not be above warm.maxWorkers"),
+        ({"executor": "Warm", "warm": {"concurrency": 2}}, "warm.concurrency above 1 needs warm.tasksPerWorker 0"),
+        ({"executor": "Warm", "queueName": "batch"}, "queueName is for executor: Job"),
+        ({"executor": "Warm", "warm": {"maxWorkers": 0}}, "spec.warm.maxWorkers"),
+        ({"executor": "Hot"}, "spec.executor"),
+    ],
+)
+def test_what_does_not_go_together_in_a_template_is_refused(
+    api: Api, templates: TemplatePaths, spec: dict[str, Any], message: str
+) -> None:
+    reply = api.post(templates.path(), templates.body(spec))
+    assert reply.code == 422
+    assert message in reply.message
+
+
+@pytest.mark.parametrize(
+    "spec", [{}, {"executor": "Warm"}, {"executor": "Warm", "warm": {"tasksPerWorker": 0, "concurrency": 5}}]
+)
+def test_what_goes_together_is_taken(api: Api, templates: TemplatePaths, spec: dict[str, Any]) -> None:
+    made = api.post(templates.path(), templates.body(spec)).ok(201)
+    assert made["spec"]["executor"] == spec.get("executor", "Job")

@@ -7,6 +7,8 @@
 {{- if ne $name "default" -}}
 {{- $whole = include "mcptasks.keyByKey" (dict "under" $default "over" $own) | fromJson -}}
 {{- if not (hasKey $own "enabled") -}}{{- $_ := set $whole "enabled" true -}}{{- end -}}
+{{- if and (eq $whole.executor "Warm") (not (hasKey $own "queueName")) -}}{{- $_ := set $whole "queueName" "" -}}{{- end -}}
+{{- if and (eq $whole.executor "Job") (not (hasKey $own "warm")) -}}{{- $_ := set $whole "warm" dict -}}{{- end -}}
 {{- end -}}
 {{- if $whole.enabled -}}{{- $_ := set $result $name $whole -}}{{- end -}}
 {{- end -}}
@@ -28,9 +30,22 @@ key away. sprig's own `merge` takes false, 0 and "" for values that are not ther
 {{- toJson $whole -}}
 {{- end }}
 
+{{/* Refuses what the API server would not take of a template with workers. Arguments: values. */}}
+{{- define "mcptasks.checkWorkers" -}}
+{{- with .values -}}
+{{- if and .warm (ne .executor "Warm") -}}{{- fail "taskTemplates: warm is for templates with executor: Warm" -}}{{- end -}}
+{{- if and .queueName (eq .executor "Warm") -}}{{- fail "taskTemplates: queueName is for templates with executor: Job" -}}{{- end -}}
+{{- $warm := .warm | default dict -}}
+{{- if gt (int64 (dig "minWorkers" 1 $warm)) (int64 (dig "maxWorkers" 10 $warm)) -}}
+{{- fail "taskTemplates: warm.minWorkers must not be above warm.maxWorkers" -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* The spec of a McpTaskTemplate. Arguments: root, values. */}}
 {{- define "mcptasks.taskTemplateSpec" -}}
 {{- $root := .root -}}
+{{- include "mcptasks.checkWorkers" . -}}
 {{- $inline := ne $root.Values.server.inlineModule "" -}}
 {{- $gateway := dict "name" "MCPTASKS_GATEWAY_URL" "value" (include "mcptasks.gatewayUrl" $root) -}}
 {{- with .values -}}
@@ -40,6 +55,13 @@ disruptionPolicy: {{ .disruptionPolicy }}
 {{- with .queueName }}
 queueName: {{ . }}
 {{- end }}
+executor: {{ .executor }}
+{{- with .warm }}
+warm:
+  {{- range $key, $value := . }}
+  {{ $key }}: {{ int64 $value }}
+  {{- end }}
+{{- end }}
 {{- with .retention }}
 retention:
   {{- range $key, $value := . }}
@@ -48,13 +70,16 @@ retention:
 {{- end }}
 userId: {{ .userId | default $root.Values.userId }}
 podTemplate:
-  {{- if or .podLabels .podAnnotations }}
+  {{- $annotations := deepCopy (.podAnnotations | default dict) }}
+  {{- /* Workers have loaded the module: another one needs others. */}}
+  {{- if and $inline (eq .executor "Warm") }}{{- $_ := set $annotations "checksum/module" ($root.Values.server.inlineModule | sha256sum) }}{{- end }}
+  {{- if or .podLabels $annotations }}
   metadata:
     {{- with .podLabels }}
     labels:
       {{- toYaml . | nindent 6 }}
     {{- end }}
-    {{- with .podAnnotations }}
+    {{- with $annotations }}
     annotations:
       {{- toYaml . | nindent 6 }}
     {{- end }}
@@ -87,7 +112,12 @@ podTemplate:
         env:
           {{- $given := dict }}
           {{- range .env }}{{- $_ := set $given .name true }}{{- end }}
-          {{- toYaml (ternary .env (prepend .env $gateway) (hasKey $given "MCPTASKS_GATEWAY_URL")) | nindent 10 }}
+          {{- $env := ternary .env (prepend .env $gateway) (hasKey $given "MCPTASKS_GATEWAY_URL") }}
+          {{- /* A worker loads the module before any task can say which. */}}
+          {{- if and (eq .executor "Warm") (not (hasKey $given "MCPTASKS_MODULE")) }}
+          {{- $env = prepend $env (dict "name" "MCPTASKS_MODULE" "value" (include "mcptasks.module" $root)) }}
+          {{- end }}
+          {{- toYaml $env | nindent 10 }}
         {{- with .envFrom }}
         envFrom:
           {{- toYaml . | nindent 10 }}

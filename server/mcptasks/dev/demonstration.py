@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import shutil
@@ -18,15 +19,17 @@ from typing import Protocol
 import psutil
 
 from mcptasks.client import CallProgress, Client, McpError, ToolResult, ToolTask
+from mcptasks.dev.default_templates import executor_patch
 from mcptasks.dev.stack import LocalStack
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import NotFoundError
-from mcptasks.kube.kinds import JOBS, MCP_TASKS
+from mcptasks.kube.kinds import JOBS, MCP_TASK_TEMPLATES, MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import pods_are_gone, seconds_until_pods_gone
-from mcptasks.model.task import McpTask
+from mcptasks.model.task import DEFAULT_TEMPLATE, McpTask
+from mcptasks.model.task_template import Executor
 from mcptasks.protocol.versions import ENVELOPE, PROTOCOLS, ProtocolChoice
 
 EXAMPLE = "stdlib_report.py"
@@ -36,6 +39,10 @@ STEP_SECONDS = 0.25
 TOP = 3
 STEP_TIMEOUT_SECONDS = 120.0
 POLL_SECONDS = 0.1
+
+WARM_CALLS = 5
+COLD_CALLS = 2
+"""How often a short task is called each way."""
 
 
 class DemonstrationError(Exception):
@@ -64,14 +71,13 @@ class DemonstrationView(Protocol):
 
 @dataclass(frozen=True)
 class TaskProcesses:
-    """The processes of a task: its runner's and those that the tool started."""
+    """The processes of a task: the tool's own and those that it has started."""
 
-    runner: int
-    children: tuple[int, ...]
+    pids: tuple[int, ...]
 
     def alive(self) -> list[int]:
         """Those that still run."""
-        return [pid for pid in (self.runner, *self.children) if _runs(pid)]
+        return [pid for pid in self.pids if _runs(pid)]
 
 
 def example_file() -> Path:
@@ -97,6 +103,8 @@ class Demonstration:
             await self._report_twice()
             await self._cancel(lookup)
             await self._fail(lookup)
+            if self.stack.config.warm:
+                await self._compare(lookup)
         self._list_objects()
 
     @asynccontextmanager
@@ -139,6 +147,7 @@ class Demonstration:
             if report.current is not None and report.total and report.current >= report.total / 2:
                 half_way.set()
 
+        before = await asyncio.to_thread(self._all_processes)
         async with Client(self.stack.endpoint) as client:
             arguments = {"steps": STEPS, "delay": STEP_SECONDS, "with_child": True}
             task = await client.call_tool(name, arguments, task=True, on_progress=on_progress)
@@ -147,23 +156,28 @@ class Demonstration:
                 await _wait_for_first(waiting, half_way)
                 if waiting.done():
                     raise DemonstrationError(f"{name} ended before it could be cancelled: {waiting.result().status}")
-                processes = await self._processes(lookup, task)
-                self.view.say(
-                    f"Its process has id {processes.runner}, the child that the tool started {_ids(processes)}"
-                )
+                processes = await self._processes(task, before)
+                self.view.say(f"Its processes, with the child that the tool started: {_ids(processes)}")
                 await task.cancel()
                 await self._prove_gone(lookup, task, processes)
                 self.view.done(name, "cancelled")
             finally:
                 waiting.cancel()
 
-    async def _processes(self, lookup: ClusterLookup, task: ToolTask) -> TaskProcesses:
-        pod_uid = (await lookup.task(task.task_id)).status.pod_uid
-        pids = await asyncio.to_thread(self.stack.task_pids)
-        for container, pid in pids.items():
-            if container.startswith(f"{pod_uid}/"):
-                return TaskProcesses(pid, tuple(child.pid for child in psutil.Process(pid).children(recursive=True)))
-        raise DemonstrationError(f"task {task.task_id} runs, but has no process")
+    async def _processes(self, task: ToolTask, before: frozenset[int]) -> TaskProcesses:
+        """What runs in Pods now and did not before the task was started."""
+        new = await asyncio.to_thread(self._all_processes) - before
+        if not new:
+            raise DemonstrationError(f"task {task.task_id} runs, but has no process")
+        return TaskProcesses(tuple(sorted(new)))
+
+    def _all_processes(self) -> frozenset[int]:
+        """The processes of all Pods."""
+        pids = set(self.stack.task_pids().values())
+        for pid in tuple(pids):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                pids.update(child.pid for child in psutil.Process(pid).children(recursive=True))
+        return frozenset(pids)
 
     async def _prove_gone(self, lookup: ClusterLookup, task: ToolTask, processes: TaskProcesses) -> None:
         state = await task.wait()
@@ -172,8 +186,7 @@ class Demonstration:
         alive = processes.alive()
         if alive:
             raise DemonstrationError(f"processes {alive} of a cancelled task still run")
-        everything = ", ".join(map(str, (processes.runner, *processes.children)))
-        self.view.say(f"Processes gone: {everything}")
+        self.view.say(f"Processes gone: {_ids(processes)}")
         await lookup.until_no_job(task.task_id)
         self.view.say(f"Job gone: {task.task_id}")
         self.view.say(f"PodsTerminated: True, {seconds_until_pods_gone(record) or 0:.2f} s after the cancellation")
@@ -192,6 +205,30 @@ class Demonstration:
                 self.view.say("  the client is told:")
                 for line in said.splitlines():
                     self.view.say(f"    {line}")
+
+    async def _compare(self, lookup: ClusterLookup) -> None:
+        self.view.step("A short task, by a worker that has loaded the module and in a Pod of its own")
+        by_worker = await self._time_short_tasks(WARM_CALLS)
+        await lookup.use(Executor.JOB)
+        in_pod = await self._time_short_tasks(COLD_CALLS)
+        await lookup.use(Executor.WARM)
+        self.view.say(f"executor: Warm  {by_worker:6.2f} s from call to result, the fastest of {WARM_CALLS}")
+        self.view.say(
+            f"executor: Job   {in_pod:6.2f} s, the fastest of {COLD_CALLS}: {in_pod / by_worker:.0f} times as long"
+        )
+
+    async def _time_short_tasks(self, calls: int) -> float:
+        """Seconds from call to result of the fastest."""
+        seconds = []
+        async with Client(self.stack.endpoint) as client:
+            for _ in range(calls):
+                started = time.monotonic()
+                task = await client.call_tool("count_slowly", {"steps": 1, "delay": 0}, task=True)
+                result = await task.result()
+                if result.is_error:
+                    raise DemonstrationError(f"the short task failed: {result.text}")
+                seconds.append(time.monotonic() - started)
+        return min(seconds)
 
     def _list_objects(self) -> None:
         has_kubectl = shutil.which("kubectl") is not None
@@ -220,6 +257,10 @@ class ClusterLookup:
     async def task(self, name: str) -> McpTask:
         """The task's object."""
         return parse_task(await self.kube.get(MCP_TASKS, name, self.namespace))
+
+    async def use(self, executor: Executor) -> None:
+        """Have the tasks that come run in this way, as an administrator does with `kubectl patch`."""
+        await self.kube.patch(MCP_TASK_TEMPLATES, DEFAULT_TEMPLATE, executor_patch(executor), self.namespace)
 
     async def until_terminated(self, name: str) -> McpTask:
         """The task, once its Pods are known to be gone."""
@@ -280,7 +321,7 @@ async def _wait_for_first(waiting: asyncio.Task[object], event: asyncio.Event) -
 
 
 def _ids(processes: TaskProcesses) -> str:
-    return ", ".join(map(str, processes.children)) or "none"
+    return ", ".join(map(str, processes.pids))
 
 
 def _runs(pid: int) -> bool:

@@ -21,8 +21,10 @@ from typing import TypeAlias
 from watchfiles import awatch
 
 from mcptasks.authoring.loader import ServerPath, absolute, named_in
+from mcptasks.authoring.module_digest import module_digest
 from mcptasks.authoring.source_filter import SourceFilter
 from mcptasks.client import Client, ClientError, ListedPrompt, ListedResource, Tool
+from mcptasks.dev.default_templates import new_code_patch
 from mcptasks.dev.dev_record import DevRecord, DevRecords
 from mcptasks.dev.log_tail import LogTail, Say
 from mcptasks.dev.stack import CHECK, LocalStack, StackConfig
@@ -30,11 +32,11 @@ from mcptasks.dev.supervisor import ProcessError
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeError
-from mcptasks.kube.kinds import MCP_TASKS
+from mcptasks.kube.kinds import MCP_TASK_TEMPLATES, MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.logs import TOOL_LOGGER
 from mcptasks.model.excerpts import lines_of
-from mcptasks.model.task import McpTask, Reason
+from mcptasks.model.task import DEFAULT_TEMPLATE, McpTask, Reason
 from mcptasks.server.exit_codes import EXIT_CONFIG, EXIT_OK
 
 Component: TypeAlias = Tool | ListedPrompt | ListedResource
@@ -205,7 +207,18 @@ class DevLoop:
             )
             return
         self.terminal.note(f"{names} changed: restarting the server")
-        await self._restart(stack, tail)
+        await asyncio.gather(self._restart(stack, tail), self._renew_workers(stack))
+
+    async def _renew_workers(self, stack: LocalStack) -> None:
+        """Have workers made that load the new code; those that run tasks go on until these have ended."""
+        if not self.config.warm:
+            return
+        digest = await asyncio.to_thread(module_digest, self.config.module)
+        async with await ClusterAccess(stack.kubeconfig).connect("mcptasks-dev") as kube:
+            try:
+                await kube.patch(MCP_TASK_TEMPLATES, DEFAULT_TEMPLATE, new_code_patch(digest), stack.namespace)
+            except KubeError as error:
+                self.terminal.note(f"the workers could not be told of the new code: {error}")
 
     async def _loads(self, stack: LocalStack) -> bool:
         try:

@@ -13,32 +13,29 @@ import secrets
 import shlex
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from mcptasks.dev.default_templates import job_template, warm_template
 from mcptasks.dev.supervisor import READY_SECONDS, ProcessSpec, Supervisor, free_ports
+from mcptasks.dev.task_output import TaskOutput, by_task
 from mcptasks.model.base import API_VERSION, JsonObject
 from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import custom_resource_definitions
-from mcptasks.model.task import DEFAULT_TEMPLATE
 from mcptasks.settings import PREFIX
 from mcptasks_embedded.cluster import ClusterConfig
 from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
 
 LOOPBACK = "127.0.0.1"
-GRACE_SECONDS = 10
 PATH = "/mcp"
 CHECK = "check"
 
 COMMAND = "mcptasks"
 """The installed command, as a module: what a Deployment's container would run."""
-
-TaskOutput = Callable[[str, str], None]
-"""Takes a task's id and a line that it printed; called in the cluster's thread, must not block."""
 
 
 class StackError(Exception):
@@ -61,6 +58,7 @@ class StackConfig:
             inline those of this process, as tasks next to none, as in a cluster.
         tool_directory: the directory that tasks run in, unless their template names one; None is one of their own.
         on_output: gets what tasks print.
+        warm: whether workers run the tasks of the default template.
     """
 
     module: str
@@ -73,6 +71,7 @@ class StackConfig:
     tool_environment: Mapping[str, str] | None = field(default=None, repr=False)
     tool_directory: Path | None = None
     on_output: TaskOutput | None = None
+    warm: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ class LocalStack:
                 entrypoint=(sys.executable, "-P", "-m", COMMAND),
                 environment=config.tool_environment or {},
                 working_directory=config.tool_directory,
-                on_output=_by_task(config.on_output),
+                on_output=by_task(config.on_output),
             )
         )
         self._exit = ExitStack()
@@ -249,6 +248,7 @@ class LocalStack:
         environment = self._environment(
             liveness_port=liveness_port,
             runner_command=shlex.join([sys.executable, "-P", "-m", COMMAND, "run"]),
+            worker_command=shlex.join([sys.executable, "-P", "-m", COMMAND, "worker"]),
         )
         ready = f"http://{LOOPBACK}:{liveness_port}/readyz"
         return ProcessSpec(name, COMMAND, ("operator",), environment, ready, restarted=True)
@@ -282,39 +282,18 @@ class LocalStack:
         """Create what an installation has besides the CRDs: the namespace and the default template."""
         if self.namespace != "default":
             self._create("v1", "Namespace", "", {"metadata": {"name": self.namespace}})
-        self._create(API_VERSION, "McpTaskTemplate", self.namespace, default_template())
+        self._create(API_VERSION, "McpTaskTemplate", self.namespace, self._default_template())
+
+    def _default_template(self) -> JsonObject:
+        return warm_template(self.config.module) if self.config.warm else job_template()
 
     def _create(self, api_version: str, kind: str, namespace: str, body: JsonObject) -> None:
         objects = self.cluster.cluster.objects
         self.cluster.call(lambda: objects.create(objects.kind(api_version, kind), namespace, body))
 
 
-def default_template() -> JsonObject:
-    """The template of tasks that name none: a plain process of this interpreter."""
-    runner = {"name": "runner", "image": "local", "env": [{"name": "PYTHONUNBUFFERED", "value": "1"}]}
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "McpTaskTemplate",
-        "metadata": {"name": DEFAULT_TEMPLATE},
-        "spec": {
-            "podTemplate": {"spec": {"terminationGracePeriodSeconds": GRACE_SECONDS, "containers": [runner]}},
-        },
-    }
-
-
 def _names(prefix: str, count: int) -> list[str]:
     return [prefix if number == 1 else f"{prefix}-{number}" for number in range(1, count + 1)]
-
-
-def _by_task(on_output: TaskOutput | None) -> Callable[[str, str, str], None] | None:
-    if on_output is None:
-        return None
-
-    def pass_on(pod: str, _container: str, line: str) -> None:
-        # A Job's Pods are named after it with a dash and five characters, and the Job is named as its task.
-        on_output(pod.rpartition("-")[0], line)
-
-    return pass_on
 
 
 def _check_free(host: str, port: int) -> None:

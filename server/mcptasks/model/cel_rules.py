@@ -118,5 +118,35 @@ TASK_RULES = (
     ),
 )
 
-CEL_RULES: Mapping[str, Callable[[Any, Any], bool]] = {rule.cel: rule.check for rule in (*SPEC_RULES, *TASK_RULES)}
+
+def _warm(spec: Any) -> JsonObject:
+    return spec.get("warm") or {}
+
+
+TEMPLATE_RULES = (
+    Rule(
+        cel="!has(self.warm) || self.executor == 'Warm'",
+        message="warm is for templates with executor: Warm",
+        check=lambda new, _: "warm" not in new or new.get("executor") == "Warm",
+    ),
+    Rule(
+        cel="!has(self.warm) || self.warm.minWorkers <= self.warm.maxWorkers",
+        message="warm.minWorkers must not be above warm.maxWorkers",
+        check=lambda new, _: _warm(new).get("minWorkers", 1) <= _warm(new).get("maxWorkers", 10),
+    ),
+    Rule(
+        cel="!has(self.warm) || self.warm.concurrency == 1 || self.warm.tasksPerWorker == 0",
+        message="warm.concurrency above 1 needs warm.tasksPerWorker 0: otherwise a worker runs one task at a time",
+        check=lambda new, _: _warm(new).get("concurrency", 1) == 1 or _warm(new).get("tasksPerWorker", 1) == 0,
+    ),
+    Rule(
+        cel="self.executor != 'Warm' || !has(self.queueName) || self.queueName == ''",
+        message="queueName is for executor: Job: workers are not queued",
+        check=lambda new, _: new.get("executor") != "Warm" or not new.get("queueName"),
+    ),
+)
+
+CEL_RULES: Mapping[str, Callable[[Any, Any], bool]] = {
+    rule.cel: rule.check for rule in (*SPEC_RULES, *TASK_RULES, *TEMPLATE_RULES)
+}
 """Python equivalent of every CEL rule in the CRDs, by the rule's text."""

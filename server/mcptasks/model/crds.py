@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel
 
 from mcptasks.model.base import GROUP, VERSION, JsonObject
-from mcptasks.model.cel_rules import SPEC_RULES, TASK_RULES, Rule
+from mcptasks.model.cel_rules import SPEC_RULES, TASK_RULES, TEMPLATE_RULES, Rule
 from mcptasks.model.crd_schema import structural_schema
 from mcptasks.model.task import McpTask
 from mcptasks.model.task_template import McpTaskTemplate
@@ -94,6 +94,7 @@ KINDS = (
             Column("Queue", ".spec.queueName", priority=1),
             AGE,
         ),
+        spec_rules=TEMPLATE_RULES,
         status=False,
     ),
 )

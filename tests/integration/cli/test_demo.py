@@ -26,9 +26,11 @@ def test_the_demonstration_shows_its_claims_with_proof_and_leaves_nothing(demons
         assert re.search(rf"^report, MCP {version}: completed in", text, re.MULTILINE)
     assert "The same result in both protocol versions" in text
     assert int(re.search(r"(\d+) files, \d+ lines", text)[1]) > 1000  # type: ignore[index]
-    gone_processes = re.search(r"^Processes gone: (\d+), (\d+)$", text, re.MULTILINE)
+    gone_processes = re.search(r"^Processes gone: (\d+(?:, \d+)+)$", text, re.MULTILINE)
     assert gone_processes
-    assert not any(psutil.pid_exists(int(pid)) for pid in gone_processes.groups())
+    assert not any(psutil.pid_exists(int(pid)) for pid in gone_processes[1].split(", "))
+    assert re.search(r"^executor: Warm +\d+\.\d\d s from call to result, the fastest of 5$", text, re.MULTILINE)
+    assert re.search(r"^executor: Job +\d+\.\d\d s, the fastest of 2: \d+ times as long$", text, re.MULTILINE)
     assert re.search(r"^Job gone: count-slowly-\w+$", text, re.MULTILINE)
     assert re.search(r"^PodsTerminated: True, \d+\.\d+ s after", text, re.MULTILINE)
     assert re.search(r"reason ToolError\n  the client is told:\n    .*the disk is full", text)

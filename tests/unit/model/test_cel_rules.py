@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.model.cel_rules import SPEC_RULES, TASK_RULES, equal_in_cel
+from mcptasks.model.cel_rules import SPEC_RULES, TASK_RULES, TEMPLATE_RULES, equal_in_cel
 
 SPEC = {"server": "s", "component": {"name": "t"}, "arguments": {"x": 1}, "cancel": False}
 
@@ -81,3 +81,25 @@ def test_a_terminal_phase_stays(phase: str) -> None:
 @pytest.mark.parametrize("phase", [None, "working", "input_required"])
 def test_any_other_phase_may_change(phase: str | None) -> None:
     assert task_allows({"status": {"phase": "completed"}}, {"status": {"phase": phase}})
+
+
+@pytest.mark.parametrize(
+    ("spec", "allowed"),
+    [
+        ({"executor": "Job"}, True),
+        ({"executor": "Warm"}, True),
+        ({"executor": "Warm", "warm": {"minWorkers": 2, "maxWorkers": 2}}, True),
+        ({"executor": "Warm", "warm": {"minWorkers": 3, "maxWorkers": 2}}, False),
+        ({"executor": "Warm", "warm": {"minWorkers": 11}}, False),
+        ({"executor": "Job", "warm": {"minWorkers": 1}}, False),
+        ({"warm": {"minWorkers": 1}}, False),
+        ({"executor": "Warm", "warm": {"concurrency": 2, "tasksPerWorker": 0}}, True),
+        ({"executor": "Warm", "warm": {"concurrency": 2}}, False),
+        ({"executor": "Warm", "warm": {"concurrency": 2, "tasksPerWorker": 5}}, False),
+        ({"executor": "Warm", "queueName": "batch"}, False),
+        ({"executor": "Warm", "queueName": ""}, True),
+        ({"executor": "Job", "queueName": "batch"}, True),
+    ],
+)
+def test_a_template_says_nothing_of_workers_that_does_not_go_together(spec: dict[str, Any], allowed: bool) -> None:
+    assert all(rule.check(spec, None) for rule in TEMPLATE_RULES) is allowed

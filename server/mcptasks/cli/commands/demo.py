@@ -14,6 +14,7 @@ import typer
 
 from mcptasks.cli.command_errors import as_cli_error
 from mcptasks.cli.progress_view import ProgressView, progress_view
+from mcptasks.cli.worker_option import COLD_HELP, workers_can_run
 from mcptasks.client import CallProgress, ClientError
 from mcptasks.dev.demonstration import Demonstration, DemonstrationError, example_file
 from mcptasks.dev.stack import LocalStack, StackConfig, StackError
@@ -26,24 +27,27 @@ def command(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave it running, and print three commands to try next.")
     ] = False,
+    cold: Annotated[bool, typer.Option("--cold", help=COLD_HELP)] = False,
 ) -> None:
     """See it work on this machine alone: it takes about half a minute and leaves nothing behind.
 
     A cluster in this process, the real operator and server, real HTTP. Tasks run for clients of both protocol
-    versions, one is cancelled half-way, two fail; then `kubectl get mcptasks` shows all of it.
+    versions, one is cancelled half-way, two fail, a short one is run by a worker and in a Pod of its own; then `kubectl
+    get mcptasks` shows all of it.
 
     \b
     Example:
       mcptasks demo --keep
+      mcptasks demo --cold
     """
     with as_cli_error(DemonstrationError, StackError, ClusterError, ProcessError, ClientError, KubeError, TimeoutError):
-        _demo(keep)
+        _demo(keep, warm=not cold and workers_can_run())
 
 
-def _demo(keep: bool) -> None:
+def _demo(keep: bool, *, warm: bool) -> None:
     started = time.monotonic()
     typer.echo("Starting a cluster in this process, the operator and the server with examples/stdlib_report.py")
-    with LocalStack(StackConfig(str(example_file()))) as stack:
+    with LocalStack(StackConfig(str(example_file()), warm=warm)) as stack:
         typer.echo(f"Ready after {time.monotonic() - started:.1f} s: {stack.endpoint}")
         asyncio.run(_run(stack))
         typer.echo(f"\nDone in {time.monotonic() - started:.1f} s.")

@@ -18,6 +18,7 @@ from mcptasks.cli.command_errors import ExitCode, as_cli_error
 from mcptasks.cli.command_settings import MODULES_HELP
 from mcptasks.cli.terminal_text import tell
 from mcptasks.cli.tool_signature import Listed, call_line, signature
+from mcptasks.cli.worker_option import COLD_HELP, workers_can_run
 from mcptasks.client import ListedPrompt, Tool
 from mcptasks.dev.dev_loop import DevError, DevLoop, DevTerminal, check_modules
 from mcptasks.dev.stack import StackConfig, StackError
@@ -40,18 +41,21 @@ def command(
         bool,
         typer.Option("--clean-env", help="Keep your environment from your tools, as a cluster would."),
     ] = False,
+    cold: Annotated[bool, typer.Option("--cold", help=COLD_HELP)] = False,
 ) -> None:
     """Run your server with a local cluster and the operator; restart it on every change.
 
     Tasks go on while the server restarts, which it does once the new code loads. What they print is shown with their
     id. Prints `endpoint` and `kubeconfig` as soon as everything is ready. Ctrl-C ends everything and removes its files.
-    Tools see your environment and run in this directory, inline and as tasks.
+    Tools see your environment and run in this directory, inline and as tasks. A worker that has loaded your module runs
+    the tasks, each in a process of its own; --cold starts a Pod for each instead.
 
     \b
     Example:
       mcptasks dev server.py --port 8000
       mcptasks dev server.py geo=maps.py
       mcptasks dev server.py --clean-env --env-file .env
+      mcptasks dev server.py --cold
     """
     with (
         as_cli_error(DevError, StackError, EnvironmentFileError, exit_code=ExitCode.USAGE),
@@ -67,6 +71,7 @@ def command(
             settings={f"{PREFIX}SHOW_LOG_LINES": "true", **environment.settings},
             tool_environment=environment.tools,
             tool_directory=Path.cwd(),
+            warm=not cold and workers_can_run(),
         )
         terminal = DevTerminal(result=_result, note=_note, components=_print_components)
         asyncio.run(_run(DevLoop(config, terminal, own_log=f"{PREFIX}LOG_LEVEL" in environment.settings)))
