@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from mcp.server.mcpserver.exceptions import InvalidSignature
-from pydantic import PydanticUserError
+from pydantic import BaseModel, PydanticUserError
 
 from mcptasks.authoring.annotations import unusable_annotation
 from mcptasks.authoring.arguments import arguments_model, refuse_injected_in_uri
@@ -68,15 +68,7 @@ class Registrar:
             refuse_unfillable(label_of(kind, name), fn)
         if kind is ComponentKind.RESOURCE_TEMPLATE:
             refuse_injected_in_uri(name, injected)
-        try:
-            visible = _no_function if fn is None else without_injected(fn)
-            model = None if fn is None or kind in _MODELLED_BY_SDK else arguments_model(visible)
-            source.register(self._sdk, visible)
-        except _ANNOTATION_ERRORS as error:
-            why = None if fn is None or _is_clear(error) else unusable_annotation(fn, injected)
-            if why is None:
-                raise
-            raise DeclarationError(f"{label_of(kind, name)}: {why}") from error
+        model = self._register(source, injected)
         declared = Declared(
             kind=kind,
             name=name,
@@ -93,6 +85,23 @@ class Registrar:
         self.declarations.add(declared)
         for registrar, prefix in self._outer:
             registrar._repeat(declared, prefix)
+
+    def _register(self, source: ComponentSource, injected: frozenset[str]) -> type[BaseModel] | None:
+        """Register the component with the SDK.
+
+        Gives the model of what callers may give to it; None where the SDK has one, or there is no function.
+        """
+        fn = source.function
+        try:
+            visible = _no_function if fn is None else without_injected(fn)
+            model = None if fn is None or source.kind in _MODELLED_BY_SDK else arguments_model(visible)
+            source.register(self._sdk, visible)
+        except _ANNOTATION_ERRORS as error:
+            why = None if fn is None or _is_clear(error) else unusable_annotation(fn, injected)
+            if why is None:
+                raise
+            raise DeclarationError(f"{label_of(source.kind, source.name)}: {why}") from error
+        return model
 
     def remove_tool(self, name: str) -> None:
         """Remove a tool, here and on the servers that this one is mounted on. Raises ToolError where there is none."""

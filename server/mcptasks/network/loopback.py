@@ -7,11 +7,16 @@ from urllib.parse import urlsplit
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine: a loopback address, `localhost` or a name below it (RFC 6761)."""
+    """Whether the URL's host is this machine."""
     try:
-        host = (urlsplit(url).hostname or "").rstrip(".")
+        return is_loopback_host(urlsplit(url).hostname or "")
     except ValueError:
         return False
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether the host is this machine: a loopback address, `localhost` or a name below it (RFC 6761)."""
+    host = host.lower().rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -36,6 +36,7 @@ from mcptasks.model.base import LABEL_WORKER
 from mcptasks.model.task_config import TaskConfigError
 from mcptasks.network.accept_errors import report_accept_errors_sparsely
 from mcptasks.network.connection_table import ConnectionTable
+from mcptasks.network.loopback import is_loopback_host
 from mcptasks.protocol.request_state import RequestStateKeyError
 from mcptasks.server.allowed_sources import AllowedSourcesError
 from mcptasks.server.auth.authentication import AuthConfigError, Authentication
@@ -58,8 +59,6 @@ logger = logging.getLogger(__name__)
 
 TEMPLATES_SECONDS = 10.0
 """How long the API server has to tell which templates there are, before it is warned of inline calls without it."""
-
-LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def serve(settings: Settings) -> int:
@@ -223,7 +222,7 @@ def _open_sockets(settings: Settings) -> _Sockets:
 
 def _log_addresses(sockets: _Sockets, settings: Settings, namespace: str, *, authenticates: bool) -> None:
     logger.info("serving MCP on http://%s%s", address_of(sockets.endpoint), settings.path)
-    if not authenticates and settings.host not in LOOPBACK_ADDRESSES:
+    if not authenticates and not is_loopback_host(settings.host):
         logger.warning("the endpoint has no authentication: whoever reaches it can run its tools")
     logger.info("serving the gateway on http://%s, tasks in namespace %s", address_of(sockets.gateway), namespace)
 

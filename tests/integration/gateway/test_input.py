@@ -7,7 +7,6 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-import anyio
 import pytest
 
 from mcptasks.kube.task_objects import TaskClient
@@ -79,9 +78,7 @@ async def submit(
 
 
 async def asks(world: GatewayWorld, task: JsonObject, count: int) -> McpTask:
-    with anyio.fail_after(60):
-        while len((known := await world.task(task)).status.input_requests or ()) < count:  # noqa: ASYNC110
-            await anyio.sleep(0.02)
+    known = await world.until(task, lambda known: len(known.status.input_requests or ()) >= count)
     assert known.phase is Phase.INPUT_REQUIRED
     return known
 

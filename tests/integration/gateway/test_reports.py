@@ -14,6 +14,7 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Phase
 from mcptasks.settings import KIB, MIB, Settings
 from tests.integration.gateway.harness import GatewayCaller, GatewayWorld, code, result, text_of
+from tests.support.polling import until_fits
 
 pytestmark = pytest.mark.anyio
 
@@ -72,9 +73,9 @@ class TestProgress:
             await runner.at(http).report(0)
             await world.cancel(task)
             await runner.at(http).report(1)
-            with anyio.fail_after(60):
-                while (answer := await runner.at(http).report(2)).status_code == 204:  # noqa: ASYNC110 (nothing tells)
-                    await anyio.sleep(0.02)
+            answer = await until_fits(
+                "the answer", lambda: runner.at(http).report(2), lambda answer: answer.status_code != 204
+            )
         assert code(answer) == (410, "TaskEnded")
 
     async def test_progress_of_a_cancelled_task_changes_nothing(self, world: GatewayWorld) -> None:

@@ -86,10 +86,7 @@ async def ended(process: anyio.abc.Process) -> tuple[int, str]:
 
 
 async def at_work(world: GatewayWorld, task: JsonObject) -> McpTask:
-    with anyio.fail_after(60):
-        while (known := await world.task(task)).status.progress is None:  # noqa: ASYNC110 (nothing tells)
-            await anyio.sleep(0.02)
-    return known
+    return await world.until(task, lambda known: known.status.progress is not None)
 
 
 async def test_a_task_runs_and_its_result_arrives_unchanged(world: GatewayWorld, files: Files) -> None:

@@ -14,7 +14,7 @@ from kubernetes.aio.client import Configuration
 from mcptasks.client import Client
 from mcptasks.dev.supervisor import ProcessError, ProcessSpec, Supervisor
 from mcptasks.kube.connection import ApiConnection
-from mcptasks.network.loopback import is_loopback
+from mcptasks.network.loopback import is_loopback, is_loopback_host
 from mcptasks.network.proxies import direct, is_excepted
 from mcptasks.server.auth.jwks_cache import fetch
 from tests.unit.client.fake_server import FakeServer, serving
@@ -98,6 +98,23 @@ def test_the_kubernetes_client_and_the_mcp_client_know_networks(name: str, monke
 
 
 @pytest.mark.usefixtures("proxied")
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.0.2", True),
+        ("::1", True),
+        ("Localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("", False),
+        ("10.0.0.1", False),
+    ],
+)
+def test_an_address_to_listen_on_may_be_this_machines_alone(host: str, expected: bool) -> None:
+    assert is_loopback_host(host) is expected
+
+
 def test_the_client_goes_to_loopback_directly() -> None:
     async def call(url: str) -> str:
         async with Client(url) as client:
