@@ -66,7 +66,7 @@ class TestNetworkPolicies:
         ],
         ids=str,
     )
-    def test_a_place_of_dns_that_is_none_or_everywhere_is_refused(self, wrong: list[object]) -> None:
+    def test_a_place_of_dns_that_is_not_one_or_everywhere_is_refused(self, wrong: list[object]) -> None:
         assert "dnsTo" in refusal({"networkPolicy": {"tasks": {"dnsTo": wrong}}})
 
     def test_task_pods_can_be_opened(self) -> None:

@@ -36,7 +36,7 @@ def test_arguments_are_frozen(api: Api, tasks: TaskPaths, old: Any, new: Any) ->
 
 
 @pytest.mark.parametrize(("old", "new"), [([2.5, True], b"[25e-1, true]"), (None, b"null"), ({"b": 1}, b'{"b": 1}')])
-def test_equal_arguments_are_no_change(api: Api, tasks: TaskPaths, old: Any, new: bytes) -> None:
+def test_equal_arguments_change_nothing(api: Api, tasks: TaskPaths, old: Any, new: bytes) -> None:
     api.post(tasks.path(), tasks.body("a", arguments={"x": old})).ok(201)
     api.request(
         "PATCH", tasks.path("a"), b'[{"op":"replace","path":"/spec/arguments/x","value":' + new + b"}]", JSON_PATCH

@@ -31,7 +31,7 @@ async def test_without_a_token_nothing_is_answered(world: GatewayWorld, method: 
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS)
 @pytest.mark.parametrize("token", ["nonsense", "a.b.c", "é" * 10, "x" * 10_000])
-async def test_a_token_that_is_none_is_refused(
+async def test_a_token_that_is_not_one_is_refused(
     world: GatewayWorld, method: str, path: str, body: Any, token: str
 ) -> None:
     headers = {b"Authorization": f"Bearer {token}".encode()}
@@ -45,7 +45,7 @@ async def test_health_needs_no_token(world: GatewayWorld) -> None:
         assert (await http.get("/healthz")).status_code == 200
 
 
-async def test_the_admins_token_is_no_pods(world: GatewayWorld) -> None:
+async def test_the_admins_token_is_not_a_pods(world: GatewayWorld) -> None:
     assert (await world.call("GET", ASSIGNMENT_PATH, world.cluster.admin_token)).status_code == 401
 
 

@@ -221,7 +221,7 @@ def test_wrong_usage_ends_with_2_and_one_line(new: FakeServer, call: Call, words
     assert "tools/call" not in new.methods()
 
 
-def test_a_header_that_is_none_is_not_repeated(new: FakeServer, call: Call) -> None:
+def test_a_header_that_is_not_one_is_not_repeated(new: FakeServer, call: Call) -> None:
     code, _, err = call(new.url, "work", "--header", "X-Key: 1", "--header", "Authorization Bearer secret")
     assert code == 2
     assert "--header number 2" in err
@@ -245,7 +245,7 @@ def test_a_server_that_refuses_ends_with_1(new: FakeServer, call: Call, fault: H
     assert message in err
 
 
-def test_content_that_is_no_text_is_named(new: FakeServer, call: Call) -> None:
+def test_content_that_is_not_text_is_named(new: FakeServer, call: Call) -> None:
     new.result = {
         "content": [
             {"type": "image", "data": "AAAA", "mimeType": "image/png"},

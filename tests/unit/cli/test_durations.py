@@ -26,6 +26,6 @@ def test_a_duration_is_read(text: str, expected: timedelta) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "m", "10 m", "-5s", "10x", "1h30", "five"])
-def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
+def test_what_is_not_a_duration_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="write one like 90s, 10m or 1h30m"):
         parse_duration(text)

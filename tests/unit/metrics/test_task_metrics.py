@@ -44,7 +44,7 @@ def test_a_created_task_is_one_of_its_tool(metrics: TaskMetrics, registry: Colle
     assert registry.get_sample_value("mcptasks_tasks_created_total", {"tool": "report"}) == 1
 
 
-def test_progress_is_no_event(metrics: TaskMetrics, registry: CollectorRegistry) -> None:
+def test_progress_is_not_an_event(metrics: TaskMetrics, registry: CollectorRegistry) -> None:
     write(metrics, progress={"current": 1}, phase="working")
     assert registry.get_sample_value("mcptasks_tasks_ended_total", {"tool": "report"}) is None
 

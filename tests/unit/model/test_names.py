@@ -37,7 +37,7 @@ def test_a_label_value_is_always_allowed(text: str) -> None:
     assert re.fullmatch(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", label_value(text))
 
 
-def test_a_line_feed_is_no_part_of_a_label_value() -> None:
+def test_a_line_feed_is_not_part_of_a_label_value() -> None:
     assert label_value("report\n") != "report\n"
 
 
@@ -46,5 +46,5 @@ def test_label_values_of_different_texts_differ() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "../pods", "A", "a/b", "a" * 254, "a\n", "x?y", "%2e"])
-def test_what_is_no_name_never_reaches_a_path(text: str) -> None:
+def test_what_is_not_a_name_never_reaches_a_path(text: str) -> None:
     assert not is_task_name(text)

@@ -147,7 +147,7 @@ class TestBodies:
 
     @fuzzed
     @given(body=values)
-    def test_json_that_is_no_request(self, endpoint: Endpoint, http: httpx2.Client, version: str, body: Any) -> None:
+    def test_json_that_is_not_a_request(self, endpoint: Endpoint, http: httpx2.Client, version: str, body: Any) -> None:
         send(http, endpoint, json.dumps(body), headers_of(version, "tools/call"))
 
     @fuzzed
@@ -316,7 +316,7 @@ class TestHeaders:
 
     @pytest.mark.parametrize("value", [b"\xff", b"\xc3\xa9", b"\x80" * 100])
     @pytest.mark.parametrize("name", ["mcp-protocol-version", "mcp-method", "mcp-name"])
-    def test_headers_that_are_no_ascii(self, endpoint: Endpoint, http: httpx2.Client, name: str, value: bytes) -> None:
+    def test_headers_that_are_not_ascii(self, endpoint: Endpoint, http: httpx2.Client, name: str, value: bytes) -> None:
         body = {"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"taskId": "n", "_meta": envelope()}}
         send(http, endpoint, json.dumps(body), headers_of(NEW, "tasks/get") | {name: value})
 

@@ -137,7 +137,7 @@ def test_an_expired_task_is_waited_out_and_made_anew(replicas: tuple[Endpoint, E
 
 
 @pytest.mark.parametrize("key", [5, True, [], {}, "", "x" * 257])
-def test_a_key_that_is_none_is_refused(replicas: tuple[Endpoint, Endpoint], key: Any) -> None:
+def test_a_key_that_is_not_one_is_refused(replicas: tuple[Endpoint, Endpoint], key: Any) -> None:
     error = replicas[0].old("tools/call", {**keyed(key), "task": {}}).error
     assert error["code"] == -32602
     assert "idempotency key" in error["message"]

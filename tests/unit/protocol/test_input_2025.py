@@ -140,7 +140,7 @@ def test_an_error_of_the_client_is_the_tools(endpoint: Endpoint, able: dict[str,
 @pytest.mark.parametrize(
     "error", [{}, {"code": "x", "message": 1}, {"code": 2**70, "message": "m" * 100_000, "data": "d" * 100_000}]
 )
-def test_an_error_that_is_none_is_an_error_all_the_same(
+def test_an_error_that_is_not_one_is_an_error_all_the_same(
     endpoint: Endpoint, able: dict[str, str], error: JsonObject
 ) -> None:
     task_id = asking(endpoint, "1-1")
@@ -317,7 +317,7 @@ def test_an_answer_that_cannot_be_stored_is_to_be_sent_again(endpoint: Endpoint,
     assert "responseText" in kept(endpoint, task_id)[0]
 
 
-def test_the_way_of_responses_is_no_method(endpoint: Endpoint, able: dict[str, str]) -> None:
+def test_the_way_of_responses_is_not_a_method(endpoint: Endpoint, able: dict[str, str]) -> None:
     task_id = asking(endpoint, "1-1")
     params: Any = {"id": f"task:{task_id}:1-1", "result": YES}
     assert endpoint.old("mcptasks/answer", params, **able).error["code"] == -32601

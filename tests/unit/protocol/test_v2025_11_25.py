@@ -84,7 +84,7 @@ def test_the_tools_own_ttl_and_poll_interval_are_used(endpoint: Endpoint) -> Non
 
 
 @pytest.mark.parametrize("ttl", ["60000", 1.5, -1, True, [], {}])
-def test_a_ttl_that_is_none_is_refused_before_anything_exists(endpoint: Endpoint, ttl: Any) -> None:
+def test_a_ttl_that_is_not_one_is_refused_before_anything_exists(endpoint: Endpoint, ttl: Any) -> None:
     writes = endpoint.tasks.writes
     error = endpoint.old("tools/call", {**CALL, "task": {"ttl": ttl}}).error
     assert error["code"] == -32602

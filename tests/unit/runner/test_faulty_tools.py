@@ -81,7 +81,7 @@ class TestBadTools:
         assert (outcome["kind"], outcome["reason"]) == ("failure", "ResultTooLarge")
         assert "MiB, the limit is 1 MiB" in outcome["message"]
 
-    def test_a_result_that_is_no_text_fails_with_the_reason(self, runner: Runner, gateway: FakeGateway) -> None:
+    def test_a_result_that_is_not_text_fails_with_the_reason(self, runner: Runner, gateway: FakeGateway) -> None:
         runner.module("@mcp.tool()\ndef odd() -> str:\n    return chr(0xD800)")
         gateway.assignment = an_assignment("odd")
         assert runner.run().code == 65

@@ -149,7 +149,7 @@ async def test_nobody_there_is_given_up_at_the_deadline_with_the_address(token_f
 
 
 @pytest.mark.parametrize("url", ["gateway:8001", "ftp://gateway", ""])
-async def test_a_url_that_is_none_is_told_at_once(token_file: Path, url: str) -> None:
+async def test_a_url_that_is_not_one_is_told_at_once(token_file: Path, url: str) -> None:
     client = GatewayClient.over_http(url, token_file, QUICK)
     with pytest.raises(RejectedError, match="MCPTASKS_GATEWAY_URL"):
         await client.assignment(soon())

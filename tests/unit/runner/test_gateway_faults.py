@@ -72,7 +72,7 @@ class TestTheGateway:
         assert bodies[1]["reason"] == "ResultNotSerializable"
         assert "not a JSON object" in bodies[1]["message"]
 
-    def test_a_url_that_is_none_ends_the_runner_at_once(self, runner: Runner) -> None:
+    def test_a_url_that_is_not_one_ends_the_runner_at_once(self, runner: Runner) -> None:
         runner.environment["MCPTASKS_GATEWAY_URL"] = "gateway:8001"
         result = runner.run()
         assert result.code == 75

@@ -97,7 +97,7 @@ class TestCallsFromBeside:
         assert beside(job) is StopIteration
 
     @pytest.mark.parametrize("ending", [SystemExit(3), KeyboardInterrupt(), Unusual()])
-    def test_what_is_no_exception_ends_the_job_and_then_the_process(
+    def test_what_is_not_an_exception_ends_the_job_and_then_the_process(
         self, beside: Callable[[Job], Any], loop_thread: LoopThread, ending: BaseException
     ) -> None:
         seen: list[str] = []

@@ -49,7 +49,7 @@ def test_the_gateway_reads_what_the_runner_writes(outcome: Outcome) -> None:
     assert type(outcome).model_validate_json(encoded(outcome)) == outcome
 
 
-def test_text_that_is_no_unicode_becomes_a_failure() -> None:
+def test_text_that_is_not_unicode_becomes_a_failure() -> None:
     body = json.loads(encoded(ResultOutcome(text='{"a":"\ud800"}')))
     assert (body["kind"], body["reason"]) == ("failure", "ResultNotSerializable")
 

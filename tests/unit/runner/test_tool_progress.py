@@ -96,7 +96,7 @@ class TestProgress:
         assert (left.code, left.out) == (143, "cleaned up\n")
         assert time.monotonic() - start < 5
 
-    def test_what_is_no_progress_does_not_fail_the_tool(self, runner: Runner, gateway: FakeGateway) -> None:
+    def test_what_is_not_progress_does_not_fail_the_tool(self, runner: Runner, gateway: FakeGateway) -> None:
         runner.module("""
         @mcp.tool()
         def work() -> dict[str, bool]:

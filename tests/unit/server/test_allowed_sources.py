@@ -191,7 +191,7 @@ def test_a_host_longer_than_any_name_is_none() -> None:
 @pytest.mark.parametrize(
     "origin", ["file://", "app://.", "app://-", "vscode-webview://1x2y", "chrome-extension://abcdef"]
 )
-def test_origins_that_are_no_web_pages_are_taken_as_they_stand(origin: str) -> None:
+def test_origins_that_are_not_web_pages_are_taken_as_they_stand(origin: str) -> None:
     sources = allowed(origins=f"{origin},null")
     assert sources.accepts(origin)
     assert sources.shares_with(origin)

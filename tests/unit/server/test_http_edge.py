@@ -182,7 +182,7 @@ def test_no_spelling_of_the_path_gets_around_the_checks(shared: Endpoint, charac
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/mcp/", "/"])
-def test_percent_encoding_is_no_other_path(path: str) -> None:
+def test_percent_encoding_is_not_another_path(path: str) -> None:
     with serving(settings(path=path)) as served:
         base = served.url.removesuffix("/mcp")
         encoded = path.replace("m", "%6D")

@@ -160,7 +160,7 @@ async def test_its_own_principal_sees_a_task(cache: WatchCache, reader: TaskRead
     assert (await reader.known("a", principal)).task.name == "a"
 
 
-async def test_what_is_no_name_never_reaches_the_api_server(tasks: MemoryTasks, reader: TaskReader) -> None:
+async def test_what_is_not_a_name_never_reaches_the_api_server(tasks: MemoryTasks, reader: TaskReader) -> None:
     for name in ("../secrets", "", "A"):
         with pytest.raises(TaskNotFoundError):
             await reader.current(name, None)

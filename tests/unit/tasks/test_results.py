@@ -217,7 +217,7 @@ class TestWhenRedisFails:
                 await results.get(ResultRecord(ref="x"))
 
     @pytest.mark.parametrize("url", ["http://redis:6379", "redis", "redis://host:port/0"])
-    async def test_a_url_that_is_none_is_refused_at_once(self, url: str) -> None:
+    async def test_a_url_that_is_not_one_is_refused_at_once(self, url: str) -> None:
         with pytest.raises(ValueError, match="MCPTASKS_REDIS_URL is not the URL of a Redis"):
             Results.from_settings(Settings(redis_url=url))
 

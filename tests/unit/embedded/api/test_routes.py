@@ -47,5 +47,5 @@ def test_bad_routes(method: str, path: str, code: int) -> None:
     assert refusal.value.code == code
 
 
-def test_other_paths_are_no_resources() -> None:
+def test_other_paths_are_not_resources() -> None:
     assert resource_target(KindRegistry(), "GET", "/apis/batch/v1", {}) is None

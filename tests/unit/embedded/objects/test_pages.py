@@ -30,7 +30,7 @@ def test_what_a_selector_leaves_is_not_counted() -> None:
 
 
 @pytest.mark.parametrize("token", ["x", "?", *(base64.b64encode(text).decode() for text in (b"1", b'["x",1,2]', b"{"))])
-def test_what_is_no_token(token: str) -> None:
+def test_what_is_not_a_token(token: str) -> None:
     with pytest.raises(ApiError) as refusal:
         decode_token(token)
     assert refusal.value.code == 400

@@ -46,7 +46,7 @@ def test_job_and_pod_carry_the_labels_by_which_they_are_found() -> None:
     assert made["spec"]["template"]["metadata"]["labels"] == {"team": "ml", **expected}
 
 
-def test_a_component_whose_name_is_no_label_value_gets_one_and_keeps_its_name_in_an_annotation() -> None:
+def test_a_component_whose_name_is_not_a_label_value_gets_one_and_keeps_its_name_in_an_annotation() -> None:
     uri = "file:///reports/{name}"
     made = job(task=make_task(spec={"component": {"kind": "resource", "name": uri}}))
     label = made["metadata"]["labels"]["mcptasks.dev/component"]
@@ -316,7 +316,7 @@ def test_nothing_that_a_caller_sends_reaches_the_manifest() -> None:
         (with_runner(securityContext=[]), "securityContext of container runner"),
     ],
 )
-def test_a_pod_template_that_is_none_is_refused_with_the_place(pod: JsonObject, says: str) -> None:
+def test_a_pod_template_that_is_not_one_is_refused_with_the_place(pod: JsonObject, says: str) -> None:
     with pytest.raises(InvalidTemplateError, match=says):
         job(pod)
 

@@ -202,7 +202,7 @@ async def test_it_tells_the_age_of_the_oldest_work(queue: WorkQueue[str], clock:
     assert queue.oldest_seconds == 0
 
 
-async def test_a_long_queue_that_gets_shorter_is_no_stall(queue: WorkQueue[str], clock: FakeClock) -> None:
+async def test_a_long_queue_that_gets_shorter_is_not_a_stall(queue: WorkQueue[str], clock: FakeClock) -> None:
     for key in "abc":
         queue.add(key)
     clock.now += 100
@@ -213,7 +213,7 @@ async def test_a_long_queue_that_gets_shorter_is_no_stall(queue: WorkQueue[str],
     assert queue.stalled_seconds == 5
 
 
-async def test_an_idle_queue_is_no_stall(queue: WorkQueue[str], clock: FakeClock) -> None:
+async def test_an_idle_queue_is_not_a_stall(queue: WorkQueue[str], clock: FakeClock) -> None:
     queue.add("a")
     queue.done(await take(queue))
     clock.now += 1000

@@ -218,7 +218,7 @@ def test_a_key_that_names_its_algorithm_is_for_that_one_only() -> None:
         (b"[" * 100_000, "not JSON"),
     ],
 )
-def test_what_is_no_key_set_is_named(body: bytes, message: str) -> None:
+def test_what_is_not_a_key_set_is_named(body: bytes, message: str) -> None:
     with pytest.raises(KeysUnavailableError, match=f"https://issuer.example/keys .*{message}"):
         parse_keys("https://issuer.example/keys", body)
 
