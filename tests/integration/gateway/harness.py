@@ -37,11 +37,6 @@ def result(text: str = '{"content":[]}', **more: Any) -> JsonObject:
     return {"kind": "result", "text": text, **more}
 
 
-def text_of(size: int) -> str:
-    """JSON of that many bytes."""
-    return '{"a":"' + "x" * (size - 8) + '"}'
-
-
 @dataclass
 class GatewayWorld:
     """One namespace, and a gateway that is called without a network in between."""

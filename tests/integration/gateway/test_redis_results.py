@@ -16,7 +16,8 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask, Phase
 from mcptasks.settings import MIB, Settings
 from mcptasks.tasks.results import Results
-from tests.integration.gateway.harness import GatewayCaller, GatewayWorld, code, result, text_of
+from tests.integration.gateway.harness import GatewayCaller, GatewayWorld, code, result
+from tests.support.json_texts import text_of
 from tests.support.redis import running_redis
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,8 @@ import pytest
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Phase
 from mcptasks.settings import KIB, MIB, Settings
-from tests.integration.gateway.harness import GatewayCaller, GatewayWorld, code, result, text_of
+from tests.integration.gateway.harness import GatewayCaller, GatewayWorld, code, result
+from tests.support.json_texts import text_of
 from tests.support.polling import until_fits
 
 pytestmark = pytest.mark.anyio

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
@@ -17,7 +17,7 @@ from mcptasks.model.base import JsonObject
 from mcptasks.server.result_cleanup import ResultCleanup
 from mcptasks.settings import Settings
 from mcptasks.tasks.results import Results
-from tests.support.redis import RedisServer, running_redis
+from tests.support.redis import RedisServer
 from tests.unit.tasks.objects import NAMESPACE, task_object
 
 pytestmark = pytest.mark.anyio
@@ -37,20 +37,6 @@ class WatchedApi:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
-
-
-@pytest.fixture(scope="module")
-def redis_process() -> Iterator[RedisServer]:
-    with running_redis() as server:
-        yield server
-
-
-@pytest.fixture
-async def redis(redis_process: RedisServer) -> AsyncIterator[Redis]:
-    client = Redis.from_url(redis_process.url)
-    await client.flushall()
-    yield client
-    await client.aclose()
 
 
 @pytest.fixture

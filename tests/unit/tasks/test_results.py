@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import anyio
@@ -20,6 +20,7 @@ from mcptasks.tasks.result_errors import (
 )
 from mcptasks.tasks.result_stores import EXPIRY_SLACK
 from mcptasks.tasks.results import Results
+from tests.support.json_texts import text_of
 from tests.support.ports import free_port
 from tests.support.redis import RedisServer, running_redis
 
@@ -28,33 +29,14 @@ pytestmark = pytest.mark.anyio
 HOUR = timedelta(hours=1)
 
 
-def text_of(size: int) -> str:
-    """JSON text of exactly that many bytes."""
-    return '{"a":"' + "x" * (size - 8) + '"}'
-
-
 @pytest.fixture
 async def plain() -> AsyncIterator[Results]:
     async with Results.from_settings(Settings()) as results:
         yield results
 
 
-@pytest.fixture(scope="module")
-def redis_process() -> Iterator[RedisServer]:
-    with running_redis() as server:
-        yield server
-
-
 @pytest.fixture
-async def client(redis_process: RedisServer) -> AsyncIterator[Redis]:
-    client = Redis.from_url(redis_process.url)
-    await client.flushall()
-    yield client
-    await client.aclose()
-
-
-@pytest.fixture
-async def results(redis_process: RedisServer, client: Redis) -> AsyncIterator[Results]:
+async def results(redis_process: RedisServer, redis: Redis) -> AsyncIterator[Results]:
     async with Results.from_settings(Settings(redis_url=redis_process.url)) as results:
         yield results
 
@@ -105,10 +87,10 @@ class TestWithoutRedis:
 
 
 class TestWithRedis:
-    async def test_a_small_result_stays_in_the_object(self, results: Results, client: Redis) -> None:
+    async def test_a_small_result_stays_in_the_object(self, results: Results, redis: Redis) -> None:
         record = await results.put("ns", "u", 1, text_of(64 * KIB), HOUR)
         assert record.text is not None
-        assert await client.dbsize() == 0
+        assert await redis.dbsize() == 0
 
     async def test_a_large_result_goes_to_redis_and_comes_back_unchanged(self, results: Results) -> None:
         text = text_of(3 * MIB) + "é"
@@ -130,16 +112,16 @@ class TestWithRedis:
         ],
     )
     async def test_a_payload_always_expires_soon_after_its_task(
-        self, results: Results, client: Redis, expires_in: timedelta, least: timedelta, most: timedelta
+        self, results: Results, redis: Redis, expires_in: timedelta, least: timedelta, most: timedelta
     ) -> None:
         record = await results.put("ns", "u", 1, text_of(MIB), expires_in)
-        left = timedelta(milliseconds=await client.pttl(str(record.ref)))
+        left = timedelta(milliseconds=await redis.pttl(str(record.ref)))
         assert least < left <= most
 
-    async def test_storing_the_same_result_again_is_harmless(self, results: Results, client: Redis) -> None:
+    async def test_storing_the_same_result_again_is_harmless(self, results: Results, redis: Redis) -> None:
         first = await results.put("ns", "u", 1, text_of(MIB), HOUR)
         assert await results.put("ns", "u", 1, text_of(MIB), HOUR) == first
-        assert await client.dbsize() == 1
+        assert await redis.dbsize() == 1
 
     async def test_a_deleted_result_is_lost_and_can_be_deleted_again(self, results: Results) -> None:
         record = await results.put("ns", "u", 1, text_of(MIB), HOUR)
@@ -150,20 +132,20 @@ class TestWithRedis:
 
     @pytest.mark.parametrize("foreign", [b"{}", b"\xff\xfe"])
     async def test_a_payload_that_somebody_changed_is_not_believed(
-        self, results: Results, client: Redis, foreign: bytes
+        self, results: Results, redis: Redis, foreign: bytes
     ) -> None:
         record = await results.put("ns", "u", 1, text_of(MIB), HOUR)
-        await client.set(str(record.ref), foreign)
+        await redis.set(str(record.ref), foreign)
         with pytest.raises(ResultLostError, match="not the recorded"):
             await results.get(record)
 
-    async def test_a_result_beyond_the_limit_is_refused(self, redis_process: RedisServer, client: Redis) -> None:
+    async def test_a_result_beyond_the_limit_is_refused(self, redis_process: RedisServer, redis: Redis) -> None:
         settings = Settings(redis_url=redis_process.url, max_result_bytes=2 * MIB)
         async with Results.from_settings(settings) as results:
             assert results.max_bytes == 2 * MIB
             with pytest.raises(ResultTooLargeError, match=r"is 3 MiB, the limit is 2 MiB.*MCPTASKS_MAX_RESULT_BYTES"):
                 await results.put("ns", "u", 1, text_of(3 * MIB), HOUR)
-        assert await client.dbsize() == 0
+        assert await redis.dbsize() == 0
 
     async def test_more_calls_than_connections_wait_and_all_succeed(self, results: Results) -> None:
         async with anyio.create_task_group() as group:
