@@ -24,7 +24,7 @@ EDITABLE = $(BIN)/python -m pip install -q --require-hashes -r requirements-buil
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
-.PHONY: help demo unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e faults bench conformance clients clean
+.PHONY: help demo unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue faults bench conformance clients clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -122,6 +122,10 @@ e2e: $(VENV)/.installed-dev $(TOOLS)/.installed ## End-to-end tests on a real cl
 	@test -n "$(KUBECONFIG)" || { echo "name the cluster: make e2e KUBECONFIG=path/to/kubeconfig" >&2; exit 2; }
 	MCPTASKS_CONTRACT_IMAGE=$${MCPTASKS_CONTRACT_IMAGE:-mcptasks-e2e:dev} \
 		$(BIN)/python -m pytest tests/contract tests/e2e --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
+
+kueue: $(VENV)/.installed-dev $(TOOLS)/.installed ## What the real Kueue does to tasks, on a cluster that has it: make kueue KUBECONFIG=...
+	@test -n "$(KUBECONFIG)" || { echo "name a cluster with Kueue: make kueue KUBECONFIG=path/to/kubeconfig" >&2; exit 2; }
+	$(BIN)/python -m pytest tests/e2e/test_kueue.py --kueue --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
 
 faults: $(VENV)/.installed-dev $(TOOLS)/.installed ## Kill every component at every step of a task: make faults [TRIALS=112] [KUBECONFIG=...]
 	@$(BIN)/python -m tests.e2e.faults --trials $(TRIALS) $(if $(KUBECONFIG),--kubeconfig "$(KUBECONFIG)")

@@ -30,6 +30,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="run the contract and end-to-end tests against this cluster instead of an embedded one",
     )
+    parser.addoption(
+        "--network-policies", action="store_true", help="that cluster enforces NetworkPolicies: run the tests of them"
+    )
+    parser.addoption("--kueue", action="store_true", help="Kueue is installed in that cluster: run the tests with it")
     parser.addoption("--chart", action="store_true", help="install the product on that cluster by its Helm chart")
     parser.addoption(
         "--crowd",

@@ -60,6 +60,12 @@ def templates(namespace: str, image: str) -> list[JsonObject]:
     ]
 
 
+def queued_template(namespace: str, image: str, queue: str, cpu: str) -> JsonObject:
+    """`queued`, whose Jobs wait in that queue of Kueue's, each for that much CPU."""
+    resources = {"requests": {"cpu": cpu, "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
+    return _template(namespace, "queued", {"image": image, "resources": resources}, queueName=queue)
+
+
 def node_templates(namespace: str, image: str, node: str) -> list[JsonObject]:
     """`other-node`, whose Pods run on that node, and `other-node-first`, whose Pods do while it is there.
 

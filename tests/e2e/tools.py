@@ -331,6 +331,18 @@ def started_again(record: str, seconds: float, exit_code: int = 0) -> str:
     return _started(record, seconds, exit_code)
 
 
+@mcp.tool(task=TaskConfig(template="queued"))
+def queued_once(record: str, seconds: float, exit_code: int = 0) -> str:
+    """Not to be run twice, in a queue of Kueue's."""
+    return _started(record, seconds, exit_code)
+
+
+@mcp.tool(task=TaskConfig(template="queued", idempotent=True))
+def queued_again(record: str, seconds: float, exit_code: int = 0) -> str:
+    """May be run twice, in a queue of Kueue's."""
+    return _started(record, seconds, exit_code)
+
+
 class Surroundings(BaseModel):
     """What a tool finds around itself."""
 

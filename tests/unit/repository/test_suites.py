@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.unit.repository.sources import ROOT
-from tests.verification import PARTS, ResultRow, page_of, result_of, rows_of
+from tests.verification import PARTS, ResultRow, page_of, possible, result_of, rows_of
 
 
 def test_every_folder_with_tests_is_run_by_a_target() -> None:
@@ -19,6 +19,11 @@ def test_every_folder_with_tests_is_run_by_a_target() -> None:
 def test_what_make_verify_all_runs_are_targets() -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {part.target for part in PARTS.values()} <= targets
+
+
+def test_what_needs_a_real_cluster_is_left_out_without_one() -> None:
+    assert possible(["faults", "kueue"], "") == ["faults"]
+    assert possible(["faults", "kueue"], "a-kubeconfig") == ["faults", "kueue"]
 
 
 def test_a_new_run_of_a_part_takes_the_place_of_the_last_one_on_that_cluster() -> None:
