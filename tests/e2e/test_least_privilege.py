@@ -29,6 +29,9 @@ ALLOWED = [
     (SERVER, "watch", "mcptasktemplates.mcptasks.dev"),
     (SERVER, "watch", "pods"),
     (OPERATOR, "create", "jobs.batch"),
+    # Workers' Pods are not a Job's.
+    (OPERATOR, "create", "pods"),
+    (OPERATOR, "patch", "pods"),
     (OPERATOR, "delete", "mcptasks.mcptasks.dev"),
     (OPERATOR, "update", "leases.coordination.k8s.io:mcptasks-operator"),
 ]
@@ -41,7 +44,7 @@ FORBIDDEN = [
     *((SERVER, verb, "mcptasks.mcptasks.dev") for verb in ("delete", "update")),
     (SERVER, "update", "mcptasktemplates.mcptasks.dev"),
     *((OPERATOR, verb, "mcptasks.mcptasks.dev") for verb in ("create", "update", "patch")),
-    *((OPERATOR, verb, "pods") for verb in ("create", "patch")),
+    (OPERATOR, "update", "pods"),
     (OPERATOR, "create", "pods/exec"),
     (OPERATOR, "create", "tokenreviews.authentication.k8s.io"),
     (OPERATOR, "update", "mcptasktemplates.mcptasks.dev"),

@@ -73,7 +73,7 @@ def test_a_task_gives_the_very_result_of_an_inline_call(client: RawClient) -> No
 
 
 @pytest.mark.parametrize(
-    ("tool", "arguments"), [("refuse", {"message": "not today"}), ("crash", {"message": "secret detail"})]
+    ("tool", "arguments"), [("refuse", {"message": "not today"}), ("crash", {"message": "went wrong"})]
 )
 def test_a_tools_error_is_the_same_as_inline(client: RawClient, tool: str, arguments: JsonObject) -> None:
     inline = client.new("tools/call", {"name": tool, "arguments": arguments}, extension=False).result
@@ -81,7 +81,7 @@ def test_a_tools_error_is_the_same_as_inline(client: RawClient, tool: str, argum
     task = call_as_task(client, tool, arguments)
     assert task["status"] == "completed"
     assert task["result"] == inline
-    assert "secret detail" not in str(task)
+    assert arguments["message"] in str(task)
 
 
 def test_a_json_rpc_error_is_the_same_as_inline(client: RawClient) -> None:
