@@ -20,7 +20,7 @@ from mcptasks.gateway.refusals import RefusedError, unavailable
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.kinds import TOKEN_REVIEWS
 from mcptasks.model.base import JsonObject
-from mcptasks.tasks.limits import SharedRate
+from mcptasks.tasks.limits import InProgress, SharedRate
 
 T = TypeVar("T")
 
@@ -30,7 +30,10 @@ BAD_SECONDS = 5.0
 """How long a no is remembered: a token of a Pod that the API server has not heard of a moment ago may be good then."""
 
 BAD_TOKENS_PER_SECOND = 5.0
-"""Reviews for one address that may end with a no; ten times as many for all addresses."""
+"""Reviews for one address that may end with a no, with bursts of twice as many; ten times as many for all addresses.
+
+No more than a burst of them are under way at the same time.
+"""
 
 POD_NAME = "authentication.kubernetes.io/pod-name"
 POD_UID = "authentication.kubernetes.io/pod-uid"
@@ -63,6 +66,7 @@ class TokenReviewer:
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._bad: OrderedDict[bytes, _Bad] = OrderedDict()
         self._bad_tokens = SharedRate.of(BAD_TOKENS_PER_SECOND)
+        self._reviews = InProgress()
 
     async def identify(self, token: str, peer: str = "") -> PodIdentity:
         """The Pod that the token is bound to; `peer` is the address that it came from.
@@ -79,10 +83,12 @@ class TokenReviewer:
         bad = self._bad.get(digest)
         if bad is not None and now < bad.until:
             raise RefusedError(bad.refusal.code, bad.refusal.message)
-        if not self._bad_tokens.has_room(peer, now):
-            raise unavailable("too many tokens came that are not valid")
+        # Each of those under way may end with a no.
+        if not self._bad_tokens.has_room(peer, now, self._reviews):
+            raise unavailable("too many tokens came that are not valid, or that nobody knows yet")
         try:
-            identity = await self._review(token)
+            with self._reviews.one_more(peer):
+                identity = await self._review(token)
         except RefusedError as error:
             self._bad_tokens.allows(peer, now)
             _remember(self._bad, digest, _Bad(error.refusal, now + BAD_SECONDS))

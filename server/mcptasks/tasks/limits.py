@@ -50,10 +50,14 @@ class RateLimit:
         bucket.tokens -= cost
         return True
 
-    def has_room(self, key: Hashable, now: float) -> bool:
-        """Whether `allows` would allow a call now. Nothing is counted."""
+    def has_room(self, key: Hashable, now: float, beside: int = 0) -> bool:
+        """Whether `allows` would allow a call now besides so many others. Nothing is counted."""
+        if not self.per_second:
+            return True
+        most = max(1.0, self.per_second * self.burst_seconds)
         bucket = self._buckets.get(key)
-        return not self.per_second or bucket is None or bucket.tokens + (now - bucket.at) * self.per_second >= 1
+        tokens = most if bucket is None else min(most, bucket.tokens + (now - bucket.at) * self.per_second)
+        return tokens >= 1 + beside
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,9 @@ class SharedRate:
         """Whether a call at `now` (seconds of any monotonic clock) is within the limits; it counts if it is."""
         return self.of_each.allows(key, now) and self.of_all.allows(None, now)
 
-    def has_room(self, key: Hashable, now: float) -> bool:
-        """Whether `allows` would allow a call now. Nothing is counted."""
-        return self.of_each.has_room(key, now) and self.of_all.has_room(None, now)
+    def has_room(self, key: Hashable, now: float, begun: InProgress) -> bool:
+        """Whether `allows` would allow a call now, besides those that are begun and not counted yet."""
+        return self.of_each.has_room(key, now, begun.count(key)) and self.of_all.has_room(None, now, begun.total)
 
 
 @dataclass(eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from typing import Any
@@ -101,6 +102,53 @@ async def test_bad_tokens_of_all_addresses_together_are_bounded() -> None:
         with pytest.raises(RefusedError):
             await reviewer.identify(f"bad-{number}", f"10.0.0.{number}")
     assert len(kube.asked) == 100
+
+
+class SlowReviews(CountedReviews):
+    """An API server that reviews nothing before it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = asyncio.Event()
+
+    async def create(self, resource: Resource, body: JsonObject, namespace: str | None = None) -> JsonObject:
+        answer = await super().create(resource, body, namespace)
+        await self.goes_on.wait()
+        return answer
+
+
+@pytest.mark.parametrize(("addresses", "reviews"), [(1, 10), (1000, 100)])
+async def test_bad_tokens_that_come_at_the_same_time_are_no_more(addresses: int, reviews: int) -> None:
+    kube, clock = SlowReviews(), SettableClock(NOW)
+    reviewer = TokenReviewer(kube, "gateway", clock)
+
+    async def refused(number: int) -> RefusalCode:
+        with pytest.raises(RefusedError) as refused:
+            await reviewer.identify(f"bad-{number}", f"10.0.0.{number % addresses}")
+        return refused.value.code
+
+    calls = [asyncio.create_task(refused(number)) for number in range(1000)]
+    await asyncio.sleep(0)
+    kube.goes_on.set()
+    codes = await asyncio.gather(*calls)
+    assert len(kube.asked) == reviews
+    assert codes.count(RefusalCode.UNAUTHENTICATED) == reviews
+    assert codes.count(RefusalCode.UNAVAILABLE) == 1000 - reviews
+    clock.now += 1
+    await reviewer.identify("good", "10.0.0.0")
+
+
+async def test_a_review_that_is_given_up_takes_no_room_for_ever() -> None:
+    kube, clock = SlowReviews(), SettableClock(NOW)
+    reviewer = TokenReviewer(kube, "gateway", clock)
+    calls = [asyncio.create_task(reviewer.identify(f"good-{number}", "10.0.0.1")) for number in range(10)]
+    await asyncio.sleep(0)
+    for call in calls:
+        call.cancel()
+    await asyncio.gather(*calls, return_exceptions=True)
+    kube.goes_on.set()
+    for number in range(20):
+        await reviewer.identify(f"good-{number}", "10.0.0.1")
 
 
 async def test_tokens_are_told_apart() -> None:
