@@ -10,7 +10,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
@@ -75,7 +75,10 @@ def _bounded(value: object) -> object:
     """The value, or in its place the start and the end of its text, where that is too long."""
     if value is None or isinstance(value, int | float):
         return value
-    text = str(value)
+    text = ""
+    # An exception of others may have no text. Whoever writes the record says so, and the caller goes on.
+    with suppress(Exception):
+        text = str(value)
     return value if len(text) <= MAX_VALUE_CHARACTERS else _shortened(text, MAX_VALUE_CHARACTERS)
 
 

@@ -100,3 +100,16 @@ def test_what_a_tool_logs_stays_whole() -> None:
     for name in ("mcptasks.tool", "somebody"):
         logging.getLogger(name).info("%s", "x" * 42_000)
     assert [len(line) > 42_000 for line in stream.getvalue().splitlines()] == [True, True]
+
+
+class TextlessError(Exception):
+    """An exception of an author whose text cannot be made."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_what_has_no_text_does_not_fail_the_one_who_logs_it(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("human", "INFO", io.StringIO())
+    logging.getLogger("mcptasks.x").error("failed: %s", TextlessError())
+    assert "no text" in capsys.readouterr().err
