@@ -46,7 +46,7 @@ class RawAnswers:
         try:
             await self.app({**scope, _ANSWER: answer}, receive, answer.send)
         finally:
-            answer.release()
+            answer.close()
 
 
 class CallAnswer:
@@ -58,6 +58,7 @@ class CallAnswer:
         self._held: dict[bytes, str] = {}
         self._start: Message | None = None
         self._releases: list[Callable[[], None]] = []
+        self._is_closed = False
         self.retry_after_seconds: int | None = None
         """Set where the request could not be served now: the HTTP status says so if it has not been sent."""
 
@@ -68,13 +69,23 @@ class CallAnswer:
         return {token: 0}
 
     def on_release(self, release: Callable[[], None]) -> None:
-        """Call this once the answer, or what it was for of a longer stream, has been sent or given up."""
+        """Call this once the answer, or what it was for of a longer stream, has been sent or given up.
+
+        Its request may be over already: what answers it runs in another task, which may learn of that later.
+        """
         self._releases.append(release)
+        if self._is_closed:
+            self.release()
 
     def release(self) -> None:
         """Give up all that the answer has taken."""
         while self._releases:
             self._releases.pop()()
+
+    def close(self) -> None:
+        """Give up all that the answer has taken, and will take."""
+        self._is_closed = True
+        self.release()
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
