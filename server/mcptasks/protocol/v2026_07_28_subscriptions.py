@@ -6,7 +6,7 @@ https://github.com/modelcontextprotocol/ext-tasks, specification/2026-07-28/task
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
@@ -32,7 +32,8 @@ from mcptasks.protocol.raw_answers import answer_of
 from mcptasks.protocol.requests import Context, principal_of_caller
 from mcptasks.protocol.token_lapse import token_lapse
 from mcptasks.protocol.v2026_07_28 import EXTENSION, Protocol2026
-from mcptasks.tasks.service_errors import DrainingError, TaskNotFoundError
+from mcptasks.tasks.service_errors import DrainingError, TaskNotFoundError, TooManyAnswersError
+from mcptasks.tasks.views import TaskView
 
 LISTEN = "subscriptions/listen"
 TASK_IDS = "taskIds"
@@ -110,7 +111,7 @@ class TaskSubscriptions:
         try:
             async with aclosing(self.protocol.service.follow(task_id, principal_of_caller())) as views:
                 async for view in views:
-                    task = await self.protocol.detail(view, ctx)
+                    task = await self._detail(view, ctx)
                     task["_meta"] = {**task.get("_meta", {}), **_meta(ctx)}
                     await ctx.session.send_notification(TaskNotification(params=task), ctx.request_id)  # type: ignore[arg-type]
                     if (answer := answer_of(ctx)) is not None:
@@ -118,6 +119,12 @@ class TaskSubscriptions:
         except (TaskNotFoundError, DrainingError, MCPError):
             # A client that polls the task is told why.
             return
+
+    async def _detail(self, view: TaskView, ctx: Context) -> JsonObject:
+        """The task with its result, as soon as there is room for that: the other tasks of the stream go on."""
+        while True:
+            with suppress(TooManyAnswersError):
+                return await self.protocol.detail(view, ctx)
 
     async def _end_when_draining(self, scope: anyio.CancelScope) -> None:
         await self.protocol.service.draining.wait()

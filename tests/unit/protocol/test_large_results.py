@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +16,7 @@ from mcptasks import TaskConfig, TaskServer
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Ending
 from mcptasks.model.task import Phase, Reason, ResultRecord
+from mcptasks.protocol.task_json import BUDGET_SECONDS
 from mcptasks.settings import KIB, Settings
 from tests.support.mcp import ACCEPT, EXTENSION, NEW, OLD
 from tests.support.polling import eventually
@@ -129,3 +131,21 @@ def test_results_beyond_the_budget_wait_and_are_refused_with_when_to_come_back(v
         assert b'"retryAfterMs":5000' in answer.content
         if version == NEW:
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+def test_a_subscription_waits_until_there_is_room_and_goes_on() -> None:
+    with serving(Settings(max_answers_bytes=100 * KIB), server()) as endpoint:
+        large, small = endpoint.create("large"), endpoint.create("large")
+        budget = endpoint.service.answer_budget
+        with endpoint.stream("subscriptions/listen", {"notifications": {"taskIds": [large, small]}}) as stream:
+            first = [stream.next() for _ in range(3)]
+            assert [message["method"] for message in first[1:]] == ["notifications/tasks"] * 2
+            endpoint.loop.call_soon_threadsafe(budget._taken.update, {"somebody": 100 * KIB})
+            complete(endpoint, large, json.dumps(LARGE, ensure_ascii=False, separators=(",", ":")))
+            time.sleep(BUDGET_SECONDS + 0.5)
+            complete(endpoint, small, '{"content":[]}')
+            assert stream.next()["params"]["taskId"] == small
+            endpoint.loop.call_soon_threadsafe(budget.give_back, "somebody", 100 * KIB)
+            assert stream.next()["params"]["result"]["structuredContent"] == VALUES
+            assert "result" in stream.rest()[-1]
+        eventually("nothing is taken", lambda: budget.taken == 0)
