@@ -28,10 +28,11 @@ from mcptasks.gateway.worker_claims import RETRY_SECONDS, WorkerClaims
 from mcptasks.gateway.worker_ends import ReportingWorker
 from mcptasks.gateway.worker_link import WorkerLink
 from mcptasks.gateway.workers import WorkerPod, worker_pod
-from mcptasks.kube.errors import KubeError, NotFoundError
+from mcptasks.kube.errors import KubeError, NotFoundError, UnavailableError
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.task import McpTask
 from mcptasks.tasks.cached_tasks import server_of
 from mcptasks.tasks.owners import owner_of
 
@@ -326,7 +327,8 @@ class Dispatcher:
 
     def _run_by(self, link: WorkerLink, uid: str, attempt: int) -> None:
         link.held[uid] = attempt
-        self._taken[link.pod.uid].add(HeldAttempt(uid, attempt))
+        if link.pod.tasks:
+            self._taken[link.pod.uid].add(HeldAttempt(uid, attempt))
         self._drain_if_due(link)
         known = self._known(uid)
         if known is None:
@@ -389,7 +391,11 @@ class Dispatcher:
 
     async def _settle(self, link: WorkerLink) -> None:
         """Find out what the worker has been given and does not name, and what it names and has lost."""
-        for held in [HeldAttempt(uid, attempt) for uid, attempt in link.held.items() if attempt is not None]:
+        attempts = [HeldAttempt(uid, attempt) for uid, attempt in link.held.items() if attempt is not None]
+        if not await self._all_known(attempts):
+            # What cannot be looked up goes on: it may be a task that this replica has not heard of yet.
+            attempts = [held for held in attempts if held.uid in self._names]
+        for held in attempts:
             name = self._names.get(held.uid)
             known = None if name is None else await self._refreshed(name)
             if known is None or known["metadata"]["uid"] != held.uid:
@@ -406,6 +412,21 @@ class Dispatcher:
         why = obstacle(link.state(self._taken_by(link.pod.uid)), self._warm.get(link.pod.template), self.sources.module)
         logger.info("worker %s is here%s", link.pod.name, f" and gets no tasks: {why}" if why else "")
         self._pump(link.pod.template)
+
+    async def _all_known(self, attempts: Sequence[HeldAttempt]) -> bool:
+        """Hear of tasks that this replica does not know; gives whether the rest of them are gone for certain."""
+        if all(held.uid in self._names for held in attempts):
+            return True
+        for pause in (*RETRY_SECONDS, None):
+            try:
+                for item in await self.claims.all(self.sources.namespace):
+                    self.tasks.add(item)
+            except KubeError:
+                if pause is not None:
+                    await asyncio.sleep(pause)
+            else:
+                return True
+        return False
 
     async def _refreshed(self, name: str) -> JsonObject | None:
         """The task as it is now, or as it is known where the API server does not answer; None where it is gone."""
@@ -428,7 +449,7 @@ class Dispatcher:
             return
         link.held[uid] = None
         try:
-            task = await self.claims.claimed_by(link.pod, name, uid)
+            task = await self._claimed_by_it(link, name, uid)
             if task is not None:
                 order = RunOrder(uid=uid, assignment=self.claims.repeated(task, link.pod))
                 link.send(order)
@@ -437,6 +458,18 @@ class Dispatcher:
             logger.warning("cannot repeat task %s to worker %s: %s", name, link.pod.name, error)
         if link.held.get(uid, 0) is None:
             self._let_go(link, uid)
+
+    async def _claimed_by_it(self, link: WorkerLink, name: str, uid: str) -> McpTask | None:
+        """As `WorkerClaims.claimed_by`. Asks until the API server can be reached: nothing else would ask again."""
+        failures = 0
+        while True:
+            try:
+                return await self.claims.claimed_by(link.pod, name, uid)
+            except UnavailableError:
+                if link.closed:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+                failures += 1
 
     def _holders(self, uid: str) -> list[WorkerLink]:
         return [link for link in self._links.values() if uid in link.held]

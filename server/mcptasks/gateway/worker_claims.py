@@ -70,6 +70,10 @@ class WorkerClaims:
         """A task as the API server has it now. Raises KubeError."""
         return await self.records.tasks.get(namespace, name)
 
+    async def all(self, namespace: str) -> list[JsonObject]:
+        """All tasks of the namespace as the API server has them now. Raises KubeError."""
+        return await self.records.tasks.all(namespace)
+
     async def claimed_by(self, worker: WorkerPod, name: str, uid: str) -> McpTask | None:
         """The task as the API server has it now, if it runs and this worker has claimed it. Raises KubeError."""
         task = parse_task(await self.records.read(worker.for_task(name, uid, 0)))

@@ -96,6 +96,10 @@ class TaskClient:
         """The task as the API server has it now. Raises NotFoundError."""
         return await self.kube.get(MCP_TASKS, name, namespace)
 
+    async def all(self, namespace: str) -> list[JsonObject]:
+        """All tasks of the namespace as the API server has them now. Raises KubeError."""
+        return (await self.kube.list(MCP_TASKS, namespace)).items
+
     async def is_deleted(self, namespace: str, name: str, uid: str) -> bool:
         """Whether the API server says that this very task is gone: it has none of the name, or a later one.
 

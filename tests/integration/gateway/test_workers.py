@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 import pytest
 
 from mcptasks.gateway.contract import ASSIGNMENT_PATH, WORK_PATH
+from mcptasks.kube.errors import UnavailableError
 from mcptasks.kube.kinds import MCP_TASK_TEMPLATES, MCP_TASKS, PODS
 from mcptasks.kube.task_objects import StatusChange, TaskClient
 from mcptasks.model.base import ANNOTATION_DRAIN, LABEL_WORKER, JsonObject
@@ -30,6 +32,19 @@ pytestmark = pytest.mark.anyio
 
 async def ended(world: GatewayWorld, task: JsonObject) -> McpTask:
     return await world.until(task, lambda found: found.terminal)
+
+
+@dataclass(frozen=True)
+class SilentReads(TaskClient):
+    """A client whose next reads, as many as `times` has entries, find no API server."""
+
+    times: list[int] = field(default_factory=list)
+
+    async def get(self, namespace: str, name: str) -> JsonObject:
+        if self.times:
+            self.times.pop()
+            raise UnavailableError(503, "ServiceUnavailable", "the API server is starting")
+        return await super().get(namespace, name)
 
 
 # --- The way of a task ---
@@ -360,6 +375,33 @@ async def test_what_ended_while_a_worker_was_away_is_ended_when_it_is_back(world
         async with worker.working(at, holds=f"{held(run)},nobody-knows:3"):
             orders = [await worker.told("end") for _ in range(2)]
     assert {order["uid"] for order in orders} == {run["uid"], "nobody-knows"}
+
+
+async def test_what_a_worker_holds_and_a_replica_has_not_heard_of_goes_on(world: GatewayWorld) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    async with replica(world) as one, replica(world) as two:
+        await two.fall_behind()
+        async with worker.working(one):
+            task = await warm_task(world)
+            run = await worker.runs(task)
+        async with worker.working(two, holds=held(run)):
+            await worker.nothing_comes()
+            await worker.deliver(run, result())
+        assert (await ended(world, task)).phase is Phase.COMPLETED
+
+
+async def test_an_order_is_repeated_once_the_api_server_can_be_reached_again(world: GatewayWorld) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    unreachable = SilentReads(world.kube)
+    async with replica(world) as one, replica(world, client=unreachable) as two:
+        async with worker.working(one):
+            task = await warm_task(world)
+            run = await worker.runs(task)
+        await known_to(two, task, lambda item: bool((item.get("status") or {}).get("podUid")))
+        unreachable.times.append(1)
+        async with worker.working(two):
+            assert await worker.runs(task) == run
+    assert unreachable.times == []
 
 
 async def test_what_was_delivered_elsewhere_is_not_run_again(world: GatewayWorld) -> None:
