@@ -23,7 +23,7 @@ from mcptasks_operator.deciding.gathered_evidence import PoolEvidence
 from mcptasks_operator.deciding.object_facts import PodFacts
 from mcptasks_operator.deciding.pod_spec import InvalidTemplateError
 from mcptasks_operator.deciding.policy import Policy
-from mcptasks_operator.deciding.pool_plan import PoolFailures, PoolMember, evidence_of, plan
+from mcptasks_operator.deciding.pool_plan import PoolDemand, PoolFailures, PoolMember, evidence_of, plan
 from mcptasks_operator.deciding.worker_manifests import TemplateObject, current_pod_hash, make_worker
 from mcptasks_operator.watching.cache import Cache
 from mcptasks_operator.watching.watched_kinds import WatchedKind
@@ -54,7 +54,7 @@ class PoolKeeper:
         if template is None or template.spec.executor is not Executor.WARM:
             return PoolEvidence()
         refusal = self._refusals.of(template.uid)
-        found = evidence_of(self._members(template), self._failures.get(template.uid, PoolFailures()), policy)
+        found = evidence_of(self._members(template), self._failures_of(template), policy, self.now())
         if refusal is not None and not found.workers:
             found = replace(found, cause=refusal, failure=refusal if refusal.permanent else None)
         return replace(found, last_taken_at=self.cache.work.last_taken_at(key))
@@ -74,7 +74,8 @@ class PoolKeeper:
             await self._delete(template, tuple(m.pod for m in members if m.pod.ended))
             return None
         failures = self._count_failures(template, members)
-        step = plan(template.pool, members, self.cache.work.waiting(key), failures, self.now())
+        demand = PoolDemand(self.cache.work.waiting(key), self.cache.given_away(template))
+        step = plan(template.pool, members, demand, failures, self.now())
         await self._delete(template, step.delete)
         await self._drain(template, step.drain)
         again = await self._create(template, step.create)
@@ -82,10 +83,7 @@ class PoolKeeper:
         return min(waits, default=None)
 
     def _members(self, template: TemplateObject) -> list[PoolMember]:
-        try:
-            current = current_pod_hash(template, self.settings)
-        except InvalidTemplateError:
-            current = ""
+        current = self._hash_of(template)
         return [
             PoolMember(
                 pod=pod,
@@ -96,18 +94,32 @@ class PoolKeeper:
             for pod in self.cache.workers_of(template)
         ]
 
+    def _hash_of(self, template: TemplateObject) -> str:
+        try:
+            return current_pod_hash(template, self.settings)
+        except InvalidTemplateError:
+            return ""
+
+    def _failures_of(self, template: TemplateObject) -> PoolFailures:
+        """Those of workers as they are made now."""
+        none = PoolFailures(made_from=self._hash_of(template))
+        known = self._failures.get(template.uid, none)
+        return known if known.made_from == none.made_from else none
+
     def _count_failures(self, template: TemplateObject, members: list[PoolMember]) -> PoolFailures:
         """A ready worker ends a series of failures."""
-        failures = self._failures.get(template.uid, PoolFailures())
-        if any(member.pod.ready for member in members):
-            failures = PoolFailures()
+        before = failures = self._failures_of(template)
+        if any(member.pod.ready and member.current for member in members):
+            failures = PoolFailures(made_from=before.made_from)
         for member in members:
             pod = member.pod
             if pod.phase == "Failed" and pod.uid not in self._counted and not pod.deleting:
                 self._counted.add(pod.uid)
-                failures = PoolFailures(failures.count + 1, max(pod.ended_at, failures.last_at or pod.ended_at))
+                if member.current:
+                    last_at = max(pod.ended_at, failures.last_at or pod.ended_at)
+                    failures = PoolFailures(failures.count + 1, last_at, before.made_from)
         self._counted &= {pod.uid for pod in self.cache.all_workers()}
-        if failures != self._failures.get(template.uid, PoolFailures()):
+        if failures != before:
             self._failures[template.uid] = failures
             self._wake_waiting((template.namespace, template.name))
         return failures

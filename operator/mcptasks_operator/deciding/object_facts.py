@@ -13,6 +13,7 @@ from mcptasks.model.base import (
     GROUP,
     LABEL_TASK,
     LABEL_TASK_UID,
+    LABEL_TEMPLATE,
     LABEL_TEMPLATE_HASH,
     LABEL_WORKER,
     RUNNER,
@@ -126,10 +127,14 @@ class Disruption:
 
 @dataclass(frozen=True, slots=True)
 class WorkerFacts:
-    """What a worker's Pod says of itself: how many tasks it may run (0: no limit), and whether it takes new ones."""
+    """What a worker's Pod says of itself: how many tasks it may run (0: no limit), and whether it takes new ones.
+
+    `template` is the label value of its template's name.
+    """
 
     tasks_per_worker: int = 0
     drains: bool = False
+    template: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +304,7 @@ def _worker_facts(metadata: JsonObject) -> WorkerFacts | None:
     return WorkerFacts(
         tasks_per_worker=int(per_worker) if per_worker.isdecimal() else 0,
         drains=annotations.get(ANNOTATION_DRAIN) == "true",
+        template=_label(metadata, LABEL_TEMPLATE),
     )
 
 

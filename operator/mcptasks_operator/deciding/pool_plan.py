@@ -55,10 +55,14 @@ class PoolMember:
 
 @dataclass(frozen=True, slots=True)
 class PoolFailures:
-    """Workers in a row that have ended without ever being ready, and when the last of them did."""
+    """Workers in a row that have ended without ever being ready, and when the last of them did.
+
+    `made_from` is the hash that they had in common: others may well start.
+    """
 
     count: int = 0
     last_at: datetime | None = None
+    made_from: str = ""
 
     def pause_until(self) -> datetime | None:
         """Before this no worker is made."""
@@ -79,13 +83,21 @@ class PoolPlan:
     requeue_after: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PoolDemand:
+    """How many tasks of a template have no worker yet, and how many workers the Jobs of tasks have taken over."""
+
+    waiting: int = 0
+    given_away: int = 0
+
+
 def plan(
-    pool: WarmPool, members: Sequence[PoolMember], waiting: int, failures: PoolFailures, now: datetime
+    pool: WarmPool, members: Sequence[PoolMember], demand: PoolDemand, failures: PoolFailures, now: datetime
 ) -> PoolPlan:
-    """The next step of a template's pool. `waiting` tasks of it have no worker yet."""
+    """The next step of a template's pool."""
     there = [member for member in members if not member.leaving]
     current = [member for member in there if member.current]
-    wanted = _wanted(pool, members, waiting)
+    wanted = _wanted(pool, members, demand)
     drain = [*_outdated(there, current), *_surplus(pool, current, wanted, now)]
     pause = failures.pause_until()
     missing = max(wanted - len(current), 0)
@@ -100,15 +112,15 @@ def plan(
     )
 
 
-def _wanted(pool: WarmPool, members: Sequence[PoolMember], waiting: int) -> int:
+def _wanted(pool: WarmPool, members: Sequence[PoolMember], demand: PoolDemand) -> int:
     """Enough for what runs and waits, between the pool's limits.
 
     A worker for one task serves nobody else while it runs it: others are made ahead, for the calls to come.
     """
     running = sum(member.tasks for member in members if not member.leaving)
     ahead = pool.min_workers if pool.tasks_per_worker == 1 else 0
-    demand = -(-(running + max(waiting, ahead)) // pool.concurrency)
-    return max(pool.min_workers, min(demand, pool.max_workers))
+    useful = -(-(running + max(demand.waiting, ahead)) // pool.concurrency)
+    return max(min(max(useful, pool.min_workers), pool.max_workers - demand.given_away), 0)
 
 
 def _outdated(there: Sequence[PoolMember], current: Sequence[PoolMember]) -> list[PoolMember]:
@@ -127,12 +139,16 @@ def _surplus(pool: WarmPool, current: Sequence[PoolMember], wanted: int, now: da
 
 
 def _deletable(members: Sequence[PoolMember], now: datetime) -> tuple[PodFacts, ...]:
-    """Pods that have ended some time ago, but for the last one that failed: its log says why."""
+    """Pods that have ended some time ago, but for the last one that failed: its log says why.
+
+    One that is to drain and has not been started, as for want of its image, hears of nothing and would stay for ever.
+    """
     ended = [m.pod for m in members if m.pod.ended and not m.pod.deleting and not m.tasks]
     failed = [pod for pod in ended if pod.phase == "Failed"]
     kept = max(failed, key=lambda pod: (pod.created_at, pod.name), default=None)
     limit = now - timedelta(seconds=ENDED_SECONDS)
-    return tuple(pod for pod in ended if pod is not kept and pod.ended_at <= limit)
+    unborn = [m.pod for m in members if m.drains and not (m.pod.started or m.pod.ended or m.pod.deleting or m.tasks)]
+    return (*(pod for pod in ended if pod is not kept and pod.ended_at <= limit), *unborn)
 
 
 def _requeue_after(
@@ -152,17 +168,24 @@ def _requeue_after(
     return max(min(later), 0.05) if later else None
 
 
-def evidence_of(members: Sequence[PoolMember], failures: PoolFailures, policy: Policy) -> PoolEvidence:
-    """What the pool's state means for a task that waits for one of its workers."""
+def evidence_of(members: Sequence[PoolMember], failures: PoolFailures, policy: Policy, now: datetime) -> PoolEvidence:
+    """What the pool's state means for a task that waits for one of its workers.
+
+    What kept workers of an earlier template from starting says nothing of today's. After a pause for failures a task
+    waits for the next try: where there is no worker without a call, nothing else would bring it about.
+    """
     ready = sum(1 for member in members if member.pod.ready and not member.leaving)
     if ready:
         return PoolEvidence(workers=ready)
+    members = [member for member in members if member.current]
     starting = [member.pod for member in members if not member.leaving]
     for pod in starting:
         if (permanent := permanent_start_failure(pod)) is not None:
             return PoolEvidence(cause=permanent, failure=permanent)
     if (crash := _last_crash(members, policy)) is not None:
-        gives_up = crash.reason is Reason.MODULE_NOT_LOADABLE or failures.count >= FAILURES_BEFORE_TASKS_FAIL
+        hopeless = crash.reason is Reason.MODULE_NOT_LOADABLE or failures.count >= FAILURES_BEFORE_TASKS_FAIL
+        pause = failures.pause_until()
+        gives_up = hopeless and pause is not None and now < pause
         return PoolEvidence(cause=crash, failure=crash if gives_up else None)
     return PoolEvidence(cause=next(filter(None, map(diagnose_waiting, starting)), None))
 

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias, TypeVar
 from mcptasks.kube.watch_cache import Key, key_of, version_of
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.names import label_value
 from mcptasks.model.task_template import McpTaskTemplateSpec
 from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts, is_worker, job_facts, pod_facts, task_key
 from mcptasks_operator.deciding.worker_manifests import TemplateObject
@@ -103,6 +104,17 @@ class Cache:
             if entry.value.owner is not None and entry.value.owner.uid == template.uid
         ]
 
+    def given_away(self, template: TemplateObject) -> int:
+        """How many of the template's workers that have not ended a task's Job has taken over."""
+        label = label_value(template.name)
+        return sum(
+            not pod.ended and pod.worker.template == label
+            for key in self.workers
+            if key[0] == template.namespace
+            for pod in self.workers.of(key)
+            if pod.worker is not None and pod.owner is not None and pod.owner.kind == "Job"
+        )
+
     def all_workers(self) -> list[PodFacts]:
         """The Pods of all workers."""
         return [worker for key in self.workers for worker in self.workers.of(key)]
@@ -125,7 +137,9 @@ class Cache:
             ValueError: the object does not fit the model: the CRD is newer than this operator.
         """
         if kind is WatchedKind.POD and is_worker(item):
-            self.workers.put(CachedObject(key_of(item), item["metadata"]["uid"], version_of(item), pod_facts(item)))
+            facts = pod_facts(item)
+            if self.workers.put(CachedObject(key_of(item), facts.uid, version_of(item), facts)):
+                self.work.know_pod(facts.uid)
         key = _key(kind, item)
         if key is None:
             return None

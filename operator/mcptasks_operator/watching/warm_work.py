@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from mcptasks.kube.watch_cache import Key, key_of
-from mcptasks.model.base import JsonObject
+from mcptasks.model.base import LABEL_TEMPLATE, LABEL_WORKER, JsonObject
 from mcptasks.model.task import DEFAULT_TEMPLATE, TERMINAL_PHASES
 from mcptasks_operator.watching.watched_kinds import WatchedKind
 
@@ -48,7 +48,9 @@ def pool_key(kind: WatchedKind, item: JsonObject) -> Key | None:
             namespace = item["metadata"].get("namespace", "")
             owners = item["metadata"].get("ownerReferences") or ()
             templates = (owner["name"] for owner in owners if owner.get("kind") == "McpTaskTemplate")
-            return next(((namespace, name) for name in templates), None)
+            labels = item["metadata"].get("labels") or {}
+            name = next(templates, labels.get(LABEL_TEMPLATE) if labels.get(LABEL_WORKER) == "true" else None)
+            return None if name is None else (namespace, name)
         case WatchedKind.JOB:
             return None
 
@@ -85,7 +87,7 @@ class WarmWork:
     _waiting: Groups[Key] = field(default_factory=Groups)
     _held: Groups[str] = field(default_factory=Groups)
     _taken_at: dict[Key, datetime] = field(default_factory=dict)
-    _idle_since: dict[str, datetime] = field(default_factory=dict)
+    _idle_since: dict[str, datetime | None] = field(default_factory=dict)
 
     def note(self, key: Key, uid: str, task: JsonObject) -> None:
         """Take in a task as it is now."""
@@ -115,7 +117,8 @@ class WarmWork:
             self._waiting.discard(before.template, uid)
             return
         self._held.discard(before.pod_uid, uid)
-        self._idle_since[before.pod_uid] = self.now()
+        if before.pod_uid in self._idle_since:
+            self._idle_since[before.pod_uid] = self.now()
 
     def waiting(self, template: Key) -> int:
         """How many tasks of the template no Pod has claimed."""
@@ -136,6 +139,10 @@ class WarmWork:
     def last_taken_at(self, template: Key) -> datetime | None:
         """When a Pod last claimed a task of the template, if that is known."""
         return self._taken_at.get(template)
+
+    def know_pod(self, pod_uid: str) -> None:
+        """The Pod is a worker's. Of other Pods nothing is kept: each task may have one of its own."""
+        self._idle_since.setdefault(pod_uid, None)
 
     def forget_pod(self, pod_uid: str) -> None:
         """The Pod is gone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from mcptasks.model.task import Reason
 from mcptasks.model.task_template import WarmPool
 from mcptasks_operator.deciding.object_facts import PodFacts, RunningState, WaitingState, WorkerFacts
-from mcptasks_operator.deciding.pool_plan import PoolFailures, PoolMember, evidence_of, plan
+from mcptasks_operator.deciding.pool_plan import PoolDemand, PoolFailures, PoolMember, evidence_of, plan
 from tests.unit.operator.builders import POLICY, at, exited, make_pod
 
 TWO = WarmPool(min_workers=2, max_workers=4, tasks_per_worker=0)
@@ -28,8 +28,8 @@ def ready(
     return PoolMember(pod(number, ready=True, **facts), current, tasks, None if tasks else idle_since or at(0))
 
 
-def starting(number: int = 1, **facts: Any) -> PoolMember:
-    return PoolMember(pod(number, state=WaitingState("ContainerCreating"), **facts))
+def starting(number: int = 1, *, drains: bool = False) -> PoolMember:
+    return PoolMember(pod(number, state=WaitingState("ContainerCreating"), drains=drains))
 
 
 def crashed(number: int = 1, code: int = 1, message: str = "") -> PoolMember:
@@ -44,6 +44,7 @@ class PoolCase:
     members: tuple[PoolMember, ...] = ()
     pool: WarmPool = TWO
     waiting: int = 0
+    given_away: int = 0
     failures: PoolFailures = NO_FAILURES
     create: int = 0
     drain: tuple[str, ...] = ()
@@ -126,6 +127,25 @@ CASES = [
         WarmPool(min_workers=2, max_workers=5, tasks_per_worker=1),
         create=1,
     ),
+    PoolCase(
+        "but never more than the most, with those that belong to their tasks' Jobs",
+        (ready(1),),
+        WarmPool(min_workers=2, max_workers=5, tasks_per_worker=1),
+        waiting=50,
+        given_away=3,
+        create=1,
+    ),
+    PoolCase(
+        "none where all belong to them",
+        pool=WarmPool(min_workers=2, max_workers=5, tasks_per_worker=1),
+        waiting=50,
+        given_away=6,
+    ),
+    PoolCase(
+        "one that was never started goes when it is to drain",
+        (starting(1, drains=True), ready(2), ready(3)),
+        delete=("report-abc-1",),
+    ),
     PoolCase("after a failure it pauses", (crashed(1),), failures=PoolFailures(1, at(18)), requeue=3.0),
     PoolCase("twice as long after two", (crashed(1),), failures=PoolFailures(2, at(18)), requeue=8.0),
     PoolCase("then it tries again", (crashed(1),), failures=PoolFailures(1, at(14)), create=2),
@@ -134,7 +154,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_plan(case: PoolCase) -> None:
-    step = plan(case.pool, case.members, case.waiting, case.failures, at(20))
+    step = plan(case.pool, case.members, PoolDemand(case.waiting, case.given_away), case.failures, at(20))
     assert step.create == case.create
     assert tuple(each.name for each in step.drain) == case.drain
     assert tuple(each.name for each in step.delete) == case.delete
@@ -142,28 +162,42 @@ def test_the_plan(case: PoolCase) -> None:
 
 
 def test_a_task_waits_for_workers_that_are_ready() -> None:
-    found = evidence_of([ready(1), ready(2, drains=True), crashed(3)], PoolFailures(9, at(10)), POLICY)
+    found = evidence_of([ready(1), ready(2, drains=True), crashed(3)], PoolFailures(9, at(10)), POLICY, at(12))
     assert (found.workers, found.cause, found.failure) == (1, None, None)
 
 
 def test_a_module_that_cannot_be_loaded_ends_tasks_at_once() -> None:
-    found = evidence_of([crashed(1, 66, "No module named 'pandas'")], PoolFailures(1, at(10)), POLICY)
+    found = evidence_of([crashed(1, 66, "No module named 'pandas'")], PoolFailures(1, at(10)), POLICY, at(12))
     assert found.failure is not None
     assert found.failure.reason is Reason.MODULE_NOT_LOADABLE
     assert "No module named 'pandas'" in found.failure.cause
 
 
 def test_workers_that_crash_end_tasks_after_some_of_them() -> None:
-    once = evidence_of([crashed(1, 3)], PoolFailures(1, at(10)), POLICY)
+    once = evidence_of([crashed(1, 3)], PoolFailures(1, at(10)), POLICY, at(12))
     assert once.failure is None
     assert once.cause is not None
     assert "do not start: the process ended with exit code 3" in once.cause.cause
-    assert evidence_of([crashed(3, 3)], PoolFailures(3, at(10)), POLICY).failure is not None
+    assert evidence_of([crashed(3, 3)], PoolFailures(3, at(10)), POLICY, at(12)).failure is not None
+
+
+def test_after_the_pause_a_task_waits_for_the_next_worker() -> None:
+    """Without a task that waits none may be made, so that one failure would be the last word."""
+    found = evidence_of([crashed(1, 66, "No module named 'pandas'")], PoolFailures(1, at(10)), POLICY, at(16))
+    assert found.failure is None
+    assert found.cause is not None
+
+
+def test_what_ailed_workers_of_an_earlier_template_ends_no_task() -> None:
+    never = replace(PoolMember(pod(1, state=WaitingState("InvalidImageName", "what is this"))), current=False)
+    broken = replace(crashed(2, 66), current=False)
+    found = evidence_of([never, broken, starting(3)], PoolFailures(1, at(10)), POLICY, at(12))
+    assert found.failure is None
 
 
 def test_what_keeps_a_worker_from_starting_is_what_its_tasks_wait_for() -> None:
     pulling = PoolMember(pod(1, state=WaitingState("ImagePullBackOff", "no such image")))
-    found = evidence_of([pulling], NO_FAILURES, POLICY)
+    found = evidence_of([pulling], NO_FAILURES, POLICY, at(12))
     assert found.failure is None
     assert found.cause is not None
     assert found.cause.reason is Reason.IMAGE_PULL_BACK_OFF
@@ -171,4 +205,4 @@ def test_what_keeps_a_worker_from_starting_is_what_its_tasks_wait_for() -> None:
 
 def test_a_worker_that_can_never_start_ends_them() -> None:
     never = PoolMember(pod(1, state=WaitingState("InvalidImageName", "what is this")))
-    assert evidence_of([never], NO_FAILURES, POLICY).failure is not None
+    assert evidence_of([never], NO_FAILURES, POLICY, at(12)).failure is not None

@@ -279,7 +279,12 @@ def worker(version: int = 9, **status: Any) -> JsonObject:
     item = pod(version, "worker-1", owner="")
     item["metadata"] |= {
         "name": "warm-w-1",
-        "labels": {"mcptasks.dev/task": "", "mcptasks.dev/task-uid": "", "mcptasks.dev/worker": "true"},
+        "labels": {
+            "mcptasks.dev/task": "",
+            "mcptasks.dev/task-uid": "",
+            "mcptasks.dev/worker": "true",
+            "mcptasks.dev/template": "warm",
+        },
         "ownerReferences": [{"kind": "McpTaskTemplate", "name": "warm", "uid": "template", "controller": True}],
     }
     return {**item, "status": status}
@@ -324,3 +329,7 @@ def test_the_workers_of_a_template_are_those_that_it_owns(cache: Cache) -> None:
     adopted["metadata"]["ownerReferences"] = [{"kind": "Job", "name": TASK, "uid": JOB_UID, "controller": True}]
     cache.put(WatchedKind.POD, adopted)
     assert cache.workers_of(known) == []
+    assert cache.given_away(known) == 1
+    adopted["metadata"]["resourceVersion"] = "13"
+    cache.put(WatchedKind.POD, {**adopted, "status": {"phase": "Succeeded"}})
+    assert cache.given_away(known) == 0

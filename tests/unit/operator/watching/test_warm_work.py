@@ -34,10 +34,21 @@ def test_a_new_task_waits_until_a_pod_claims_it(work: WarmWork) -> None:
 
 
 def test_a_task_that_has_ended_is_nobodys(work: WarmWork) -> None:
+    work.know_pod("pod-1")
     work.note(KEY, "t", warm_task(phase="working", podUid="pod-1"))
     work.note(KEY, "t", warm_task(phase="completed", podUid="pod-1"))
     assert (work.waiting(WARM), work.held_by("pod-1")) == (0, [])
     assert work.idle_since("pod-1") == at(7)
+
+
+def test_of_pods_that_are_no_workers_or_gone_nothing_is_kept(work: WarmWork) -> None:
+    """Each task may have a Pod of its own: what is kept of it would be kept for ever."""
+    work.know_pod("gone")
+    for pod in ("jobs", "gone"):
+        work.note(KEY, "t", warm_task(phase="working", podUid=pod))
+        work.forget_pod(pod)
+        work.note(KEY, "t", warm_task(phase="completed", podUid=pod))
+        assert work.idle_since(pod) is None
 
 
 def test_a_task_that_is_gone_is_nobodys(work: WarmWork) -> None:
@@ -72,5 +83,7 @@ def test_a_pool_is_concerned_by_its_template_its_tasks_and_its_workers() -> None
     assert pool_key(WatchedKind.TEMPLATE, template) == WARM
     assert pool_key(WatchedKind.TASK, warm_task(phase="completed")) == WARM
     assert pool_key(WatchedKind.POD, worker) == WARM
+    labels = {"mcptasks.dev/worker": "true", "mcptasks.dev/template": "warm"}
+    assert pool_key(WatchedKind.POD, {"metadata": {"name": "w", "namespace": "default", "labels": labels}}) == WARM
     assert pool_key(WatchedKind.POD, {"metadata": {"name": "report-abc-1"}}) is None
     assert pool_key(WatchedKind.JOB, template) is None
