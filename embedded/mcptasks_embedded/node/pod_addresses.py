@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import secrets
 import sys
 from collections.abc import Iterator
 
@@ -12,10 +13,13 @@ _COUNT = 2**20
 
 
 def pod_addresses() -> Iterator[str]:
-    """Loopback addresses, one after the other, from the first again at the end.
+    """Loopback addresses, one after the other, from anywhere on.
 
     Linux has all of 127.0.0.0/8 on its loopback interface. Other systems have 127.0.0.1 alone, which all Pods share.
+    Clusters of one machine share the interface and know nothing of each other: where they began at the same address,
+    their Pods would take each other's ports. Two of them begin at the same one once in a million times.
     """
     if sys.platform != "linux":
         return itertools.repeat("127.0.0.1")
-    return (str(ipaddress.IPv4Address(_FIRST + number % _COUNT)) for number in itertools.count())
+    start = secrets.randbelow(_COUNT)
+    return (str(ipaddress.IPv4Address(_FIRST + number % _COUNT)) for number in itertools.count(start))
