@@ -109,6 +109,8 @@ class Reconciler:
             situation = self._situation(key, snapshot, task, evidence)
             decision = situation.decision
             if decision.step is None:
+                if decision.notice is not None:
+                    self.events.post(task, decision.notice)
                 return decision.requeue_after
             result = await self._carry_out(situation, decision.step)
             evidence = result.evidence

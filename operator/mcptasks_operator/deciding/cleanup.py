@@ -144,10 +144,11 @@ def record_termination(facts: DecisionBasis, reason: str) -> Decision:
     took = max(facts.seconds_since(finished_at(facts)), 0.0)
     after = "cancel" if facts.task.phase is Phase.CANCELLED else "end"
     text = f"terminated {took:.1f} s after the {after}" if facts.pods or facts.job else NO_PROCESS
-    return Decision(MarkTerminated(reason, text), notice=_end_notice(facts, text))
+    return Decision(MarkTerminated(reason, text), notice=end_notice(facts, text))
 
 
-def _end_notice(facts: DecisionBasis, terminated: str) -> Notice:
+def end_notice(facts: DecisionBasis, terminated: str) -> Notice:
+    """The Event about the end; `terminated` says when the last process was gone."""
     status, phase = facts.task.status, facts.task.phase
     if phase is Phase.FAILED:
         return Notice("Warning", status.reason or "Failed", status.message or "the task failed")

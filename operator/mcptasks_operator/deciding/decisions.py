@@ -135,7 +135,7 @@ class Notice:
 class Decision:
     """The next step if there is one; otherwise in how many seconds to ask again, unless something happens first.
 
-    The notice is posted once the step is done.
+    The notice is posted once the step is done, or at once where there is none.
     """
 
     step: Step | None = None

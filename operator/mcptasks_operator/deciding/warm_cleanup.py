@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
-from mcptasks.model.lifecycle import pods_are_gone
+from mcptasks.model.lifecycle import PODS_TERMINATED, pods_are_gone
 from mcptasks.model.task import Phase
 from mcptasks.model.task_template import Executor
 from mcptasks_operator.deciding.cleanup import (
     deletion_due,
+    end_notice,
     finished_at,
     record_termination,
     seconds_of_retention,
@@ -23,6 +25,7 @@ from mcptasks_operator.deciding.decisions import (
     FinishJob,
     Gather,
     MarkTerminated,
+    Notice,
     OrphanedPod,
     SetJobTtl,
 )
@@ -34,6 +37,9 @@ from mcptasks_operator.deciding.warm_tasks import WORKER_SLACK_SECONDS, adoption
 LATE_JOB_SECONDS = 600.0
 """For how long after its end a task without a Job gets one. Later, it has had one that somebody has deleted."""
 
+NEWS_SECONDS = 60.0
+"""For how long after its end a task's Event is posted: an operator that starts does not repeat those of all tasks."""
+
 TTL_SLACK_SECONDS = 30
 """How much longer than the task its Job may stay: the task's deletion takes it along."""
 
@@ -43,11 +49,22 @@ def after_warm_end(facts: DecisionBasis) -> Decision:
     due = deletion_due(facts, facts.warm_job)
     if facts.now >= due:
         return Decision(DeleteTask())
-    decision = _processes(facts) or _job(facts)
+    decision = _processes(facts) or replace(_job(facts), notice=_news(facts))
     if decision.step is None:
         wait = facts.seconds_until(due)
-        return Decision(requeue_after=min(wait, decision.requeue_after or wait))
+        return replace(decision, requeue_after=min(wait, decision.requeue_after or wait))
     return decision
+
+
+def _news(facts: DecisionBasis) -> Notice | None:
+    """The Event about the end: the worker, whose word on the last process the gateway writes, posts none."""
+    status, condition = facts.task.status, facts.task.status.condition(PODS_TERMINATED)
+    if condition is None or facts.now > finished_at(facts) + timedelta(seconds=NEWS_SECONDS):
+        return None
+    notice = end_notice(facts, condition.message or NO_PROCESS)
+    if facts.task.phase is Phase.FAILED and status.log_tail:
+        return replace(notice, message=f"{notice.message}\nLast log lines:\n{status.log_tail}")
+    return notice
 
 
 def _processes(facts: DecisionBasis) -> Decision | None:

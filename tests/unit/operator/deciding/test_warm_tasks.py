@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -64,3 +65,27 @@ def test_a_task_whose_template_has_changed_its_executor_goes_on_as_it_began() ->
     held = decide(warm.HELD_TASK, None, [warm.worker()], at(20), POLICY)
     assert held.step == CreateJob(Executor.WARM, 3580)
     assert decide(make_task(), None, [], at(1), POLICY).step == CreateJob()
+
+
+@pytest.mark.parametrize(
+    ("phase", "status", "kind", "reason", "message"),
+    [
+        ("completed", {}, "Normal", "Completed", "completed after "),
+        ("failed", {"reason": "ToolError", "message": "no"}, "Warning", "ToolError", "no"),
+        ("failed", {"reason": "ExitCode", "message": "code 3", "logTail": "why"}, "Warning", "ExitCode", "lines:\nwhy"),
+        ("cancelled", {}, "Normal", "Cancelled", "cancelled; "),
+    ],
+)
+def test_an_end_that_the_gateway_has_written_is_an_event_all_the_same(
+    phase: str, status: dict[str, Any], kind: str, reason: str, message: str
+) -> None:
+    task = warm.ended(phase, conditions=TERMINATED, **status)
+    notice = decide(task, warm.record(), [], at(20), WARM_POLICY).notice
+    assert notice is not None
+    assert (notice.type, notice.reason) == (kind, reason)
+    assert message in notice.message
+
+
+def test_an_end_of_long_ago_is_no_news() -> None:
+    task = warm.ended("completed", conditions=TERMINATED)
+    assert decide(task, warm.record(), [], at(300), WARM_POLICY).notice is None
