@@ -32,9 +32,9 @@ def result_ending(outcome: ResultOutcome, record: ResultRecord) -> Ending:
 
 
 def error_ending(outcome: ErrorOutcome | FailureOutcome) -> Ending:
-    """The call ended without a result."""
+    """The call ended without a result. What a worker's task has printed is in `status.log`, and not twice."""
     if isinstance(outcome, FailureOutcome):
-        return Ending(Phase.FAILED, outcome.reason, outcome.message, detail=outcome.detail, log_tail=outcome.log_tail)
+        return Ending(Phase.FAILED, outcome.reason, outcome.message, detail=outcome.detail)
     size = len((outcome.data_text or "").encode())
     if size > MAX_ERROR_DATA_BYTES:
         said = without_middle(outcome.message, MAX_STATUS_MESSAGE // 2)

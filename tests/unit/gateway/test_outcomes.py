@@ -123,3 +123,8 @@ def test_only_the_very_outcome_that_ended_the_task_is_a_replay(
 )
 def test_a_task_has_ended_as_wanted_only_if_it_points_to_the_stored_result(changes: dict[str, Any], so: bool) -> None:
     assert has_ended_as(a_task(COMPLETED | changes), a_pod(), result_ending(RESULT, RECORD)) is so
+
+
+def test_what_a_workers_task_has_printed_is_not_kept_twice() -> None:
+    ending = error_ending(FailureOutcome(reason=Reason.RESULT_TOO_LARGE, message="too large", log_tail="x" * 60_000))
+    assert ending.log_tail is None
