@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import re
 
 from mcptasks.gateway.contract import RunnerExitCode
 from mcptasks.model.base import (
@@ -28,14 +27,13 @@ from mcptasks.model.base import (
 from mcptasks.model.names import label_value
 from mcptasks.model.task import McpTask
 from mcptasks.model.task_template import DisruptionPolicy, McpTaskTemplateSpec
+from mcptasks.model.task_variables import task_variables
 from mcptasks.settings import Settings
 from mcptasks_operator.deciding.pod_spec import PodProcess, fill_pod_spec, object_at, runner_of
 from mcptasks_operator.deciding.policy import pod_deadline_seconds
 
 ANNOTATION_COMPONENT = f"{GROUP}/component-name"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
-
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def make_job(task: McpTask, template: McpTaskTemplateSpec, settings: Settings) -> JsonObject:
@@ -151,12 +149,7 @@ def make_pod_template(task: McpTask, template: McpTaskTemplateSpec, settings: Se
     process = PodProcess(
         command=settings.runner_command,
         deadline_seconds=pod_deadline_seconds(task, template, settings),
-        variables={"MCPTASKS_TASK_ID": task.name} | _trace(task),
+        variables=task_variables(task.name, task.spec.trace_context),
     )
     fill_pod_spec(spec, process, template.user_id, settings)
     return pod
-
-
-def _trace(task: McpTask) -> dict[str, str]:
-    parent = task.spec.trace_context.traceparent if task.spec.trace_context else None
-    return {"TRACEPARENT": parent} if parent and _TRACEPARENT.fullmatch(parent) else {}

@@ -20,6 +20,7 @@ from mcptasks.authoring.loader import LoadError, load_server
 from mcptasks.authoring.task_server import TaskServer
 from mcptasks.gateway.contract import Assignment, RunnerExitCode
 from mcptasks.logs import configure_logging
+from mcptasks.model.task_variables import task_variables
 from mcptasks.runner.gateway_client import GatewayClient, RetryPace
 from mcptasks.runner.main import attempt_process, exit_code_of, leave, write_lines_at_once
 from mcptasks.runner.signals import Termination
@@ -85,14 +86,20 @@ def run_task(loaded: LoadedModule, channel: socket.socket) -> int:
 
         def work() -> int:
             client = GatewayClient(SocketTransport(channel), PACE)
-            with attempt_process(loaded.settings, client, termination, _given(loaded.server)) as process:
+            with attempt_process(loaded.settings, client, termination, _with_variables(loaded.server)) as process:
                 return process.run()
 
         return exit_code_of(work, termination)
 
 
-def _given(server: TaskServer[object]) -> Callable[[Assignment], TaskServer[object]]:
-    return lambda _: server
+def _with_variables(server: TaskServer[object]) -> Callable[[Assignment], TaskServer[object]]:
+    """Gives the server once the process has the variables that a Pod of the task alone would have."""
+
+    def load(assignment: Assignment) -> TaskServer[object]:
+        os.environ.update(task_variables(assignment.task_id, assignment.trace_context))
+        return server
+
+    return load
 
 
 def _connect_output(surroundings: Surroundings) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from mcptasks.gateway.contract import INPUT_PATH, MAX_LOG_TAIL_BYTES, PROGRESS_PATH
+from mcptasks.model.task import TraceContext
 from mcptasks.model.task_lines import MAX_LINE_BYTES, lines_of_task
 from tests.integration.worker.harness import Worker, a_worker, gone
 from tests.support.fake_gateway import GatewayAnswer
@@ -53,6 +54,10 @@ def surroundings() -> dict[str, object]:
         open=sorted(os.readlink(f"/proc/self/fd/{fd}").partition(":")[0] for fd in os.listdir("/proc/self/fd")
                     if os.path.exists(f"/proc/self/fd/{fd}")),
     )
+
+@mcp.tool()
+def variables() -> dict[str, str | None]:
+    return {name: os.environ.get(name) for name in ("MCPTASKS_TASK_ID", "TRACEPARENT")}
 
 @mcp.tool()
 def attempt(task: TaskInfo = CurrentTask()) -> dict[str, object]:
@@ -188,6 +193,14 @@ def test_the_attempt_is_named_with_its_outcome(gateway: WorkGateway, uid: str) -
     assert gateway.result(uid) == {"id": uid.replace("uid", "task"), "attempt": 4}
     (delivered,) = [each for each in gateway.received if each.uid == uid]
     assert (delivered.task, delivered.attempt) == (uid.replace("uid", "task"), 4)
+
+
+def test_programs_that_a_tool_starts_know_their_task_and_its_trace(gateway: WorkGateway) -> None:
+    span = f"00-{'a' * 32}-{'b' * 16}-01"
+    gateway.run("variables", uid="uid-traced", trace_context=TraceContext(traceparent=span))
+    assert gateway.result("uid-traced") == {"MCPTASKS_TASK_ID": "task-traced", "TRACEPARENT": span}
+    gateway.run("variables", uid="uid-untraced")
+    assert gateway.result("uid-untraced") == {"MCPTASKS_TASK_ID": "task-untraced", "TRACEPARENT": None}
 
 
 def test_a_tools_error_is_its_result(gateway: WorkGateway, uid: str) -> None:
