@@ -10,6 +10,9 @@ from mcptasks.kube.api_client import LogOptions
 from mcptasks.kube.errors import KubeError, NotFoundError
 from mcptasks.kube.kinds import PODS
 from mcptasks.model.base import LABEL_TASK, RUNNER, JsonObject
+from mcptasks.model.task import McpTask
+from mcptasks.model.task_lines import lines_of_task
+from mcptasks.model.task_template import Executor
 
 
 @dataclass(frozen=True)
@@ -85,3 +88,17 @@ async def log_of(
         # HTTP 400: the container has not started.
         if error.status != 400:
             raise
+
+
+def runs_in_worker(task: McpTask) -> bool:
+    """Whether a worker has the task, or had its last attempt: its Pod's log tells of other tasks too."""
+    return task.status.executor == Executor.WARM.value and task.status.pod_name is not None
+
+
+async def lines_in_worker(cluster: ClusterSession, task: str, attempt: int, pod: str) -> list[str]:
+    """What the attempt has printed so far in a worker's Pod; nothing where that is gone."""
+    try:
+        found = Attempt(await cluster.kube.get(PODS, pod, cluster.namespace))
+    except NotFoundError:
+        return []
+    return list(lines_of_task([line async for line in log_of(cluster, found)], task, attempt))

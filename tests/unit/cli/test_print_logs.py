@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from mcptasks.cli.cluster_session import ClusterSession
 from mcptasks.cli.command_errors import CliError
 from mcptasks.cli.commands.print_logs import TaskLog
+from mcptasks.kube.errors import NotFoundError
+from mcptasks.model.base import JsonObject
 from mcptasks.model.log_records import log_record
 from mcptasks.model.task import McpTask
 
@@ -57,3 +61,64 @@ async def test_while_the_next_attempt_runs_the_kept_log_is_that_of_the_one_befor
 async def test_of_earlier_attempts_than_that_nothing_is_kept() -> None:
     with pytest.raises(CliError, match="keeps the log of its last attempt"):
         await read(ClusterOfOneTask(2, 2), previous=True)
+
+
+def state(phase: str, attempt: int, pod: str | None, log: str | None = None) -> JsonObject:
+    """A task of a worker at one moment."""
+    record = log_record(log, attempt)
+    kept = {} if record is None else {"log": record.dump()}
+    status = {"executor": "Warm", "phase": phase, "attempts": attempt, "podName": pod, **kept}
+    spec = {"component": {"name": "report"}}
+    return {"metadata": {"name": "report-1", "namespace": "default"}, "spec": spec, "status": status}
+
+
+class WorkersCluster:
+    """Has a task that workers run: another moment at each look. Is its own API client."""
+
+    def __init__(self, moments: list[tuple[JsonObject, dict[str, list[str]]]]) -> None:
+        self._moments = moments
+        self._look = -1
+        self.namespace = "default"
+
+    @property
+    def kube(self) -> WorkersCluster:
+        return self
+
+    async def task(self, name: str) -> McpTask:
+        return McpTask.model_validate(self._moments[max(self._look, 0)][0])
+
+    async def get(self, resource: Any, name: str, namespace: str) -> JsonObject:
+        if name == "report-1":
+            self._look = min(self._look + 1, len(self._moments) - 1)
+            return self._moments[self._look][0]
+        if name not in self._moments[max(self._look, 0)][1]:
+            raise NotFoundError(404, "NotFound", name)
+        running = {"name": "runner", "state": {"running": {}}}
+        spec = {"containers": [{"name": "runner"}]}
+        return {"metadata": {"name": name}, "spec": spec, "status": {"containerStatuses": [running]}}
+
+    async def list(self, resource: Any, namespace: str, label_selector: str) -> Any:
+        return SimpleNamespace(items=[])
+
+    async def log_lines(self, pod: str, namespace: str, options: Any) -> AsyncIterator[str]:
+        for line in self._moments[max(self._look, 0)][1][pod]:
+            yield line
+
+
+async def test_of_a_worker_that_runs_it_the_tasks_own_lines_are_shown() -> None:
+    printed = ["worker ready", "[other-2/1] secret", "[report-1/1] one", "[report-1/2]+tw", "[report-1/2] o"]
+    cluster = WorkersCluster([(state("working", 2, "w-1"), {"w-1": printed})])
+    assert [line async for line in TaskLog(cast(ClusterSession, cluster), "report-1").read(previous=False)] == ["two"]
+
+
+async def test_what_is_followed_goes_on_with_the_next_worker_and_ends_with_the_task() -> None:
+    first = ["[report-1/1] one", "[other-2/1] secret"]
+    second = [*first, "[report-1/1] last words"]
+    moments = [
+        (state("working", 1, None), {}),
+        (state("working", 1, "w-1"), {"w-1": first}),
+        (state("working", 2, "w-2"), {"w-1": second, "w-2": ["[report-1/2] again"]}),
+        (state("completed", 2, "w-2", "again\ndone\n"), {}),
+    ]
+    log = TaskLog(cast(ClusterSession, WorkersCluster(moments)), "report-1")
+    assert [line async for line in log.follow()] == ["one", "last words", "again", "done"]

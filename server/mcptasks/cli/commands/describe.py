@@ -18,7 +18,7 @@ from mcptasks.cli.cluster_session import (
     NamespaceOption,
 )
 from mcptasks.cli.colours import with_phases
-from mcptasks.cli.task_attempts import Attempt, attempts_of, log_of
+from mcptasks.cli.task_attempts import Attempt, attempts_of, lines_in_worker, log_of, runs_in_worker
 from mcptasks.cli.task_completion import complete_task
 from mcptasks.cli.task_description import TaskFacts, describe
 from mcptasks.cli.task_selection import TaskSelection, on_each_task
@@ -94,6 +94,9 @@ async def _last_lines(cluster: ClusterSession, task: McpTask, attempts: list[Att
     if task.status.log is not None:
         with suppress(ValueError):
             return log_text(task.status.log).splitlines()[-LOG_LINES:]
+    if runs_in_worker(task):
+        pod = str(task.status.pod_name)
+        return (await lines_in_worker(cluster, task.name, task.status.attempts or 1, pod))[-LOG_LINES:]
     if not attempts:
         return []
     printed = [line async for line in log_of(cluster, attempts[-1], tail=LOG_LINES)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import typer
@@ -18,7 +18,7 @@ from mcptasks.cli.cluster_session import (
     on_cluster,
 )
 from mcptasks.cli.command_errors import CliError, usage_error
-from mcptasks.cli.task_attempts import Attempt, attempts_of, log_of
+from mcptasks.cli.task_attempts import Attempt, attempts_of, lines_in_worker, log_of, runs_in_worker
 from mcptasks.cli.task_completion import complete_task
 from mcptasks.cli.terminal_text import show
 from mcptasks.kube.errors import NotFoundError
@@ -76,6 +76,11 @@ class TaskLog:
             for line in self._recorded(task, task.status.log, previous=previous):
                 yield line
             return
+        if runs_in_worker(task) and not previous:
+            pod = str(task.status.pod_name)
+            for line in self._last(await lines_in_worker(self.cluster, self.name, task.status.attempts or 1, pod)):
+                yield line
+            return
         attempts = await attempts_of(self.cluster, self.name)
         if not attempts:
             raise CliError(f"task {self.name} has no Pod: {_why(task)}")
@@ -92,17 +97,28 @@ class TaskLog:
         if previous and log.attempt == task.status.attempts:
             raise CliError(f"task {self.name} keeps the log of its last attempt and no other: leave --previous out")
         try:
-            lines = log_text(log).splitlines()
+            return self._last(log_text(log).splitlines())
         except ValueError as error:
             raise CliError(f"task {self.name}: {error}") from error
+
+    def _last(self, lines: list[str]) -> list[str]:
         return lines if self.tail is None else lines[len(lines) - min(self.tail, len(lines)) :]
 
     async def follow(self) -> AsyncIterator[str]:
         """Lines as they come, attempt after attempt, until the task has ended. Raises CliError for an unknown task."""
         await self.cluster.task(self.name)
         read: set[str] = set()
+        workers = WorkerLogs(self.cluster, self.name)
         while True:
-            ended = await self._has_ended()
+            task = await self._current()
+            ended = task is None or task.terminal
+            if task is not None and (runs_in_worker(task) or workers.read_before):
+                for line in await workers.news(task, None if workers.read_before else self.tail):
+                    yield line
+                if ended:
+                    return
+                await asyncio.sleep(POLL_SECONDS)
+                continue
             attempt = self._next(await attempts_of(self.cluster, self.name), read)
             if attempt is not None:
                 async for line in log_of(self.cluster, attempt, follow=True, tail=None if read else self.tail):
@@ -121,12 +137,51 @@ class TaskLog:
             unread = unread[-1:]
         return next((attempt for attempt in unread if attempt.started), None)
 
-    async def _has_ended(self) -> bool:
+    async def _current(self) -> McpTask | None:
+        """The task; None once it is gone."""
         try:
-            task = parse_task(await self.cluster.kube.get(MCP_TASKS, self.name, self.cluster.namespace))
+            return parse_task(await self.cluster.kube.get(MCP_TASKS, self.name, self.cluster.namespace))
         except NotFoundError:
-            return True
-        return task.terminal
+            return None
+
+
+@dataclass
+class WorkerLogs:
+    """What a task prints in workers, from one look to the next.
+
+    A worker's log does not end with the task, so that it is read anew for each look.
+    """
+
+    cluster: ClusterSession
+    name: str
+    _pods: dict[int, str] = field(default_factory=dict)
+    _shown: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def read_before(self) -> bool:
+        return bool(self._pods)
+
+    async def news(self, task: McpTask, tail: int | None) -> list[str]:
+        """Lines since the last look, those of the attempt before included; the last `tail` of them at the first."""
+        if task.status.pod_name is not None:
+            self._pods[task.status.attempts or 1] = task.status.pod_name
+        found: list[str] = []
+        for attempt, pod in sorted(self._pods.items())[-2:]:
+            lines = await lines_in_worker(self.cluster, self.name, attempt, pod) or _recorded_lines(task, attempt)
+            found += lines[self._shown.get(attempt, 0) :]
+            self._shown[attempt] = max(len(lines), self._shown.get(attempt, 0))
+        return found if tail is None else found[len(found) - min(tail, len(found)) :]
+
+
+def _recorded_lines(task: McpTask, attempt: int) -> list[str]:
+    """What the worker has handed in at the attempt's end: its Pod is gone."""
+    log = task.status.log
+    if log is None or log.attempt != attempt:
+        return []
+    try:
+        return log_text(log).splitlines()
+    except ValueError:
+        return []
 
 
 def _why(task: McpTask) -> str:
