@@ -50,7 +50,9 @@ class DecisionBasis:
         if executor is not None and (self.claimed or self.task.terminal):
             return executor == Executor.WARM.value
         if self.job is not None and self.job.belongs_to(self.task.uid):
-            return self.job.managed_by == MANAGED_BY_WARM
+            # A Job from before the template became a warm one has been deleted for the worker that took the task.
+            made_way = executor == Executor.WARM.value and self.job.gone_at is not None
+            return made_way or self.job.managed_by == MANAGED_BY_WARM
         return self.policy.executor is Executor.WARM and not self.claimed and not self.task.terminal
 
     @property

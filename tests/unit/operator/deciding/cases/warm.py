@@ -99,6 +99,14 @@ WAITING = [
         evidence=Evidence(template=TemplateState.MISSING),
         reason=Reason.TEMPLATE_NOT_FOUND,
     ),
+    Case(
+        "a released task waits although its Job from before the template was warm has been deleted",
+        None,
+        make_task(status={"phase": "working", "executor": "Warm", "retryAfter": "2026-11-22T12:00:18.000Z"}),
+        make_job(gone_at=at(5)),
+        now=20,
+        requeue=1.0,
+    ),
     Case("a waiting task can be cancelled", EndTask, make_task(spec={"cancel": True}), phase=Phase.CANCELLED),
     Case(
         "a released task waits from its retry on",
