@@ -47,6 +47,9 @@ LET_GO_SECONDS = 60.0
 REFUSED_PAUSE_SECONDS = 5.0
 """How long a task waits whose claim the API server refuses."""
 
+NOT_CLAIMED_PAUSE_SECONDS = 1.0
+"""When a task is looked at again that another worker has claimed: it may have been released before that was known."""
+
 CLOSING_SECONDS = 5.0
 
 
@@ -307,6 +310,8 @@ class Dispatcher:
             logger.info("attempt %s of task %s runs in worker %s", assignment.attempt, assignment.task_id, pod.name)
         except (RivalChangedError, RefusedError) as error:
             logger.info("task %s is not handed to worker %s: %s", item["metadata"]["name"], pod.name, error)
+            # What the watch has told of it meanwhile has let nobody wait.
+            self._look_again(item, NOT_CLAIMED_PAUSE_SECONDS)
         except KubeError as error:
             logger.error("the claim of task %s is refused: %s", item["metadata"]["name"], error)
             self._look_again(item, REFUSED_PAUSE_SECONDS)

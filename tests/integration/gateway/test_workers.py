@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import anyio
@@ -14,6 +15,7 @@ from mcptasks.kube.errors import UnavailableError
 from mcptasks.kube.kinds import MCP_TASK_TEMPLATES, MCP_TASKS, PODS
 from mcptasks.kube.task_objects import StatusChange, TaskClient
 from mcptasks.model.base import ANNOTATION_DRAIN, LABEL_WORKER, JsonObject
+from mcptasks.model.lifecycle import timestamp, utc_now
 from mcptasks.model.log_records import log_text
 from mcptasks.model.task import McpTask, Phase
 from tests.integration.gateway.harness import GatewayWorld, code, result
@@ -45,6 +47,25 @@ class SilentReads(TaskClient):
             self.times.pop()
             raise UnavailableError(503, "ServiceUnavailable", "the API server is starting")
         return await super().get(namespace, name)
+
+
+@dataclass(frozen=True)
+class LostAnswers(TaskClient):
+    """A client whose first write is done and not answered, and that reads nothing until `back` is set."""
+
+    back: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def get(self, namespace: str, name: str) -> JsonObject:
+        await self.back.wait()
+        return await super().get(namespace, name)
+
+    async def update_status(
+        self, known: JsonObject, change: StatusChange, *, parsed: McpTask | None = None
+    ) -> JsonObject:
+        written = await super().update_status(known, change, parsed=parsed)
+        if self.back.is_set():
+            return written
+        raise UnavailableError(503, "ServiceUnavailable", "the API server is starting")
 
 
 # --- The way of a task ---
@@ -506,6 +527,25 @@ async def test_an_attempt_that_may_be_repeated_waits_and_is_the_next_one(world: 
         assert code(await worker.report(run, 5)) == (409, "Superseded")
         assert (await worker.deliver(again, result('{"right":1}'))).status_code == 204
     assert (await world.task(task)).phase is Phase.COMPLETED
+
+
+async def test_an_attempt_that_was_released_before_its_claim_was_known_is_followed_by_another(
+    world: GatewayWorld,
+) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    client = LostAnswers(world.kube)
+    async with replica(world, client=client) as at, worker.working(at):
+        task = await warm_task(world)
+        await known_to(at, task, lambda item: bool((item.get("status") or {}).get("podUid")))
+        release = {"podUid": None, "podName": None, "nodeName": None, "reason": "Retrying", "retriesUsed": 1}
+        released = release | {"retryAfter": timestamp(utc_now() + timedelta(seconds=3))}
+        await TaskClient(world.kube).update_status(
+            await world.kube.get(MCP_TASKS, task["metadata"]["name"], world.namespace), lambda _: {"status": released}
+        )
+        await known_to(at, task, lambda item: not item["status"].get("podUid"))
+        client.back.set()
+        await worker.told("withdraw")
+        assert (await worker.runs(task))["attempt"] == 2
 
 
 async def test_what_a_worker_gives_back_unbegun_goes_to_another_one_and_uses_up_no_retry(world: GatewayWorld) -> None:
