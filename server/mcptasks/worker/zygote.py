@@ -33,6 +33,8 @@ from typing import Any, NoReturn
 from mcptasks.authoring.loader import LoadError, load_server
 from mcptasks.authoring.module_digest import module_digest
 from mcptasks.gateway.contract import RunnerExitCode
+from mcptasks.logs import configure_logging
+from mcptasks.runner.main import write_lines_at_once
 from mcptasks.settings import Settings
 from mcptasks.worker.blas_threads import BlasThreads, openblas_setters
 from mcptasks.worker.fork_safety import ThreadWitness, thread_count, unsafe_because
@@ -51,6 +53,9 @@ MESSAGE_CHARACTERS = 4096
 def be_zygote(address: str, settings: Settings) -> NoReturn:
     """Load the module, tell the agent at the address, and serve it until it is gone."""
     code = RunnerExitCode.CRASHED
+    # From here on there is code of others: as in the runner.
+    configure_logging(settings.log_format, settings.log_level)
+    write_lines_at_once()
     try:
         code = Zygote(address, settings).run()
     except BaseException:  # noqa: BLE001 (nothing of this process may go on where it was copied)

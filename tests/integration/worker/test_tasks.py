@@ -107,6 +107,15 @@ def leave_thread() -> dict[str, bool]:
     return dict(done=True)
 
 @mcp.tool()
+def leave_abruptly() -> None:
+    print("last words")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+@mcp.tool()
+def raise_what_nobody_catches() -> None:
+    raise GeneratorExit
+
+@mcp.tool()
 def exit_now(code: int) -> None:
     os._exit(code)
 
@@ -355,3 +364,15 @@ def test_a_task_that_changes_its_process_changes_nothing_for_the_next(
     found = gateway.result(f"{uid}-next")
     assert found["directory"] == str(shared.folder)
     assert found["signals"] is True
+
+
+def test_what_a_tool_has_printed_is_there_when_it_is_killed(gateway: WorkGateway, uid: str) -> None:
+    gateway.run("leave_abruptly", uid=uid)
+    assert "last words" in gateway.outcome(uid)["logTail"]
+
+
+def test_a_traceback_in_the_log_has_the_frames_of_its_author(gateway: WorkGateway, uid: str) -> None:
+    gateway.run("raise_what_nobody_catches", uid=uid)
+    log = gateway.outcome(uid)["logTail"]
+    assert "in raise_what_nobody_catches" in log
+    assert "main_thread.py" not in log
