@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import psutil
 #: Environment variable that marks the processes of a container.
 MARKER = "MCPTASKS_LOCAL_CONTAINER"
 _PROC = Path("/proc")
+_PSS = re.compile(r"^Pss: +(\d+) kB", re.MULTILINE)
 _POLL_SECONDS = 0.05
 _SWEEP_SECONDS = 0.01
 
@@ -34,6 +36,23 @@ class ProcessInfo:
     session: int
     marker: str
     rss: int
+
+
+def memory_used(processes: Iterable[ProcessInfo]) -> int:
+    """Bytes that these processes hold. What they share, as copies of one process do, counts once, as in a cgroup."""
+    return sum(map(_share_of, processes))
+
+
+def _share_of(info: ProcessInfo) -> int:
+    """The process's proportional set size, and its `rss` where the system does not tell; 0 for one that has ended."""
+    try:
+        text = (_PROC / str(info.pid) / "smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0 if sys.platform == "linux" else info.rss
+    except OSError:
+        return info.rss
+    found = _PSS.search(text)
+    return int(found[1]) * 1024 if found else info.rss
 
 
 def scan() -> list[ProcessInfo]:
