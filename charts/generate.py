@@ -69,6 +69,7 @@ NOT_IN_A_CLUSTER = frozenset(
         "grace_seconds",
         "worker_host",
         "worker_port",
+        "worker_tasks",
         "worker_concurrency",
     ]
 )

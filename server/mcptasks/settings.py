@@ -467,6 +467,9 @@ class Settings(BaseSettings):
     worker_concurrency: int = Field(
         1, ge=1, description="How many tasks a worker runs at the same time. The operator sets it to the template's."
     )
+    worker_tasks: int = Field(
+        0, ge=0, description="How many tasks a worker runs in all; 0: no limit. The operator sets it to the template's."
+    )
 
     # Runner
     token_file: Path = Field(Path(TOKEN_FILE), description="File with the Pod's token for the gateway.")

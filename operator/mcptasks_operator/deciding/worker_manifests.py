@@ -94,6 +94,7 @@ def worker_pod_template(template: TemplateObject, settings: Settings) -> JsonObj
         variables={
             "MCPTASKS_WORKER_PORT": str(WORKER_PORT),
             "MCPTASKS_WORKER_CONCURRENCY": str(template.pool.concurrency),
+            "MCPTASKS_WORKER_TASKS": str(template.pool.tasks_per_worker),
         },
         pod_fields={"MCPTASKS_WORKER_HOST": "status.podIP"},
     )

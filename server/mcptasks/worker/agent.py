@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from mcptasks.gateway.contract import (
+    Assignment,
     DrainOrder,
     EndOrder,
     HeldAttempt,
@@ -79,6 +80,7 @@ class Agent:
         self._leaving: set[asyncio.Task[None]] = set()
         self._known: set[HeldAttempt] = set()
         self._oldest: deque[HeldAttempt] = deque()
+        self._taken = 0
         self._unready: str | None = LOADING
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
@@ -192,7 +194,7 @@ class Agent:
                 self._prepared(uid, task_id)
             case RunOrder(uid=uid, assignment=assignment):
                 if self._is_new(HeldAttempt(uid, assignment.attempt)):
-                    self._prepared(uid, assignment.task_id).begin(assignment)
+                    self._take(self._prepared(uid, assignment.task_id), assignment)
             case WithdrawOrder(uid=uid):
                 for attempt in self._waiting(uid):
                     attempt.discard()
@@ -201,6 +203,17 @@ class Agent:
                     attempt.end()
             case DrainOrder():
                 self._drain()
+
+    def _take(self, attempt: TaskAttempt, assignment: Assignment) -> None:
+        """Begin the attempt, or give it back where the worker has had all tasks that it may run.
+
+        The gateway counts as well, but two replicas need not know of each other's last claim yet.
+        """
+        limit = self._settings.worker_tasks
+        if limit and self._taken >= limit:
+            attempt.give_back("its worker has had all tasks that it may run")
+        self._taken += 1
+        attempt.begin(assignment)
 
     def _is_new(self, held: HeldAttempt) -> bool:
         """Whether it has never been here: a gateway repeats the order to run where it may not have been read."""

@@ -103,6 +103,7 @@ class TaskAttempt:
         self._handle: TaskHandle | None = None
         self._begun = False
         self._outcome: bytes | None = None
+        self._given_back: str | None = None
         self._causes = EndCauses()
         self._clock: RunClock | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -129,6 +130,10 @@ class TaskAttempt:
         """The claim stands."""
         if not self._assigned.done():
             self._assigned.set_result(assignment)
+
+    def give_back(self, why: str) -> None:
+        """Nothing of it will run here, whatever becomes of the claim."""
+        self._given_back = why
 
     def discard(self) -> None:
         """The claim did not come to be. What has begun goes on."""
@@ -170,6 +175,8 @@ class TaskAttempt:
             try:
                 if not await self._is_to_run():
                     return None
+                if self._given_back is not None:
+                    return _encoded(UnstartedOutcome(message=self._given_back))
                 if self._causes.worker_stopped:
                     return _encoded(UnstartedOutcome(message="its worker is ending"))
                 if self._causes.ordered:
