@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that the MCP endpoint listens on.")
     port: int = Field(8000, ge=0, le=65535, description="Port of the MCP endpoint; 0 picks a free one.")
     max_connections: int = Field(
-        4096,
+        8192,
         ge=16,
         description=(
             "How many connections the endpoint may have open at one replica. A new one takes the place of one that has "

@@ -5,6 +5,7 @@ https://github.com/modelcontextprotocol/ext-tasks, specification/2026-07-28/task
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
@@ -28,11 +29,18 @@ from mcp_types import (
 )
 
 from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Principal
 from mcptasks.protocol.raw_answers import answer_of
 from mcptasks.protocol.requests import Context, principal_of_caller
 from mcptasks.protocol.token_lapse import token_lapse
 from mcptasks.protocol.v2026_07_28 import EXTENSION, Protocol2026
-from mcptasks.tasks.service_errors import DrainingError, TaskNotFoundError, TooManyAnswersError
+from mcptasks.tasks.service_errors import (
+    DrainingError,
+    TaskNotFoundError,
+    TooManyAnswersError,
+    TooManyUnknownIdsError,
+    UnavailableServiceError,
+)
 from mcptasks.tasks.views import TaskView
 
 LISTEN = "subscriptions/listen"
@@ -104,7 +112,15 @@ class TaskSubscriptions:
     async def _accepted(self, asked: Iterable[str]) -> list[str]:
         """Those of the ids that the caller may read; unknown and foreign ones are not told apart."""
         principal, wanted = principal_of_caller(), list(dict.fromkeys(asked))[:MAX_TASK_IDS]
-        return [task_id for task_id in wanted if await self.protocol.service.may_read(task_id, principal)]
+        readable = await asyncio.gather(*(self._may_read(task_id, principal) for task_id in wanted))
+        return [task_id for task_id, may in zip(wanted, readable, strict=True) if may]
+
+    async def _may_read(self, task_id: str, principal: Principal | None) -> bool:
+        """Whether the caller may read the task. Unknown ids beyond what is looked up are taken for unknown."""
+        try:
+            return await self.protocol.service.may_read(task_id, principal)
+        except TooManyUnknownIdsError:
+            return False
 
     async def _tell(self, ctx: Context, task_id: str) -> None:
         """Send the task after each change until it has ended, is gone, or cannot be shown."""
@@ -116,7 +132,7 @@ class TaskSubscriptions:
                     await ctx.session.send_notification(TaskNotification(params=task), ctx.request_id)  # type: ignore[arg-type]
                     if (answer := answer_of(ctx)) is not None:
                         answer.release()
-        except (TaskNotFoundError, DrainingError, MCPError):
+        except (TaskNotFoundError, UnavailableServiceError, DrainingError, MCPError):
             # A client that polls the task is told why.
             return
 

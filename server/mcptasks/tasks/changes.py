@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from dataclasses import dataclass
 
+from mcptasks.kube.task_objects import StoredTask
 from mcptasks.model.task import Principal
 from mcptasks.tasks.reader import TaskReader
-from mcptasks.tasks.service_errors import DrainingError
+from mcptasks.tasks.service_errors import DrainingError, TaskNotFoundError, TooManyUnknownIdsError
 from mcptasks.tasks.views import TaskView, TaskViews
 
 RECHECK_SECONDS = 15.0
@@ -34,7 +35,7 @@ class TaskChanges:
             read = self.reader.recent
             while True:
                 changed.clear()
-                view = self.views.of((await read(task_id, principal)).task)
+                view = self.views.of((await _read_again(read(task_id, principal), shown is not None)).task)
                 if view.visible_state != shown:
                     shown = view.visible_state
                     yield view
@@ -44,6 +45,16 @@ class TaskChanges:
                     raise DrainingError
                 # What has changed, the watch has brought.
                 read = self.reader.known if await _any_set(changed, stop) else self.reader.current
+
+
+async def _read_again(reading: Awaitable[StoredTask], was_there: bool) -> StoredTask:
+    """A task that was there and is nothing that the caller is known to have any more has been deleted."""
+    try:
+        return await reading
+    except TooManyUnknownIdsError:
+        if was_there:
+            raise TaskNotFoundError from None
+        raise
 
 
 async def _any_set(*events: asyncio.Event) -> bool:

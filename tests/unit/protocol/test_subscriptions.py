@@ -120,6 +120,14 @@ def test_where_no_task_is_accepted_the_stream_ends_at_once(endpoint: Endpoint) -
     assert "result" in answer
 
 
+def test_ids_of_tasks_that_are_gone_do_not_keep_the_others_from_being_told(endpoint: Endpoint) -> None:
+    task_id = endpoint.make()
+    gone = [f"{UNKNOWN_ID[:-2]}{one}{other}" for one in "abcdefg" for other in "abcdefg"]
+    with listening(endpoint, *gone, task_id) as stream:
+        first = stream.next()
+    assert first["params"]["notifications"] == {"taskIds": [task_id]}
+
+
 def test_so_many_tasks_and_no_more(endpoint: Endpoint) -> None:
     made = [endpoint.make() for _ in range(102)]
     with listening(endpoint, *made) as stream:

@@ -16,10 +16,13 @@ from mcptasks.kube.task_objects import StoredTask, TaskClient
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Phase, Principal
+from mcptasks.settings import Settings
 from mcptasks.tasks.cached_tasks import CACHED_RESULT_CHARACTERS, cached
+from mcptasks.tasks.changes import TaskChanges
 from mcptasks.tasks.limits import RateLimit, SharedRate
 from mcptasks.tasks.reader import TaskReader
 from mcptasks.tasks.service_errors import TaskNotFoundError, TooManyUnknownIdsError, UnavailableServiceError
+from mcptasks.tasks.views import TaskViews
 from tests.support.doubles import MemoryTasks
 from tests.unit.tasks.objects import MINE, NAMESPACE, task_object
 
@@ -225,3 +228,21 @@ async def test_what_is_no_id_is_not_looked_up(tasks: MemoryTasks, sparing: TaskR
         with pytest.raises(TaskNotFoundError):
             await sparing.recent("../x", OWNER)
     assert tasks.reads == 0
+
+
+async def test_a_followed_task_that_is_deleted_is_not_found_however_many_ids_were_asked_for(
+    tasks: MemoryTasks, cache: WatchCache, sparing: TaskReader
+) -> None:
+    tasks.items["a"] = task_object("a", principal=MINE)
+    cache.add(tasks.items["a"])
+    with pytest.raises(TaskNotFoundError):
+        await sparing.recent("unknown", OWNER)
+    changes = TaskChanges(sparing, TaskViews(Settings()))
+    following = changes.follow("a", OWNER, asyncio.Event())
+    assert (await anext(following)).task_id == "a"
+    del tasks.items["a"]
+    going = {"resourceVersion": "999", "deletionTimestamp": "2026-11-22T12:00:00Z"}
+    item = task_object("a", principal=MINE)
+    cache.add({**item, "metadata": item["metadata"] | going})
+    with pytest.raises(TaskNotFoundError):
+        await anext(following)
