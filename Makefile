@@ -24,7 +24,7 @@ EDITABLE = $(BIN)/python -m pip install -q --require-hashes -r requirements-buil
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
-.PHONY: help demo unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue faults bench conformance clients clean
+.PHONY: help demo unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue faults bench bench-warm conformance clients clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -132,6 +132,9 @@ faults: $(VENV)/.installed-dev $(TOOLS)/.installed ## Kill every component at ev
 
 bench: $(VENV)/.installed-dev $(TOOLS)/.installed ## Latency, throughput, cost as JSON; on a real cluster: make bench KUBECONFIG=...
 	@$(BIN)/python benchmarks/$(if $(KUBECONFIG),cluster.py --kubeconfig "$(KUBECONFIG)",embedded.py) $(BENCH_ARGS)
+
+bench-warm: $(VENV)/.installed-dev $(TOOLS)/.installed $(if $(KUBECONFIG),$(TOOLS)/.helm-installed) ## FastMCP with Redis workers and warm tasks side by side, as JSON; a real cluster: KUBECONFIG=...
+	@$(BIN)/python benchmarks/warm.py $(if $(KUBECONFIG),--kubeconfig "$(KUBECONFIG)") $(BENCH_ARGS)
 
 conformance: $(VENV)/.installed-dev ## The official MCP conformance suite on an embedded cluster; needs npm
 	@$(BIN)/python -m tests.conformance

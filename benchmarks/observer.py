@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.api_client import KubeClient
@@ -78,7 +79,7 @@ class MomentObserver:
             return dict(Counter(self._outcomes[task] for task in tasks if task in self._outcomes).most_common())
 
     @contextmanager
-    def watching(self) -> Iterator[MomentObserver]:
+    def watching(self) -> Iterator[Self]:
         """Watch in a thread for as long as the context lasts."""
         loop = asyncio.new_event_loop()
         ready = threading.Event()

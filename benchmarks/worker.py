@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.measure import machine, printed, say, summary  # noqa: E402
+from benchmarks.process_usage import cpu_of, pss_mib  # noqa: E402
 from mcptasks.gateway.contract import EndOrder, PrepareOrder, RunOrder  # noqa: E402
 from tests.support.fake_gateway import an_assignment  # noqa: E402
 from tests.support.work_gateway import WorkGateway  # noqa: E402
@@ -87,16 +88,12 @@ class MeasuredWorker:
 
     def cpu_seconds(self) -> float:
         """CPU time so far, with that of children that have been waited for."""
-        total = 0.0
-        for each in self.processes():
-            times = each.cpu_times()
-            total += times.user + times.system + times.children_user + times.children_system
-        return total
+        return cpu_of(self.processes(), with_ended_children=True)
 
     def memory(self) -> dict[str, float]:
         """MiB of all processes: PSS, where what several of them share counts once, and how many there are."""
-        found = [each.memory_full_info().pss for each in self.processes()]
-        return {"processes": len(found), "pss_mib": round(sum(found) / 2**20, 1)}
+        found = self.processes()
+        return {"processes": len(found), "pss_mib": round(pss_mib(found), 1)}
 
 
 @contextmanager

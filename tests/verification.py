@@ -61,6 +61,7 @@ PARTS: Mapping[str, MakeTarget] = {
     "conformance": MakeTarget("conformance", "the official conformance suite", NOTHING),
     "clients": MakeTarget("clients", "clients and servers of others", PYTEST),
     "bench": MakeTarget("bench", "all benchmarks run to their end", NOTHING, on_cluster=True),
+    "bench-warm": MakeTarget("bench-warm", "FastMCP and warm tasks side by side", NOTHING, on_cluster=True),
 }
 
 
