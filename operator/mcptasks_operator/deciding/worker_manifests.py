@@ -24,12 +24,15 @@ from mcptasks.model.base import (
 )
 from mcptasks.model.lifecycle import created_at, timestamp
 from mcptasks.model.names import label_value
-from mcptasks.model.task import McpTask, Phase
+from mcptasks.model.task import McpTask, Phase, Reason
 from mcptasks.model.task_template import McpTaskTemplateSpec, WarmPool, worker_hash
 from mcptasks.settings import Settings
 from mcptasks_operator.deciding.manifests import ANNOTATION_COMPONENT, job_labels, make_pod_template, owner_reference
 from mcptasks_operator.deciding.object_facts import MANAGED_BY_WARM
 from mcptasks_operator.deciding.pod_spec import PodProcess, fill_pod_spec, named_objects, object_at, runner_of
+
+PROCESS_SUCCEEDED = frozenset({Reason.TOOL_ERROR, Reason.REQUEST_ERROR, Reason.RESULT_MISSING})
+"""Why a task has failed whose process ended with code 0: an error is an answer as well."""
 
 WORKER_PORT = 8790
 WORKER_PORT_NAME = "mcptasks-ready"
@@ -187,9 +190,12 @@ def adopting_patch(task: McpTask, pod_uid: str, job_uid: str) -> JsonObject:
 
 
 def finished_job_status(task: McpTask, now: datetime) -> JsonObject:
-    """The status that finishes the Job of a task that has ended, as the API server demands it (KEP-4368)."""
+    """The status that finishes the Job of a task that has ended, as the API server demands it (KEP-4368).
+
+    As with a Pod of the task alone, the Job tells of the process: one that ends with code 0 completes it.
+    """
     finished = task.status.finished_at or now
-    completed = task.phase is Phase.COMPLETED
+    completed = task.phase is Phase.COMPLETED or task.status.reason in PROCESS_SUCCEEDED
     first, last = ("SuccessCriteriaMet", "Complete") if completed else ("FailureTarget", "Failed")
     common = {
         "status": "True",

@@ -121,3 +121,13 @@ def test_a_failed_one_fails_it_and_has_no_completion_time() -> None:
     ]
     assert "completionTime" not in status
     assert status["failed"] == 1
+
+
+@pytest.mark.parametrize("reason", ["ToolError", "RequestError", "ResultMissing"])
+def test_one_whose_process_ended_with_code_0_completes_it_as_with_a_pod(reason: str) -> None:
+    status = finished_job_status(make_task(status=ended_status("failed") | {"reason": reason}), at(11))
+    assert [(c["type"], c["reason"]) for c in status["conditions"]] == [
+        ("SuccessCriteriaMet", reason),
+        ("Complete", reason),
+    ]
+    assert "failed" not in status
