@@ -17,6 +17,7 @@ import yaml
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.crds import custom_resource_definitions
+from mcptasks.model.task_template import Executor
 from tests.chart.helm import CHART, helm_path, take_over
 from tests.e2e.machine import ClusterTool, container_pids, kill_all, program
 from tests.e2e.templates import templates
@@ -53,6 +54,7 @@ class ClusterDeployment:
     kubeconfig: Path
     namespace: str = field(default_factory=lambda: f"mcptasks-e2e-{secrets.token_hex(3)}")
     embedded: bool = False
+    executor: Executor = Executor.JOB
     _forwards: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _endpoint: str = ""
     _gateway: str = ""
@@ -100,7 +102,7 @@ class ClusterDeployment:
         for item in objects:
             if item["kind"] == "Deployment":
                 self._configure(item)
-        return [*objects, *redis(self.namespace), *templates(self.namespace, IMAGE)]
+        return [*objects, *redis(self.namespace), *templates(self.namespace, IMAGE, self.executor, MODULE)]
 
     def _read(self, name: str) -> list[JsonObject]:
         text = (DEPLOY / name).read_text()
@@ -277,7 +279,7 @@ class ChartDeployment(ClusterDeployment):
         values = yaml.safe_dump(self._values())
         options = (*take_over(), "--values=-", "--wait", "--timeout=5m")
         self._helm("install", "mcptasks", str(CHART), *options, stdin=values)
-        self.kubectl.apply(*templates(self.namespace, IMAGE))
+        self.kubectl.apply(*templates(self.namespace, IMAGE, self.executor, MODULE))
         self.kubectl.run("rollout", "status", "deployment/mcptasks-redis", "--timeout=180s", seconds=200)
         self._endpoint = self._reach("mcptasks", 8000) + "/mcp"
         self._gateway = self._reach("mcptasks-gateway", 8001)
@@ -347,9 +349,12 @@ def redis(namespace: str) -> list[JsonObject]:
     ]
 
 
-def installed(kubeconfig: Path, *, by_chart: bool = False) -> Iterator[ClusterDeployment]:
+def installed(
+    kubeconfig: Path, *, by_chart: bool = False, executor: Executor = Executor.JOB
+) -> Iterator[ClusterDeployment]:
     """A deployment for as long as the tests run, by the chart or by the manifests of `deploy/`."""
-    deployment = ChartDeployment(kubeconfig) if by_chart else ClusterDeployment(kubeconfig)
+    kind = ChartDeployment if by_chart else ClusterDeployment
+    deployment = kind(kubeconfig, executor=executor)
     try:
         deployment.install()
         yield deployment

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from mcptasks.model.base import JsonObject
+from mcptasks.model.task_template import Executor
 from tests.e2e.api import ClusterApi
 from tests.e2e.cluster import ClusterDeployment, installed
 from tests.e2e.embedded import EmbeddedDeployment, embedded, embedded_settings
@@ -23,12 +24,20 @@ Deployment: TypeAlias = ClusterDeployment | EmbeddedDeployment
 
 
 @pytest.fixture(scope="session")
-def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def executor(request: pytest.FixtureRequest) -> Executor:
+    """What runs the tasks."""
+    return Executor(request.config.getoption("--executor"))
+
+
+@pytest.fixture(scope="session")
+def deployment(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, executor: Executor
+) -> Iterator[Deployment]:
     kubeconfig = request.config.getoption("--kubeconfig")
     if kubeconfig:
-        yield from installed(Path(kubeconfig), by_chart=request.config.getoption("--chart"))
+        yield from installed(Path(kubeconfig), by_chart=request.config.getoption("--chart"), executor=executor)
     else:
-        yield from embedded(tmp_path_factory.mktemp("redis"), embedded_settings())
+        yield from embedded(tmp_path_factory.mktemp("redis"), embedded_settings(), executor)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mcptasks.dev.stack import LocalStack, StackConfig
 from mcptasks.dev.supervisor import free_ports
+from mcptasks.model.task_template import Executor
 from tests.e2e.cluster import LIMITS, RIVAL_LEASE
 from tests.e2e.templates import templates
 from tests.support.kubectl import Kubectl
@@ -17,6 +18,7 @@ from tests.support.redis import RedisServer, redis_server
 
 TOOLS = Path(__file__).with_name("tools.py")
 RETURNS = Path(__file__).with_name("returns.py")
+MODULE = f"{TOOLS},{RETURNS}"
 
 
 @dataclass
@@ -144,16 +146,18 @@ def embedded_settings() -> dict[str, str]:
     return {key: value for key, value in LIMITS.items() if key != "MCPTASKS_REDIS_URL"}
 
 
-def embedded(directory: Path, settings: dict[str, str]) -> Iterator[EmbeddedDeployment]:
+def embedded(
+    directory: Path, settings: dict[str, str], executor: Executor = Executor.JOB
+) -> Iterator[EmbeddedDeployment]:
     """A deployment on an embedded cluster."""
     redis = RedisServer(directory, arguments=("--appendonly", "yes", "--appendfsync", "always"))
     redis.start()
     try:
-        config = StackConfig(f"{TOOLS},{RETURNS}", operators=2, settings={**settings, "MCPTASKS_REDIS_URL": redis.url})
+        config = StackConfig(MODULE, operators=2, settings={**settings, "MCPTASKS_REDIS_URL": redis.url})
         with LocalStack(config) as stack:
             deployment = EmbeddedDeployment(stack, redis)
             deployment.kubectl.run("create", "serviceaccount", "mcptasks-runner")
-            deployment.kubectl.apply(*templates(stack.namespace, "local"))
+            deployment.kubectl.apply(*templates(stack.namespace, "local", executor, MODULE))
             yield deployment
     finally:
         redis.stop()

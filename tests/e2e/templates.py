@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from mcptasks.model.base import API_VERSION, JsonObject
+from mcptasks.model.task_template import Executor
 
 
 def _template(
@@ -24,7 +26,29 @@ def _template(
     }
 
 
-def templates(namespace: str, image: str) -> list[JsonObject]:
+WARMED = ("default", "small", "burst")
+"""Templates whose tools can be run by workers: the others are about Pods that cannot start."""
+
+WARM = {"minWorkers": 1, "maxWorkers": 2, "tasksPerWorker": 0, "concurrency": 4}
+
+
+def warmed(template: JsonObject, module: str) -> JsonObject:
+    """The template with workers that have loaded the module."""
+    spec = copy.deepcopy(template["spec"])
+    (runner,) = spec["podTemplate"]["spec"]["containers"]
+    runner["env"] = [*runner.get("env", []), {"name": "MCPTASKS_MODULE", "value": module}]
+    return {**template, "spec": {**spec, "executor": Executor.WARM.value, "warm": WARM}}
+
+
+def templates(namespace: str, image: str, executor: Executor, module: str) -> list[JsonObject]:
+    """Those of the tests, for Pods or for workers that have loaded the module."""
+    cold = job_templates(namespace, image)
+    if executor is Executor.JOB:
+        return cold
+    return [warmed(each, module) if each["metadata"]["name"] in WARMED else each for each in cold]
+
+
+def job_templates(namespace: str, image: str) -> list[JsonObject]:
     """`default`, one for bursts, and one for each way in which a Pod cannot start or survive."""
     small = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
     tiny = {"requests": {"cpu": "10m", "memory": "64Mi"}, "limits": {"memory": "160Mi"}}
