@@ -17,8 +17,8 @@ def run_by_a_worker(**status: Any) -> JsonObject:
 
 
 def test_tasks_that_ready_workers_ran_once_are_hits() -> None:
+    assert HitCount().rate is None
     hits = HitCount()
-    assert hits.rate is None
     hits.check([run_by_a_worker(), run_by_a_worker(podUid="uid-2")], READY)
     assert (hits.tasks, hits.rate) == (2, 1.0)
 
