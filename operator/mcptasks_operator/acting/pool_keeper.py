@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mcptasks.kube.api_client import KubeClient
-from mcptasks.kube.errors import AlreadyExistsError, ConflictError, KubeError, NotFoundError
+from mcptasks.kube.errors import AlreadyExistsError, ConflictError, KubeError, NotFoundError, UnavailableError
 from mcptasks.kube.kinds import PODS
 from mcptasks.kube.watch_cache import Key
-from mcptasks.model.base import ANNOTATION_DRAIN
+from mcptasks.model.base import ANNOTATION_DRAIN, JsonObject
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.task import McpTask
 from mcptasks.model.task_template import Executor
@@ -46,6 +46,7 @@ class PoolKeeper:
     _failures: dict[str, PoolFailures] = field(default_factory=dict)
     _counted: set[str] = field(default_factory=set)
     _refusals: PodRefusals = field(default_factory=PodRefusals)
+    _unanswered: dict[str, str] = field(default_factory=dict)
 
     def evidence(self, task: McpTask, policy: Policy) -> PoolEvidence:
         """What the state of the task's pool means for a task that waits."""
@@ -131,10 +132,7 @@ class PoolKeeper:
     async def _create(self, template: TemplateObject, count: int) -> float | None:
         for _ in range(count):
             try:
-                pod = make_worker(template, secrets.token_hex(SUFFIX_BYTES), self.settings)
-                made = await self.kube.create(PODS, pod, template.namespace)
-            except AlreadyExistsError:
-                continue
+                made = await self._make_worker(template)
             except (InvalidTemplateError, KubeError) as error:
                 return self._refused(template, error)
             self.cache.put(WatchedKind.POD, made)
@@ -142,6 +140,18 @@ class PoolKeeper:
         if count:
             self._refusals.forget(template.uid)
         return None
+
+    async def _make_worker(self, template: TemplateObject) -> JsonObject:
+        """Create a worker. One whose creation was not answered is asked for again by its name: it may be there."""
+        suffix = self._unanswered.pop(template.uid, None) or secrets.token_hex(SUFFIX_BYTES)
+        pod = make_worker(template, suffix, self.settings)
+        try:
+            return await self.kube.create(PODS, pod, template.namespace)
+        except AlreadyExistsError:
+            return await self.kube.get(PODS, pod["metadata"]["name"], template.namespace)
+        except UnavailableError:
+            self._unanswered[template.uid] = suffix
+            raise
 
     def _refused(self, template: TemplateObject, error: InvalidTemplateError | KubeError) -> float:
         """Raises the error where it is not the API server's word on the Pod."""
