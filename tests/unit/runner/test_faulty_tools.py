@@ -34,8 +34,8 @@ class TestBadTools:
         assert "bad luck" not in json.dumps(outcome)
         assert detail.splitlines()[0] == "ValueError: bad luck"
         assert detail.splitlines()[-1].endswith(" in secret_local_name")
-        last = result.err[: result.err.index("ValueError: bad luck")].splitlines()[-2:]
-        assert last[0].endswith(", in secret_local_name")
+        logged = [line.strip() for line in result.err.splitlines()]
+        assert logged[logged.index("ValueError: bad luck") - 2].endswith(", in secret_local_name")
         assert "site-packages" not in result.err
 
     @pytest.mark.parametrize(
