@@ -124,7 +124,7 @@ async def test_a_crash_without_an_operator_is_diagnosed_when_it_returns(world: O
     async with world.operator():
         task = await world.terminated(name)
         assert task.status.reason == "KilledBySignal"
-        assert "at work" in (task.status.message or "")
+        assert "at work" in (task.status.log_tail or "")
 
 
 async def test_what_expired_without_an_operator_is_removed_when_it_returns(world: OperatorWorld) -> None:
