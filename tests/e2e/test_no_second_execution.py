@@ -186,7 +186,7 @@ class TestAToolThatMustNotRunTwice:
     def test_its_process_dies_and_the_jobs_backoff_limit_was_raised(self, scene: Scene) -> None:
         task_id, _ = scene.start("started_once", SHORT, exit_code=3)
         scene.patch_job(task_id, {"backoffLimit": 3})
-        scene.ended_once(task_id, "ExitCode", "exit code 3", MARK)
+        scene.ended_once(task_id, "ExitCode", "exit code 3")
 
     def test_the_same_while_there_is_no_operator(self, scene: Scene) -> None:
         task_id, pod = scene.start("started_once", SHORT, exit_code=3)
