@@ -47,13 +47,7 @@ def make_job(task: McpTask, template: McpTaskTemplateSpec, settings: Settings) -
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {
-            "name": task.name,
-            "namespace": task.namespace,
-            "labels": job_labels(task, template),
-            "annotations": {ANNOTATION_COMPONENT: task.spec.component.name},
-            "ownerReferences": [owner_reference(task)],
-        },
+        "metadata": job_metadata(task, template),
         "spec": {
             "backoffLimit": task.spec.retries,
             "completions": 1,
@@ -62,6 +56,17 @@ def make_job(task: McpTask, template: McpTaskTemplateSpec, settings: Settings) -
             "podFailurePolicy": pod_failure_policy(task, template, runner),
             "template": pod_template,
         },
+    }
+
+
+def job_metadata(task: McpTask, template: McpTaskTemplateSpec) -> JsonObject:
+    """Name, labels and owner of a task's Job, whoever runs the task."""
+    return {
+        "name": task.name,
+        "namespace": task.namespace,
+        "labels": job_labels(task, template),
+        "annotations": {ANNOTATION_COMPONENT: task.spec.component.name},
+        "ownerReferences": [owner_reference(task)],
     }
 
 

@@ -27,7 +27,7 @@ from mcptasks.model.names import label_value
 from mcptasks.model.task import McpTask, Phase, Reason
 from mcptasks.model.task_template import McpTaskTemplateSpec, WarmPool, worker_hash
 from mcptasks.settings import Settings
-from mcptasks_operator.deciding.manifests import ANNOTATION_COMPONENT, job_labels, make_pod_template, owner_reference
+from mcptasks_operator.deciding.manifests import job_metadata, make_pod_template
 from mcptasks_operator.deciding.object_facts import MANAGED_BY_WARM
 from mcptasks_operator.deciding.pod_spec import PodProcess, fill_pod_spec, named_objects, object_at, runner_of
 
@@ -150,13 +150,7 @@ def make_warm_job(task: McpTask, template: McpTaskTemplateSpec, settings: Settin
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {
-            "name": task.name,
-            "namespace": task.namespace,
-            "labels": job_labels(task, template),
-            "annotations": {ANNOTATION_COMPONENT: task.spec.component.name},
-            "ownerReferences": [owner_reference(task)],
-        },
+        "metadata": job_metadata(task, template),
         "spec": {
             "managedBy": MANAGED_BY_WARM,
             "backoffLimit": task.spec.retries,
