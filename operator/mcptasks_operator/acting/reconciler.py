@@ -133,7 +133,8 @@ class Reconciler:
             evidence = replace(evidence, last_scheduled_at=self.cache.last_scheduled(task.namespace, pod_template))
         now = self.now()
         policy = policy_of(task, template, self.settings)
-        evidence = replace(evidence, pool=self.pools.evidence(task, policy))
+        if not task.terminal and task.status.pod_uid is None:
+            evidence = replace(evidence, pool=self.pools.evidence(task, policy))
         decision = decide(task, snapshot.job, snapshot.pods, now, policy, evidence)
         return Situation(key, snapshot, task, spec, policy, now, evidence, decision)
 
