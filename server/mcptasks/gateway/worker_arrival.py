@@ -1,0 +1,106 @@
+"""What a worker that connects is told before it gets anything new: what it holds and has lost, and has not heard of."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mcptasks.gateway.claims_in_flight import ClaimsInFlight
+from mcptasks.gateway.connected_workers import ConnectedWorkers
+from mcptasks.gateway.contract import HeldAttempt, RunOrder
+from mcptasks.gateway.known_tasks import KnownTasks
+from mcptasks.gateway.refusals import RefusedError
+from mcptasks.gateway.worker_claims import RETRY_SECONDS, WorkerClaims
+from mcptasks.gateway.worker_link import WorkerLink
+from mcptasks.kube.errors import KubeError, NotFoundError, UnavailableError
+from mcptasks.model.base import JsonObject
+from mcptasks.model.task import McpTask
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class WorkerArrival:
+    """Brings a worker and its gateway to the same knowledge."""
+
+    known: KnownTasks
+    claims: WorkerClaims
+    in_flight: ClaimsInFlight
+    workers: ConnectedWorkers
+
+    async def settle(self, link: WorkerLink) -> None:
+        """Find out what the worker has been given and does not name, and what it names and has lost."""
+        attempts = [HeldAttempt(uid, attempt) for uid, attempt in link.held.items() if attempt is not None]
+        if not await self._all_known(attempts):
+            # What cannot be looked up goes on: it may be a task that this replica has not heard of yet.
+            attempts = [held for held in attempts if self.known.name_of(held.uid) is not None]
+        for held in attempts:
+            name = self.known.name_of(held.uid)
+            known = None if name is None else await self._refreshed(name)
+            if known is None or known["metadata"]["uid"] != held.uid:
+                link.end(held.uid, held.attempt, "there is no such task any more")
+            else:
+                self.workers.review(link, known)
+        for uid, name in self.known.claimed_by(link.pod.uid):
+            if uid not in link.held and uid not in self.in_flight:
+                await self.repeat(link, name, uid)
+
+    async def repeat(self, link: WorkerLink, name: str, uid: str) -> None:
+        """Tell the worker again to run what it has claimed, if that is still so."""
+        if uid in link.held:
+            return
+        link.held[uid] = None
+        try:
+            task = await self._claimed_by_it(link, name, uid)
+            if task is not None:
+                order = RunOrder(uid=uid, assignment=self.claims.repeated(task, link.pod))
+                link.send(order)
+                self.workers.runs(link, uid, order.assignment.attempt)
+        except (RefusedError, KubeError) as error:
+            logger.warning("cannot repeat task %s to worker %s: %s", name, link.pod.name, error)
+        if link.held.get(uid, 0) is None:
+            self.workers.let_go(link, uid)
+
+    async def _all_known(self, attempts: Sequence[HeldAttempt]) -> bool:
+        """Hear of tasks that this replica does not know; gives whether the rest of them are gone for certain."""
+        if all(self.known.name_of(held.uid) is not None for held in attempts):
+            return True
+        for pause in (*RETRY_SECONDS, None):
+            try:
+                for item in await self.claims.all(self.known.namespace):
+                    self.known.cache.add(item)
+            except KubeError:
+                if pause is not None:
+                    await asyncio.sleep(pause)
+            else:
+                return True
+        return False
+
+    async def _refreshed(self, name: str) -> JsonObject | None:
+        """The task as it is now, or as it is known where the API server does not answer; None where it is gone."""
+        for pause in (*RETRY_SECONDS, None):
+            try:
+                item = await self.claims.read(self.known.namespace, name)
+            except NotFoundError:
+                return None
+            except KubeError:
+                if pause is not None:
+                    await asyncio.sleep(pause)
+            else:
+                self.known.cache.add(item)
+                return item
+        return self.known.cache.get(self.known.namespace, name)
+
+    async def _claimed_by_it(self, link: WorkerLink, name: str, uid: str) -> McpTask | None:
+        """As `WorkerClaims.claimed_by`. Asks until the API server can be reached: nothing else would ask again."""
+        failures = 0
+        while True:
+            try:
+                return await self.claims.claimed_by(link.pod, name, uid)
+            except UnavailableError:
+                if link.closed:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+                failures += 1
