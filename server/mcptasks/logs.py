@@ -1,7 +1,7 @@
 """Structured logs: for people by default, one JSON object per line where set, with the task's id on each line.
 
-`bind_task` puts a task's id on every record that the current context logs. What a tool has raised is logged with the
-frames of its author alone, unless the level is DEBUG.
+`bind_task` puts a task's id on every record that the current context logs. Within a trace, JSON has the ids of trace
+and span too. What a tool has raised is logged with the frames of its author alone, unless the level is DEBUG.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import TextIO
+
+from opentelemetry.trace import format_span_id, format_trace_id, get_current_span
 
 from mcptasks.diagnostics.tracebacks import own_traceback
 from mcptasks.diagnostics.user_modules import author_name
@@ -47,11 +49,14 @@ def bind_task(task_id: str) -> Iterator[None]:
 
 
 class TaskFilter(logging.Filter):
-    """Adds the current task's id to each record."""
+    """Adds the current task's id to each record, and the ids of the current span as OpenTelemetry's logs have them."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not hasattr(record, "task"):
             record.task = _TASK.get()
+        span = get_current_span().get_span_context()
+        if span.is_valid:
+            record.trace_id, record.span_id = format_trace_id(span.trace_id), format_span_id(span.span_id)
         return True
 
 

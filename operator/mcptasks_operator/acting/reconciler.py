@@ -31,6 +31,7 @@ from mcptasks_operator.acting.events import EventPoster
 from mcptasks_operator.acting.executors import Executors
 from mcptasks_operator.acting.gatherer import Gatherer
 from mcptasks_operator.acting.pool_keeper import PoolKeeper
+from mcptasks_operator.acting.trace_sender import TraceSender
 from mcptasks_operator.deciding.decide import decide
 from mcptasks_operator.deciding.decisions import (
     AdoptWorker,
@@ -81,6 +82,7 @@ class Reconciler:
     since: datetime
     now: Callable[[], datetime] = utc_now
     metrics: OperatorMetrics = field(default_factory=OperatorMetrics)
+    traces: TraceSender | None = None
 
     @property
     def tasks(self) -> TaskClient:
@@ -111,6 +113,8 @@ class Reconciler:
             if decision.step is None:
                 if decision.notice is not None:
                     self.events.post(task, decision.notice)
+                if self.traces is not None:
+                    self.traces.offer(task, snapshot.task, snapshot.pods)
                 return decision.requeue_after
             result = await self._carry_out(situation, decision.step)
             evidence = result.evidence

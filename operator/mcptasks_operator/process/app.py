@@ -23,6 +23,7 @@ from mcptasks.logs import configure_logging
 from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
 from mcptasks.network.accept_errors import report_accept_errors_sparsely
 from mcptasks.settings import Settings, told_of_misspelt
+from mcptasks.tracing.tracing import NoTracing, Tracing, start_tracing
 from mcptasks_operator.metrics import LeadingWork, OperatorMetrics, ProcessState
 from mcptasks_operator.process.engine import Engine
 from mcptasks_operator.process.health import Health, PortInUseError, Stage, serve_health
@@ -59,11 +60,13 @@ def run(settings: Settings) -> int:
         logger.warning("%s", line)
     last_resort: list[threading.Timer] = []
 
+    tracing = start_tracing("mcptasks-operator")
+
     async def main() -> int:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_on_loop_error)
         report_accept_errors_sparsely(loop)
-        code = await operate(settings)
+        code = await operate(settings, tracing=tracing)
         last_resort.append(threading.Timer(EXIT_SECONDS, os._exit, (code,)))
         last_resort[0].daemon = True
         last_resort[0].start()
@@ -102,7 +105,10 @@ class Stop:
 
 
 async def operate(
-    settings: Settings, stop: Stop | None = None, started: Callable[[int], None] = lambda _port: None
+    settings: Settings,
+    stop: Stop | None = None,
+    started: Callable[[int], None] = lambda _port: None,
+    tracing: Tracing | None = None,
 ) -> int:
     """Run the operator until `stop` is requested; returns the exit code.
 
@@ -120,7 +126,16 @@ async def operate(
             serve_health(health, settings.liveness_host, settings.liveness_port) as port,
             metrics_served(metrics.instruments.registry, settings.metrics_host, settings.metrics_port),
         ):
-            process = _Process(settings, kube, access.namespace(), health, metrics, stop, lambda: started(port))
+            process = _Process(
+                settings,
+                kube,
+                access.namespace(),
+                health,
+                metrics,
+                stop,
+                lambda: started(port),
+                tracing=tracing or NoTracing(),
+            )
             return await _until(process.run(), stop)
     except (KubeConfigError, PortInUseError, MetricsPortError, LeaseConfigError) as error:
         logger.error("%s", error)
@@ -160,6 +175,7 @@ class _Process:
     stop: Stop
     started: Callable[[], None]
     identity: str = field(default_factory=new_identity)
+    tracing: Tracing = field(default_factory=NoTracing)
 
     async def run(self) -> int:
         try:
@@ -192,7 +208,13 @@ class _Process:
     async def _lead(self, election: LeaseElection) -> int:
         """Work until something ends that must not. The Lease is renewed from the first moment on."""
         engine = Engine.build(
-            self.kube, self.settings, self._namespaces(), self.identity, self.health.beat, self.metrics
+            self.kube,
+            self.settings,
+            self._namespaces(),
+            self.identity,
+            self.health.beat,
+            self.metrics,
+            self.tracing,
         )
         self.health.stalled = lambda: engine.queue.stalled_seconds
         self.metrics.state.work = LeadingWork(engine.queue, engine.cache)

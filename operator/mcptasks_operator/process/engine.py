@@ -9,14 +9,17 @@ from dataclasses import dataclass
 
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeError
+from mcptasks.kube.task_objects import TaskClient
 from mcptasks.kube.watch_cache import Key
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.settings import Settings
+from mcptasks.tracing.tracing import Tracing
 from mcptasks_operator.acting.events import EventPoster
 from mcptasks_operator.acting.executors import Executors
 from mcptasks_operator.acting.gatherer import Gatherer, NamespaceEvents, scale_ups
 from mcptasks_operator.acting.pool_keeper import PoolKeeper
 from mcptasks_operator.acting.reconciler import Reconciler
+from mcptasks_operator.acting.trace_sender import TraceSender
 from mcptasks_operator.acting.workers import Workers
 from mcptasks_operator.metrics import OperatorMetrics
 from mcptasks_operator.watching.cache import Cache
@@ -43,6 +46,7 @@ class Engine:
     workers: Workers
     pool_workers: Workers
     events: EventPoster
+    traces: TraceSender
 
     @classmethod
     def build(
@@ -53,13 +57,15 @@ class Engine:
         identity: str,
         beat: Callable[[], None],
         metrics: OperatorMetrics,
+        tracing: Tracing,
     ) -> Engine:
         cache, queue, events = Cache(), WorkQueue[Key](), EventPoster(kube, identity)
         gatherer = Gatherer(kube, cache, settings.log_tail_lines, NamespaceEvents(kube), scale_ups(kube))
         pools, pool_queue = PoolKeeper(kube, cache, settings, wake=queue.add), WorkQueue[Key]()
         executors = Executors.build(kube, settings)
+        traces = TraceSender(TaskClient(kube), tracing)
         reconciler = Reconciler(
-            kube, cache, executors, pools, gatherer, events, settings, since=utc_now(), metrics=metrics
+            kube, cache, executors, pools, gatherer, events, settings, since=utc_now(), metrics=metrics, traces=traces
         )
         return cls(
             kube=kube,
@@ -70,6 +76,7 @@ class Engine:
             workers=Workers(queue, reconciler.reconcile, settings.workers, metrics),
             pool_workers=Workers(pool_queue, pools.reconcile, POOLS_AT_A_TIME),
             events=events,
+            traces=traces,
         )
 
     async def run(self, watching: Callable[[], None]) -> None:
@@ -83,6 +90,7 @@ class Engine:
                 group.create_task(self.pool_workers.run())
                 group.create_task(self.resync.run())
                 group.create_task(self.events.run())
+                group.create_task(self.traces.run())
                 # Last: kopf takes tasks that start after it for its own.
                 await asyncio.sleep(0)
                 await watch(registry, self.resync.namespaces, watching)

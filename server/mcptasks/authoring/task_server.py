@@ -60,6 +60,7 @@ from mcptasks.protocol.extension import TasksExtension
 from mcptasks.protocol.request_guard import guard
 from mcptasks.protocol.request_observer import RequestObserver
 from mcptasks.protocol.request_state import reseal, sealed_by
+from mcptasks.protocol.request_trace import within_http_trace
 from mcptasks.protocol.sdk_private import Registration, ServerInternals
 from mcptasks.protocol.task_tools import TaskTools
 from mcptasks.protocol.tool_listing import listed
@@ -126,7 +127,7 @@ class TaskServer(MCPServer[LifespanResultT]):
             lifespan=self._environment.lifespans.open,
             **options,
         )
-        self.middleware.insert(0, guard)
+        self.middleware[:0] = [guard, within_http_trace]
         self._tasks.attach(self._internals.lowlevel)
         for tool in tools or ():
             self._registrar.declare(FinishedTool(tool))

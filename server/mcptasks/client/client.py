@@ -44,6 +44,8 @@ from mcptasks.model.base import JsonObject
 from mcptasks.network.proxies import direct
 from mcptasks.network.shown_urls import shown_url
 from mcptasks.protocol.versions import TAKES_TTL, ProtocolChoice
+from mcptasks.tracing.call_spans import client_span, mark_failed
+from mcptasks.tracing.trace_contexts import inject
 
 R = TypeVar("R")
 T = TypeVar("T", bound=Task[Any])
@@ -221,11 +223,15 @@ class Client:
         """
         self._check_names(name, arguments or {})
         params: JsonObject = {"name": name, "arguments": arguments or {}}
-        handle = await self._invoke(ToolTask, "tools/call", params, self.tasks, **options)
-        handle.raise_on_error = raise_on_error
-        if task:
-            return handle
-        return await self._awaited(handle, options.get("idempotency_key"))
+        with client_span("tools/call", name) as span:
+            handle = await self._invoke(ToolTask, "tools/call", params, self.tasks, **options)
+            handle.raise_on_error = raise_on_error
+            if task:
+                return handle
+            result = await self._awaited(handle, options.get("idempotency_key"))
+            if result.is_error:
+                mark_failed(span, "tool_error")
+            return result
 
     @overload
     async def get_prompt(
@@ -262,10 +268,11 @@ class Client:
         """
         text = {key: value if isinstance(value, str) else json.dumps(value) for key, value in (arguments or {}).items()}
         params: JsonObject = {"name": name, "arguments": text}
-        handle = await self._invoke(PromptTask, "prompts/get", params, task and self.tasks, **options)
-        if task:
-            return handle
-        return await self._awaited(handle, options.get("idempotency_key"))
+        with client_span("prompts/get", name):
+            handle = await self._invoke(PromptTask, "prompts/get", params, task and self.tasks, **options)
+            if task:
+                return handle
+            return await self._awaited(handle, options.get("idempotency_key"))
 
     @overload
     async def read_resource(
@@ -279,10 +286,11 @@ class Client:
         self, uri: str, *, task: bool = False, **options: Unpack[CallOptions]
     ) -> ResourceResult | ResourceTask:
         """Read a resource. As `get_prompt`, it becomes a task only where that is asked for or the resource needs it."""
-        handle = await self._invoke(ResourceTask, "resources/read", {"uri": uri}, task and self.tasks, **options)
-        if task:
-            return handle
-        return await self._awaited(handle, options.get("idempotency_key"))
+        with client_span("resources/read", uri):
+            handle = await self._invoke(ResourceTask, "resources/read", {"uri": uri}, task and self.tasks, **options)
+            if task:
+                return handle
+            return await self._awaited(handle, options.get("idempotency_key"))
 
     @overload
     def resume(self, task_id: str, *, on_progress: ProgressCallback | None = None) -> ToolTask: ...
@@ -355,7 +363,9 @@ class Client:
         on_progress: ProgressCallback | None = None,
         idempotency_key: str | None = None,
     ) -> T:
-        call = Invocation(method, params, as_task, milliseconds(ttl), idempotency_key)
+        trace: dict[str, str] = {}
+        inject(trace)
+        call = Invocation(method, params, as_task, milliseconds(ttl), idempotency_key, trace)
         if ttl is not None and self.dialect.version != TAKES_TTL:
             logger.warning(
                 "MCP %s leaves the ttl of tasks to the server: the ttl of %s is not sent (protocol %s takes it)",

@@ -334,6 +334,9 @@ class McpTaskStatus(Model):
         None, ge=0, description="Milliseconds that the attempt has waited for answers before that, in all."
     )
     questions_asked: int | None = Field(None, ge=0, description="How many questions the task has asked so far, in all.")
+    trace_sent: bool | None = Field(
+        None, description="True once the operator has sent the spans of this task's life to the trace collector."
+    )
     observed_generation: int | None = Field(None, description="Generation of the spec that the operator last saw.")
     conditions: list[Condition] | None = Field(
         None,

@@ -16,6 +16,7 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Principal, Request, TraceContext
 from mcptasks.protocol.versions import IDEMPOTENCY_META, RESERVED_PREFIX
 from mcptasks.tasks.service_errors import InvalidCallError
+from mcptasks.tracing.trace_contexts import current_trace
 
 Context: TypeAlias = ServerRequestContext[Any, Any]
 T = TypeVar("T")
@@ -68,11 +69,12 @@ def request_of(ctx: Context, forwarded: Sequence[str] = ()) -> Request:
 
 
 def trace_context_of(ctx: Context) -> TraceContext | None:
-    """W3C Trace Context of the request (SEP-414), if it carries a valid-looking one."""
+    """W3C Trace Context of the request (SEP-414): of its span, or as it carries it, if that looks valid."""
     meta = _meta(ctx)
     found = {key: meta[key] for key in ("traceparent", "tracestate", "baggage") if isinstance(meta.get(key), str)}
     try:
-        return TraceContext(**found) if "traceparent" in found else None
+        # The span of the request itself, where this process has one: what the task does hangs below it.
+        return current_trace(found.get("baggage")) or (TraceContext(**found) if "traceparent" in found else None)
     except ValidationError:
         return None
 

@@ -34,10 +34,17 @@ from mcptasks.runner.loop_thread import LoopThread
 from mcptasks.runner.process import TaskProcess
 from mcptasks.runner.signals import Termination, TerminationRequested, carry_on
 from mcptasks.settings import Settings
+from mcptasks.tracing.tracing import start_tracing
 
 logger = logging.getLogger(__name__)
 
+TASK_SERVICE = "mcptasks-task"
+"""`service.name` of the processes that run tasks, where the variables have no other."""
+
 CLOSE_SECONDS = 1.0
+FLUSH_SECONDS = 0.7
+"""How long the last spans may take: a worker ends a process that does not end within a second of its outcome."""
+
 AT_EXIT_SECONDS = 1.0
 """How long handlers registered with `atexit` may take, for example to send the last traces."""
 
@@ -51,6 +58,7 @@ def run(settings: Settings, pace: RetryPace | None = None) -> int:
     configure_logging(settings.log_format, settings.log_level)
     write_lines_at_once()
     complete_user_variables(os.environ)
+    tracing = start_tracing(TASK_SERVICE)
     with Termination.installed() as termination:
 
         def work() -> int:
@@ -58,7 +66,10 @@ def run(settings: Settings, pace: RetryPace | None = None) -> int:
             with attempt_process(settings, client, termination, _Loading(settings), started) as process:
                 return process.run()
 
-        return exit_code_of(work, termination)
+        code = exit_code_of(work, termination)
+        with termination.reacting(carry_on):
+            tracing.flush(FLUSH_SECONDS)
+        return code
 
 
 def exit_code_of(work: Callable[[], int], termination: Termination) -> int:

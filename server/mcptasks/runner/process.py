@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from mcptasks.authoring.call_facts import TaskInfo
 from mcptasks.authoring.loader import LoadError
 from mcptasks.authoring.task_server import TaskServer
-from mcptasks.gateway.contract import Assignment, FailureOutcome, Outcome
+from mcptasks.gateway.contract import Assignment, ErrorOutcome, FailureOutcome, Outcome, ResultOutcome
 from mcptasks.logs import bind_task
 from mcptasks.model.task import Reason
 from mcptasks.runner.delivery import deliver
@@ -24,6 +24,8 @@ from mcptasks.runner.main_thread import run_component
 from mcptasks.runner.outcome_encoding import encoded, exit_code, within_limit
 from mcptasks.runner.signals import Termination, TerminationRequested, terminate
 from mcptasks.settings import Settings
+from mcptasks.tracing.call_spans import component_span, mark_failed
+from mcptasks.tracing.trace_contexts import below_task
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +67,7 @@ class TaskProcess:
         """
         assignment = self._assignment()
         attempt = replace(self, started=time.monotonic() if self.started is None else self.started)
-        with bind_task(assignment.task_id):
+        with bind_task(assignment.task_id), below_task(assignment.trace_context, assignment.uid):
             logger.info("attempt %s: %s %s", assignment.attempt, assignment.component.kind, assignment.component.name)
             return attempt._run(assignment)
 
@@ -109,7 +111,14 @@ class TaskProcess:
             )
         self._leave_if_terminated()
         execution = ComponentExecution.of(server.components, assignment, channel, self._task_info(assignment))
-        return run_component(execution, self.loop_thread, self.termination)
+        component = assignment.component
+        with component_span(component.kind, component.name, _of_task(assignment)) as span:
+            outcome = run_component(execution, self.loop_thread, self.termination)
+            if not isinstance(outcome, ResultOutcome):
+                mark_failed(span, str(outcome.code) if isinstance(outcome, ErrorOutcome) else outcome.reason.value)
+            elif outcome.is_error:
+                mark_failed(span, "tool_error")
+            return outcome
 
     def _task_info(self, assignment: Assignment) -> TaskInfo:
         left = self._deadline(assignment) - time.monotonic()
@@ -137,3 +146,11 @@ class TaskProcess:
 
     def _deadline(self, assignment: Assignment) -> float:
         return (self.started or 0.0) + (assignment.timeout_seconds or self.settings.default_timeout_seconds)
+
+
+def _of_task(assignment: Assignment) -> dict[str, str | int]:
+    return {
+        "mcptasks.task.id": assignment.task_id,
+        "k8s.namespace.name": assignment.namespace,
+        "mcptasks.task.attempt": assignment.attempt,
+    }

@@ -54,8 +54,12 @@ from mcptasks.tasks.cached_tasks import amounts_of, cached, group_of
 from mcptasks.tasks.results import Results
 from mcptasks.tasks.service import TaskService
 from mcptasks.tasks.worker_queue import NoWorkers
+from mcptasks.tracing.tracing import start_tracing
 
 logger = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 2.0
+"""How long the process tries to send its last spans."""
 
 TEMPLATES_SECONDS = 10.0
 """How long the API server has to tell which templates there are, before it is warned of inline calls without it."""
@@ -68,11 +72,14 @@ def serve(settings: Settings) -> int:
     for line in told_of_misspelt(os.environ):
         logger.warning("%s", line)
     complete_user_variables(os.environ)
+    tracing = start_tracing("mcptasks-server")
     try:
         return asyncio.run(_serve(settings))
     except (StartError, KubeConfigError, MetricsPortError) as error:
         sys.stderr.write(f"mcptasks serve: {error}\n")
         return error.exit_code if isinstance(error, StartError) else EXIT_CONFIG
+    finally:
+        tracing.flush(FLUSH_SECONDS)
 
 
 def check(settings: Settings) -> int:

@@ -22,9 +22,17 @@ from mcptasks.gateway.contract import Assignment, RunnerExitCode
 from mcptasks.logs import configure_logging
 from mcptasks.model.task_variables import task_variables
 from mcptasks.runner.gateway_client import GatewayClient, RetryPace
-from mcptasks.runner.main import attempt_process, exit_code_of, leave, write_lines_at_once
-from mcptasks.runner.signals import Termination
+from mcptasks.runner.main import (
+    FLUSH_SECONDS,
+    TASK_SERVICE,
+    attempt_process,
+    exit_code_of,
+    leave,
+    write_lines_at_once,
+)
+from mcptasks.runner.signals import Termination, carry_on
 from mcptasks.settings import Settings
+from mcptasks.tracing.tracing import start_tracing
 from mcptasks.worker.blas_threads import BlasThreads
 from mcptasks.worker.process_state import (
     SignalHandlers,
@@ -80,6 +88,8 @@ def become_task_child(loaded: LoadedModule, channel: socket.socket, surroundings
 
 def run_task(loaded: LoadedModule, channel: socket.socket) -> int:
     """Wait for the task, run it and hand its outcome to the agent; gives the exit code."""
+    # Here, and not before the copy was made: it sends from a thread of its own.
+    tracing = start_tracing(TASK_SERVICE)
     with Termination.installed() as termination:
         # As where the module is loaded with the handlers in place: its own ones take theirs.
         loaded.handlers.install()
@@ -89,7 +99,10 @@ def run_task(loaded: LoadedModule, channel: socket.socket) -> int:
             with attempt_process(loaded.settings, client, termination, _with_variables(loaded.server)) as process:
                 return process.run()
 
-        return exit_code_of(work, termination)
+        code = exit_code_of(work, termination)
+        with termination.reacting(carry_on):
+            tracing.flush(FLUSH_SECONDS)
+        return code
 
 
 def _with_variables(server: TaskServer[object]) -> Callable[[Assignment], TaskServer[object]]:

@@ -36,6 +36,7 @@ from mcptasks.gateway.contract import RunnerExitCode
 from mcptasks.logs import configure_logging
 from mcptasks.runner.main import write_lines_at_once
 from mcptasks.settings import Settings
+from mcptasks.tracing.tracing import preload_tracing
 from mcptasks.worker.blas_threads import BlasThreads, openblas_setters
 from mcptasks.worker.fork_safety import ThreadWitness, thread_count, unsafe_because
 from mcptasks.worker.process_state import SignalHandlers, flush_output, quieten
@@ -75,6 +76,7 @@ class Zygote:
 
     def run(self) -> RunnerExitCode:
         """Until the agent is gone; gives the exit code."""
+        preload_tracing()
         pid, module = os.getpid(), self._settings.module or ""
         before, digest = SignalHandlers.now(), module_digest(module)
         blas = BlasThreads.restrained(os.environ)

@@ -26,6 +26,10 @@ from mcptasks.diagnostics.visible_text import visible_json
 from mcptasks.model.base import JsonObject
 from mcptasks.network.shown_urls import shown_url
 from mcptasks.protocol.versions import TAKES_TTL
+from mcptasks.tracing.tracing import start_tracing
+
+FLUSH_SECONDS = 1.0
+"""How long the command tries to send its spans."""
 
 
 class ResultFormat(StrEnum):
@@ -94,8 +98,12 @@ def command(
     with as_cli_error(AnswerError, exit_code=ExitCode.USAGE):
         sheet = AnswerSheet.parse(answer or ())
     place = None if save is None else ResultPlace.made(save)
-    with as_cli_error(ClientError):
-        result, run = asyncio.run(_call(options, call, sheet, tasks=not no_task))
+    tracing = start_tracing("mcptasks-client")
+    try:
+        with as_cli_error(ClientError):
+            result, run = asyncio.run(_call(options, call, sheet, tasks=not no_task))
+    finally:
+        tracing.flush(FLUSH_SECONDS)
     failed = isinstance(result, ToolResult) and result.is_error
     if output is ResultFormat.JSON:
         typer.echo(visible_json(result.raw))

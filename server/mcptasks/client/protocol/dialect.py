@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
@@ -85,7 +85,8 @@ class Invocation:
     """A call of a tool, prompt or resource.
 
     `as_task` lets it become a task where the server offers that; `ttl_ms` is asked for then. Calls with the same
-    `idempotency_key` are one call, for servers that know such keys.
+    `idempotency_key` are one call, for servers that know such keys. `trace` is the span that the call belongs to, as
+    W3C Trace Context (SEP-414).
     """
 
     method: Method
@@ -93,6 +94,7 @@ class Invocation:
     as_task: bool = True
     ttl_ms: int | None = None
     idempotency_key: str | None = None
+    trace: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -102,7 +104,8 @@ class Invocation:
     @property
     def meta(self) -> JsonObject:
         """What goes into the request's `_meta`, in every protocol version."""
-        return {} if self.idempotency_key is None else {IDEMPOTENCY_META: self.idempotency_key}
+        key = {} if self.idempotency_key is None else {IDEMPOTENCY_META: self.idempotency_key}
+        return {**self.trace, **key}
 
 
 OnState: TypeAlias = Callable[[TaskState], Awaitable[None]]
