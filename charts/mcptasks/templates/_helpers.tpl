@@ -312,6 +312,50 @@ topologySpreadConstraints:
 {{- end -}}
 {{- end }}
 
+{{/* The variables by which a component sends its spans, as a YAML list. */}}
+{{- define "mcptasks.tracingEnv" -}}
+{{- with .Values.tracing -}}
+{{- if .endpoint -}}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .endpoint | quote }}
+{{- with .sampler }}
+- name: OTEL_TRACES_SAMPLER
+  value: {{ . | quote }}
+{{- end }}
+{{- with .samplerArgument }}
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ . | quote }}
+{{- end }}
+{{- if .headers.existingSecret }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom:
+    secretKeyRef:
+      name: {{ .headers.existingSecret }}
+      key: {{ .headers.existingSecretKey }}
+{{- end }}
+{{- else -}}
+[]
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* The egress rule to the collector, as a YAML list: empty where none is needed. */}}
+{{- define "mcptasks.tracingEgress" -}}
+{{- with .Values.tracing -}}
+{{- if and .endpoint .to -}}
+{{- $address := urlParse .endpoint -}}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $address.host) | default (ternary "443" "80" (eq $address.scheme "https")) -}}
+- to:
+    {{- toYaml .to | nindent 4 }}
+  ports:
+    - port: {{ int $port }}
+      protocol: TCP
+{{- else -}}
+[]
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* Authentication: `true` where callers need a token. */}}
 {{- define "mcptasks.authenticates" -}}
 {{- $auth := .Values.server.auth -}}

@@ -113,6 +113,11 @@ podTemplate:
           {{- $given := dict }}
           {{- range .env }}{{- $_ := set $given .name true }}{{- end }}
           {{- $env := ternary .env (prepend .env $gateway) (hasKey $given "MCPTASKS_GATEWAY_URL") }}
+          {{- if $root.Values.tracing.tasks }}
+          {{- range include "mcptasks.tracingEnv" $root | fromYamlArray }}
+          {{- if not (hasKey $given .name) }}{{- $env = append $env . }}{{- end }}
+          {{- end }}
+          {{- end }}
           {{- /* A worker loads the module before any task can say which. */}}
           {{- if and (eq .executor "Warm") (not (hasKey $given "MCPTASKS_MODULE")) }}
           {{- $env = prepend $env (dict "name" "MCPTASKS_MODULE" "value" (include "mcptasks.module" $root)) }}
