@@ -111,7 +111,7 @@ $(UV):
 
 lock: $(UV) $(BIN)/python ## Write requirements*.lock from pyproject.toml; newer versions: make lock LOCK_ARGS=--upgrade
 	$(LOCK) pyproject.toml --all-extras $(LOCK_ARGS) -o requirements-dev.lock
-	$(LOCK) pyproject.toml --constraints requirements-dev.lock -o requirements.lock
+	$(LOCK) pyproject.toml --extra otel --constraints requirements-dev.lock -o requirements.lock
 	$(BIN)/python -c '$(BUILD_REQUIRES)' | $(LOCK) - --constraints requirements-dev.lock $(LOCK_ARGS) -o requirements-build.lock
 
 format: $(VENV)/.installed-dev ## Format and fix what can be fixed
