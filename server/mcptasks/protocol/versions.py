@@ -19,6 +19,9 @@ HAS_TASKS_OF_ALL_KINDS: ProtocolChoice = "2025-11-25"
 TASK_METHODS = frozenset({"tasks/get", "tasks/cancel", "tasks/result", "tasks/list", "tasks/update"})
 """The methods about tasks, those of all versions."""
 
+POLLS = frozenset({"ping", "subscriptions/listen", "tasks/get", "tasks/list", "tasks/result"})
+"""Methods by which clients ask and wait: of a task of an hour there may be thousands."""
+
 COMPLETE = {"resultType": "complete"}
 """What marks a result as a call's last answer, where the version has such a mark; the SDK drops it where not."""
 

@@ -38,6 +38,7 @@ from mcptasks.network.accept_errors import report_accept_errors_sparsely
 from mcptasks.network.connection_table import ConnectionTable
 from mcptasks.network.loopback import is_loopback_host
 from mcptasks.protocol.request_state import RequestStateKeyError
+from mcptasks.protocol.versions import POLLS
 from mcptasks.server.allowed_sources import AllowedSourcesError
 from mcptasks.server.auth.authentication import AuthConfigError, Authentication
 from mcptasks.server.descriptors import reserved_shares
@@ -72,7 +73,7 @@ def serve(settings: Settings) -> int:
     for line in told_of_misspelt(os.environ):
         logger.warning("%s", line)
     complete_user_variables(os.environ)
-    tracing = start_tracing("mcptasks-server")
+    tracing = start_tracing("mcptasks-server", polls=POLLS)
     try:
         return asyncio.run(_serve(settings))
     except (StartError, KubeConfigError, MetricsPortError) as error:

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import ClassVar, Self
 
 import requests
-from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
@@ -17,16 +16,23 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceState
+from opentelemetry.trace import (
+    Link,
+    ProxyTracerProvider,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    TraceState,
+    get_tracer_provider,
+    set_tracer_provider,
+)
 from opentelemetry.util.types import Attributes
 
 from mcptasks.network.proxies import goes_direct
 from mcptasks.tracing.exporter_choice import ExporterChoice, endpoint_of
 from mcptasks.tracing.task_spans import TaskSpan
 from mcptasks.tracing.trace_contexts import span_context
-
-POLLS = frozenset({"ping", "subscriptions/listen", "tasks/get", "tasks/list", "tasks/result"})
-"""Methods by which clients ask and wait: a task of an hour would have thousands of such spans."""
 
 METHOD = "mcp.method.name"
 SCOPE = InstrumentationScope("mcptasks")
@@ -36,6 +42,7 @@ SCOPE = InstrumentationScope("mcptasks")
 class PollSampler(Sampler):
     """Leaves out the spans of polls; what else is kept is up to the sampler that the variables have chosen."""
 
+    polls: frozenset[str]
     chosen: Sampler
 
     def should_sample(
@@ -48,7 +55,7 @@ class PollSampler(Sampler):
         links: Sequence[Link] | None = None,
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
-        if (attributes or {}).get(METHOD) in POLLS:
+        if (attributes or {}).get(METHOD) in self.polls:
             return SamplingResult(Decision.DROP)
         return self.chosen.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
 
@@ -66,17 +73,19 @@ class SdkTracing:
     provider: TracerProvider
 
     @classmethod
-    def started(cls, service: str, choice: ExporterChoice, environ: Mapping[str, str]) -> Self:
+    def started(
+        cls, service: str, choice: ExporterChoice, environ: Mapping[str, str], polls: frozenset[str] = frozenset()
+    ) -> Self:
         """Make exporter and provider, and have the API use them, unless the program has seen to that itself."""
-        tracing = cls.made(_exporter(choice, environ), _resource(service, environ))
-        if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
-            trace.set_tracer_provider(tracing.provider)
+        tracing = cls.made(_exporter(choice, environ), _resource(service, environ), polls)
+        if isinstance(get_tracer_provider(), ProxyTracerProvider):
+            set_tracer_provider(tracing.provider)
         return tracing
 
     @classmethod
-    def made(cls, exporter: SpanExporter, resource: Resource) -> Self:
+    def made(cls, exporter: SpanExporter, resource: Resource, polls: frozenset[str] = frozenset()) -> Self:
         provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        provider.sampler = PollSampler(provider.sampler)
+        provider.sampler = PollSampler(polls, provider.sampler)
         provider.add_span_processor(BatchSpanProcessor(exporter))
         return cls(exporter, provider)
 

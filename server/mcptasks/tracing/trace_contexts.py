@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 
-from opentelemetry import context as otel_context
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
 from opentelemetry.trace import NonRecordingSpan, SpanContext, get_current_span, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -40,11 +39,11 @@ def of_headers(headers: Mapping[str, str]) -> Context | None:
 @contextmanager
 def current_context(context: Context) -> Iterator[None]:
     """Make the context the current one, here."""
-    token = otel_context.attach(context)
+    token = attach(context)
     try:
         yield
     finally:
-        otel_context.detach(token)
+        detach(token)
 
 
 def current_trace(baggage: str | None = None) -> TraceContext | None:

@@ -57,11 +57,14 @@ def preload_tracing(environ: Mapping[str, str] | None = None) -> None:
         return
 
 
-def start_tracing(service: str, environ: Mapping[str, str] | None = None) -> Tracing:
+def start_tracing(
+    service: str, environ: Mapping[str, str] | None = None, *, polls: frozenset[str] = frozenset()
+) -> Tracing:
     """Start sending this process's spans, if the variables say so. What is wrong with them is logged, and no more.
 
     Args:
         service: the process's `service.name`, unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES has another.
+        polls: MCP methods that make no spans.
     """
     environ = os.environ if environ is None else environ
     try:
@@ -78,5 +81,5 @@ def start_tracing(service: str, environ: Mapping[str, str] | None = None) -> Tra
             error,
         )
     else:
-        return cast("Tracing", module.SdkTracing.started(service, choice, environ))
+        return cast("Tracing", module.SdkTracing.started(service, choice, environ, polls))
     return NoTracing()

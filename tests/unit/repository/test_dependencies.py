@@ -6,8 +6,8 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
-from importlib.metadata import packages_distributions
+from collections.abc import Iterator, Mapping
+from importlib.metadata import files, packages_distributions
 
 from tests.unit.repository.sources import PACKAGES, ROOT, modules, parsed
 
@@ -18,26 +18,41 @@ def normalised(name: str) -> str:
 
 
 def declared() -> set[str]:
+    """What users install, with what commands need that a plain installation lacks."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = (re.match(r"[\w.-]+", requirement) for requirement in project["dependencies"])
+    extras = (text for name, texts in project["optional-dependencies"].items() if name != "dev" for text in texts)
+    names = (re.match(r"[\w.-]+", requirement) for requirement in (*project["dependencies"], *extras))
     return {normalised(name.group()) for name in names if name is not None}
 
 
 def imports(tree: ast.Module) -> Iterator[str]:
-    """Top packages of all imports, those in functions and for type checkers included."""
+    """Modules of all imports, those in functions and for type checkers included."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module.partition(".")[0]
+            yield node.module
 
 
 def imported() -> set[str]:
     """Distributions that the packages import from."""
-    roots = {name for package in PACKAGES for path in modules(package) for name in imports(parsed(path))}
-    foreign = roots - set(PACKAGES) - set(sys.stdlib_module_names)
+    names = {name for package in PACKAGES for path in modules(package) for name in imports(parsed(path))}
+    ours = set(PACKAGES) | set(sys.stdlib_module_names)
     known = packages_distributions()
-    return {normalised(distribution) for name in foreign for distribution in known.get(name, [f"(no owner: {name})"])}
+    foreign = {name for name in names if name.partition(".")[0] not in ours}
+    return {normalised(owner) for name in foreign for owner in owners(name, known)}
+
+
+def owners(module: str, known: Mapping[str, list[str]]) -> list[str]:
+    """The distributions that the module may be from: of those that share a namespace, the ones that have it."""
+    candidates = known.get(module.partition(".")[0], [f"(no owner: {module})"])
+    folder = module.replace(".", "/")
+    having = [name for name in candidates if len(candidates) > 1 and _has(name, folder)]
+    return having or candidates
+
+
+def _has(name: str, folder: str) -> bool:
+    return any(str(file).startswith((f"{folder}/__init__", f"{folder}.py")) for file in files(name) or ())
 
 
 def test_everything_that_is_imported_is_declared() -> None:

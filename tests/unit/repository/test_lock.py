@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def test_the_lock_has_what_users_need() -> None:
 
 
 def test_the_development_lock_has_what_contributors_need_as_well() -> None:
-    wanted = [*project()["dependencies"], *project()["optional-dependencies"]["dev"]]
+    wanted = [*project()["dependencies"], *chain.from_iterable(project()["optional-dependencies"].values())]
     assert unmet(wanted, DEVELOPMENT) == [], AGAIN
 
 
@@ -75,7 +76,7 @@ def test_what_is_in_two_locks_has_the_same_version_in_both() -> None:
 
 
 def test_what_the_project_no_longer_asks_for_is_not_locked_for_it() -> None:
-    wanted = [*project()["dependencies"], *project()["optional-dependencies"]["dev"]]
+    wanted = [*project()["dependencies"], *chain.from_iterable(project()["optional-dependencies"].values())]
     names = {canonicalize_name(Requirement(text).name) for text in wanted}
     entries = re.split(r"^(?=[\w.-]+==)", DEVELOPMENT.read_text(), flags=re.MULTILINE)[1:]
     direct = {canonicalize_name(entry.partition("==")[0]) for entry in entries if "mcptasks (pyproject.toml)" in entry}

@@ -10,7 +10,8 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from mcptasks.tracing.sdk_tracing import POLLS, SdkTracing
+from mcptasks.protocol.versions import POLLS
+from mcptasks.tracing.sdk_tracing import SdkTracing
 from mcptasks.tracing.task_spans import TaskSpan
 
 T0 = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -25,7 +26,7 @@ def exporter() -> InMemorySpanExporter:
 
 @pytest.fixture
 def tracing(exporter: InMemorySpanExporter) -> SdkTracing:
-    return SdkTracing.made(exporter, Resource({"service.name": "test"}))
+    return SdkTracing.made(exporter, Resource({"service.name": "test"}), POLLS)
 
 
 def span(**changes: object) -> TaskSpan:
