@@ -237,6 +237,6 @@ def remake_job_unseen(scene: Scene, task_id: str, _: str) -> None:
 
 @pytest.mark.parametrize("disturb", [suspend_and_resume, evict_it, remake_job_unseen])
 def test_an_idempotent_tool_runs_again(scene: Scene, disturb: Callable[[Scene, str, str], None]) -> None:
-    task_id, pod = scene.start("started_again", SHORT)
+    task_id, pod = scene.start("started_again", LONG)
     disturb(scene, task_id, pod)
     scene.completed_again(task_id, pod)

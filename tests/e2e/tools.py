@@ -326,9 +326,9 @@ def started_once(record: str, seconds: float, exit_code: int = 0) -> str:
 
 
 @mcp.tool(annotations=ToolAnnotations(idempotent_hint=True))
-def started_again(record: str, seconds: float, exit_code: int = 0) -> str:
-    """May be run twice."""
-    return _started(record, seconds, exit_code)
+def started_again(record: str, seconds: float, exit_code: int = 0, task: TaskInfo = CurrentTask()) -> str:
+    """May be run twice; the first attempt takes that long."""
+    return _started(record, seconds if task.attempt == 1 else 0, exit_code)
 
 
 @mcp.tool(task=TaskConfig(template="queued"))
