@@ -32,6 +32,7 @@ from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.progress_record import progress_patch, refuse_non_finite
 from mcptasks.gateway.progress_throttle import ProgressThrottle
 from mcptasks.gateway.refusals import RefusedError
+from mcptasks.gateway.task_holding import claim_of, is_over
 from mcptasks.gateway.task_input import TaskInput
 from mcptasks.gateway.task_records import TaskRecords, cluster_failures_refused
 from mcptasks.gateway.template_facts import TemplateFacts
@@ -174,6 +175,13 @@ class Gateway:
             except RefusedError as error:
                 self._note_refusal(pod, error)
                 raise
+
+    def runs(self, pod: TaskPod) -> bool:
+        """Whether the watch has it that the worker's attempt is its own and goes on."""
+        item = None if self._cache is None else self._cache.get(pod.namespace, pod.task_name)
+        if item is None or item["metadata"].get("uid") != pod.task_uid:
+            return False
+        return claim_of(item) == (pod.uid, pod.attempt) and not is_over(item)
 
     def _known(self, pod: TaskPod) -> StoredTask | None:
         """The task that the worker runs as the watch has it, where that says so: one read less on the way."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -58,6 +58,13 @@ MAX_POLL_SECONDS = 30.0
 OUTCOME_OVERHEAD = MIB
 """Room for what an outcome's body has besides the result."""
 
+MAX_MORE_HOLDS = 500
+"""A worker that connects names no more attempts than it may run at a time, and so many whose outcomes are on their way.
+"""
+
+MAX_DIGEST = 128
+"""Characters of a module's digest that are kept."""
+
 ORDER_PACE = StreamPace()
 BODIES_AT_ONCE = 2
 LEAST_BUDGET = 64 * MIB
@@ -68,6 +75,7 @@ _PROGRESS = TypeAdapter(ProgressReport)
 _INPUT = TypeAdapter(InputReport)
 
 Handler = Callable[[Request], Awaitable[Response]]
+PodHandler = Callable[[Request, TaskPod], Awaitable[Response]]
 T = TypeVar("T")
 
 
@@ -99,14 +107,17 @@ def gateway_app(
         guarded = _guarded(handler, partial(discard_body, limit=max_discarded, seconds=stall_seconds))
         return Route(path, _observed(observer, call, guarded), methods=[method])
 
+    def called(path: str, call: GatewayCall, answer: PodHandler, method: str) -> Route:
+        return served(path, call.value, partial(endpoints.for_pod, call, answer), method)
+
     return Starlette(
         routes=[
             served(WORK_PATH, "work", endpoints.work, "GET"),
-            served(ASSIGNMENT_PATH, "assignment", endpoints.assignment, "GET"),
-            served(PROGRESS_PATH, "progress", endpoints.progress, "POST"),
-            served(INPUT_PATH, "ask", endpoints.ask, "POST"),
-            served(INPUT_PATH, "answers", endpoints.answers, "GET"),
-            served(OUTCOME_PATH, "outcome", endpoints.outcome, "POST"),
+            called(ASSIGNMENT_PATH, GatewayCall.ASSIGNMENT, endpoints.assignment, "GET"),
+            called(PROGRESS_PATH, GatewayCall.PROGRESS, endpoints.progress, "POST"),
+            called(INPUT_PATH, GatewayCall.ASK, endpoints.ask, "POST"),
+            called(INPUT_PATH, GatewayCall.ANSWERS, endpoints.answers, "GET"),
+            called(OUTCOME_PATH, GatewayCall.OUTCOME, endpoints.outcome, "POST"),
             Route(HEALTH_PATH, _healthy, methods=["GET"]),
         ],
         lifespan=lifespan,
@@ -131,38 +142,47 @@ class _Endpoints:
         worker = await self._identified(request)
         if not isinstance(worker, WorkerPod):
             raise RefusedError(RefusalCode.NOT_A_TASK_POD, f"Pod {worker.name} is no worker: it has a task of its own")
-        module = request.query_params.get(MODULE_PARAMETER, "")
-        link = self.gateway.work(worker, module, _holds(request))
+        self.pace.check_connection(worker, time.monotonic())
+        module = request.query_params.get(MODULE_PARAMETER, "")[:MAX_DIGEST]
+        link = self.gateway.work(worker, module, _holds(request, worker.concurrency + MAX_MORE_HOLDS))
         return OrderStream(link, self.gateway.leave, self.stream_pace)
 
-    async def assignment(self, request: Request) -> Response:
-        pod = await self._caller(request, GatewayCall.ASSIGNMENT)
+    async def for_pod(self, call: GatewayCall, answer: PodHandler, request: Request) -> Response:
+        """The answer to a call for the Pod's own task, or for the one that a worker names."""
+        found = await self._identified(request)
+        with ExitStack() as stack:
+            if isinstance(found, TaskPod):
+                pod = found
+            else:
+                pod = _named_attempt(request, found, call)
+                if not self.gateway.runs(pod):
+                    stack.enter_context(self.pace.unless_astray(pod, time.monotonic))
+            self.pace.check(call, pod, time.monotonic())
+            return await answer(request, pod)
+
+    async def assignment(self, request: Request, pod: TaskPod) -> Response:
         with bind_task(pod.task_name):
             assignment = await self.gateway.assignment(pod)
         return JSONResponse(assignment.dump())
 
-    async def progress(self, request: Request) -> Response:
-        pod = await self._caller(request, GatewayCall.PROGRESS)
-        with bind_task(pod.task_name), self.bodies.upload((PROGRESS_PATH, pod.key)) as upload:
+    async def progress(self, request: Request, pod: TaskPod) -> Response:
+        with bind_task(pod.task_name), self.bodies.upload((PROGRESS_PATH, self._sender(pod))) as upload:
             report = _parsed(_PROGRESS, await upload.read(request, MAX_PROGRESS_BODY))
             await self.gateway.progress(pod, report)
         return Response(status_code=204)
 
-    async def ask(self, request: Request) -> Response:
-        pod = await self._caller(request, GatewayCall.ASK)
-        with bind_task(pod.task_name), self.bodies.upload((INPUT_PATH, pod.key)) as upload:
+    async def ask(self, request: Request, pod: TaskPod) -> Response:
+        with bind_task(pod.task_name), self.bodies.upload((INPUT_PATH, self._sender(pod))) as upload:
             body = await upload.read(request, MAX_INPUT_BODY)
             self.pace.check_question_bytes(pod, len(body), time.monotonic())
             report = _parsed(_INPUT, body)
             return JSONResponse((await self.gateway.ask(pod, report)).dump())
 
-    async def answers(self, request: Request) -> Response:
-        pod = await self._caller(request, GatewayCall.ANSWERS)
+    async def answers(self, request: Request, pod: TaskPod) -> Response:
         with bind_task(pod.task_name):
             return JSONResponse((await self.gateway.answers(pod, _poll_seconds(request))).dump())
 
-    async def outcome(self, request: Request) -> Response:
-        pod = await self._caller(request, GatewayCall.OUTCOME)
+    async def outcome(self, request: Request, pod: TaskPod) -> Response:
         declared_size(request, self.max_outcome_body)
         with bind_task(pod.task_name), self.bodies.upload((OUTCOME_PATH, pod.key)) as upload:
             # Whoever has no outcome to give takes no room of those who have.
@@ -172,12 +192,9 @@ class _Endpoints:
             await self.gateway.outcome(pod, outcome, known)
         return Response(status_code=204)
 
-    async def _caller(self, request: Request, call: GatewayCall) -> TaskPod:
-        """The Pod with the task that the call is about: its own one, or that which a worker names."""
-        found = await self._identified(request)
-        pod = found if isinstance(found, TaskPod) else _named_attempt(request, found)
-        self.pace.check(call, pod, time.monotonic())
-        return pod
+    def _sender(self, pod: TaskPod) -> Hashable:
+        """Who may send one body at a time: a Pod for its task, and a worker for all attempts that are not its own."""
+        return pod.key if not pod.is_workers or self.gateway.runs(pod) else pod.uid
 
     async def _identified(self, request: Request) -> TaskPod | WorkerPod:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -186,8 +203,11 @@ class _Endpoints:
         return await self.gateway.identify(token.strip(), request.client.host if request.client else "")
 
 
-def _named_attempt(request: Request, worker: WorkerPod) -> TaskPod:
+def _named_attempt(request: Request, worker: WorkerPod, call: GatewayCall) -> TaskPod:
     """The worker with the attempt that its headers name. Raises RefusedError."""
+    if call is GatewayCall.ASSIGNMENT:
+        # It would claim whatever task it names.
+        raise RefusedError(RefusalCode.INVALID, f"a worker gets its assignments with its orders: GET {WORK_PATH}")
     name, uid = request.headers.get(TASK_HEADER, ""), request.headers.get(TASK_UID_HEADER, "")
     attempt = request.headers.get(ATTEMPT_HEADER, "")
     if not (is_path_segment(name) and uid and _is_number(attempt) and int(attempt) > 0):
@@ -196,8 +216,8 @@ def _named_attempt(request: Request, worker: WorkerPod) -> TaskPod:
     return worker.for_task(name, uid, int(attempt))
 
 
-def _holds(request: Request) -> list[HeldAttempt]:
-    """The attempts that a worker says it holds. Raises RefusedError."""
+def _holds(request: Request, most: int) -> list[HeldAttempt]:
+    """The attempts that a worker says it holds, at most so many. Raises RefusedError."""
     text = request.query_params.get(HOLDS_PARAMETER, "")
     held = []
     for part in filter(None, text.split(",")):
@@ -205,6 +225,8 @@ def _holds(request: Request) -> list[HeldAttempt]:
         if not uid or not _is_number(attempt):
             raise RefusedError(RefusalCode.INVALID, f"{HOLDS_PARAMETER}: {part!r} is not <uid>:<attempt>")
         held.append(HeldAttempt(uid, int(attempt)))
+    if len(held) > most:
+        raise RefusedError(RefusalCode.INVALID, f"{HOLDS_PARAMETER} has more than {most} attempts")
     return held
 
 

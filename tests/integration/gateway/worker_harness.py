@@ -27,6 +27,7 @@ from mcptasks.gateway.contract import (
 from mcptasks.gateway.dispatcher import WorkSources
 from mcptasks.gateway.gateway import Gateway
 from mcptasks.gateway.order_stream import StreamPace
+from mcptasks.gateway.request_bodies import STALL_SECONDS
 from mcptasks.gateway.routes import gateway_app
 from mcptasks.kube.kinds import MCP_TASK_TEMPLATES, MCP_TASKS, PODS
 from mcptasks.kube.task_objects import TaskClient
@@ -69,7 +70,12 @@ class Replica:
 
 @asynccontextmanager
 async def replica(
-    world: GatewayWorld, *, module: str = MODULE, pace: StreamPace = PACE, client: TaskClient | None = None
+    world: GatewayWorld,
+    *,
+    module: str = MODULE,
+    pace: StreamPace = PACE,
+    client: TaskClient | None = None,
+    stall_seconds: float = STALL_SECONDS,
 ) -> AsyncIterator[Replica]:
     """A replica of the server's gateway, in step with the cluster."""
     settings = Settings(progress_interval_seconds=60, module="tools.py")
@@ -91,9 +97,8 @@ async def replica(
         watching = [asyncio.create_task(cache.run()) for cache in (templates, workers, tasks)]
         for cache in (templates, workers, tasks):
             await cache.synced.wait()
-        server = uvicorn.Server(
-            uvicorn.Config(gateway_app(gateway, pace=pace), port=0, log_config=None, access_log=False)
-        )
+        app = gateway_app(gateway, stall_seconds=stall_seconds, pace=pace)
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
         serving = asyncio.create_task(server.serve())
         with anyio.fail_after(60):
             while not server.started:  # noqa: ASYNC110 (nothing tells)
@@ -215,7 +220,7 @@ class PlayedWorker:
 
     async def _read(self, at: Replica, holds: str, module: str) -> None:
         query = urlencode({"module": module, "concurrency": "1", "holds": holds})
-        async with at.http.stream("GET", f"{WORK_PATH}?{query}", headers=self._headers()) as answer:
+        async with at.http.stream("GET", f"{WORK_PATH}?{query}", headers=self.headers()) as answer:
             if answer.status_code != 200:
                 await answer.aread()
                 raise AssertionError(f"refused: {answer.status_code} {answer.text}")
@@ -283,9 +288,15 @@ class PlayedWorker:
     async def _post(self, path: str, run: JsonObject, body: JsonObject, at: Replica | None) -> httpx2.Response:
         replica = at or self._at
         assert replica is not None
-        return await replica.http.post(path, json=body, headers=self._headers(run))
+        return await self.request(replica, "POST", path, run, body)
 
-    def _headers(self, run: JsonObject | None = None) -> dict[str, str]:
+    async def request(
+        self, at: Replica, method: str, path: str, run: JsonObject, body: JsonObject | None = None
+    ) -> httpx2.Response:
+        """A call about the attempt that `run` names."""
+        return await at.http.request(method, path, json=body, headers=self.headers(run))
+
+    def headers(self, run: JsonObject | None = None) -> dict[str, str]:
         headers = {"Authorization": f"Bearer {self.token}"}
         if run is not None:
             named = {TASK_HEADER: run["taskId"], TASK_UID_HEADER: run["uid"], ATTEMPT_HEADER: str(run["attempt"])}
