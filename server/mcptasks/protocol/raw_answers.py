@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
+from weakref import WeakSet
 
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
 from starlette.datastructures import Headers, MutableHeaders
@@ -25,7 +26,7 @@ PIECE = 64 * 1024
 
 _ANSWER = "mcptasks.answer"
 _VERSION_HEADER = "mcp-protocol-version"
-_TOKEN = re.compile(rb'\{"(mcptasks-raw-[0-9a-f]{32})":0\}')
+_TOKEN = re.compile(rb'"(mcptasks-raw-[0-9a-f]{32})"')
 _NOT_PLAIN = re.compile(r"[^\x00-\x7e]+")
 
 
@@ -49,43 +50,88 @@ class RawAnswers:
             answer.close()
 
 
+@dataclass(frozen=True)
+class _HeldText:
+    """Text that goes out in the place of its token and of so many objects around that."""
+
+    text: str
+    depth: int
+    portion: AnswerPortion
+
+
+class AnswerPortion:
+    """What is held back of one result. It is released once all of that has been sent, or is given up."""
+
+    def __init__(self, held: dict[bytes, _HeldText], release: Callable[[], None]) -> None:
+        self._held = held
+        self._release: Callable[[], None] | None = release
+        self._tokens: set[bytes] = set()
+
+    def hold(self, text: str, depth: int) -> str:
+        """A token for the text. Where it stands as a string, the text goes out instead, of objects around it too.
+
+        `depth`: how many objects. They have no other objects in them.
+        """
+        token = f"mcptasks-raw-{secrets.token_hex(16)}"
+        self._tokens.add(token.encode())
+        self._held[token.encode()] = _HeldText(text, depth, self)
+        return token
+
+    def settle(self, result: JsonObject) -> None:
+        """Hold no more than what the result, as it will be sent, has tokens for."""
+        kept = set(_TOKEN.findall(json.dumps(result).encode()))
+        for token in self._tokens - kept:
+            self.sent(token)
+        self._release_if_done()
+
+    def sent(self, token: bytes) -> None:
+        """This has been sent, or never will be."""
+        self._held.pop(token, None)
+        self._tokens.discard(token)
+        self._release_if_done()
+
+    def give_up(self) -> None:
+        """Nothing of it will be sent any more."""
+        for token in self._tokens:
+            self._held.pop(token, None)
+        self._tokens.clear()
+        self._release_if_done()
+
+    def _release_if_done(self) -> None:
+        if not self._tokens and self._release is not None:
+            release, self._release = self._release, None
+            release()
+
+
 class CallAnswer:
-    """The answer to one request: `send` is that of the application within."""
+    """The answer to one request, or a stream of them: `send` is that of the application within."""
 
     def __init__(self, send: Send, *, is_escaped: bool) -> None:
         self._send = send
         self._is_escaped = is_escaped
-        self._held: dict[bytes, str] = {}
+        self._held: dict[bytes, _HeldText] = {}
         self._start: Message | None = None
-        self._releases: list[Callable[[], None]] = []
+        self._portions: WeakSet[AnswerPortion] = WeakSet()
         self._is_closed = False
         self.retry_after_seconds: int | None = None
         """Set where the request could not be served now: the HTTP status says so if it has not been sent."""
 
-    def hold(self, text: str) -> JsonObject:
-        """An object to put in the place of a large one, whose JSON text goes out instead of it."""
-        token = f"mcptasks-raw-{secrets.token_hex(16)}"
-        self._held[token.encode()] = text
-        return {token: 0}
+    def portion(self, release: Callable[[], None]) -> AnswerPortion:
+        """For a result that has taken something, which `release` gives back.
 
-    def on_release(self, release: Callable[[], None]) -> None:
-        """Call this once the answer, or what it was for of a longer stream, has been sent or given up.
-
-        Its request may be over already: what answers it runs in another task, which may learn of that later.
+        The request may be over already: what answers it runs in another task, which may learn of that later.
         """
-        self._releases.append(release)
+        portion = AnswerPortion(self._held, release)
         if self._is_closed:
-            self.release()
-
-    def release(self) -> None:
-        """Give up all that the answer has taken."""
-        while self._releases:
-            self._releases.pop()()
+            portion.give_up()
+        self._portions.add(portion)
+        return portion
 
     def close(self) -> None:
         """Give up all that the answer has taken, and will take."""
         self._is_closed = True
-        self.release()
+        for portion in list(self._portions):
+            portion.give_up()
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -105,7 +151,7 @@ class CallAnswer:
             MutableHeaders(scope=start)["retry-after"] = str(self.retry_after_seconds)
 
     async def _send_body(self, message: Message) -> None:
-        parts = self._parts(message.get("body", b""))
+        parts, sent = self._parts(message.get("body", b""))
         if self._start is not None:
             start, self._start = self._start, None
             MutableHeaders(scope=start)["content-length"] = str(sum(len(piece) for piece in self._pieces(parts)))
@@ -116,19 +162,22 @@ class CallAnswer:
                 await self._send({**message, "body": waiting, "more_body": True})
             waiting = piece
         await self._send({**message, "body": waiting})
+        for token, held in sent.items():
+            held.portion.sent(token)
 
-    def _parts(self, body: bytes) -> list[bytes | str]:
-        """The body, with the texts in the places of their tokens."""
-        if not self._held:
-            return [body]
+    def _parts(self, body: bytes) -> tuple[list[bytes | str], dict[bytes, _HeldText]]:
+        """The body, with the texts in the places of their tokens, and what these are."""
         parts: list[bytes | str] = []
+        sent: dict[bytes, _HeldText] = {}
         end = 0
-        for token in _TOKEN.finditer(body):
-            text = self._held.pop(token.group(1), None)
-            if text is not None:
-                parts += [body[end : token.start()], text]
-                end = token.end()
-        return [*parts, body[end:]]
+        for token in _TOKEN.finditer(body) if self._held else ():
+            held = self._held.pop(token.group(1), None)
+            if held is not None:
+                start, after = _around(body, *token.span(), held.depth)
+                parts += [body[end:start], held.text]
+                sent[token.group(1)] = held
+                end = after
+        return [*parts, body[end:]], sent
 
     def _pieces(self, parts: list[bytes | str]) -> Iterator[bytes]:
         for part in parts:
@@ -144,6 +193,13 @@ def answer_of(ctx: Context) -> CallAnswer | None:
     """The answer to the current request; None where it did not come through `RawAnswers`."""
     answer = ctx.request.scope.get(_ANSWER) if ctx.request is not None else None
     return answer if isinstance(answer, CallAnswer) else None
+
+
+def _around(body: bytes, start: int, end: int, depth: int) -> tuple[int, int]:
+    """Where so many objects around a token begin and end."""
+    for _ in range(depth):
+        start, end = body.rindex(b"{", 0, start), body.index(b"}", end) + 1
+    return start, end
 
 
 def _escaped(found: re.Match[str]) -> str:

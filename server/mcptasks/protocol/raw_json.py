@@ -8,11 +8,11 @@ from itertools import accumulate
 
 MAX_MEMBERS = 32
 
-_STRING = r'"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+"'
-_WINDOW = re.compile(rf'(?:[^"\x00-\x1f]{{1,1000}}+|{_STRING}){{1,500}}+')
+STRING = r'"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+"'
+_WINDOW = re.compile(rf'(?:[^"\x00-\x1f]{{1,1000}}+|{STRING}){{1,500}}+')
 """A part of the text that ends in no string; not too long, since a regular expression holds the interpreter's lock."""
 
-_TOKEN = re.compile(rf"{_STRING}|[][{{}},:]")
+_TOKEN = re.compile(rf"{STRING}|[][{{}},:]")
 _STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 _AS_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[{]}"))
@@ -24,7 +24,7 @@ class NotCompactJsonError(ValueError):
 
 @dataclass(frozen=True)
 class Member:
-    """One member of an object: its name, as it stands there, and where its value is in the text."""
+    """One member of an object: its name, as it stands there, and where its value is in the text, without spaces."""
 
     name: str
     start: int
@@ -86,7 +86,9 @@ class _Cutter:
 
     def _end_member(self, end: int) -> None:
         if self._start is not None:
-            self.found.append(Member(self._name, self._start, end))
+            value = self.text[self._start : end]
+            start, end = end - len(value.lstrip(" ")), self._start + len(value.rstrip(" "))
+            self.found.append(Member(self._name, start, max(start, end)))
             self._start = None
         if len(self.found) > MAX_MEMBERS:
             raise NotCompactJsonError(f"it has more than {MAX_MEMBERS} members")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,9 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import timestamp
 from mcptasks.model.task import Phase
 from mcptasks.protocol.component_methods import METHOD_OF_KIND
-from mcptasks.protocol.raw_answers import CallAnswer
-from mcptasks.protocol.raw_json import Member, NotCompactJsonError, members
+from mcptasks.protocol.large_parts import large_parts, left_of
+from mcptasks.protocol.raw_answers import AnswerPortion, CallAnswer
+from mcptasks.protocol.raw_json import NotCompactJsonError
 from mcptasks.protocol.requests import principal_of_caller
 from mcptasks.protocol.versions import COMPLETE, PROGRESS_META
 from mcptasks.settings import KIB
@@ -34,9 +35,6 @@ logger = logging.getLogger(__name__)
 
 SMALL_RESULT_BYTES = 64 * KIB
 """Up to this size a result is parsed and sent like any other answer."""
-
-STRUCTURED = "structuredContent"
-"""The part of a tool's result that may be of any size and form."""
 
 BUDGET_SECONDS = 3.0
 RETRY_SECONDS = 5
@@ -69,47 +67,46 @@ def progress_meta(view: TaskView) -> JsonObject:
     return {"_meta": {PROGRESS_META: progress}}
 
 
-async def stored_result(service: TaskService, view: TaskView, answer: CallAnswer | None) -> JsonObject:
-    """The task's result as it is stored. What of it is large is held back in the answer, if there is one.
+async def stored_result(
+    service: TaskService,
+    view: TaskView,
+    answer: CallAnswer | None,
+    shape: Callable[[JsonObject], JsonObject] = lambda result: result,
+) -> JsonObject:
+    """The task's result as it is stored, and then shaped. What of it is large is held back in the answer, if any.
 
     Raises TooManyAnswersError, MCPError, and what `TaskService.result_text` raises.
     """
     size = view.result.size_bytes if view.result is not None else 0
     if answer is None or size <= SMALL_RESULT_BYTES:
-        return _parsed(await service.result_text(view), view)
-    await _take(service, size, answer)
+        return shape(_parsed(await service.result_text(view), view))
+    portion = await _portion(service, size, answer)
+    try:
+        result = shape(_parsed(await _small_text(service, view, portion), view))
+        portion.settle(result)
+    except BaseException:
+        portion.give_up()
+        raise
+    return result
+
+
+async def _small_text(service: TaskService, view: TaskView, portion: AnswerPortion) -> str:
+    """The result with tokens for its large parts."""
     text = await service.result_text(view)
     try:
-        large = [member for member in await asyncio.to_thread(members, text) if _is_held_back(text, member)]
+        return left_of(text, await asyncio.to_thread(large_parts, text), portion.hold)
     except NotCompactJsonError as error:
         logger.error("the recorded result cannot be sent: %s", error, extra={"task": view.task_id})
         raise MCPError(code=INTERNAL_ERROR, message=INVALID_RESULT) from None
-    return _parsed(_without(text, large), view) | {
-        each.name: answer.hold(text[each.start : each.end]) for each in large
-    }
 
 
-async def _take(service: TaskService, size: int, answer: CallAnswer) -> None:
+async def _portion(service: TaskService, size: int, answer: CallAnswer) -> AnswerPortion:
     """Take the result's size from the budget until it has been sent. Raises TooManyAnswersError."""
     budget, caller = service.answer_budget, caller_key(principal_of_caller())
     if not await budget.take(caller, size, BUDGET_SECONDS):
         answer.retry_after_seconds = RETRY_SECONDS
         raise TooManyAnswersError(RETRY_SECONDS)
-    answer.on_release(partial(budget.give_back, caller, size))
-
-
-def _is_held_back(text: str, member: Member) -> bool:
-    """Whether it is a large value that no protocol version changes."""
-    return member.name == STRUCTURED and member.size > SMALL_RESULT_BYTES // 2 and text[member.start] == "{"
-
-
-def _without(text: str, left_out: Sequence[Member]) -> str:
-    """The object's text with empty objects in the places of some members."""
-    parts, end = [], 0
-    for member in left_out:
-        parts += [text[end : member.start], "{}"]
-        end = member.end
-    return "".join([*parts, text[end:]])
+    return answer.portion(partial(budget.give_back, caller, size))
 
 
 def _parsed(text: str, view: TaskView) -> JsonObject:
@@ -130,13 +127,16 @@ async def shaped_result(
         answer: the answer that it is for.
         missing: what the version requires and no task records.
     """
-    recorded = await stored_result(service, view, answer)
-    try:
-        stored = {**COMPLETE, **(missing or {}), **recorded}
-        return mcp_methods.serialize_server_result(METHOD_OF_KIND[view.component.kind], version, stored)
-    except (ValueError, TypeError, RecursionError) as error:
-        logger.error("the recorded result is not a result of this kind", exc_info=error, extra={"task": view.task_id})
-        raise MCPError(code=INTERNAL_ERROR, message=INVALID_RESULT) from None
+
+    def shape(recorded: JsonObject) -> JsonObject:
+        try:
+            stored = {**COMPLETE, **(missing or {}), **recorded}
+            return mcp_methods.serialize_server_result(METHOD_OF_KIND[view.component.kind], version, stored)
+        except (ValueError, TypeError, RecursionError) as error:
+            logger.error("the recorded result is not of this kind", exc_info=error, extra={"task": view.task_id})
+            raise MCPError(code=INTERNAL_ERROR, message=INVALID_RESULT) from None
+
+    return await stored_result(service, view, answer, shape)
 
 
 def task_failure(view: TaskView) -> MCPError:

@@ -23,7 +23,7 @@ from mcptasks.model.questions import Answer
 from mcptasks.model.task import ComponentKind, InputRequest, Phase
 from mcptasks.model.task_config import PlainCall
 from mcptasks.protocol.catalogue import ArgumentsError, Catalogue, Target
-from mcptasks.protocol.component_methods import requested
+from mcptasks.protocol.component_methods import METHOD_OF_KIND, requested
 from mcptasks.protocol.inline_calls import run_until_closing
 from mcptasks.protocol.input_requests import answer_text, missing_capability, params_of
 from mcptasks.protocol.mcp_errors import as_mcp_error, only_as_task
@@ -86,7 +86,9 @@ class Protocol2026:
         declared = ctx.session.client_capabilities
         task = render(view) | progress_meta(view)
         if view.result is not None:
-            task["result"] = {**COMPLETE, **await shaped_result(self.service, view, VERSION, answer_of(ctx))}
+            missing = UNCACHED if METHOD_OF_KIND[view.component.kind] == "resources/read" else None
+            result = await shaped_result(self.service, view, VERSION, answer_of(ctx), missing)
+            task["result"] = {**COMPLETE, **result}
         elif view.phase is Phase.FAILED:
             failure = task_failure(view)
             task["error"] = failure.error.model_dump(by_alias=True, mode="json", exclude_none=True)

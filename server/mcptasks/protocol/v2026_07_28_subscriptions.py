@@ -30,7 +30,6 @@ from mcp_types import (
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Principal
-from mcptasks.protocol.raw_answers import answer_of
 from mcptasks.protocol.requests import Context, principal_of_caller
 from mcptasks.protocol.token_lapse import token_lapse
 from mcptasks.protocol.v2026_07_28 import EXTENSION, Protocol2026
@@ -130,8 +129,6 @@ class TaskSubscriptions:
                     task = await self._detail(view, ctx)
                     task["_meta"] = {**task.get("_meta", {}), **_meta(ctx)}
                     await ctx.session.send_notification(TaskNotification(params=task), ctx.request_id)  # type: ignore[arg-type]
-                    if (answer := answer_of(ctx)) is not None:
-                        answer.release()
         except (TaskNotFoundError, UnavailableServiceError, DrainingError, MCPError):
             # A client that polls the task is told why.
             return

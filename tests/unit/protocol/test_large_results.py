@@ -35,6 +35,15 @@ def server() -> TaskServer[Any]:
 
     mcp.add_tool(large, "large", task=TaskConfig(without_tasks="inline"), structured_output=True)
     mcp.add_tool(large, "waits", task=TaskConfig(without_tasks="wait"), structured_output=True)
+
+    @mcp.prompt()
+    def ask() -> str:
+        return "x"
+
+    @mcp.resource("data://all")
+    def everything() -> str:
+        return "x"
+
     return mcp
 
 
@@ -105,6 +114,47 @@ def test_the_task_tool_and_a_subscription_give_it_too(served: Endpoint) -> None:
     with served.stream("subscriptions/listen", {"notifications": {"taskIds": [task_id]}}) as stream:
         told = [message for message in stream.rest() if message.get("method") == "notifications/tasks"]
     assert told[-1]["params"]["result"]["structuredContent"] == VALUES
+    eventually("nothing is taken", lambda: served.service.answer_budget.taken == 0)
+
+
+BIG = TEXT * 8000
+MANY_TEXTS = [{"type": "text", "text": f"{number} {TEXT}"} for number in range(4000)]
+IMAGE = {"type": "image", "data": "A" * 100_000, "mimeType": "image/png"}
+EMBEDDED = {"type": "resource", "resource": {"uri": "data://all", "blob": "A" * 100_000}}
+TOOL = ("tools/call", {"name": "large", "arguments": {}})
+PROMPT = ("prompts/get", {"name": "ask"})
+RESOURCE = ("resources/read", {"uri": "data://all"})
+CALLS: dict[str, tuple[tuple[str, JsonObject], JsonObject]] = {
+    "text": (TOOL, {"content": [{"type": "text", "text": BIG}], "isError": False}),
+    "image and text": (TOOL, {"content": [IMAGE, {"type": "text", "text": "x"}, IMAGE], "isError": False}),
+    "resource in a tool's result": (TOOL, {"content": [EMBEDDED], "structuredContent": VALUES, "isError": False}),
+    "many texts": (TOOL, {"content": MANY_TEXTS, "isError": True}),
+    "meta": (TOOL, {"content": [], "_meta": {"a": [{}] * 40_000, "b": 1}, "isError": False}),
+    "prompt": (PROMPT, {"messages": [{"role": "user", "content": {"type": "text", "text": BIG}}], "description": BIG}),
+    "many messages": (PROMPT, {"messages": [{"role": "assistant", "content": each} for each in MANY_TEXTS]}),
+    "resource": (RESOURCE, {"contents": [{"uri": "data://all", "text": BIG}, {"uri": "data://b", "blob": BIG}]}),
+    "many contents": (RESOURCE, {"contents": [{"uri": "data://all", "text": each["text"]} for each in MANY_TEXTS]}),
+}
+
+
+@pytest.mark.parametrize(("call", "result"), CALLS.values(), ids=CALLS.keys())
+@pytest.mark.parametrize("spaced", [False, True])
+def test_large_results_of_every_kind_come_whole_in_both_versions(
+    served: Endpoint, call: tuple[str, JsonObject], result: JsonObject, spaced: bool
+) -> None:
+    method, params = call
+    task_id = served.old(method, {**params, "task": {}}).result["task"]["taskId"]
+    complete(served, task_id, json.dumps(result, ensure_ascii=False, separators=(", ", ": ") if spaced else (",", ":")))
+    old = served.old("tasks/result", {"taskId": task_id})
+    assert old.result.pop("_meta") == {
+        **result.get("_meta", {}),
+        "io.modelcontextprotocol/related-task": {"taskId": task_id},
+    }
+    assert old.result == {key: value for key, value in result.items() if key != "_meta"}
+    new = served.new("tasks/get", {"taskId": task_id}).result["result"]
+    assert {key: new[key] for key in result} == result
+    for version, name in ((OLD, "tasks/result"), (NEW, "tasks/get")):
+        assert b"mcptasks-raw" not in wire(served, version, name, {"taskId": task_id}).content
     eventually("nothing is taken", lambda: served.service.answer_budget.taken == 0)
 
 
