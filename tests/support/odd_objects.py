@@ -15,6 +15,10 @@ def nested(levels: int) -> list[Any]:
     return value
 
 
+def _condition(stamp: str) -> JsonObject:
+    return {"type": "Succeeded", "status": "True", "lastTransitionTime": stamp}
+
+
 _TIMES = ("2026-01-01T00:00:00+99:99", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00")
 _NO_OBJECTS: tuple[Any, ...] = (None, True, 7, 1.5, "x", [], [1], [{"a": 1}])
 
@@ -43,6 +47,26 @@ ODD_STATUSES: dict[str, JsonObject] = {
         for field in ("expiresAt", "finishedAt", "startedAt", "lastUpdatedAt", "inputSince")
         for stamp in _TIMES
     },
+    **{f"retryAfter {stamp}": {"executor": "Warm", "retryAfter": stamp} for stamp in _TIMES},
+    **{f"condition of {stamp}": {"conditions": [_condition(stamp)]} for stamp in _TIMES},
+    **{
+        f"question with params {text}": {
+            "phase": "input_required",
+            "inputRequests": [{"key": "1", "method": method, "paramsText": text}],
+        }
+        for text in ("{", "[1]", "7", "null", '{"mode":7,"message":[],"requestedSchema":[]}')
+        for method in ("elicitation/create", "sampling/createMessage", "x")
+    },
+    **{
+        f"error with data {text[:20]}": {"phase": "failed", "error": {"code": 2**62, "message": "", "dataText": text}}
+        for text in ("{", "NaN", "[" * 9000, '"\\ud800"', "[1e999]")
+    },
+    "result that is no JSON": {"phase": "completed", "result": {"text": "{", "sizeBytes": 1}},
+    "result of another kind": {"phase": "completed", "result": {"text": '{"messages":7}', "sizeBytes": 14}},
+    "deep result": {"phase": "completed", "result": {"text": "[" * 9000, "sizeBytes": 9000}},
+    "log that is not packed": {"log": {"gzip": "QUJD", "attempt": -1}},
+    "log that is no Base64": {"log": {"gzip": "\u00fc"}},
+    "claim of nobody": {"executor": "Warm", "podUid": "x", "attempts": 2**62},
     "empty result": {"phase": "completed", "result": {}},
     "empty ref": {"phase": "completed", "result": {"ref": ""}},
     "ref of something else": {"phase": "completed", "result": {"ref": "session:1", "sizeBytes": -(2**62)}},

@@ -18,6 +18,7 @@ from mcptasks.model.base import (
     LABEL_WORKER,
     RUNNER,
     JsonObject,
+    time_of,
 )
 from mcptasks.model.event_times import last_seen
 
@@ -199,8 +200,8 @@ class WarningEvent:
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """A Kubernetes timestamp."""
-    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+    """A Kubernetes timestamp; None where there is none that Python has."""
+    return time_of(text) if text else None
 
 
 def task_key(item: JsonObject) -> tuple[str, str] | None:

@@ -197,8 +197,8 @@ def _events(facts: TaskFacts) -> list[list[str]]:
             str(event.get("type", "")),
             str(event.get("reason", "")),
             ago(last_seen(event), facts.now),
-            str(event.get("involvedObject", {}).get("kind", "")),
-            _one_line(str(event.get("message", ""))),
+            str((event.get("involvedObject") or {}).get("kind") or ""),
+            _one_line(str(event.get("message") or "")),
         ]
         for event in sorted(facts.events, key=lambda event: str(last_seen(event) or ""))
     ]

@@ -23,6 +23,11 @@ def has_half_characters(text: str) -> bool:
 def is_json(text: str, kind: type = object) -> bool:
     """Whether the text is JSON of that Python type, without half characters, that is not nested too deeply to read."""
     try:
-        return isinstance(json.loads(text), kind) and not has_half_characters(text)
+        return isinstance(json.loads(text, parse_constant=_no_json), kind) and not has_half_characters(text)
     except (ValueError, RecursionError):
         return False
+
+
+def _no_json(name: str) -> None:
+    """Python's parser takes NaN and Infinity, and no other one has to."""
+    raise ValueError(name)

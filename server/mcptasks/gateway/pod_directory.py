@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 
 from mcptasks.gateway.claims import Rival
 from mcptasks.gateway.contract import RefusalCode
-from mcptasks.gateway.pod_tokens import TokenReviewer
+from mcptasks.gateway.pod_tokens import BAD_SECONDS, TokenReviewer, remember
 from mcptasks.gateway.pods import PodIdentity, TaskPod, claiming_pod, task_pod
 from mcptasks.gateway.refusals import RefusedError
 from mcptasks.gateway.workers import WorkerPod, is_worker, worker_pod
@@ -15,16 +17,19 @@ from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import PODS
 from mcptasks.model.base import JsonObject
 
-CACHE_SIZE = 4096
-
 
 class PodDirectory:
-    """Looks Pods up. Those that call are remembered: what is read of them never changes."""
+    """Looks Pods up. Those that call are remembered: what is read of them never changes.
 
-    def __init__(self, kube: KubeClient, audience: str) -> None:
+    For a few seconds so are those that run no task, and those that are gone.
+    """
+
+    def __init__(self, kube: KubeClient, audience: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._kube = kube
+        self._clock = clock
         self._reviewer = TokenReviewer(kube, audience)
         self._callers: OrderedDict[str, TaskPod | WorkerPod] = OrderedDict()
+        self._foreign: OrderedDict[PodIdentity, tuple[RefusedError, float]] = OrderedDict()
 
     async def identify(self, token: str, peer: str = "") -> TaskPod | WorkerPod:
         """The Pod, a task's or a worker's, that the token, which came from this address, belongs to.
@@ -35,10 +40,15 @@ class PodDirectory:
         known = self._callers.get(identity.uid)
         if known is not None and known.identity == identity:
             return known
-        pod = await self._read(identity)
-        self._callers[identity.uid] = pod
-        while len(self._callers) > CACHE_SIZE:
-            self._callers.popitem(last=False)
+        foreign = self._foreign.get(identity)
+        if foreign is not None and self._clock() < foreign[1]:
+            raise RefusedError(foreign[0].code, str(foreign[0]))
+        try:
+            pod = await self._read(identity)
+        except RefusedError as error:
+            remember(self._foreign, identity, (error, self._clock() + BAD_SECONDS))
+            raise
+        remember(self._callers, identity.uid, pod)
         return pod
 
     async def _read(self, identity: PodIdentity) -> TaskPod | WorkerPod:

@@ -22,6 +22,7 @@ from mcptasks.kube.kinds import TOKEN_REVIEWS
 from mcptasks.model.base import JsonObject
 from mcptasks.tasks.limits import InProgress, SharedRate
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 CACHE_SECONDS = 60.0
@@ -91,9 +92,9 @@ class TokenReviewer:
                 identity = await self._review(token)
         except RefusedError as error:
             self._bad_tokens.allows(peer, now)
-            _remember(self._bad, digest, _Bad(error.refusal, now + BAD_SECONDS))
+            remember(self._bad, digest, _Bad(error.refusal, now + BAD_SECONDS))
             raise
-        _remember(self._known, digest, _Known(identity, min(now + CACHE_SECONDS, _expiry(token))))
+        remember(self._known, digest, _Known(identity, min(now + CACHE_SECONDS, _expiry(token))))
         return identity
 
     async def _review(self, token: str) -> PodIdentity:
@@ -106,9 +107,10 @@ class TokenReviewer:
         return reviewed_pod(review.get("status") or {}, self._audience)
 
 
-def _remember(found: OrderedDict[bytes, T], digest: bytes, value: T) -> None:
-    found[digest] = value
-    found.move_to_end(digest)
+def remember(found: OrderedDict[K, T], key: K, value: T) -> None:
+    """Remember it, and forget what was remembered first where that is too much."""
+    found[key] = value
+    found.move_to_end(key)
     while len(found) > CACHE_SIZE:
         found.popitem(last=False)
 

@@ -6,11 +6,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from mcptasks.gateway.handout import WaitingLine, WaitingTask
 from mcptasks.gateway.known_tasks import KnownTasks, template_of
-from mcptasks.model.base import JsonObject
+from mcptasks.model.base import JsonObject, time_of
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.tasks.owners import owner_of
 
@@ -43,15 +42,15 @@ class WaitingTasks:
     def add(self, item: JsonObject, *, others_first: bool) -> bool:
         """Let the task wait, now or when its time has come; gives whether it does now."""
         seconds = 0.0
-        if (retry_after := _retry_after(item)) is not None:
-            seconds = (datetime.fromisoformat(retry_after) - utc_now()).total_seconds()
+        if (retry_after := time_of(_retry_after(item))) is not None:
+            seconds = (retry_after - utc_now()).total_seconds()
         elif others_first:
             seconds = OTHERS_FIRST_SECONDS
         if seconds > 0:
             self.look_again(item, seconds)
             return False
         metadata = item["metadata"]
-        created = datetime.fromisoformat(metadata["creationTimestamp"])
+        created = time_of(metadata.get("creationTimestamp")) or utc_now()
         task = WaitingTask(created, metadata["name"], metadata["uid"], owner_of(item))
         self._lines[template_of(item)].add(task)
         return True

@@ -66,7 +66,12 @@ class ApiConnection:
 
         That code may parse what it gets: what nests too deep for Python's parser is cut.
         """
-        return self._new_session(await self._auth_headers(), ShallowResponse)
+        session = self._new_session(await self._auth_headers(), ShallowResponse)
+        unredirected = aiohttp.TraceConfig()
+        unredirected.on_request_redirect.append(_refuse_redirect)
+        unredirected.freeze()
+        session.trace_configs.append(unredirected)
+        return session
 
     async def json(
         self,
@@ -242,3 +247,9 @@ async def streamed_lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
         pending = bytearray(rest)
     if pending:
         yield bytes(pending)
+
+
+async def _refuse_redirect(_session: object, _context: object, redirect: aiohttp.TraceRequestRedirectParams) -> None:
+    """An API server does not redirect; whatever does is to have neither the token nor the answer's place."""
+    to = redirect.response.headers.get("Location", "nowhere")
+    raise aiohttp.ClientConnectionError(f"{redirect.url.host} redirects to {to!r}: no API server does that")

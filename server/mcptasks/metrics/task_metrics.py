@@ -6,10 +6,8 @@ are right. A write whose answer was lost is not counted.
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from mcptasks.metrics.instruments import OTHER, Instruments, LabelBudget
-from mcptasks.model.base import JsonObject
+from mcptasks.model.base import JsonObject, time_of
 from mcptasks.model.task import Phase, Reason
 from mcptasks.settings import KIB, MIB
 
@@ -83,11 +81,17 @@ class TaskMetrics:
         reason = status.get("reason")
         self._ended.labels(tool, status["phase"], reason if reason in _REASONS else OTHER).inc()
         if status.get("startedAt") and status.get("finishedAt"):
-            self._run.labels(tool).observe(_between(status["startedAt"], status["finishedAt"]))
+            seconds = _between(status["startedAt"], status["finishedAt"])
+            if seconds is not None:
+                self._run.labels(tool).observe(seconds)
         if result := status.get("result"):
             self._result.labels("redis" if result.get("ref") else "inline").observe(result.get("sizeBytes") or 0)
 
 
-def _between(start: str, end: str) -> float:
-    """Seconds between two timestamps of the API, never less than none: their clocks may differ."""
-    return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
+def _between(start: str, end: str) -> float | None:
+    """Seconds between two timestamps of the API, never less than none: their clocks may differ.
+
+    None where one is no time.
+    """
+    begun, ended = time_of(start), time_of(end)
+    return None if begun is None or ended is None else max(0.0, (ended - begun).total_seconds())

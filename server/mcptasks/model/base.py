@@ -3,7 +3,7 @@
 Model            base of each part of a resource: camelCase in JSON, immutable in Python
 JsonObject       an object as the API server sends it
 FreeFormObject   a field that the API server takes any JSON in
-Timestamp        a time in UTC
+Timestamp        a time in UTC, or None
 ObjectMeta       the metadata that we read
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 GROUP = "mcptasks.dev"
@@ -66,7 +66,7 @@ def time_of(stamp: object) -> datetime | None:
     The API server takes years before 1 and offsets of 99 hours (seen on Kubernetes 1.36).
     """
     try:
-        return _in_utc(datetime.fromisoformat(str(stamp)))
+        return _in_utc(stamp if isinstance(stamp, datetime) else datetime.fromisoformat(str(stamp)))
     except ValueError:
         return None
 
@@ -81,8 +81,12 @@ class Model(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-Timestamp = Annotated[datetime, AfterValidator(_in_utc)]
-"""RFC 3339 time in UTC; fractions of a second are kept."""
+def _time_or_none(value: object) -> object:
+    return time_of(value) if isinstance(value, str | datetime) else value
+
+
+Timestamp = Annotated[datetime | None, BeforeValidator(_time_or_none)]
+"""RFC 3339 time in UTC, or None; fractions of a second are kept. A time that Python does not have reads as None."""
 
 
 def _object_or_none(value: object) -> object:
@@ -112,8 +116,8 @@ class ObjectMeta(Model):
     uid: str = ""
     resource_version: str | None = None
     generation: int | None = None
-    creation_timestamp: Timestamp | None = None
-    deletion_timestamp: Timestamp | None = None
+    creation_timestamp: Timestamp = None
+    deletion_timestamp: Timestamp = None
     labels: dict[str, str] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
     owner_references: list[OwnerReference] = Field(default_factory=list)

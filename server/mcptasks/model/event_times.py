@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
-from mcptasks.model.base import JsonObject
+from mcptasks.model.base import JsonObject, time_of
 
 
 def last_seen(event: JsonObject) -> datetime | None:
-    """When the `v1` Event last happened, in UTC; when it was made where it does not say."""
-    series = event.get("series") or {}
+    """When the `v1` Event last happened, in UTC; when it was made where it does not say, None where it never says."""
+    series = event.get("series")
     times = (
-        series.get("lastObservedTime"),
+        series.get("lastObservedTime") if isinstance(series, dict) else None,
         event.get("lastTimestamp"),
         event.get("eventTime"),
         (event.get("metadata") or {}).get("creationTimestamp"),
     )
-    text = next((time for time in times if time), None)
-    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+    found = (time_of(time) for time in times if time)
+    return next((time for time in found if time is not None), None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import zlib
 
 from mcptasks.model.task import LogRecord
 
@@ -19,6 +20,9 @@ MAX_PACKED_BYTES = 16 * 1024
 """Base64 characters of a compressed text. The beginning of what does not fit is left out."""
 
 MAX_TAIL_BYTES = 64 * 1024
+
+GZIP = 16 + zlib.MAX_WBITS
+"""What zlib calls the format."""
 
 
 def log_record(text: str | None, attempt: int) -> LogRecord | None:
@@ -40,10 +44,14 @@ def log_text(record: LogRecord) -> str:
     """The recorded text. Raises ValueError where it is not what `log_record` makes."""
     if record.gzip is None:
         return record.text or ""
+    unpacking = zlib.decompressobj(wbits=GZIP)
     try:
-        return gzip.decompress(base64.b64decode(record.gzip, validate=True)).decode("utf-8", "replace")
-    except (OSError, EOFError) as error:
+        data = unpacking.decompress(base64.b64decode(record.gzip, validate=True), MAX_TAIL_BYTES + 1)
+    except zlib.error as error:
         raise ValueError(f"the recorded log cannot be unpacked: {error}") from error
+    if not unpacking.eof:
+        raise ValueError(f"the recorded log is no whole text of at most {MAX_TAIL_BYTES} bytes")
+    return data.decode("utf-8", "replace")
 
 
 def _packed(data: bytes) -> str:

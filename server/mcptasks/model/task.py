@@ -252,7 +252,7 @@ class InputRequest(Model):
     method: str = Field(description="MCP method of the request, for example elicitation/create.")
     params_text: str = Field("{}", description="Params of the request as JSON text.")
     message: str | None = Field(None, description="What is being asked, for people.")
-    created_at: Timestamp | None = Field(None, description="When the tool asked.")
+    created_at: Timestamp = Field(None, description="When the tool asked.")
     response_text: str | None = Field(None, description="The answer as JSON text, once it is there.")
     error: TaskError | None = Field(None, description="The JSON-RPC error that the caller answered with instead.")
 
@@ -269,7 +269,7 @@ class Condition(Model):
     status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
     reason: str = Field("", description="Machine-readable reason of the last change, CamelCase.")
     message: str = Field("", description="Reason of the last change, for people.")
-    last_transition_time: Timestamp | None = Field(None, description="When the status last changed.")
+    last_transition_time: Timestamp = Field(None, description="When the status last changed.")
     observed_generation: int | None = Field(None, description="Generation of the spec that this is about.")
 
 
@@ -291,10 +291,10 @@ class McpTaskStatus(Model):
     reason: str | None = Field(None, description="Why, in one stable CamelCase word.")
     message: str | None = Field(None, max_length=MAX_STATUS_MESSAGE, description="Why, for people and models.")
     progress: TaskProgress | None = Field(None, description="How far the tool says it is.")
-    last_updated_at: Timestamp | None = Field(None, description="When what a client can see last changed.")
-    started_at: Timestamp | None = Field(None, description="When the current attempt began to run.")
-    finished_at: Timestamp | None = Field(None, description="When the phase became terminal.")
-    expires_at: Timestamp | None = Field(None, description="When the task and its result are removed.")
+    last_updated_at: Timestamp = Field(None, description="When what a client can see last changed.")
+    started_at: Timestamp = Field(None, description="When the current attempt began to run.")
+    finished_at: Timestamp = Field(None, description="When the phase became terminal.")
+    expires_at: Timestamp = Field(None, description="When the task and its result are removed.")
     job_name: str | None = Field(None, description="Name of the task's Job.")
     executor: Literal["Job", "Warm"] | None = Field(
         None, description="What runs the task: a Pod of its Job, or a worker (Warm). Set when it begins to run."
@@ -311,7 +311,7 @@ class McpTaskStatus(Model):
             "uses up none."
         ),
     )
-    retry_after: Timestamp | None = Field(
+    retry_after: Timestamp = Field(
         None, description="Before this no worker takes the task: its last attempt has failed. Unset while one runs it."
     )
     exit_code: int | None = Field(None, description="Exit code of the last attempt's container, if it failed.")
@@ -329,7 +329,7 @@ class McpTaskStatus(Model):
     input_requests: list[InputRequest] | None = Field(
         None, description="Questions of the running tool; each stays until the tool has its answer."
     )
-    input_since: Timestamp | None = Field(None, description="Since when the task has been waiting for answers.")
+    input_since: Timestamp = Field(None, description="Since when the task has been waiting for answers.")
     input_wait_ms: int | None = Field(
         None, ge=0, description="Milliseconds that the attempt has waited for answers before that, in all."
     )

@@ -98,9 +98,12 @@ def require_capability(declared: ClientCapabilities | None, method: str, params:
 
 
 def params_of(request: InputRequest) -> JsonObject:
-    """Params of the request."""
-    params: JsonObject = json.loads(request.params_text)
-    return params
+    """Params of the request; none where they are no JSON object, as only somebody else than a tool makes them."""
+    try:
+        params = json.loads(request.params_text)
+    except (ValueError, RecursionError):
+        return {}
+    return params if isinstance(params, dict) else {}
 
 
 def answer_text(request: InputRequest, value: object) -> str:

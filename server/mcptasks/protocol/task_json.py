@@ -151,7 +151,7 @@ def _data(view: TaskView) -> Any:
     """Data of the task's error; None where nobody could be told it."""
     text = view.error.data_text if view.error else None
     try:
-        return None if text is None else pydantic_core.from_json(text)
+        return None if text is None else pydantic_core.from_json(text, allow_inf_nan=False)
     except ValueError as error:
         logger.error("the recorded error's data cannot be told: %s", error, extra={"task": view.task_id})
         return None

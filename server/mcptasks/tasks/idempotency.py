@@ -59,6 +59,13 @@ def refuse_other(stored: JsonObject, asked: JsonObject) -> None:
 def _body(spec: JsonObject) -> tuple[object, ...]:
     """What must be equal in two calls to be one. The ttl and what is configured is that of the first one."""
     text = spec.get("argumentsText")
-    arguments = json.loads(text) if text is not None else spec.get("arguments") or {}
     component = spec["component"]
-    return component.get("kind", "tool"), component["name"], json.dumps(arguments, sort_keys=True)
+    return component.get("kind", "tool"), component["name"], _canonical(spec.get("arguments") or {}, text)
+
+
+def _canonical(arguments: object, text: str | None) -> str:
+    """The arguments as JSON text in one form, or as they are where they are none that a call can have."""
+    try:
+        return json.dumps(arguments if text is None else json.loads(text), sort_keys=True)
+    except (ValueError, RecursionError):
+        return f"no JSON: {text}"

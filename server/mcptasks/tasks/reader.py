@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from mcptasks.kube.errors import KubeError, NotFoundError
+from mcptasks.kube.errors import InvalidError, KubeError, NotFoundError
 from mcptasks.kube.task_objects import StoredTask, TaskClient, parse_task
 from mcptasks.kube.watch_cache import WatchCache, version_of
 from mcptasks.model import names
@@ -139,7 +139,12 @@ class TaskReader:
 
     def _shown_to(self, principal: Principal | None, item: JsonObject) -> StoredTask:
         """The object's task. Raises TaskNotFoundError where the principal may not see it, or nobody any more."""
-        task = parse_task(item)
+        try:
+            task = parse_task(item)
+        except InvalidError as error:
+            # Whose it is cannot be told.
+            logger.error("%s", error, extra={"task": item["metadata"]["name"]})
+            raise TaskNotFoundError from error
         expires = task.status.expires_at
         if (
             task.spec.server != self.server

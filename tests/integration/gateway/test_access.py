@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from mcptasks.gateway.contract import ASSIGNMENT_PATH, INPUT_PATH, OUTCOME_PATH, PROGRESS_PATH
+from mcptasks.gateway.pod_directory import PodDirectory
+from mcptasks.gateway.refusals import RefusedError
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.kinds import MCP_TASKS, PODS, SERVICE_ACCOUNTS, TOKEN_REVIEWS, Resource
 from mcptasks.kube.task_objects import TaskClient
 from mcptasks.model.base import LABEL_TASK_UID, JsonObject
 from mcptasks.model.task import Phase
+from mcptasks.settings import GATEWAY_AUDIENCE
 from tests.integration.gateway.harness import GatewayWorld, code, owner, result
 
 pytestmark = pytest.mark.anyio
@@ -242,3 +245,22 @@ async def test_a_fault_of_the_gateway_is_in_its_log_and_nowhere_else(
     assert (answer.status_code, answer.json()["code"]) == (500, "Unavailable")
     assert "secret" not in answer.text
     assert "RuntimeError: a secret of the gateway's" in caplog.text
+
+
+async def test_the_pod_of_a_refused_token_is_read_once_in_a_while(world: GatewayWorld) -> None:
+    body = {
+        "metadata": {"name": "foreign"},
+        "spec": {"nodeSelector": {"no": "node"}, "containers": [{"name": "c", "image": "local"}]},
+    }
+    pod = await world.kube.create(PODS, body, world.namespace)
+    token = await world.token(pod)
+    now = 0.0
+    directory = PodDirectory(world.kube, GATEWAY_AUDIENCE, lambda: now)
+    for _ in range(2):
+        with pytest.raises(RefusedError, match="is not controlled by a Job"):
+            await directory.identify(token)
+        # What makes it a task's is never added to a Pod; here it shows whether it was read.
+        owners = {"metadata": {"ownerReferences": [owner(pod, "Job", "batch/v1")], "labels": {LABEL_TASK_UID: "u"}}}
+        await world.kube.patch(PODS, "foreign", owners, world.namespace)
+    now = 6.0
+    assert (await directory.identify(token)).uid == pod["metadata"]["uid"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,8 +10,11 @@ import pytest
 
 from mcptasks.cli.task_attempts import Attempt
 from mcptasks.cli.task_description import TaskFacts, ago, describe
+from mcptasks.kube.errors import InvalidError
+from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask
+from tests.support.odd_objects import ODD_TASKS, with_parts
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 
@@ -178,3 +182,29 @@ def test_an_attempt_in_a_few_words(state: JsonObject, outcome: str) -> None:
 )
 def test_ages_are_kubectls(seconds: int, text: str) -> None:
     assert ago(NOW - timedelta(seconds=seconds), NOW) == text
+
+
+ODD_EVENTS: list[JsonObject] = [
+    {"metadata": {"creationTimestamp": "0000-01-01T00:00:00Z"}, "lastTimestamp": "2026-01-01T00:00:00+99:99"},
+    {"metadata": {}, "series": {"lastObservedTime": "x"}, "involvedObject": None, "message": None},
+    {"series": [1], "eventTime": "0001-01-01T00:00:00+14:00", "type": 7, "reason": ["x"]},
+    {"series": {"count": 3}, "lastTimestamp": "2026-11-22T11:59:00Z", "reason": "Plain"},
+]
+
+
+@pytest.mark.parametrize("parts", ODD_TASKS.values(), ids=ODD_TASKS.keys())
+def test_an_odd_task_is_described_or_said_to_be_invalid(parts: dict[str, JsonObject]) -> None:
+    item: JsonObject = {
+        "metadata": {"name": "odd", "namespace": "tools", "uid": "u", "creationTimestamp": at(90)},
+        "spec": {"component": {"name": "report"}},
+        "status": {},
+    }
+    with suppress(InvalidError):
+        task = parse_task(with_parts(item, parts))
+        assert "odd" in describe(TaskFacts(task, None, (), ODD_EVENTS, (), NOW))
+
+
+def test_events_of_odd_times_do_not_hide_the_others() -> None:
+    text = describe(facts(events=ODD_EVENTS))
+    assert "Plain" in text
+    assert "60s" in text

@@ -51,3 +51,8 @@ def test_what_cannot_be_read_is_none(text: str) -> None:
 def test_it_may_have_to_be_of_a_type() -> None:
     assert is_json("{}", dict)
     assert not is_json("[]", dict)
+
+
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", '{"a":-Infinity}'])
+def test_numbers_that_only_python_reads_are_no_json(text: str) -> None:
+    assert not is_json(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import random
 
 import pytest
@@ -60,3 +61,18 @@ def test_a_lone_surrogate_is_no_reason_to_lose_the_rest() -> None:
 def test_what_no_gateway_has_written_is_said_to_be_so() -> None:
     with pytest.raises(ValueError, match="cannot be unpacked"):
         log_text(LogRecord(gzip=base64.b64encode(b"no gzip").decode()))
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [
+        base64.b64encode(gzip.compress(b"x" * 20_000_000)).decode(),
+        base64.b64encode(gzip.compress(LINES.encode())[:-9]).decode(),
+        base64.b64encode(b"\x1f\x8b\x08\x00" + b"\xff" * 40).decode(),
+        "QUJD",
+        "\u00fc",
+    ],
+)
+def test_what_cannot_be_unpacked_to_a_log_is_said_to_be_so(packed: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        log_text(LogRecord(gzip=packed, attempt=1))

@@ -57,3 +57,9 @@ def test_a_repeated_call_has_the_same_component_and_arguments(asked: JsonObject,
         return
     with pytest.raises(InvalidCallError, match="used before with other arguments"):
         refuse_other(spec(), asked)
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 9000, "NaN{"])
+def test_a_stored_task_whose_arguments_are_no_json_is_of_another_call(text: str) -> None:
+    with pytest.raises(InvalidCallError):
+        refuse_other(spec(argumentsText=text), spec())

@@ -11,7 +11,7 @@ from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from pydantic import ValidationError
 
-from mcptasks.server.auth.jwks_cache import JwksCache, KeysUnavailableError
+from mcptasks.server.auth.jwks_cache import JwksCache, KeysUnavailableError, SigningKey
 from mcptasks.server.auth.jwt_verifier import JwtRules, JwtVerifier, TokenRefusedError
 from mcptasks.server.auth.static_tokens import ISSUER, StaticTokens, TokensError
 from mcptasks.settings import PREFIX, Settings
@@ -74,6 +74,15 @@ class Authentication:
         """Raises KeysUnavailableError where nobody can tell now whether the token is valid."""
         with suppress(TokenRefusedError):
             await self._identify(token)
+
+    async def signing_key(self, token: str) -> SigningKey | None:
+        """The issuer's key that the token names, as it is now; None for a token that no issuer has signed.
+
+        Raises TokenRefusedError, KeysUnavailableError.
+        """
+        if self.jwts is None or (self.static is not None and await self.static.verify_token(token)):
+            return None
+        return await self.jwts.key_of(token)
 
     async def _identify(self, token: str) -> AccessToken:
         if self.static is not None and (known := await self.static.verify_token(token)):

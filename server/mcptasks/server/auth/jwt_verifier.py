@@ -52,11 +52,17 @@ class JwtVerifier:
             TokenRefusedError: it proves nothing.
             KeysUnavailableError: nobody can tell now.
         """
+        key = await self.key_of(token)
+        _, algorithm = read_header(token)
+        return read_claims(token, verified_claims(token, key, algorithm, self.rules), self.rules)
+
+    async def key_of(self, token: str) -> SigningKey:
+        """The key that the token names, as the issuer has it now. Raises TokenRefusedError, KeysUnavailableError."""
         key_id, algorithm = read_header(token)
         key = await self.keys.find(key_id, algorithm)
         if key is None:
             raise TokenRefusedError(f"the issuer has no key {key_id!r} for {algorithm!r}")
-        return read_claims(token, verified_claims(token, key, algorithm, self.rules), self.rules)
+        return key
 
 
 def read_header(token: str) -> tuple[str | None, str]:

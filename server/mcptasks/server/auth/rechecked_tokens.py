@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcptasks.protocol.token_lapse import TOKEN_CHECK
 from mcptasks.server.auth.authentication import Authentication
-from mcptasks.server.auth.jwks_cache import KeysUnavailableError
+from mcptasks.server.auth.jwks_cache import KeysUnavailableError, SigningKey
+from mcptasks.server.auth.jwt_verifier import TokenRefusedError
 
 SCHEME = "bearer "
 
@@ -25,13 +25,30 @@ class RecheckedTokens:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         value = Headers(scope=scope).get("authorization", "") if scope["type"] == "http" else ""
         if value.lower().startswith(SCHEME):
-            scope = {**scope, TOKEN_CHECK: partial(self._is_valid, value[len(SCHEME) :])}
+            scope = {**scope, TOKEN_CHECK: TokenRecheck(self.authentication, value[len(SCHEME) :])}
         await self.app(scope, receive, send)
 
-    async def _is_valid(self, token: str) -> bool:
+
+@dataclass(eq=False)
+class TokenRecheck:
+    """Says whether one token is still valid; when it expires is known to whoever asks.
+
+    An issuer's signature is verified once, and again only where the issuer has another key under its id.
+    """
+
+    authentication: Authentication
+    token: str
+    _key: SigningKey | None = field(default=None, init=False)
+
+    async def __call__(self) -> bool:
         try:
-            await self.authentication.check_verifiable(token)
+            key = await self.authentication.signing_key(self.token)
         except KeysUnavailableError:
             # Nobody can tell now: it was valid, and its expiry is known.
             return True
-        return await self.authentication.verify_token(token) is not None
+        except TokenRefusedError:
+            return False
+        if key is not None and key is self._key:
+            return True
+        self._key = key
+        return await self.authentication.verify_token(self.token) is not None
