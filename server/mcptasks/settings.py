@@ -101,6 +101,15 @@ class Settings(BaseSettings):
     server_name: str = Field(
         "default", max_length=63, description="Name of this MCP server, as in a task's `spec.server`."
     )
+    cancelled_calls: str = Field(
+        "mcptasks-cancelled-calls",
+        min_length=1,
+        max_length=253,
+        description=(
+            "Name of the ConfigMap by which the replicas of a server tell each other of calls that their clients have "
+            "cancelled. It keeps nothing for longer than a moment."
+        ),
+    )
     module: str | None = Field(
         None,
         description=(
@@ -241,7 +250,8 @@ class Settings(BaseSettings):
         description=(
             "How many ids per second that are none of a caller's tasks one replica looks up at the API server for that "
             "caller, with bursts of up to twice as many, and ten times as many for all callers; further ones are "
-            "refused. All callers without a token count as one. 0 means no limit."
+            "refused. All callers without a token count as one. As many cancelled calls of other replicas are told to "
+            "them. 0 means no limit."
         ),
     )
     max_answers_bytes: int = Field(

@@ -118,6 +118,9 @@ def test_rbac(api: Api, space: Space) -> None:
     eventually("the token may list Jobs", lambda: api.get(space.jobs(), token=text).code == 200)
     assert api.get(space.path("configmaps", "one"), token=text).code == 404
     assert api.get(space.path("configmaps", "two"), token=text).code == 403
+    lists = {"metadata.name=one": 200, "metadata.name==one": 200, "metadata.name=two": 403, "metadata.name!=one": 403}
+    for selector, code in lists.items():
+        assert api.get(space.path("configmaps"), token=text, fieldSelector=selector).code == code, selector
     assert api.patch(space.jobs("x", "status"), {}, token=text).code == 403
     assert api.get("/apis/batch/v1/jobs", token=text).code == 403
     refused = api.delete(space.path("configmaps", "two"), token=text)

@@ -28,6 +28,7 @@ ALLOWED = [
     (SERVER, "create", "tokenreviews.authentication.k8s.io"),
     (SERVER, "watch", "mcptasktemplates.mcptasks.dev"),
     (SERVER, "watch", "pods"),
+    (SERVER, "patch", "configmaps:mcptasks-cancelled-calls"),
     (OPERATOR, "create", "jobs.batch"),
     # Workers' Pods are not a Job's.
     (OPERATOR, "create", "pods"),
@@ -41,6 +42,7 @@ FORBIDDEN = [
     *((SERVER, verb, "jobs.batch") for verb in ("create", "delete", "patch", "get")),
     *((SERVER, verb, "pods") for verb in ("create", "delete", "update", "patch")),
     (SERVER, "create", "pods/exec"),
+    *((SERVER, verb, "configmaps") for verb in ("create", "list", "patch", "delete")),
     *((SERVER, verb, "mcptasks.mcptasks.dev") for verb in ("delete", "update")),
     (SERVER, "update", "mcptasktemplates.mcptasks.dev"),
     *((OPERATOR, verb, "mcptasks.mcptasks.dev") for verb in ("create", "update", "patch")),

@@ -171,6 +171,10 @@ imagePullSecrets:
 {{- if not (or .Values.server.module .Values.server.inlineModule) -}}true{{- end -}}
 {{- end }}
 
+{{- define "mcptasks.cancelledCalls" -}}
+{{- include "mcptasks.fullname" . -}}-cancelled-calls
+{{- end }}
+
 {{- define "mcptasks.moduleName" -}}
 {{- include "mcptasks.fullname" . -}}-module
 {{- end }}

@@ -15,18 +15,24 @@ _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH
 
 @dataclass(frozen=True, slots=True)
 class ResourceTarget:
-    """A resource request. `name` is empty for collections, `namespace` for cluster scope and for all namespaces."""
+    """A resource request. `name` is empty for collections, `namespace` for cluster scope and for all namespaces.
+
+    `selected` is the one name that a list or a watch is of, by its field selector.
+    """
 
     kind: ApiKind
     verb: str
     namespace: str = ""
     name: str = ""
     subresource: str = ""
+    selected: str = ""
 
     @property
     def action(self) -> Action:
         namespace = self.namespace or (self.name if self.kind.plural == "namespaces" else "")
-        return Action(self.verb, self.kind.group, self.kind.plural, self.subresource, namespace, self.name)
+        return Action(
+            self.verb, self.kind.group, self.kind.plural, self.subresource, namespace, self.name or self.selected
+        )
 
 
 def is_true(query: Mapping[str, str], name: str) -> bool:
@@ -53,7 +59,18 @@ def resource_target(registry: KindRegistry, method: str, path: str, query: Mappi
         raise errors.no_such_path()
     name, subresource = (*names[1:], "", "")[:2]
     _check_subresource(kind, subresource)
-    return ResourceTarget(kind, _verb(kind, method, name, subresource, query), namespace, name, subresource)
+    verb = _verb(kind, method, name, subresource, query)
+    selected = "" if name else _selected_name(query)
+    return ResourceTarget(kind, verb, namespace, name, subresource, selected)
+
+
+def _selected_name(query: Mapping[str, str]) -> str:
+    """The name that a field selector is satisfied with alone. RBAC's `resourceNames` hold for such lists.
+
+    https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources
+    """
+    field, _, name = query.get("fieldSelector", "").partition("=")
+    return name.removeprefix("=") if field == "metadata.name" and "," not in name else ""
 
 
 def _check_subresource(kind: ApiKind, subresource: str) -> None:

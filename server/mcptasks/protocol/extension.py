@@ -79,9 +79,9 @@ class TasksExtension(Extension):
         if service is None:
             self._served = None
             return
-        self._served = ServedVersions(
-            v2025_11_25.Protocol2025(service, self._catalogue), v2026_07_28.Protocol2026(service, self._catalogue)
-        )
+        older = v2025_11_25.Protocol2025(service, self._catalogue)
+        service.replicas.listen(older.running.cancel)
+        self._served = ServedVersions(older, v2026_07_28.Protocol2026(service, self._catalogue))
 
     def attach(self, server: Server[Any]) -> None:
         """Take over methods that the SDK serves already, which a `MethodBinding` must not name.

@@ -180,7 +180,7 @@ class Protocol2025:
                 await exchange.write(request_message(view.task_id, request))
 
     async def cancelled(self, ctx: Context, params: CancelledParams) -> HandlerResult:
-        """notifications/cancelled: ends the request here, and the task that it waits for at any replica."""
+        """notifications/cancelled: ends the request, and the task that it waits for, whichever replica has it."""
         exchange = exchange_of(ctx)
         if exchange is None or exchange.request_of_ours != CANCELLED:
             raise not_offered(CANCELLED)

@@ -24,6 +24,7 @@ from mcptasks.gateway.gateway import Gateway
 from mcptasks.gateway.routes import gateway_app
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.bulletin import Bulletin
 from mcptasks.kube.errors import KubeConfigError
 from mcptasks.kube.kinds import MCP_TASK_TEMPLATES, MCP_TASKS, PODS
 from mcptasks.kube.task_objects import TaskClient
@@ -33,6 +34,7 @@ from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
 from mcptasks.metrics.instruments import Instruments
 from mcptasks.metrics.server_metrics import ServerMetrics, ServerState
 from mcptasks.model.base import LABEL_WORKER
+from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.task_config import TaskConfigError
 from mcptasks.network.accept_errors import report_accept_errors_sparsely
 from mcptasks.network.connection_table import ConnectionTable
@@ -110,6 +112,7 @@ async def _serve(settings: Settings) -> int:
         kube = await stack.enter_async_context(await access.connect("mcptasks-server"))
         results = await stack.enter_async_context(_results(settings))
         backend = _Backend.build(settings, namespace, kube, results, authentication)
+        replicas = backend.service.replicas = Bulletin(kube, namespace, settings.cancelled_calls, utc_now)
         app = _endpoint(server, backend, settings, authentication)
         work = _work_sources(kube, namespace, digest)
         gateway = Gateway(
@@ -125,8 +128,8 @@ async def _serve(settings: Settings) -> int:
         await stack.enter_async_context(metrics_served(registry, settings.metrics_host, settings.metrics_port))
         await stack.enter_async_context(health_served(backend.service, settings.health_host, settings.health_port))
         _log_addresses(sockets, settings, namespace, authenticates=server.authenticates)
-        for cache in (backend.cache, work.templates, work.workers):
-            await stack.enter_async_context(_in_background(cache.run()))
+        for watching in (backend.cache, work.templates, work.workers, replicas):
+            await stack.enter_async_context(_in_background(watching.run()))
         await stack.enter_async_context(_in_background(_release_workers(gateway, backend.service.draining)))
         warning = _warn_of_inline_calls(server, backend.service, work.templates)
         await stack.enter_async_context(_in_background(warning))

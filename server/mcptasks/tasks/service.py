@@ -22,6 +22,7 @@ from mcptasks.tasks.creator import TaskCreator
 from mcptasks.tasks.limits import InProgress, RateLimit, SharedRate
 from mcptasks.tasks.owners import TaskOwner, caller_key
 from mcptasks.tasks.reader import TaskReader
+from mcptasks.tasks.replicas import NoReplicas, Replicas
 from mcptasks.tasks.result_errors import ResultLostError, ResultStoreUnavailableError
 from mcptasks.tasks.result_stores import is_ref_of
 from mcptasks.tasks.results import Results
@@ -65,6 +66,9 @@ class TaskService:
     workers: WorkerQueue = field(default_factory=NoWorkers)
     """Who hands tasks to workers."""
 
+    replicas: Replicas = field(default_factory=NoReplicas)
+    """Who tells all replicas of calls that are cancelled at one of them."""
+
     _subscriptions: InProgress = field(default_factory=InProgress)
     """Subscriptions of each caller that are open."""
 
@@ -78,6 +82,7 @@ class TaskService:
         self._views = TaskViews(settings, self.now)
         self.answer_budget = ByteBudget(settings.max_answers_bytes)
         unknown_ids = SharedRate.of(settings.max_unknown_ids_per_second)
+        self._unknown_calls = SharedRate.of(settings.max_unknown_ids_per_second)
         self.reader = TaskReader(server, self.namespace, self.tasks, self.cache, fresh_reads, self.now, unknown_ids)
         self._creator = TaskCreator(settings, self.namespace, self.tasks, self.cache, self.now)
         self._changes = TaskChanges(self.reader, self._views)
@@ -180,13 +185,16 @@ class TaskService:
         return self._views.of(await self._writer.cancel(task_id, principal))
 
     async def cancel_call(self, call_id: str, principal: Principal | None, *, is_known: bool) -> None:
-        """Cancel the task that a waiting call has made, if there is one that has not ended.
+        """Cancel the call at the replica that has it, and the task that it has made and waits for, if there is one.
 
         Args:
-            is_known: whether this replica has the call itself, so that a task of it would be in the cache already.
+            is_known: whether this replica has the call itself, so that no other has to be told, and a task of it would
+                be in the cache already.
 
         Raises UnavailableServiceError.
         """
+        if not is_known and self._unknown_calls.allows(caller_key(principal), time.monotonic()):
+            self.replicas.tell(call_id)
         task_id = await self._waiting.task_of(call_id, looks=1 if is_known else LOOKS)
         if task_id is None:
             return

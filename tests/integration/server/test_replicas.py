@@ -155,6 +155,17 @@ def test_a_waiting_call_is_given_up_by_a_notification_to_the_other_replica(one: 
         assert "ancelled" in stream.rest()[-1]["error"]["message"]
 
 
+def test_an_inline_call_is_given_up_by_a_notification_to_the_other_replica(one: RawClient, two: RawClient) -> None:
+    session = one.hello({})
+    call = {"name": "inline", "arguments": {"count": 60}, "_meta": {"progressToken": 1}}
+    with one.old_stream("tools/call", call, **session) as stream:
+        assert stream.next()["method"] == "notifications/progress"
+        told = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+        headers = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2025-11-25", **session}
+        assert httpx2.post(two.url, json=told, headers=headers, timeout=20).status_code == 202
+        assert "ancelled" in stream.rest()[-1]["error"]["message"]
+
+
 def test_what_one_replica_has_cancelled_the_other_calls_cancelled_as_soon_as_its_watch_tells(
     one: RawClient, two: RawClient
 ) -> None:

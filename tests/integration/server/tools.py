@@ -41,6 +41,12 @@ def quick() -> int:
     return os.getpid()
 
 
+@mcp.tool(task=False)
+async def inline(count: int) -> str:
+    """Runs in the server."""
+    return await steps(count)
+
+
 @mcp.tool(task=TaskConfig(poll_interval=600))
 async def rarely_polled(count: int) -> str:
     """Who does not listen hears of it too late."""
