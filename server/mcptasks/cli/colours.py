@@ -13,8 +13,9 @@ PHASE_COLOURS = {
     "input_required": "magenta",
     "completed": "green",
     "failed": "red",
-    "cancelled": "bright_black",
+    "cancelled": "reset",
 }
+"""None of the bright ones: on a light background they are pale, and Solarized has greys for most of them."""
 
 _PHASE = re.compile(rf"(?<![\w-])({'|'.join(PHASE_COLOURS)})(?![\w-])")
 
@@ -38,4 +39,4 @@ def with_phases(line: str, stream: TextIO) -> str:
 
 def with_task_id(line: str, stream: TextIO) -> str:
     """The line, the id of a task at its beginning in brackets coloured."""
-    return _TASK_ID.sub(lambda found: coloured(found[0], "bright_blue", stream), line, count=1)
+    return _TASK_ID.sub(lambda found: coloured(found[0], "cyan", stream), line, count=1)

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.theme import Theme
 
 from mcptasks.cli.terminal_text import tell
 from mcptasks.client import CallProgress
@@ -18,6 +19,18 @@ from mcptasks.model.excerpts import without_middle
 from mcptasks.model.progress_text import progress_text
 
 MESSAGE_WIDTH = 60
+
+THEME = Theme(
+    {
+        "bar.back": "dim",
+        "bar.complete": "magenta",
+        "bar.finished": "green",
+        "bar.pulse": "magenta",
+        "progress.elapsed": "default",
+        "progress.percentage": "magenta",
+    }
+)
+"""Colours that a light background bears as well as a dark one: Rich's own have a yellow, and bright ones."""
 
 
 class ProgressView(Protocol):
@@ -153,7 +166,7 @@ def progress_view(*, to_stderr: bool = True) -> Iterator[ProgressView]:
     if not (sys.stderr if to_stderr else sys.stdout).isatty():
         yield PlainView(to_stderr)
         return
-    view = BarView(Console(stderr=to_stderr))
+    view = BarView(Console(stderr=to_stderr, theme=THEME))
     try:
         yield view
     finally:

@@ -134,7 +134,6 @@ def _status(status: McpTaskStatus, now: datetime) -> list[Row]:
         ("Attempts", "" if status.attempts is None else str(status.attempts)),
         ("Exit code", "" if status.exit_code is None else str(status.exit_code)),
         ("Error", "" if status.error is None else f"{status.error.code}: {status.error.message}"),
-        ("Waiting for", ", ".join(request.message or request.method for request in status.input_requests or ())),
         ("Updated", "" if status.last_updated_at is None else f"{ago(status.last_updated_at, now)} ago"),
     ]
 

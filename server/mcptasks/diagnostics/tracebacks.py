@@ -19,6 +19,9 @@ LEFT_OUT = "frames of libraries left out, MCPTASKS_LOG_LEVEL=DEBUG shows them"
 MAX_OTHERS = 3
 """How many exceptions of a group are told besides its first one."""
 
+MAX_CAUSES = 3
+"""How many exceptions are told that led to the one that is told first."""
+
 MAX_FRAMES = 10
 """How many frames of one exception are shown: a recursion has a thousand."""
 
@@ -39,17 +42,37 @@ class _OwnFrames:
     error: BaseException
     indices: tuple[int, ...]
     places: tuple[str, ...]
+    package: str | None = None
+    """The installed package that they are of, where the author's code is one."""
 
 
 def exception_summary(error: BaseException) -> str:
-    """The exception's type and message, and a line for each of the author's frames, without directories."""
+    """The exception's type and message, and a line for each of the author's frames, without directories.
+
+    Then the same of what the author has caught or named before raising it, and of others of its group.
+    """
     own = list(_own_frames(error))
     # A group only says how many exceptions it has.
     said = next((each for each in own if not isinstance(each.error, BaseExceptionGroup)), None)
     chosen = said or _OwnFrames(_root(error), (), ())
     places = chosen.places or next((each.places for each in own), ())
-    lines = [_headline(chosen.error), *_shortened([f"  at {place}" for place in places]), *_beside(error)]
+    lines = [_headline(chosen.error), *_places(places), *_causes(chosen, own), *_beside(error)]
     return "\n".join(lines)
+
+
+def _places(places: tuple[str, ...]) -> list[str]:
+    return _shortened([f"  at {place}" for place in places])
+
+
+def _causes(chosen: _OwnFrames, own: list[_OwnFrames]) -> list[str]:
+    """Lines about what led to the exception; not about what libraries have caught among themselves."""
+    places = {id(each.error): each.places for each in own if each.package == chosen.package}
+    before = [each for each in _chain(chosen.error) if not isinstance(each, BaseExceptionGroup)][1:]
+    told = [each for each in before if id(each) in places or each.__traceback__ is None]
+    lines: list[str] = []
+    for each in told[:MAX_CAUSES]:
+        lines += [f"caused by {_headline(each)}", *_places(places.get(id(each), ()))]
+    return [*lines, f"caused by {len(told) - MAX_CAUSES} more"] if len(told) > MAX_CAUSES else lines
 
 
 def _beside(error: BaseException) -> list[str]:
@@ -71,12 +94,13 @@ def _own_frames(error: BaseException) -> Iterator[_OwnFrames]:
     for each in _chain(error):
         frames = [frame for frame, _ in traceback.walk_tb(each.__traceback__)]
         own = [index for index, frame in enumerate(frames) if not _is_library(frame)]
-        if not own and (package := _called_package(frames)) is not None:
+        package = None if own else _called_package(frames)
+        if package is not None:
             own = [index for index, frame in enumerate(frames) if _top_level(frame) == package]
         if own:
             lines = [line for _, line in traceback.walk_tb(each.__traceback__)]
             places = tuple(f"{_file(frames[i])}:{lines[i]} in {frames[i].f_code.co_name}" for i in own)
-            yield _OwnFrames(each, tuple(own), places)
+            yield _OwnFrames(each, tuple(own), places, package)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

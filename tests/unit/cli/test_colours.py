@@ -26,6 +26,10 @@ def test_each_phase_has_a_colour() -> None:
     assert set(PHASE_COLOURS) == {phase.value for phase in Phase}
 
 
+def test_no_colour_is_one_that_some_background_swallows() -> None:
+    assert {colour for colour in PHASE_COLOURS.values() if "bright" in colour or colour in ("yellow", "white")} == set()
+
+
 @pytest.mark.usefixtures("colours")
 @pytest.mark.parametrize(
     ("line", "shown"),
@@ -42,7 +46,7 @@ def test_the_phase_of_a_line_is_coloured(line: str, shown: str) -> None:
 
 @pytest.mark.usefixtures("colours")
 def test_the_id_before_a_line_is_coloured() -> None:
-    assert with_task_id("[report-a] [b] text", Terminal()) == "\x1b[94m[report-a]\x1b[0m [b] text"
+    assert with_task_id("[report-a] [b] text", Terminal()) == "\x1b[36m[report-a]\x1b[0m [b] text"
     assert with_task_id("text [report-a]", Terminal()) == "text [report-a]"
 
 

@@ -208,3 +208,9 @@ def test_events_of_odd_times_do_not_hide_the_others() -> None:
     text = describe(facts(events=ODD_EVENTS))
     assert "Plain" in text
     assert "60s" in text
+
+
+def test_a_question_is_told_once() -> None:
+    asked = {"key": "1-0", "method": "elicitation/create", "message": "Which colour?"}
+    text = describe(facts({"phase": "input_required", "inputRequests": [asked]}))
+    assert text.count("Which colour?") == 1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
 
-from mcptasks.cli.progress_view import BarView, PlainView, progress_view, report_text
+from mcptasks.cli.progress_view import THEME, BarView, PlainView, progress_view, report_text
 from mcptasks.client import CallProgress
 
 
@@ -109,3 +110,15 @@ def test_a_message_without_numbers_takes_the_old_share_off_the_bar() -> None:
     view.show("work", CallProgress(message="waiting"))
     assert "waiting" in out.getvalue()
     assert "%" not in out.getvalue()
+
+
+def test_bars_have_colours_that_every_background_bears() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, color_system="standard", theme=THEME)
+    view = BarView(console)
+    view.show("work", CallProgress(1, 2, "half"))
+    view.done("work", "completed")
+    assert isinstance(console.file, io.StringIO)
+    found = re.findall(r"\x1b\[([\d;]+)m", console.file.getvalue())
+    codes = {int(code) for codes in found for code in codes.split(";")}
+    # Yellow, and the bright ones but grey, which the bar of what is unknown fades to.
+    assert codes & {33, *range(91, 98)} == set()

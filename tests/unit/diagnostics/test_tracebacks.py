@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mcptasks.authoring.user_files import name_of_file
-from mcptasks.diagnostics.tracebacks import LEFT_OUT, exception_summary, own_traceback
+from mcptasks.diagnostics.tracebacks import LEFT_OUT, MAX_CAUSES, exception_summary, own_traceback
 from mcptasks.logs import TOOL_LOGGER, configure_logging
 
 
@@ -53,6 +53,62 @@ class TestSummary:
             == f"  at tests/unit/diagnostics/test_tracebacks.py:{divided.__code__.co_firstlineno + 1} in divided"
         )
         assert "base.py" not in "\n".join(places)
+
+    def test_what_an_exception_was_raised_from_is_told_with_its_frames(self) -> None:
+        def reads() -> None:
+            raise KeyError("port")
+
+        def connects() -> None:
+            try:
+                reads()
+            except KeyError as error:
+                raise RuntimeError("no connection") from error
+
+        lines = exception_summary(raised(connects)).splitlines()
+        assert lines[0] == "RuntimeError: no connection"
+        cause = lines.index("caused by KeyError: 'port'")
+        assert lines[cause - 1].endswith("in connects")
+        assert lines[-1].endswith("in reads")
+
+    def test_so_is_what_was_being_handled_and_what_was_only_named(self) -> None:
+        def handles() -> None:
+            try:
+                divided()
+            except ZeroDivisionError:
+                raise ValueError("no ratio")  # noqa: B904
+
+        def names() -> None:
+            raise ValueError("no ratio") from OSError("disk")
+
+        def hides() -> None:
+            try:
+                divided()
+            except ZeroDivisionError:
+                raise ValueError("no ratio") from None
+
+        assert "caused by ZeroDivisionError: integer division" in exception_summary(raised(handles))
+        assert "caused by OSError: disk" in exception_summary(raised(names))
+        assert "caused by" not in exception_summary(raised(hides))
+
+    def test_a_long_chain_is_cut(self) -> None:
+        def chain(length: int) -> None:
+            try:
+                chain(length - 1) if length else divided()
+            except ArithmeticError as error:
+                raise ArithmeticError(f"step {length}") from error
+
+        text = exception_summary(raised(lambda: chain(20)))
+        assert text.count("caused by") == MAX_CAUSES + 1
+        assert text.endswith(f"caused by {21 - MAX_CAUSES} more")
+
+    def test_what_libraries_catch_among_themselves_is_not_told(self) -> None:
+        def calls() -> object:
+            namespace: dict[str, object] = {"__name__": "library.client"}
+            code = "def run():\n try: int('x')\n except ValueError as e: raise RuntimeError('no connection') from e"
+            exec(compile(code, "/venv/lib/python3/site-packages/library/client.py", "exec"), namespace)
+            return namespace["run"]()  # type: ignore[operator]
+
+        assert "caused by" not in exception_summary(raised(calls))
 
     def test_a_group_tells_its_other_exceptions_too(self) -> None:
         def several() -> None:
