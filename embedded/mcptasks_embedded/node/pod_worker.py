@@ -366,7 +366,15 @@ class PodWorker:
             )
 
 
+DIRECTORY_CHARACTERS = 12
+"""Characters of a Pod's uid that name its directory.
+
+In the one for temporary files there must be room for a socket's path of 107 characters, and `multiprocessing`, for
+example, takes 32 of them for its own.
+"""
+
+
 def make_directory(root: Path, uid: str) -> Path:
-    directory = root / uid
+    directory = root / uid.replace("-", "")[:DIRECTORY_CHARACTERS]
     directory.mkdir(mode=0o700, parents=True)
     return directory

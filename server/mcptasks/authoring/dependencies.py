@@ -251,13 +251,36 @@ def TokenClaim(name: str) -> Any:
     return _TokenClaim(name)
 
 
+_CALLS: Mapping[Callable[..., Any], str] = {
+    CurrentAccessToken: "CurrentAccessToken()",
+    CurrentContext: "CurrentContext()",
+    CurrentHeaders: "CurrentHeaders()",
+    CurrentTask: "CurrentTask()",
+    Depends: "Depends(...), with the function that makes its value",
+    Progress: "Progress()",
+    Shared: "Shared(...), with the function that makes its value",
+    TokenClaim: 'TokenClaim("..."), with the name of the claim',
+}
+"""How each dependency is declared."""
+
+
 def needs_context(fn: Callable[..., Any]) -> bool:
     """Whether the function depends on `CurrentContext()`, by itself or by way of a factory."""
     return any(map(_needs_context, get_dependency_parameters(fn).values()))
 
 
 def refuse_unfillable(label: str, fn: Callable[..., Any]) -> None:
-    """Raises DeclarationError where a factory that the function depends on has parameters that nothing fills in."""
+    """Raises DeclarationError where nothing fills in a parameter that looks like a dependency.
+
+    That is one whose default is a dependency's name without parentheses, a `Progress` without a default, and one of a
+    factory that the function depends on.
+    """
+    for parameter in inspect.signature(fn).parameters.values():
+        call = next((call for uncalled, call in _CALLS.items() if parameter.default is uncalled), None)
+        if call is None and parameter.default is parameter.empty and parameter.annotation in (Progress, "Progress"):
+            call = _CALLS[Progress]
+        if call is not None:
+            raise DeclarationError(f"{label}: give the parameter {parameter.name!r} the default {call}")
     for name, dependency in get_dependency_parameters(fn).items():
         _refuse_unfillable(f"{label}: parameter {name!r}", dependency)
 

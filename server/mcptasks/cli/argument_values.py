@@ -22,12 +22,25 @@ def parse_arguments(pairs: Sequence[str], text: str | None, schema: JsonObject) 
     given several times makes a list.
 
     Raises:
-        ArgumentError: a pair has no `=`, the tool has no such argument, or the value fits none of its types.
+        ArgumentError: a pair has no `=`, the tool has no such argument, the value fits none of its types, or one that
+            the tool needs is missing.
     """
     arguments = _from_json(text)
     for key, values in grouped("--arg", pairs, ArgumentError).items():
         arguments[key] = _value(key, values, schema)
+    _check_complete(arguments, schema)
     return arguments
+
+
+def _check_complete(arguments: JsonObject, schema: JsonObject) -> None:
+    """Nothing that the schema requires is missing. What has names of its own, aliases for example, is not judged."""
+    properties = schema.get("properties") or {}
+    missing = [key for key in schema.get("required") or () if key not in arguments]
+    if missing and all(key in properties for key in arguments):
+        needed = ", ".join(
+            f"--arg {key}=... ({type_text(types_of(properties.get(key) or {}, schema))})" for key in missing
+        )
+        raise ArgumentError(f"the tool needs {needed}")
 
 
 def _from_json(text: str | None) -> JsonObject:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import shlex
 import textwrap
 from collections.abc import Iterable
@@ -17,6 +18,8 @@ INDENT = "    "
 
 EXAMPLES = {"integer": "1", "number": "1", "boolean": "true", "array": "[]", "object": "{}"}
 """Values that a tool takes at least in form, by type; of texts nobody can say."""
+
+_VARIABLE = re.compile(r"\{(\w+)\}")
 
 
 Listed: TypeAlias = Tool | ListedPrompt | ListedResource
@@ -50,12 +53,15 @@ def call_line(url: str, component: Listed) -> str:
         case Tool():
             return shlex.join([*words, component.name, *_arguments(component)])
         case ListedPrompt():
-            needed = [at["name"] for at in component.arguments if at.get("required")]
             return shlex.join(
-                [*words, component.name, *itertools.chain(*(("--arg", f"{name}=...") for name in needed))]
+                [*words, component.name, *_places(at["name"] for at in component.arguments if at.get("required"))]
             )
         case ListedResource():
-            return shlex.join([*words, component.uri])
+            return shlex.join([*words, component.uri, *_places(_VARIABLE.findall(component.uri))])
+
+
+def _places(names: Iterable[str]) -> Iterable[str]:
+    return itertools.chain(*(("--arg", f"{name}=...") for name in names))
 
 
 def _arguments(tool: Tool) -> list[str]:

@@ -115,6 +115,7 @@ class DevLoop:
             StackError, ClusterError, ProcessError: something else cannot start.
         """
         directories = watched_directories(self.config.module)
+        self.terminal.note("starting a cluster, the operator and the server")
         stack = LocalStack(replace(self.config, on_output=self._print_output))
         await asyncio.to_thread(stack.open, start=False)
         tail = LogTail(stack.supervisor.log_file(SERVER), self._print_log)

@@ -46,7 +46,7 @@ KILL_SECONDS = 5.0
 FLUSH_SECONDS = 5.0
 """How long the log's reader may take for what is left of the output."""
 
-TEMPORARY_PREFIX = "mcptasks-task-"
+TEMPORARY_PREFIX = "task-"
 
 
 @dataclass(frozen=True)

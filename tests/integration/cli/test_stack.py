@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import httpx2
@@ -106,3 +107,16 @@ def test_a_port_that_is_taken_is_refused_before_anything_starts() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(StackError, match=f"port {port} on 127.0.0.1 is in use; choose another one with --port"):
             LocalStack(StackConfig(str(TOOLS), port=port)).open()
+
+
+LONGEST_SOCKET = 107
+SOCKET_OF_MULTIPROCESSING = "/pymp-abcdefgh/listener-abcdefgh"
+
+
+@pytest.mark.parametrize("warm", [True, False], ids=["worker", "Pod of its own"])
+def test_a_task_has_room_for_the_paths_of_sockets_in_its_temporary_folder(cli: Cli, warm: bool) -> None:
+    with LocalStack(StackConfig(str(TOOLS), warm=warm)) as stack:
+        done = cli("call", stack.endpoint, "temporary_folder")
+    assert done.returncode == 0, done.stderr
+    usual = done.stdout.strip().replace(tempfile.gettempdir(), "/tmp")
+    assert len(usual + SOCKET_OF_MULTIPROCESSING) <= LONGEST_SOCKET

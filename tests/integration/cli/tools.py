@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 from mcptasks import TaskConfig, TaskServer, progress
@@ -34,3 +35,8 @@ def crash() -> str:
     """End the process, twice."""
     print(f"crashing, process {os.getpid()}", flush=True)
     os._exit(3)
+
+
+@mcp.tool(task=True)
+def temporary_folder() -> str:
+    return tempfile.gettempdir()

@@ -9,9 +9,13 @@ import pytest
 
 import mcptasks
 from mcptasks import (
+    CurrentContext,
+    CurrentTask,
     DeclarationError,
     Depends,
+    Progress,
     Shared,
+    TokenClaim,
 )
 from mcptasks.model.task import ComponentKind
 from tests.unit.authoring.dependency_functions import (
@@ -35,6 +39,31 @@ class TestDeclaring:
     def test_wrong_dependencies(self, declare: Callable[[], Any], message: str) -> None:
         with pytest.raises(DeclarationError, match=message):
             declare()
+
+    @pytest.mark.parametrize(
+        ("default", "fix"),
+        [
+            (Depends, r"Depends\(\.\.\.\), with the function"),
+            (Shared, r"Shared\(\.\.\.\), with the function"),
+            (Progress, r"Progress\(\)"),
+            (CurrentContext, r"CurrentContext\(\)"),
+            (CurrentTask, r"CurrentTask\(\)"),
+            (TokenClaim, r"TokenClaim\(\"\.\.\.\"\), with the name"),
+        ],
+    )
+    def test_one_without_its_parentheses(self, default: Any, fix: str) -> None:
+        def it(year: str = default) -> str:
+            return year
+
+        with pytest.raises(DeclarationError, match=f"tool 'it': give the parameter 'year' the default {fix}"):
+            server_with(it)
+
+    def test_progress_without_its_default(self) -> None:
+        def it(progress: Progress) -> str:
+            return str(progress)
+
+        with pytest.raises(DeclarationError, match=r"give the parameter 'progress' the default Progress\(\)"):
+            server_with(it)
 
     def test_a_uri_cannot_have_them(self) -> None:
         def it(year: str = Depends(plain)) -> str:

@@ -105,3 +105,18 @@ def test_a_tool_without_arguments_says_so() -> None:
 def test_a_tool_that_takes_any_argument_gets_it() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": True}
     assert parse_arguments(["b=1"], None, schema) == {"b": 1}
+
+
+NEEDY: JsonObject = SCHEMA | {"required": ["text", "colour"]}
+
+
+def test_what_the_tool_needs_is_asked_for_before_the_call() -> None:
+    with pytest.raises(ArgumentError, match=r"the tool needs --arg text=\.\.\. \(a string\), --arg colour=\.\.\. \("):
+        parse_arguments(["count=5"], None, NEEDY)
+    with pytest.raises(ArgumentError, match="the tool needs --arg colour="):
+        parse_arguments([], '{"text": "a"}', NEEDY)
+    assert parse_arguments(["colour=red"], '{"text": "a"}', NEEDY) == {"text": "a", "colour": "red"}
+
+
+def test_a_name_that_the_schema_does_not_tell_may_stand_for_what_is_missing() -> None:
+    assert parse_arguments([], '{"title": "a", "colour": "red"}', NEEDY) == {"title": "a", "colour": "red"}

@@ -8,7 +8,7 @@ import pytest
 
 from mcptasks.cli import main
 from mcptasks.cli.tool_signature import call_line, component_text
-from mcptasks.client import Tool
+from mcptasks.client import ListedResource, Tool
 from mcptasks.model.base import JsonObject
 from tests.unit.client.fake_server import OLD, FakeServer
 
@@ -111,3 +111,9 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
 def test_a_line_to_paste_has_a_value_for_each_argument_that_is_needed() -> None:
     words = "--arg year=1 --arg colour=red --arg 'rows=[]'"
     assert call_line("http://h/mcp", TOOL) == f"mcptasks call http://h/mcp report {words}"
+
+
+def test_so_does_one_of_a_resource_template() -> None:
+    template = ListedResource("data://{year}/{month}", "")
+    line = call_line("http://h/mcp", template)
+    assert line == "mcptasks call http://h/mcp 'data://{year}/{month}' --arg year=... --arg month=..."

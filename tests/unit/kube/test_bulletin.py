@@ -70,7 +70,7 @@ class BoardServer:
 
 
 @dataclass
-class Replica:
+class BoardReader:
     bulletin: Bulletin
     heard: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
 
@@ -90,8 +90,8 @@ def clock() -> SettableClock:
 
 
 @asynccontextmanager
-async def replica(api: BoardServer, clock: SettableClock) -> AsyncIterator[Replica]:
-    made = Replica(Bulletin(cast(KubeClient, api), "ns", "board", utc_now, clock))
+async def replica(api: BoardServer, clock: SettableClock) -> AsyncIterator[BoardReader]:
+    made = BoardReader(Bulletin(cast(KubeClient, api), "ns", "board", utc_now, clock))
     made.bulletin.listen(made.heard.put_nowait)
     running = asyncio.create_task(made.bulletin.run())
     async with asyncio.timeout(10):
