@@ -36,6 +36,7 @@ class Settings(BaseSettings):
         "watch_namespaces",
         "allowed_hosts",
         "allowed_origins",
+        "dashboard_trusted_proxies",
         "forward_headers",
         "forward_claims",
         "auth_audience",
@@ -479,6 +480,45 @@ class Settings(BaseSettings):
     )
     worker_tasks: int = Field(
         0, ge=0, description="How many tasks a worker runs in all; 0: no limit. The operator sets it to the template's."
+    )
+
+    # Dashboard
+    dashboard_host: str = Field("127.0.0.1", description="Address that the dashboard listens on.")
+    dashboard_port: int = Field(8090, ge=0, le=65535, description="Port of the dashboard; 0 picks a free one.")
+    dashboard_auth: Literal["token", "proxy", "none"] = Field(
+        "token",
+        description=(
+            "How viewers of the dashboard show who they are: `token`, with a token of the Kubernetes API; `proxy`, by "
+            "headers of an authenticating proxy; `none`, not at all, on a loopback address only."
+        ),
+    )
+    dashboard_trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description=(
+            "Addresses or networks of the authenticating proxies, separated by commas, as in `10.0.3.0/24`. The "
+            "headers of others are not looked at."
+        ),
+    )
+    dashboard_user_header: str = Field(
+        "X-Forwarded-User", description="Header in which the authenticating proxy names the user."
+    )
+    dashboard_groups_header: str = Field(
+        "X-Forwarded-Groups",
+        description="Header in which the authenticating proxy names the user's groups, separated by commas.",
+    )
+    dashboard_key: SecretStr | None = Field(
+        None,
+        description=(
+            "Secret with which the dashboard seals its cookies and forms; the same at all replicas. If unset, each "
+            "process makes its own, and viewers sign in again after a restart."
+        ),
+    )
+    dashboard_server_url: str | None = Field(
+        None,
+        description=("MCP endpoint whose tools the dashboard lists and calls. If unset, it has no page for them."),
+    )
+    dashboard_server_token_file: Path | None = Field(
+        None, description="File with the bearer token that the dashboard sends to that endpoint."
     )
 
     # Runner

@@ -135,13 +135,23 @@ OPTIONAL = {
 """Values of the server without which it has no such variables."""
 
 
+DASHBOARD = {
+    "enabled": True,
+    "auth": "proxy",
+    "proxy": {"trusted": ["10.0.0.1"]},
+    "key": {"existingSecret": "s"},
+    "serverToken": {"existingSecret": "s"},
+}
+"""Values of the dashboard with which it has all of its variables."""
+
+
 def test_every_setting_has_a_value_or_is_free_and_the_chart_sets_none_that_the_program_does_not_know() -> None:
     chart = generator()
     every = {name.upper() for name in Settings.model_fields}
     free = set(SCHEMA["properties"]["settings"]["properties"])
     set_by_chart = {
         entry["name"].removeprefix("MCPTASKS_")
-        for values in ({}, {"server": OPTIONAL, "externalRedis": {"existingSecret": "s"}})
+        for values in ({}, {"server": OPTIONAL, "externalRedis": {"existingSecret": "s"}, "dashboard": DASHBOARD})
         for pod in render(values).pods()
         for entry in pod["containers"][0]["env"]
         if entry["name"].startswith("MCPTASKS_")

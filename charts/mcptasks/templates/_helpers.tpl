@@ -36,6 +36,10 @@
 {{- include "mcptasks.serviceAccountName" (dict "root" . "account" .Values.operator.serviceAccount "suffix" "operator") -}}
 {{- end }}
 
+{{- define "mcptasks.dashboardAccount" -}}
+{{- include "mcptasks.serviceAccountName" (dict "root" . "account" .Values.dashboard.serviceAccount "suffix" "dashboard") -}}
+{{- end }}
+
 {{- define "mcptasks.runnerAccount" -}}
 {{- include "mcptasks.serviceAccountName" (dict "root" . "account" .Values.tasks.serviceAccount "suffix" "runner") -}}
 {{- end }}
@@ -209,6 +213,13 @@ imagePullSecrets:
 {{- $ingress := ternary .Values.ingress.hosts (list) .Values.ingress.enabled -}}
 {{- $route := ternary .Values.httpRoute.hostnames (list) .Values.httpRoute.enabled -}}
 {{- concat $service $ingress $route .Values.server.allowedHosts | uniq | join "," -}}
+{{- end }}
+
+{{- define "mcptasks.dashboardHosts" -}}
+{{- $name := printf "%s-dashboard" (include "mcptasks.fullname" .) -}}
+{{- $namespace := include "mcptasks.namespace" . -}}
+{{- $service := list $name (printf "%s.%s" $name $namespace) (printf "%s.%s.svc" $name $namespace) (printf "%s.%s.svc.%s" $name $namespace .Values.clusterDomain) -}}
+{{- concat $service .Values.dashboard.allowedHosts | uniq | join "," -}}
 {{- end }}
 
 {{/* Namespaces */}}

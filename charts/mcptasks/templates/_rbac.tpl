@@ -44,6 +44,28 @@
   verbs: [get]
 {{- end }}
 
+{{/* What the dashboard may do where it watches, for viewers who may do it themselves. */}}
+{{- define "mcptasks.dashboardRules" -}}
+- apiGroups: [mcptasks.dev]
+  resources: [mcptasks]
+  verbs: [create, get, list, watch, patch]
+- apiGroups: [mcptasks.dev]
+  resources: [mcptasks/status]
+  verbs: [patch]
+- apiGroups: [mcptasks.dev]
+  resources: [mcptasktemplates]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list]
+{{- end }}
+
 {{/* A RoleBinding. Arguments: root, component, name, namespace, account, kind (of the role). */}}
 {{- define "mcptasks.binding" -}}
 apiVersion: rbac.authorization.k8s.io/v1

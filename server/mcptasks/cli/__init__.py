@@ -65,6 +65,7 @@ COMMANDS = (
     CommandEntry("cancel", "Cancel tasks: their processes end, their records stay.", "cancel"),
     CommandEntry("delete", "Delete tasks and everything that belongs to them.", "delete"),
     CommandEntry("serve", "Serve the MCP endpoint and the gateway.", "serve"),
+    CommandEntry("dashboard", "Serve pages that show tasks and what becomes of them.", "show_dashboard"),
     CommandEntry("operator", "Run the operator, which turns tasks into Jobs.", "run_operator"),
     CommandEntry("run", "Run one task inside its Pod.", "run"),
     CommandEntry("worker", "Run tasks of one template in a Pod that has loaded their module.", "run_worker"),

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mcptasks.cli.task_attempts import Attempt
 from mcptasks.diagnostics.visible_text import visible_line
+from mcptasks.kube.task_attempts import Attempt
 from mcptasks.model.base import JsonObject
 from mcptasks.model.event_times import last_seen
 from mcptasks.model.excerpts import without_middle

@@ -27,7 +27,7 @@ from mcptasks.client import Client, ClientError, ListedPrompt, ListedResource, T
 from mcptasks.dev.default_templates import new_code_patch
 from mcptasks.dev.dev_record import DevRecord, DevRecords
 from mcptasks.dev.log_tail import LogTail, Say
-from mcptasks.dev.stack import CHECK, LocalStack, StackConfig
+from mcptasks.dev.stack import CHECK, DASHBOARD, LocalStack, StackConfig
 from mcptasks.dev.supervisor import ProcessError
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.api_client import KubeClient
@@ -142,6 +142,8 @@ class DevLoop:
         """Print what can be done now: where everything is, and what can be called."""
         self._print_endpoint(stack)
         self.terminal.result(f"kubeconfig: {stack.kubeconfig}")
+        if stack.dashboard_url is not None:
+            self.terminal.result(f"dashboard: {stack.dashboard_url}")
         self.terminal.note(
             f"mcptasks get, describe, logs, cancel, delete find this cluster in {place}; "
             f"elsewhere: export KUBECONFIG={shlex.quote(str(stack.kubeconfig))}"
@@ -177,6 +179,8 @@ class DevLoop:
             tail.drain()
             self._reported_down = True
             self.terminal.note("the server did not start; it is started again when a file changes")
+        if stack.dashboard_url is not None:
+            await asyncio.to_thread(stack.start, DASHBOARD, ready_seconds=None)
         await asyncio.to_thread(stack.supervisor.wait_ready, "operator")
 
     def _print_endpoint(self, stack: LocalStack) -> None:

@@ -33,6 +33,7 @@ from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
 LOOPBACK = "127.0.0.1"
 PATH = "/mcp"
 CHECK = "check"
+DASHBOARD = "dashboard"
 
 COMMAND = "mcptasks"
 """The installed command, as a module: what a Deployment's container would run."""
@@ -59,6 +60,7 @@ class StackConfig:
         tool_directory: the directory that tasks run in, unless their template names one; None is one of their own.
         on_output: gets what tasks print.
         warm: whether workers run the tasks of the default template.
+        dashboard_port: port of the dashboard, which is on a loopback address; 0 picks a free one, None runs none.
     """
 
     module: str
@@ -72,6 +74,7 @@ class StackConfig:
     tool_directory: Path | None = None
     on_output: TaskOutput | None = None
     warm: bool = False
+    dashboard_port: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,7 @@ class LocalStack:
         self._exit = ExitStack()
         self._supervisor: Supervisor | None = None
         self._ports: dict[str, ServerPorts] = {}
+        self._dashboard_port: int | None = None
         self._request_state_key = secrets.token_hex()
 
     def __enter__(self) -> Self:
@@ -121,6 +125,7 @@ class LocalStack:
         """
         with ExitStack() as stack:
             self._ports = self._choose_ports()
+            self._dashboard_port = self._choose_dashboard_port()
             stack.enter_context(self.cluster)
             logs = self.directory / "components"
             logs.mkdir(exist_ok=True)
@@ -139,7 +144,7 @@ class LocalStack:
     @property
     def names(self) -> list[str]:
         """Names of all components."""
-        return [*self.operator_names, *self.server_names]
+        return [*self.operator_names, *self.server_names, *((DASHBOARD,) if self.dashboard_url else ())]
 
     @property
     def server_names(self) -> list[str]:
@@ -162,6 +167,11 @@ class LocalStack:
         """URL at which the endpoint's address is reached from this machine."""
         host = LOOPBACK if self.config.host in ("0.0.0.0", "::") else self.config.host
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    @property
+    def dashboard_url(self) -> str | None:
+        """URL of the dashboard; None where there is none."""
+        return None if self._dashboard_port is None else f"http://{LOOPBACK}:{self._dashboard_port}/"
 
     @property
     def kubeconfig(self) -> Path:
@@ -237,11 +247,18 @@ class LocalStack:
             ports["server"] = ServerPorts(self.config.port, ports["server"].gateway)
         return ports
 
+    def _choose_dashboard_port(self) -> int | None:
+        port = self.config.dashboard_port
+        if port:
+            _check_free(LOOPBACK, port, "--dashboard-port")
+        return free_ports(1)[0] if port == 0 else port
+
     def _process_specs(self) -> list[ProcessSpec]:
         liveness = dict(zip(self.operator_names, free_ports(self.config.operators), strict=True))
         return [
             *(self._operator(name, port) for name, port in liveness.items()),
             *(self._server(name, ports) for name, ports in self._ports.items()),
+            *(self._dashboard(url) for url in [self.dashboard_url] if url is not None),
         ]
 
     def _operator(self, name: str, liveness_port: int) -> ProcessSpec:
@@ -265,6 +282,15 @@ class LocalStack:
         )
         ready = f"{self._base_url(ports.endpoint)}/readyz"
         return ProcessSpec(name, COMMAND, ("serve",), environment, ready, base=self.config.tool_environment)
+
+    def _dashboard(self, url: str) -> ProcessSpec:
+        environment = self._environment(
+            dashboard_host=LOOPBACK,
+            dashboard_port=self._dashboard_port,
+            dashboard_auth="none",
+            dashboard_server_url=self.endpoint,
+        )
+        return ProcessSpec(DASHBOARD, COMMAND, ("dashboard",), environment, f"{url}readyz", restarted=True)
 
     def _environment(self, **settings: object) -> dict[str, str]:
         own = {
@@ -296,7 +322,7 @@ def _names(prefix: str, count: int) -> list[str]:
     return [prefix if number == 1 else f"{prefix}-{number}" for number in range(1, count + 1)]
 
 
-def _check_free(host: str, port: int) -> None:
+def _check_free(host: str, port: int, option: str = "--port") -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -305,5 +331,5 @@ def _check_free(host: str, port: int) -> None:
         except OSError as error:
             why = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
             raise StackError(
-                f"port {port} on {host} {why}; choose another one with --port (0 is any free one)"
+                f"port {port} on {host} {why}; choose another one with {option} (0 is any free one)"
             ) from None

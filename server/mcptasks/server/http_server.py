@@ -36,15 +36,24 @@ class _UnsignalledServer(uvicorn.Server):
 
 
 def http_server(
-    app: ASGIApp, drain_seconds: float, table: ConnectionTable, patience: ClientPatience | None = None
+    app: ASGIApp,
+    drain_seconds: float,
+    table: ConnectionTable,
+    patience: ClientPatience | None = None,
+    *,
+    believes_proxies: bool = True,
 ) -> uvicorn.Server:
-    """A server for the application, which waits for its connections for that long when it is stopped."""
+    """A server for the application, which waits for its connections for that long when it is stopped.
+
+    Where it does not believe proxies, a request's client is whoever the connection is to, whatever a header says.
+    """
     protocol = partial(BoundedProtocol, table, patience or ClientPatience())
     config = uvicorn.Config(
         app,
         # uvicorn calls it, whatever it is.
         http=cast("type[asyncio.Protocol]", protocol),
         ws="none",
+        proxy_headers=believes_proxies,
         log_config=None,
         access_log=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from mcptasks.cli.task_attempts import Attempt
 from mcptasks.cli.task_description import TaskFacts, ago, describe
 from mcptasks.kube.errors import InvalidError
+from mcptasks.kube.task_attempts import Attempt
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask

@@ -25,7 +25,10 @@ from mcptasks_embedded.cluster import ClusterError
 
 def command(
     keep: Annotated[
-        bool, typer.Option("--keep", help="Leave it running, and print three commands to try next.")
+        bool,
+        typer.Option(
+            "--keep", help="Leave it running, and print three commands to try next and the dashboard's address."
+        ),
     ] = False,
     cold: Annotated[bool, typer.Option("--cold", help=COLD_HELP)] = False,
 ) -> None:
@@ -47,7 +50,7 @@ def command(
 def _demo(keep: bool, *, warm: bool) -> None:
     started = time.monotonic()
     typer.echo("Starting a cluster in this process, the operator and the server with examples/stdlib_report.py")
-    with LocalStack(StackConfig(str(example_file()), warm=warm)) as stack:
+    with LocalStack(StackConfig(str(example_file()), warm=warm, dashboard_port=0 if keep else None)) as stack:
         typer.echo(f"Ready after {time.monotonic() - started:.1f} s: {stack.endpoint}")
         asyncio.run(_run(stack))
         typer.echo(f"\nDone in {time.monotonic() - started:.1f} s.")
@@ -113,6 +116,8 @@ def _keep(stack: LocalStack) -> None:
     typer.echo(f"  mcptasks call {stack.endpoint} report --arg top=5")
     typer.echo(f"  mcptasks get --kubeconfig {stack.kubeconfig} -w")
     typer.echo(f"  kubectl --kubeconfig {stack.kubeconfig} get mcptasks,jobs,pods")
+    typer.echo("\nSee all of it, and what comes:")
+    typer.echo(f"  {stack.dashboard_url}")
     signals = {signal.SIGINT, signal.SIGTERM}
     # Blocked, they are kept until somebody waits for them: none can slip in between.
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)

@@ -18,13 +18,13 @@ from mcptasks.cli.cluster_session import (
     NamespaceOption,
 )
 from mcptasks.cli.colours import with_phases
-from mcptasks.cli.task_attempts import Attempt, attempts_of, lines_in_worker, log_of, runs_in_worker
 from mcptasks.cli.task_completion import complete_task
 from mcptasks.cli.task_description import TaskFacts, describe
 from mcptasks.cli.task_selection import TaskSelection, on_each_task
 from mcptasks.diagnostics.visible_text import visible
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import EVENTS, JOBS
+from mcptasks.kube.task_attempts import Attempt, attempts_of, lines_in_worker, log_of, runs_in_worker
 from mcptasks.model.base import JsonObject
 from mcptasks.model.excerpts import lines_of
 from mcptasks.model.lifecycle import utc_now
@@ -62,7 +62,7 @@ async def _describe(cluster: ClusterSession, name: str, separator: str) -> None:
 async def gather(cluster: ClusterSession, name: str) -> TaskFacts:
     """Everything that the cluster knows of the task. Raises CliError where there is none."""
     task = await cluster.task(name)
-    attempts = await attempts_of(cluster, name)
+    attempts = await attempts_of(cluster.kube, cluster.namespace, name)
     job = await _job(cluster, task.status.job_name or name)
     uids = [task.uid, *(item["metadata"]["uid"] for item in [*([job] if job else []), *(a.pod for a in attempts)])]
     return TaskFacts(
@@ -96,8 +96,10 @@ async def _last_lines(cluster: ClusterSession, task: McpTask, attempts: list[Att
             return log_text(task.status.log).splitlines()[-LOG_LINES:]
     if runs_in_worker(task):
         pod = str(task.status.pod_name)
-        return (await lines_in_worker(cluster, task.name, task.status.attempts or 1, pod))[-LOG_LINES:]
+        return (await lines_in_worker(cluster.kube, cluster.namespace, task.name, task.status.attempts or 1, pod))[
+            -LOG_LINES:
+        ]
     if not attempts:
         return []
-    printed = [line async for line in log_of(cluster, attempts[-1], tail=LOG_LINES)]
+    printed = [line async for line in log_of(cluster.kube, cluster.namespace, attempts[-1], tail=LOG_LINES)]
     return lines_of("\n".join(printed))[-LOG_LINES:]

@@ -42,13 +42,17 @@ def command(
         typer.Option("--clean-env", help="Keep your environment from your tools, as a cluster would."),
     ] = False,
     cold: Annotated[bool, typer.Option("--cold", help=COLD_HELP)] = False,
+    dashboard: Annotated[bool, typer.Option(help="Serve the dashboard too, on this machine's own address.")] = True,
+    dashboard_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the dashboard; 0 picks a free one.")
+    ] = 0,
 ) -> None:
     """Run your server with a local cluster and the operator; restart it on every change.
 
     Tasks go on while the server restarts, which it does once the new code loads. What they print is shown with their
-    id. Prints `endpoint` and `kubeconfig` as soon as everything is ready. Ctrl-C ends everything and removes its files.
-    Tools see your environment and run in this directory, inline and as tasks. A worker that has loaded your module runs
-    the tasks, each in a process of its own; --cold starts a Pod for each instead.
+    id. Prints `endpoint`, `kubeconfig` and `dashboard` as soon as everything is ready. Ctrl-C ends everything and
+    removes its files. Tools see your environment and run in this directory, inline and as tasks. A worker that has
+    loaded your module runs the tasks, each in a process of its own; --cold starts a Pod for each instead.
 
     \b
     Example:
@@ -72,6 +76,7 @@ def command(
             tool_environment=environment.tools,
             tool_directory=Path.cwd(),
             warm=not cold and workers_can_run(),
+            dashboard_port=dashboard_port if dashboard else None,
         )
         terminal = DevTerminal(result=_result, note=_note, components=_print_components)
         asyncio.run(_run(DevLoop(config, terminal, own_log=f"{PREFIX}LOG_LEVEL" in environment.settings)))

@@ -18,11 +18,11 @@ from mcptasks.cli.cluster_session import (
     on_cluster,
 )
 from mcptasks.cli.command_errors import CliError, usage_error
-from mcptasks.cli.task_attempts import Attempt, attempts_of, lines_in_worker, log_of, runs_in_worker
 from mcptasks.cli.task_completion import complete_task
 from mcptasks.cli.terminal_text import show
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
+from mcptasks.kube.task_attempts import Attempt, attempts_of, lines_in_worker, log_of, runs_in_worker
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.log_records import log_text
 from mcptasks.model.task import LogRecord, McpTask
@@ -78,10 +78,14 @@ class TaskLog:
             return
         if runs_in_worker(task) and not previous:
             pod = str(task.status.pod_name)
-            for line in self._last(await lines_in_worker(self.cluster, self.name, task.status.attempts or 1, pod)):
+            for line in self._last(
+                await lines_in_worker(
+                    self.cluster.kube, self.cluster.namespace, self.name, task.status.attempts or 1, pod
+                )
+            ):
                 yield line
             return
-        attempts = await attempts_of(self.cluster, self.name)
+        attempts = await attempts_of(self.cluster.kube, self.cluster.namespace, self.name)
         if not attempts:
             raise CliError(f"task {self.name} has no Pod: {_why(task)}")
         if previous and len(attempts) < 2:
@@ -89,7 +93,7 @@ class TaskLog:
         attempt = attempts[-2 if previous else -1]
         if not attempt.started:
             raise CliError(f"task {self.name} has not started yet ({attempt.outcome()}); -f waits for it")
-        async for line in log_of(self.cluster, attempt, tail=self.tail):
+        async for line in log_of(self.cluster.kube, self.cluster.namespace, attempt, tail=self.tail):
             yield line
 
     def _recorded(self, task: McpTask, log: LogRecord, *, previous: bool) -> list[str]:
@@ -119,9 +123,11 @@ class TaskLog:
                     return
                 await asyncio.sleep(POLL_SECONDS)
                 continue
-            attempt = self._next(await attempts_of(self.cluster, self.name), read)
+            attempt = self._next(await attempts_of(self.cluster.kube, self.cluster.namespace, self.name), read)
             if attempt is not None:
-                async for line in log_of(self.cluster, attempt, follow=True, tail=None if read else self.tail):
+                async for line in log_of(
+                    self.cluster.kube, self.cluster.namespace, attempt, follow=True, tail=None if read else self.tail
+                ):
                     yield line
                 read.add(attempt.name)
             elif ended:
@@ -167,7 +173,9 @@ class WorkerLogs:
             self._pods[task.status.attempts or 1] = task.status.pod_name
         found: list[str] = []
         for attempt, pod in sorted(self._pods.items())[-2:]:
-            lines = await lines_in_worker(self.cluster, self.name, attempt, pod) or _recorded_lines(task, attempt)
+            lines = await lines_in_worker(
+                self.cluster.kube, self.cluster.namespace, self.name, attempt, pod
+            ) or _recorded_lines(task, attempt)
             found += lines[self._shown.get(attempt, 0) :]
             self._shown[attempt] = max(len(lines), self._shown.get(attempt, 0))
         return found if tail is None else found[len(found) - min(tail, len(found)) :]

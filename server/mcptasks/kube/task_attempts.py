@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from mcptasks.cli.cluster_session import ClusterSession
-from mcptasks.kube.api_client import LogOptions
+from mcptasks.kube.api_client import KubeClient, LogOptions
 from mcptasks.kube.errors import KubeError, NotFoundError
 from mcptasks.kube.kinds import PODS
 from mcptasks.model.base import LABEL_TASK, RUNNER, JsonObject
@@ -63,9 +62,9 @@ class Attempt:
                 return str(self.pod.get("status", {}).get("phase", "Unknown"))
 
 
-async def attempts_of(cluster: ClusterSession, task: str) -> list[Attempt]:
+async def attempts_of(kube: KubeClient, namespace: str, task: str) -> list[Attempt]:
     """The task's Pods, oldest first."""
-    listed = await cluster.kube.list(PODS, cluster.namespace, label_selector=f"{LABEL_TASK}={task}")
+    listed = await kube.list(PODS, namespace, label_selector=f"{LABEL_TASK}={task}")
     return [Attempt(pod) for pod in sorted(listed.items, key=_age)]
 
 
@@ -75,12 +74,12 @@ def _age(pod: JsonObject) -> tuple[str, str]:
 
 
 async def log_of(
-    cluster: ClusterSession, attempt: Attempt, *, follow: bool = False, tail: int | None = None
+    kube: KubeClient, namespace: str, attempt: Attempt, *, follow: bool = False, tail: int | None = None
 ) -> AsyncIterator[str]:
     """Lines that the tool's container printed; nothing where it never started or is gone."""
     options = LogOptions(container=attempt.container, follow=follow, tail_lines=tail)
     try:
-        async for line in cluster.kube.log_lines(attempt.name, cluster.namespace, options):
+        async for line in kube.log_lines(attempt.name, namespace, options):
             yield line
     except NotFoundError:
         return
@@ -95,10 +94,10 @@ def runs_in_worker(task: McpTask) -> bool:
     return task.status.executor == Executor.WARM.value and task.status.pod_name is not None
 
 
-async def lines_in_worker(cluster: ClusterSession, task: str, attempt: int, pod: str) -> list[str]:
+async def lines_in_worker(kube: KubeClient, namespace: str, task: str, attempt: int, pod: str) -> list[str]:
     """What the attempt has printed so far in a worker's Pod; nothing where that is gone."""
     try:
-        found = Attempt(await cluster.kube.get(PODS, pod, cluster.namespace))
+        found = Attempt(await kube.get(PODS, pod, namespace))
     except NotFoundError:
         return []
-    return list(lines_of_task([line async for line in log_of(cluster, found)], task, attempt))
+    return list(lines_of_task([line async for line in log_of(kube, namespace, found)], task, attempt))

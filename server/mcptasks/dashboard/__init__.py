@@ -1,0 +1,1 @@
+"""The dashboard: pages that show tasks and what becomes of them, to those who may see them."""

@@ -1,0 +1,141 @@
+"""All that the cluster knows of a task, as far as its viewer may know it: its object, Pods, events, log and result."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mcptasks.dashboard.rights import Right
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.errors import ForbiddenError, NotFoundError
+from mcptasks.kube.kinds import EVENTS, MCP_TASKS, PODS
+from mcptasks.kube.task_attempts import Attempt, attempts_of, lines_in_worker, log_of, runs_in_worker
+from mcptasks.kube.task_objects import parse_task
+from mcptasks.model.base import JsonObject
+from mcptasks.model.event_times import last_seen
+from mcptasks.model.log_records import log_text
+from mcptasks.model.task import McpTask
+from mcptasks.tasks.result_errors import ResultLostError, ResultStoreUnavailableError
+from mcptasks.tasks.result_stores import is_ref_of
+from mcptasks.tasks.results import Results
+
+SHOWN_EVENTS = 30
+LOG_LINES = 1000
+MAX_SHOWN_RESULT = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class TaskFindings:
+    """A task and what is around it. What the viewer may not see, or what is gone, is not there."""
+
+    task: McpTask
+    item: JsonObject
+    attempts: Sequence[Attempt] = ()
+    events: Sequence[JsonObject] = ()
+    result: object = None
+    result_note: str = ""
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The attempt that the task's status is about, or the last one."""
+        named = [attempt for attempt in self.attempts if attempt.name == self.task.status.pod_name]
+        return next(iter([*named, *self.attempts[::-1]]), None)
+
+
+@dataclass(frozen=True)
+class TaskLookup:
+    """Looks things up in the cluster and in the store of results."""
+
+    kube: KubeClient
+    results: Results
+
+    async def item(self, namespace: str, name: str) -> JsonObject:
+        """The task's object as it is now. Raises NotFoundError, KubeError."""
+        return await self.kube.get(MCP_TASKS, name, namespace)
+
+    async def findings(self, namespace: str, name: str, rights: Collection[Right]) -> TaskFindings:
+        """Everything that the rights allow to see. Raises NotFoundError, KubeError."""
+        item = await self.item(namespace, name)
+        task = parse_task(item)
+        found = TaskFindings(task, item)
+        attempts, events = await asyncio.gather(
+            self._attempts(task) if Right.READ_PODS in rights else _nothing(),
+            self._events(task) if Right.READ_EVENTS in rights else _nothing(),
+        )
+        found = replace(found, attempts=attempts, events=events)
+        return await self._with_result(found)
+
+    async def _attempts(self, task: McpTask) -> list[Attempt]:
+        try:
+            if runs_in_worker(task):
+                return [Attempt(await self.kube.get(PODS, str(task.status.pod_name), task.namespace))]
+            return await attempts_of(self.kube, task.namespace, task.name)
+        except (NotFoundError, ForbiddenError):
+            return []
+
+    async def _events(self, task: McpTask) -> list[JsonObject]:
+        """Events about the task, its Job and its Pods, the latest first."""
+        names = {task.name, task.status.job_name, task.status.pod_name} - {None}
+        try:
+            listed = await asyncio.gather(
+                *(
+                    self.kube.list(EVENTS, task.namespace, field_selector=f"involvedObject.name={name}")
+                    for name in sorted(map(str, names))
+                )
+            )
+        except ForbiddenError:
+            return []
+        events = [event for part in listed for event in part.items]
+        events.sort(key=lambda event: str(last_seen(event) or ""), reverse=True)
+        return events[:SHOWN_EVENTS]
+
+    async def _with_result(self, found: TaskFindings) -> TaskFindings:
+        record = found.task.status.result
+        if record is None:
+            return found
+        if record.size_bytes > MAX_SHOWN_RESULT:
+            return replace(found, result_note=f"The result has {record.size_bytes:,} bytes: download it to read it.")
+        try:
+            return replace(found, result=json.loads(await self.result_text(found.task)))
+        except (ResultLostError, ResultStoreUnavailableError, ValueError, RecursionError) as error:
+            return replace(found, result_note=f"The result cannot be shown: {error}")
+
+    async def result_text(self, task: McpTask) -> str:
+        """The result as JSON text. Raises ResultLostError, ResultStoreUnavailableError."""
+        record = task.status.result
+        if record is None or (record.ref is not None and not is_ref_of(record.ref, task.namespace, task.uid)):
+            raise ResultLostError("the task has no result of its own")
+        return await self.results.get(record)
+
+    async def log(self, task: McpTask, most: int = LOG_LINES) -> list[str]:
+        """The end of what the last attempt printed; what the task has kept of it where its Pod is gone."""
+        status = task.status
+        kept: list[str] = []
+        if status.log is not None:
+            kept = _recorded(task)
+            if status.log.attempt == status.attempts:
+                return kept[-most:]
+        if runs_in_worker(task):
+            number, pod = status.attempts or 1, str(status.pod_name)
+            return (await lines_in_worker(self.kube, task.namespace, task.name, number, pod) or kept)[-most:]
+        attempts = [attempt for attempt in await attempts_of(self.kube, task.namespace, task.name) if attempt.started]
+        lines = deque[str](maxlen=most)
+        for attempt in attempts[-1:]:
+            async for line in log_of(self.kube, task.namespace, attempt, tail=most):
+                lines.append(line)
+        return list(lines) or kept[-most:] or (status.log_tail or "").splitlines()
+
+
+def _recorded(task: McpTask) -> list[str]:
+    try:
+        return log_text(task.status.log).splitlines() if task.status.log is not None else []
+    except ValueError as error:
+        return [str(error)]
+
+
+async def _nothing() -> list[Any]:
+    return []

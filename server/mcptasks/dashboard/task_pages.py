@@ -1,0 +1,252 @@
+"""The pages of tasks: the list, a task, and what follows them live."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
+from functools import partial
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from mcptasks.dashboard.live_feeds import Parts, server_sent
+from mcptasks.dashboard.live_streams import event_stream
+from mcptasks.dashboard.rights import Right
+from mcptasks.dashboard.task_logs import LogFollower
+from mcptasks.dashboard.task_query import AGES, DURATIONS, FilterChoices, ListQuery, list_view
+from mcptasks.dashboard.task_view import TaskPageView, task_view
+from mcptasks.dashboard.value_views import IMAGES, SOUNDS, ContentFile, blocks_of, content_file
+from mcptasks.dashboard.visits import PageError, Services, Visit
+from mcptasks.kube.errors import NotFoundError
+from mcptasks.kube.kinds import is_path_segment
+from mcptasks.kube.task_objects import parse_task
+from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.task import McpTask
+from mcptasks.tasks.result_errors import ResultLostError, ResultStoreUnavailableError
+
+MAX_LIVE_LOGS = 100
+"""Logs that are followed at once: each takes a connection to the API server."""
+
+TASK_PARTS = ("head", "timeline", "questions", "result", "facts")
+"""Parts of a task's page that follow it, each sent when it differs: what somebody writes in one is left alone."""
+
+
+def digest_of(html: str) -> str:
+    """What a page and its stream know a part by."""
+    return hashlib.sha256(html.encode()).hexdigest()[:16]
+
+
+class TaskPages:
+    """The pages, as handlers."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._live_logs = 0
+        self.router = APIRouter()
+        for path, handler in (
+            ("/tasks", self.tasks),
+            ("/tasks/live", self.tasks_live),
+            ("/tasks/{namespace}/{name}", self.task),
+            ("/tasks/{namespace}/{name}/live", self.task_live),
+            ("/tasks/{namespace}/{name}/log.txt", self.log_file),
+            ("/tasks/{namespace}/{name}/result.json", self.result_file),
+            ("/tasks/{namespace}/{name}/arguments.json", self.arguments_file),
+            ("/tasks/{namespace}/{name}/content/{index}", self.content),
+        ):
+            self.router.add_api_route(path, handler, methods=["GET"], response_model=None)
+
+    async def tasks(self, request: Request) -> Response:
+        """The list."""
+        visit = await self._services.visit(request)
+        query = ListQuery.parse(request.query_params)
+        namespaces = await visit.namespaces()
+        html = (await self._list_parts(query, namespaces))["tasks"]
+        choices = FilterChoices.of(self._services.index.rows(namespaces))
+        return visit.page(
+            "tasks.html",
+            query=query,
+            list_html=html,
+            digest=digest_of(html),
+            choices=choices,
+            ages=AGES,
+            durations=DURATIONS,
+            sees_none=not namespaces and self._services.watched is not None,
+        )
+
+    async def _list_parts(self, query: ListQuery, namespaces: Collection[str]) -> Parts:
+        view = list_view(self._services.index.rows(namespaces), query, utc_now())
+        html = self._services.renderer.render("_task_list.html", view=view, several=len(namespaces) > 1)
+        return {"tasks": html}
+
+    async def tasks_live(self, request: Request) -> Response:
+        """What changes in the list."""
+        visit = await self._services.visit(request)
+        query = ListQuery.parse(request.query_params)
+        namespaces = await visit.namespaces()
+
+        async def events() -> AsyncGenerator[bytes]:
+            changes = self._services.feeds.changes(
+                ("tasks", query, namespaces),
+                lambda: self._list_parts(query, namespaces),
+                self._services.index.watched,
+                {},
+            )
+            shown = request.query_params.get("seen", "")
+            async with aclosing(changes):
+                async for parts in changes:
+                    if digest_of(parts["tasks"]) != shown:
+                        yield server_sent("tasks", parts["tasks"])
+                    shown = ""
+
+        async def may_go_on() -> bool:
+            viewer = await self._services.sign_in.viewer(request)
+            return viewer == visit.viewer and await visit.namespaces() == namespaces
+
+        return event_stream([events()], may_go_on, self._services.closing)
+
+    async def task(self, request: Request, namespace: str, name: str) -> Response:
+        """The page of one task."""
+        visit, rights = await self._opened(request, namespace, name)
+        view = await self._view(namespace, name, rights)
+        log = await self._services.lookup.log(view.task) if Right.READ_LOG in rights else []
+        parts = self._task_parts(view)
+        digests = {part: digest_of(html) for part, html in parts.items()}
+        return visit.page("task.html", view=view, parts=parts, log=log, seen=",".join(digests.values()))
+
+    async def _opened(self, request: Request, namespace: str, name: str) -> tuple[Visit, frozenset[Right]]:
+        visit = await self._services.visit(request)
+        if not (is_path_segment(namespace) and is_path_segment(name)):
+            raise _no_such_task(namespace, name)
+        return visit, await visit.rights_for(namespace)
+
+    async def _view(self, namespace: str, name: str, rights: Collection[Right]) -> TaskPageView:
+        services = self._services
+        try:
+            found = await services.lookup.findings(namespace, name, rights)
+        except NotFoundError as error:
+            raise _no_such_task(namespace, name) from error
+        progress = services.index.progress(namespace, name)
+        return task_view(found, progress, rights, services.settings.dashboard_server_url, utc_now())
+
+    def _task_parts(self, view: TaskPageView) -> Parts:
+        render = self._services.renderer.render
+        return {part: render(f"_task_{part}.html", view=view) for part in TASK_PARTS}
+
+    async def task_live(self, request: Request, namespace: str, name: str) -> Response:
+        """What changes in the page of a task, and what the task prints."""
+        visit, rights = await self._opened(request, namespace, name)
+        seen = set(request.query_params.get("seen", "").split(","))
+
+        async def render() -> Parts:
+            try:
+                return self._task_parts(await self._view(namespace, name, rights))
+            except PageError:
+                return {"head": self._services.renderer.render("_task_gone.html")}
+
+        async def events() -> AsyncGenerator[bytes]:
+            key = ("task", namespace, name, rights)
+            watch = partial(self._services.index.watched, namespace, name)
+            changes = self._services.feeds.changes(key, render, watch, {})
+            async with aclosing(changes):
+                async for parts in changes:
+                    for part, html in parts.items():
+                        if digest_of(html) not in seen:
+                            yield server_sent(part, visit.personal(html))
+                    seen.clear()
+
+        async def may_go_on() -> bool:
+            viewer = await self._services.sign_in.viewer(request)
+            return viewer == visit.viewer and await self._services.rights.all_of(visit.viewer, namespace) == rights
+
+        sources = [events()]
+        if Right.READ_LOG in rights:
+            sources.append(self._log_events(namespace, name))
+        return event_stream(sources, may_go_on, self._services.closing)
+
+    async def _log_events(self, namespace: str, name: str) -> AsyncGenerator[bytes]:
+        if self._live_logs >= MAX_LIVE_LOGS:
+            yield server_sent("log-note", "Too many logs are followed at the moment: load the page again to see more.")
+            return
+        self._live_logs += 1
+        try:
+            follower = LogFollower(self._services.lookup, self._services.index, namespace, name)
+            pieces = follower.pieces()
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    template = "_log.html" if piece.begins else "_log_lines.html"
+                    html = self._services.renderer.render(template, lines=piece.lines, attempt=piece.attempt)
+                    yield server_sent("log" if piece.begins else "log-more", html)
+        finally:
+            self._live_logs -= 1
+
+    async def log_file(self, request: Request, namespace: str, name: str) -> Response:
+        """What the last attempt has printed, as a file."""
+        visit, _ = await self._opened(request, namespace, name)
+        await visit.require(Right.READ_LOG, namespace)
+        task = await self._task(namespace, name)
+        lines = await self._services.lookup.log(task, most=100_000)
+        return _download("\n".join([*lines, ""]).encode(), "text/plain; charset=utf-8", f"{name}.log")
+
+    async def result_file(self, request: Request, namespace: str, name: str) -> Response:
+        """The result as a file."""
+        await self._opened(request, namespace, name)
+        text = await self._result_text(await self._task(namespace, name))
+        return _download(text.encode(), "application/json", f"{name}-result.json")
+
+    async def arguments_file(self, request: Request, namespace: str, name: str) -> Response:
+        """The arguments as a file."""
+        await self._opened(request, namespace, name)
+        spec = (await self._task(namespace, name)).spec
+        text = spec.arguments_text or json.dumps(spec.arguments or {}, ensure_ascii=False, indent=2)
+        return _download(text.encode(), "application/json", f"{name}-arguments.json")
+
+    async def content(self, request: Request, namespace: str, name: str, index: str) -> Response:
+        """An image, a sound or a file that is part of the result."""
+        await self._opened(request, namespace, name)
+        result = json.loads(await self._result_text(await self._task(namespace, name)))
+        blocks = blocks_of(result) if isinstance(result, dict) else []
+        number = int(index) if index.isascii() and index.isdigit() and len(index) < 6 else -1
+        found = content_file(blocks[number], number) if 0 <= number < len(blocks) else None
+        if found is None:
+            raise PageError(HTTPStatus.NOT_FOUND, "There is no such file", "The result has no file of this number.")
+        return _shown(found)
+
+    async def _task(self, namespace: str, name: str) -> McpTask:
+        try:
+            return parse_task(await self._services.lookup.item(namespace, name))
+        except NotFoundError as error:
+            raise _no_such_task(namespace, name) from error
+
+    async def _result_text(self, task: McpTask) -> str:
+        try:
+            return await self._services.lookup.result_text(task)
+        except ResultLostError as error:
+            raise PageError(HTTPStatus.NOT_FOUND, "There is no result", str(error)) from error
+        except ResultStoreUnavailableError as error:
+            raise PageError(HTTPStatus.SERVICE_UNAVAILABLE, "The result cannot be read now", str(error)) from error
+
+
+def _no_such_task(namespace: str, name: str) -> PageError:
+    return PageError(
+        HTTPStatus.NOT_FOUND,
+        "There is no such task",
+        f"The namespace {namespace} has no task {name}. It may have expired: tasks and results are kept for their ttl.",
+    )
+
+
+def _shown(found: ContentFile) -> Response:
+    """Pictures and sound as what they are; all else only as a file to save, whatever it says that it is."""
+    if found.mime_type in IMAGES | SOUNDS:
+        return Response(found.data, media_type=found.mime_type)
+    return _download(found.data, "application/octet-stream", found.name)
+
+
+def _download(data: bytes, media_type: str, name: str) -> Response:
+    headers = {
+        "content-disposition": f'attachment; filename="{name}"',
+        "content-security-policy": "default-src 'none'; sandbox",
+    }
+    return Response(data, media_type=media_type, headers=headers)

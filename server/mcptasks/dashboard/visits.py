@@ -1,0 +1,188 @@
+"""One request for a page: who looks, from which browser, and what they may do."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from urllib.parse import parse_qs
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import HTMLResponse, Response
+
+from mcptasks.dashboard.live_feeds import LiveFeeds
+from mcptasks.dashboard.rendering import FORM_TOKEN_PLACE, Renderer
+from mcptasks.dashboard.rights import Right, Rights, Viewer
+from mcptasks.dashboard.seals import Seals
+from mcptasks.dashboard.sign_in import SignIn
+from mcptasks.dashboard.task_facts import TaskLookup
+from mcptasks.dashboard.task_index import TaskIndex
+from mcptasks.server.allowed_sources import AllowedSources
+from mcptasks.settings import Settings
+
+BROWSER_COOKIE = "mcptasks-browser"
+THEME_COOKIE = "mcptasks-theme"
+THEMES = ("light", "dark")
+FORM_TOKEN = "form_token"
+MAX_FORM_BYTES = 1024 * 1024
+
+
+class PageError(Exception):
+    """The page cannot be shown; title and text say why, and what to do."""
+
+    def __init__(self, status: HTTPStatus, title: str, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.title = title
+        self.text = text
+
+
+class UnknownViewerError(Exception):
+    """It is not known who looks: they have to sign in."""
+
+
+@dataclass(frozen=True)
+class Services:
+    """What all pages share."""
+
+    settings: Settings
+    index: TaskIndex
+    lookup: TaskLookup
+    rights: Rights
+    sign_in: SignIn
+    seals: Seals
+    allowed: AllowedSources
+    watched: Sequence[str] | None
+    """The namespaces whose tasks are watched; None: all."""
+
+    pages: Sequence[tuple[str, str]] = ()
+    """Address and name of pages besides the tasks."""
+
+    renderer: Renderer = field(default_factory=Renderer)
+    feeds: LiveFeeds = field(default_factory=LiveFeeds)
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def visit(self, connection: HTTPConnection) -> Visit:
+        """The visit of a request. Raises UnknownViewerError, KubeError."""
+        viewer = await self.sign_in.viewer(connection)
+        if viewer is None:
+            raise UnknownViewerError
+        return self.visit_of(connection, viewer)
+
+    def visit_of(self, connection: HTTPConnection, viewer: Viewer) -> Visit:
+        """The visit of a viewer, who may be unknown as yet."""
+        browser = connection.cookies.get(BROWSER_COOKIE, "")
+        is_new = not (len(browser) == 32 and browser.isalnum())
+        return Visit(self, connection, viewer, secrets.token_hex(16) if is_new else browser, is_new)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One request."""
+
+    services: Services
+    connection: HTTPConnection
+    viewer: Viewer
+    browser: str
+    is_new_browser: bool
+
+    @property
+    def form_token(self) -> str:
+        return self.services.seals.form_token(self.browser, self.viewer.name)
+
+    @property
+    def theme(self) -> str:
+        theme = self.connection.cookies.get(THEME_COOKIE, "")
+        return theme if theme in THEMES else ""
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether the browser came by HTTPS, as far as the connection or the proxy in front says."""
+        forwarded = self.connection.headers.get("x-forwarded-proto", "")
+        return self.connection.url.scheme == "https" or forwarded.lower() == "https"
+
+    async def namespaces(self, right: Right = Right.LIST_TASKS) -> frozenset[str]:
+        """The watched namespaces in which the viewer has the right. Raises KubeError."""
+        services = self.services
+        watched = services.index.namespaces() if services.watched is None else services.watched
+        return await services.rights.namespaces(self.viewer, right, watched)
+
+    async def rights_for(self, namespace: str) -> frozenset[Right]:
+        """The rights in the namespace of a task. Raises PageError where the viewer may not see its tasks, KubeError."""
+        watched = self.services.watched
+        rights = await self.services.rights.all_of(self.viewer, namespace)
+        if Right.READ_TASK not in rights or (watched is not None and namespace not in watched):
+            raise PageError(
+                HTTPStatus.FORBIDDEN,
+                "You may not see this",
+                f"Seeing tasks of the namespace {namespace} takes the right to {Right.READ_TASK.as_kubectl} there.",
+            )
+        return rights
+
+    async def require(self, right: Right, namespace: str) -> None:
+        """Raises PageError where the viewer lacks the right, KubeError."""
+        if not await self.services.rights.has(self.viewer, right, namespace):
+            raise PageError(
+                HTTPStatus.FORBIDDEN,
+                "You may not do this",
+                f"It takes the right to {right.as_kubectl} in the namespace {namespace}, as it does with kubectl.",
+            )
+
+    async def form(self) -> Mapping[str, list[str]]:
+        """The fields of a form that this browser was given. Raises PageError."""
+        assert isinstance(self.connection, Request)
+        body = bytearray()
+        async for chunk in self.connection.stream():
+            body += chunk
+            if len(body) > MAX_FORM_BYTES:
+                raise PageError(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                    "The form is too large",
+                    f"A form may have {MAX_FORM_BYTES // 1024} KiB: pass a reference instead.",
+                )
+        try:
+            fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=2000)
+        except ValueError as error:
+            raise PageError(HTTPStatus.BAD_REQUEST, "The form cannot be read", str(error)) from error
+        token = fields.pop(FORM_TOKEN, [""])[0]
+        if not self.services.seals.is_form_token(token, self.browser, self.viewer.name):
+            raise PageError(
+                HTTPStatus.FORBIDDEN,
+                "The form is not from here, or too old",
+                "Load the page again and repeat what you did: the dashboard or your sign-in may be new since then.",
+            )
+        return fields
+
+    def page(self, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
+        """A whole page."""
+        html = self.services.renderer.render(
+            template,
+            visit=self,
+            services=self.services,
+            viewer=self.viewer,
+            form_token=self.form_token,
+            theme=self.theme,
+            path=self.connection.url.path,
+            **values,
+        )
+        response = HTMLResponse(self.personal(html), status)
+        if self.is_new_browser:
+            self.set_cookie(response, BROWSER_COOKIE, self.browser)
+        return response
+
+    def personal(self, html: str) -> str:
+        """HTML that viewers share, with this viewer's own form token."""
+        return html.replace(FORM_TOKEN_PLACE, self.form_token)
+
+    def set_cookie(self, response: Response, name: str, value: str, seconds: int | None = None) -> None:
+        """Set a cookie that no script reads and no other site sends."""
+        response.set_cookie(
+            name, value, max_age=seconds, path="/", secure=self.is_secure, httponly=True, samesite="strict"
+        )
+
+
+def only(rights: Collection[Right], *wanted: Right) -> frozenset[Right]:
+    """Those of the wanted rights that there are: what a shared part of a page depends on."""
+    return frozenset(rights) & frozenset(wanted)

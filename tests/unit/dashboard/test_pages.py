@@ -1,0 +1,273 @@
+"""Pages as a browser gets them: what they show to whom, as text, from here alone."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Awaitable, Callable
+
+import httpx2
+import pytest
+
+from mcptasks.dashboard.common_pages import own_path
+from mcptasks.dashboard.rights import Right
+from mcptasks.model.base import JsonObject
+from tests.unit.dashboard.page_site import HOST, PageSite, task_item
+
+EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
+READ = (Right.LIST_TASKS, Right.READ_TASK)
+
+
+def on(site: PageSite, work: Callable[[httpx2.AsyncClient], Awaitable[None]], host: str = HOST) -> None:
+    async def run() -> None:
+        async with site.browser(host) as browser:
+            await work(browser)
+
+    asyncio.run(run())
+
+
+def get(site: PageSite, path: str, **headers: str) -> httpx2.Response:
+    found: list[httpx2.Response] = []
+
+    async def work(browser: httpx2.AsyncClient) -> None:
+        found.append(await browser.get(path, headers=headers))
+
+    on(site, work)
+    return found[0]
+
+
+def with_result(item: JsonObject, result: object) -> JsonObject:
+    text = json.dumps(result)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    item["status"]["result"] = {"text": text, "sizeBytes": len(text.encode()), "sha256": digest}
+    return item
+
+
+def evil_site() -> PageSite:
+    site = PageSite()
+    item = task_item(
+        "evil",
+        message=EVIL,
+        reason="ToolError",
+        phase="failed",
+        logTail=EVIL,
+        progress={"current": 1, "total": 2, "message": EVIL},
+        conditions=[{"type": "Succeeded", "status": "False", "reason": "X", "message": EVIL}],
+    )
+    item["spec"] |= {
+        "component": {"kind": "tool", "name": EVIL},
+        "arguments": {EVIL: EVIL},
+        "principal": {"subject": EVIL},
+    }
+    text = {"type": "text", "text": EVIL}
+    site.put(with_result(item, {"content": [text], "structuredContent": {EVIL: [{EVIL: EVIL}]}, "isError": True}))
+    site.cluster.events = [{"reason": EVIL, "message": EVIL, "involvedObject": {"kind": EVIL, "name": EVIL}}]
+    return site
+
+
+@pytest.mark.parametrize(
+    "path", ["/tasks", "/tasks?q=%22%3E%3Cscript%3E", "/tasks/team/evil", "/tasks/team/%3Cscript%3E"]
+)
+def test_whatever_others_have_written_is_text(path: str) -> None:
+    page = get(evil_site(), path)
+    assert "<script>" not in page.text
+    assert "<img src=x" not in page.text
+    assert "onerror=alert(2)&gt;" in page.text or "%3C" in path
+
+
+def test_nothing_in_a_page_comes_from_elsewhere_or_is_a_script_of_its_own() -> None:
+    site = evil_site()
+    for path in ("/tasks", "/tasks/team/evil", "/sign-in"):
+        page = get(site, path)
+        assert page.headers["content-security-policy"].startswith("default-src 'none'; script-src 'self'")
+        assert "unsafe" not in page.headers["content-security-policy"]
+        assert re.findall(r"(?:src|href|action|sse-connect|hx-get)=\"(?!/|#)[^\"]*\"", page.text) == []
+        assert re.findall(r"<script(?! src=\"/static/)", page.text) == []
+        assert " style=" not in page.text
+        assert "<style" not in page.text
+
+
+def test_every_file_that_a_page_names_is_there() -> None:
+    site = PageSite()
+    page = get(site, "/tasks")
+    paths = set(re.findall(r"\"(/static/[^\"]+)\"", page.text))
+    assert len(paths) == 5
+    for path in paths:
+        found = get(site, path)
+        assert found.status_code == 200
+        assert "immutable" in found.headers["cache-control"]
+
+
+def test_a_viewer_sees_the_tasks_of_their_namespaces_alone() -> None:
+    site = PageSite.asking_for_tokens()
+    site.put(task_item("mine"), task_item("theirs", namespace="others"))
+    site.allow("ann", "team", *READ)
+    page = get(site, "/tasks", authorization="Bearer of-ann")
+    assert "mine" in page.text
+    assert "theirs" not in page.text
+    assert get(site, "/tasks/team/mine", authorization="Bearer of-ann").status_code == 200
+    refused = get(site, "/tasks/others/theirs", authorization="Bearer of-ann")
+    assert refused.status_code == 403
+    assert "get mcptasks" in refused.text
+
+
+@pytest.mark.parametrize("part", ["", "/live", "/log.txt", "/result.json", "/arguments.json", "/content/0"])
+def test_no_part_of_a_task_is_shown_without_the_right_to_read_it(part: str) -> None:
+    site = PageSite.asking_for_tokens()
+    site.put(with_result(task_item("theirs"), {"content": []}))
+    site.allow("ann", "team", Right.LIST_TASKS, Right.READ_LOG)
+    assert get(site, f"/tasks/team/theirs{part}", authorization="Bearer of-ann").status_code == 403
+
+
+def test_the_log_takes_a_right_of_its_own() -> None:
+    site = PageSite.asking_for_tokens()
+    site.put(task_item("mine", logTail="secret of the log"))
+    site.allow("ann", "team", *READ)
+    assert "secret of the log" not in get(site, "/tasks/team/mine", authorization="Bearer of-ann").text
+    assert get(site, "/tasks/team/mine/log.txt", authorization="Bearer of-ann").status_code == 403
+    site.allow("bob", "team", *READ, Right.READ_LOG)
+    assert "secret of the log" in get(site, "/tasks/team/mine", authorization="Bearer of-bob").text
+
+
+def test_who_is_not_known_signs_in_and_comes_back() -> None:
+    site = PageSite.asking_for_tokens()
+    site.put(task_item("mine"))
+    site.allow("ann", "team", *READ)
+
+    async def work(browser: httpx2.AsyncClient) -> None:
+        sent = await browser.get("/tasks?q=mine")
+        assert (sent.status_code, sent.headers["location"]) == (303, "/sign-in?back=%2Ftasks%3Fq%3Dmine")
+        form = await browser.get(sent.headers["location"])
+        fields = dict(re.findall(r'name="(form_token|back)" value="([^"]*)"', form.text))
+        wrong = await browser.post("/sign-in", data={**fields, "token": "bad"})
+        assert wrong.status_code == 401
+        assert "does not accept" in wrong.text
+        done = await browser.post("/sign-in", data={**fields, "token": "of-ann\n"})
+        assert (done.status_code, done.headers["location"]) == (303, "/tasks?q=mine")
+        cookie = done.headers["set-cookie"]
+        assert "of-ann" not in cookie
+        assert {"HttpOnly", "SameSite=strict"} <= {part.strip() for part in cookie.split(";")}
+        page = await browser.get("/tasks")
+        assert page.status_code == 200
+        token = re.findall(r'name="form_token" value="([^"]*)"', page.text)[0]
+        assert (await browser.post("/sign-out", data={"form_token": token})).status_code == 303
+        assert (await browser.get("/tasks")).status_code == 303
+
+    on(site, work)
+
+
+def test_programs_that_are_not_known_are_told_so() -> None:
+    assert get(PageSite.asking_for_tokens(), "/tasks/live", accept="text/event-stream").status_code == 401
+
+
+def test_a_form_that_was_not_given_to_this_browser_is_refused() -> None:
+    async def work(browser: httpx2.AsyncClient) -> None:
+        assert (await browser.post("/theme", data={"theme": "dark"})).status_code == 403
+        assert (await browser.post("/theme", data={"theme": "dark", "form_token": "0" * 64})).status_code == 403
+
+    on(PageSite(), work)
+
+
+def test_a_form_of_another_site_is_refused_whatever_it_brings() -> None:
+    async def work(browser: httpx2.AsyncClient) -> None:
+        page = await browser.get("/tasks")
+        token = re.findall(r'name="form_token" value="([^"]*)"', page.text)[0]
+        fields = {"theme": "dark", "form_token": token, "back": "/tasks"}
+        own = await browser.post("/theme", data=fields, headers={"origin": f"http://{HOST}"})
+        assert own.status_code == 303
+        for headers in ({"origin": "http://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}):
+            assert (await browser.post("/theme", data=fields, headers=headers)).status_code == 403
+
+    on(PageSite(), work)
+
+
+def test_a_name_that_was_rebound_to_this_address_is_refused() -> None:
+    async def work(browser: httpx2.AsyncClient) -> None:
+        assert (await browser.get("/tasks")).status_code == 421
+        assert (await browser.get("/healthz")).status_code == 200
+
+    on(PageSite(), work, host="evil.example")
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("/tasks?q=1", "/tasks?q=1"),
+        ("https://evil.example/", "/"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("javascript:alert(1)", "/"),
+        ("/a\r\nset-cookie: x", "/"),
+        ("", "/"),
+    ],
+)
+def test_nobody_is_sent_elsewhere(given: str, path: str) -> None:
+    assert own_path(given) == path
+
+
+def test_light_or_dark_is_remembered() -> None:
+    async def work(browser: httpx2.AsyncClient) -> None:
+        page = await browser.get("/tasks")
+        assert "data-theme" not in page.text
+        token = re.findall(r'name="form_token" value="([^"]*)"', page.text)[0]
+        await browser.post("/theme", data={"theme": "dark", "form_token": token, "back": "/tasks"})
+        assert 'data-theme="dark"' in (await browser.get("/tasks")).text
+
+    on(PageSite(), work)
+
+
+def test_files_of_a_result_are_never_pages() -> None:
+    site = PageSite()
+    data = base64.b64encode(b"<script>alert(1)</script>").decode()
+    blocks = [{"type": "image", "mimeType": kind, "data": data} for kind in ("image/png", "image/svg+xml", "text/html")]
+    site.put(with_result(task_item("x"), {"content": blocks}))
+    assert get(site, "/tasks/team/x/content/0").headers["content-type"] == "image/png"
+    for index in (1, 2):
+        found = get(site, f"/tasks/team/x/content/{index}")
+        assert found.headers["content-type"] == "application/octet-stream"
+        assert found.headers["content-disposition"].startswith("attachment")
+        assert "sandbox" in found.headers["content-security-policy"]
+    assert get(site, "/tasks/team/x/content/9").status_code == 404
+
+
+def test_what_is_not_there_is_said_in_words() -> None:
+    site = PageSite()
+    for path, words in (
+        ("/tasks/team/none", "no such task"),
+        ("/nowhere", "no such page"),
+        ("/tasks/team/x/result.json", "no such task"),
+    ):
+        page = get(site, path)
+        assert page.status_code == 404
+        assert words in page.text
+
+
+def test_a_change_is_sent_to_those_who_look() -> None:
+    site = PageSite()
+    site.put(task_item("x"))
+
+    async def work(browser: httpx2.AsyncClient) -> None:
+        services = site.services
+        seen: list[str] = []
+        changes = services.feeds.changes("k", render, services.index.watched, {})
+        seen.append((await anext(changes))["tasks"])
+        site.put(task_item("x", phase="completed", reason="Completed"))
+        seen.append((await anext(changes))["tasks"])
+        assert seen == ["working", "completed"]
+        await changes.aclose()
+        assert len(services.feeds) == 0
+
+    async def render() -> dict[str, str]:
+        row = site.services.index.row("team", "x")
+        assert row is not None
+        return {"tasks": row.phase.value}
+
+    on(site, work)
+
+
+def test_it_is_ready_once_it_knows_the_tasks() -> None:
+    assert get(PageSite(), "/readyz").status_code == 200
+    assert get(PageSite(), "/healthz").status_code == 200
