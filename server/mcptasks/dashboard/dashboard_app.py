@@ -11,10 +11,12 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
+from mcptasks.dashboard.action_pages import ActionPages
 from mcptasks.dashboard.common_pages import CommonPages, sign_in_path
 from mcptasks.dashboard.page_guard import PageGuard
 from mcptasks.dashboard.rights import Viewer
 from mcptasks.dashboard.task_pages import TaskPages
+from mcptasks.dashboard.tool_pages import ToolPages
 from mcptasks.dashboard.visits import PageError, Services, UnknownViewerError
 from mcptasks.kube.errors import KubeError, UnavailableError
 
@@ -26,7 +28,8 @@ MIN_GZIP_BYTES = 1000
 def dashboard_app(services: Services) -> ASGIApp:
     """The application."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    for pages in (CommonPages(services), TaskPages(services)):
+    tasks = TaskPages(services)
+    for pages in (CommonPages(services), tasks, ActionPages(services, tasks), ToolPages(services)):
         app.include_router(pages.router)
     problems = ProblemPages(services)
     app.add_exception_handler(UnknownViewerError, problems.unknown_viewer)

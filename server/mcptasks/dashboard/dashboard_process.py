@@ -66,7 +66,7 @@ async def _run(settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         kube = await stack.enter_async_context(await access.connect("mcptasks-dashboard"))
         results = await stack.enter_async_context(Results.from_settings(settings))
-        services = build_services(settings, kube, results, watched)
+        services = build_services(settings, kube, results, watched, settings.namespace or access.namespace())
         sock = listening_socket(settings.dashboard_host, settings.dashboard_port, "MCPTASKS_DASHBOARD_PORT or --port")
         table = ConnectionTable("dashboard", MAX_CONNECTIONS)
         server = http_server(dashboard_app(services), DRAIN_SECONDS, table, believes_proxies=False)
@@ -80,7 +80,9 @@ async def _run(settings: Settings) -> int:
     return EXIT_OK
 
 
-def build_services(settings: Settings, kube: KubeClient, results: Results, watched: Sequence[str] | None) -> Services:
+def build_services(
+    settings: Settings, kube: KubeClient, results: Results, watched: Sequence[str] | None, own: str
+) -> Services:
     """What the pages need. Raises SignInError, AllowedSourcesError."""
     key = settings.dashboard_key
     seals = Seals() if key is None else Seals(key.get_secret_value().encode())
@@ -93,6 +95,8 @@ def build_services(settings: Settings, kube: KubeClient, results: Results, watch
         seals=seals,
         allowed=AllowedSources.from_settings(settings),
         watched=watched,
+        server_namespace=own,
+        pages=(("/tools", "Tools"),) if settings.dashboard_server_url else (),
     )
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from mcptasks.dashboard.live_feeds import Parts, server_sent
 from mcptasks.dashboard.live_streams import event_stream
 from mcptasks.dashboard.rights import Right
+from mcptasks.dashboard.task_changes import QuestionView
 from mcptasks.dashboard.task_logs import LogFollower
 from mcptasks.dashboard.task_query import AGES, DURATIONS, FilterChoices, ListQuery, list_view
 from mcptasks.dashboard.task_view import TaskPageView, task_view
@@ -109,17 +111,28 @@ class TaskPages:
 
     async def task(self, request: Request, namespace: str, name: str) -> Response:
         """The page of one task."""
-        visit, rights = await self._opened(request, namespace, name)
+        visit, _ = await self._opened(request, namespace, name)
+        return await self.task_page(visit, namespace, name)
+
+    async def task_page(
+        self, visit: Visit, namespace: str, name: str, wrongly_answered: QuestionView | None = None
+    ) -> Response:
+        """The page of a task; with the question to which something was answered that does not fit. Raises PageError."""
+        rights = await visit.rights_for(namespace)
         view = await self._view(namespace, name, rights)
+        if wrongly_answered is not None:
+            questions = [wrongly_answered if q.key == wrongly_answered.key else q for q in view.questions]
+            view = replace(view, questions=questions)
+        status = HTTPStatus.OK if wrongly_answered is None else HTTPStatus.UNPROCESSABLE_ENTITY
         log = await self._services.lookup.log(view.task) if Right.READ_LOG in rights else []
         parts = self._task_parts(view)
         digests = {part: digest_of(html) for part, html in parts.items()}
-        return visit.page("task.html", view=view, parts=parts, log=log, seen=",".join(digests.values()))
+        return visit.page("task.html", status=status, view=view, parts=parts, log=log, seen=",".join(digests.values()))
 
     async def _opened(self, request: Request, namespace: str, name: str) -> tuple[Visit, frozenset[Right]]:
         visit = await self._services.visit(request)
         if not (is_path_segment(namespace) and is_path_segment(name)):
-            raise _no_such_task(namespace, name)
+            raise no_such_task(namespace, name)
         return visit, await visit.rights_for(namespace)
 
     async def _view(self, namespace: str, name: str, rights: Collection[Right]) -> TaskPageView:
@@ -127,7 +140,7 @@ class TaskPages:
         try:
             found = await services.lookup.findings(namespace, name, rights)
         except NotFoundError as error:
-            raise _no_such_task(namespace, name) from error
+            raise no_such_task(namespace, name) from error
         progress = services.index.progress(namespace, name)
         return task_view(found, progress, rights, services.settings.dashboard_server_url, utc_now())
 
@@ -218,7 +231,7 @@ class TaskPages:
         try:
             return parse_task(await self._services.lookup.item(namespace, name))
         except NotFoundError as error:
-            raise _no_such_task(namespace, name) from error
+            raise no_such_task(namespace, name) from error
 
     async def _result_text(self, task: McpTask) -> str:
         try:
@@ -229,7 +242,8 @@ class TaskPages:
             raise PageError(HTTPStatus.SERVICE_UNAVAILABLE, "The result cannot be read now", str(error)) from error
 
 
-def _no_such_task(namespace: str, name: str) -> PageError:
+def no_such_task(namespace: str, name: str) -> PageError:
+    """The page for a task that is not there."""
     return PageError(
         HTTPStatus.NOT_FOUND,
         "There is no such task",

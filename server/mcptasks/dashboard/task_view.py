@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from mcptasks.dashboard.plots import LinePlot, Tick, duration, progress_plot, time_ticks
 from mcptasks.dashboard.rights import Right
+from mcptasks.dashboard.task_changes import QuestionView, question_view
 from mcptasks.dashboard.task_commands import PastableCommand, commands_for
 from mcptasks.dashboard.task_facts import TaskFindings
 from mcptasks.dashboard.task_index import ProgressPoint
@@ -20,7 +21,7 @@ from mcptasks.kube.task_attempts import Attempt
 from mcptasks.model.base import JsonObject
 from mcptasks.model.event_times import last_seen
 from mcptasks.model.questions import outstanding
-from mcptasks.model.task import InputRequest, McpTask
+from mcptasks.model.task import McpTask
 
 Fact = tuple[str, str]
 
@@ -50,7 +51,7 @@ class TaskPageView:
     arguments: TreeNode
     result: ResultView | None
     result_note: str
-    questions: Sequence[InputRequest]
+    questions: Sequence[QuestionView]
     commands: Sequence[PastableCommand]
     facts: Mapping[str, Sequence[Fact]]
     events: Sequence[EventView]
@@ -98,7 +99,7 @@ def task_view(
         arguments=tree(json.loads(task.spec.arguments_text) if task.spec.arguments_text else arguments),
         result=None if found.result is None else result_view(found.result),
         result_note=found.result_note,
-        questions=outstanding(task),
+        questions=[question_view(request) for request in outstanding(task)],
         commands=commands_for(task, server_url),
         facts=_facts(found),
         events=[_event(event) for event in found.events],

@@ -57,6 +57,9 @@ class Services:
     watched: Sequence[str] | None
     """The namespaces whose tasks are watched; None: all."""
 
+    server_namespace: str = "default"
+    """The namespace of the tasks of the MCP server whose tools are called."""
+
     pages: Sequence[tuple[str, str]] = ()
     """Address and name of pages besides the tasks."""
 

@@ -182,6 +182,8 @@ class DevLoop:
         if stack.dashboard_url is not None:
             await asyncio.to_thread(stack.start, DASHBOARD, ready_seconds=None)
         await asyncio.to_thread(stack.supervisor.wait_ready, "operator")
+        if stack.dashboard_url is not None:
+            await asyncio.to_thread(stack.supervisor.wait_ready, DASHBOARD)
 
     def _print_endpoint(self, stack: LocalStack) -> None:
         """Print it once, as soon as somebody answers there."""

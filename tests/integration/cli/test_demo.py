@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import psutil
+import httpx2
 import pytest
 
 from tests.integration.cli.background import gone, running
@@ -65,6 +66,8 @@ def test_keep_leaves_it_running_with_three_commands_that_work(cli: Cli, tmp_path
         demo.line("^Go on with:$")
         commands = [demo.line(r"^  (mcptasks|kubectl) (.+)$")[0].split() for _ in range(3)]
         assert [command[0] for command in commands] == ["mcptasks", "mcptasks", "kubectl"]
+        dashboard = demo.line(r"^  (http://127\.0\.0\.1:\d+/)$")[1]
+        assert "Tasks" in httpx2.get(f"{dashboard}tasks", trust_env=False, timeout=30).text
         assert cli("call", endpoint, "report", "--arg", "top=1", "--arg", "packages=json").returncode == 0
         assert cli(*[word for word in commands[1][1:] if word != "-w"]).returncode == 0
         listed = subprocess.run(commands[2], capture_output=True, text=True, check=False)

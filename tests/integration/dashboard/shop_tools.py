@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
+from mcp.server.mcpserver import Context
 from pydantic import BaseModel
 
 from mcptasks import TaskConfig, TaskServer, progress
 
-mcp = TaskServer("shop", tasks=True)
+mcp: TaskServer[Any] = TaskServer("shop", tasks=True)
 
 
 class StockRow(BaseModel):
@@ -41,6 +43,20 @@ def count(steps: int = 20, pause: float = 0.1) -> int:
         print(f"step {step}", flush=True)
         time.sleep(pause)
     return steps
+
+
+class Order(BaseModel):
+    """How much is ordered."""
+
+    pieces: int
+    urgent: bool = False
+
+
+@mcp.tool(task=TaskConfig(input_timeout=600))
+async def reorder(ctx: Context[Any, Any], article: str) -> str:
+    """Order more of an article, after a question."""
+    found = await ctx.elicit(f"How many of {article}?", Order)
+    return f"{found.data.pieces} of {article}" if found.action == "accept" else "nothing"
 
 
 @mcp.tool(task=TaskConfig(retries=1))

@@ -149,6 +149,32 @@ def test_a_viewer_sees_what_they_may_see_with_kubectl(cluster: httpx2.Client, as
         assert site.get(f"/tasks/default/{task}/live", headers=nobody).status_code == 403
 
 
+def filled(site: httpx2.Client, page: str, action: str, **fields: str) -> httpx2.Response:
+    """What a form of the page is answered with."""
+    found = site.get(page)
+    hidden = dict(re.findall(r'name="(form_token|key|uid)" value="([^"]*)"', found.text))
+    return site.post(action, data=hidden | fields)
+
+
+def test_a_tool_is_called_asks_and_is_answered_in_the_pages_alone(site: httpx2.Client) -> None:
+    called = filled(site, "/tools/reorder", "/tools/reorder", **{"value.article": "desks"})
+    path = called.headers["location"]
+    eventually("the tool asks", lambda: _with(site.get(path).text, "How many of desks?"))
+    answered = filled(site, path, f"{path}/answer", action="accept", **{"value.pieces": "7"})
+    assert answered.status_code == 303
+    eventually("the answer has arrived", lambda: _with(site.get(path).text, "7 of desks"))
+
+
+def test_a_running_task_is_cancelled_and_run_again(site: httpx2.Client) -> None:
+    path = filled(site, "/tools/count", "/tools/count", **{"value.steps": "6000"}).headers["location"]
+    assert filled(site, path, f"{path}/cancel").status_code == 303
+    eventually("it is cancelled", lambda: _with(site.get(path).text, "CancelledBySpec"))
+    again = filled(site, path, f"{path}/again").headers["location"]
+    assert again != path
+    assert "6000" in site.get(again).text
+    filled(site, again, f"{again}/cancel")
+
+
 def test_it_ends_at_once_although_somebody_looks(stack: LocalStack, asking_url: str, cluster: httpx2.Client) -> None:
     lister = viewer(cluster, "lister", rule("mcptasks.dev", "mcptasks", "get", "list"))
     with (

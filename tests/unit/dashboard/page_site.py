@@ -53,12 +53,23 @@ class DictionaryCluster:
     pods: list[JsonObject] = field(default_factory=list)
     logs: Mapping[str, list[str]] = field(default_factory=dict)
     events: list[JsonObject] = field(default_factory=list)
+    written: list[tuple[str, str, JsonObject]] = field(default_factory=list)
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> JsonObject:
         found = self.tasks.get((namespace or "", name)) if resource == MCP_TASKS else None
         if found is None:
             raise NotFoundError(404, "NotFound", f"{name} not found")
         return found
+
+    async def create(self, resource: Resource, body: JsonObject, namespace: str | None = None) -> JsonObject:
+        self.written.append(("create", body["metadata"]["name"], body))
+        return body
+
+    async def patch(
+        self, resource: Resource, name: str, body: JsonObject, namespace: str | None = None, **_more: str
+    ) -> JsonObject:
+        self.written.append(("patch", name, body))
+        return await self.get(resource, name, namespace)
 
     async def list(self, resource: Resource, namespace: str | None = None, **_selectors: str | None) -> ObjectList:
         return ObjectList(self.pods if resource == PODS else self.events, "7")
