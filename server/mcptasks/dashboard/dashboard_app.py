@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from mcptasks.dashboard.action_pages import ActionPages
 from mcptasks.dashboard.common_pages import CommonPages, sign_in_path
+from mcptasks.dashboard.load_pages import LoadPages
 from mcptasks.dashboard.page_guard import PageGuard
 from mcptasks.dashboard.rights import Viewer
 from mcptasks.dashboard.task_pages import TaskPages
@@ -29,7 +30,7 @@ def dashboard_app(services: Services) -> ASGIApp:
     """The application."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     tasks = TaskPages(services)
-    for pages in (CommonPages(services), tasks, ActionPages(services, tasks), ToolPages(services)):
+    for pages in (CommonPages(services), tasks, ActionPages(services, tasks), ToolPages(services), LoadPages(services)):
         app.include_router(pages.router)
     problems = ProblemPages(services)
     app.add_exception_handler(UnknownViewerError, problems.unknown_viewer)

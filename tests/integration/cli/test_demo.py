@@ -7,8 +7,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-import psutil
 import httpx2
+import psutil
 import pytest
 
 from tests.integration.cli.background import gone, running
