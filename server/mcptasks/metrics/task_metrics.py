@@ -74,7 +74,8 @@ class TaskMetrics:
         self._attempts.labels(self._tool(item)).inc()
         if item["status"].get("attempts", 1) == 1:
             delay = _between(item["metadata"]["creationTimestamp"], item["status"]["startedAt"])
-            self._start.labels(self.template(item)).observe(delay)
+            if delay is not None:
+                self._start.labels(self.template(item)).observe(delay)
 
     def _finished(self, item: JsonObject) -> None:
         status, tool = item["status"], self._tool(item)

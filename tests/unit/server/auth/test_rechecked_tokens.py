@@ -47,7 +47,7 @@ async def test_a_signature_is_verified_once_for_as_long_as_its_key_is_the_issuer
             recheck = TokenRecheck(authentication, KEY.token())
             assert [await recheck() for _ in range(20)] == [True] * 20
             assert len(verifier.verified) == 1
-            verifier.keys._keys = []
+            verifier.keys._keys = ()
             verifier.keys._fetched_at = -1e9
             assert await recheck()
             assert len(verifier.verified) == 2
