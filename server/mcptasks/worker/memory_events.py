@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-MEMORY_EVENTS = Path("/sys/fs/cgroup/memory.events")
+MEMORY_EVENTS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
+"""Of the container's own cgroup: version 2, where its processes end together, and version 1, where one of them ends."""
 
 
-def oom_kills(file: Path = MEMORY_EVENTS) -> int:
-    """How many processes it has ended so far, by the container's own cgroup (version 2); 0 where nothing says so."""
-    try:
-        return parsed_oom_kills(file.read_text())
-    except OSError:
-        return 0
+def oom_kills(files: Sequence[Path] = MEMORY_EVENTS) -> int:
+    """How many processes it has ended so far; 0 where nothing says so."""
+    for file in files:
+        try:
+            return parsed_oom_kills(file.read_text())
+        except OSError:
+            continue
+    return 0
 
 
 def parsed_oom_kills(text: str) -> int:
-    """The `oom_kill` of a `memory.events` file."""
+    """The `oom_kill` of either file."""
     for line in text.splitlines():
         name, _, value = line.partition(" ")
         if name == "oom_kill" and value.isdigit():

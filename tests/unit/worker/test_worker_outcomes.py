@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from mcptasks.gateway.contract import ResultOutcome
-from mcptasks.worker.memory_events import parsed_oom_kills
+from mcptasks.worker.memory_events import oom_kills, parsed_oom_kills
 from mcptasks.worker.readiness import readiness_answer
 from mcptasks.worker.task_handle import ProcessEnd
 from mcptasks.worker.worker_outcomes import EndCauses, with_log_tail
@@ -54,6 +55,15 @@ def test_the_end_of_the_output_goes_into_the_outcome(tail: str) -> None:
 )
 def test_kills_for_want_of_memory_are_read_from_the_cgroup(text: str, kills: int) -> None:
     assert parsed_oom_kills(text) == kills
+
+
+def test_kills_for_want_of_memory_are_known_in_either_version_of_cgroups(tmp_path: Path) -> None:
+    version_2, version_1 = tmp_path / "memory.events", tmp_path / "memory.oom_control"
+    assert oom_kills([version_2, version_1]) == 0
+    version_1.write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n")
+    assert oom_kills([version_2, version_1]) == 3
+    version_2.write_text("oom 1\noom_kill 1\n")
+    assert oom_kills([version_2, version_1]) == 1
 
 
 @pytest.mark.parametrize(
