@@ -33,11 +33,16 @@ def executor(request: pytest.FixtureRequest) -> Executor:
 def deployment(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, executor: Executor
 ) -> Iterator[Deployment]:
-    kubeconfig = request.config.getoption("--kubeconfig")
+    yield from deployments(request.config, tmp_path_factory, executor)
+
+
+def deployments(config: pytest.Config, folders: pytest.TempPathFactory, executor: Executor) -> Iterator[Deployment]:
+    """An installation whose tasks are run by the executor, where the options want it."""
+    kubeconfig = config.getoption("--kubeconfig")
     if kubeconfig:
-        yield from installed(Path(kubeconfig), by_chart=request.config.getoption("--chart"), executor=executor)
+        yield from installed(Path(kubeconfig), by_chart=config.getoption("--chart"), executor=executor)
     else:
-        yield from embedded(tmp_path_factory.mktemp("redis"), embedded_settings(), executor)
+        yield from embedded(folders.mktemp("redis"), embedded_settings(), executor)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Whoever runs a task, a Pod of its own or a worker: callers and kubectl see the same.
 
 What is expected is written once. Each test is about both executors: one runs on the tests' own installation, the other
-on an embedded cluster beside it.
+beside it, on the same cluster or on an embedded one of its own.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from mcptasks.model.base import API_VERSION, JsonObject
 from mcptasks.model.task_lines import lines_of_task
 from mcptasks.model.task_template import Executor
 from tests.e2e.api import ClusterApi
-from tests.e2e.conftest import Deployment, Look
-from tests.e2e.embedded import embedded, embedded_settings
+from tests.e2e.conftest import Deployment, Look, deployments
 from tests.e2e.test_cancel_kills import processes_with
 from tests.e2e.test_results import answer
 from tests.support.kubectl import Kubectl
@@ -74,7 +73,7 @@ def product(
     if wanted is executor:
         yield Installation(wanted, request.getfixturevalue("deployment"), request.getfixturevalue("look"))
         return
-    for deployment in embedded(tmp_path_factory.mktemp("redis"), embedded_settings(), wanted):
+    for deployment in deployments(request.config, tmp_path_factory, wanted):
         with ClusterApi(deployment.kubeconfig, deployment.namespace) as api:
             yield Installation(wanted, deployment, Look(api))
 
