@@ -172,6 +172,14 @@ class Dispatcher:
         """How many tasks get a worker before this one; None where it does not wait for one."""
         return self._waiting.ahead_of(template, uid)
 
+    def has_room(self, template: str) -> bool:
+        """Whether a worker that is connected here would get the template's next task at once."""
+        warm, module = self._warm.get(template), self._sources.module
+        if self._waiting.line(template) or self._closing:
+            return False
+        states = map(self._workers.state, self._workers.ready_for(template).values())
+        return any(obstacle(state, warm, module) is None for state in states)
+
     async def aclose(self) -> None:
         """Hand out nothing more, have claims that are on their way told, and let the workers go elsewhere."""
         self._closing = True

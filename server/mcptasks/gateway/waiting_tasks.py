@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from mcptasks.gateway.handout import WaitingLine, WaitingTask
 from mcptasks.gateway.known_tasks import KnownTasks, template_of
-from mcptasks.model.base import JsonObject, time_of
+from mcptasks.model.base import ANNOTATION_ANY_REPLICA, JsonObject, time_of
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.tasks.owners import owner_of
 
@@ -44,7 +44,7 @@ class WaitingTasks:
         seconds = 0.0
         if (retry_after := time_of(_retry_after(item))) is not None:
             seconds = (retry_after - utc_now()).total_seconds()
-        elif others_first:
+        elif others_first and ANNOTATION_ANY_REPLICA not in (item["metadata"].get("annotations") or {}):
             seconds = OTHERS_FIRST_SECONDS
         if seconds > 0:
             self.look_again(item, seconds)

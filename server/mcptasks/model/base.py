@@ -47,6 +47,9 @@ ANNOTATION_CONCURRENCY = f"{GROUP}/concurrency"
 ANNOTATION_DRAIN = f"{GROUP}/drain"
 """Annotation of a worker's Pod: "true" where it is to take nothing new, and to end when it runs nothing."""
 
+ANNOTATION_ANY_REPLICA = f"{GROUP}/any-replica"
+"""Annotation of a task: "true" where the replica that made it had no worker for it, so that others need not wait."""
+
 RUNNER = "runner"
 """Name of the container that runs the tool; without one of this name it is the Pod's first."""
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from mcptasks.kube.errors import AlreadyExistsError, ForbiddenError, InvalidError, NotFoundError, UnavailableError
 from mcptasks.kube.task_objects import TaskClient
 from mcptasks.kube.watch_cache import WatchCache
-from mcptasks.model.base import JsonObject
+from mcptasks.model.base import ANNOTATION_ANY_REPLICA, JsonObject
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.settings import Settings
 from mcptasks.tasks import idempotency
@@ -45,6 +45,7 @@ class TaskCreator:
     namespace: str
     tasks: TaskClient
     cache: WatchCache
+    lacks_workers: Callable[[str], bool] = lambda _template: False
     now: Callable[[], datetime] = utc_now
     _creating: InProgress = field(default_factory=InProgress)
     _creating_bytes: InProgress = field(default_factory=InProgress)
@@ -61,6 +62,8 @@ class TaskCreator:
             UnavailableServiceError: the cluster cannot be reached.
         """
         body = TaskManifest(self.settings, self.namespace).build(call)
+        if self.lacks_workers(body["spec"]["templateRef"]["name"]):
+            body["metadata"]["annotations"] = {ANNOTATION_ANY_REPLICA: "true"}
         name = body["metadata"]["name"]
         try:
             stored = await self._store_within_limits(call, body)

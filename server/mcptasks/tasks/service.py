@@ -84,7 +84,7 @@ class TaskService:
         unknown_ids = SharedRate.of(settings.max_unknown_ids_per_second)
         self._unknown_calls = SharedRate.of(settings.max_unknown_ids_per_second)
         self.reader = TaskReader(server, self.namespace, self.tasks, self.cache, fresh_reads, self.now, unknown_ids)
-        self._creator = TaskCreator(settings, self.namespace, self.tasks, self.cache, self.now)
+        self._creator = TaskCreator(settings, self.namespace, self.tasks, self.cache, self._lacks_workers, self.now)
         self._changes = TaskChanges(self.reader, self._views)
         self._waiting = WaitingCalls(server, self.cache)
         self._list = TaskList(server, self.cache, self._views)
@@ -107,6 +107,10 @@ class TaskService:
     def is_warm(self, template: str | None) -> bool:
         """Whether workers, which are there before a call comes, run the tasks of the template (None: the default)."""
         return self.workers.is_warm(template or DEFAULT_TEMPLATE)
+
+    def _lacks_workers(self, template: str) -> bool:
+        """Whether workers run the template's tasks, and none that is connected here would get the next one."""
+        return self.workers.is_warm(template) and not self.workers.has_room(template)
 
     def _view(self, task: McpTask) -> TaskView:
         """The task as its caller may see it; of one that waits for a worker, how many are ahead."""

@@ -16,6 +16,10 @@ class WorkerQueue(Protocol):
         """How many tasks get a worker before this one; None where it does not wait for one, or nobody knows."""
         ...
 
+    def has_room(self, template: str) -> bool:
+        """Whether a worker of this replica would get the template's next task at once."""
+        ...
+
 
 class NoWorkers:
     """A `WorkerQueue` of a server without workers."""
@@ -25,6 +29,9 @@ class NoWorkers:
 
     def ahead_of(self, template: str, uid: str) -> int | None:
         return None
+
+    def has_room(self, template: str) -> bool:
+        return False
 
 
 def waiting_message(ahead: int) -> str:

@@ -28,6 +28,7 @@ from tests.integration.gateway.worker_harness import (
     warm_task,
     warm_template,
 )
+from tests.support.polling import eventually_async
 
 pytestmark = pytest.mark.anyio
 
@@ -102,6 +103,22 @@ async def test_a_task_that_waited_before_any_worker_came_is_handed_to_the_first_
         await known_to(at, task, lambda _: True)
         async with worker.working(at):
             await worker.runs(task)
+
+
+async def test_a_replica_knows_whether_a_worker_of_its_own_would_get_the_next_task(world: GatewayWorld) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    async with replica(world) as at, replica(world) as other, worker.working(at):
+        mine, others = at.gateway.dispatcher, other.gateway.dispatcher
+        assert mine is not None
+        assert others is not None
+
+        async def has_room() -> bool:
+            return mine.has_room("warm")
+
+        await eventually_async("it has room", has_room)
+        assert not others.has_room("warm")
+        await worker.runs(await warm_task(world))
+        assert not mine.has_room("warm")
 
 
 async def test_the_next_task_waits_until_the_one_before_has_ended(world: GatewayWorld) -> None:

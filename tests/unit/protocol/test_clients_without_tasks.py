@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from mcptasks import TaskConfig, TaskConfigError, TaskServer
-from mcptasks.model.base import JsonObject
+from mcptasks.model.base import ANNOTATION_ANY_REPLICA, JsonObject
 from mcptasks.model.task import Reason, TaskError
 from mcptasks.settings import Settings
 from tests.support.mcp import McpAnswer
@@ -273,6 +273,9 @@ class BusyWorkers:
     def ahead_of(self, template: str, uid: str) -> int | None:
         return 4
 
+    def has_room(self, template: str) -> bool:
+        return False
+
 
 @pytest.fixture(scope="module")
 def with_workers() -> Iterator[Endpoint]:
@@ -295,6 +298,12 @@ def test_a_call_waits_for_its_task_where_workers_are_ready_and_nobody_has_chosen
 def test_what_was_chosen_holds_with_workers_too(with_workers: Endpoint, version: str) -> None:
     assert plain(with_workers, version, "quick", {"a": 7}).result["structuredContent"] == {"result": 7}
     assert plain(with_workers, version, "refuses", {"a": 7}).error["code"] in (-32601, -32021)
+
+
+def test_a_task_that_no_worker_of_this_replica_would_get_is_marked_for_the_others(with_workers: Endpoint) -> None:
+    created = with_workers.old("tools/call", {"name": "plain", "arguments": {"a": 1}, "task": {}}).result["task"]
+    (item,) = (i for i in with_workers.service.cache.values() if i["metadata"]["name"] == created["taskId"])
+    assert item["metadata"]["annotations"] == {ANNOTATION_ANY_REPLICA: "true"}
 
 
 def test_who_asks_for_a_task_that_waits_is_told_how_many_are_ahead(with_workers: Endpoint) -> None:
