@@ -41,6 +41,10 @@ WORKER_SLACK_SECONDS = 60.0
 FIRST_BACKOFF_SECONDS = 10.0
 """Before the second attempt, as with Jobs; twice as long before each further one."""
 
+BUSY_NOTABLE_SECONDS = 15.0
+"""After that long a task that only waits its turn says so. Of many at once nearly all wait for some seconds, and each
+such write is as dear as the claim that it is in the way of."""
+
 WAITING = "WaitingForWorker"
 
 
@@ -103,8 +107,9 @@ def _waiting(facts: DecisionBasis) -> Decision:
         late = start_deadline_exceeded(facts.policy.start, cause)
         return end_task(facts, Phase.FAILED, late, terminated=NO_PROCESS)
     spent = facts.seconds_since(since)
-    if spent < NOTABLE_SECONDS:
-        return Decision(requeue_after=min(NOTABLE_SECONDS - spent, facts.seconds_until(deadline)))
+    notable = NOTABLE_SECONDS if pool.cause is not None or not pool.workers else BUSY_NOTABLE_SECONDS
+    if spent < notable:
+        return Decision(requeue_after=min(notable - spent, facts.seconds_until(deadline)))
     word = WAITING if pool.cause is None else None
     return show_cause(facts, cause, min(RECHECK_SECONDS, facts.seconds_until(deadline)), word)
 
