@@ -62,6 +62,7 @@ from mcptasks.protocol.request_observer import RequestObserver
 from mcptasks.protocol.request_state import reseal, sealed_by
 from mcptasks.protocol.request_trace import within_http_trace
 from mcptasks.protocol.sdk_private import Registration, ServerInternals
+from mcptasks.protocol.task_app import TASK_APP_URI, UI, task_app
 from mcptasks.protocol.task_tools import TaskTools
 from mcptasks.protocol.tool_listing import listed
 
@@ -184,8 +185,11 @@ class TaskServer(MCPServer[LifespanResultT]):
             name = str(function.__name__)
             if self._internals.tool(name) is not None:
                 raise TaskConfigError(f"tool {name!r}: MCPTASKS_TASK_TOOLS offers a tool of this name, rename yours")
-            self.add_tool(function, structured_output=False, task=False)
+            meta = {UI: {"resourceUri": TASK_APP_URI}} if name in tools.shown else None
+            self.add_tool(function, structured_output=False, meta=meta, task=False)
             self._task_tools.append(name)
+        if not any(str(resource.uri) == TASK_APP_URI for resource in self._internals.resources()):
+            self.add_resource(task_app(), task=False)
 
     # Declaring
 

@@ -16,6 +16,7 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import Field
 
 from mcptasks.model.base import JsonObject
+from mcptasks.model.lifecycle import timestamp
 from mcptasks.model.progress_text import number_text
 from mcptasks.model.task import Phase
 from mcptasks.protocol.raw_answers import answer_of
@@ -42,6 +43,11 @@ class TaskTools:
     def functions(self) -> list[Callable[..., Awaitable[CallToolResult]]]:
         """The tools, named as their functions."""
         return [self.task_status, self.task_result, self.task_cancel]
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """Names of those whose answers the page for MCP Apps shows."""
+        return frozenset({self.task_status.__name__})
 
     async def task_status(self, task_id: TaskId) -> CallToolResult:
         """Say how far a task is. A task is a tool's call that runs in the background."""
@@ -92,7 +98,12 @@ class TaskTools:
 
 def _described(view: TaskView, advice: str = "", *, is_error: bool = False) -> CallToolResult:
     parts = [f"Task {view.task_id} ({view.component.name}) is {view.phase.value.replace('_', ' ')}."]
-    structured: JsonObject = {"taskId": view.task_id, "status": view.phase.value}
+    structured: JsonObject = {
+        "taskId": view.task_id,
+        "status": view.phase.value,
+        "tool": view.component.name,
+        "createdAt": timestamp(view.created_at),
+    }
     if view.message:
         parts.append(view.message if view.message.endswith((".", "!", "?")) else f"{view.message}.")
         structured["statusMessage"] = view.message

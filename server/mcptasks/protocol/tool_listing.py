@@ -5,6 +5,7 @@ from __future__ import annotations
 from mcp_types import Tool
 
 from mcptasks.model.task_config import TaskConfig
+from mcptasks.protocol.task_app import shown_as_task
 from mcptasks.protocol.v2025_11_25 import tool_execution
 
 
@@ -13,8 +14,8 @@ def listed(tool: Tool, config: TaskConfig, *, task_tools: bool, warm: bool) -> T
     if not config.runs_as_task:
         return tool
     plain = config.plain_call(task_tools=task_tools, warm=warm)
-    update: dict[str, object] = {"execution": tool_execution(plain)}
-    if plain == "submit":
-        # A task's id is not the tool's output, and clients check an answer against the schema that was listed.
-        update["output_schema"] = None
-    return tool.model_copy(update=update)
+    found = tool.model_copy(update={"execution": tool_execution(plain)})
+    if plain != "submit":
+        return found
+    # A task's id is not the tool's output, and clients check an answer against the schema that was listed.
+    return shown_as_task(found.model_copy(update={"output_schema": None}))

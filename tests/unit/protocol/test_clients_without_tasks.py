@@ -257,6 +257,30 @@ class TestTaskTools:
         assert result["isError"]
         assert "Task not found" in result["content"][0]["text"]
 
+    @BOTH
+    def test_clients_with_apps_are_told_of_the_page_that_shows_a_task(self, with_tools: Endpoint, version: str) -> None:
+        request = with_tools.old if version == "old" else with_tools.new
+        tools = {tool["name"]: tool.get("_meta", {}).get("ui") for tool in request("tools/list").result["tools"]}
+        page, shown = {"resourceUri": "ui://mcptasks/task"}, {"plain", "required", "impatient", "task_status"}
+        assert {name for name, ui in tools.items() if ui == page} == shown
+        assert {name for name, ui in tools.items() if ui is None} == {*tools} - shown
+        uri = page["resourceUri"]
+        (content,) = request("resources/read", {"uri": uri}, mcp_name=uri).result["contents"]
+        assert content["mimeType"] == "text/html;profile=mcp-app"
+        assert content["text"].startswith("<!DOCTYPE html>")
+
+    def test_a_tool_with_a_page_of_its_own_keeps_it(self) -> None:
+        mcp = server()
+        own = {"ui": {"resourceUri": "ui://mine/page"}, "mine": 1}
+        mcp.add_tool(lambda a: a, "drawn", meta=own, task=True)
+        with serving(Settings(task_tools=True), mcp) as endpoint:
+            tools = {tool["name"]: tool for tool in endpoint.old("tools/list").result["tools"]}
+        assert tools["drawn"]["_meta"] == own
+
+    def test_without_the_task_tools_there_is_no_page(self, served: Endpoint) -> None:
+        assert served.old("resources/list").result["resources"] == []
+        assert not any("ui" in tool.get("_meta", {}) for tool in served.old("tools/list").result["tools"])
+
     def test_a_tool_of_the_same_name_is_told_to_be_renamed(self) -> None:
         mcp = server()
         mcp.add_tool(lambda task_id: task_id, "task_status")
