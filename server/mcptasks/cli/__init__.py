@@ -12,8 +12,9 @@ import importlib
 import importlib.metadata
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -82,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; ends the process with 0 (done), 1 (failed), 2 (wrong usage) or 130 (interrupted)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     completes = is_completion(os.environ)
+    complete_home(os.environ, Path.home)
     try:
         app = application(words_so_far(os.environ) if completes else words)
         if completes:
@@ -90,6 +92,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except CliError as error:
         typer.echo(f"{coloured('Error:', 'red', sys.stderr)} {visible(str(error))}", err=True)
         sys.exit(error.exit_code)
+
+
+def complete_home(environ: MutableMapping[str, str], find: Callable[[], Path]) -> None:
+    """Set HOME where it is unset and the user has no entry in /etc/passwd: libraries then fail when they are imported.
+
+    The root directory is what container runtimes give to such users.
+    """
+    try:
+        find()
+    except RuntimeError:
+        environ["HOME"] = os.sep
 
 
 def application(words: Sequence[str]) -> typer.Typer:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mcptasks.cli import COMMANDS, main
+from mcptasks.cli import COMMANDS, complete_home, main
 from mcptasks.settings import Settings
 
 
@@ -135,3 +135,18 @@ def test_the_reference_in_markdown_is_one_table(capsys: pytest.CaptureFixture[st
 
 def main_exits_ok(*words: str) -> None:
     assert run(*words) == 0
+
+
+def test_a_user_that_has_no_home_gets_one_before_libraries_look_for_it() -> None:
+    def unknown() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    environ: dict[str, str] = {}
+    complete_home(environ, unknown)
+    assert environ == {"HOME": "/"}
+
+
+def test_one_that_has_keeps_it() -> None:
+    environ: dict[str, str] = {}
+    complete_home(environ, lambda: Path("/home/ada"))
+    assert environ == {}
