@@ -23,7 +23,7 @@ from mcptasks.gateway.handout import next_order, obstacle
 from mcptasks.gateway.known_tasks import KnownTasks, template_of
 from mcptasks.gateway.pods import PodIdentity, TaskPod
 from mcptasks.gateway.refusals import RefusedError, unavailable
-from mcptasks.gateway.task_holding import is_over, may_be_claimed
+from mcptasks.gateway.task_holding import is_over, is_unaccounted, may_be_claimed
 from mcptasks.gateway.template_facts import TemplateFacts, WarmTemplate
 from mcptasks.gateway.waiting_tasks import WaitingTasks
 from mcptasks.gateway.worker_arrival import WorkerArrival
@@ -229,11 +229,14 @@ class Dispatcher:
     # --- what workers hold ---
 
     def _note_claim(self, item: JsonObject) -> None:
-        """Take in whose the task is. A worker that does not have it, although it is its own, is told again."""
+        """Take in whose the task is, and see to it that its worker hears of what it does not have as its own."""
         uid, link = item["metadata"]["uid"], self._workers.note_claim(item)
-        if link is None or not self._workers.is_ready(link) or is_over(item):
+        if link is None or not self._workers.is_ready(link) or uid in link.held or uid in self._in_flight:
             return
-        if uid not in link.held and uid not in self._in_flight:
+        if is_unaccounted(item):
+            # Only when it connects it is known for certain what it has: another replica may have given it this one.
+            link.close()
+        elif not is_over(item):
             self._run(self._arrival.repeat(link, item["metadata"]["name"], uid))
 
     async def _settle(self, link: WorkerLink) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mcptasks.gateway.task_holding import claim_of, is_over
+from mcptasks.gateway.task_holding import claim_of, is_over, is_unaccounted
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.base import JsonObject
 
@@ -54,8 +54,15 @@ class KnownTasks:
 
     def claimed_by(self, pod_uid: str) -> list[tuple[str, str]]:
         """Uids and names of the tasks that the worker runs as far as is known."""
-        return [
-            (item["metadata"]["uid"], item["metadata"]["name"])
-            for item in self.cache.values()
-            if (claimed := claim_of(item)) is not None and claimed[0] == pod_uid and not is_over(item)
-        ]
+        return [_uid_and_name(item) for item in self._claims_of(pod_uid) if not is_over(item)]
+
+    def unaccounted_of(self, pod_uid: str) -> list[tuple[str, str]]:
+        """Uids and names of those that have ended and of which the worker has not said that nothing is left."""
+        return [_uid_and_name(item) for item in self._claims_of(pod_uid) if is_unaccounted(item)]
+
+    def _claims_of(self, pod_uid: str) -> Iterable[JsonObject]:
+        return (item for item in self.cache.values() if (claimed := claim_of(item)) and claimed[0] == pod_uid)
+
+
+def _uid_and_name(item: JsonObject) -> tuple[str, str]:
+    return item["metadata"]["uid"], item["metadata"]["name"]

@@ -39,6 +39,11 @@ def is_over(item: JsonObject) -> bool:
     return has_ended(item) or item["metadata"].get("deletionTimestamp") is not None
 
 
+def is_unaccounted(item: JsonObject) -> bool:
+    """Whether the task has ended, and its worker has not said yet that nothing of it is left."""
+    return has_ended(item) and not _is_terminated(item.get("status") or {})
+
+
 def may_be_claimed(item: JsonObject) -> bool:
     """Whether the task waits to be run: nobody has it, it has not ended and nobody wants to end it."""
     claimed = (item.get("status") or {}).get("podUid")

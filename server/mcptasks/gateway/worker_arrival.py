@@ -32,6 +32,7 @@ class WorkerArrival:
 
     async def settle(self, link: WorkerLink) -> None:
         """Find out what the worker has been given and does not name, and what it names and has lost."""
+        unbegun = [each for each in self.known.unaccounted_of(link.pod.uid) if each[0] not in link.held]
         attempts = [HeldAttempt(uid, attempt) for uid, attempt in link.held.items() if attempt is not None]
         if not await self._all_known(attempts):
             # What cannot be looked up goes on: it may be a task that this replica has not heard of yet.
@@ -43,9 +44,28 @@ class WorkerArrival:
                 link.end(held.uid, held.attempt, "there is no such task any more")
             else:
                 self.workers.review(link, known)
-        for uid, name in self.known.claimed_by(link.pod.uid):
-            if uid not in link.held and uid not in self.in_flight:
+        for uid, name in unbegun:
+            await self._note_unbegun(link, name, uid)
+        seen: set[str] = set()
+        # Until nothing new is found: what is claimed elsewhere meanwhile nobody repeats to a worker that is not ready.
+        while missing := [
+            each for each in self.known.claimed_by(link.pod.uid) if self._is_missing(link, each[0], seen)
+        ]:
+            for uid, name in missing:
+                seen.add(uid)
                 await self.repeat(link, name, uid)
+
+    def _is_missing(self, link: WorkerLink, uid: str, seen: set[str]) -> bool:
+        return uid not in link.held and uid not in self.in_flight and uid not in seen
+
+    async def _note_unbegun(self, link: WorkerLink, name: str, uid: str) -> None:
+        """What had ended when the worker connected, and it does not name, it will never begin."""
+        if uid in self.in_flight:
+            return
+        try:
+            await self.claims.note_unbegun(link.pod, name, uid)
+        except (RefusedError, KubeError) as error:
+            logger.warning("cannot note that nothing of task %s is in worker %s: %s", name, link.pod.name, error)
 
     async def repeat(self, link: WorkerLink, name: str, uid: str) -> None:
         """Tell the worker again to run what it has claimed, if that is still so."""

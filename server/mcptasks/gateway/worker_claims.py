@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from mcptasks.gateway.assignments import Assignments
 from mcptasks.gateway.claims import AssignmentTerms, assignment, refuse_unless_runs
-from mcptasks.gateway.contract import Assignment
+from mcptasks.gateway.contract import Assignment, UnstartedOutcome
 from mcptasks.gateway.outcomes import is_claimed_by
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.task_records import TaskRecords
 from mcptasks.gateway.template_facts import TemplateFacts
+from mcptasks.gateway.worker_ends import terminated_after_end
 from mcptasks.gateway.workers import WorkerPod
 from mcptasks.kube.errors import ConflictError, UnavailableError
 from mcptasks.kube.task_objects import parse_task
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0)
 """Pauses after a claim of which nobody knows whether it was written. The last one repeats."""
+
+UNBEGUN = "its worker has never begun it"
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,19 @@ class WorkerClaims:
         task = parse_task(await self.records.read(worker.for_task(name, uid, 0)))
         pod = worker.for_task(name, uid, task.status.attempts or 0)
         return task if is_claimed_by(task, pod) and not task.terminal and not task.spec.cancel else None
+
+    async def note_unbegun(self, worker: WorkerPod, name: str, uid: str) -> None:
+        """Note for a task that has ended that nothing of it is in the worker that has claimed it.
+
+        Raises RefusedError, KubeError.
+        """
+
+        def change(task: McpTask) -> JsonObject | None:
+            if not (task.terminal and is_claimed_by(task, worker.for_task(name, uid, task.status.attempts or 0))):
+                return None
+            return terminated_after_end(task, UnstartedOutcome(message=UNBEGUN), self.assignments.clock())
+
+        await self.records.write(await self.records.read(worker.for_task(name, uid, 0)), change)
 
     def repeated(self, task: McpTask, worker: WorkerPod) -> Assignment:
         """The assignment of a task that the worker has claimed. Raises RefusedError where it has not, or it is over."""

@@ -15,7 +15,7 @@ from mcptasks.kube.errors import UnavailableError
 from mcptasks.kube.kinds import MCP_TASK_TEMPLATES, MCP_TASKS, PODS
 from mcptasks.kube.task_objects import StatusChange, TaskClient
 from mcptasks.model.base import ANNOTATION_DRAIN, LABEL_WORKER, JsonObject
-from mcptasks.model.lifecycle import timestamp, utc_now
+from mcptasks.model.lifecycle import PODS_TERMINATED, pods_are_gone, timestamp, utc_now
 from mcptasks.model.log_records import log_text
 from mcptasks.model.task import McpTask, Phase
 from tests.integration.gateway.harness import GatewayWorld, code, result
@@ -343,6 +343,19 @@ class HeldBackClient(TaskClient):
         return await super().update_status(known, change, parsed=parsed)
 
 
+@dataclass(frozen=True)
+class HeldBackReads(TaskClient):
+    """A client that reads nothing until `go` is set. `asked` is set once somebody waits for it."""
+
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def get(self, namespace: str, name: str) -> JsonObject:
+        self.asked.set()
+        await self.go.wait()
+        return await super().get(namespace, name)
+
+
 # --- Replicas and connections ---
 
 
@@ -440,6 +453,65 @@ async def test_an_order_is_repeated_once_the_api_server_can_be_reached_again(wor
         async with worker.working(two):
             assert await worker.runs(task) == run
     assert unreachable.times == []
+
+
+async def test_what_is_claimed_while_a_worker_is_being_settled_in_is_repeated_to_it(world: GatewayWorld) -> None:
+    """The claim is of a connection before, and its gateway cannot reach the worker any more."""
+    worker = await make_worker(world, await warm_template(world, concurrency=2))
+    writes, reads = HeldBackClient(world.kube), HeldBackReads(world.kube)
+    async with replica(world, client=writes) as one, replica(world, client=reads) as two:
+        writes.go.set()
+        async with worker.working(one):
+            first = await warm_task(world)
+            await worker.runs(first)
+            writes.go.clear()
+            second = await warm_task(world)
+            await worker.told("prepare", lambda order: order["uid"] == second["metadata"]["uid"])
+        await known_to(two, first, lambda item: bool((item.get("status") or {}).get("podUid")))
+        async with worker.working(two):
+            await asyncio.wait_for(reads.asked.wait(), 30)
+            writes.go.set()
+            await known_to(two, second, lambda item: bool((item.get("status") or {}).get("podUid")))
+            reads.go.set()
+            await worker.runs(first)
+            await worker.runs(second)
+        assert (await world.task(second)).status.attempts == 1
+
+
+async def test_a_cancel_before_a_claim_is_answered_leaves_nothing_open(world: GatewayWorld) -> None:
+    """The claim stands, and the worker never hears of it. So it is asked to connect anew, and says what it has."""
+    worker = await make_worker(world, await warm_template(world))
+    unanswered = LostAnswers(world.kube)
+    async with replica(world, client=unanswered) as at:
+        await worker.connect(at)
+        task = await warm_task(world)
+        await worker.told("prepare")
+        await world.until(task, lambda found: found.status.pod_uid == worker.uid)
+        await world.cancel(task)
+        unanswered.back.set()
+        await worker.told("withdraw")
+        await worker.gone()
+        async with worker.working(at):
+            found = await world.until(task, pods_are_gone)
+            condition = found.status.condition(PODS_TERMINATED)
+            assert condition is not None and condition.reason == "WorkerReported"
+            await worker.nothing_comes()
+            await worker.runs(await warm_task(world))
+
+
+async def test_what_ended_and_a_worker_still_holds_is_its_to_report(world: GatewayWorld) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    async with replica(world) as at:
+        async with worker.working(at):
+            task = await warm_task(world)
+            run = await worker.runs(task)
+        await world.cancel(task)
+        async with worker.working(at, holds=held(run)):
+            await worker.told("end")
+            await worker.nothing_comes()
+            assert not pods_are_gone(await world.task(task))
+            await worker.deliver(run, {"kind": "process", "exitCode": 143, "ordered": True})
+            await world.until(task, pods_are_gone)
 
 
 async def test_what_was_delivered_elsewhere_is_not_run_again(world: GatewayWorld) -> None:
