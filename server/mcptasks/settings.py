@@ -453,7 +453,12 @@ class Settings(BaseSettings):
         description="Command of workers whose template has none.",
     )
     start_deadline_seconds: int = Field(
-        300, ge=1, description="How long a task may wait for its Pod to start if the template does not say."
+        300,
+        ge=1,
+        description=(
+            "How long a task may wait for its Pod to start, and a worker may take to load its module, if the template "
+            "does not say."
+        ),
     )
     log_tail_lines: int = Field(
         20,

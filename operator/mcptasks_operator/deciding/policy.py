@@ -40,7 +40,7 @@ def policy_of(task: McpTask, template: McpTaskTemplateSpec | None, settings: Set
     retention = spec.retention
     return Policy(
         template=name,
-        start=_start_limit(spec, name, settings),
+        start=start_limit(spec, name, settings),
         run=_run_limit(task, spec, settings),
         completed=_retention(retention.completed_seconds if retention else None, settings),
         failed=_retention(retention.failed_seconds if retention else None, settings),
@@ -49,7 +49,8 @@ def policy_of(task: McpTask, template: McpTaskTemplateSpec | None, settings: Set
     )
 
 
-def _start_limit(spec: McpTaskTemplateSpec, name: str, settings: Settings) -> Limit:
+def start_limit(spec: McpTaskTemplateSpec, name: str, settings: Settings) -> Limit:
+    """How long a task of the template may wait for its start, and a worker of it may take to be ready."""
     if spec.start_deadline_seconds is not None:
         return Limit(spec.start_deadline_seconds, f"startDeadlineSeconds of McpTaskTemplate {name}")
     return Limit(settings.start_deadline_seconds, "MCPTASKS_START_DEADLINE_SECONDS of the operator")

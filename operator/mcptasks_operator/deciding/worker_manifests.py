@@ -30,6 +30,7 @@ from mcptasks.settings import Settings
 from mcptasks_operator.deciding.manifests import job_metadata, make_pod_template
 from mcptasks_operator.deciding.object_facts import MANAGED_BY_WARM
 from mcptasks_operator.deciding.pod_spec import PodProcess, fill_pod_spec, named_objects, object_at, runner_of
+from mcptasks_operator.deciding.policy import start_limit
 
 PROCESS_SUCCEEDED = frozenset({Reason.TOOL_ERROR, Reason.REQUEST_ERROR, Reason.RESULT_MISSING})
 """Why a task has failed whose process ended with code 0: an error is an answer as well."""
@@ -98,6 +99,7 @@ def worker_pod_template(template: TemplateObject, settings: Settings) -> JsonObj
             "MCPTASKS_WORKER_PORT": str(WORKER_PORT),
             "MCPTASKS_WORKER_CONCURRENCY": str(template.pool.concurrency),
             "MCPTASKS_WORKER_TASKS": str(template.pool.tasks_per_worker),
+            "MCPTASKS_START_DEADLINE_SECONDS": str(start_limit(template.spec, template.name, settings).seconds),
         },
         pod_fields={"MCPTASKS_WORKER_HOST": "status.podIP"},
     )
@@ -126,6 +128,12 @@ def template_reference(template: TemplateObject) -> JsonObject:
         "controller": True,
         "blockOwnerDeletion": False,
     }
+
+
+def gateway_of(pod: JsonObject) -> str | None:
+    """The URL of the gateway that workers of this Pod template ask for tasks; None where it is not plain text."""
+    entries = named_objects(runner_of(pod["spec"]), "env")
+    return next((entry.get("value") for entry in entries if entry["name"] == "MCPTASKS_GATEWAY_URL"), None)
 
 
 def pod_hash(pod: JsonObject) -> str:

@@ -49,6 +49,7 @@ LEAVING_SECONDS = 5.0
 """How long temporary files may take to be removed before the worker ends."""
 
 LOADING = "the module is being loaded"
+TOO_LONG = "that is the start deadline of its template or of the operator (MCPTASKS_START_DEADLINE_SECONDS)"
 DRAINING = "this worker takes no more tasks"
 
 
@@ -99,7 +100,10 @@ class Agent:
             if not loading.done():
                 loading.cancel()
                 _kill(self._terms.zygote.pid)
-                return 128 + signal.SIGTERM
+                if self._stopping.is_set():
+                    return 128 + signal.SIGTERM
+                self._terms.say_why(f"{LOADING} still, after {self._settings.start_deadline_seconds} s: {TOO_LONG}")
+                return RunnerExitCode.MODULE_NOT_LOADED
             try:
                 source, digest = loading.result()
             except ModuleFailedError as error:
@@ -184,8 +188,10 @@ class Agent:
             self._code = RunnerExitCode.GATEWAY_UNREACHABLE
 
     async def _unless_stopped(self, work: asyncio.Task[tuple[ProcessSource, str]]) -> None:
+        """Until it is done, the worker is to stop, or its time to start is over."""
         stopping = asyncio.ensure_future(self._stopping.wait())
-        await asyncio.wait([work, stopping], return_when=asyncio.FIRST_COMPLETED)
+        deadline = self._settings.start_deadline_seconds
+        await asyncio.wait([work, stopping], timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
 
     def _obey(self, order: Order) -> None:
@@ -248,6 +254,8 @@ class Agent:
             logger.error("an attempt of task %s failed here", attempt.task_id, exc_info=error)
         if attempt.left:
             self._retire(f"{attempt.left} processes of task {attempt.task_id} cannot be killed")
+        if attempt.hopeless is not None:
+            self._retire(attempt.hopeless)
         self._look_whether_done()
 
     def _void_preparations(self) -> None:

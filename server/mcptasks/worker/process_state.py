@@ -42,11 +42,32 @@ class SignalHandlers:
                     signal.signal(number, handler)
 
 
+@dataclass(frozen=True)
+class ProcessAttributes:
+    """What else an import may change of a process that its copies inherit."""
+
+    blocked: frozenset[int]
+    umask: int
+
+    @classmethod
+    def now(cls) -> ProcessAttributes:
+        """As they are at the moment."""
+        umask = os.umask(0o077)
+        os.umask(umask)
+        return cls(frozenset(signal.pthread_sigmask(signal.SIG_BLOCK, ())), umask)
+
+    def install(self) -> None:
+        """Have them so from now on, in this thread and what it starts."""
+        signal.pthread_sigmask(signal.SIG_SETMASK, self.blocked)
+        os.umask(self.umask)
+
+
 def quieten(before: SignalHandlers) -> SignalHandlers:
     """Take signal handlers and alarms of the module's off this process; gives the handlers, for its tasks."""
     own = SignalHandlers.now().since(before)
     SignalHandlers({number: before.handlers[number] for number in own.handlers}).install()
-    signal.alarm(0)
+    for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
+        signal.setitimer(timer, 0)
     signal.set_wakeup_fd(-1)
     return own
 

@@ -58,6 +58,9 @@ LEAST_DELIVERY_SECONDS = 300.0
 
 GIVE_BACK_SECONDS = 1.0
 
+PROCESSES_AT_MOST = 5
+"""How many processes are made for one attempt that all end before its task has begun: then it has failed."""
+
 REQUESTS_AT_ONCE = 16
 REQUEST_OVERHEAD = 8 * MIB
 """Room for questions, and for what an outcome has besides its result, of which each byte takes at most two."""
@@ -90,13 +93,15 @@ class AttemptTerms:
 class TaskAttempt:
     """Made by the order to prepare. Belongs to the agent's loop.
 
-    `left` is how many of its processes could not be killed, once `live` has ended.
+    `left` is how many of its processes could not be killed, once `live` has ended. `hopeless` says then why this worker
+    cannot run tasks at all, if that is so.
     """
 
     def __init__(self, uid: str, task_id: str, terms: AttemptTerms) -> None:
         self.uid = uid
         self.task_id = task_id
         self.left = 0
+        self.hopeless: str | None = None
         self._terms = terms
         self._assigned: asyncio.Future[Assignment] = asyncio.get_running_loop().create_future()
         self._discarded = asyncio.Event()
@@ -167,6 +172,7 @@ class TaskAttempt:
 
     async def _lived(self) -> bytes | None:
         """The outcome, once no process of the attempt is left; None where it has been discarded."""
+        ended = 0
         while True:
             try:
                 handle = self._handle = await self._terms.source.make()
@@ -175,20 +181,37 @@ class TaskAttempt:
             try:
                 if not await self._is_to_run():
                     return None
-                if self._given_back is not None:
-                    return _encoded(UnstartedOutcome(message=self._given_back))
-                if self._causes.worker_stopped:
-                    return _encoded(UnstartedOutcome(message="its worker is ending"))
-                if self._causes.ordered:
-                    return _encoded(ProcessOutcome(ordered=True, message="it was over before it ran"))
+                if (unbegun := self._unbegun()) is not None:
+                    return _encoded(unbegun)
                 if not handle.ended.done():
                     end = await self._run(handle, self._assigned.result())
                     if end is not None:
                         return self._result(end)
+                # It has ended while it waited for its task, or was never made: nothing of the task has run.
+                ended += 1
+                if ended == PROCESSES_AT_MOST:
+                    return self._never_begun(await handle.ended)
             finally:
                 await self._gone(handle)
-            # It has ended while it waited for its task, or was never made: nothing of the task has run.
             await asyncio.sleep(self._terms.pace.first)
+
+    def _unbegun(self) -> UnstartedOutcome | ProcessOutcome | None:
+        """The outcome, where nothing of the attempt is to run although it is claimed."""
+        if self._given_back is not None:
+            return UnstartedOutcome(message=self._given_back)
+        if self._causes.worker_stopped:
+            return UnstartedOutcome(message="its worker is ending")
+        if self._causes.ordered:
+            return ProcessOutcome(ordered=True, message="it was over before it ran")
+        return None
+
+    def _never_begun(self, end: ProcessEnd) -> bytes:
+        """Processes here end before they have a task: no other attempt is to be handed to this worker."""
+        outcome = self._causes.outcome(end)
+        how = f"signal {outcome.signal}" if outcome.signal else f"exit code {outcome.exit_code}"
+        self.hopeless = f"{PROCESSES_AT_MOST} processes in a row ended before their task had begun, the last by {how}"
+        logger.error("%s", self.hopeless)
+        return _encoded(outcome)
 
     async def _is_to_run(self) -> bool:
         """Wait for what becomes of the claim; gives False where it did not come to be."""

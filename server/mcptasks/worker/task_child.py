@@ -35,6 +35,7 @@ from mcptasks.settings import Settings
 from mcptasks.tracing.tracing import start_tracing
 from mcptasks.worker.blas_threads import BlasThreads
 from mcptasks.worker.process_state import (
+    ProcessAttributes,
     SignalHandlers,
     quieten,
     renew_random_state,
@@ -53,6 +54,7 @@ class LoadedModule:
 
     Args:
         handlers: signal handlers that the module has set.
+        attributes: what else it has made of its process.
         context: what it has set of context variables.
         setters: functions of libraries that set their number of threads.
     """
@@ -60,6 +62,7 @@ class LoadedModule:
     settings: Settings
     server: TaskServer[object]
     handlers: SignalHandlers
+    attributes: ProcessAttributes
     context: contextvars.Context
     blas: BlasThreads | None = None
     setters: tuple[Callable[[int], Any], ...] = ()
@@ -93,6 +96,7 @@ def run_task(loaded: LoadedModule, channel: socket.socket) -> int:
     with Termination.installed() as termination:
         # As where the module is loaded with the handlers in place: its own ones take theirs.
         loaded.handlers.install()
+        loaded.attributes.install()
 
         def work() -> int:
             client = GatewayClient(SocketTransport(channel), PACE)
@@ -130,17 +134,18 @@ def run_alone(channel: socket.socket) -> int:
     settings = Settings()
     configure_logging(settings.log_format, settings.log_level)
     write_lines_at_once()
-    before = SignalHandlers.now()
+    before, attributes = SignalHandlers.now(), ProcessAttributes.now()
     context = contextvars.copy_context()
     try:
         server = context.run(load_server, settings.module or "")
     except LoadError as error:
         sys.stderr.write(f"{error.trace or error}\n")
         return RunnerExitCode.MODULE_NOT_LOADED
-    handlers = quieten(before)
+    handlers, own = quieten(before), ProcessAttributes.now()
+    attributes.install()
     rehearse()
     gc.freeze()
-    return context.run(run_task, LoadedModule(settings, server, handlers, context), channel)
+    return context.run(run_task, LoadedModule(settings, server, handlers, own, context), channel)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ from mcptasks.settings import Settings
 from mcptasks.tracing.tracing import preload_tracing
 from mcptasks.worker.blas_threads import BlasThreads, openblas_setters
 from mcptasks.worker.fork_safety import ThreadWitness, thread_count, unsafe_because
-from mcptasks.worker.process_state import SignalHandlers, flush_output, quieten
+from mcptasks.worker.process_state import ProcessAttributes, SignalHandlers, flush_output, quieten
 from mcptasks.worker.reaper import Reaper, Surroundings
 from mcptasks.worker.rehearsal import rehearse
 from mcptasks.worker.task_child import LoadedModule, become_task_child
@@ -79,6 +79,7 @@ class Zygote:
         preload_tracing()
         pid, module = os.getpid(), self._settings.module or ""
         before, digest = SignalHandlers.now(), module_digest(module)
+        attributes = ProcessAttributes.now()
         blas = BlasThreads.restrained(os.environ)
         context = contextvars.copy_context()
         with ThreadWitness.watching() as witness:
@@ -92,7 +93,8 @@ class Zygote:
         if os.getpid() != pid:
             # A copy that the module has made of this process, and that came back from loading it.
             os._exit(RunnerExitCode.OUTCOME_RECORDED)
-        handlers = quieten(before)
+        handlers, own = quieten(before), ProcessAttributes.now()
+        attributes.install()
         contextvars.Context().run(rehearse)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
@@ -100,7 +102,7 @@ class Zygote:
         if (why := unsafe_because(witness)) is not None:
             control.send(_encoded({"kind": "unsafe", "digest": digest, "why": why}))
             return RunnerExitCode.OUTCOME_RECORDED
-        loaded = LoadedModule(self._settings, server, handlers, context, blas, tuple(openblas_setters()))
+        loaded = LoadedModule(self._settings, server, handlers, own, context, blas, tuple(openblas_setters()))
         gc.collect()
         gc.freeze()
         control.send(_encoded({"kind": "ready", "digest": digest}))

@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 MESSAGE_BYTES = 64 * 1024
 END_SECONDS = 1.0
+REAPERS_AT_MOST = 5
+"""How many reapers in a row may end before they have made a process."""
+
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -62,7 +65,9 @@ class ZygoteSource:
         message = json.loads(await asyncio.get_running_loop().sock_recv(control, MESSAGE_BYTES) or b"{}")
         match message:
             case {"kind": "ready", "digest": digest}:
-                return cls(zygote.pid, control, digest, gone, kept)
+                source = cls(zygote.pid, control, digest, gone, kept)
+                await source._try_out()
+                return source
             case {"kind": "unsafe", "digest": digest, "why": why}:
                 control.close()
                 raise CannotForkError(why, digest)
@@ -72,9 +77,25 @@ class ZygoteSource:
         control.close()
         raise ModuleFailedError(f"the process that loaded the module {_how(await gone)} before it was done")
 
+    async def _try_out(self) -> None:
+        """Make a process for no task: what the module has hooked into forks may end it. Raises CannotForkError."""
+        try:
+            handle = await self.make()
+            begins = await handle.first_request()
+            handle.signal(signal.SIGKILL)
+            end = await handle.ended
+            await self.forget(handle)
+        except SourceLostError as error:
+            await self.aclose()
+            raise CannotForkError(str(error), self.digest) from error
+        if not begins:
+            await self.aclose()
+            how = "its parent" if end.status is None else f"it {_how(end.status)}"
+            raise CannotForkError(f"a copy of the process that loaded the module ended at once: {how}", self.digest)
+
     async def make(self) -> TaskHandle:
         """A process that waits for its task. Raises SourceLostError."""
-        while True:
+        for _ in range(REAPERS_AT_MOST):
             if self._silent or self.lost.done():
                 raise SourceLostError(await self.lost)
             link = self._idle.pop() if self._idle else await self._reaper()
@@ -83,6 +104,8 @@ class ZygoteSource:
             except OSError:
                 logger.warning("a reaper has ended; another one takes its place")
                 await self._end(link)
+        self._lose(f"{REAPERS_AT_MOST} copies in a row of the process that holds the module ended at once")
+        raise SourceLostError(await self.lost)
 
     async def _reaper(self) -> ReaperLink:
         """A new one. Raises SourceLostError."""
