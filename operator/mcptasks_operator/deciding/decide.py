@@ -21,7 +21,7 @@ from mcptasks.model.task import McpTask, Phase, Reason
 from mcptasks_operator.deciding.attempts import between_attempts, refused_attempt
 from mcptasks_operator.deciding.cleanup import after_end
 from mcptasks_operator.deciding.decision_basis import DecisionBasis
-from mcptasks_operator.deciding.decisions import Decision
+from mcptasks_operator.deciding.decisions import Decision, DeleteJob
 from mcptasks_operator.deciding.gathered_evidence import Evidence
 from mcptasks_operator.deciding.job_creation import foreign_job, without_job
 from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts
@@ -32,6 +32,9 @@ from mcptasks_operator.deciding.start_deadline import starting_pod, without_pod
 from mcptasks_operator.deciding.task_ends import deleted_job, end_task, finished_job
 from mcptasks_operator.deciding.warm_cleanup import after_warm_end
 from mcptasks_operator.deciding.warm_tasks import warm_task
+
+RECORD_SECONDS = 1.0
+"""When it is looked again whether a Job that is being deleted is gone."""
 
 
 def decide(
@@ -64,6 +67,10 @@ def _before_end(facts: DecisionBasis, next_step: Callable[[DecisionBasis], Decis
 
 def _task_of_job(facts: DecisionBasis) -> Decision:
     """The next step for a task whose Job makes its Pods."""
+    record = facts.warm_job
+    if facts.given_up and record is not None:
+        # The template's tasks have Jobs of their own now, of the same name.
+        return _without_record(facts, record)
     job = facts.job
     if job is None:
         return without_job(facts)
@@ -78,6 +85,13 @@ def _task_of_job(facts: DecisionBasis) -> Decision:
     # The process of a Job that was just suspended may still end the task in its grace period.
     runs = facts.holder is not None and not facts.holder.ended
     return suspended_job(facts, job) if job.suspended and not runs else _active_job(facts, job)
+
+
+def _without_record(facts: DecisionBasis, record: JobFacts) -> Decision:
+    """Workers had the task, and none has it now: it gets a Job in place of the one that told of them."""
+    if record.gone_at is not None:
+        return without_job(facts)
+    return Decision(requeue_after=RECORD_SECONDS) if record.deleting else Decision(DeleteJob(record.uid))
 
 
 def _active_job(facts: DecisionBasis, job: JobFacts) -> Decision:

@@ -46,14 +46,22 @@ class DecisionBasis:
     @property
     def warm(self) -> bool:
         """Whether workers run the task. A task that nobody has claimed is run as its template says now."""
-        executor = self.task.status.executor
-        if executor is not None and (self.claimed or self.task.terminal):
+        executor, job = self.task.status.executor, self.job
+        own = job if job is not None and job.belongs_to(self.task.uid) else None
+        if self.claimed and executor is not None:
             return executor == Executor.WARM.value
-        if self.job is not None and self.job.belongs_to(self.task.uid):
+        if own is not None and own.managed_by != MANAGED_BY_WARM:
             # A Job from before the template became a warm one has been deleted for the worker that took the task.
-            made_way = executor == Executor.WARM.value and self.job.gone_at is not None
-            return made_way or self.job.managed_by == MANAGED_BY_WARM
-        return self.policy.executor is Executor.WARM and not self.claimed and not self.task.terminal
+            made_way = executor == Executor.WARM.value and own.gone_at is not None
+            return made_way and (self.task.terminal or self.policy.executor is Executor.WARM)
+        if self.task.terminal:
+            return executor == Executor.WARM.value or own is not None
+        return self.policy.executor is Executor.WARM and not self.claimed
+
+    @property
+    def given_up(self) -> bool:
+        """Whether workers have had the task and none has it now: what Job it has had was only a record of that."""
+        return self.task.status.executor == Executor.WARM.value and not self.claimed
 
     @property
     def holder(self) -> PodFacts | None:

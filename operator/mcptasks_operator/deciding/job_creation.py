@@ -18,7 +18,7 @@ from mcptasks_operator.deciding.task_ends import NO_PROCESS, end_task, job_gone
 
 def without_job(facts: DecisionBasis) -> Decision:
     """Create the Job, unless the task has had one, or its template or the API server forbids it."""
-    if facts.task.status.job_name is not None:
+    if facts.task.status.job_name is not None and not facts.given_up:
         return job_gone(facts)
     if facts.evidence.template is TemplateState.UNKNOWN:
         return Decision(Gather(Need.TEMPLATE))

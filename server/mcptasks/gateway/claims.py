@@ -15,6 +15,7 @@ from mcptasks.gateway.contract import Assignment, RefusalCode
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError, unavailable
 from mcptasks.gateway.task_arguments import arguments_text
+from mcptasks.model.attempt_release import seconds_to_wait
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import SCHEDULED, SUCCEEDED, Ending, Retention, conditions, end, timestamp
 from mcptasks.model.retry_rules import PREEMPTED_HINT, AttemptEnd, NextAttempt, next_attempt
@@ -89,7 +90,7 @@ def claim(task: McpTask, pod: TaskPod, rival: Rival | None, now: datetime, reten
     if holder == pod.uid:
         return None
     if holder is None:
-        if pod.is_workers and task.status.retry_after is not None and task.status.retry_after > now:
+        if pod.is_workers and seconds_to_wait(task.status.retry_after, now) > 0:
             raise RivalChangedError
         return {"status": _claimed(task, pod, now)}
     if rival is None or rival.uid != holder:
@@ -157,7 +158,7 @@ def _claimed(task: McpTask, pod: TaskPod, now: datetime) -> JsonObject:
         "inputWaitMs": None,
         "startedAt": timestamp(now),
         "lastUpdatedAt": timestamp(now),
-        **({"executor": Executor.WARM.value, "retryAfter": None} if pod.is_workers else {}),
+        **_claimant(task, pod),
         "jobName": pod.task_name,
         "podName": pod.name,
         "podUid": pod.uid,
@@ -170,6 +171,13 @@ def _claimed(task: McpTask, pod: TaskPod, now: datetime) -> JsonObject:
             Condition(type=SCHEDULED, status="True", reason=Reason.RUNNING.value),
         ),
     }
+
+
+def _claimant(task: McpTask, pod: TaskPod) -> JsonObject:
+    """What kind of a Pod runs the task. One that a worker has had before may have a Pod of its own now."""
+    if pod.is_workers:
+        return {"executor": Executor.WARM.value, "retryAfter": None}
+    return {} if task.status.executor is None else {"executor": Executor.JOB.value, "retryAfter": None}
 
 
 def assignment(task: McpTask, pod: TaskPod, terms: AssignmentTerms) -> Assignment:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from mcptasks.gateway.handout import WaitingLine, WaitingTask
 from mcptasks.gateway.known_tasks import KnownTasks, template_of
+from mcptasks.model.attempt_release import seconds_to_wait
 from mcptasks.model.base import ANNOTATION_ANY_REPLICA, JsonObject, time_of
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.tasks.owners import owner_of
@@ -43,7 +44,7 @@ class WaitingTasks:
         """Let the task wait, now or when its time has come; gives whether it does now."""
         seconds = 0.0
         if (retry_after := time_of(_retry_after(item))) is not None:
-            seconds = (retry_after - utc_now()).total_seconds()
+            seconds = seconds_to_wait(retry_after, utc_now())
         elif others_first and ANNOTATION_ANY_REPLICA not in (item["metadata"].get("annotations") or {}):
             seconds = OTHERS_FIRST_SECONDS
         if seconds > 0:

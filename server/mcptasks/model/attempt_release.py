@@ -32,6 +32,15 @@ def released(task: McpTask, cause: Diagnosis, following: NextAttempt, now: datet
     }
 
 
+def seconds_to_wait(retry_after: datetime | None, now: datetime) -> float:
+    """For how long the next attempt of a released task may not begin.
+
+    What is further away than any pause was written by another clock, or this one has been set back: it is due.
+    """
+    seconds = 0.0 if retry_after is None else (retry_after - now).total_seconds()
+    return 0.0 if seconds > MAX_PAUSE_SECONDS else max(seconds, 0.0)
+
+
 def retry_text(task: McpTask, attempts: int, cause: Diagnosis) -> str:
     """What the status says between two attempts."""
     retries = task.spec.retries

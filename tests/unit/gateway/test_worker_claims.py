@@ -39,6 +39,22 @@ def test_a_task_whose_attempt_has_just_failed_is_not_claimed_before_its_time() -
         claim(task, worker(), None, NOW, RETENTION)
 
 
+def test_a_clock_that_was_set_back_does_not_keep_a_task_waiting() -> None:
+    """No pause between two attempts is that long: the time stands in the status by another clock."""
+    after = timestamp(NOW + timedelta(hours=1))
+    task = a_task({"phase": "working", "reason": "Retrying", "attempts": 1, "retryAfter": after}, retries=1)
+    assert claim(task, worker(), None, NOW, RETENTION) is not None
+
+
+def test_a_pod_of_its_own_that_takes_a_task_after_a_worker_is_no_worker() -> None:
+    """Its template has changed between two attempts."""
+    waits = a_task({"executor": "Warm", "attempts": 1, "retryAfter": timestamp(NOW + timedelta(seconds=60))})
+    patch = claim(waits, a_pod(), None, NOW, RETENTION)
+    assert patch is not None
+    assert patch["status"]["executor"] == "Job"
+    assert patch["status"]["retryAfter"] is None
+
+
 def test_what_another_worker_has_is_not_claimed() -> None:
     with pytest.raises(RivalChangedError):
         claim(a_task({"podUid": "another", "attempts": 1}), worker(), None, NOW, RETENTION)

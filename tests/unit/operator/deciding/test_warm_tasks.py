@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from mcptasks.model.task import McpTask
 from mcptasks.model.task_template import Executor
 from mcptasks_operator.deciding.decide import decide
-from mcptasks_operator.deciding.decisions import CreateJob, Decision, ReleaseClaim
-from mcptasks_operator.deciding.gathered_evidence import Evidence
-from tests.unit.operator.builders import POLICY, TERMINATED, at, make_job, make_task
+from mcptasks_operator.deciding.decisions import CreateJob, Decision, DeleteJob, Gather, ReleaseClaim
+from mcptasks_operator.deciding.gathered_evidence import Evidence, Need
+from mcptasks_operator.deciding.object_facts import JobFacts
+from tests.unit.operator.builders import JOB_UID, POLICY, TERMINATED, at, ended_status, make_job, make_task
 from tests.unit.operator.deciding.cases import warm
 from tests.unit.operator.deciding.cases.case import CLAIMED_TASK, KNOWN, Case, check_step, running
 
@@ -65,6 +67,35 @@ def test_a_task_whose_template_has_changed_its_executor_goes_on_as_it_began() ->
     held = decide(warm.HELD_TASK, None, [warm.worker()], at(20), POLICY)
     assert held.step == CreateJob(Executor.WARM, 3580)
     assert decide(make_task(), None, [], at(1), POLICY).step == CreateJob()
+
+
+class TestTasksThatWorkersHadAndWhoseTemplateMakesJobsNow:
+    """They were released or given back: they run by what their template says now."""
+
+    RELEASED = make_task(spec={"retries": 2}, status=warm.HELD | {"podUid": None, "podName": None})
+
+    def step(self, job: JobFacts | None, task: McpTask = RELEASED) -> Decision:
+        return decide(task, job, [], at(3), POLICY)
+
+    def test_the_record_makes_room_for_a_job_with_pods(self) -> None:
+        assert self.step(warm.record()).step == DeleteJob(JOB_UID)
+        assert self.step(warm.record(deleting=True)).step is None
+        assert self.step(warm.record(deleting=True)).requeue_after == 1
+        assert self.step(warm.record(gone_at=at(2))).step == CreateJob()
+
+    def test_without_a_record_there_is_a_job_at_once(self) -> None:
+        assert self.step(None).step == CreateJob()
+
+    def test_that_job_is_like_any_other(self) -> None:
+        assert self.step(make_job()).step is None
+        deleted = self.step(make_job(gone_at=at(2)))
+        assert deleted.step == Gather(Need.FRESH)
+        taken = make_task(spec={"retries": 2}, status=warm.HELD | {"executor": "Job"})
+        assert decide(taken, make_job(), [running()], at(20), WARM_POLICY).step is None
+
+    def test_one_that_is_cancelled_before_its_pod_comes_loses_its_job(self) -> None:
+        cancelled = make_task(status=ended_status("cancelled", executor="Warm", podUid=None))
+        assert self.step(make_job(), cancelled).step == DeleteJob(JOB_UID)
 
 
 @pytest.mark.parametrize(
