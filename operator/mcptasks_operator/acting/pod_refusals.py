@@ -44,6 +44,10 @@ class PodRefusals:
         self._known[template.uid] = _Refusal(_diagnosis(template, error), times)
         return min(FIRST_PAUSE_SECONDS * 2.0 ** (min(times, 16) - 1), MAX_PAUSE_SECONDS)
 
+    def keep(self, uids: set[str]) -> None:
+        """Forget those of all other templates."""
+        self._known = {uid: refusal for uid, refusal in self._known.items() if uid in uids}
+
     def forget(self, uid: str) -> None:
         """A worker was made."""
         self._known.pop(uid, None)

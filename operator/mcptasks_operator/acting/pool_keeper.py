@@ -14,17 +14,24 @@ from mcptasks.kube.errors import AlreadyExistsError, ConflictError, KubeError, N
 from mcptasks.kube.kinds import PODS
 from mcptasks.kube.watch_cache import Key
 from mcptasks.model.base import ANNOTATION_DRAIN, JsonObject
+from mcptasks.model.diagnosis import Diagnosis
 from mcptasks.model.lifecycle import utc_now
-from mcptasks.model.task import McpTask
+from mcptasks.model.task import McpTask, Reason
 from mcptasks.model.task_template import Executor
 from mcptasks.settings import Settings
 from mcptasks_operator.acting.pod_refusals import PodRefusals
 from mcptasks_operator.deciding.gathered_evidence import PoolEvidence
 from mcptasks_operator.deciding.object_facts import PodFacts
 from mcptasks_operator.deciding.pod_spec import InvalidTemplateError
-from mcptasks_operator.deciding.policy import Policy
-from mcptasks_operator.deciding.pool_plan import PoolDemand, PoolFailures, PoolMember, evidence_of, plan
-from mcptasks_operator.deciding.worker_manifests import TemplateObject, current_pod_hash, make_worker
+from mcptasks_operator.deciding.policy import Policy, start_limit
+from mcptasks_operator.deciding.pool_plan import PoolDemand, PoolFailures, PoolMember, evidence_of, plan, stuck_from
+from mcptasks_operator.deciding.worker_manifests import (
+    TemplateObject,
+    current_pod_hash,
+    gateway_of,
+    make_worker,
+    worker_pod_template,
+)
 from mcptasks_operator.watching.cache import Cache
 from mcptasks_operator.watching.watched_kinds import WatchedKind
 
@@ -36,13 +43,17 @@ SUFFIX_BYTES = 4
 
 @dataclass(eq=False)
 class PoolKeeper:
-    """The pools of all templates. `wake` is called with each task that waits when its pool's prospects have changed."""
+    """The pools of all templates. `wake` is called with each task that waits when its pool's prospects have changed.
+
+    `home` is the namespace of the server whose gateway workers reach by default; None where it is not known.
+    """
 
     kube: KubeClient
     cache: Cache
     settings: Settings
     wake: Callable[[Key], None]
     now: Callable[[], datetime] = utc_now
+    home: str | None = None
     _failures: dict[str, PoolFailures] = field(default_factory=dict)
     _counted: set[str] = field(default_factory=set)
     _refusals: PodRefusals = field(default_factory=PodRefusals)
@@ -54,6 +65,8 @@ class PoolKeeper:
         template = self.cache.template_object(key)
         if template is None or template.spec.executor is not Executor.WARM:
             return PoolEvidence()
+        if (stranger := self._stranger(template)) is not None:
+            return PoolEvidence(cause=stranger, failure=stranger)
         refusal = self._refusals.of(template.uid)
         found = evidence_of(self._members(template), self._failures_of(template), policy, self.now())
         if refusal is not None and not found.workers:
@@ -68,9 +81,10 @@ class PoolKeeper:
         """
         template = self.cache.template_object(key)
         if template is None:
+            self._forget_deleted()
             return None
         members = self._members(template)
-        if template.spec.executor is not Executor.WARM:
+        if template.spec.executor is not Executor.WARM or self._stranger(template) is not None:
             await self._drain(template, tuple(m.pod for m in members if not m.leaving))
             await self._delete(template, tuple(m.pod for m in members if m.pod.ended))
             return None
@@ -83,14 +97,38 @@ class PoolKeeper:
         waits = [seconds for seconds in (step.requeue_after, again) if seconds is not None]
         return min(waits, default=None)
 
+    def _stranger(self, template: TemplateObject) -> Diagnosis | None:
+        """Why the template can have no workers where it is; None where it can."""
+        if self.home in (None, template.namespace):
+            return None
+        with suppress(InvalidTemplateError):
+            if gateway_of(worker_pod_template(template, self.settings)) != self.settings.gateway_url:
+                return None
+        return Diagnosis(
+            Reason.INVALID_TEMPLATE,
+            f"McpTaskTemplate {template.name} has executor: Warm, which is for namespace {self.home} alone, "
+            f"the server's own; this is namespace {template.namespace}",
+            "Use executor: Job here, or a template in that namespace",
+            permanent=True,
+        )
+
+    def _forget_deleted(self) -> None:
+        """Keep nothing of templates that are gone."""
+        known = {template.uid for template in self.cache.all_templates()}
+        self._failures = {uid: failures for uid, failures in self._failures.items() if uid in known}
+        self._unanswered = {uid: suffix for uid, suffix in self._unanswered.items() if uid in known}
+        self._refusals.keep(known)
+
     def _members(self, template: TemplateObject) -> list[PoolMember]:
         current = self._hash_of(template)
+        start = start_limit(template.spec, template.name, self.settings)
         return [
             PoolMember(
                 pod=pod,
                 current=pod.template_hash == current,
                 tasks=len(self.cache.work.held_by(pod.uid)),
                 idle_since=self.cache.work.idle_since(pod.uid) or pod.started_at,
+                stuck_from=stuck_from(pod, start),
             )
             for pod in self.cache.workers_of(template)
         ]

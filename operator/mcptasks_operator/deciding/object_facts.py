@@ -143,7 +143,8 @@ class PodFacts:
     """A Pod of a task, which is one attempt, or of a worker.
 
     `scheduled_at` is when the Pod got a node. `deletion_due` is when a Pod that is being deleted should be gone.
-    `worker` is what concerns a worker alone; `owner` is its controller.
+    `worker` is what concerns a worker alone; `owner` is its controller. `unready_since` is when the Pod, which does not
+    answer its readiness probe, last did, or was made.
     """
 
     name: str
@@ -165,6 +166,7 @@ class PodFacts:
     grace_seconds: int = 30
     deletion_due: datetime | None = None
     ready: bool = False
+    unready_since: datetime | None = None
     owner: Owner | None = None
     worker: WorkerFacts | None = None
     gone_at: datetime | None = None
@@ -287,6 +289,7 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         grace_seconds=spec.get("terminationGracePeriodSeconds") or 30,
         deletion_due=parse_time(metadata.get("deletionTimestamp")),
         ready=(conditions.get("Ready") or {}).get("status") == "True",
+        unready_since=_unready_since(conditions),
         owner=_controller(metadata),
         worker=_worker_facts(metadata),
     )
@@ -312,6 +315,11 @@ def _worker_facts(metadata: JsonObject) -> WorkerFacts | None:
 def _scheduled_at(conditions: dict[str, JsonObject]) -> datetime | None:
     scheduled = conditions.get("PodScheduled") or {}
     return parse_time(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None
+
+
+def _unready_since(conditions: dict[str, JsonObject]) -> datetime | None:
+    ready = conditions.get("Ready") or {}
+    return parse_time(ready.get("lastTransitionTime")) if ready.get("status") == "False" else None
 
 
 def _unschedulable(conditions: dict[str, JsonObject]) -> str | None:

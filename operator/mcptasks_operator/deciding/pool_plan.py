@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 
 from mcptasks.gateway.contract import RunnerExitCode
 from mcptasks.model.diagnosis import Diagnosis
+from mcptasks.model.process_failures import Limit
 from mcptasks.model.task import Reason
 from mcptasks.model.task_template import WarmPool
 from mcptasks_operator.deciding.failures import diagnose_worker
 from mcptasks_operator.deciding.gathered_evidence import PoolEvidence
-from mcptasks_operator.deciding.object_facts import PodFacts, TerminatedState
+from mcptasks_operator.deciding.object_facts import PodFacts, RunningState, TerminatedState
 from mcptasks_operator.deciding.policy import Policy
 from mcptasks_operator.deciding.start_failures import diagnose_waiting, permanent_start_failure
 
@@ -29,6 +30,9 @@ MAX_PAUSE_SECONDS = 300.0
 ENDED_SECONDS = 30.0
 """How long a Pod that has ended stays: that of a worker for one task becomes its Job's in that time."""
 
+STUCK_SLACK_SECONDS = 60.0
+"""How much longer than the start deadline a worker that runs may not be ready."""
+
 FAILURES_BEFORE_TASKS_FAIL = 3
 """After so many workers in a row that crashed at their start tasks do not wait any longer. One that cannot load its
 module is enough: the next one cannot either."""
@@ -36,12 +40,20 @@ module is enough: the next one cannot either."""
 
 @dataclass(frozen=True, slots=True)
 class PoolMember:
-    """A worker's Pod: how many tasks it has, and since when it has none (from its start, if it never had one)."""
+    """A worker's Pod: how many tasks it has, and since when it has none (from its start, if it never had one).
+
+    `stuck_from`: from when on it counts as stuck, if it is not ready by then (`stuck_from`); None where it is.
+    """
 
     pod: PodFacts
     current: bool = True
     tasks: int = 0
     idle_since: datetime | None = None
+    stuck_from: datetime | None = None
+
+    def is_stuck(self, now: datetime) -> bool:
+        """Whether its process runs, does not get ready any more, and nothing is heard of its end either."""
+        return self.stuck_from is not None and now >= self.stuck_from
 
     @property
     def drains(self) -> bool:
@@ -51,6 +63,17 @@ class PoolMember:
     def leaving(self) -> bool:
         """Whether it takes nothing new."""
         return self.drains or self.pod.deleting or self.pod.ended
+
+
+def stuck_from(pod: PodFacts, start: Limit) -> datetime | None:
+    """From when on a worker that runs and is not ready counts as stuck; None where that cannot be.
+
+    A worker ends by itself at its start deadline, with the reason. So this is about one whose own process stands still.
+    """
+    if pod.ready or pod.unready_since is None or not isinstance(pod.runner.state, RunningState):
+        return None
+    since = max(pod.unready_since, pod.runner.state.started_at or pod.unready_since)
+    return since + timedelta(seconds=start.seconds + STUCK_SLACK_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +121,9 @@ def plan(
     there = [member for member in members if not member.leaving]
     current = [member for member in there if member.current]
     wanted = _wanted(pool, members, demand)
-    drain = [*_outdated(there, current), *_surplus(pool, current, wanted, now)]
+    stuck = [member for member in there if member.is_stuck(now)]
+    current = [member for member in current if member not in stuck]
+    drain = [*stuck, *(m for m in _outdated(there, current) if m not in stuck), *_surplus(pool, current, wanted, now)]
     pause = failures.pause_until()
     missing = max(wanted - len(current), 0)
     starting = sum(1 for member in current if not member.pod.ready)
@@ -141,14 +166,16 @@ def _surplus(pool: WarmPool, current: Sequence[PoolMember], wanted: int, now: da
 def _deletable(members: Sequence[PoolMember], now: datetime) -> tuple[PodFacts, ...]:
     """Pods that have ended some time ago, but for the last one that failed: its log says why.
 
-    One that is to drain and has not been started, as for want of its image, hears of nothing and would stay for ever.
+    One that is to drain and has not been started, as for want of its image, or stands still, hears of nothing and would
+    stay for ever.
     """
     ended = [m.pod for m in members if m.pod.ended and not m.pod.deleting and not m.tasks]
     failed = [pod for pod in ended if pod.phase == "Failed"]
     kept = max(failed, key=lambda pod: (pod.created_at, pod.name), default=None)
     limit = now - timedelta(seconds=ENDED_SECONDS)
-    unborn = [m.pod for m in members if m.drains and not (m.pod.started or m.pod.ended or m.pod.deleting or m.tasks)]
-    return (*(pod for pod in ended if pod is not kept and pod.ended_at <= limit), *unborn)
+    going = [m for m in members if m.drains and not (m.pod.ended or m.pod.deleting or m.tasks)]
+    deaf = [m.pod for m in going if not m.pod.started or m.is_stuck(now)]
+    return (*(pod for pod in ended if pod is not kept and pod.ended_at <= limit), *deaf)
 
 
 def _requeue_after(
@@ -161,6 +188,7 @@ def _requeue_after(
 ) -> float | None:
     moments = [] if pause is None else [pause]
     moments += [m.pod.ended_at + timedelta(seconds=ENDED_SECONDS) for m in members if m.pod.ended]
+    moments += [m.stuck_from for m in members if m.stuck_from is not None and not m.pod.ended]
     if len(current) > wanted:
         idle = (m.idle_since for m in current if not m.tasks and m.idle_since is not None)
         moments += [since + timedelta(seconds=pool.idle_seconds) for since in idle]
@@ -187,7 +215,19 @@ def evidence_of(members: Sequence[PoolMember], failures: PoolFailures, policy: P
         pause = failures.pause_until()
         gives_up = hopeless and pause is not None and now < pause
         return PoolEvidence(cause=crash, failure=crash if gives_up else None)
-    return PoolEvidence(cause=next(filter(None, map(diagnose_waiting, starting)), None))
+    waits = next(filter(None, map(diagnose_waiting, starting)), None)
+    return PoolEvidence(cause=waits or next(filter(None, map(_loading, starting)), None))
+
+
+def _loading(pod: PodFacts) -> Diagnosis | None:
+    """What a worker does that has been started and is not ready."""
+    if not isinstance(pod.runner.state, RunningState):
+        return None
+    return Diagnosis(
+        Reason.PENDING,
+        f"worker {pod.name} is still loading its module",
+        f"Look at the log of Pod {pod.name}, or raise startDeadlineSeconds of the template",
+    )
 
 
 def _last_crash(members: Sequence[PoolMember], policy: Policy) -> Diagnosis | None:

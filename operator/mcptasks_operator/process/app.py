@@ -215,6 +215,7 @@ class _Process:
             self.health.beat,
             self.metrics,
             self.tracing,
+            home=self.settings.namespace or self.own_namespace,
         )
         self.health.stalled = lambda: engine.queue.stalled_seconds
         self.metrics.state.work = LeadingWork(engine.queue, engine.cache)

@@ -58,10 +58,11 @@ class Engine:
         beat: Callable[[], None],
         metrics: OperatorMetrics,
         tracing: Tracing,
+        home: str | None = None,
     ) -> Engine:
         cache, queue, events = Cache(), WorkQueue[Key](), EventPoster(kube, identity)
         gatherer = Gatherer(kube, cache, settings.log_tail_lines, NamespaceEvents(kube), scale_ups(kube))
-        pools, pool_queue = PoolKeeper(kube, cache, settings, wake=queue.add), WorkQueue[Key]()
+        pools, pool_queue = PoolKeeper(kube, cache, settings, wake=queue.add, home=home), WorkQueue[Key]()
         executors = Executors.build(kube, settings)
         traces = TraceSender(TaskClient(kube), tracing)
         reconciler = Reconciler(

@@ -94,6 +94,10 @@ class Cache:
         found = self.templates.entries(key)
         return TemplateObject(*key, found[-1].uid, found[-1].value) if found else None
 
+    def all_templates(self) -> list[TemplateObject]:
+        """The templates of all namespaces."""
+        return [found for key in self.templates if (found := self.template_object(key)) is not None]
+
     def workers_of(self, template: TemplateObject) -> list[PodFacts]:
         """The Pods of the template's workers that no task's Job has taken over."""
         return [

@@ -494,7 +494,8 @@ async def test_a_cancel_before_a_claim_is_answered_leaves_nothing_open(world: Ga
         async with worker.working(at):
             found = await world.until(task, pods_are_gone)
             condition = found.status.condition(PODS_TERMINATED)
-            assert condition is not None and condition.reason == "WorkerReported"
+            assert condition is not None
+            assert condition.reason == "WorkerReported"
             await worker.nothing_comes()
             await worker.runs(await warm_task(world))
 

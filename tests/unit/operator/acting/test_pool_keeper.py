@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from mcptasks.kube.api_client import KubeClient
-from mcptasks.kube.errors import AlreadyExistsError, UnavailableError
+from mcptasks.kube.errors import AlreadyExistsError, InvalidError, UnavailableError
 from mcptasks.kube.kinds import Resource
 from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Reason
 from mcptasks.settings import Settings
 from mcptasks_operator.acting.pool_keeper import PoolKeeper
+from mcptasks_operator.deciding.gathered_evidence import PoolEvidence
 from mcptasks_operator.watching.cache import Cache
 from mcptasks_operator.watching.watched_kinds import WatchedKind
+from tests.unit.operator.builders import POLICY, make_task
 
 pytestmark = pytest.mark.anyio
 
@@ -40,6 +43,67 @@ class SilentCluster:
 
     async def get(self, _resource: Resource, name: str, _namespace: str) -> JsonObject:
         return self.pods[name]
+
+
+def pool_of(cluster: object, cache: Cache, **settings: Any) -> PoolKeeper:
+    return PoolKeeper(cast(KubeClient, cluster), cache, Settings(**settings), wake=lambda _key: None, home="default")
+
+
+def put_template(cache: Cache, namespace: str = "default", **spec: Any) -> JsonObject:
+    metadata = {"name": "warm", "namespace": namespace, "uid": f"template-{namespace}", "resourceVersion": "1"}
+    template = {"metadata": metadata, "spec": {"executor": "Warm", "warm": {"minWorkers": 1}, **spec}}
+    cache.put(WatchedKind.TEMPLATE, template)
+    return template
+
+
+def evidence_for(pools: PoolKeeper, namespace: str) -> PoolEvidence:
+    task = make_task(metadata={"namespace": namespace}, spec={"templateRef": {"name": "warm"}})
+    return pools.evidence(task, POLICY)
+
+
+class TestTemplatesOfOtherNamespaces:
+    """The gateway hands tasks to workers of its own namespace only."""
+
+    async def test_they_get_no_workers_and_their_tasks_the_reason(self) -> None:
+        cluster, cache = SilentCluster(), Cache()
+        put_template(cache, "elsewhere")
+        pools = pool_of(cluster, cache)
+        assert await pools.reconcile(("elsewhere", "warm")) is None
+        assert cluster.pods == {}
+        failure = evidence_for(pools, "elsewhere").failure
+        assert failure is not None
+        assert failure.reason is Reason.INVALID_TEMPLATE
+        assert "is for namespace default alone" in failure.cause
+        assert "this is namespace elsewhere" in failure.cause
+
+    async def test_one_with_a_gateway_of_its_own_gets_them(self) -> None:
+        cluster, cache = SilentCluster(), Cache()
+        own = {"name": "runner", "env": [{"name": "MCPTASKS_GATEWAY_URL", "value": "http://other:8001"}]}
+        put_template(cache, "elsewhere", podTemplate={"spec": {"containers": [own]}})
+        pools = pool_of(cluster, cache)
+        with pytest.raises(UnavailableError):
+            await pools.reconcile(("elsewhere", "warm"))
+        assert evidence_for(pools, "elsewhere").failure is None
+
+
+@dataclass
+class RefusingCluster:
+    """Takes no Pods."""
+
+    async def create(self, _resource: Resource, _body: JsonObject, _namespace: str) -> JsonObject:
+        raise InvalidError(422, "Invalid", "no such field")
+
+
+async def test_what_was_refused_of_a_template_is_forgotten_with_it() -> None:
+    cache = Cache()
+    template = put_template(cache)
+    pools = pool_of(RefusingCluster(), cache)
+    await pools.reconcile(WARM)
+    assert evidence_for(pools, "default").failure is not None
+    cache.remove(WatchedKind.TEMPLATE, template)
+    await pools.reconcile(WARM)
+    put_template(cache)
+    assert evidence_for(pools, "default").failure is None
 
 
 async def test_a_worker_whose_creation_was_not_answered_is_not_made_twice() -> None:

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
+from mcptasks.model.process_failures import Limit
 from mcptasks.model.task import Reason
 from mcptasks.model.task_template import WarmPool
 from mcptasks_operator.deciding.object_facts import PodFacts, RunningState, WaitingState, WorkerFacts
-from mcptasks_operator.deciding.pool_plan import PoolDemand, PoolFailures, PoolMember, evidence_of, plan
+from mcptasks_operator.deciding.pool_plan import PoolDemand, PoolFailures, PoolMember, evidence_of, plan, stuck_from
 from tests.unit.operator.builders import POLICY, at, exited, make_pod
 
 TWO = WarmPool(min_workers=2, max_workers=4, tasks_per_worker=0)
 NO_FAILURES = PoolFailures()
+START = Limit(300, "the operator")
 
 
 def pod(number: int = 1, *, drains: bool = False, **facts: Any) -> PodFacts:
@@ -52,7 +54,24 @@ class PoolCase:
     requeue: float | None = None
 
 
+def stuck(number: int = 1, *, drains: bool = False, tasks: int = 0, since: float = -400) -> PoolMember:
+    """Started, and not ready for longer than it may be (since T0)."""
+    found = pod(number, drains=drains, unready_since=at(since), state=RunningState(at(since)))
+    return PoolMember(found, tasks=tasks, stuck_from=stuck_from(found, START))
+
+
 CASES = [
+    PoolCase("one that stands still makes room for another", (stuck(1), ready(2)), create=1, drain=("report-abc-1",)),
+    PoolCase(
+        "it does not count as one that starts",
+        tuple(map(stuck, (1, 2, 3, 4))),
+        WarmPool(min_workers=4, max_workers=4),
+        create=4,
+        drain=tuple(f"report-abc-{number}" for number in (1, 2, 3, 4)),
+    ),
+    PoolCase("and goes", (stuck(1, drains=True), ready(2), ready(3)), delete=("report-abc-1",)),
+    PoolCase("but not with what it may run", (stuck(1, drains=True, tasks=1), ready(2), ready(3)), pool=TWO, delete=()),
+    PoolCase("until then it is waited for", (stuck(1, since=-340 + 30), ready(2)), requeue=30),
     PoolCase("an empty pool is filled to its least", create=2),
     PoolCase("what starts is not made again", (starting(1),), create=1),
     PoolCase("a full one is let be", (ready(1), ready(2))),
@@ -201,6 +220,20 @@ def test_what_keeps_a_worker_from_starting_is_what_its_tasks_wait_for() -> None:
     assert found.failure is None
     assert found.cause is not None
     assert found.cause.reason is Reason.IMAGE_PULL_BACK_OFF
+
+
+def test_tasks_wait_for_a_worker_that_loads_its_module() -> None:
+    found = evidence_of([PoolMember(pod(1))], NO_FAILURES, POLICY, at(20))
+    assert found.failure is None
+    assert found.cause is not None
+    assert "worker report-abc-1 is still loading its module" in found.cause.cause
+
+
+def test_a_worker_counts_as_stuck_a_while_after_its_start_deadline_only() -> None:
+    assert stuck_from(pod(1, ready=True, unready_since=None), START) is None
+    assert stuck_from(pod(1, unready_since=at(5)), START) == at(365)
+    assert stuck_from(pod(1, unready_since=at(5), state=WaitingState("ContainerCreating")), START) is None
+    assert stuck_from(pod(1, unready_since=at(5), state=exited(1)), START) is None
 
 
 def test_a_worker_that_can_never_start_ends_them() -> None:
