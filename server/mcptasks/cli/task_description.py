@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mcptasks.diagnostics.visible_text import visible_line
-from mcptasks.kube.task_attempts import Attempt
+from mcptasks.kube.task_attempts import Attempt, runs_in_worker
 from mcptasks.model.base import JsonObject
 from mcptasks.model.event_times import last_seen
 from mcptasks.model.excerpts import without_middle
@@ -175,7 +175,19 @@ def _condition(condition: Condition, now: datetime) -> list[str]:
 
 def _attempts(facts: TaskFacts) -> list[list[str]]:
     rows = [[str(number), a.name, a.outcome()] for number, a in enumerate(facts.attempts, 1)]
+    if runs_in_worker(facts.task):
+        # The Pod is its worker's: it may go on, and says nothing of this task's end.
+        rows = [[str(facts.task.status.attempts or 1), str(facts.task.status.pod_name), _in_worker(facts.task)]]
     return [["No.", "Pod", "State"], *rows] if rows else []
+
+
+def _in_worker(task: McpTask) -> str:
+    """How the attempt stands that a worker has, or had last."""
+    status = task.status
+    if not task.terminal:
+        return f"Running since {'now' if status.started_at is None else _stamp(status.started_at)}"
+    how = "" if status.exit_code is None else f" (exit code {status.exit_code})"
+    return f"{status.reason or task.phase}{how}"
 
 
 def _result(status: McpTaskStatus) -> list[str]:

@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from mcptasks.worker.descendants import adopt_orphans, kill_children
-from mcptasks.worker.output_lines import LineTagger, OutputTail
+from mcptasks.worker.output_lines import LineTag, LineTagger, OutputTail
 
 TAIL_BYTES = 64 * 1024
 READ_BYTES = 64 * 1024
@@ -108,14 +108,21 @@ class Reaper:
     Args:
         control: leads to the agent.
         start: makes a process that has the task's channel, and gives its pid.
+        tag: how the lines of a task and attempt look in the log.
         once: whether to end after the first one.
     """
 
     def __init__(
-        self, control: socket.socket, start: Callable[[socket.socket, Surroundings], int], *, once: bool = False
+        self,
+        control: socket.socket,
+        start: Callable[[socket.socket, Surroundings], int],
+        tag: Callable[[str, int], LineTag],
+        *,
+        once: bool = False,
     ) -> None:
         self._control = control
         self._start = start
+        self._tag = tag
         self._once = once
         self._woken, self._wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._received = b""
@@ -234,7 +241,7 @@ class Reaper:
             order: dict[str, Any] = json.loads(line)
             if "task" in order:
                 for stream in self._streams:
-                    stream.tagger.label(order["task"], order["attempt"])
+                    stream.tagger.label(self._tag(order["task"], order["attempt"]))
             if "signal" in order and self._pid and self._status is None:
                 os.kill(self._pid, order["signal"])
 

@@ -11,9 +11,11 @@ import signal
 import socket
 import sys
 
+from mcptasks.worker.output_lines import tag_of
 from mcptasks.worker.reaper import Reaper, Surroundings
 
 CHILD_MODULE = "mcptasks.worker.task_child"
+LOG_FORMAT = "MCPTASKS_LOG_FORMAT"
 
 
 def supervise_interpreter(control: socket.socket) -> None:
@@ -34,7 +36,7 @@ def supervise_interpreter(control: socket.socket) -> None:
             setsigdef=sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}),
         )
 
-    Reaper(control, start, once=True).run()
+    Reaper(control, start, tag_of(os.environ.get(LOG_FORMAT, "human")), once=True).run()
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ from mcptasks.settings import Settings
 from mcptasks.tracing.tracing import preload_tracing
 from mcptasks.worker.blas_threads import BlasThreads, openblas_setters
 from mcptasks.worker.fork_safety import ThreadWitness, thread_count, unsafe_because
+from mcptasks.worker.output_lines import tag_of
 from mcptasks.worker.process_state import ProcessAttributes, SignalHandlers, flush_output, quieten
 from mcptasks.worker.reaper import Reaper, Surroundings
 from mcptasks.worker.rehearsal import rehearse
@@ -163,7 +164,7 @@ def _supervise(loaded: LoadedModule, control: socket.socket) -> None:
             become_task_child(loaded, channel, surroundings)
         return pid
 
-    Reaper(control, start).run()
+    Reaper(control, start, tag_of(loaded.settings.log_format)).run()
 
 
 def _encoded(message: dict[str, Any]) -> bytes:

@@ -214,3 +214,14 @@ def test_a_question_is_told_once() -> None:
     asked = {"key": "1-0", "method": "elicitation/create", "message": "Which colour?"}
     text = describe(facts({"phase": "input_required", "inputRequests": [asked]}))
     assert text.count("Which colour?") == 1
+
+
+def test_the_attempt_of_a_worker_is_shown_as_its_task_says() -> None:
+    """The Pod is the worker's: it goes on, and others' tasks may be in it."""
+    status = {"executor": "Warm", "attempts": 2, "podName": "warm-w-1", "startedAt": at(5), "phase": "working"}
+    assert "2    warm-w-1  Running since " in describe(facts(status))
+    ended = status | {"phase": "failed", "reason": "ExitCode", "exitCode": 3}
+    given = (Attempt(pod({"running": {"startedAt": at(60)}})),)
+    text = describe(facts(ended, attempts=given))
+    assert "2    warm-w-1  ExitCode (exit code 3)" in text
+    assert "report-1-abcde" not in text

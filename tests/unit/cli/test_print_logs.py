@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, cast
@@ -78,6 +79,7 @@ class WorkersCluster:
     def __init__(self, moments: list[tuple[JsonObject, dict[str, list[str]]]]) -> None:
         self._moments = moments
         self._look = -1
+        self.reads: list[bool] = []
         self.namespace = "default"
 
     @property
@@ -101,6 +103,7 @@ class WorkersCluster:
         return SimpleNamespace(items=[])
 
     async def log_lines(self, pod: str, namespace: str, options: Any) -> AsyncIterator[str]:
+        self.reads.append(options.follow)
         for line in self._moments[max(self._look, 0)][1][pod]:
             yield line
 
@@ -122,3 +125,30 @@ async def test_what_is_followed_goes_on_with_the_next_worker_and_ends_with_the_t
     ]
     log = TaskLog(cast(ClusterSession, WorkersCluster(moments)), "report-1")
     assert [line async for line in log.follow()] == ["one", "last words", "again", "done"]
+
+
+async def test_a_log_is_followed_and_not_read_anew_for_each_look() -> None:
+    printed = ["[report-1/1] one", "[report-1/1] two"]
+    moments = [(state("working", 1, "w-1"), {"w-1": printed})] * 3 + [(state("completed", 1, "w-1"), {"w-1": printed})]
+    cluster = StreamingCluster(moments)
+    log = TaskLog(cast(ClusterSession, cluster), "report-1")
+    assert [line async for line in log.follow()] == ["one", "two"]
+    # One stream, and one look when the attempt is over.
+    assert cluster.reads == [True, False]
+
+
+async def test_of_a_followed_log_the_last_lines_are_shown_first() -> None:
+    printed = [f"[report-1/1] {number}" for number in range(5)]
+    moments = [(state("working", 1, "w-1"), {"w-1": printed})] * 2 + [(state("completed", 1, "w-1"), {"w-1": printed})]
+    log = TaskLog(cast(ClusterSession, StreamingCluster(moments)), "report-1", tail=2)
+    assert [line async for line in log.follow()] == ["3", "4"]
+
+
+class StreamingCluster(WorkersCluster):
+    """Its logs do not end while they are followed."""
+
+    async def log_lines(self, pod: str, namespace: str, options: Any) -> AsyncIterator[str]:
+        async for line in super().log_lines(pod, namespace, options):
+            yield line
+        if options.follow:
+            await asyncio.Event().wait()

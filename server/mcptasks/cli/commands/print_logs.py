@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
@@ -20,12 +21,13 @@ from mcptasks.cli.cluster_session import (
 from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.cli.task_completion import complete_task
 from mcptasks.cli.terminal_text import show
-from mcptasks.kube.errors import NotFoundError
-from mcptasks.kube.kinds import MCP_TASKS
+from mcptasks.kube.errors import KubeError, NotFoundError
+from mcptasks.kube.kinds import MCP_TASKS, PODS
 from mcptasks.kube.task_attempts import Attempt, attempts_of, lines_in_worker, log_of, runs_in_worker
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.log_records import log_text
 from mcptasks.model.task import LogRecord, McpTask
+from mcptasks.model.task_lines import TaskLineReader
 
 POLL_SECONDS = 0.5
 
@@ -112,28 +114,34 @@ class TaskLog:
         """Lines as they come, attempt after attempt, until the task has ended. Raises CliError for an unknown task."""
         await self.cluster.task(self.name)
         read: set[str] = set()
-        workers = WorkerLogs(self.cluster, self.name)
         while True:
             task = await self._current()
             ended = task is None or task.terminal
-            if task is not None and (runs_in_worker(task) or workers.read_before):
-                for line in await workers.news(task, None if workers.read_before else self.tail):
+            tail = None if read else self.tail
+            if task is not None and (log := self._unread_in_worker(task, read)) is not None:
+                read.add(f"{log.pod}/{log.attempt}")
+                async for line in log.follow(self._current, tail):
                     yield line
-                if ended:
-                    return
-                await asyncio.sleep(POLL_SECONDS)
                 continue
-            attempt = self._next(await attempts_of(self.cluster.kube, self.cluster.namespace, self.name), read)
+            attempt = self._next(await self._own_attempts(), read)
             if attempt is not None:
-                async for line in log_of(
-                    self.cluster.kube, self.cluster.namespace, attempt, follow=True, tail=None if read else self.tail
-                ):
+                async for line in log_of(self.cluster.kube, self.cluster.namespace, attempt, follow=True, tail=tail):
                     yield line
                 read.add(attempt.name)
             elif ended:
                 return
             else:
                 await asyncio.sleep(POLL_SECONDS)
+
+    def _unread_in_worker(self, task: McpTask, read: set[str]) -> WorkerLog | None:
+        """The log of the attempt that a worker has, or had last, unless it has been shown."""
+        log = WorkerLog(self.cluster, task)
+        return log if runs_in_worker(task) and f"{log.pod}/{log.attempt}" not in read else None
+
+    async def _own_attempts(self) -> list[Attempt]:
+        """The Pods that run the task and nothing else. A worker's may have been given to its Job."""
+        found = await attempts_of(self.cluster.kube, self.cluster.namespace, self.name)
+        return [attempt for attempt in found if not attempt.is_worker]
 
     @staticmethod
     def _next(attempts: list[Attempt], read: set[str]) -> Attempt | None:
@@ -152,33 +160,79 @@ class TaskLog:
 
 
 @dataclass
-class WorkerLogs:
-    """What a task prints in workers, from one look to the next.
-
-    A worker's log does not end with the task, so that it is read anew for each look.
-    """
+class WorkerLog:
+    """What one attempt prints in a worker. That one's log does not end with the task, and tells of others too."""
 
     cluster: ClusterSession
-    name: str
-    _pods: dict[int, str] = field(default_factory=dict)
-    _shown: dict[int, int] = field(default_factory=dict)
+    task: McpTask
+    shown: int = 0
 
     @property
-    def read_before(self) -> bool:
-        return bool(self._pods)
+    def attempt(self) -> int:
+        return self.task.status.attempts or 1
 
-    async def news(self, task: McpTask, tail: int | None) -> list[str]:
-        """Lines since the last look, those of the attempt before included; the last `tail` of them at the first."""
-        if task.status.pod_name is not None:
-            self._pods[task.status.attempts or 1] = task.status.pod_name
-        found: list[str] = []
-        for attempt, pod in sorted(self._pods.items())[-2:]:
-            lines = await lines_in_worker(
-                self.cluster.kube, self.cluster.namespace, self.name, attempt, pod
-            ) or _recorded_lines(task, attempt)
-            found += lines[self._shown.get(attempt, 0) :]
-            self._shown[attempt] = max(len(lines), self._shown.get(attempt, 0))
-        return found if tail is None else found[len(found) - min(tail, len(found)) :]
+    @property
+    def pod(self) -> str:
+        return str(self.task.status.pod_name)
+
+    async def follow(self, current: Callable[[], Awaitable[McpTask | None]], tail: int | None) -> AsyncIterator[str]:
+        """Lines as they come until the attempt is over; of those that are there already, the last `tail`."""
+        skipped = 0 if tail is None else max(len(await self._all()) - tail, 0)
+        lines: asyncio.Queue[str] = asyncio.Queue()
+        reading = asyncio.create_task(self._read(lines))
+        try:
+            while (last := await current()) is not None and self._goes_on(last):
+                async for line in _arriving(lines, POLL_SECONDS):
+                    self.shown += 1
+                    if self.shown > skipped:
+                        yield line
+        finally:
+            reading.cancel()
+            await asyncio.wait([reading])
+        # What has not come by the stream yet: the attempt is over, so that all of it is there.
+        for line in (await self._all(last))[max(self.shown, skipped) :]:
+            yield line
+
+    def _goes_on(self, task: McpTask) -> bool:
+        status = task.status
+        return not task.terminal and (status.attempts or 1, status.pod_name) == (self.attempt, self.pod)
+
+    async def _read(self, lines: asyncio.Queue[str]) -> None:
+        """Put each line there as it comes, for ever: a stream that breaks is begun anew, where it stopped."""
+        count = 0
+        while True:
+            passed = 0
+            with suppress(KubeError):
+                async for text in self._stream():
+                    passed += 1
+                    if passed > count:
+                        lines.put_nowait(text)
+            count = max(count, passed)
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _stream(self) -> AsyncIterator[str]:
+        reader = TaskLineReader(self.task.name, self.attempt)
+        found = Attempt(await self.cluster.kube.get(PODS, self.pod, self.cluster.namespace))
+        async for line in log_of(self.cluster.kube, self.cluster.namespace, found, follow=True):
+            if (text := reader.feed(line)) is not None:
+                yield text
+
+    async def _all(self, task: McpTask | None = None) -> list[str]:
+        """All lines so far; what the task has kept of them where the worker is gone."""
+        found = await lines_in_worker(self.cluster.kube, self.cluster.namespace, self.task.name, self.attempt, self.pod)
+        return found or ([] if task is None else _recorded_lines(task, self.attempt))
+
+
+async def _arriving(lines: asyncio.Queue[str], seconds: float) -> AsyncIterator[str]:
+    """What is put into the queue in this time."""
+    until = asyncio.get_running_loop().time() + seconds
+    while True:
+        try:
+            async with asyncio.timeout_at(until):
+                line = await lines.get()
+        except TimeoutError:
+            return
+        yield line
 
 
 def _recorded_lines(task: McpTask, attempt: int) -> list[str]:
