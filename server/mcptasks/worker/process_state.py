@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 import signal
@@ -15,6 +16,7 @@ from typing import Any
 
 Handler = Callable[..., Any] | int | None
 
+_PR_SET_DUMPABLE = 4
 _CATCHABLE = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
@@ -60,6 +62,16 @@ class ProcessAttributes:
         """Have them so from now on, in this thread and what it starts."""
         signal.pthread_sigmask(signal.SIG_SETMASK, self.blocked)
         os.umask(self.umask)
+
+
+def allow_inspection(allowed: bool) -> None:
+    """Whether other processes of this user may read this one's memory, descriptors and environment, or trace it.
+
+    Not where the system has no such thing (PR_SET_DUMPABLE, prctl(2)). Copies inherit it; a program that is started
+    allows it again.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, int(allowed), 0, 0, 0)
 
 
 def quieten(before: SignalHandlers) -> SignalHandlers:

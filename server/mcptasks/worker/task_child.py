@@ -37,6 +37,7 @@ from mcptasks.worker.blas_threads import BlasThreads
 from mcptasks.worker.process_state import (
     ProcessAttributes,
     SignalHandlers,
+    allow_inspection,
     quieten,
     renew_random_state,
     use_temporary_directory,
@@ -76,6 +77,8 @@ def become_task_child(loaded: LoadedModule, channel: socket.socket, surroundings
         for descriptor in surroundings.foreign:
             os.close(descriptor)
         _connect_output(surroundings)
+        # Beside other tasks: as little of this one as can be hidden from processes of the same user.
+        allow_inspection(loaded.settings.worker_concurrency == 1)
         use_temporary_directory(surroundings.temporary)
         renew_random_state()
         if loaded.blas is not None:

@@ -20,6 +20,7 @@ from mcptasks.runner.gateway_client import RetryPace
 from mcptasks.settings import PREFIX, Settings
 from mcptasks.worker.agent import Agent, WorkerTerms
 from mcptasks.worker.descendants import adopt_orphans
+from mcptasks.worker.process_state import allow_inspection
 from mcptasks.worker.zygote_source import StartedZygote
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ def run_worker(settings: Settings, pace: RetryPace | None = None, silence: float
     except (OSError, AttributeError) as error:
         _say_why(f"{error}; a worker needs Linux")
         return RunnerExitCode.CRASHED
+    allow_inspection(False)
     complete_user_variables(os.environ)
     terms = WorkerTerms(
         settings=settings,

@@ -676,3 +676,65 @@ async def test_a_worker_cannot_report_of_another_workers_task(world: GatewayWorl
         for outcome in (result(), {"kind": "process", "exitCode": 1}, {"kind": "unstarted"}):
             assert code(await other.deliver(run, outcome, at)) == (409, "Superseded")
         assert (await world.task(task)).phase is Phase.WORKING
+
+
+async def test_what_is_in_a_worker_can_report_for_all_that_it_has_and_for_nothing_else(world: GatewayWorld) -> None:
+    """A task can read its worker's token: so far that reaches, and no further."""
+    template = await warm_template(world, concurrency=2)
+    worker, other = await make_worker(world, template), await make_worker(world, template)
+    async with replica(world) as at:
+        async with worker.working(at):
+            mine, beside = await warm_task(world), await warm_task(world)
+            runs = [await worker.runs(mine), await worker.runs(beside)]
+        async with other.working(at):
+            elsewhere = await other.runs(await warm_task(world))
+        waiting = await warm_task(world)
+        unclaimed = elsewhere | {"taskId": waiting["metadata"]["name"], "uid": waiting["metadata"]["uid"]}
+        for run in runs:
+            assert (await worker.report(run, 1, at)).status_code in (200, 204)
+        assert code(await worker.report(elsewhere, 1, at)) == (409, "Superseded")
+        assert code(await worker.deliver(elsewhere, result(), at)) == (409, "Superseded")
+        assert code(await worker.deliver(unclaimed, result(), at)) == (409, "Superseded")
+        assert not (await world.task(waiting)).terminal
+
+
+async def test_a_task_that_is_handed_to_a_half_open_connection_runs_once_on_the_live_one(world: GatewayWorld) -> None:
+    """One replica does not know yet that its worker has gone to the other, and is the first to claim for it."""
+    worker = await make_worker(world, await warm_template(world))
+    live = PlayedWorker(world, worker.pod, worker.token)
+    late = HeldBackClient(world.kube)
+    async with (
+        replica(world) as stale,
+        replica(world, client=late) as at,
+        worker.working(stale),
+        live.working(at),
+    ):
+        tasks = [await warm_task(world) for _ in range(3)]
+        # The first claim is of the replica that nobody reads any more.
+        await world.until(tasks[0], lambda found: found.status.pod_uid == worker.uid)
+        late.go.set()
+        for _ in tasks:
+            assert (await live.deliver(await live.runs(), result())).status_code == 204
+        for task in tasks:
+            found = await ended(world, task)
+            assert (found.phase, found.status.attempts) == (Phase.COMPLETED, 1)
+        assert {order["kind"] for order in live.orders} <= {"prepare", "withdraw"}
+
+
+async def test_a_replica_that_stands_still_holds_up_no_task_of_its_worker(world: GatewayWorld) -> None:
+    """It has claimed for a worker that has left it, and tells nobody: its writes are stuck."""
+    worker = await make_worker(world, await warm_template(world))
+    stuck = LostAnswers(world.kube)
+    async with replica(world, client=stuck) as one, replica(world) as two:
+        async with worker.working(one):
+            task = await warm_task(world)
+            await worker.told("prepare")
+            await world.until(task, lambda found: found.status.pod_uid == worker.uid)
+        async with worker.working(two):
+            run = await worker.runs(task)
+            assert run["attempt"] == 1
+            await worker.deliver(run, result())
+            assert (await ended(world, task)).phase is Phase.COMPLETED
+            stuck.back.set()
+            await worker.nothing_comes()
+    assert (await world.task(task)).status.attempts == 1
