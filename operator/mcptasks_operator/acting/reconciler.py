@@ -31,6 +31,7 @@ from mcptasks_operator.acting.events import EventPoster
 from mcptasks_operator.acting.executors import Executors
 from mcptasks_operator.acting.gatherer import Gatherer
 from mcptasks_operator.acting.pool_keeper import PoolKeeper
+from mcptasks_operator.acting.run_watch import RunWatch
 from mcptasks_operator.acting.trace_sender import TraceSender
 from mcptasks_operator.deciding.decide import decide
 from mcptasks_operator.deciding.decisions import (
@@ -83,6 +84,7 @@ class Reconciler:
     now: Callable[[], datetime] = utc_now
     metrics: OperatorMetrics = field(default_factory=OperatorMetrics)
     traces: TraceSender | None = None
+    runs: RunWatch = field(default_factory=RunWatch)
 
     @property
     def tasks(self) -> TaskClient:
@@ -102,6 +104,7 @@ class Reconciler:
         for _ in range(MAX_STEPS):
             snapshot = self.cache.snapshot(key)
             if snapshot is None:
+                self.runs.forget(key)
                 return None
             try:
                 task = parse_task(snapshot.task)
@@ -135,6 +138,7 @@ class Reconciler:
         if not task.terminal:
             pod_template = snapshot.job.template_hash if snapshot.job is not None else template_hash(spec)
             evidence = replace(evidence, last_scheduled_at=self.cache.last_scheduled(task.namespace, pod_template))
+        evidence = replace(evidence, watched_seconds=self.runs.seconds(task))
         now = self.now()
         policy = policy_of(task, template, self.settings)
         if not task.terminal and task.status.pod_uid is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -64,6 +65,7 @@ class Evidence:
     `fresh`: task, Job and Pods have just been read from the API server. `scale_ups`: events of an autoscaler that adds
     a node for one of the Pods, the latest first. `templates`: names of those in the namespace. `watching_since`: when
     this operator began to lead. `last_scheduled_at`: when a Pod from the same Pod template last got a node.
+    `watched_seconds`: for how long this operator has seen the attempt run, by a clock that nobody sets.
     """
 
     fresh: bool = False
@@ -76,3 +78,4 @@ class Evidence:
     watching_since: datetime | None = None
     last_scheduled_at: datetime | None = None
     pool: PoolEvidence = PoolEvidence()
+    watched_seconds: float = math.inf

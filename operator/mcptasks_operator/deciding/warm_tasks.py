@@ -171,10 +171,13 @@ def _running(facts: DecisionBasis, holder: PodFacts) -> Decision:
     due = answers_due(facts.task)
     if due is not None:
         return _asking(facts, due + timedelta(seconds=ANSWER_SLACK_SECONDS))
-    deadline = _run_deadline(facts, holder)
-    if facts.now >= deadline:
-        return end_task(facts, Phase.FAILED, deadline_exceeded(facts.policy.run))
-    return Decision(requeue_after=facts.seconds_until(deadline))
+    deadline, unseen = _run_deadline(facts, holder), _overdue_after(facts, holder) - facts.evidence.watched_seconds
+    if facts.now < deadline:
+        return Decision(requeue_after=facts.seconds_until(deadline))
+    if holder.ready and unseen > 0:
+        # The clock may have been set. The worker, which is well, has one of its own.
+        return Decision(requeue_after=unseen)
+    return end_task(facts, Phase.FAILED, deadline_exceeded(facts.policy.run))
 
 
 def _asking(facts: DecisionBasis, late: datetime) -> Decision:
@@ -186,5 +189,9 @@ def _asking(facts: DecisionBasis, late: datetime) -> Decision:
 
 def _run_deadline(facts: DecisionBasis, holder: PodFacts) -> datetime:
     started = facts.task.status.started_at or created_at(facts.task)
-    seconds = facts.policy.run.seconds + holder.grace_seconds + WORKER_SLACK_SECONDS
-    return started + timedelta(seconds=seconds) + waited(facts.task, facts.now)
+    return started + timedelta(seconds=_overdue_after(facts, holder)) + waited(facts.task, facts.now)
+
+
+def _overdue_after(facts: DecisionBasis, holder: PodFacts) -> float:
+    """Seconds from its start after which the worker should have ended it."""
+    return facts.policy.run.seconds + holder.grace_seconds + WORKER_SLACK_SECONDS

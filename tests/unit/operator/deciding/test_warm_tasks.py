@@ -10,7 +10,7 @@ import pytest
 from mcptasks.model.task import McpTask
 from mcptasks.model.task_template import Executor
 from mcptasks_operator.deciding.decide import decide
-from mcptasks_operator.deciding.decisions import CreateJob, Decision, DeleteJob, Gather, ReleaseClaim
+from mcptasks_operator.deciding.decisions import CreateJob, Decision, DeleteJob, EndTask, Gather, ReleaseClaim
 from mcptasks_operator.deciding.gathered_evidence import Evidence, Need
 from mcptasks_operator.deciding.object_facts import JobFacts
 from tests.unit.operator.builders import JOB_UID, POLICY, TERMINATED, at, ended_status, make_job, make_task
@@ -67,6 +67,30 @@ def test_a_task_whose_template_has_changed_its_executor_goes_on_as_it_began() ->
     held = decide(warm.HELD_TASK, None, [warm.worker()], at(20), POLICY)
     assert held.step == CreateJob(Executor.WARM, 3580)
     assert decide(make_task(), None, [], at(1), POLICY).step == CreateJob()
+
+
+class TestClocksThatAreSet:
+    """The operator ends what a worker should have ended. A worker has a clock of its own, which nobody sets."""
+
+    def step(self, now: float, *, watched: float, ready: bool = True) -> Decision:
+        task = make_task(status=warm.HELD)
+        holder = warm.worker(ready=ready)
+        evidence = Evidence(fresh=True, watched_seconds=watched)
+        return decide(task, warm.record(), [holder], at(now), WARM_POLICY, evidence)
+
+    def test_one_that_is_set_forward_ends_no_task_of_a_worker_that_is_well(self) -> None:
+        decision = self.step(1_000_000, watched=5)
+        assert decision.step is None
+        assert decision.requeue_after == WARM_POLICY.run.seconds + 30 + 60 - 5
+
+    def test_one_of_a_worker_that_does_not_answer_it_does(self) -> None:
+        assert isinstance(self.step(1_000_000, watched=5, ready=False).step, EndTask)
+
+    def test_what_has_been_watched_for_so_long_ends(self) -> None:
+        assert isinstance(self.step(1_000_000, watched=WARM_POLICY.run.seconds + 91).step, EndTask)
+
+    def test_one_that_is_set_back_ends_nothing(self) -> None:
+        assert self.step(-1_000_000, watched=5).step is None
 
 
 class TestTasksThatWorkersHadAndWhoseTemplateMakesJobsNow:
