@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.kube.kinds import JOBS, MCP_TASK_TEMPLATES, PODS
+from mcptasks.kube.kinds import JOBS, MCP_TASK_TEMPLATES, NAMESPACES, PODS
 from mcptasks.kube.task_objects import TaskClient
 from mcptasks.model.base import ANNOTATION_DRAIN, LABEL_WORKER, JsonObject
 from mcptasks.model.lifecycle import SCHEDULED, Ending, conditions, timestamp, utc_now
@@ -253,3 +253,41 @@ async def test_the_pod_of_a_worker_for_one_task_goes_with_the_job(world: Operato
         await world.kube.delete(JOBS, name, world.namespace)
         await world.gone(PODS, worker["metadata"]["name"])
         assert (await world.terminated(name)).phase is Phase.CANCELLED
+
+
+async def test_a_task_that_workers_gave_up_runs_in_a_pod_of_its_own_where_its_template_says_so_now(
+    world: OperatorWorld,
+) -> None:
+    await world.template(warm())
+    name = await world.submit(retries=1)
+    async with world.operator():
+        (worker,) = await ready(world)
+        await take(world, name, worker)
+        record = await job_with_uid(world, name)
+        await world.kill_worker(worker)
+        await world.until(name, lambda task: task.status.reason == Reason.RETRYING)
+        spec = {"executor": "Job", "warm": None, **template_spec(command=[sys.executable, "-c", WORKER])}
+        await world.kube.patch(MCP_TASK_TEMPLATES, "default", {"spec": spec}, world.namespace)
+
+        async def has_pods() -> bool:
+            job = await world.job(name)
+            made = job is not None and job["metadata"]["uid"] != record and "managedBy" not in job["spec"]
+            return made and bool(await world.pods(name))
+
+        await eventually_async("the task has a Pod of its own", has_pods)
+        assert not (await world.task(name)).terminal
+
+
+async def test_a_warm_template_in_another_namespace_than_the_servers_is_refused_at_once(world: OperatorWorld) -> None:
+    other = f"{world.namespace}-warm"
+    await world.kube.create(NAMESPACES, {"metadata": {"name": other}})
+    elsewhere = OperatorWorld(world.kube, world.cluster, other, world.settings)
+    try:
+        async with world.operator(watch_namespaces=[world.namespace, other]):
+            await elsewhere.template(warm())
+            task = await elsewhere.ended(await elsewhere.submit())
+            assert task.status.reason == Reason.INVALID_TEMPLATE
+            assert f"is for namespace {world.namespace} alone" in (task.status.message or "")
+            assert await workers(elsewhere) == []
+    finally:
+        await world.kube.delete(NAMESPACES, other)
