@@ -10,11 +10,13 @@ RUN /opt/mcptasks/bin/python -m pip install --no-cache-dir --require-hashes -r r
 # The build back end stays out of the image.
 RUN python -m venv /opt/build \
     && /opt/build/bin/python -m pip install --no-cache-dir --require-hashes -r requirements-build.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE CHANGELOG.md ./
 COPY examples examples
 COPY server server
 COPY embedded embedded
 COPY operator operator
+# The repository's history is not here. Without these, the version is one on the way to the changelog's next release.
+ARG MCPTASKS_VERSION="" MCPTASKS_COMMIT="" MCPTASKS_REPOSITORY=""
 RUN /opt/build/bin/python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /opt/build/wheels . \
     && /opt/mcptasks/bin/python -m pip install --no-cache-dir --no-deps --no-index /opt/build/wheels/*.whl \
     && find /opt/mcptasks -name __pycache__ -prune -exec rm -rf {} + \

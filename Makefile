@@ -15,6 +15,7 @@ SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What waits longest begins first.
 EMBEDDED_TESTS := tests/e2e tests/integration tests/contract tests/unit
 VERIFY ?=
+PYTHONS ?=
 LOCK_ARGS ?=
 LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
@@ -24,7 +25,7 @@ EDITABLE = $(BIN)/python -m pip install -q --require-hashes -r requirements-buil
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
-.PHONY: help demo unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue faults bench bench-warm conformance clients clean
+.PHONY: help demo wheels packages unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue faults bench bench-warm conformance clients clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -55,6 +56,16 @@ $(TOOLS)/.helm-installed: $(wildcard tests/binaries/helm/*)
 demo: $(VENV)/.installed ## Run the whole product on this machine, no cluster needed
 	@$(BIN)/mcptasks demo
 
+wheels: $(VENV)/.installed-dev ## Build mcptasks (wheel, sdist) and mcptasks-client (wheel) into dist/
+	rm -rf dist
+	$(BIN)/python -m hatchling build -d dist
+	cd client && ../$(BIN)/python -m hatchling build -t wheel -d ../dist
+	$(BIN)/twine check --strict dist/*
+
+# The index is asked for what the wheels need.
+packages: $(VENV)/.installed-dev ## The wheels in empty environments: make packages [PYTHONS="python3.12 python3.13"]
+	$(BIN)/python -m pytest tests/packages --pythons "$(PYTHONS)" $(PYTEST_ARGS)
+
 unit: $(VENV)/.installed-dev ## Pure functions and single modules: a minute or two
 	$(BIN)/python -m pytest tests/unit $(SPREAD) $(PYTEST_ARGS)
 
@@ -64,7 +75,7 @@ test: $(VENV)/.installed-dev $(TOOLS)/.installed ## All tests that need no clust
 	$(BIN)/python -m pytest $(EMBEDDED_TESTS) $(SPREAD) $(PYTEST_ARGS)
 
 # The crowds keep both cores busy for minutes, the chart needs a helm, and the others need npm.
-test-all: test crowds chart conformance clients ## What `make test` has, hundreds of tasks at once, and chart, conformance, clients
+test-all: test crowds packages chart conformance clients ## What `make test` has, hundreds of tasks at once, and packages, chart, conformance, clients
 
 crowds: $(VENV)/.installed-dev $(TOOLS)/.installed ## Hundreds of tasks at once: make crowds [CROWD=200] [KUBECONFIG=...]
 	$(BIN)/python -m pytest tests/e2e/test_one_job_per_task.py tests/e2e/test_cancel_kills.py -k "crowd or same_instant" \

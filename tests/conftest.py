@@ -36,6 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kueue", action="store_true", help="Kueue is installed in that cluster: run the tests with it")
     parser.addoption("--chart", action="store_true", help="install the product on that cluster by its Helm chart")
     parser.addoption("--executor", choices=["Job", "Warm"], default="Job", help="what runs the end-to-end tests' tasks")
+    parser.addoption("--pythons", default="", help="more interpreters to try the wheels with, separated by spaces")
     parser.addoption(
         "--crowd",
         type=int,

@@ -70,7 +70,12 @@ def __getattr__(name: str) -> object:
     # Imported on first use: the operator and most commands never need the MCP SDK, which takes a second to import.
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
+    try:
+        return getattr(import_module(_HOME[name]), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("mcptasks", "mcp"):
+            raise
+        raise ImportError(f"mcptasks-client has no {name}: `pip install mcptasks` installs all of mcptasks") from error
 
 
 def __dir__() -> list[str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
-import importlib.metadata
 import os
 import sys
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
@@ -25,6 +24,7 @@ from mcptasks.cli.command_errors import CliError
 from mcptasks.cli.completion_words import COMPLETE_VARIABLE, PROGRAM, is_completion, words_so_far
 from mcptasks.cli.help_format import HelpfulCommand
 from mcptasks.diagnostics.visible_text import visible
+from mcptasks.distribution import ALL_OF_IT, CLIENT, FULL, installed_version
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,36 @@ class CommandEntry:
     name: str
     help: str
     module: str
+    extra: str | None = None
+    """What brings the packages that it needs and a plain installation lacks."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether the distribution has it: `mcptasks-client` has few of them."""
+        return Path(__file__).with_name("commands").joinpath(f"{self.module}.py").exists()
 
     def load(self) -> Callable[..., Any]:
-        """Import the command's function, which is named `command`."""
-        with _without_garbage_collection():
-            function: Callable[..., Any] = importlib.import_module(f"mcptasks.cli.commands.{self.module}").command
+        """Import the command's function, which is named `command`.
+
+        Raises:
+            CliError: the command, or a package that it needs, is not installed.
+        """
+        try:
+            with _without_garbage_collection():
+                function: Callable[..., Any] = importlib.import_module(f"mcptasks.cli.commands.{self.module}").command
+        except ModuleNotFoundError as error:
+            raise self.not_installed(error) from error
         return function
+
+    def not_installed(self, error: ModuleNotFoundError) -> Exception:
+        """What to raise when an import of the command has failed."""
+        if not self.installed:
+            return CliError(f"`mcptasks {self.name}` is not part of {CLIENT}: {ALL_OF_IT}")
+        if self.extra is None:
+            return error
+        return CliError(
+            f"`mcptasks {self.name}` needs the package {error.name}: pip install '{FULL}[{self.extra}]'",
+        )
 
 
 @contextlib.contextmanager
@@ -74,6 +98,7 @@ COMMANDS = (
     CommandEntry("completion", "Print a script for completion in bash, zsh or fish.", "print_completion"),
     CommandEntry("settings", "Print all settings, with their environment variables.", "print_settings"),
     CommandEntry("metrics", "Print all metrics, with their labels.", "print_metrics"),
+    CommandEntry("version", "Print the version, and the commit that it was built from.", "print_version"),
 )
 
 EPILOG = "Start with `mcptasks demo`, then run your own server with `mcptasks dev server.py`."
@@ -119,7 +144,7 @@ def application(words: Sequence[str]) -> typer.Typer:
     )
     app.callback()(_root)
     wanted = next((word for word in words if not word.startswith("-")), None)
-    for entry in COMMANDS:
+    for entry in (one for one in COMMANDS if one.installed or one.name == wanted):
         app.command(entry.name, short_help=entry.help, cls=HelpfulCommand)(
             entry.load() if entry.name == wanted else _not_loaded
         )
@@ -132,7 +157,7 @@ def _not_loaded() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"mcptasks {importlib.metadata.version('mcptasks')}")
+        typer.echo(f"mcptasks {installed_version()}")
         raise typer.Exit
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import json
 import logging
 import weakref
@@ -40,6 +39,7 @@ from mcptasks.client.protocol.streamable_http import HttpTransport
 from mcptasks.client.task_handles import PromptTask, ResourceTask, Task, ToolTask
 from mcptasks.client.task_observer import Observer
 from mcptasks.client.task_state import ProgressCallback, TaskState
+from mcptasks.distribution import installed_version
 from mcptasks.model.base import JsonObject
 from mcptasks.network.proxies import direct
 from mcptasks.network.shown_urls import shown_url
@@ -112,7 +112,7 @@ class Client:
         async with AsyncExitStack() as stack:
             http = await stack.enter_async_context(self._http())
             transport = HttpTransport(self.url, http)
-            version = importlib.metadata.version("mcptasks")
+            version = installed_version()
             self._dialect = await negotiate(self.protocol, transport, version, InputResponder(self.on_elicitation))
             stack.push_async_callback(self._dialect.close)
             stack.push_async_callback(self._stop)

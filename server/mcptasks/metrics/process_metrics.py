@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from typing import Any, cast
 
 from prometheus_client import GC_COLLECTOR, Info, PlatformCollector, ProcessCollector
 
+from mcptasks.distribution import installed_version
 from mcptasks.metrics.instruments import Instruments, MetricDescription
 
 
@@ -19,5 +19,5 @@ def process_metrics(instruments: Instruments, component: str) -> None:
     PlatformCollector(registry=registry)
     meaning = "Version of mcptasks."
     build = Info("mcptasks_build", meaning, registry=registry)
-    build.info({"version": importlib.metadata.version("mcptasks"), "component": component})
+    build.info({"version": installed_version(), "component": component})
     instruments.described.append(MetricDescription("mcptasks_build_info", "gauge", ("version", "component"), meaning))

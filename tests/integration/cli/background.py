@@ -23,10 +23,14 @@ class Background:
     """A running `mcptasks` command; standard output and error come together."""
 
     def __init__(
-        self, words: Sequence[str], directory: Path | None = None, environment: Mapping[str, str] | None = None
+        self,
+        words: Sequence[str],
+        directory: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        python: str = sys.executable,
     ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mcptasks", *words],
+            [python, "-m", "mcptasks", *words],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -83,10 +87,13 @@ class Background:
 
 @contextmanager
 def running(
-    *words: str, directory: Path | None = None, environment: Mapping[str, str] | None = None
+    *words: str,
+    directory: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    python: str = sys.executable,
 ) -> Iterator[Background]:
-    """Run the command for the block; it is killed at its end if it still runs."""
-    background = Background(words, directory, environment)
+    """Run the command for the block, in any environment that has it; it is killed at its end if it still runs."""
+    background = Background(words, directory, environment, python)
     try:
         yield background
     finally:

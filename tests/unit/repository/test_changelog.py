@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-import tomllib
+
+import yaml
 
 from tests.unit.repository.sources import ROOT
 
@@ -15,9 +16,9 @@ def sections() -> list[tuple[str, str]]:
     return SECTION.findall((ROOT / "CHANGELOG.md").read_text())
 
 
-def test_the_version_of_the_project_has_a_section() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["version"] in [version for version, _ in sections()]
+def test_the_version_of_the_chart_has_a_section() -> None:
+    chart = yaml.safe_load((ROOT / "charts" / "mcptasks" / "Chart.yaml").read_text())
+    assert {chart["version"], chart["appVersion"]} <= {version for version, _ in sections()}
 
 
 def test_what_is_not_released_comes_first_and_each_release_has_its_date_newest_first() -> None:
