@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import zipfile
@@ -112,6 +113,8 @@ def test_the_client_alone_calls_a_server_of_the_whole(
         assert "hello terminal" in called.stdout
         by_program = client.run("python", "-c", PROGRAM, endpoint)
         assert by_program.stdout == "hello program\n", by_program.stderr
+        dev.send(signal.SIGINT)
+        dev.end()
 
 
 def test_the_demonstration_runs_from_the_wheel_alone(wheels: BuiltWheels, interpreter: str, tmp_path: Path) -> None:
