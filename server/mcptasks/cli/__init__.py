@@ -102,6 +102,7 @@ COMMANDS = (
 )
 
 EPILOG = "Start with `mcptasks demo`, then run your own server with `mcptasks dev server.py`."
+CLIENT_EPILOG = f"This is {CLIENT}: {ALL_OF_IT}."
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -135,7 +136,7 @@ def application(words: Sequence[str]) -> typer.Typer:
     # Plain help: boxes wrap and cannot be piped.
     app = typer.Typer(
         help="Run long MCP tool calls as Kubernetes Jobs.",
-        epilog=EPILOG,
+        epilog=EPILOG if all(entry.installed for entry in COMMANDS) else CLIENT_EPILOG,
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

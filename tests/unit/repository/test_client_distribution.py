@@ -34,13 +34,14 @@ def test_the_wheel_has_what_its_modules_import_and_nothing_else() -> None:
     assert commands
     wanted = ["mcptasks.client", "mcptasks.cli", *(f"mcptasks.cli.commands.{name}" for name in commands)]
     done = subprocess.run([sys.executable, "-c", LOADED, *wanted], capture_output=True, text=True, check=True)
-    unimported = {ROOT / "server/mcptasks/py.typed", ROOT / "server/mcptasks/__main__.py"}
-    assert {Path(name) for name in done.stdout.split()} | unimported == packaged()
+    by_others = {ROOT / "server" / "mcptasks" / name for name in ("py.typed", "__main__.py", "tracing/sdk_tracing.py")}
+    assert {Path(name) for name in done.stdout.split()} | by_others == packaged()
 
 
 def test_the_client_asks_for_the_versions_that_the_whole_asks_for() -> None:
     whole = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert set(CLIENT["project"]["dependencies"]) <= set(whole["dependencies"])
+    assert CLIENT["project"]["optional-dependencies"]["otel"] == whole["optional-dependencies"]["otel"]
     for key in ("license", "requires-python", "authors"):
         assert CLIENT["project"][key] == whole[key]
 
