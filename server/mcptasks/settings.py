@@ -200,7 +200,9 @@ class Settings(BaseSettings):
         3600,
         ge=0,
         description=(
-            "How long a task stays readable if neither the call nor the tool sets a ttl, counted from its creation."
+            "How long a task stays readable if neither the call nor the tool sets a ttl, counted from its creation. "
+            "Less, down to a minute, for callers that call so often that they would be refused otherwise "
+            "(MCPTASKS_MAX_KEPT_TASKS_PER_CALLER)."
         ),
     )
     max_ttl_seconds: int = Field(604_800, ge=1, description="Longest ttl; a longer one is reduced to this.")
@@ -212,12 +214,21 @@ class Settings(BaseSettings):
             "count as one. 0 means no limit."
         ),
     )
+    max_running_tasks_per_caller: int = Field(
+        0,
+        ge=0,
+        description=(
+            "How many tasks of one caller may run at a time, in all replicas; further ones wait their turn. All "
+            "callers without a token count as one. 0 means no limit."
+        ),
+    )
     max_kept_tasks_per_caller: int = Field(
         20_000,
         ge=0,
         description=(
             "How many tasks of one caller may exist, those that have ended included; further calls are refused until "
-            "one has expired. All callers without a token count as one. 0 means no limit."
+            "one has expired. Callers of many tasks a second get shorter ttls before, where they ask for none. All "
+            "callers without a token count as one. 0 means no limit."
         ),
     )
     max_kept_bytes_per_caller: int = Field(

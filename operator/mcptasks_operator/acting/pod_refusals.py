@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from mcptasks.kube.errors import ForbiddenError, InvalidError, KubeError
@@ -20,6 +21,8 @@ MAX_PAUSE_SECONDS = 60.0
 class _Refusal:
     cause: Diagnosis
     times: int
+    until: datetime
+    made_from: str
 
 
 @dataclass(eq=False)
@@ -33,7 +36,16 @@ class PodRefusals:
         found = self._known.get(uid)
         return found.cause if found is not None else None
 
-    def note(self, template: TemplateObject, error: InvalidTemplateError | KubeError) -> float:
+    def pause(self, uid: str, made_from: str, now: datetime) -> float | None:
+        """For how many seconds not to try again with workers of this hash; None where there is nothing to wait for."""
+        found = self._known.get(uid)
+        if found is None or found.made_from != made_from or found.until <= now:
+            return None
+        return (found.until - now).total_seconds()
+
+    def note(
+        self, template: TemplateObject, made_from: str, error: InvalidTemplateError | KubeError, now: datetime
+    ) -> float:
         """Remember the refusal; returns for how many seconds not to try again.
 
         Raises:
@@ -41,8 +53,10 @@ class PodRefusals:
         """
         before = self._known.get(template.uid)
         times = before.times + 1 if before is not None else 1
-        self._known[template.uid] = _Refusal(_diagnosis(template, error), times)
-        return min(FIRST_PAUSE_SECONDS * 2.0 ** (min(times, 16) - 1), MAX_PAUSE_SECONDS)
+        pause = min(FIRST_PAUSE_SECONDS * 2.0 ** (min(times, 16) - 1), MAX_PAUSE_SECONDS)
+        until = now + timedelta(seconds=pause)
+        self._known[template.uid] = _Refusal(_diagnosis(template, error), times, until, made_from)
+        return pause
 
     def keep(self, uids: set[str]) -> None:
         """Forget those of all other templates."""

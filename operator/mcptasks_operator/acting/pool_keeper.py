@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mcptasks.kube.api_client import KubeClient
-from mcptasks.kube.errors import AlreadyExistsError, ConflictError, KubeError, NotFoundError, UnavailableError
+from mcptasks.kube.errors import AlreadyExistsError, ConflictError, KubeError, NotFoundError
 from mcptasks.kube.kinds import PODS
 from mcptasks.kube.watch_cache import Key
 from mcptasks.model.base import ANNOTATION_DRAIN, JsonObject
@@ -19,17 +19,28 @@ from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.task import McpTask, Reason
 from mcptasks.model.task_template import Executor
 from mcptasks.settings import Settings
+from mcptasks_operator.acting.expected_workers import ExpectedWorkers
 from mcptasks_operator.acting.pod_refusals import PodRefusals
 from mcptasks_operator.deciding.gathered_evidence import PoolEvidence
 from mcptasks_operator.deciding.object_facts import PodFacts
 from mcptasks_operator.deciding.pod_spec import InvalidTemplateError
 from mcptasks_operator.deciding.policy import Policy, start_limit
-from mcptasks_operator.deciding.pool_plan import PoolDemand, PoolFailures, PoolMember, evidence_of, plan, stuck_from
+from mcptasks_operator.deciding.pool_plan import (
+    USUAL_START_SECONDS,
+    PoolDemand,
+    PoolFailures,
+    PoolMember,
+    PoolPlan,
+    evidence_of,
+    plan,
+    stuck_from,
+)
 from mcptasks_operator.deciding.worker_manifests import (
     TemplateObject,
     current_pod_hash,
     gateway_of,
     make_worker,
+    worker_name,
     worker_pod_template,
 )
 from mcptasks_operator.watching.cache import Cache
@@ -39,6 +50,9 @@ logger = logging.getLogger(__name__)
 
 SUFFIX_BYTES = 4
 """Of randomness in a worker's name."""
+
+LOOK_SECONDS = 5.0
+"""How often a worker is looked for whose creation was not answered, and that is not wanted any more."""
 
 
 @dataclass(eq=False)
@@ -57,7 +71,8 @@ class PoolKeeper:
     _failures: dict[str, PoolFailures] = field(default_factory=dict)
     _counted: set[str] = field(default_factory=set)
     _refusals: PodRefusals = field(default_factory=PodRefusals)
-    _unanswered: dict[str, str] = field(default_factory=dict)
+    _expected: ExpectedWorkers = field(default_factory=ExpectedWorkers)
+    _was_ready: set[str] = field(default_factory=set)
 
     def evidence(self, task: McpTask, policy: Policy) -> PoolEvidence:
         """What the state of the task's pool means for a task that waits."""
@@ -89,11 +104,10 @@ class PoolKeeper:
             await self._delete(template, tuple(m.pod for m in members if m.pod.ended))
             return None
         failures = self._count_failures(template, members)
-        demand = PoolDemand(self.cache.work.waiting(key), self.cache.given_away(template))
-        step = plan(template.pool, members, demand, failures, self.now())
+        step = plan(template.pool, members, self._demand(template, members), failures, self.now())
         await self._delete(template, step.delete)
         await self._drain(template, step.drain)
-        again = await self._create(template, step.create)
+        again = await self._create(template, step)
         waits = [seconds for seconds in (step.requeue_after, again) if seconds is not None]
         return min(waits, default=None)
 
@@ -116,8 +130,37 @@ class PoolKeeper:
         """Keep nothing of templates that are gone."""
         known = {template.uid for template in self.cache.all_templates()}
         self._failures = {uid: failures for uid, failures in self._failures.items() if uid in known}
-        self._unanswered = {uid: suffix for uid, suffix in self._unanswered.items() if uid in known}
+        self._expected.keep(known)
         self._refusals.keep(known)
+
+    def _demand(self, template: TemplateObject, members: list[PoolMember]) -> PoolDemand:
+        key = template.namespace, template.name
+        for name in self._expected.unseen(template.uid):
+            if self.cache.workers.of((template.namespace, name)):
+                self._expected.settle(template.uid, name)
+        self._note_starts(template, members)
+        estimates, refusal = self.cache.work.estimates(key), self._refusals.of(template.uid)
+        age = self.cache.work.mean_age([member.pod.uid for member in members])
+        usual = estimates.task.seconds
+        return PoolDemand(
+            waiting=self.cache.work.waiting(key),
+            given_away=self.cache.given_away(template),
+            unseen=len(self._expected.unseen(template.uid)),
+            refused=refusal is not None and refusal.reason is Reason.QUOTA_EXCEEDED,
+            calls_per_second=estimates.calls_per_second(self.now()),
+            task_seconds=None if usual is None else max(usual, age),
+            start_seconds=estimates.start.seconds or USUAL_START_SECONDS,
+        )
+
+    def _note_starts(self, template: TemplateObject, members: list[PoolMember]) -> None:
+        for member in members:
+            pod = member.pod
+            if pod.ready and not member.was_ready:
+                self._was_ready.add(pod.uid)
+                if pod.ready_at is not None:
+                    seconds = (pod.ready_at - pod.created_at).total_seconds()
+                    self.cache.work.worker_started((template.namespace, template.name), seconds)
+        self._was_ready &= {pod.uid for pod in self.cache.all_workers()}
 
     def _members(self, template: TemplateObject) -> list[PoolMember]:
         current = self._hash_of(template)
@@ -129,6 +172,7 @@ class PoolKeeper:
                 tasks=len(self.cache.work.held_by(pod.uid)),
                 idle_since=self.cache.work.idle_since(pod.uid) or pod.started_at,
                 stuck_from=stuck_from(pod, start),
+                was_ready=pod.uid in self._was_ready,
             )
             for pod in self.cache.workers_of(template)
         ]
@@ -167,33 +211,47 @@ class PoolKeeper:
         for task in self.cache.work.waiting_keys(key):
             self.wake(task)
 
-    async def _create(self, template: TemplateObject, count: int) -> float | None:
-        for _ in range(count):
+    async def _create(self, template: TemplateObject, step: PoolPlan) -> float | None:
+        pause = self._refusals.pause(template.uid, self._hash_of(template), self.now())
+        if pause is not None:
+            return pause
+        unseen = self._expected.unseen(template.uid)
+        fresh = [worker_name(template, secrets.token_hex(SUFFIX_BYTES)) for _ in range(step.create)]
+        for name in [*unseen[: step.repeat], *fresh]:
+            self._expected.ask(template.uid, name, self.now())
             try:
-                made = await self._make_worker(template)
+                made = await self._make_worker(template, name)
             except (InvalidTemplateError, KubeError) as error:
-                return self._refused(template, error)
+                return self._refused(template, name, error)
             self.cache.put(WatchedKind.POD, made)
-            logger.info("made worker %s of McpTaskTemplate %s", made["metadata"]["name"], template.name)
-        if count:
+            self._expected.settle(template.uid, name)
             self._refusals.forget(template.uid)
-        return None
+            logger.info("made worker %s of McpTaskTemplate %s", name, template.name)
+        return await self._look_for(template, unseen[step.repeat :])
 
-    async def _make_worker(self, template: TemplateObject) -> JsonObject:
-        """Create a worker. One whose creation was not answered is asked for again by its name: it may be there."""
-        suffix = self._unanswered.pop(template.uid, None) or secrets.token_hex(SUFFIX_BYTES)
-        pod = make_worker(template, suffix, self.settings)
+    async def _make_worker(self, template: TemplateObject, name: str) -> JsonObject:
+        """Create a worker, or find the one that an earlier request has made without being answered."""
+        pod = make_worker(template, name, self.settings)
         try:
             return await self.kube.create(PODS, pod, template.namespace)
         except AlreadyExistsError:
-            return await self.kube.get(PODS, pod["metadata"]["name"], template.namespace)
-        except UnavailableError:
-            self._unanswered[template.uid] = suffix
-            raise
+            return await self.kube.get(PODS, name, template.namespace)
 
-    def _refused(self, template: TemplateObject, error: InvalidTemplateError | KubeError) -> float:
-        """Raises the error where it is not the API server's word on the Pod."""
-        pause = self._refusals.note(template, error)
+    async def _look_for(self, template: TemplateObject, names: list[str]) -> float | None:
+        """Find out about workers that were asked for and are not wanted any more; says when to look again."""
+        for name in names:
+            try:
+                self.cache.put(WatchedKind.POD, await self.kube.get(PODS, name, template.namespace))
+            except NotFoundError:
+                if not self._expected.is_over(template.uid, name, self.now()):
+                    continue
+            self._expected.settle(template.uid, name)
+        return LOOK_SECONDS if self._expected.unseen(template.uid) else None
+
+    def _refused(self, template: TemplateObject, name: str, error: InvalidTemplateError | KubeError) -> float:
+        """Raises the error where it is not the API server's word on the Pod: it may be there all the same."""
+        pause = self._refusals.note(template, self._hash_of(template), error, self.now())
+        self._expected.settle(template.uid, name)
         logger.warning("no worker of McpTaskTemplate %s: %s; trying again in %.0f s", template.name, error, pause)
         self._wake_waiting((template.namespace, template.name))
         return pause

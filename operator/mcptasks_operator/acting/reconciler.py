@@ -35,6 +35,7 @@ from mcptasks_operator.acting.run_watch import RunWatch
 from mcptasks_operator.acting.trace_sender import TraceSender
 from mcptasks_operator.deciding.decide import decide
 from mcptasks_operator.deciding.decisions import (
+    AdmitTask,
     AdoptWorker,
     CreateJob,
     Decision,
@@ -143,6 +144,7 @@ class Reconciler:
         policy = policy_of(task, template, self.settings)
         if not task.terminal and task.status.pod_uid is None:
             evidence = replace(evidence, pool=self.pools.evidence(task, policy))
+        evidence = replace(evidence, turn=self.cache.limited.turn(task.uid))
         decision = decide(task, snapshot.job, snapshot.pods, now, policy, evidence)
         return Situation(key, snapshot, task, spec, policy, now, evidence, decision)
 
@@ -154,7 +156,7 @@ class Reconciler:
                 return await self._create_job(at, step)
             case ShowCause():
                 return StepResult(at.evidence, await self._write_status(at, step))
-            case EndTask() | MarkTerminated() | ReleaseClaim():
+            case EndTask() | MarkTerminated() | ReleaseClaim() | AdmitTask():
                 return StepResult(self._initial_evidence(), await self._write_status(at, step))
             case DeleteJob():
                 await self._delete_job(at, step)
@@ -197,6 +199,9 @@ class Reconciler:
         Returns whether it was written.
         """
         written = False
+        if isinstance(write, AdmitTask):
+            # Before anything else is decided: its place is nobody else's from here on, whatever becomes of the write.
+            self.cache.limited.give(at.task.uid, at.now)
 
         def change(task: McpTask) -> JsonObject | None:
             nonlocal written

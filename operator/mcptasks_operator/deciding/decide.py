@@ -25,7 +25,7 @@ from mcptasks_operator.deciding.decisions import Decision, DeleteJob
 from mcptasks_operator.deciding.gathered_evidence import Evidence
 from mcptasks_operator.deciding.job_creation import foreign_job, without_job
 from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts
-from mcptasks_operator.deciding.pending_causes import suspended_job
+from mcptasks_operator.deciding.pending_causes import suspended_job, wait_for_turn
 from mcptasks_operator.deciding.policy import Policy
 from mcptasks_operator.deciding.run_deadline import running_pod
 from mcptasks_operator.deciding.start_deadline import starting_pod, without_pod
@@ -62,6 +62,9 @@ def decide(
 def _before_end(facts: DecisionBasis, next_step: Callable[[DecisionBasis], Decision]) -> Decision:
     if facts.task.spec.cancel:
         return end_task(facts, Phase.CANCELLED, Diagnosis(Reason.CANCELLED_BY_SPEC, "cancelled by spec.cancel"))
+    turn = facts.evidence.turn
+    if turn is not None and facts.task.waits_for_place and not facts.claimed:
+        return wait_for_turn(facts, turn)
     return next_step(facts)
 
 

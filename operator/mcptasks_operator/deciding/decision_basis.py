@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from mcptasks.model.lifecycle import created_at
 from mcptasks.model.task import McpTask
 from mcptasks.model.task_template import Executor
 from mcptasks_operator.deciding.gathered_evidence import Evidence
@@ -62,6 +63,12 @@ class DecisionBasis:
     def given_up(self) -> bool:
         """Whether workers have had the task and none has it now: what Job it has had was only a record of that."""
         return self.task.status.executor == Executor.WARM.value and not self.claimed
+
+    @property
+    def may_start_since(self) -> datetime:
+        """Since when nothing but its Pod keeps the task from starting."""
+        status, created = self.task.status, created_at(self.task)
+        return max(created, status.admitted_at or created, status.retry_after or created)
 
     @property
     def holder(self) -> PodFacts | None:

@@ -97,6 +97,7 @@ class ShowCause:
     cause: str
     message: str
     attempts: int | None = None
+    tasks_ahead: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,12 @@ class ReleaseClaim:
     uses_retry: bool
 
 
-StatusWrite: TypeAlias = EndTask | ShowCause | MarkTerminated | ReleaseClaim
+@dataclass(frozen=True, slots=True)
+class AdmitTask:
+    """Give the task one of the places that its limits leave."""
+
+
+StatusWrite: TypeAlias = EndTask | ShowCause | MarkTerminated | ReleaseClaim | AdmitTask
 Step: TypeAlias = (
     Gather | CreateJob | DeleteJob | DeletePods | SetJobTtl | AdoptWorker | FinishJob | DeleteTask | StatusWrite
 )

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from mcptasks.model.diagnosis import Diagnosis
 from mcptasks_operator.deciding.object_facts import WarningEvent
+from mcptasks_operator.deciding.turns import Turn
 
 
 class Need(StrEnum):
@@ -64,8 +65,9 @@ class Evidence:
 
     `fresh`: task, Job and Pods have just been read from the API server. `scale_ups`: events of an autoscaler that adds
     a node for one of the Pods, the latest first. `templates`: names of those in the namespace. `watching_since`: when
-    this operator began to lead. `last_scheduled_at`: when a Pod from the same Pod template last got a node.
-    `watched_seconds`: for how long this operator has seen the attempt run, by a clock that nobody sets.
+    this operator began to lead. `last_scheduled_at`: when a Pod from the same Pod template last got a node. `turn`: of
+    a task that limits keep from starting, or would. `watched_seconds`: for how long this operator has seen the attempt
+    run, by a clock that nobody sets.
     """
 
     fresh: bool = False
@@ -79,3 +81,4 @@ class Evidence:
     last_scheduled_at: datetime | None = None
     pool: PoolEvidence = PoolEvidence()
     watched_seconds: float = math.inf
+    turn: Turn | None = None

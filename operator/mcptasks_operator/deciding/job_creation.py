@@ -50,7 +50,7 @@ def _job_refused(facts: DecisionBasis, refusal: JobRefusal) -> Decision:
         )
         return end_task(facts, Phase.FAILED, cause, terminated=NO_PROCESS)
     cause = pod_refused(refusal.message)
-    since = created_at(facts.task)
+    since = facts.may_start_since
     deadline = facts.start_counts_from(since) + timedelta(seconds=facts.policy.start.seconds)
     if cause.permanent:
         return end_task(facts, Phase.FAILED, cause, terminated=NO_PROCESS)

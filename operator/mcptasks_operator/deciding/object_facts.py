@@ -143,8 +143,9 @@ class PodFacts:
     """A Pod of a task, which is one attempt, or of a worker.
 
     `scheduled_at` is when the Pod got a node. `deletion_due` is when a Pod that is being deleted should be gone.
-    `worker` is what concerns a worker alone; `owner` is its controller. `unready_since` is when the Pod, which does not
-    answer its readiness probe, last did, or was made.
+    `ready_at` is since when the Pod has been ready; `unready_since` is when one that does not answer its readiness
+    probe last did, or was made. `node_lost`: its node does not answer. `worker` is what concerns a worker alone;
+    `owner` is its controller.
     """
 
     name: str
@@ -167,6 +168,8 @@ class PodFacts:
     deletion_due: datetime | None = None
     ready: bool = False
     unready_since: datetime | None = None
+    ready_at: datetime | None = None
+    node_lost: bool = False
     owner: Owner | None = None
     worker: WorkerFacts | None = None
     gone_at: datetime | None = None
@@ -280,7 +283,7 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         message=status.get("message", ""),
         node=spec.get("nodeName"),
         started_at=parse_time(status.get("startTime")),
-        scheduled_at=_scheduled_at(conditions),
+        scheduled_at=_true_since(conditions, "PodScheduled"),
         unschedulable=_unschedulable(conditions),
         disruption=_disruption(conditions),
         runner=runner,
@@ -290,6 +293,8 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         deletion_due=parse_time(metadata.get("deletionTimestamp")),
         ready=(conditions.get("Ready") or {}).get("status") == "True",
         unready_since=_unready_since(conditions),
+        ready_at=_true_since(conditions, "Ready"),
+        node_lost=_node_lost(conditions),
         owner=_controller(metadata),
         worker=_worker_facts(metadata),
     )
@@ -312,9 +317,15 @@ def _worker_facts(metadata: JsonObject) -> WorkerFacts | None:
     )
 
 
-def _scheduled_at(conditions: dict[str, JsonObject]) -> datetime | None:
-    scheduled = conditions.get("PodScheduled") or {}
-    return parse_time(scheduled.get("lastTransitionTime")) if scheduled.get("status") == "True" else None
+def _node_lost(conditions: dict[str, JsonObject]) -> bool:
+    """Of a node that does not answer the node controller marks the Pods as not ready, and no kubelet the containers."""
+    ready, containers = conditions.get("Ready") or {}, conditions.get("ContainersReady") or {}
+    return ready.get("status") == "False" and not ready.get("reason") and containers.get("status") == "True"
+
+
+def _true_since(conditions: dict[str, JsonObject], kind: str) -> datetime | None:
+    found = conditions.get(kind) or {}
+    return parse_time(found.get("lastTransitionTime")) if found.get("status") == "True" else None
 
 
 def _unready_since(conditions: dict[str, JsonObject]) -> datetime | None:

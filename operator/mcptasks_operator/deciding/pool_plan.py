@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil, floor
 
 from mcptasks.gateway.contract import RunnerExitCode
 from mcptasks.model.diagnosis import Diagnosis
@@ -20,8 +21,10 @@ from mcptasks_operator.deciding.object_facts import PodFacts, RunningState, Term
 from mcptasks_operator.deciding.policy import Policy
 from mcptasks_operator.deciding.start_failures import diagnose_waiting, permanent_start_failure
 
-STARTING_AT_MOST = 4
-"""How many workers start at the same time: each keeps a core busy while it imports its module."""
+FEW = 4
+FEW_OF_MANY = 4
+"""How many workers start at the same time: each keeps a core busy while it imports its module. A pool that may have
+many has more nodes, and a quarter of them may start."""
 
 FIRST_PAUSE_SECONDS = 5.0
 MAX_PAUSE_SECONDS = 300.0
@@ -37,12 +40,19 @@ FAILURES_BEFORE_TASKS_FAIL = 3
 """After so many workers in a row that crashed at their start tasks do not wait any longer. One that cannot load its
 module is enough: the next one cannot either."""
 
+USUAL_START_SECONDS = 3.0
+"""How long a worker takes to be ready, before any was seen."""
+
+LOOK_AGAIN_SECONDS = 1.0
+"""How often the pool is looked at while tasks wait of which its workers may take care in time."""
+
 
 @dataclass(frozen=True, slots=True)
 class PoolMember:
     """A worker's Pod: how many tasks it has, and since when it has none (from its start, if it never had one).
 
     `stuck_from`: from when on it counts as stuck, if it is not ready by then (`stuck_from`); None where it is.
+    `was_ready`: it has been ready before. One that is not any more may be again, and is not made a second time.
     """
 
     pod: PodFacts
@@ -50,6 +60,7 @@ class PoolMember:
     tasks: int = 0
     idle_since: datetime | None = None
     stuck_from: datetime | None = None
+    was_ready: bool = False
 
     def is_stuck(self, now: datetime) -> bool:
         """Whether its process runs, does not get ready any more, and nothing is heard of its end either."""
@@ -62,7 +73,16 @@ class PoolMember:
     @property
     def leaving(self) -> bool:
         """Whether it takes nothing new."""
-        return self.drains or self.pod.deleting or self.pod.ended
+        return self.drains or self.pod.deleting or self.pod.ended or self.pod.disruption is not None
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it is as workers are made now, on a node that answers. Others are replaced."""
+        return self.current and not self.pod.node_lost
+
+    @property
+    def starting(self) -> bool:
+        return not self.pod.ready and not self.was_ready
 
 
 def stuck_from(pod: PodFacts, start: Limit) -> datetime | None:
@@ -97,9 +117,14 @@ class PoolFailures:
 
 @dataclass(frozen=True, slots=True)
 class PoolPlan:
-    """What to do now, and when to look again at the latest."""
+    """What to do now, and when to look again at the latest.
+
+    `create` new workers; besides them, of the workers that were asked for and have not been seen, `repeat` are asked
+    for again by their names.
+    """
 
     create: int = 0
+    repeat: int = 0
     drain: tuple[PodFacts, ...] = ()
     delete: tuple[PodFacts, ...] = ()
     wanted: int = 0
@@ -108,10 +133,20 @@ class PoolPlan:
 
 @dataclass(frozen=True, slots=True)
 class PoolDemand:
-    """How many tasks of a template have no worker yet, and how many workers the Jobs of tasks have taken over."""
+    """What is asked of a template's workers.
+
+    `waiting`: tasks that have no worker yet. `given_away`: workers that the Jobs of tasks have taken over. `unseen`:
+    workers that were asked for and have not been seen. `refused`: the last one asked for was refused.
+    `calls_per_second`, `task_seconds` (None: nobody knows) and `start_seconds` are estimates.
+    """
 
     waiting: int = 0
     given_away: int = 0
+    unseen: int = 0
+    refused: bool = False
+    calls_per_second: float = 0.0
+    task_seconds: float | None = None
+    start_seconds: float = USUAL_START_SECONDS
 
 
 def plan(
@@ -119,48 +154,111 @@ def plan(
 ) -> PoolPlan:
     """The next step of a template's pool."""
     there = [member for member in members if not member.leaving]
-    current = [member for member in there if member.current]
-    wanted = _wanted(pool, members, demand)
     stuck = [member for member in there if member.is_stuck(now)]
-    current = [member for member in current if member not in stuck]
-    drain = [*stuck, *(m for m in _outdated(there, current) if m not in stuck), *_surplus(pool, current, wanted, now)]
+    lasting = [member for member in there if member.lasting and member not in stuck]
+    wanted = wanted_workers(pool, members, demand)
+    replaced = (member for member in _replaced(members, lasting, wanted, demand) if member not in stuck)
+    drain = [*stuck, *replaced, *_surplus(pool, lasting, wanted, now)]
     pause = failures.pause_until()
-    missing = max(wanted - len(current), 0)
-    starting = sum(1 for member in current if not member.pod.ready)
     paused = pause is not None and now < pause
+    missing = max(wanted - len(lasting) - demand.unseen, 0)
+    room = max(min(_room_to_start(pool, lasting, demand), _room_beside(pool, members, demand, now)), 0)
     return PoolPlan(
-        create=0 if paused else min(missing, max(STARTING_AT_MOST - starting, 0)),
+        create=0 if paused else min(missing, room),
+        repeat=0 if paused else min(demand.unseen, max(wanted - len(lasting), 0)),
         drain=tuple(member.pod for member in drain),
         delete=_deletable(members, now),
         wanted=wanted,
-        requeue_after=_requeue_after(pool, members, current, wanted, pause if missing else None, now),
+        requeue_after=_requeue_after(pool, members, lasting, wanted, pause if missing else None, demand, now),
     )
 
 
-def _wanted(pool: WarmPool, members: Sequence[PoolMember], demand: PoolDemand) -> int:
-    """Enough for what runs and waits, between the pool's limits.
-
-    A worker for one task serves nobody else while it runs it: others are made ahead, for the calls to come.
-    """
+def wanted_workers(pool: WarmPool, members: Sequence[PoolMember], demand: PoolDemand) -> int:
+    """Enough for what runs and waits and is about to be called for, between the pool's limits."""
     running = sum(member.tasks for member in members if not member.leaving)
-    ahead = pool.min_workers if pool.tasks_per_worker == 1 else 0
-    useful = -(-(running + max(demand.waiting, ahead)) // pool.concurrency)
+    tasks = max(running + _still_waiting(pool, members, demand) + _ahead(pool, demand), _usual_load(pool, demand))
+    useful = -(-tasks // pool.concurrency)
     return max(min(max(useful, pool.min_workers), pool.max_workers - demand.given_away), 0)
 
 
-def _outdated(there: Sequence[PoolMember], current: Sequence[PoolMember]) -> list[PoolMember]:
-    """Those of an earlier template, image or settings, once there is one of today's that can take their place."""
-    if not any(member.pod.ready for member in current):
-        return []
-    return [member for member in there if not member.current]
+def _still_waiting(pool: WarmPool, members: Sequence[PoolMember], demand: PoolDemand) -> int:
+    """How many of the tasks that wait will do so when a worker that is made now is ready.
+
+    The others have been run by then, by workers that are reused: a worker more would only take a core from them.
+    """
+    if pool.tasks_per_worker or demand.task_seconds is None:
+        return demand.waiting
+    slots = pool.concurrency * sum(1 for m in members if m.pod.ready and m.lasting and not m.leaving)
+    if not slots:
+        return demand.waiting
+    served = slots * demand.start_seconds / max(demand.task_seconds, 0.001)
+    return max(ceil(demand.waiting - served), 0)
 
 
-def _surplus(pool: WarmPool, current: Sequence[PoolMember], wanted: int, now: datetime) -> list[PoolMember]:
+def _ahead(pool: WarmPool, demand: PoolDemand) -> int:
+    """Tasks that will be called for until a worker that was used up is replaced."""
+    if not pool.tasks_per_worker:
+        return 0
+    used_up = demand.calls_per_second * demand.start_seconds / pool.tasks_per_worker
+    # One for one task serves nobody else while it runs it: the least are kept ready besides.
+    return floor(used_up + 0.5) + (pool.min_workers if pool.tasks_per_worker == 1 else 0)
+
+
+def _usual_load(pool: WarmPool, demand: PoolDemand) -> int:
+    """How many tasks run at a time, as often as they are called for and as long as they take (Little's law)."""
+    if pool.tasks_per_worker == 1 or demand.task_seconds is None:
+        return 0
+    return floor(demand.calls_per_second * demand.task_seconds + 0.5)
+
+
+def starts_at_a_time(pool: WarmPool) -> int:
+    """How many workers start at the same time; so many, too, are made above the most, while earlier ones finish."""
+    return max(FEW, pool.max_workers // FEW_OF_MANY)
+
+
+def _room_to_start(pool: WarmPool, lasting: Sequence[PoolMember], demand: PoolDemand) -> int:
+    return starts_at_a_time(pool) - demand.unseen - sum(1 for member in lasting if member.starting)
+
+
+def _room_beside(pool: WarmPool, members: Sequence[PoolMember], demand: PoolDemand, now: datetime) -> int:
+    """How many Pods the pool may have more, beside all that are there.
+
+    Those of a node that is gone never end, and do not count once they should have.
+    """
+    gone = timedelta(seconds=ENDED_SECONDS)
+    there = sum(
+        1
+        for member in members
+        if not member.pod.ended and not (member.pod.deletion_due is not None and member.pod.deletion_due + gone < now)
+    )
+    return pool.max_workers + starts_at_a_time(pool) - there - demand.given_away - demand.unseen
+
+
+def _replaced(
+    members: Sequence[PoolMember], lasting: Sequence[PoolMember], wanted: int, demand: PoolDemand
+) -> list[PoolMember]:
+    """Those of an earlier template, image or node: as many as have one of today's in their place.
+
+    One that never was ready is of no use to anybody. Where there is no room for new ones, one that runs nothing makes
+    some.
+    """
+    earlier = [member for member in members if not member.leaving and not member.lasting]
+    useless = [member for member in earlier if member.starting]
+    useful = sorted((m for m in earlier if not m.starting), key=lambda m: (m.tasks, m.pod.created_at, m.pod.name))
+    ready = sum(1 for member in lasting if member.pod.ready)
+    over = max(len(useful) - max(wanted - ready, 0), 0)
+    stuck = demand.refused or any(member.pod.unschedulable for member in lasting)
+    if over or not stuck or any(member.leaving and not member.pod.ended for member in members):
+        return [*useless, *useful[:over]]
+    return [*useless, *[member for member in useful if not member.tasks and not member.current][:1]]
+
+
+def _surplus(pool: WarmPool, lasting: Sequence[PoolMember], wanted: int, now: datetime) -> list[PoolMember]:
     """Idle for long enough, above what is wanted; those that have been idle for longest first."""
     limit = now - timedelta(seconds=pool.idle_seconds)
-    idle = [m for m in current if not m.tasks and m.idle_since is not None and m.idle_since <= limit]
+    idle = [m for m in lasting if not m.tasks and m.idle_since is not None and m.idle_since <= limit]
     idle.sort(key=lambda member: member.idle_since or now)
-    return idle[: max(len(current) - wanted, 0)]
+    return idle[: max(len(lasting) - wanted, 0)]
 
 
 def _deletable(members: Sequence[PoolMember], now: datetime) -> tuple[PodFacts, ...]:
@@ -181,19 +279,28 @@ def _deletable(members: Sequence[PoolMember], now: datetime) -> tuple[PodFacts, 
 def _requeue_after(
     pool: WarmPool,
     members: Sequence[PoolMember],
-    current: Sequence[PoolMember],
+    lasting: Sequence[PoolMember],
     wanted: int,
     pause: datetime | None,
+    demand: PoolDemand,
     now: datetime,
 ) -> float | None:
     moments = [] if pause is None else [pause]
     moments += [m.pod.ended_at + timedelta(seconds=ENDED_SECONDS) for m in members if m.pod.ended]
     moments += [m.stuck_from for m in members if m.stuck_from is not None and not m.pod.ended]
-    if len(current) > wanted:
-        idle = (m.idle_since for m in current if not m.tasks and m.idle_since is not None)
+    if len(lasting) > wanted:
+        idle = (m.idle_since for m in lasting if not m.tasks and m.idle_since is not None)
         moments += [since + timedelta(seconds=pool.idle_seconds) for since in idle]
+    if _still_waiting(pool, members, demand) < demand.waiting or _falls(pool, demand):
+        moments.append(now + timedelta(seconds=LOOK_AGAIN_SECONDS))
     later = [(moment - now).total_seconds() for moment in moments if moment > now]
     return max(min(later), 0.05) if later else None
+
+
+def _falls(pool: WarmPool, demand: PoolDemand) -> bool:
+    """Whether fewer workers will be wanted although nothing happens: the calls a second fall by themselves."""
+    least = pool.min_workers if pool.tasks_per_worker == 1 else 0
+    return _ahead(pool, demand) > least or _usual_load(pool, demand) > 0
 
 
 def evidence_of(members: Sequence[PoolMember], failures: PoolFailures, policy: Policy, now: datetime) -> PoolEvidence:

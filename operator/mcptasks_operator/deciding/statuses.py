@@ -8,7 +8,14 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.excerpts import without_middle
 from mcptasks.model.lifecycle import PODS_TERMINATED, SCHEDULED, conditions, end, timestamp
 from mcptasks.model.task import MAX_CONDITION_MESSAGE, Condition, McpTask, Phase, Reason
-from mcptasks_operator.deciding.decisions import EndTask, MarkTerminated, ReleaseClaim, ShowCause, StatusWrite
+from mcptasks_operator.deciding.decisions import (
+    AdmitTask,
+    EndTask,
+    MarkTerminated,
+    ReleaseClaim,
+    ShowCause,
+    StatusWrite,
+)
 from mcptasks_operator.deciding.policy import Policy
 
 
@@ -21,6 +28,8 @@ def patch_for(task: McpTask, write: StatusWrite, now: datetime, policy: Policy) 
             status = _show_cause(task, write, now)
         case ReleaseClaim():
             status = _release_claim(task, write, now)
+        case AdmitTask():
+            status = {"admittedAt": timestamp(now), "tasksAhead": None}
         case MarkTerminated():
             status = {"conditions": conditions(task, now, _terminated(write.reason, write.message))}
     return {"status": status | _observed(task)}
@@ -91,4 +100,6 @@ def _show_cause(task: McpTask, write: ShowCause, now: datetime) -> JsonObject:
         status["phase"] = Phase.WORKING.value
     if write.attempts is not None:
         status["attempts"] = write.attempts
+    if write.tasks_ahead != task.status.tasks_ahead:
+        status["tasksAhead"] = write.tasks_ahead
     return status

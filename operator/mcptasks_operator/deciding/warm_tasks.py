@@ -100,7 +100,7 @@ def _waiting(facts: DecisionBasis) -> Decision:
     pool = facts.evidence.pool
     if pool.failure is not None:
         return end_task(facts, Phase.FAILED, pool.failure, terminated=NO_PROCESS)
-    since = max(created_at(facts.task), facts.task.status.retry_after or created_at(facts.task))
+    since = facts.may_start_since
     deadline = _start_counts_from(facts, since) + timedelta(seconds=facts.policy.start.seconds)
     cause = pool.cause or _all_busy(facts)
     if facts.now >= deadline:

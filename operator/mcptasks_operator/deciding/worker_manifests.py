@@ -58,8 +58,13 @@ class TemplateObject:
         return self.spec.warm or WarmPool()
 
 
-def make_worker(template: TemplateObject, suffix: str, settings: Settings) -> JsonObject:
-    """The Pod of a worker, named after its template and `suffix`.
+def worker_name(template: TemplateObject, suffix: str) -> str:
+    """The name of a worker's Pod: after its template, and `suffix`."""
+    return f"{template.name[:NAME_LENGTH].rstrip('-.')}-w-{suffix}"
+
+
+def make_worker(template: TemplateObject, name: str, settings: Settings) -> JsonObject:
+    """The Pod of a worker.
 
     Raises:
         InvalidTemplateError: the template's `podTemplate` is not a PodTemplateSpec.
@@ -68,7 +73,7 @@ def make_worker(template: TemplateObject, suffix: str, settings: Settings) -> Js
     made_from = pod_hash(pod)
     metadata = pod["metadata"]
     metadata |= {
-        "name": f"{template.name[:NAME_LENGTH].rstrip('-.')}-w-{suffix}",
+        "name": name,
         "namespace": template.namespace,
         "ownerReferences": [template_reference(template)],
     }

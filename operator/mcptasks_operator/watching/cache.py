@@ -20,6 +20,7 @@ from mcptasks.model.names import label_value
 from mcptasks.model.task_template import McpTaskTemplateSpec
 from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts, is_worker, job_facts, pod_facts, task_key
 from mcptasks_operator.deciding.worker_manifests import TemplateObject
+from mcptasks_operator.watching.limited_tasks import LimitedTasks
 from mcptasks_operator.watching.object_store import CachedObject, Store
 from mcptasks_operator.watching.warm_work import WarmWork
 from mcptasks_operator.watching.watched_kinds import WatchedKind
@@ -56,6 +57,7 @@ class Cache:
     pods: Store[PodFacts] = field(default_factory=Store)
     workers: Store[PodFacts] = field(default_factory=Store)
     work: WarmWork = field(init=False)
+    limited: LimitedTasks = field(default_factory=LimitedTasks)
     _gone_workers: dict[str, PodFacts] = field(default_factory=dict)
     _gone_jobs: Tombstones[JobFacts] = field(default_factory=dict)
     _gone_pods: Tombstones[PodFacts] = field(default_factory=dict)
@@ -153,6 +155,7 @@ class Cache:
                 changed = self.tasks.put(CachedObject(key, uid, version, trimmed(item)))
                 if changed:
                     self.work.note(key, uid, item)
+                    self.limited.note(key, uid, item)
             case WatchedKind.TEMPLATE:
                 self._put_template(key, uid, version, item)
                 return None
@@ -221,6 +224,7 @@ class Cache:
             case WatchedKind.TASK:
                 self.tasks.remove(key, uid, version)
                 self.work.forget(uid)
+                self.limited.forget(uid)
                 self._gone_jobs.pop(uid, None)
                 self._gone_pods.pop(uid, None)
             case WatchedKind.TEMPLATE:

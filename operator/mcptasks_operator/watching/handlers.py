@@ -79,7 +79,7 @@ def handle_event(cache: Cache, kind: WatchedKind, event_type: str | None, item: 
     except Exception:
         logger.exception("an event of a %s cannot be understood", kind.value)
         return
-    for task in held if key is None else [key, *held]:
+    for task in [*([] if key is None else [key]), *held, *cache.limited.next_ones()]:
         queues.task(task)
     if pool is not None:
         queues.pool(pool)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 from mcptasks.kube.watch_cache import Key, key_of
 from mcptasks.model.base import LABEL_TEMPLATE, LABEL_WORKER, JsonObject
 from mcptasks.model.task import DEFAULT_TEMPLATE, TERMINAL_PHASES
+from mcptasks_operator.deciding.object_facts import parse_time
+from mcptasks_operator.deciding.pool_estimates import PoolEstimates
 from mcptasks_operator.watching.watched_kinds import WatchedKind
 
 
@@ -29,10 +31,17 @@ def template_key(task: JsonObject) -> Key | None:
     return (task["metadata"].get("namespace", ""), name) if isinstance(name, str) and isinstance(spec, dict) else None
 
 
+def waits_for_place(task: JsonObject) -> bool:
+    """Whether a limit keeps the task from starting: more workers would not help it."""
+    spec, status = task["spec"], task.get("status") or {}
+    limited = spec.get("maxConcurrent") or spec.get("maxRunningPerCaller")
+    return bool(limited and not status.get("admittedAt") and not status.get("podUid"))
+
+
 def open_task(task: JsonObject) -> OpenTask | None:
     """What a task's object says; None once it has ended, or where it says nothing that can be understood."""
     template, status = template_key(task), task.get("status") or {}
-    if template is None or status.get("phase") in TERMINAL_PHASES:
+    if template is None or status.get("phase") in TERMINAL_PHASES or waits_for_place(task):
         return None
     return OpenTask(template, status.get("podUid"))
 
@@ -87,20 +96,35 @@ class WarmWork:
     _waiting: Groups[Key] = field(default_factory=Groups)
     _held: Groups[str] = field(default_factory=Groups)
     _taken_at: dict[Key, datetime] = field(default_factory=dict)
+    _held_since: dict[str, datetime] = field(default_factory=dict)
+    _known: set[str] = field(default_factory=set)
+    _estimates: dict[Key, PoolEstimates] = field(default_factory=dict)
     _idle_since: dict[str, datetime | None] = field(default_factory=dict)
 
     def note(self, key: Key, uid: str, task: JsonObject) -> None:
         """Take in a task as it is now."""
+        self._count(uid, task)
         self._replace(key, uid, open_task(task))
 
     def forget(self, uid: str) -> None:
         """The task is gone."""
+        self._known.discard(uid)
         self._replace(None, uid, None)
+
+    def _count(self, uid: str, task: JsonObject) -> None:
+        """A task counts once as called for, at its own time: a list after a restart is no rush."""
+        template, created = template_key(task), parse_time(task["metadata"].get("creationTimestamp"))
+        if template is None or created is None or uid in self._known or waits_for_place(task):
+            return
+        self._known.add(uid)
+        self._estimates[template] = self.estimates(template).called(created)
 
     def _replace(self, key: Key | None, uid: str, after: OpenTask | None) -> None:
         before = self._open.pop(uid, None)
         if before is not None:
             self._take_out(uid, before)
+        if before is not None and before.pod_uid is not None and (after is None or after.pod_uid != before.pod_uid):
+            self._let_go(uid, before)
         if after is None or key is None:
             self._keys.pop(uid, None)
             return
@@ -110,7 +134,7 @@ class WarmWork:
             return
         self._held.add(after.pod_uid, uid)
         if before is None or before.pod_uid != after.pod_uid:
-            self._taken_at[after.template] = self.now()
+            self._taken_at[after.template] = self._held_since[uid] = self.now()
 
     def _take_out(self, uid: str, before: OpenTask) -> None:
         if before.pod_uid is None:
@@ -119,6 +143,26 @@ class WarmWork:
         self._held.discard(before.pod_uid, uid)
         if before.pod_uid in self._idle_since:
             self._idle_since[before.pod_uid] = self.now()
+
+    def _let_go(self, uid: str, before: OpenTask) -> None:
+        since = self._held_since.pop(uid, None)
+        if since is not None:
+            held = (self.now() - since).total_seconds()
+            self._estimates[before.template] = self.estimates(before.template).ran(held)
+
+    def estimates(self, template: Key) -> PoolEstimates:
+        """What was seen so far of the template's calls."""
+        return self._estimates.get(template) or PoolEstimates()
+
+    def worker_started(self, template: Key, seconds: float) -> None:
+        """A worker of the template was ready so long after it was made."""
+        self._estimates[template] = self.estimates(template).started(seconds)
+
+    def mean_age(self, pods: Iterable[str]) -> float:
+        """For how many seconds, on average, the Pods have held what they hold; 0 where they hold nothing."""
+        now = self.now()
+        ages = [(now - self._held_since.get(uid, now)).total_seconds() for pod in pods for uid in self._held.of(pod)]
+        return sum(ages) / len(ages) if ages else 0.0
 
     def waiting(self, template: Key) -> int:
         """How many tasks of the template no Pod has claimed."""

@@ -89,6 +89,8 @@ def claim(task: McpTask, pod: TaskPod, rival: Rival | None, now: datetime, reten
     holder = task.status.pod_uid
     if holder == pod.uid:
         return None
+    if holder is None and task.waits_for_place:
+        raise unavailable(f"task {task.name} waits its turn: a limit on how many run at a time is reached")
     if holder is None:
         if pod.is_workers and seconds_to_wait(task.status.retry_after, now) > 0:
             raise RivalChangedError
@@ -158,6 +160,7 @@ def _claimed(task: McpTask, pod: TaskPod, now: datetime) -> JsonObject:
         "inputWaitMs": None,
         "startedAt": timestamp(now),
         "lastUpdatedAt": timestamp(now),
+        **({"tasksAhead": None} if task.status.tasks_ahead is not None else {}),
         **_claimant(task, pod),
         "jobName": pod.task_name,
         "podName": pod.name,

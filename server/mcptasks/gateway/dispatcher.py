@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mcptasks.gateway.claims_in_flight import ClaimsInFlight
@@ -162,7 +162,8 @@ class Dispatcher:
 
     def facts_of(self, pod: TaskPod) -> ReportingWorker:
         """What is known of a worker that reports how an attempt ended."""
-        return self._workers.facts_of(pod)
+        facts = self._workers.facts_of(pod)
+        return replace(facts, template_deleted=bool(facts.template) and self._templates.find(facts.template) is None)
 
     def is_warm(self, template: str) -> bool:
         """Whether workers run the template's tasks."""
@@ -202,7 +203,7 @@ class Dispatcher:
             if found is None:
                 return
             task, state = found
-            line.serve(task)
+            line.serve(task.uid)
             item = self._known.named(task.name, task.uid)
             if item is not None and may_be_claimed(item):
                 self._hand_out(item, links[state.pod.uid])

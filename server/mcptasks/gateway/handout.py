@@ -69,11 +69,13 @@ class WaitingLine:
         heads = (waiting[0] for waiting in self._tasks.values())
         return min(heads, key=lambda task: (self._turn(task.caller), task), default=None)
 
-    def serve(self, task: WaitingTask) -> None:
-        """The task has got a worker: it was its caller's turn."""
-        self._turns[task.caller] = self._served
-        self._served += 1
-        self.remove(task.uid)
+    def serve(self, uid: str) -> None:
+        """The task has got a worker: it was its caller's turn. Nothing where it does not wait."""
+        task = self._by_uid.get(uid)
+        if task is not None:
+            self._turns[task.caller] = self._served
+            self._served += 1
+            self.remove(uid)
 
     def ahead_of(self, uid: str) -> int | None:
         """How many of the tasks get a worker before this one; None where it does not wait."""

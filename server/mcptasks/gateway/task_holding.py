@@ -45,9 +45,11 @@ def is_unaccounted(item: JsonObject) -> bool:
 
 
 def may_be_claimed(item: JsonObject) -> bool:
-    """Whether the task waits to be run: nobody has it, it has not ended and nobody wants to end it."""
-    claimed = (item.get("status") or {}).get("podUid")
-    return not claimed and not is_over(item) and not item["spec"].get("cancel")
+    """Whether the task waits to be run: it has not ended, nobody has it or wants to end it, no limit keeps it."""
+    spec, status = item["spec"], item.get("status") or {}
+    limited = spec.get("maxConcurrent") or spec.get("maxRunningPerCaller")
+    admitted = not limited or status.get("admittedAt")
+    return bool(not status.get("podUid") and not is_over(item) and not spec.get("cancel") and admitted)
 
 
 def holding(item: JsonObject, pod_uid: str, attempt: int) -> Holding:

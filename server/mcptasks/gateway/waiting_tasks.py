@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from mcptasks.gateway.handout import WaitingLine, WaitingTask
 from mcptasks.gateway.known_tasks import KnownTasks, template_of
+from mcptasks.gateway.task_holding import claim_of
 from mcptasks.model.attempt_release import seconds_to_wait
 from mcptasks.model.base import ANNOTATION_ANY_REPLICA, JsonObject, time_of
 from mcptasks.model.lifecycle import utc_now
@@ -70,11 +71,16 @@ class WaitingTasks:
         self._timers[uid] = asyncio.get_running_loop().call_later(seconds, look)
 
     def remove(self, item: JsonObject) -> None:
-        """The task waits no more; nothing where it does not."""
+        """The task waits no more; nothing where it does not.
+
+        Where a worker has it, of this replica or another, it was its caller's turn.
+        """
         uid = item["metadata"]["uid"]
         self._forget_timer(uid)
         line = self._lines.get(template_of(item))
-        if line is not None:
+        if line is not None and claim_of(item) is not None:
+            line.serve(uid)
+        elif line is not None:
             line.remove(uid)
 
     def forget_template(self, template: str) -> None:

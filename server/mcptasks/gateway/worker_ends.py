@@ -30,6 +30,7 @@ class ReportingWorker:
     template: str
     memory_limit: str | None = None
     disruption: tuple[str, str] | None = None
+    template_deleted: bool = False
 
 
 def attempt_end(outcome: ProcessOutcome, worker: ReportingWorker) -> AttemptEnd:
@@ -68,6 +69,9 @@ def _taken_away(worker: ReportingWorker, code: int | None) -> Diagnosis:
     if worker.disruption is not None:
         reason, message = worker.disruption
         return process_failures.disrupted(worker.pod_name, reason, worker.node_name, message or reason)
+    if worker.template_deleted:
+        why = f": McpTaskTemplate {worker.template} was deleted, and its workers with it"
+        return process_failures.taken_away(worker.pod_name, why, code)
     return process_failures.taken_away(worker.pod_name, ": it was deleted, or its node shuts down", code)
 
 

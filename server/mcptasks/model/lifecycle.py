@@ -145,6 +145,8 @@ def end(
             Condition(type=RESULT_RECORDED, status=recorded, reason=ending.reason.value),
         ),
     }
+    if task.status.tasks_ahead is not None:
+        status["tasksAhead"] = None
     if progress is not None and progress != task.status.progress:
         status["progress"] = progress.model_dump(mode="json", by_alias=True)
     if ending.result is not None:

@@ -207,6 +207,21 @@ class McpTaskSpec(Model):
         False,
         description="True if the tool may run twice without harm; then disruptions (eviction, node loss) are retried.",
     )
+    max_concurrent: int | None = Field(
+        None,
+        ge=1,
+        description=(
+            "How many tasks of this component may run at a time; further ones wait their turn. The newest task's value "
+            "holds for all."
+        ),
+    )
+    max_running_per_caller: int | None = Field(
+        None,
+        ge=1,
+        description=(
+            "How many of the caller's tasks may run at a time; further ones wait. The newest one's value holds for all."
+        ),
+    )
     poll_interval_ms: int | None = Field(
         None, ge=1, le=3_600_000, description="Milliseconds that clients are asked to wait between polls."
     )
@@ -292,6 +307,16 @@ class McpTaskStatus(Model):
     message: str | None = Field(None, max_length=MAX_STATUS_MESSAGE, description="Why, for people and models.")
     progress: TaskProgress | None = Field(None, description="How far the tool says it is.")
     last_updated_at: Timestamp = Field(None, description="When what a client can see last changed.")
+    admitted_at: Timestamp = Field(
+        None,
+        description=(
+            "When the operator gave the task one of the places that its limits (spec.maxConcurrent, "
+            "spec.maxRunningPerCaller) leave. It has it until no process of it is left."
+        ),
+    )
+    tasks_ahead: int | None = Field(
+        None, ge=0, description="How many tasks were to start before this one, while it waits; about right."
+    )
     started_at: Timestamp = Field(None, description="When the current attempt began to run.")
     finished_at: Timestamp = Field(None, description="When the phase became terminal.")
     expires_at: Timestamp = Field(None, description="When the task and its result are removed.")
@@ -369,6 +394,12 @@ class McpTask(Model):
     @property
     def uid(self) -> str:
         return self.metadata.uid
+
+    @property
+    def waits_for_place(self) -> bool:
+        """Whether limits keep the task from starting until the operator gives it a place."""
+        limited = self.spec.max_concurrent is not None or self.spec.max_running_per_caller is not None
+        return limited and self.status.admitted_at is None
 
     @property
     def phase(self) -> Phase:

@@ -35,6 +35,8 @@ class TaskConfig:
         input_timeout: how long, in all, one attempt may wait for answers of its caller. The timeout stands still while
             it waits. 0 lets the component ask nothing.
         retries: how often the process is started again after a crash. A tool's own errors are never retried.
+        max_concurrent: how many tasks of the component may run at a time, in all replicas; further ones wait their
+            turn, fairly by caller. None sets no limit. Calls that run inline do not count.
         poll_interval: how often callers are asked to poll.
         without_tasks: what a call does whose client knows no tasks: `inline` runs the component in the server, `wait`
             runs it as a task and answers when that has ended, with progress meanwhile, `refuse` is an error. None is
@@ -53,6 +55,7 @@ class TaskConfig:
     timeout: Seconds | None = None
     input_timeout: Seconds | None = None
     retries: int = 0
+    max_concurrent: int | None = None
     poll_interval: Seconds | None = None
     without_tasks: WithoutTasks | None = None
     answer_within: Seconds | None = None
@@ -68,6 +71,9 @@ class TaskConfig:
             )
         if isinstance(self.retries, bool) or not isinstance(self.retries, int) or not 0 <= self.retries <= 100:
             raise TaskConfigError(f"TaskConfig(retries={self.retries!r}): use a whole number from 0 to 100")
+        most = self.max_concurrent
+        if most is not None and (isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= 1_000_000):
+            raise TaskConfigError(f"TaskConfig(max_concurrent={most!r}): use a whole number from 1 to 1000000")
         least = {"ttl": 0.0, "timeout": 1.0, "input_timeout": 0.0, "poll_interval": 0.001, "answer_within": 0.0}
         for name, seconds in least.items():
             _check_duration(name, getattr(self, name), seconds)

@@ -16,9 +16,11 @@ from mcptasks.model.lifecycle import utc_now
 from mcptasks.settings import Settings
 from mcptasks.tasks import idempotency
 from mcptasks.tasks.cached_tasks import OwnerTotals, amounts_of, expiry_of, group_of, is_gone
+from mcptasks.tasks.call_rates import CallRates
 from mcptasks.tasks.calls import Call
-from mcptasks.tasks.limits import InProgress
+from mcptasks.tasks.limits import InProgress, unasked_ttl_ms
 from mcptasks.tasks.manifest import TaskManifest
+from mcptasks.tasks.owners import caller_key
 from mcptasks.tasks.service_errors import (
     ServiceError,
     TaskRefusedError,
@@ -47,9 +49,13 @@ class TaskCreator:
     cache: WatchCache
     lacks_workers: Callable[[str], bool] = lambda _template: False
     now: Callable[[], datetime] = utc_now
+    _rates: CallRates = field(default_factory=CallRates)
     _creating: InProgress = field(default_factory=InProgress)
     _creating_bytes: InProgress = field(default_factory=InProgress)
     """Tasks of each owner that are being created, and their size."""
+
+    def __post_init__(self) -> None:
+        self.cache.listen(self._rates)
 
     async def create(self, call: Call) -> JsonObject:
         """Store a new task, or find the one that the call's idempotency key has made. Returns the stored object.
@@ -61,7 +67,8 @@ class TaskCreator:
             TaskRefusedError: the cluster does not allow it.
             UnavailableServiceError: the cluster cannot be reached.
         """
-        body = TaskManifest(self.settings, self.namespace).build(call)
+        owner = self.settings.server_name, caller_key(call.principal)
+        body = TaskManifest(self.settings, self.namespace, self._unasked_ttl_ms(owner)).build(call)
         if self.lacks_workers(body["spec"]["templateRef"]["name"]):
             body["metadata"]["annotations"] = {ANNOTATION_ANY_REPLICA: "true"}
         name = body["metadata"]["name"]
@@ -90,6 +97,11 @@ class TaskCreator:
             return repeated
         with self._creating.one_more(owner), self._creating_bytes.more(owner, amounts_of(body).size_bytes):
             return await (self._store(body) if call.idempotency_key is None else self._store_keyed(body))
+
+    def _unasked_ttl_ms(self, owner: Hashable) -> int:
+        kept = OwnerTotals(*self.cache.totals(owner)).tasks + self._creating.count(owner)
+        limit, rate = self.settings.max_kept_tasks_per_caller, self._rates.per_second(owner, self.now())
+        return unasked_ttl_ms(self.settings.default_ttl_seconds * 1000, kept, limit, rate)
 
     def _refused(self, owner: Hashable) -> ServiceError | None:
         """Why the owner may have no further task; None where it may."""

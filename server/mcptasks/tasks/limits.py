@@ -14,6 +14,23 @@ SHARES = 10
 """How many callers it takes to use up what all together may do."""
 
 
+LEAST_UNASKED_TTL_MS = 60_000
+FREELY_KEPT = 0.1
+"""How much of what it may keep a caller has without its ttls being shortened."""
+
+
+def unasked_ttl_ms(default_ms: int, kept: int, limit: int, per_second: float) -> int:
+    """The ttl of a task for which neither call nor tool has asked for one.
+
+    Whoever calls often has shorter ttls, and not refusals: of the `limit` tasks that the caller may keep, half of those
+    that are left are used up until this one expires, if it goes on with as many calls a second.
+    """
+    if not limit or kept <= FREELY_KEPT * limit or not per_second:
+        return default_ms
+    fits = 1000 * (limit - kept) / (2 * per_second)
+    return max(min(round(fits), default_ms), min(default_ms, LEAST_UNASKED_TTL_MS))
+
+
 @dataclass
 class _Bucket:
     tokens: float

@@ -34,6 +34,8 @@ class TaskManifest:
 
     settings: Settings
     namespace: str
+    unasked_ttl_ms: int | None = None
+    """The ttl of calls that ask for none, where it is not the settings' own."""
 
     def build(self, call: Call) -> JsonObject:
         """The object to store. Raises InvalidCallError where arguments, answers, ttl or key are out of bounds."""
@@ -69,6 +71,8 @@ class TaskManifest:
             input_timeout_seconds=self._input_timeout_seconds(call),
             retries=config.retries,
             idempotent=config.idempotent if config.idempotent is not None else call.idempotent_hint,
+            max_concurrent=config.max_concurrent,
+            max_running_per_caller=self.settings.max_running_tasks_per_caller or None,
             poll_interval_ms=config.poll_interval_ms,
             principal=call.principal,
             request=call.request,
@@ -133,7 +137,8 @@ class TaskManifest:
         """The ttl that is agreed on: what the caller asks, within the server's bounds."""
         asked = call.ttl_ms if call.ttl_ms is not None else call.config.ttl_ms
         if asked is None:
-            asked = self.settings.default_ttl_seconds * 1000
+            own = self.unasked_ttl_ms
+            asked = self.settings.default_ttl_seconds * 1000 if own is None else own
         if asked < 0:
             raise InvalidCallError(f"Invalid ttl {asked}: use milliseconds from now, 0 or more")
         return min(asked, self.settings.max_ttl_seconds * 1000)

@@ -115,10 +115,10 @@ class TaskService:
     def _view(self, task: McpTask) -> TaskView:
         """The task as its caller may see it; of one that waits for a worker, how many are ahead."""
         view = self._views.of(task)
-        if task.terminal or task.status.message is not None:
+        if task.terminal:
             return view
         ahead = self.workers.ahead_of(task.spec.template_ref.name, task.uid)
-        return view if ahead is None else replace(view, message=waiting_message(ahead))
+        return view if ahead is None else replace(view, message=waiting_message(ahead, task.status.message))
 
     async def get(self, task_id: str, principal: Principal | None) -> TaskView:
         """The task as it is now, as far as `TaskReader.recent` can tell.

@@ -34,8 +34,7 @@ class NoWorkers:
         return False
 
 
-def waiting_message(ahead: int) -> str:
-    """What a caller is told of a task that waits."""
-    if ahead == 0:
-        return "Waits for a worker: it is next"
-    return f"Waits for a worker: {ahead} {'task is' if ahead == 1 else 'tasks are'} ahead"
+def waiting_message(ahead: int, cause: str | None = None) -> str:
+    """What a caller is told of a task that waits. `cause` is what its status says of it."""
+    place = "it is next" if ahead == 0 else f"{ahead} {'task is' if ahead == 1 else 'tasks are'} ahead"
+    return f"Waits for a worker: {place}" + (f" ({cause})" if cause else "")

@@ -220,3 +220,13 @@ class TestTelling:
     def test_the_pods_own_deadline_counts_before_the_tasks_and_the_default(self) -> None:
         assert assignment(a_task(timeoutSeconds=60), a_pod(deadline_seconds=50), TERMS).timeout_seconds == 50
         assert assignment(a_task(), a_pod(), TERMS).timeout_seconds == 3600
+
+
+def test_a_pod_waits_for_a_task_that_a_limit_keeps_from_starting() -> None:
+    with pytest.raises(RefusedError) as error:
+        claim_patch(a_task(maxConcurrent=2), a_pod(), None)
+    assert code_of(error) is RefusalCode.UNAVAILABLE
+    admitted = a_task({"admittedAt": timestamp(NOW), "tasksAhead": 3}, maxConcurrent=2)
+    patch = claim_patch(admitted, a_pod(), None)
+    assert patch is not None
+    assert (patch["status"]["podUid"], patch["status"]["tasksAhead"]) == ("pod-1", None)

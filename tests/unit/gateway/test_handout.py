@@ -45,7 +45,7 @@ def served(line: WaitingLine) -> list[str]:
     """The names of all that wait, in the order in which they get a worker."""
     names = []
     while (task := line.first()) is not None:
-        line.serve(task)
+        line.serve(task.uid)
         names.append(task.name)
     return names
 
@@ -86,7 +86,7 @@ class TestTheLine:
         line = line_of(*tasks)
         first = line.first()
         assert first is not None
-        line.serve(first)
+        line.serve(first.uid)
         ahead = {task.name: line.ahead_of(task.uid) for task in tasks if task is not first}
         assert ahead == {name: place for place, name in enumerate(served(line))}
         assert line.ahead_of(first.uid) is None
@@ -140,3 +140,25 @@ class TestTheWorker:
 
 def test_nothing_is_handed_out_where_nothing_waits() -> None:
     assert next_order(WaitingLine(), [worker()], TEMPLATE, "digest") is None
+
+
+def test_callers_have_as_many_turns_however_many_replicas_hand_out() -> None:
+    """Each replica hands out what it sees waiting, and hears of the other's claims a moment later."""
+    tasks = [waiting(f"{caller}-{number}", caller, 200 - number) for caller in "ab" for number in range(100)]
+    lines = line_of(*tasks), line_of(*tasks)
+    handed: dict[str, Any] = {}
+    while len(handed) < 150:
+        claimed: dict[str, Any] = {}
+        # The first replica has three workers that are free at a time, the other one has one.
+        for line, free in zip(lines, (3, 1), strict=True):
+            for _ in range(free):
+                task = line.first()
+                assert task is not None
+                line.serve(task.uid)
+                claimed[task.uid] = task.caller
+        for line in lines:
+            for uid in claimed:
+                line.serve(uid)
+        handed |= claimed
+        by_a = sum(caller == "a" for caller in handed.values())
+        assert abs(by_a - (len(handed) - by_a)) <= 4

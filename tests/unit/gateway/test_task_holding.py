@@ -52,6 +52,9 @@ def test_an_attempt_stands_as_its_task_says_if_that_is_not_older_than_the_claim(
         (task({"podUid": "cold"}), False),
         (task({"phase": "failed"}), False),
         (task(cancel=True), False),
+        (task(maxConcurrent=2), False),
+        (task(maxRunningPerCaller=2), False),
+        (task({"admittedAt": "now"}, maxConcurrent=2), True),
         (task(metadata={"deletionTimestamp": "now"}), False),
     ],
 )

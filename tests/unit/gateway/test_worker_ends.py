@@ -16,6 +16,7 @@ from tests.unit.gateway.builders import NOW, a_task
 
 WORKER = ReportingWorker("warm-w-1", "node-1", "warm", memory_limit="64Mi")
 EVICTED = ReportingWorker("warm-w-1", "node-1", "warm", disruption=("EvictionByEvictionAPI", "drained"))
+DELETED = ReportingWorker("warm-w-1", "node-1", "warm", template_deleted=True)
 LIMIT = Limit(30, "spec.timeoutSeconds of the task")
 
 
@@ -29,6 +30,7 @@ LIMIT = Limit(30, "spec.timeoutSeconds of the task")
         ({"signal": 9, "oom_killed": True}, WORKER, "OOMKilled", 137, "limit of 64Mi"),
         ({"signal": 9, "deadline_exceeded": True}, WORKER, "DeadlineExceeded", None, "longer than 30 s, counted from"),
         ({"signal": 15, "worker_stopped": True}, WORKER, "Preempted", None, "Pod warm-w-1 was taken away"),
+        ({"signal": 15, "worker_stopped": True}, DELETED, "Preempted", None, "McpTaskTemplate warm was deleted"),
         ({"signal": 15, "worker_stopped": True}, EVICTED, "Evicted", None, "was evicted, as when a node is drained"),
         ({"message": "it could not be forked"}, WORKER, "ResultMissing", None, "it could not be forked"),
         ({"signal": 64}, WORKER, "KilledBySignal", 192, "SIGRTMAX"),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
+from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcptasks.tasks.limits import BURST_SECONDS, MAX_REMEMBERED, InProgress, RateLimit
+from mcptasks.model.decaying_count import DecayingCount
+from mcptasks.tasks.call_rates import AVERAGED_SECONDS
+from mcptasks.tasks.limits import BURST_SECONDS, MAX_REMEMBERED, InProgress, RateLimit, unasked_ttl_ms
 
 
 def test_a_burst_is_allowed_then_the_rate() -> None:
@@ -55,3 +60,30 @@ def test_what_has_ended_or_failed_is_no_longer_in_progress() -> None:
     with calls.one_more("a"):
         assert calls.count("a") == 1
     assert calls.count("a") == 0
+
+
+HOUR = 3_600_000
+
+
+def test_who_calls_often_gets_shorter_ttls_before_refusals() -> None:
+    assert unasked_ttl_ms(HOUR, 10_000, 20_000, 10) == 500_000
+    assert unasked_ttl_ms(HOUR, 10_000, 20_000, 0.1) == HOUR
+    assert unasked_ttl_ms(HOUR, 19_999, 20_000, 100) == 60_000
+    assert unasked_ttl_ms(HOUR, 1_000, 20_000, 1_000) == HOUR
+    assert unasked_ttl_ms(5_000, 19_999, 20_000, 100) == 5_000
+    assert unasked_ttl_ms(HOUR, 10**6, 0, 100) == HOUR
+
+
+@pytest.mark.parametrize("per_second", [1, 20, 50, 150])
+def test_steady_calls_are_never_refused(per_second: int) -> None:
+    """20,000 tasks kept for an hour each would be refused from 5.6 calls a second on."""
+    limit, kept, expiries, rate = 20_000, 0, Counter[int](), DecayingCount(AVERAGED_SECONDS)
+    for second in range(2 * 3600):
+        now = datetime.fromtimestamp(second, UTC)
+        kept -= expiries.pop(second, 0)
+        ttl = unasked_ttl_ms(HOUR, kept, limit, rate.rate(now)) // 1000
+        expiries[second + ttl] += per_second
+        kept += per_second
+        for _ in range(per_second):
+            rate = rate.after(now)
+        assert kept < limit

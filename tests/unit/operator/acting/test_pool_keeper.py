@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
 
 from mcptasks.kube.api_client import KubeClient
-from mcptasks.kube.errors import AlreadyExistsError, InvalidError, UnavailableError
+from mcptasks.kube.errors import AlreadyExistsError, ForbiddenError, InvalidError, UnavailableError
 from mcptasks.kube.kinds import Resource
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Reason
@@ -106,14 +107,58 @@ async def test_what_was_refused_of_a_template_is_forgotten_with_it() -> None:
     assert evidence_for(pools, "default").failure is None
 
 
+def warm_cache() -> Cache:
+    """What is known of a cluster with a template for warm tasks."""
+    cache = Cache()
+    put_template(cache)
+    return cache
+
+
 async def test_a_worker_whose_creation_was_not_answered_is_not_made_twice() -> None:
-    cluster, cache = SilentCluster(), Cache()
-    template = {"name": "warm", "namespace": "default", "uid": "template", "resourceVersion": "1"}
-    spec = {"executor": "Warm", "warm": {"minWorkers": 1}}
-    cache.put(WatchedKind.TEMPLATE, {"metadata": template, "spec": spec})
-    pools = PoolKeeper(cast(KubeClient, cluster), cache, Settings(), wake=lambda _key: None)
+    cluster = SilentCluster()
+    pools = pool_of(cluster, warm_cache())
     with pytest.raises(UnavailableError):
         await pools.reconcile(WARM)
     await pools.reconcile(WARM)
     await pools.reconcile(WARM)
     assert len(cluster.pods) == 1
+
+
+@dataclass
+class HangingCluster(SilentCluster):
+    """Stores the first Pod and never answers."""
+
+    async def create(self, resource: Resource, body: JsonObject, namespace: str) -> JsonObject:
+        try:
+            return await super().create(resource, body, namespace)
+        except UnavailableError:
+            await asyncio.Event().wait()
+            raise
+
+
+async def test_one_whose_request_was_given_up_is_asked_for_again_by_its_name() -> None:
+    cluster = HangingCluster()
+    pools = pool_of(cluster, warm_cache())
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(pools.reconcile(WARM), 0.05)
+    await pools.reconcile(WARM)
+    assert len(cluster.pods) == 1
+
+
+@dataclass
+class FullCluster(SilentCluster):
+    """Lets no Pod start."""
+
+    asked: int = 0
+
+    async def create(self, _resource: Resource, _body: JsonObject, _namespace: str) -> JsonObject:
+        self.asked += 1
+        raise ForbiddenError(403, "Forbidden", "exceeded quota: pods")
+
+
+async def test_what_the_quota_refuses_is_not_asked_for_at_every_event() -> None:
+    cluster = FullCluster()
+    pools = pool_of(cluster, warm_cache())
+    for _ in range(20):
+        assert await pools.reconcile(WARM)
+    assert cluster.asked == 1

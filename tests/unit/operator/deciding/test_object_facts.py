@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mcptasks.model.base import JsonObject
 from mcptasks_operator.deciding.object_facts import (
     Disruption,
@@ -166,3 +168,20 @@ def test_only_warnings_count_and_the_latest_come_first() -> None:
         event("Warning", "Newest", lastTimestamp="2026-11-22T12:00:09Z"),
     ]
     assert [warning.reason for warning in warning_events(events)] == ["Newest", "Series", "Old"]
+
+
+@pytest.mark.parametrize(
+    ("ready", "containers", "reason", "lost"),
+    [
+        ("True", "True", "", False),
+        ("False", "True", "", True),
+        ("False", "False", "ContainersNotReady", False),
+        ("False", "True", "ReadinessGatesNotReady", False),
+    ],
+)
+def test_a_node_that_does_not_answer_shows_in_its_pods(ready: str, containers: str, reason: str, lost: bool) -> None:
+    conditions = [
+        {"type": "Ready", "status": ready, "reason": reason},
+        {"type": "ContainersReady", "status": containers},
+    ]
+    assert pod_facts({"metadata": {"name": "w", "uid": "u"}, "status": {"conditions": conditions}}).node_lost is lost

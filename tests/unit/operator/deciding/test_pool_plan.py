@@ -11,13 +11,14 @@ import pytest
 from mcptasks.model.process_failures import Limit
 from mcptasks.model.task import Reason
 from mcptasks.model.task_template import WarmPool
-from mcptasks_operator.deciding.object_facts import PodFacts, RunningState, WaitingState, WorkerFacts
+from mcptasks_operator.deciding.object_facts import Disruption, PodFacts, RunningState, WaitingState, WorkerFacts
 from mcptasks_operator.deciding.pool_plan import PoolDemand, PoolFailures, PoolMember, evidence_of, plan, stuck_from
 from tests.unit.operator.builders import POLICY, at, exited, make_pod
 
 TWO = WarmPool(min_workers=2, max_workers=4, tasks_per_worker=0)
 NO_FAILURES = PoolFailures()
 START = Limit(300, "the operator")
+NO_DEMAND = PoolDemand()
 
 
 def pod(number: int = 1, *, drains: bool = False, **facts: Any) -> PodFacts:
@@ -34,6 +35,11 @@ def starting(number: int = 1, *, drains: bool = False) -> PoolMember:
     return PoolMember(pod(number, state=WaitingState("ContainerCreating"), drains=drains))
 
 
+def away(number: int, tasks: int = 0) -> PoolMember:
+    """One whose node does not answer."""
+    return PoolMember(pod(number, node_lost=True), tasks=tasks, was_ready=True)
+
+
 def crashed(number: int = 1, code: int = 1, message: str = "") -> PoolMember:
     return PoolMember(pod(number, state=exited(code, message=message, finished=-15)))
 
@@ -48,7 +54,9 @@ class PoolCase:
     waiting: int = 0
     given_away: int = 0
     failures: PoolFailures = NO_FAILURES
+    demand: PoolDemand = NO_DEMAND
     create: int = 0
+    repeat: int = 0
     drain: tuple[str, ...] = ()
     delete: tuple[str, ...] = ()
     requeue: float | None = None
@@ -77,11 +85,11 @@ CASES = [
     PoolCase("a full one is let be", (ready(1), ready(2))),
     PoolCase("tasks that wait have more made", (ready(1, tasks=1), ready(2, tasks=1)), waiting=1, create=1),
     PoolCase("up to the most", (ready(1, tasks=1), ready(2, tasks=1)), waiting=50, create=2),
-    PoolCase("few start at a time", pool=WarmPool(min_workers=20, max_workers=20), create=4),
+    PoolCase("few start at a time", pool=WarmPool(min_workers=19, max_workers=19), create=4),
     PoolCase(
         "which counts those that start",
         (starting(1), starting(2), starting(3)),
-        WarmPool(min_workers=20, max_workers=20),
+        WarmPool(min_workers=19, max_workers=19),
         create=1,
     ),
     PoolCase("none is kept where none is wanted", pool=WarmPool(min_workers=0)),
@@ -117,9 +125,10 @@ CASES = [
     PoolCase(
         "then they drain, busy or not",
         (ready(1, current=False, tasks=1), ready(2, current=False), ready(3), ready(4)),
-        drain=("report-abc-1", "report-abc-2"),
+        drain=("report-abc-2", "report-abc-1"),
     ),
     PoolCase("one that drains is replaced", (ready(1, drains=True, tasks=1), ready(2)), create=1),
+    PoolCase("one that is evicted too", (ready(1, disruption=Disruption("EvictionByEvictionAPI")), ready(2)), create=1),
     PoolCase("one that is deleted too", (ready(1, deletion_due=at(60)), ready(2)), create=1),
     PoolCase(
         "one that has ended goes",
@@ -168,13 +177,99 @@ CASES = [
     PoolCase("after a failure it pauses", (crashed(1),), failures=PoolFailures(1, at(18)), requeue=3.0),
     PoolCase("twice as long after two", (crashed(1),), failures=PoolFailures(2, at(18)), requeue=8.0),
     PoolCase("then it tries again", (crashed(1),), failures=PoolFailures(1, at(14)), create=2),
+    PoolCase("what was asked for and not seen counts, and is asked for again", demand=PoolDemand(unseen=2), repeat=2),
+    PoolCase("unless it is not wanted any more", (ready(1), ready(2)), demand=PoolDemand(unseen=1)),
+    PoolCase(
+        "what its workers will have done in time has none made",
+        (ready(1, tasks=1),),
+        WarmPool(min_workers=1, tasks_per_worker=0),
+        waiting=50,
+        demand=PoolDemand(task_seconds=0.05, start_seconds=3),
+        requeue=1.0,
+    ),
+    PoolCase(
+        "what they will not has",
+        (ready(1, tasks=1),),
+        WarmPool(min_workers=1, tasks_per_worker=0),
+        waiting=50,
+        demand=PoolDemand(task_seconds=2, start_seconds=3),
+        create=4,
+        requeue=1.0,
+    ),
+    PoolCase(
+        "as many are kept as usually run",
+        tuple(ready(number) for number in range(1, 4)),
+        WarmPool(min_workers=1, tasks_per_worker=0, idle_seconds=5),
+        demand=PoolDemand(calls_per_second=4, task_seconds=0.5),
+        drain=("report-abc-1",),
+        requeue=1.0,
+    ),
+    PoolCase(
+        "workers for one task are made ahead for the calls that come meanwhile",
+        (ready(1),),
+        WarmPool(min_workers=1, max_workers=20, tasks_per_worker=1),
+        demand=PoolDemand(calls_per_second=2, start_seconds=2),
+        create=4,
+        requeue=1.0,
+    ),
+    PoolCase(
+        "one that was ready once is not made a second time",
+        (replace(starting(1), was_ready=True), replace(starting(2), was_ready=True)),
+    ),
+    PoolCase(
+        "one on a node that does not answer is replaced",
+        (away(1), ready(2)),
+        create=1,
+    ),
+    PoolCase(
+        "and drains when another one is ready",
+        (away(1, tasks=1), ready(2), ready(3)),
+        drain=("report-abc-1",),
+    ),
+    PoolCase(
+        "outdated ones drain as new ones take their place",
+        (ready(1, current=False), ready(2, current=False), ready(3), starting(4)),
+        drain=("report-abc-1",),
+    ),
+    PoolCase(
+        "one that was never ready makes room at once",
+        (replace(starting(1), current=False), replace(ready(2), current=False)),
+        drain=("report-abc-1",),
+        create=2,
+    ),
+    PoolCase(
+        "where the quota has no room an idle one makes some",
+        (ready(1, current=False, tasks=1), ready(2, current=False)),
+        demand=PoolDemand(refused=True),
+        drain=("report-abc-2",),
+        create=2,
+    ),
+    PoolCase(
+        "one at a time",
+        (ready(1, current=False), ready(2, drains=True)),
+        demand=PoolDemand(refused=True),
+        create=2,
+    ),
+    PoolCase(
+        "one on such a node makes no room",
+        (away(1), away(2)),
+        demand=PoolDemand(refused=True),
+        create=2,
+    ),
+    PoolCase(
+        "only a few more than the most while earlier ones run on",
+        tuple(ready(number, drains=True, tasks=1) for number in range(1, 8)),
+        WarmPool(min_workers=4, max_workers=4, tasks_per_worker=0),
+        create=1,
+    ),
 ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_plan(case: PoolCase) -> None:
-    step = plan(case.pool, case.members, PoolDemand(case.waiting, case.given_away), case.failures, at(20))
-    assert step.create == case.create
+    demand = replace(case.demand, waiting=case.waiting, given_away=case.given_away)
+    step = plan(case.pool, case.members, demand, case.failures, at(20))
+    assert (step.create, step.repeat) == (case.create, case.repeat)
     assert tuple(each.name for each in step.drain) == case.drain
     assert tuple(each.name for each in step.delete) == case.delete
     assert step.requeue_after == (None if case.requeue is None else pytest.approx(case.requeue))

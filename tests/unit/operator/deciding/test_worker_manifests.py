@@ -17,6 +17,7 @@ from mcptasks_operator.deciding.worker_manifests import (
     finished_job_status,
     make_warm_job,
     make_worker,
+    worker_name,
 )
 from tests.unit.operator.builders import at, ended_status, make_task
 
@@ -35,7 +36,7 @@ def runner(pod: JsonObject) -> JsonObject:
 
 
 def test_a_worker_is_a_pod_of_its_template() -> None:
-    pod = make_worker(template(warm={"tasksPerWorker": 0, "concurrency": 5}), "abcd", SETTINGS)
+    pod = make_worker(template(warm={"tasksPerWorker": 0, "concurrency": 5}), "warm-w-abcd", SETTINGS)
     metadata = pod["metadata"]
     assert (metadata["name"], metadata["namespace"]) == ("warm-w-abcd", "team")
     assert metadata["ownerReferences"][0]["uid"] == "template-uid"
@@ -48,7 +49,7 @@ def test_a_worker_is_a_pod_of_its_template() -> None:
 
 
 def test_it_runs_the_worker_command_with_what_a_task_has() -> None:
-    container = runner(make_worker(template(), "abcd", SETTINGS))
+    container = runner(make_worker(template(), "warm-w-abcd", SETTINGS))
     assert (container["image"], container["command"]) == ("local/mcptasks:1", ["mcptasks", "worker"])
     variables = {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in container["env"]}
     assert variables["MCPTASKS_GATEWAY_URL"] == "http://gateway:8001"
@@ -58,14 +59,14 @@ def test_it_runs_the_worker_command_with_what_a_task_has() -> None:
 
 
 def test_it_has_no_deadline_and_never_starts_anew() -> None:
-    spec = make_worker(template(podTemplate={"spec": {"activeDeadlineSeconds": 60}}), "abcd", SETTINGS)["spec"]
+    spec = make_worker(template(podTemplate={"spec": {"activeDeadlineSeconds": 60}}), "warm-w-abcd", SETTINGS)["spec"]
     assert "activeDeadlineSeconds" not in spec
     assert spec["restartPolicy"] == "Never"
 
 
 def test_a_name_is_no_longer_than_a_host_name() -> None:
     long = TemplateObject("team", f"{'a' * 51}.{'b' * 60}", "uid", McpTaskTemplateSpec())
-    assert make_worker(long, "abcdabcd", SETTINGS)["metadata"]["name"] == f"{'a' * 51}-w-abcdabcd"
+    assert worker_name(long, "abcdabcd") == f"{'a' * 51}-w-abcdabcd"
 
 
 @pytest.mark.parametrize(
@@ -88,13 +89,13 @@ def test_an_image_of_the_operator_counts_and_the_size_of_the_pool_does_not() -> 
 
 
 def test_the_hash_is_the_label_of_the_pod() -> None:
-    labels = make_worker(template(), "abcd", SETTINGS)["metadata"]["labels"]
+    labels = make_worker(template(), "warm-w-abcd", SETTINGS)["metadata"]["labels"]
     assert labels["mcptasks.dev/template-hash"] == current_pod_hash(template(), SETTINGS)
 
 
 def test_a_template_that_makes_no_pod_says_where() -> None:
     with pytest.raises(InvalidTemplateError, match="containers"):
-        make_worker(template(podTemplate={"spec": {"containers": "x"}}), "abcd", SETTINGS)
+        make_worker(template(podTemplate={"spec": {"containers": "x"}}), "warm-w-abcd", SETTINGS)
 
 
 def test_the_job_is_left_alone_by_the_job_controller() -> None:

@@ -87,3 +87,25 @@ def test_a_pool_is_concerned_by_its_template_its_tasks_and_its_workers() -> None
     assert pool_key(WatchedKind.POD, {"metadata": {"name": "w", "namespace": "default", "labels": labels}}) == WARM
     assert pool_key(WatchedKind.POD, {"metadata": {"name": "report-abc-1"}}) is None
     assert pool_key(WatchedKind.JOB, template) is None
+
+
+def test_a_task_that_a_limit_keeps_from_starting_has_no_worker_made_for_it(work: WarmWork) -> None:
+    limited = {"templateRef": {"name": "warm"}, "maxConcurrent": 1}
+    work.note(KEY, "t", task_item(spec=limited))
+    assert (work.waiting(WARM), work.estimates(WARM).calls_per_second(at(7))) == (0, 0)
+    work.note(KEY, "t", task_item(spec=limited, status={"admittedAt": "2026-11-22T12:00:01.000Z"}))
+    assert work.waiting(WARM) == 1
+    assert work.estimates(WARM).calls_per_second(at(7)) > 0
+
+
+def test_how_long_tasks_are_held_and_how_often_they_are_called_for_is_estimated() -> None:
+    now = [at(0)]
+    work = WarmWork(lambda: now[0])
+    work.note(KEY, "t", warm_task(phase="working", podUid="pod-1"))
+    now[0] = at(4)
+    assert work.mean_age(["pod-1"]) == 4
+    for _ in range(3):
+        work.note(KEY, "t", warm_task(phase="completed", podUid="pod-1"))
+    assert work.estimates(WARM).task.seconds == 4
+    assert work.estimates(WARM).calls_per_second(at(0)) == pytest.approx(0.1)
+    assert work.mean_age(["pod-1"]) == 0

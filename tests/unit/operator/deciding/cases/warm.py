@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from mcptasks.model.diagnosis import Diagnosis
-from mcptasks.model.task import Phase, Reason
+from mcptasks.model.lifecycle import timestamp
+from mcptasks.model.task import McpTask, Phase, Reason
 from mcptasks_operator.deciding.decisions import (
+    AdmitTask,
     AdoptWorker,
     CreateJob,
     DeleteJob,
@@ -29,6 +31,7 @@ from mcptasks_operator.deciding.gathered_evidence import (
     TemplateState,
 )
 from mcptasks_operator.deciding.object_facts import MANAGED_BY_WARM, Disruption, JobFacts, Owner, PodFacts, WorkerFacts
+from mcptasks_operator.deciding.turns import Turn
 from tests.unit.operator.builders import JOB_UID, TASK, TERMINATED, at, condition, ended_status, make_job, make_task
 from tests.unit.operator.deciding.cases.case import CLAIMED, FRESH, Case, failed, running
 
@@ -264,4 +267,50 @@ AFTER = [
     Case("at last the task goes", DeleteTask, ended("completed", conditions=TERMINATED), now=3602),
 ]
 
-CASES = [*WAITING, *RUNNING, *SINGLE_USE, *LOST, *AFTER]
+LIMITED_TASK = make_task(spec={"maxConcurrent": 2})
+FULL = Turn(may_start=False, ahead=7, limit="tool report runs at most 2 at a time")
+
+
+def told(ahead: int) -> McpTask:
+    """A task whose status has said that so many are ahead of it."""
+    shown = [condition("Scheduled", "False", "WaitingForTurn")]
+    return make_task(spec={"maxConcurrent": 2}, status={"phase": "working", "tasksAhead": ahead, "conditions": shown})
+
+
+LIMITS = [
+    Case("a task whose turn it is gets its place", AdmitTask, LIMITED_TASK, evidence=Evidence(turn=Turn(True))),
+    Case(
+        "one that has to wait is told why and for how many",
+        ShowCause,
+        LIMITED_TASK,
+        evidence=Evidence(turn=FULL),
+        says="tool report runs at most 2 at a time; 7 tasks are ahead",
+    ),
+    Case("not before anybody would notice", None, LIMITED_TASK, now=1, evidence=Evidence(turn=FULL), requeue=2.0),
+    Case("once", None, told(7), evidence=Evidence(turn=FULL), requeue=15.0),
+    Case("and not for each one that starts", None, told(13), evidence=Evidence(turn=FULL), requeue=15.0),
+    Case("but when half of them have", ShowCause, told(14), evidence=Evidence(turn=FULL)),
+    Case("or more have come before it", ShowCause, told(6), evidence=Evidence(turn=FULL)),
+    Case("no deadline counts meanwhile", None, told(7), now=90_000, evidence=Evidence(turn=FULL), requeue=15.0),
+    Case(
+        "one that is cancelled does not wait",
+        EndTask,
+        make_task(spec={"maxConcurrent": 2, "cancel": True}),
+        evidence=Evidence(turn=FULL),
+        phase=Phase.CANCELLED,
+    ),
+    Case(
+        "the start deadline counts from its turn",
+        ShowCause,
+        make_task(spec={"maxConcurrent": 2}, status={"admittedAt": timestamp(at(9_990))}),
+        now=10_000,
+    ),
+    Case(
+        "a Job's task waits in the same way",
+        ShowCause,
+        make_task(spec={"maxRunningPerCaller": 2}),
+        evidence=Evidence(turn=FULL),
+    ),
+]
+
+CASES = [*WAITING, *RUNNING, *SINGLE_USE, *LOST, *AFTER, *LIMITS]
