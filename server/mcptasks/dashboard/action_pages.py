@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from mcptasks.dashboard.rights import Right
-from mcptasks.dashboard.task_changes import QuestionView, TaskChanges, UnfitAnswerError, answer_of, question_view
+from mcptasks.dashboard.task_changes import QuestionView, UnfitAnswerError, ViewerChanges, answer_of, question_view
 from mcptasks.dashboard.task_pages import TaskPages, no_such_task
 from mcptasks.dashboard.visits import PageError, Services, Visit
 from mcptasks.kube.errors import ConflictError, NotFoundError
@@ -27,7 +27,7 @@ class ActionPages:
     def __init__(self, services: Services, pages: TaskPages) -> None:
         self._services = services
         self._pages = pages
-        self._changes = TaskChanges(services.lookup.kube)
+        self._changes = ViewerChanges(services.lookup.kube)
         self.router = APIRouter()
         for action, handler in (("cancel", self.cancel), ("again", self.again), ("answer", self.answer)):
             path = f"/tasks/{{namespace}}/{{name}}/{action}"

@@ -122,7 +122,7 @@ def answer_of(question: QuestionView, action: str, form: Form) -> Answer:
 
 
 @dataclass(frozen=True)
-class TaskChanges:
+class ViewerChanges:
     """Writes them. Whether the viewer may has been asked before."""
 
     kube: KubeClient

@@ -127,7 +127,7 @@ class ToolPages:
             tool=tool,
             fields=fields_of(tool.input_schema),
             may_call=may_call,
-            runs_as_task=tool.task_support != "forbidden",
+            runs_as_task=tool.may_run_as_task,
             problems=problems,
             given=given or None,
             schema=json.dumps(tool.input_schema, indent=2, ensure_ascii=False),

@@ -149,11 +149,11 @@ def test_a_viewer_sees_what_they_may_see_with_kubectl(cluster: httpx2.Client, as
         assert site.get(f"/tasks/default/{task}/live", headers=nobody).status_code == 403
 
 
-def filled(site: httpx2.Client, page: str, action: str, **fields: str) -> httpx2.Response:
+def filled(site: httpx2.Client, page: str, target: str, **fields: str) -> httpx2.Response:
     """What a form of the page is answered with."""
     found = site.get(page)
     hidden = dict(re.findall(r'name="(form_token|key|uid)" value="([^"]*)"', found.text))
-    return site.post(action, data=hidden | fields)
+    return site.post(target, data=hidden | fields)
 
 
 def test_a_tool_is_called_asks_and_is_answered_in_the_pages_alone(site: httpx2.Client) -> None:

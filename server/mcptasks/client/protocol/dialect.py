@@ -36,6 +36,11 @@ class Tool:
             raw=item,
         )
 
+    @property
+    def may_run_as_task(self) -> bool:
+        """Whether a call of it may become a task, as far as the version tells."""
+        return self.task_support != "forbidden"
+
     def unknown_arguments(self, arguments: JsonObject) -> list[str]:
         """Names among the arguments that the tool's schema rules out.
 
