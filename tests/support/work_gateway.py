@@ -31,7 +31,7 @@ from mcptasks.gateway.contract import (
 )
 from tests.support.fake_gateway import GatewayAnswer, an_assignment
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 90.0
 
 
 @dataclass(frozen=True)

@@ -90,8 +90,8 @@ class ZygoteSource:
             raise CannotForkError(str(error), self.digest) from error
         if not begins:
             await self.aclose()
-            how = "its parent" if end.status is None else f"it {_how(end.status)}"
-            raise CannotForkError(f"a copy of the process that loaded the module ended at once: {how}", self.digest)
+            how = "" if end.status is None else f": it {_how(end.status)}"
+            raise CannotForkError(f"a copy of the process that loaded the module ended at once{how}", self.digest)
 
     async def make(self) -> TaskHandle:
         """A process that waits for its task. Raises SourceLostError."""

@@ -91,13 +91,13 @@ class TestModulesThatNeverLoad:
         ["time.sleep(600)", "while True: pass", "os.kill(os.getpid(), signal.SIGSTOP)", "while True: print('more')"],
     )
     def test_the_worker_ends_at_its_start_deadline_and_says_so(self, worker: Worker, source: str) -> None:
-        worker.environment["MCPTASKS_START_DEADLINE_SECONDS"] = "2"
+        worker.environment["MCPTASKS_START_DEADLINE_SECONDS"] = "5"
         worker.module(source)
         worker.start()
         zygote = eventually("the module is being loaded", worker.processes)[0]
         ended = worker.ended()
         assert ended.code == RunnerExitCode.MODULE_NOT_LOADED
-        assert "the module is being loaded still, after 2 s" in ended.log
+        assert "the module is being loaded still, after 5 s" in ended.log
         assert gone(zygote.pid)
         assert not worker.gateway.connections
 
