@@ -8,6 +8,7 @@ KUBECONFIG ?=
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 TRIALS ?= 112
+WARM_TRIALS ?= 300
 CROWD ?= 200
 # Most tests wait most of the time. A file's tests stay in one worker, with the cluster that they share.
 WORKERS ?= 3
@@ -25,7 +26,7 @@ EDITABLE = $(BIN)/python -m pip install -q --require-hashes -r requirements-buil
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
-.PHONY: help demo wheels packages unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue faults bench bench-warm conformance clients clean
+.PHONY: help demo wheels packages unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue faults faults-warm bench bench-warm conformance clients clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -139,7 +140,10 @@ kueue: $(VENV)/.installed-dev $(TOOLS)/.installed ## What the real Kueue does to
 	$(BIN)/python -m pytest tests/e2e/test_kueue.py --kueue --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
 
 faults: $(VENV)/.installed-dev $(TOOLS)/.installed ## Kill every component at every step of a task: make faults [TRIALS=112] [KUBECONFIG=...]
-	@$(BIN)/python -m tests.e2e.faults --trials $(TRIALS) $(if $(KUBECONFIG),--kubeconfig "$(KUBECONFIG)")
+	@$(BIN)/python -m tests.e2e.faults --trials $(TRIALS) $(if $(KUBECONFIG),--kubeconfig "$(KUBECONFIG)") $(FAULTS_ARGS)
+
+faults-warm: $(VENV)/.installed-dev $(TOOLS)/.installed ## The same with workers, and all of their processes as victims: make faults-warm [WARM_TRIALS=300] [KUBECONFIG=...]
+	@$(BIN)/python -m tests.e2e.faults --executor Warm --trials $(WARM_TRIALS) $(if $(KUBECONFIG),--kubeconfig "$(KUBECONFIG)") $(FAULTS_ARGS)
 
 bench: $(VENV)/.installed-dev $(TOOLS)/.installed ## Latency, throughput, cost as JSON; on a real cluster: make bench KUBECONFIG=...
 	@$(BIN)/python benchmarks/$(if $(KUBECONFIG),cluster.py --kubeconfig "$(KUBECONFIG)",embedded.py) $(BENCH_ARGS)

@@ -56,6 +56,12 @@ PARTS: Mapping[str, MakeTarget] = {
     "faults": MakeTarget(
         "faults", "each component killed at each step of a task", r"^(trials \d+, .*)$", on_cluster=True
     ),
+    "faults-warm": MakeTarget(
+        "faults-warm",
+        "each component and each process of a worker killed at each step of a task that workers run",
+        r"^(trials \d+, .*)$",
+        on_cluster=True,
+    ),
     "kueue": MakeTarget("kueue", "tasks that the real Kueue preempts", PYTEST, on_cluster=True, needs_cluster=True),
     "chart": MakeTarget("chart", "the rendered chart", PYTEST),
     "conformance": MakeTarget("conformance", "the official conformance suite", NOTHING),

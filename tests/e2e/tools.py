@@ -291,6 +291,31 @@ def until(moment: float, size: int = 6) -> str:
     return "x" * size
 
 
+@mcp.tool(task=TaskConfig(template="reused"))
+def until_reused(moment: float, size: int = 6) -> str:
+    """The same in a worker that runs many tasks; leaves a mark of the start in the log."""
+    print("mark of a start", flush=True)
+    return until(moment, size)
+
+
+@mcp.tool(task=TaskConfig(template="reused", idempotent=True, retries=3))
+def until_reused_again(moment: float, size: int = 6) -> str:
+    """The same, as often as it takes."""
+    return until_reused(moment, size)
+
+
+@mcp.tool(task=TaskConfig(template="once"))
+def until_once(moment: float, size: int = 6) -> str:
+    """The same in a worker that runs one task."""
+    return until_reused(moment, size)
+
+
+@mcp.tool(task=TaskConfig(template="once", idempotent=True, retries=3))
+def until_once_again(moment: float, size: int = 6) -> str:
+    """The same, as often as it takes."""
+    return until_reused(moment, size)
+
+
 @mcp.tool()
 def countdown(seconds: float) -> str:
     """Say when it will end, in seconds since the epoch, and end then."""

@@ -10,10 +10,14 @@ from datetime import datetime
 import httpx2
 
 from mcptasks.model.base import JsonObject
+from mcptasks.model.task import Reason
+from mcptasks.model.task_template import Executor
 from tests.e2e.api import ClusterApi, task_of
+from tests.e2e.faults.components import Victim
 from tests.e2e.faults.model import Finding, Step, Verdict
 from tests.e2e.faults.patient_client import NoAnswerError, PatientClient, TaskUnknownError
 from tests.e2e.faults.stage import Staged
+from tests.e2e.faults.start_marks import StartMarks
 from tests.e2e.observer import ClusterObserver
 
 END_SECONDS = 150.0
@@ -23,6 +27,9 @@ SOME_SECONDS = 8.0
 CLOCK_SECONDS = 1.0
 """Creation times have whole seconds."""
 
+LOST_WITH_ITS_POD = frozenset({Reason.KILLED_BY_SIGNAL, Reason.PREEMPTED})
+"""How a task ends that may not be run again, when its process is killed or its Pod is taken away."""
+
 
 @dataclass(frozen=True)
 class Checks:
@@ -31,8 +38,9 @@ class Checks:
     api: ClusterApi
     client: PatientClient
     observer: ClusterObserver
+    marks: StartMarks
 
-    def end(self, staged: Staged) -> list[Finding]:
+    def end(self, staged: Staged, victim: Victim) -> list[Finding]:
         """Wait for the task's end; what is wrong with it. A task that was expiring may be gone already."""
         if staged.step is Step.EXPIRING:
             return []
@@ -44,7 +52,15 @@ class Checks:
             return [Finding(Verdict.STUCK, f"no answer: {error}")]
         if task is None:
             return [Finding(Verdict.STUCK, f"not ended within {END_SECONDS:.0f} s: {self._state(staged.task_id)}")]
+        if task["status"] == "failed" and self._fell(staged, victim):
+            return []
         return wrong_result(task, staged.size)
+
+    def _fell(self, staged: Staged, victim: Victim) -> bool:
+        """Whether the task has failed because what ran it was the victim, and it may not be run again."""
+        status = (self._task(staged.task_id) or {}).get("status") or {}
+        in_it = status.get("podUid") in victim.struck and status.get("attempts") == 1
+        return in_it and not staged.tool.repeatable and status.get("reason") in LOST_WITH_ITS_POD
 
     def _had_its_time(self, task_id: str) -> bool:
         """Whether the task was seen completed, and its time has come since."""
@@ -53,27 +69,40 @@ class Checks:
         completed = (task.get("status") or {}).get("phase") == "completed"
         return completed and expires is not None and time.time() >= expires - CLOCK_SECONDS
 
-    def life(self, staged: Staged) -> list[Finding]:
+    def life(self, staged: Staged, victim: Victim) -> list[Finding]:
         """Wait until the task's time has come and everything of it is gone; what went wrong until then."""
-        findings = [] if staged.step is Step.EXPIRING else list(self._until_expiry(staged))
+        findings = [] if staged.step is Step.EXPIRING else list(self._until_expiry(staged, victim))
         if left := self._left(staged.task_id, time.time() + GONE_SECONDS):
             findings.append(Finding(Verdict.STUCK, f"still there: {', '.join(left)}"))
-        for count, kind in ((self.observer.jobs(staged.task_id), "Jobs"), (self.observer.pods(staged.task_id), "Pods")):
-            if count > 1:
+        counts = {
+            "Jobs": self.observer.jobs(staged.task_id),
+            "Pods": self.observer.pods(staged.task_id),
+            "starts": self.marks.of(staged.task_id),
+        }
+        allowed = self._attempts_allowed(staged, victim)
+        for kind, count in counts.items():
+            if count > allowed:
                 findings.append(Finding(Verdict.DUPLICATED, f"{count} {kind}"))
         return findings
 
-    def _until_expiry(self, staged: Staged) -> Iterator[Finding]:
+    def _attempts_allowed(self, staged: Staged, victim: Victim) -> int:
+        """One, and another one where the victim may have taken the first and the tool says that it can be repeated."""
+        return 2 if staged.tool.repeatable and victim.struck else 1
+
+    def _until_expiry(self, staged: Staged, victim: Victim) -> Iterator[Finding]:
         task = self._task(staged.task_id)
         if task is None:
             if not self._had_its_time(staged.task_id):
                 yield Finding(Verdict.LOST, "gone before its time")
             return
-        if (attempts := (task.get("status") or {}).get("attempts")) != 1:
+        attempts = (task.get("status") or {}).get("attempts") or 0
+        if not 1 <= attempts <= self._attempts_allowed(staged, victim):
             yield Finding(Verdict.DUPLICATED, f"{attempts} attempts")
-        yield from self._readable(staged, expires_at(task))
+        if victim.executor is Executor.WARM and (task.get("status") or {}).get("executor") != Executor.WARM:
+            yield Finding(Verdict.LOST, "no worker has run it")
+        yield from self._readable(staged, expires_at(task), victim)
 
-    def _readable(self, staged: Staged, expires: float | None) -> Iterator[Finding]:
+    def _readable(self, staged: Staged, expires: float | None, victim: Victim) -> Iterator[Finding]:
         """The result can be read until it expires, by a client that asks for some seconds if it has to."""
         if expires is None:
             yield Finding(Verdict.STUCK, f"never expires: {self._state(staged.task_id)}")
@@ -92,7 +121,8 @@ class Checks:
                     yield Finding(Verdict.LOST, f"not readable until its time: {error}")
                 return
             answered = True
-            if wrong := wrong_result(task, staged.size):
+            wrong = wrong_result(task, staged.size)
+            if wrong and not self._fell(staged, victim):
                 yield from wrong
                 return
             time.sleep(min(left, EVERY_SECONDS))

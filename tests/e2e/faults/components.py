@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from mcptasks.model.task_template import Executor
 from tests.e2e.cluster import ClusterDeployment
 from tests.e2e.embedded import EmbeddedDeployment
+from tests.e2e.faults.model import FaultTool
 from tests.support.polling import eventually
 
 DOWN_SECONDS = 2.0
@@ -20,12 +22,19 @@ Fire: TypeAlias = Callable[[], object]
 class Victim:
     """A component. `aim` prepares the kill and gives what sends SIGKILL at once and then has the component come back.
 
-    `ready` waits until it works again.
+    Args:
+        ready: waits until it works again.
+        tools: what tasks call while it is killed, and what runs them.
+        struck: uids of the Pods that its kills have ended so far. A tool that ran in one of them is not run again
+            unless it is repeatable.
     """
 
     name: str
     aim: Callable[[], Fire]
     ready: Callable[[], object]
+    executor: Executor = Executor.JOB
+    tools: tuple[FaultTool, ...] = (FaultTool("until"),)
+    struck: set[str] = field(default_factory=set)
 
 
 def victims(deployment: ClusterDeployment | EmbeddedDeployment) -> list[Victim]:

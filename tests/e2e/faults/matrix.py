@@ -18,6 +18,7 @@ from tests.e2e.faults.components import Victim
 from tests.e2e.faults.model import Finding, Trial
 from tests.e2e.faults.patient_client import PatientClient
 from tests.e2e.faults.stage import FaultStage, Pace, Staged
+from tests.e2e.faults.start_marks import StartMarks
 from tests.e2e.observer import ClusterObserver
 from tests.support.mcp import RawClient
 
@@ -52,21 +53,21 @@ class Matrix:
         """Kill the victim; returns when all tasks have ended, while they are followed until they are gone."""
         struck, firing = self.stage.strike(victim, self.pool)
         started = time.monotonic()
-        ends = [self.pool.submit(self._ended, one, started) for one in struck]
-        rest = [self.pool.submit(self._rest, victim.name, one, end) for one, end in zip(struck, ends, strict=True)]
+        ends = [self.pool.submit(self._ended, victim, one, started) for one in struck]
+        rest = [self.pool.submit(self._rest, victim, one, end) for one, end in zip(struck, ends, strict=True)]
         firing.result()
         victim.ready()
         wait(ends)
         return rest
 
-    def _ended(self, staged: Staged, started: float) -> _End:
-        findings = self.checks.end(staged)
+    def _ended(self, victim: Victim, staged: Staged, started: float) -> _End:
+        findings = self.checks.end(staged, victim)
         return _End(time.monotonic() - started, tuple(findings))
 
-    def _rest(self, component: str, staged: Staged, end: Future[_End]) -> Trial:
+    def _rest(self, victim: Victim, staged: Staged, end: Future[_End]) -> Trial:
         ended = end.result()
-        found = dict.fromkeys((*ended.findings, *self.checks.life(staged)))
-        trial = Trial(component, staged.step, staged.task_id, staged.seen, ended.seconds, tuple(found))
+        found = dict.fromkeys((*ended.findings, *self.checks.life(staged, victim)))
+        trial = Trial(victim.name, staged.step, staged.task_id, staged.seen, ended.seconds, tuple(found))
         self.tell(trial)
         return trial
 
@@ -90,4 +91,5 @@ def matrix(
         client = PatientClient(RawClient(deployment.endpoint, timeout=TIMEOUT))
         stage = FaultStage(api, client, EMBEDDED_PACE if deployment.embedded else REAL_PACE, copies)
         pool = stack.enter_context(ThreadPoolExecutor(WATCHERS))
-        yield Matrix(stage, Checks(api, client, observer), pool, tell)
+        marks = stack.enter_context(StartMarks(api))
+        yield Matrix(stage, Checks(api, client, observer, marks), pool, tell)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from mcptasks.model.base import JsonObject
+from mcptasks.model.task_template import Executor
 
 
 class Step(StrEnum):
@@ -16,10 +17,30 @@ class Step(StrEnum):
     CREATED = "created"
     JOB_MADE = "job made"
     PENDING = "pod pending"
+    WAITING = "waiting"
+    """For a worker."""
     RUNNING = "running"
     DELIVERING = "delivering"
     FINISHED = "finished"
     EXPIRING = "expiring"
+
+
+YOUNG_STEPS = {Executor.JOB: (Step.PENDING, Step.JOB_MADE), Executor.WARM: (Step.WAITING,)}
+"""Between the creation and the start of the tool, the one that takes longest first."""
+
+
+def steps_of(executor: Executor) -> set[Step]:
+    """The steps in the life of a task that is run in this way."""
+    others = {young for each, steps in YOUNG_STEPS.items() if each is not executor for young in steps}
+    return set(Step) - others
+
+
+@dataclass(frozen=True)
+class FaultTool:
+    """A tool that tasks call. `repeatable`: it is idempotent and has retries, so that no kill may end its task."""
+
+    name: str
+    repeatable: bool = False
 
 
 class Verdict(StrEnum):
@@ -58,7 +79,7 @@ class Trial:
     def line(self) -> str:
         """The trial in one line."""
         why = "; ".join(finding.what for finding in self.findings)
-        text = f"{self.component:22} {self.step:12} at the kill: {self.seen:22} {self.seconds:5.1f} s  {self.verdict}"
+        text = f"{self.component:28} {self.step:12} at the kill: {self.seen:22} {self.seconds:5.1f} s  {self.verdict}"
         return f"{text}: {self.task_id}: {why}" if why else text
 
     def dump(self) -> JsonObject:
@@ -81,18 +102,22 @@ class Summary:
     lost: int
     duplicated: int
     stuck: int
+    left_over: tuple[str, ...] = ()
+    """What the workers have not got rid of, or lack, after all trials."""
 
     @classmethod
-    def of(cls, trials: Sequence[Trial]) -> Summary:
+    def of(cls, trials: Sequence[Trial], left_over: Sequence[str] = ()) -> Summary:
         counts = Counter(trial.verdict for trial in trials)
-        return cls(len(trials), counts[Verdict.LOST], counts[Verdict.DUPLICATED], counts[Verdict.STUCK])
+        lost, duplicated, stuck = (counts[each] for each in (Verdict.LOST, Verdict.DUPLICATED, Verdict.STUCK))
+        return cls(len(trials), lost, duplicated, stuck, tuple(left_over))
 
     @property
     def clean(self) -> bool:
-        return not (self.lost or self.duplicated or self.stuck)
+        return not (self.lost or self.duplicated or self.stuck or self.left_over)
 
     def line(self) -> str:
-        return f"trials {self.trials}, lost {self.lost}, duplicated {self.duplicated}, stuck {self.stuck}"
+        counts = f"trials {self.trials}, lost {self.lost}, duplicated {self.duplicated}, stuck {self.stuck}"
+        return f"{counts}, left over: {'; '.join(self.left_over)}" if self.left_over else counts
 
 
 def describe(task: JsonObject | None, job: JsonObject | None, pod: JsonObject | None) -> str:

@@ -12,7 +12,7 @@ import httpx2
 from mcptasks.model.base import JsonObject
 from tests.e2e.api import ClusterApi, task_of
 from tests.e2e.faults.components import Victim
-from tests.e2e.faults.model import Step, describe
+from tests.e2e.faults.model import YOUNG_STEPS, FaultTool, Step, describe
 from tests.e2e.faults.patient_client import PatientClient
 
 SMALL, LARGE = 6, 200_000
@@ -26,6 +26,7 @@ class Staged:
     step: Step
     task_id: str
     size: int
+    tool: FaultTool
     seen: str = ""
 
 
@@ -35,6 +36,7 @@ class TaskOrder:
 
     step: Step
     ttl: float
+    tool: FaultTool
     moment: float = 0
     size: int = SMALL
 
@@ -63,41 +65,48 @@ class FaultStage:
     def strike(self, victim: Victim, aside: Executor) -> tuple[list[Staged], Future[object]]:
         """Kill the victim with tasks at every step. It comes back beside what happens next: the future tells when."""
         at = time.time() + self.pace.lead
+        tools = [victim.tools[copy % len(victim.tools)] for copy in range(self.copies)]
         with ThreadPoolExecutor(8) as pool:
-            early = [order for copy in range(self.copies) for order in self._early(at, 0.05 * copy)]
+            early = [order for copy, tool in enumerate(tools) for order in self._early(at, 0.05 * copy, tool)]
             staged = list(pool.map(self._create, early))
         fire = victim.aim()
         with ThreadPoolExecutor(3 + 2 * self.copies) as pool:
-            staged += self._young(at, pool)
+            staged += self._young(at, victim, tools, pool)
             seen = Glance.begin(self.api, pool)
             firing = aside.submit(fire)
             return [replace(one, seen=seen.of(one.task_id)) for one in staged], firing
 
-    def _early(self, at: float, later: float) -> list[TaskOrder]:
+    def _early(self, at: float, later: float, tool: FaultTool) -> list[TaskOrder]:
         lead = self.pace.lead
         kept = lead + self.pace.kept
         return [
-            TaskOrder(Step.RUNNING, kept, at + RUN_SECONDS),
-            TaskOrder(Step.DELIVERING, kept, at + 0.02 + later, LARGE),
-            TaskOrder(Step.DELIVERING, kept, at + 0.12 + later),
-            TaskOrder(Step.FINISHED, lead + self.pace.finished_kept, size=LARGE),
-            TaskOrder(Step.EXPIRING, lead + 0.5, size=LARGE),
+            TaskOrder(Step.RUNNING, kept, tool, at + RUN_SECONDS),
+            TaskOrder(Step.DELIVERING, kept, tool, at + 0.02 + later, LARGE),
+            TaskOrder(Step.DELIVERING, kept, tool, at + 0.12 + later),
+            TaskOrder(Step.FINISHED, lead + self.pace.finished_kept, tool, size=LARGE),
+            TaskOrder(Step.EXPIRING, lead + 0.5, tool, size=LARGE),
         ]
 
-    def _young(self, at: float, pool: ThreadPoolExecutor) -> list[Staged]:
+    def _young(self, at: float, victim: Victim, tools: list[FaultTool], pool: ThreadPoolExecutor) -> list[Staged]:
         """Tasks that are created when the one before is about a step further; returns when it is time to kill."""
         time.sleep(max(0.0, at - self.pace.young - time.time()))
-        pending = self._same(TaskOrder(Step.PENDING, self.pace.kept), pool)
-        self._until(at - self.pace.last, lambda: _have(self.api.pods(), pending))
+        slow, *quick = YOUNG_STEPS[victim.executor]
+        staged = self._same(TaskOrder(slow, self.pace.kept, tools[0]), tools, pool)
+        if slow is Step.PENDING:
+            self._until(at - self.pace.last, lambda: _have(self.api.pods(), staged))
         time.sleep(max(0.0, at - self.pace.last - time.time()))
-        job_made = self._same(TaskOrder(Step.JOB_MADE, self.pace.kept, size=LARGE), pool)
-        last = TaskOrder(Step.CREATED, self.pace.kept)
-        created = [pool.submit(self._create, last) for _ in range(self.copies)]
-        self._until(at, lambda: all(one.done() for one in created) and _have(self.api.jobs(), job_made))
-        return [*pending, *job_made, *(one.result() for one in created)]
+        made = [
+            one
+            for step in quick
+            for one in self._same(TaskOrder(step, self.pace.kept, tools[0], size=LARGE), tools, pool)
+        ]
+        last = TaskOrder(Step.CREATED, self.pace.kept, tools[0])
+        created = [pool.submit(self._create, replace(last, tool=tool)) for tool in tools]
+        self._until(at, lambda: all(one.done() for one in created) and _have(self.api.jobs(), made))
+        return [*staged, *made, *(one.result() for one in created)]
 
-    def _same(self, order: TaskOrder, pool: ThreadPoolExecutor) -> list[Staged]:
-        return list(pool.map(self._create, [order] * self.copies))
+    def _same(self, order: TaskOrder, tools: list[FaultTool], pool: ThreadPoolExecutor) -> list[Staged]:
+        return list(pool.map(self._create, [replace(order, tool=tool) for tool in tools]))
 
     def _until(self, moment: float, look: Callable[[], bool]) -> None:
         while time.time() < moment and not look():
@@ -105,8 +114,8 @@ class FaultStage:
 
     def _create(self, order: TaskOrder) -> Staged:
         arguments = {"moment": order.moment, "size": order.size}
-        task_id = self.client.create("until", arguments, ttl=int(order.ttl * 1000))
-        return Staged(order.step, task_id, order.size)
+        task_id = self.client.create(order.tool.name, arguments, ttl=int(order.ttl * 1000))
+        return Staged(order.step, task_id, order.size, order.tool)
 
 
 @dataclass(frozen=True)
