@@ -18,7 +18,7 @@ from typing import ClassVar
 import pytest
 
 from mcptasks.model.base import LABEL_TASK, LABEL_TASK_UID, LABEL_WORKER, JsonObject
-from tests.chart.cluster.test_release import Release
+from tests.chart.cluster.release import Release
 from tests.chart.helm import CHART, take_over
 from tests.e2e.cluster import IMAGE
 from tests.support.kubectl import Kubectl
