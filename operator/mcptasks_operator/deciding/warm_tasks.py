@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from mcptasks.gateway.contract import RunnerExitCode
 from mcptasks.model.diagnosis import Diagnosis
 from mcptasks.model.lifecycle import created_at
 from mcptasks.model.questions import answers_due, timed_out, waited
@@ -29,7 +30,7 @@ from mcptasks_operator.deciding.decisions import (
 from mcptasks_operator.deciding.failures import deadline_exceeded, diagnose_worker, node_lost, preempted
 from mcptasks_operator.deciding.gathered_evidence import Need, TemplateState
 from mcptasks_operator.deciding.job_creation import template_not_found
-from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts
+from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts, TerminatedState
 from mcptasks_operator.deciding.pending_causes import NOTABLE_SECONDS, RECHECK_SECONDS, show_cause
 from mcptasks_operator.deciding.run_deadline import ANSWER_SLACK_SECONDS, OVERDUE_SECONDS
 from mcptasks_operator.deciding.start_failures import start_deadline_exceeded
@@ -138,6 +139,8 @@ def _lost_worker(facts: DecisionBasis, holder: PodFacts | None) -> Decision:
     """
     if not facts.evidence.fresh:
         return Decision(Gather(Need.FRESH))
+    if holder is not None and _had_not_begun(holder):
+        return _given_back(facts, holder)
     ended = attempt_end(holder)
     following = next_attempt(facts.task, ended, retries_disruptions=facts.policy.retries_disruptions)
     cause = _loss(facts, holder, ended)
@@ -153,6 +156,20 @@ def _lost_worker(facts: DecisionBasis, holder: PodFacts | None) -> Decision:
             uses_retry=following is NextAttempt.RETRY,
         )
     )
+
+
+def _had_not_begun(holder: PodFacts) -> bool:
+    """Whether the worker says by its exit code that it has begun none of the tasks that are claimed for it."""
+    state = holder.runner.state
+    return isinstance(state, TerminatedState) and state.exit_code == RunnerExitCode.WORKER_GIVEN_UP
+
+
+def _given_back(facts: DecisionBasis, holder: PodFacts) -> Decision:
+    """The claim was on its way when the worker ended."""
+    message = (
+        f"worker {holder.name} has ended before it began attempt {facts.task.status.attempts or 1}; another one does"
+    )
+    return Decision(ReleaseClaim(message=message, retry_after=facts.now, uses_retry=False))
 
 
 def _loss(facts: DecisionBasis, holder: PodFacts | None, ended: AttemptEnd) -> Diagnosis:

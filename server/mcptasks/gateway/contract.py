@@ -68,7 +68,7 @@ MAX_QUESTION_MESSAGE = 1024
 class RunnerExitCode(IntEnum):
     """How the runner's own process ends. Other codes are 128 + n for signal n, and whatever a component exits with.
 
-    65, 66 and 75 are EX_DATAERR, EX_NOINPUT and EX_TEMPFAIL of `sysexits.h`.
+    65, 66, 69 and 75 are EX_DATAERR, EX_NOINPUT, EX_UNAVAILABLE and EX_TEMPFAIL of `sysexits.h`.
     """
 
     OUTCOME_RECORDED = 0
@@ -81,6 +81,10 @@ class RunnerExitCode(IntEnum):
 
     MODULE_NOT_LOADED = 66
     """A worker could not load its module; the container's termination message says why."""
+
+    WORKER_GIVEN_UP = 69
+    """A worker could make no processes any more, and has ended once all outcomes of what it had begun were delivered:
+    a task that is claimed for it has not been begun."""
 
     GATEWAY_UNREACHABLE = 75
     """The outcome could not be delivered in the time that the Pod had."""

@@ -82,6 +82,7 @@ class Agent:
         self._known: set[HeldAttempt] = set()
         self._oldest: deque[HeldAttempt] = deque()
         self._taken = 0
+        self._outcome_is_lost = False
         self._unready: str | None = LOADING
         self._stopping = asyncio.Event()
         self._idle = asyncio.Event()
@@ -158,12 +159,19 @@ class Agent:
             if self._stopping.is_set():
                 asking.cancel()
                 await self._stop(grace)
-            return self._code
+            return self._exit_code()
         finally:
             asking.cancel()
             if self._leaving:
                 await asyncio.wait(self._leaving, timeout=LEAVING_SECONDS)
             await transport.aclose()
+
+    def _exit_code(self) -> RunnerExitCode:
+        """What is said of the tasks that are claimed for this worker must be true: that it has not begun them."""
+        in_doubt = self._outcome_is_lost or bool(self._attempts) or self._stopping.is_set()
+        if self._code is RunnerExitCode.WORKER_GIVEN_UP and in_doubt:
+            return RunnerExitCode.CRASHED
+        return self._code
 
     def _reapers(self, source: ProcessSource) -> set[int]:
         """The reapers of living attempts, and of those to come. Without a zygote they are children of this process."""
@@ -251,7 +259,9 @@ class Agent:
     def _finished(self, attempt: TaskAttempt, life: asyncio.Task[None]) -> None:
         del self._attempts[attempt]
         if not life.cancelled() and (error := life.exception()) is not None:
+            self._outcome_is_lost = True
             logger.error("an attempt of task %s failed here", attempt.task_id, exc_info=error)
+        self._outcome_is_lost |= attempt.outcome_is_lost
         if attempt.left:
             self._retire(f"{attempt.left} processes of task {attempt.task_id} cannot be killed")
         if attempt.hopeless is not None:
@@ -266,7 +276,7 @@ class Agent:
     def _retire(self, why: str) -> None:
         """Take nothing new, and end with a failure when nothing is held: another worker is to take this one's place."""
         if self._code is RunnerExitCode.OUTCOME_RECORDED:
-            self._code = RunnerExitCode.CRASHED
+            self._code = RunnerExitCode.WORKER_GIVEN_UP
             self._terms.say_why(f"this worker is given up: {why}")
         self._drain()
 

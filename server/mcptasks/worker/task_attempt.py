@@ -102,6 +102,7 @@ class TaskAttempt:
         self.task_id = task_id
         self.left = 0
         self.hopeless: str | None = None
+        self.outcome_is_lost = False
         self._terms = terms
         self._assigned: asyncio.Future[Assignment] = asyncio.get_running_loop().create_future()
         self._discarded = asyncio.Event()
@@ -378,6 +379,7 @@ class TaskAttempt:
         except TaskOverError as error:
             logger.info("the task is over: %s", error)
         except (GatewayUnreachableError, RejectedError) as error:
+            self.outcome_is_lost = True
             logger.error("the outcome is lost: %s", error)
 
 

@@ -81,7 +81,7 @@ class TestModulesThatHookIntoForks:
         outcome = gateway.outcome()
         assert (outcome["kind"], outcome["exitCode"]) == ("process", 3)
         ended = worker.ended()
-        assert ended.code == RunnerExitCode.CRASHED
+        assert ended.code == RunnerExitCode.WORKER_GIVEN_UP
         assert "5 processes in a row ended before their task had begun, the last by exit code 3" in ended.log
 
 
@@ -181,7 +181,7 @@ class TestTasksThatHurtTheirWorker:
         started(worker)
         worker.zygote().send_signal(signal.SIGKILL)
         ended = worker.ended()
-        assert ended.code == RunnerExitCode.CRASHED
+        assert ended.code == RunnerExitCode.WORKER_GIVEN_UP
         assert "the process that holds the module was ended by SIGKILL" in ended.log
 
 

@@ -306,7 +306,7 @@ class TestTheEndOfAWorker:
         until.touch()
         assert gateway.result() == {"done": True}
         ended = worker.ended()
-        assert ended.code == RunnerExitCode.CRASHED
+        assert ended.code == RunnerExitCode.WORKER_GIVEN_UP
         assert "this worker is given up: the process that holds the module was ended by SIGKILL" in ended.log
 
     def test_a_task_whose_reaper_is_killed_ends_with_all_that_it_started(

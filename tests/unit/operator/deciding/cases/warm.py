@@ -231,6 +231,15 @@ LOST = [
         evidence=FRESH,
     ),
     Case(
+        "given up by its own word, before it began the task",
+        ReleaseClaim,
+        HELD_TASK,
+        record(),
+        [lost(69)],
+        evidence=FRESH,
+        says="before it began attempt",
+    ),
+    Case(
         "crashed, with none left",
         EndTask,
         make_task(spec={"retries": 1}, status={**HELD, "retriesUsed": 1}),
