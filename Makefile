@@ -26,7 +26,7 @@ EDITABLE = $(BIN)/python -m pip install -q --require-hashes -r requirements-buil
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
-.PHONY: help demo wheels packages unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue faults faults-warm bench bench-warm conformance clients clean
+.PHONY: help demo wheels packages unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue warm-upgrade faults faults-warm bench bench-warm conformance clients clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -134,6 +134,10 @@ e2e: $(VENV)/.installed-dev $(TOOLS)/.installed ## End-to-end tests on a real cl
 	@test -n "$(KUBECONFIG)" || { echo "name the cluster: make e2e KUBECONFIG=path/to/kubeconfig" >&2; exit 2; }
 	MCPTASKS_CONTRACT_IMAGE=$${MCPTASKS_CONTRACT_IMAGE:-mcptasks-e2e:dev} \
 		$(BIN)/python -m pytest tests/contract tests/e2e --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
+
+warm-upgrade: $(VENV)/.installed-dev $(TOOLS)/.installed $(TOOLS)/.helm-installed ## From the release before there were workers to templates with executor Warm and back, with tasks running: make warm-upgrade KUBECONFIG=... MCPTASKS_CLUSTER_TOOL=...
+	@test -n "$(KUBECONFIG)" || { echo "name the cluster: make warm-upgrade KUBECONFIG=path/to/kubeconfig" >&2; exit 2; }
+	env $$(.ci/before-warm .cache/before-warm) $(BIN)/python -m pytest tests/chart/cluster/test_warm_upgrade.py -x --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
 
 kueue: $(VENV)/.installed-dev $(TOOLS)/.installed ## What the real Kueue does to tasks, on a cluster that has it: make kueue KUBECONFIG=...
 	@test -n "$(KUBECONFIG)" || { echo "name a cluster with Kueue: make kueue KUBECONFIG=path/to/kubeconfig" >&2; exit 2; }

@@ -62,6 +62,13 @@ PARTS: Mapping[str, MakeTarget] = {
         r"^(trials \d+, .*)$",
         on_cluster=True,
     ),
+    "warm-upgrade": MakeTarget(
+        "warm-upgrade",
+        "upgrade from before there were workers, templates with workers, and rollback, with tasks running",
+        PYTEST,
+        on_cluster=True,
+        needs_cluster=True,
+    ),
     "kueue": MakeTarget("kueue", "tasks that the real Kueue preempts", PYTEST, on_cluster=True, needs_cluster=True),
     "chart": MakeTarget("chart", "the rendered chart", PYTEST),
     "conformance": MakeTarget("conformance", "the official conformance suite", NOTHING),

@@ -59,7 +59,7 @@ class Checks:
     def _fell(self, staged: Staged, victim: Victim) -> bool:
         """Whether the task has failed because what ran it was the victim, and it may not be run again."""
         status = (self._task(staged.task_id) or {}).get("status") or {}
-        in_it = status.get("podUid") in victim.struck and status.get("attempts") == 1
+        in_it = status.get("podUid") in victim.struck
         return in_it and not staged.tool.repeatable and status.get("reason") in LOST_WITH_ITS_POD
 
     def _had_its_time(self, task_id: str) -> bool:
@@ -96,7 +96,8 @@ class Checks:
                 yield Finding(Verdict.LOST, "gone before its time")
             return
         attempts = (task.get("status") or {}).get("attempts") or 0
-        if not 1 <= attempts <= self._attempts_allowed(staged, victim):
+        # What a worker gives back, because it cannot begin it, counts as an attempt: there the starts tell.
+        if not attempts or (victim.executor is Executor.JOB and attempts > 1):
             yield Finding(Verdict.DUPLICATED, f"{attempts} attempts")
         if victim.executor is Executor.WARM and (task.get("status") or {}).get("executor") != Executor.WARM:
             yield Finding(Verdict.LOST, "no worker has run it")

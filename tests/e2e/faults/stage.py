@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import httpx2
 
 from mcptasks.model.base import JsonObject
+from mcptasks.model.task_template import Executor as TaskExecutor
 from tests.e2e.api import ClusterApi, task_of
 from tests.e2e.faults.components import Victim
 from tests.e2e.faults.model import YOUNG_STEPS, FaultTool, Step, describe
@@ -67,7 +68,7 @@ class FaultStage:
         at = time.time() + self.pace.lead
         tools = [victim.tools[copy % len(victim.tools)] for copy in range(self.copies)]
         with ThreadPoolExecutor(8) as pool:
-            early = [order for copy, tool in enumerate(tools) for order in self._early(at, 0.05 * copy, tool)]
+            early = [order for copy, tool in enumerate(tools) for order in self._early(at, 0.05 * copy, tool, victim)]
             staged = list(pool.map(self._create, early))
         fire = victim.aim()
         with ThreadPoolExecutor(3 + 2 * self.copies) as pool:
@@ -76,14 +77,16 @@ class FaultStage:
             firing = aside.submit(fire)
             return [replace(one, seen=seen.of(one.task_id)) for one in staged], firing
 
-    def _early(self, at: float, later: float, tool: FaultTool) -> list[TaskOrder]:
+    def _early(self, at: float, later: float, tool: FaultTool, victim: Victim) -> list[TaskOrder]:
         lead = self.pace.lead
         kept = lead + self.pace.kept
+        # What waits for a worker may have its turn only after the kill.
+        finished_kept = kept if victim.executor is TaskExecutor.WARM else lead + self.pace.finished_kept
         return [
             TaskOrder(Step.RUNNING, kept, tool, at + RUN_SECONDS),
             TaskOrder(Step.DELIVERING, kept, tool, at + 0.02 + later, LARGE),
             TaskOrder(Step.DELIVERING, kept, tool, at + 0.12 + later),
-            TaskOrder(Step.FINISHED, lead + self.pace.finished_kept, tool, size=LARGE),
+            TaskOrder(Step.FINISHED, finished_kept, tool, size=LARGE),
             TaskOrder(Step.EXPIRING, lead + 0.5, tool, size=LARGE),
         ]
 
