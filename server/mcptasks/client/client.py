@@ -35,7 +35,7 @@ from mcptasks.client.protocol.json_rpc import METHOD_NOT_FOUND
 from mcptasks.client.protocol.negotiation import check_choice, negotiate
 from mcptasks.client.protocol.redirects import refuse_foreign_redirect
 from mcptasks.client.protocol.retry import retry, was_not_started
-from mcptasks.client.protocol.streamable_http import HttpTransport
+from mcptasks.client.protocol.streamable_http import HttpTransport, check_url
 from mcptasks.client.task_handles import PromptTask, ResourceTask, Task, ToolTask
 from mcptasks.client.task_observer import Observer
 from mcptasks.client.task_state import ProgressCallback, TaskState
@@ -107,8 +107,10 @@ class Client:
 
         Raises:
             ConnectionFailedError: the server cannot be reached.
-            ClientError: the server speaks no protocol version that was asked for, or wants other credentials.
+            ClientError: the URL is none of a server, or the server speaks no protocol version that was asked for, or
+                wants other credentials.
         """
+        check_url(self.url)
         async with AsyncExitStack() as stack:
             http = await stack.enter_async_context(self._http())
             transport = HttpTransport(self.url, http)

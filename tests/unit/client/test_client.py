@@ -123,6 +123,32 @@ async def test_what_is_no_url_is_said_to_be_none(url: str) -> None:
             pass
 
 
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("http://127.0.0.1:80x/mcp", "not a URL: Invalid port: '80x'; give one like"),
+        ("http://[::1/mcp", "not a URL"),
+        ("http://a\0b/mcp", "not a URL"),
+        ("http://user:secret@127.0.0.1:99999/mcp", "'http://127.0.0.1:99999/mcp' has the port 99999"),
+        ("http://127.0.0.1:-1/mcp", "has the port -1; there are ports from 1 to 65535"),
+        ("http://127.0.0.1:0/mcp", "has the port 0"),
+        ("http:///mcp", "not an HTTP URL"),
+        (" http://127.0.0.1/mcp", "not an HTTP URL"),
+    ],
+)
+async def test_what_is_wrong_with_a_url_is_said(url: str, what: str) -> None:
+    with pytest.raises(ClientError, match=what) as refused:
+        async with Client(url):
+            pass
+    assert "secret" not in str(refused.value)
+
+
+async def test_https_to_a_server_of_http_is_said_to_be_that(new: FakeServer) -> None:
+    with pytest.raises(ConnectionFailedError, match="it may be a server of http, not https"):
+        async with Client(new.url.replace("http:", "https:")):
+            pass
+
+
 async def test_an_answer_that_is_not_mcp_is_shown(new: FakeServer) -> None:
     new.faults["server/discover"] = [HttpFault(200, "<html>hello</html>")]
     new.faults["initialize"] = [HttpFault(200, "<html>hello</html>")]

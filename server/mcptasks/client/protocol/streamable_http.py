@@ -28,6 +28,10 @@ OnMessage = Callable[[JsonObject], Awaitable[None]]
 """Takes a request or notification that the server sends before its answer. What it raises ends the exchange."""
 
 
+MAX_PORT = 65535
+_EXAMPLE = "give one like http://127.0.0.1:8000/mcp"
+
+
 @dataclass(frozen=True)
 class RpcResult:
     """The result of a request and the HTTP headers that it came with."""
@@ -122,17 +126,31 @@ class HttpTransport:
                 async for received in _messages(response):
                     yield response, received
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            raise NotSentError(f"cannot reach {self.shown_url}: {error or type(error).__name__}") from error
+            raise NotSentError(
+                f"cannot reach {self.shown_url}: {error or type(error).__name__}{_hint(error)}"
+            ) from error
         except httpx2.TimeoutException as error:
             raise ConnectionFailedError(f"{self.shown_url} does not answer (timeout)") from error
-        except httpx2.InvalidURL as error:
-            raise ClientError(f"{self.shown_url!r} is not a URL: {error}") from error
         except httpx2.UnsupportedProtocol as error:
-            raise ClientError(
-                f"{self.shown_url!r} is not an HTTP URL; give one like http://127.0.0.1:8000/mcp"
-            ) from error
+            raise ClientError(f"{self.shown_url!r} is not an HTTP URL; {_EXAMPLE}") from error
         except httpx2.TransportError as error:
             raise ConnectionFailedError(f"cannot reach {self.shown_url}: {error or type(error).__name__}") from error
+
+
+def check_url(url: str) -> None:
+    """Raises ClientError where the URL can be none of a server."""
+    try:
+        parsed = httpx2.URL(url)
+    except httpx2.InvalidURL as error:
+        raise ClientError(f"{shown_url(url)!r} is not a URL: {error}; {_EXAMPLE}") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ClientError(f"{shown_url(url)!r} is not an HTTP URL; {_EXAMPLE}")
+    if parsed.port is not None and not 0 < parsed.port <= MAX_PORT:
+        raise ClientError(f"{shown_url(url)!r} has the port {parsed.port}; there are ports from 1 to {MAX_PORT}")
+
+
+def _hint(error: httpx2.ConnectError | httpx2.ConnectTimeout) -> str:
+    return ": it may be a server of http, not https" if "WRONG_VERSION_NUMBER" in str(error) else ""
 
 
 async def _messages(response: httpx2.Response) -> AsyncIterator[JsonObject]:
