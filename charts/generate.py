@@ -30,6 +30,7 @@ WITH_A_VALUE = frozenset(
         "auth_required_scopes",
         "auth_resource_url",
         "auth_subject_claim",
+        "cancelled_calls",
         "auth_tokens",
         "dashboard_auth",
         "dashboard_groups_header",

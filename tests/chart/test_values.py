@@ -221,3 +221,60 @@ class TestNotes:
         assert "all namespaces" not in notes()
         assert "all namespaces" in notes("--set=watchNamespaces={*}", "--set=rbac.scope=cluster")
         assert "Redis is for trials" in notes("--set=redis.enabled=true")
+
+
+class TestWhatCanMatchNothing:
+    """Hosts and origins that no request has, and images that no registry has, are refused before they are installed."""
+
+    HOSTS = (
+        "a.*.example.com",
+        "*.*.example.com",
+        "https://mcp.example.com",
+        "mcp.example.com/mcp",
+        "mcp.example.com:443",
+    )
+
+    @pytest.mark.parametrize("host", HOSTS)
+    def test_hosts_of_routes(self, host: str) -> None:
+        assert "does not match pattern" in refusal({"ingress": {"enabled": True, "hosts": [host]}})
+        route = {"enabled": True, "parentRefs": [{"name": "public"}], "hostnames": [host]}
+        assert "does not match pattern" in refusal({"httpRoute": route})
+
+    @pytest.mark.parametrize("host", HOSTS[:-1])
+    def test_allowed_hosts(self, host: str) -> None:
+        assert "does not match pattern" in refusal({"server": {"allowedHosts": [host]}})
+
+    @pytest.mark.parametrize("origin", ["chat.example.com", "//chat.example.com", "*.example.com"])
+    def test_allowed_origins(self, origin: str) -> None:
+        assert "does not match pattern" in refusal({"server": {"allowedOrigins": [origin]}})
+
+    @pytest.mark.parametrize("repository", ["registry.example.com/mcptasks:1.2", "mcptasks@sha256:abc", "mcp tasks"])
+    def test_repositories_of_images(self, repository: str) -> None:
+        assert "does not match pattern" in refusal({"image": {"repository": repository}})
+
+    def test_others_are_taken(self) -> None:
+        hosts = [
+            "mcp.example.com",
+            "*.example.com",
+            "MCP.example.com.",
+            "mcp.example.com:8443",
+            "[::1]:8000",
+            "::1",
+            "*",
+        ]
+        origins = [
+            "https://chat.example.com",
+            "https://*.example.com/",
+            "http://localhost:*",
+            "app://.",
+            "file://",
+            "null",
+            "*",
+        ]
+        render(
+            {
+                "image": {"repository": "registry.example.com:5000/team/mcptasks"},
+                "server": {"allowedHosts": hosts, "allowedOrigins": origins},
+                "ingress": {"enabled": True, "hosts": ["mcp.example.com", "*.example.com"]},
+            }
+        )
