@@ -98,6 +98,7 @@ COMMANDS = (
     CommandEntry("completion", "Print a script for completion in bash, zsh or fish.", "print_completion"),
     CommandEntry("settings", "Print all settings, with their environment variables.", "print_settings"),
     CommandEntry("metrics", "Print all metrics, with their labels.", "print_metrics"),
+    CommandEntry("migrate", "Rewrite programs for FastMCP as programs for mcptasks.", "migrate", extra="migrate"),
     CommandEntry("version", "Print the version, and the commit that it was built from.", "print_version"),
 )
 

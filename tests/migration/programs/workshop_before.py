@@ -1,0 +1,30 @@
+"""Two servers in one program. For FastMCP 3."""
+
+from fastmcp import FastMCP
+
+tools = FastMCP("tools")
+main = FastMCP("workshop")
+
+
+@tools.tool(version="1.0")
+def saw(length: int, pieces: int) -> list[float]:
+    """Cut something into pieces."""
+    return [length / pieces] * pieces
+
+
+@tools.resource("tools://saw", tags={"list"})
+def about_saw() -> str:
+    """What it is."""
+    return "a saw"
+
+
+@main.tool(name="open")
+def is_open(hour: int) -> bool:
+    """Whether the workshop is open."""
+    return 8 <= hour < 18
+
+
+main.mount(tools, namespace="bench")
+
+if __name__ == "__main__":
+    main.run(show_banner=False)
