@@ -14,9 +14,10 @@ CROWD ?= 200
 WORKERS ?= 3
 SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What waits longest begins first.
-EMBEDDED_TESTS := tests/e2e tests/integration tests/contract tests/unit
+EMBEDDED_TESTS := tests/e2e tests/integration tests/migration tests/contract tests/unit
 VERIFY ?=
 PYTHONS ?=
+PREVIOUS ?=
 LOCK_ARGS ?=
 LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
@@ -26,7 +27,7 @@ EDITABLE = $(BIN)/python -m pip install -q --require-hashes -r requirements-buil
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
-.PHONY: help demo wheels packages unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue warm-upgrade faults faults-warm bench bench-warm conformance clients clean
+.PHONY: help demo wheels packages public-types release-check unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue warm-upgrade faults faults-warm bench bench-warm conformance clients clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -66,6 +67,14 @@ wheels: $(VENV)/.installed-dev ## Build mcptasks (wheel, sdist) and mcptasks-cli
 # The index is asked for what the wheels need.
 packages: $(VENV)/.installed-dev ## The wheels in empty environments: make packages [PYTHONS="python3.12 python3.13"]
 	$(BIN)/python -m pytest tests/packages --pythons "$(PYTHONS)" $(PYTEST_ARGS)
+
+# The version of pyright is the one that this has been tried with.
+public-types: $(VENV)/.installed-dev ## The public names, as programs use them, by mypy and pyright, both strict; needs npm
+	$(BIN)/mypy examples
+	npm exec --yes -- pyright@1.1.407 --project tests/pyright.json
+
+release-check: $(VENV)/.installed-dev $(TOOLS)/.helm-installed ## All of a release but publishing it: make release-check [KUBECONFIG=...] [PREVIOUS=v0.1.0]
+	KUBECONFIG="$(KUBECONFIG)" PREVIOUS="$(PREVIOUS)" release/check
 
 unit: $(VENV)/.installed-dev ## Pure functions and single modules: a minute or two
 	$(BIN)/python -m pytest tests/unit $(SPREAD) $(PYTEST_ARGS)

@@ -83,7 +83,7 @@ def first_line(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunc
 
 def users_of(module: str, progress: Progress) -> list[str]:
     """The modules of the library that import this one."""
-    found = []
+    found: list[str] = []
     paths = list(sources())
     progress.set_total(len(paths))
     for path in paths:

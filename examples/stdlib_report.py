@@ -100,11 +100,11 @@ def report(
 class Findings:
     """What was found so far."""
 
-    modules: list[Module] = field(default_factory=list)
-    functions: list[Function] = field(default_factory=list)
+    modules: list[Module] = field(default_factory=list[Module])
+    functions: list[Function] = field(default_factory=list[Function])
     classes: int = 0
-    unparsable: list[str] = field(default_factory=list)
-    edges: Counter[tuple[str, str]] = field(default_factory=Counter)
+    unparsable: list[str] = field(default_factory=list[str])
+    edges: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
 
     def add(self, source: Source) -> None:
         """Parse one module and take in what it has."""

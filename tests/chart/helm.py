@@ -14,7 +14,9 @@ import yaml
 from mcptasks.model.base import JsonObject
 
 ROOT = Path(__file__).parents[2]
-CHART = ROOT / "charts" / "mcptasks"
+CHART = Path(os.environ.get("MCPTASKS_CHART") or ROOT / "charts" / "mcptasks")
+"""A folder, or what `helm package` has made of it."""
+
 CI_VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
 POLICY_KIND = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"
 KNOWN_KINDS = ("mcptasks.dev/v1alpha1/McpTask", "mcptasks.dev/v1alpha1/McpTaskTemplate")
