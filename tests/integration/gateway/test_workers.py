@@ -738,3 +738,65 @@ async def test_a_replica_that_stands_still_holds_up_no_task_of_its_worker(world:
             stuck.back.set()
             await worker.nothing_comes()
     assert (await world.task(task)).status.attempts == 1
+
+
+DRAINS = {"metadata": {"annotations": {ANNOTATION_DRAIN: "true"}}}
+
+
+async def test_a_worker_that_is_to_drain_while_a_claim_is_written_runs_that_and_nothing_more(
+    world: GatewayWorld,
+) -> None:
+    worker = await make_worker(world, await warm_template(world))
+    late = HeldBackClient(world.kube)
+    async with replica(world, client=late) as at, worker.working(at):
+        task = await warm_task(world)
+        await worker.told("prepare")
+        await world.kube.patch(PODS, worker.name, DRAINS, world.namespace)
+        await worker.told("drain")
+        late.go.set()
+        run = await worker.runs(task)
+        following = await warm_task(world)
+        await known_to(at, following, lambda _: True)
+        assert (await worker.deliver(run, result())).status_code == 204
+        await worker.nothing_comes()
+    assert (await ended(world, task)).phase is Phase.COMPLETED
+    assert (await world.task(following)).status.attempts is None
+
+
+async def test_a_task_that_ends_in_the_instant_its_worker_is_drained_counts_once(world: GatewayWorld) -> None:
+    template = await warm_template(world)
+    worker, other = await make_worker(world, template), await make_worker(world, template)
+    async with replica(world) as at:
+        async with worker.working(at):
+            task = await warm_task(world)
+            run = await worker.runs(task)
+            answers = await asyncio.gather(
+                worker.deliver(run, result()),
+                world.kube.patch(PODS, worker.name, DRAINS, world.namespace),
+                world.kube.delete(PODS, worker.name, world.namespace),
+            )
+            assert answers[0].status_code == 204
+        async with other.working(at):
+            await other.nothing_comes()
+    found = await world.task(task)
+    assert (found.phase, found.status.attempts) == (Phase.COMPLETED, 1)
+
+
+async def test_a_worker_that_loses_the_network_while_its_task_ends_delivers_once_wherever_it_comes_back(
+    world: GatewayWorld,
+) -> None:
+    """Nothing of it arrives for a while; meanwhile nobody else gets its task."""
+    template = await warm_template(world)
+    worker, other = await make_worker(world, template), await make_worker(world, template)
+    async with replica(world) as one, replica(world) as two, other.working(one):
+        await worker.connect(one)
+        for _ in range(2):
+            await warm_task(world)
+        run, beside = await worker.runs(), await other.runs()
+        await worker.disconnect()
+        await other.nothing_comes()
+        async with worker.working(two, holds=held(run)):
+            answers = [await worker.deliver(run, result()) for _ in range(2)]
+            assert [answer.status_code for answer in answers] == [204, 204]
+        for each in (run, beside):
+            assert (await world.task({"metadata": {"name": each["taskId"]}})).status.attempts == 1
