@@ -6,7 +6,7 @@ A worker's slot is free again when its task has ended and no process is left, as
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +20,10 @@ from mcptasks.gateway.worker_ends import ReportingWorker
 from mcptasks.gateway.worker_link import WorkerLink
 from mcptasks.gateway.workers import WorkerPod
 from mcptasks.model.base import JsonObject
+
+FIRST_PASSED_OVER_SECONDS = 1.0
+MAX_PASSED_OVER_SECONDS = 300.0
+"""For how long a worker that gives a task back gets no other one; twice as long each time."""
 
 LET_GO_SECONDS = 60.0
 """How long the slot of a deleted task counts as taken where its worker does not report."""
@@ -36,6 +40,8 @@ class ConnectedWorkers:
     _ready: set[WorkerLink] = field(default_factory=set)
     _pods: dict[str, WorkerPod] = field(default_factory=dict)
     _given: defaultdict[str, set[HeldAttempt]] = field(default_factory=lambda: defaultdict(set))
+    _given_back: Counter[str] = field(default_factory=Counter)
+    _passed_over: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
 
     # --- Pods and their connections ---
 
@@ -52,6 +58,8 @@ class ConnectedWorkers:
         """A worker's Pod is gone."""
         self._pods.pop(uid, None)
         self._given.pop(uid, None)
+        self._given_back.pop(uid, None)
+        self._come_back(uid)
         link = self._links.get(uid)
         if link is not None:
             link.close()
@@ -94,6 +102,9 @@ class ConnectedWorkers:
 
     def close(self) -> None:
         """Let the workers go elsewhere."""
+        for timer in self._passed_over.values():
+            timer.cancel()
+        self._passed_over.clear()
         for link in list(self._links.values()):
             link.close()
 
@@ -101,7 +112,28 @@ class ConnectedWorkers:
 
     def ready_for(self, template: str) -> dict[str, WorkerLink]:
         """The workers of a template, by their Pods' uids."""
-        return {link.pod.uid: link for link in self._ready if link.pod.template == template}
+        return {
+            link.pod.uid: link
+            for link in self._ready
+            if link.pod.template == template and link.pod.uid not in self._passed_over
+        }
+
+    def pass_over(self, pod: TaskPod) -> None:
+        """Give the worker nothing for a while: it gives back what it was handed, and would get it again at once."""
+        count = self._given_back[pod.uid]
+        self._given_back[pod.uid] = count + 1
+        seconds = min(FIRST_PASSED_OVER_SECONDS * 2 ** min(count, 10), MAX_PASSED_OVER_SECONDS)
+        if (earlier := self._passed_over.pop(pod.uid, None)) is not None:
+            earlier.cancel()
+        self._passed_over[pod.uid] = asyncio.get_running_loop().call_later(seconds, self._come_back, pod.uid)
+
+    def _come_back(self, uid: str) -> None:
+        timer = self._passed_over.pop(uid, None)
+        if timer is not None:
+            timer.cancel()
+        link = self._links.get(uid)
+        if link is not None:
+            self.on_room(link.pod.template)
 
     def state(self, link: WorkerLink) -> WorkerState:
         """What a decision about the worker rests on."""

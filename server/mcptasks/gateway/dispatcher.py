@@ -26,7 +26,7 @@ from mcptasks.gateway.refusals import RefusedError, unavailable
 from mcptasks.gateway.task_holding import is_over, is_unaccounted, may_be_claimed
 from mcptasks.gateway.template_facts import TemplateFacts, WarmTemplate
 from mcptasks.gateway.waiting_tasks import WaitingTasks
-from mcptasks.gateway.worker_arrival import WorkerArrival
+from mcptasks.gateway.worker_arrival import SharedLook, WorkerArrival
 from mcptasks.gateway.worker_claims import WorkerClaims
 from mcptasks.gateway.worker_ends import ReportingWorker
 from mcptasks.gateway.worker_link import WorkerLink
@@ -75,7 +75,9 @@ class Dispatcher:
         self._waiting = WaitingTasks(self._known, self.task_changed)
         self._in_flight = ClaimsInFlight(claims)
         self._workers = ConnectedWorkers(self._known, self._in_flight, self._pump)
-        self._arrival = WorkerArrival(self._known, claims, self._in_flight, self._workers)
+        self._arrival = WorkerArrival(
+            self._known, claims, self._in_flight, self._workers, SharedLook(self._known, claims)
+        )
         self._warm: dict[str, WarmTemplate] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -159,6 +161,10 @@ class Dispatcher:
     def over(self, pod: TaskPod) -> None:
         """The worker has no process of the attempt left, although the task's status may never say so."""
         self._workers.over(pod)
+
+    def gives_back(self, pod: TaskPod) -> None:
+        """The worker gives an attempt back that it has not begun."""
+        self._workers.pass_over(pod)
 
     def facts_of(self, pod: TaskPod) -> ReportingWorker:
         """What is known of a worker that reports how an attempt ended."""

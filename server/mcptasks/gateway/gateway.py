@@ -204,6 +204,8 @@ class Gateway:
         if isinstance(outcome, ProcessOutcome | UnstartedOutcome):
             if self._workers is None or not pod.is_workers:
                 raise RefusedError(RefusalCode.INVALID, f"an outcome of the kind {outcome.kind} is for workers alone")
+            if isinstance(outcome, UnstartedOutcome):
+                self._workers.dispatcher.gives_back(pod)
             await self._workers.outcomes.record(pod, outcome, known)
             return
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mcptasks.gateway.claims_in_flight import ClaimsInFlight
 from mcptasks.gateway.connected_workers import ConnectedWorkers
@@ -20,6 +20,32 @@ from mcptasks.model.task import McpTask
 
 logger = logging.getLogger(__name__)
 
+LOOK_SECONDS = 1.0
+"""The least time from one look at all tasks to the next."""
+
+
+@dataclass(eq=False)
+class SharedLook:
+    """Looks at all tasks for those who ask at about the same time: any worker may name what nobody knows."""
+
+    known: KnownTasks
+    claims: WorkerClaims
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _begun: float = -LOOK_SECONDS
+
+    async def at_all(self) -> None:
+        """Hear of all tasks that there are now. Raises KubeError."""
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
+        async with self._looking:
+            if asked < self._begun:
+                return
+            await asyncio.sleep(self._begun + LOOK_SECONDS - loop.time())
+            begun = loop.time()
+            for item in await self.claims.all(self.known.namespace):
+                self.known.cache.add(item)
+            self._begun = begun
+
 
 @dataclass(frozen=True)
 class WorkerArrival:
@@ -29,6 +55,7 @@ class WorkerArrival:
     claims: WorkerClaims
     in_flight: ClaimsInFlight
     workers: ConnectedWorkers
+    look: SharedLook
 
     async def settle(self, link: WorkerLink) -> None:
         """Find out what the worker has been given and does not name, and what it names and has lost."""
@@ -89,8 +116,7 @@ class WorkerArrival:
             return True
         for pause in (*RETRY_SECONDS, None):
             try:
-                for item in await self.claims.all(self.known.namespace):
-                    self.known.cache.add(item)
+                await self.look.at_all()
             except KubeError:
                 if pause is not None:
                     await asyncio.sleep(pause)

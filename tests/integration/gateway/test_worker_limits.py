@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from urllib.parse import urlsplit
 
+import anyio
 import pytest
 
 from mcptasks.gateway.contract import ASSIGNMENT_PATH, INPUT_PATH, OUTCOME_PATH, PROGRESS_PATH, WORK_PATH
@@ -135,17 +136,10 @@ async def test_a_worker_sends_one_body_at_a_time_about_attempts_that_are_not_its
     world: GatewayWorld, path: str
 ) -> None:
     worker = await make_worker(world, await warm_template(world))
-
-    async def endless() -> Any:
-        yield b" " * 32 * KIB
-        await asyncio.Event().wait()
-
-    async with replica(world, stall_seconds=1) as at:
-        headers = [worker.headers(named(await warm_task(world), number)) for number in range(1, 6)]
-        sending = [asyncio.create_task(at.http.post(path, content=endless(), headers=each)) for each in headers]
-        done, _ = await asyncio.wait(sending)
-        statuses = sorted(each.result().status_code for each in done)
-    assert statuses == [429] * 4 + [503]
+    async with replica(world, stall_seconds=3) as at:
+        tasks = [await warm_task(world) for _ in range(5)]
+        statuses = await asyncio.gather(*(begun(at, path, worker.headers(named(task))) for task in tasks))
+    assert sorted(statuses) == [429] * 4 + [503]
 
 
 async def connected(at: Replica, worker: PlayedWorker) -> int:
@@ -154,3 +148,44 @@ async def connected(at: Replica, worker: PlayedWorker) -> int:
     async with at.http.stream("GET", f"{WORK_PATH}?module=any", headers=headers) as answer:
         status: int = answer.status_code
         return status
+
+
+async def test_what_workers_hold_that_nobody_knows_is_looked_up_once_for_all(world: GatewayWorld) -> None:
+    client, template = CountedReads(world.kube), await warm_template(world)
+    workers = [await make_worker(world, template) for _ in range(12)]
+    async with replica(world, client=client) as at:
+        for worker in workers:
+            await worker.connect(at, holds=f"{UNKNOWN}:1")
+        for worker in workers:
+            await worker.told("end")
+            await worker.disconnect()
+        assert client.reads["all"] < 12
+
+
+async def test_a_worker_that_gives_tasks_back_is_passed_over_for_a_while(world: GatewayWorld) -> None:
+    template = await warm_template(world)
+    worker, honest = await make_worker(world, template), await make_worker(world, template)
+    async with replica(world) as at, worker.working(at):
+        task = await warm_task(world)
+        taken = 0
+        with anyio.move_on_after(6):
+            while True:
+                run = await worker.runs(task)
+                await worker.deliver(run, {"kind": "unstarted", "message": "not now"})
+                taken += 1
+        assert 1 <= taken <= 4
+        async with honest.working(at):
+            await honest.runs(task)
+
+
+async def begun(at: Replica, path: str, headers: dict[str, str]) -> int:
+    """The status of a POST whose body has begun and does not go on."""
+    where = urlsplit(at.url)
+    named_ones = (f"{name}: {value}" for name, value in headers.items())
+    lines = [f"POST {path} HTTP/1.1", "Host: gateway", "Content-Length: 40000", *named_ones]
+    reader, writer = await asyncio.open_connection(where.hostname, where.port)
+    try:
+        writer.write(("\r\n".join([*lines, "", ""]) + " " * KIB).encode())
+        return int((await reader.readline()).split()[1])
+    finally:
+        writer.close()

@@ -297,11 +297,13 @@ class PlayedWorker:
         return await at.http.request(method, path, json=body, headers=self.headers(run))
 
     def headers(self, run: JsonObject | None = None) -> dict[str, str]:
-        headers = {"Authorization": f"Bearer {self.token}"}
-        if run is not None:
-            named = {TASK_HEADER: run["taskId"], TASK_UID_HEADER: run["uid"], ATTEMPT_HEADER: str(run["attempt"])}
-            headers |= named
-        return headers
+        return {"Authorization": f"Bearer {self.token}"} if run is None else named_headers(self.token, run)
+
+
+def named_headers(token: str, run: JsonObject) -> dict[str, str]:
+    """Headers of a worker's call about the attempt."""
+    named = {TASK_HEADER: run["taskId"], TASK_UID_HEADER: run["uid"], ATTEMPT_HEADER: str(run["attempt"])}
+    return {"Authorization": f"Bearer {token}"} | named
 
 
 def held(run: JsonObject) -> str:
