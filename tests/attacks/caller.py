@@ -1,9 +1,6 @@
 """Attacks of one caller on a server's memory, connections and API server: what each of them comes to now.
 
-.venv/bin/python -m tests.attacks.caller
-
-Starts the whole product and a Redis on loopback, attacks it for about two minutes, and prints a row for each attack:
-what it is, what came of it, and whether the product held. Ends with 1 if it did not.
+Starts the whole product and a Redis on loopback, and attacks it for about two minutes.
 """
 
 from __future__ import annotations
@@ -13,7 +10,6 @@ import hashlib
 import json
 import secrets
 import socket
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -33,6 +29,7 @@ from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import timestamp, utc_now
 from mcptasks.settings import MIB
+from tests.attacks.table import AttackRow, AttackTable
 from tests.support.mcp import ACCEPT, OLD, RawClient
 from tests.support.redis import RedisServer
 
@@ -52,15 +49,6 @@ def sleeps() -> str:
 EMPTY = '{"content":[],"structuredContent":{"rows":[%s]},"isError":false}'
 UNREAD_SECONDS = 45.0
 """Longer than a server waits for a client that does not read."""
-
-
-@dataclass(frozen=True)
-class CallerAttack:
-    """What came of one attack."""
-
-    attack: str
-    figure: str
-    held: bool
 
 
 @dataclass(frozen=True)
@@ -123,19 +111,17 @@ class AttackedServer:
             yield connection
 
 
-def large_metadata(target: AttackedServer) -> CallerAttack:
+def large_metadata(target: AttackedServer) -> AttackRow:
     """`_meta` of 1.3 MB in task calls: in the watch cache of every replica for as long as the tasks are there."""
     meta: JsonObject = {"x": [{}] * 430_000}
     call = {"name": "sleeps", "arguments": {}, "task": {}, "_meta": meta}
     before = target.memory("VmRSS")
     statuses = Counter(target.client.old("tools/call", call).status for _ in range(20))
     grown = target.memory("VmRSS") - before
-    return CallerAttack(
-        "20 task calls with 1.3 MB of {} in _meta", f"{grown:.0f} MiB, HTTP {dict(statuses)}", grown < 60
-    )
+    return AttackRow("20 task calls with 1.3 MB of {} in _meta", f"{grown:.0f} MiB, HTTP {dict(statuses)}", grown < 60)
 
 
-def cancelled_tasks(target: AttackedServer) -> CallerAttack:
+def cancelled_tasks(target: AttackedServer) -> AttackRow:
     """Tasks that are cancelled at once: they were in no limit."""
     made = 0
     for _ in range(60):
@@ -144,19 +130,29 @@ def cancelled_tasks(target: AttackedServer) -> CallerAttack:
             break
         made += 1
         target.client.old("tasks/cancel", {"taskId": answer["result"]["task"]["taskId"]})
-    return CallerAttack("60 tasks made and cancelled, 50 allowed", f"{made} kept", made <= 50)
+    return AttackRow("60 tasks made and cancelled, 50 allowed", f"{made} kept", made <= 50)
 
 
-def result_of_many_values(target: AttackedServer) -> CallerAttack:
-    """A result of 24 MiB that is 8 million objects once it is parsed."""
-    task_id = target.task()
-    target.end(task_id, EMPTY % ",".join(["{}"] * 8_000_000))
-    read: list[int] = []
-    grown = target.growth(lambda: read.append(len(str(target.client.old("tasks/result", {"taskId": task_id}).status))))
-    return CallerAttack("one result of 24 MiB of {} read", f"{grown:.0f} MiB", grown < 300)
+def reading(form: str, content: str, what: str) -> Callable[[AttackedServer], AttackRow]:
+    """The attack that reads a result of 24 MiB in both versions: 8 million objects once it is parsed, or one text."""
+
+    def read(target: AttackedServer) -> AttackRow:
+        task_id = target.task()
+        target.end(task_id, form % content)
+        about: JsonObject = {"taskId": task_id}
+        old = target.growth(lambda: target.client.post("tasks/result", about, {"mcp-protocol-version": OLD}))
+        new = target.growth(lambda: target.client.new("tasks/get", about))
+        figures = f"{old:.0f} MiB more by tasks/result, {new:.0f} MiB by tasks/get of 2026-07-28"
+        return AttackRow(f"one result of 24 MiB is read: {what}", figures, max(old, new) < 300)
+
+    return read
 
 
-def unread_results(target: AttackedServer) -> CallerAttack:
+OBJECTS = ",".join(["{}"] * 8_000_000)
+LARGE_TEXT = "A" * (24 * MIB)
+
+
+def unread_results(target: AttackedServer) -> AttackRow:
     """Connections that ask for large results and read nothing."""
     task_id = target.task()
     target.end(task_id, EMPTY % f'"{"x" * (60 * MIB)}"')
@@ -172,7 +168,7 @@ def unread_results(target: AttackedServer) -> CallerAttack:
     grown = target.growth(attack)
     cut = 14 - open_[0]
     figure = f"{grown:.0f} MiB, {cut} sent and cut off, {open_[0]} refused or waiting after {UNREAD_SECONDS:.0f} s"
-    return CallerAttack("14 unread results of 60 MiB", figure, grown < 300 and cut > 0)
+    return AttackRow("14 unread results of 60 MiB", figure, grown < 300 and cut > 0)
 
 
 def connections(target: AttackedServer) -> int:
@@ -182,14 +178,14 @@ def connections(target: AttackedServer) -> int:
     return sum(each[1].endswith(f":{port:04X}") and each[3] == "01" for each in fields)
 
 
-def waiting_calls(target: AttackedServer) -> CallerAttack:
+def waiting_calls(target: AttackedServer) -> AttackRow:
     """Calls that wait for a task."""
     task_id = target.task()
     with ExitStack() as stack:
         calls = [stack.enter_context(target.unread("tasks/result", {"taskId": task_id})) for _ in range(300)]
         time.sleep(10)
         refused = sum(b"TooManyWaitingCalls" in _received(call) for call in calls)
-    return CallerAttack("300 waiting tasks/result, 100 allowed", f"{300 - refused} wait", refused >= 200)
+    return AttackRow("300 waiting tasks/result, 100 allowed", f"{300 - refused} wait", refused >= 200)
 
 
 def _received(connection: socket.socket) -> bytes:
@@ -200,7 +196,7 @@ def _received(connection: socket.socket) -> bytes:
         return b""
 
 
-def unknown_ids(target: AttackedServer) -> CallerAttack:
+def unknown_ids(target: AttackedServer) -> AttackRow:
     """Polls of ids that there are not: each was a read of the API server."""
     started = time.monotonic()
     ids = [f"sleeps-{secrets.token_hex(16)}" for _ in range(200)]
@@ -208,12 +204,10 @@ def unknown_ids(target: AttackedServer) -> CallerAttack:
         answers = pool.map(lambda task_id: target.client.old("tasks/get", {"taskId": task_id}), ids)
         reasons = Counter((each.error.get("data") or {}).get("reason", "read") for each in answers)
     allowed = 20 + 10 * (time.monotonic() - started)
-    return CallerAttack(
-        f"{reasons.total()} polls of unknown ids", f"{reasons['read']} reads", reasons["read"] <= allowed
-    )
+    return AttackRow(f"{reasons.total()} polls of unknown ids", f"{reasons['read']} reads", reasons["read"] <= allowed)
 
 
-def bad_tokens(target: AttackedServer) -> CallerAttack:
+def bad_tokens(target: AttackedServer) -> AttackRow:
     """Tokens at the gateway that are none: each was a TokenReview."""
     url = _gateway(target) + "/v1/assignment"
     with httpx2.Client() as http:
@@ -221,7 +215,7 @@ def bad_tokens(target: AttackedServer) -> CallerAttack:
         headers = [{"authorization": f"Bearer {secrets.token_hex(16)}"} for _ in range(300)]
         statuses = Counter(http.get(url, headers=each).status_code for each in headers)
         allowed = 10 + 5 * (time.monotonic() - started) + 1
-    return CallerAttack("300 bad tokens at the gateway", f"{statuses[401]} reviews", statuses[401] <= allowed)
+    return AttackRow("300 bad tokens at the gateway", f"{statuses[401]} reviews", statuses[401] <= allowed)
 
 
 def _gateway(target: AttackedServer) -> str:
@@ -229,23 +223,28 @@ def _gateway(target: AttackedServer) -> str:
     return lines[0].split("serving the gateway on ")[1].split(",")[0]
 
 
-def long_values(target: AttackedServer) -> CallerAttack:
+def long_values(target: AttackedServer) -> AttackRow:
     """Values of a request that go to the log."""
     long = "x" * 40_000
     for headers in ({"host": long}, {"origin": f"http://{long}.example.com"}):
         target.client.post("ping", {}, headers)
     time.sleep(1)
     longest = max(map(len, target.stack.log("server").splitlines()), default=0)
-    return CallerAttack("headers of 40 kB", f"longest log line {longest} characters", longest < 5000)
+    return AttackRow("headers of 40 kB", f"longest log line {longest} characters", longest < 5000)
 
 
-ATTACKS: tuple[Callable[[AttackedServer], CallerAttack], ...] = (
+ATTACKS: tuple[Callable[[AttackedServer], AttackRow], ...] = (
     long_values,
     bad_tokens,
     unknown_ids,
     large_metadata,
     waiting_calls,
-    result_of_many_values,
+    reading(EMPTY, OBJECTS, "{},{}, in structuredContent"),
+    reading('{"content":[%s]}', OBJECTS, "{},{}, in content"),
+    reading('{"content":[],"_meta":{"a":[%s]}}', OBJECTS, "{},{}, in _meta"),
+    reading('{"content":[{"type":"text","text":"%s"}]}', LARGE_TEXT, "a text"),
+    reading('{"content":[{"type":"image","data":"%s","mimeType":"image/png"}]}', LARGE_TEXT, "an image"),
+    reading('{"content":[{"type":"resource","resource":{"uri":"a:b","blob":"%s"}}]}', LARGE_TEXT, "a blob"),
     unread_results,
     cancelled_tasks,
 )
@@ -256,8 +255,8 @@ SETTINGS = {
 }
 
 
-def main(names: list[str]) -> int:
-    """Run the attacks of these names, or all."""
+def attack(table: AttackTable) -> None:
+    """Make them all."""
     with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
         module = Path(directory, "attacked.py")
         module.write_text(TOOLS)
@@ -267,16 +266,5 @@ def main(names: list[str]) -> int:
         settings: dict[str, Any] = SETTINGS | {"MCPTASKS_REDIS_URL": redis.url}
         product = stack.enter_context(LocalStack(StackConfig(str(module), settings=settings)))
         target = AttackedServer(product, httpx2.URL(redis.url), RawClient(product.endpoint, timeout=60))
-        held = True
-        for attack in ATTACKS:
-            if names and attack.__name__ not in names:
-                continue
-            row = attack(target)
-            held &= row.held
-            sys.stdout.write(f"| {row.attack} | {row.figure} | {'held' if row.held else 'NOT HELD'} |\n")
-            sys.stdout.flush()
-    return 0 if held else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+        for each in ATTACKS:
+            table.add(each(target))

@@ -1,4 +1,4 @@
-"""Attacks with connections: `python -m tests.attacks.connections` prints what comes of each, in about two minutes.
+"""Attacks with connections.
 
 Against a server of its own on loopback, whose process may have 1,024 files open.
 """
@@ -9,7 +9,8 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from tests.attacks.target import DESCRIPTORS, AttackedProcess, room_for_sockets, show, target
+from tests.attacks.table import AttackTable
+from tests.attacks.target import AttackedProcess, room_for_sockets, target
 
 CONNECTIONS = 1500
 WAIT_SECONDS = 15.0
@@ -76,7 +77,7 @@ async def crowd(server: AttackedProcess, attack: str, port: int, first: bytes, d
         await asyncio.sleep(WAIT_SECONDS)
         later = f"open after {WAIT_SECONDS:.0f} s: {attackers.open}; endpoint {await server.health_of(server.endpoint)}"
         used = f"{server.process.num_fds()} descriptors, {server.megabytes - memory:+d} MB"
-        show(attack, f"{'; '.join(health)}; {later}; {used}; {server.log_lines - lines} log lines")
+        server.show(attack, f"{'; '.join(health)}; {later}; {used}; {server.log_lines - lines} log lines")
     finally:
         await attackers.close()
         await asyncio.sleep(2)
@@ -93,14 +94,13 @@ async def nonsense(server: AttackedProcess) -> None:
             with suppress(OSError):
                 await reader.read()
             writer.close()
-    show("1,000 requests that are no HTTP, or for WebSocket", f"{server.log_lines - lines} log lines")
+    server.show("1,000 requests that are no HTTP, or for WebSocket", f"{server.log_lines - lines} log lines")
 
 
-async def main() -> None:
+async def _attack(table: AttackTable) -> None:
     room_for_sockets()
-    print(f"The server may have {DESCRIPTORS} files open.\n\n| attack | figures |\n|---|---|")
     body = HEAD + b"Content-Length: 100000\r\n\r\n{"
-    async with target() as server:
+    async with target(table) as server:
         await crowd(server, f"{CONNECTIONS} connections to the endpoint that send nothing", server.endpoint, b"")
         await crowd(server, f"{CONNECTIONS} with a header that drips", server.endpoint, HEAD + b"X-Drop: ", b"x")
         await crowd(server, f"{CONNECTIONS} with a body that drips", server.endpoint, body, b" ")
@@ -109,5 +109,6 @@ async def main() -> None:
         await nonsense(server)
 
 
-if __name__ == "__main__":
-    asyncio.run(main())
+def attack(table: AttackTable) -> None:
+    """Make them all."""
+    asyncio.run(_attack(table))

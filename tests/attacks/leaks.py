@@ -1,9 +1,6 @@
 """Attacks that try to get a secret out, or a terminal, a log or a parser to obey: what each of them comes to now.
 
-.venv/bin/python -m tests.attacks.leaks
-
-Starts the whole product on loopback (`mcptasks dev` without its terminal), attacks it for about a minute, and prints a
-row for each attack: what it is, what came of it, and whether the product held. Ends with 1 if it did not.
+Starts the whole product on loopback (`mcptasks dev` without its terminal), and attacks it for about a minute.
 """
 
 from __future__ import annotations
@@ -22,7 +19,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,6 +29,7 @@ from mcptasks.dev.stack import LocalStack, StackConfig
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.kinds import MCP_TASK_TEMPLATES, MCP_TASKS
 from mcptasks.model.base import API_VERSION, JsonObject
+from tests.attacks.table import AttackRow, AttackTable
 from tests.support.mcp import EXTENSION, RawClient
 
 PASSWORD = "hunter2-password"
@@ -93,15 +91,6 @@ def posts(body: str) -> int:
     except urllib.error.HTTPError as error:
         return error.code
 '''
-
-
-@dataclass(frozen=True)
-class Row:
-    """An attack and what came of it."""
-
-    attack: str
-    outcome: str
-    held: bool
 
 
 @dataclass(frozen=True)
@@ -187,30 +176,30 @@ class AttackedProduct:
         return printed.decode(errors="replace")
 
 
-def logs_of_a_crash(target: AttackedProduct) -> Iterator[Row]:
+def logs_of_a_crash(target: AttackedProduct) -> Iterator[AttackRow]:
     task_id = target.start("crash")
     told = target.ended(task_id)
     kept = target.object(task_id)["status"].get("logTail", "")
-    yield Row(
+    yield AttackRow(
         "a tool prints DB_URL with its password and dies: what callers are told, both versions",
         "the password" if PASSWORD in told else "reason ExitCode, exit code 3, no line of the log",
         PASSWORD not in told and "ExitCode" in told,
     )
-    yield Row(
+    yield AttackRow(
         "... and what whoever may read the object is told",
         "status.logTail has the line" if PASSWORD in kept else "nothing",
         PASSWORD in kept,
     )
     told = target.ended(target.start("raises"))
     own = re.search(r"LookupError: 'no such table'|LookupError: no such table", told)
-    yield Row(
+    yield AttackRow(
         "a tool raises: type, message and own frames reach the caller, no directory and no library",
         "they do" if own else told[:200],
         own is not None and " in raises" in told and "site-packages" not in told and "Traceback" not in told,
     )
 
 
-def escapes(target: AttackedProduct) -> Iterator[Row]:
+def escapes(target: AttackedProduct) -> Iterator[AttackRow]:
     task_id = target.start("paints")
     target.ended(task_id)
     kubeconfig = ("--kubeconfig", str(target.stack.kubeconfig))
@@ -225,39 +214,39 @@ def escapes(target: AttackedProduct) -> Iterator[Row]:
         printed = target.on_terminal(*words)
         obeyed = [name for name, text in (("ESC", TITLE), ("CSI", "\x9b"), ("bidi", "\u202e")) if text in printed]
         shown = " ".join(word for word in (words[0], *words[2:]) if word.startswith("-o") or word in ("yaml", "json"))
-        yield Row(
+        yield AttackRow(
             f"a tool prints escape sequences, `mcptasks {words[0]}{' ' + shown if shown else ''}` on a terminal",
             f"the terminal obeys: {', '.join(obeyed)}" if obeyed else "they are shown",
             not obeyed and "painted" in printed,
         )
 
 
-def forged_records(target: AttackedProduct) -> Iterator[Row]:
+def forged_records(target: AttackedProduct) -> Iterator[AttackRow]:
     target.old("tools/call", {"name": "forges", "arguments": {}})
     target.ended(target.start("forges"))
     for name in ("server", "operator"):
         log = target.stack.log(name)
         forged = [line for line in log.splitlines() if line.startswith(FORGED)]
         raw = any(character in log for character in "\x1b\r")
-        yield Row(
+        yield AttackRow(
             f"an error with a line break, a carriage return and ESC in it: the log of the {name}",
             "a record was forged" if forged else "obeyed by a terminal" if raw else "indented, controls shown",
             not forged and not raw,
         )
 
 
-def sources(target: AttackedProduct) -> Iterator[Row]:
+def sources(target: AttackedProduct) -> Iterator[AttackRow]:
     answer = target.raw("Host: evil.example", "Origin: http://evil.example", "Content-Length: 0")
-    yield Row(
+    yield AttackRow(
         "MCPTASKS_ALLOWED_HOSTS=*: a page of http://evil.example calls",
         answer.split("\r\n", 1)[0],
         answer.startswith("HTTP/1.1 403"),
     )
     warned = "ALLOWED_HOSTS=* switches" in target.stack.log("server")
-    yield Row("... and what the server says at its start", "a warning" if warned else "nothing", warned)
+    yield AttackRow("... and what the server says at its start", "a warning" if warned else "nothing", warned)
 
 
-def ambiguous_requests(target: AttackedProduct) -> Iterator[Row]:
+def ambiguous_requests(target: AttackedProduct) -> Iterator[AttackRow]:
     host, alice = "Host: localhost", f"Authorization: Bearer {ALICE}"
     smuggled = f"0\r\n\r\nPOST /mcp HTTP/1.1\r\n{host}\r\n{alice}\r\nContent-Length: 0\r\n\r\n"
     size = f"Content-Length: {len(smuggled)}"
@@ -273,15 +262,17 @@ def ambiguous_requests(target: AttackedProduct) -> Iterator[Row]:
         ),
     ):
         answers = answer.count("HTTP/1.1 ")
-        yield Row(
+        yield AttackRow(
             attack, f"{answer.split(chr(13), 1)[0]}, {answers} answer(s)", "HTTP/1.1 400" in answer and answers == 1
         )
 
 
-def broken_texts(target: AttackedProduct) -> Iterator[Row]:
+def broken_texts(target: AttackedProduct) -> Iterator[AttackRow]:
     cursor = urlsafe_b64encode(b"[" * 5000 + b"]" * 5000).decode()
     error = target.old("tasks/list", {"cursor": cursor}).get("error", {})
-    yield Row("tasks/list with a cursor of 5,000 nested lists", str(error.get("message")), error.get("code") == -32602)
+    yield AttackRow(
+        "tasks/list with a cursor of 5,000 nested lists", str(error.get("message")), error.get("code") == -32602
+    )
     for what, outcome in (
         ("error data with half a character", {"kind": "error", "code": 1, "message": "", "dataText": '"\\ud800"'}),
         ("a result with half a character", {"kind": "result", "text": '{"content":[{"a":"\\udc00"}]}'}),
@@ -292,10 +283,10 @@ def broken_texts(target: AttackedProduct) -> Iterator[Row]:
     ):
         told = target.ended(target.start("posts", body=json.dumps(outcome)))
         refused = '"result": 422' in told
-        yield Row(f"a Pod posts {what} to the gateway", "422" if refused else told[:200], refused)
+        yield AttackRow(f"a Pod posts {what} to the gateway", "422" if refused else told[:200], refused)
 
 
-def mistyped_template(target: AttackedProduct) -> Iterator[Row]:
+def mistyped_template(target: AttackedProduct) -> Iterator[AttackRow]:
     template = {
         "apiVersion": API_VERSION,
         "kind": "McpTaskTemplate",
@@ -317,16 +308,20 @@ def mistyped_template(target: AttackedProduct) -> Iterator[Row]:
     asyncio.run(create())
     told = target.ended(target.start("mistyped"), seconds=20)
     ended = "InvalidTemplate" in told
-    yield Row("a template with `mountPath: 1234`", "InvalidTemplate, with the place" if ended else told[:200], ended)
+    yield AttackRow(
+        "a template with `mountPath: 1234`", "InvalidTemplate, with the place" if ended else told[:200], ended
+    )
 
 
-def credentials(_: AttackedProduct) -> Iterator[Row]:
+def credentials(_: AttackedProduct) -> Iterator[AttackRow]:
     shown = repr(Client(f"http://me:{PASSWORD}@127.0.0.1/mcp", token=PASSWORD, auth=PASSWORD, headers={"K": PASSWORD}))
-    yield Row("repr(Client(...)) with token, auth, headers and a password in the URL", shown, PASSWORD not in shown)
+    yield AttackRow(
+        "repr(Client(...)) with token, auth, headers and a password in the URL", shown, PASSWORD not in shown
+    )
     for status in (302, 307, 308):
         with _redirecting(status) as (url, received):
             told = _call_with_secrets(url)
-        yield Row(
+        yield AttackRow(
             f"a server answers {status} to another origin",
             f"{len(received)} request(s) arrived there; {told}",
             not received and "redirects to" in told,
@@ -382,7 +377,7 @@ def _redirecting(status: int) -> Iterator[tuple[str, list[str]]]:
                     thread.join()
 
 
-def revoked_tokens(target: AttackedProduct) -> Iterator[Row]:
+def revoked_tokens(target: AttackedProduct) -> Iterator[AttackRow]:
     """Last of all: afterwards nobody has a token."""
     task_id = target.start("waits")
     meta: JsonObject = {"io.modelcontextprotocol/clientCapabilities": {"extensions": {EXTENSION: {}}}}
@@ -392,14 +387,14 @@ def revoked_tokens(target: AttackedProduct) -> Iterator[Row]:
         begun = time.monotonic()
         target.tokens.write_text(f"mallory: {MALLORY}\n")
         time.sleep(1.2)
-        yield Row("a token whose line was removed", f"HTTP {target.status(ALICE)}", target.status(ALICE) == 401)
+        yield AttackRow("a token whose line was removed", f"HTTP {target.status(ALICE)}", target.status(ALICE) == 401)
         stream.rest()
         seconds = time.monotonic() - begun
-    yield Row("... and a stream that it had opened", f"ended after {seconds:.0f} s", seconds < 15)
+    yield AttackRow("... and a stream that it had opened", f"ended after {seconds:.0f} s", seconds < 15)
     target.tokens.write_text(f"mallory: {MALLORY}\nalice: {ALICE}\nhalf a li")
     time.sleep(1.2)
     old, new = target.status(MALLORY), target.status(ALICE)
-    yield Row(
+    yield AttackRow(
         "a half-written file: a token that stays, one that is new", f"HTTP {old}, HTTP {new}", (old, new) == (200, 401)
     )
     for what, change in (("emptied", lambda: target.tokens.write_text("")), ("removed", target.tokens.unlink)):
@@ -409,12 +404,12 @@ def revoked_tokens(target: AttackedProduct) -> Iterator[Row]:
         change()
         time.sleep(1.2)
         after = target.status(MALLORY)
-        yield Row(
+        yield AttackRow(
             f"the file of tokens is {what}", f"HTTP {before} before, HTTP {after} after", (before, after) == (200, 401)
         )
 
 
-ATTACKS: tuple[Callable[[AttackedProduct], Iterator[Row]], ...] = (
+ATTACKS: tuple[Callable[[AttackedProduct], Iterator[AttackRow]], ...] = (
     logs_of_a_crash,
     escapes,
     forged_records,
@@ -427,25 +422,8 @@ ATTACKS: tuple[Callable[[AttackedProduct], Iterator[Row]], ...] = (
 )
 
 
-@dataclass
-class Table:
-    """Prints rows as they come, and knows whether all held."""
-
-    held: bool = True
-    rows: int = field(default=0)
-
-    def add(self, row: Row) -> None:
-        if not self.rows:
-            print("| attack | outcome now | held |\n|---|---|---|")
-        self.rows += 1
-        self.held = self.held and row.held
-        outcome = row.outcome.replace("|", "\\|").replace("\n", " ")
-        print(f"| {row.attack} | {outcome} | {'yes' if row.held else 'NO'} |", flush=True)
-
-
-def main() -> int:
-    """Attack; gives the exit code."""
-    table = Table()
+def attack(table: AttackTable) -> None:
+    """Make them all."""
     with tempfile.TemporaryDirectory(prefix="mcptasks-leaks-") as folder:
         module, tokens = Path(folder) / "attacked.py", Path(folder) / "tokens"
         module.write_text(TOOLS)
@@ -453,14 +431,9 @@ def main() -> int:
         settings = {"MCPTASKS_AUTH_TOKENS": str(tokens), "MCPTASKS_ALLOWED_HOSTS": "*"}
         with LocalStack(StackConfig(str(module), settings=settings)) as stack:
             target = AttackedProduct.of(stack, tokens)
-            for attack in ATTACKS:
+            for each in ATTACKS:
                 try:
-                    for row in attack(target):
+                    for row in each(target):
                         table.add(row)
                 except (AssertionError, OSError, ValueError, LookupError) as error:
-                    table.add(Row(attack.__name__, f"broke off: {error!r}", held=False))
-    return 0 if table.held else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+                    table.add(AttackRow(each.__name__, f"broke off: {error!r}", held=False))

@@ -1,4 +1,4 @@
-"""Attacks of one task's Pod: `python -m tests.attacks.pod` prints what comes of each, in about a minute.
+"""Attacks of one task's Pod.
 
 The Pod has its own valid token and nothing else; the server is one of its own on loopback.
 """
@@ -18,7 +18,8 @@ import httpx2
 from mcptasks.gateway.contract import INPUT_PATH, OUTCOME_PATH
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.model.base import JsonObject
-from tests.attacks.target import AttackedProcess, show, target
+from tests.attacks.table import AttackTable
+from tests.attacks.target import AttackedProcess, target
 from tests.integration.gateway.harness import GatewayCaller, result
 
 LOOP_SECONDS = 8.0
@@ -109,7 +110,7 @@ async def uploads(server: AttackedProcess, http: httpx2.AsyncClient) -> None:
         each.cancel()
     await asyncio.gather(*uploading, return_exceptions=True)
     got = ", ".join(f"{count} x {code}" for code, count in sorted(codes.items()))
-    show("two endless outcomes of one byte, the task of one cancelled", f"outcome of another Pod, in 6 s: {got}")
+    server.show("two endless outcomes of one byte, the task of one cancelled", f"outcome of another Pod, in 6 s: {got}")
 
 
 async def ask(server: AttackedProcess, http: httpx2.AsyncClient, count: int, size: int) -> None:
@@ -122,7 +123,7 @@ async def ask(server: AttackedProcess, http: httpx2.AsyncClient, count: int, siz
             lambda number: server.world.call("POST", INPUT_PATH, runner.token, questions(number, count, size), http)
         )
     figures = f"{got}; {writes.count} writes, {writes.size / 1e6:.1f} MB into etcd"
-    show(f"{count} new questions of {size // 1000} kB in a loop, {LOOP_SECONDS:.0f} s", figures)
+    server.show(f"{count} new questions of {size // 1000} kB in a loop, {LOOP_SECONDS:.0f} s", figures)
 
 
 async def calls(server: AttackedProcess, http: httpx2.AsyncClient) -> None:
@@ -140,7 +141,7 @@ async def calls(server: AttackedProcess, http: httpx2.AsyncClient) -> None:
         async with written(server, task) as writes:
             got = await looped(call, 4)
         figures = f"{got}; {writes.count} writes, {server.log_lines - lines} log lines"
-        show(f"{name} in a loop, 4 s", figures)
+        server.show(f"{name} in a loop, 4 s", figures)
 
 
 async def polls(server: AttackedProcess, http: httpx2.AsyncClient) -> None:
@@ -156,13 +157,12 @@ async def polls(server: AttackedProcess, http: httpx2.AsyncClient) -> None:
     for each in polling:
         each.cancel()
     await asyncio.gather(*polling, return_exceptions=True)
-    show(f"{POLLS} long polls at once", f"{open_} open after 4 s")
+    server.show(f"{POLLS} long polls at once", f"{open_} open after 4 s")
 
 
-async def main() -> None:
-    print("| attack | figures |\n|---|---|")
+async def _attack(table: AttackTable) -> None:
     async with (
-        target() as server,
+        target(table) as server,
         httpx2.AsyncClient(
             base_url=f"http://127.0.0.1:{server.gateway}",
             trust_env=False,
@@ -176,8 +176,9 @@ async def main() -> None:
         await calls(server, http)
         await polls(server, http)
         await uploads(server, http)
-        show("all of these together", f"{server.megabytes - before:+d} MB of memory")
+        server.show("all of these together", f"{server.megabytes - before:+d} MB of memory")
 
 
-if __name__ == "__main__":
-    asyncio.run(main())
+def attack(table: AttackTable) -> None:
+    """Make them all."""
+    asyncio.run(_attack(table))

@@ -16,12 +16,14 @@ from tempfile import TemporaryDirectory
 import httpx2
 import psutil
 
+from mcptasks.authoring.module_digest import module_digest
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.kinds import NAMESPACES
 from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import custom_resource_definitions
 from mcptasks_embedded.cluster import ClusterConfig
 from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
+from tests.attacks.table import AttackRow, AttackTable
 from tests.integration.gateway.harness import GatewayWorld
 from tests.support.ports import free_port
 
@@ -40,15 +42,21 @@ class AttackedProcess:
     """One server: its ports, its process and its log; `world` makes tasks and Pods with their tokens."""
 
     world: GatewayWorld
+    table: AttackTable
     endpoint: int
     gateway: int
     health: int
     process: psutil.Process
     log: Path
+    module_digest: str
 
     @property
     def ports(self) -> dict[str, int]:
         return {"endpoint": self.endpoint, "gateway": self.gateway, "health": self.health}
+
+    def show(self, attack: str, figures: str, held: bool | None = None) -> None:
+        """Add a row."""
+        self.table.add(AttackRow(attack, figures, held))
 
     @property
     def megabytes(self) -> int:
@@ -71,7 +79,7 @@ class AttackedProcess:
 
 
 @asynccontextmanager
-async def target(descriptors: int = DESCRIPTORS) -> AsyncIterator[AttackedProcess]:
+async def target(table: AttackTable, descriptors: int = DESCRIPTORS) -> AsyncIterator[AttackedProcess]:
     """Start it, and end it with all that was made."""
     endpoint, gateway, health = (free_port() for _ in range(3))
     with (
@@ -96,7 +104,14 @@ async def target(descriptors: int = DESCRIPTORS) -> AsyncIterator[AttackedProces
             process = await asyncio.create_subprocess_exec("sh", "-c", f"{command} >{log} 2>&1", env=environment)
             try:
                 found = AttackedProcess(
-                    GatewayWorld(kube, cluster, NAMESPACE), endpoint, gateway, health, psutil.Process(process.pid), log
+                    GatewayWorld(kube, cluster, NAMESPACE),
+                    table,
+                    endpoint,
+                    gateway,
+                    health,
+                    psutil.Process(process.pid),
+                    log,
+                    module_digest(str(module)),
                 )
                 await _ready(found)
                 yield found
@@ -126,8 +141,3 @@ def room_for_sockets() -> None:
     """Let this process, which attacks, have as many sockets as it may."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def show(attack: str, figures: str) -> None:
-    """Print a row."""
-    print(f"| {attack} | {figures} |", flush=True)
