@@ -18,6 +18,7 @@ EMBEDDED_TESTS := tests/e2e tests/integration tests/migration tests/contract tes
 VERIFY ?=
 PYTHONS ?=
 PREVIOUS ?=
+IMAGE ?=
 LOCK_ARGS ?=
 LOCK = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command "make lock"
@@ -74,7 +75,7 @@ public-types: $(VENV)/.installed-dev ## The public names, as programs use them, 
 	npm exec --yes -- pyright@1.1.407 --project tests/pyright.json
 
 release-check: $(VENV)/.installed-dev $(TOOLS)/.helm-installed ## All of a release but publishing it: make release-check [KUBECONFIG=...] [PREVIOUS=v0.1.0]
-	KUBECONFIG="$(KUBECONFIG)" PREVIOUS="$(PREVIOUS)" release/check
+	KUBECONFIG="$(KUBECONFIG)" PREVIOUS="$(PREVIOUS)" IMAGE="$(IMAGE)" release/check
 
 unit: $(VENV)/.installed-dev ## Pure functions and single modules: a minute or two
 	$(BIN)/python -m pytest tests/unit $(SPREAD) $(PYTEST_ARGS)
