@@ -148,5 +148,5 @@ def test_a_user_that_has_no_home_gets_one_before_libraries_look_for_it() -> None
 
 def test_one_that_has_keeps_it() -> None:
     environ: dict[str, str] = {}
-    complete_home(environ, lambda: Path("/home/ada"))
+    complete_home(environ, lambda: Path("/srv/ada"))
     assert environ == {}
