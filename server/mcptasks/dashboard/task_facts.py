@@ -78,8 +78,9 @@ class TaskLookup:
             return []
 
     async def _events(self, task: McpTask) -> list[JsonObject]:
-        """Events about the task, its Job and its Pods, the latest first."""
-        names = {task.name, task.status.job_name, task.status.pod_name} - {None}
+        """Events about the task, its Job and a Pod of its own, the latest first."""
+        pod = None if runs_in_worker(task) else task.status.pod_name
+        names = {task.name, task.status.job_name, pod} - {None}
         try:
             listed = await asyncio.gather(
                 *(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from mcptasks.kube.task_attempts import Attempt
+from mcptasks.kube.task_attempts import Attempt, runs_in_worker
 from mcptasks.model.base import JsonObject, time_of
 from mcptasks.model.lifecycle import PODS_TERMINATED, created_at
 from mcptasks.model.task import McpTask, Phase
@@ -70,6 +70,9 @@ class Timeline:
 
 def timeline_of(task: McpTask, attempts: Sequence[Attempt], now: datetime) -> Timeline:
     """The task's life, from its object and, where they are there and may be seen, its Pods."""
+    if runs_in_worker(task):
+        # Its Pod is older than the task, and goes on after it.
+        attempts = ()
     moments = _moments(task, attempts)
     finished = task.status.finished_at
     lanes = _attempt_lanes(attempts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,6 +28,7 @@ from mcptasks.settings import Settings
 from mcptasks.tasks.results import Results
 
 HOST = "127.0.0.1:8090"
+EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 
 
 def task_item(name: str, namespace: str = "team", **status: Any) -> JsonObject:
@@ -140,3 +143,34 @@ class PageSite:
         accepted = {"accept": "text/html"} | headers
         async with httpx2.AsyncClient(transport=transport, base_url=f"http://{host}", headers=accepted) as client:
             yield client
+
+
+def with_result(item: JsonObject, result: object) -> JsonObject:
+    """The task with that result."""
+    text = json.dumps(result)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    item["status"]["result"] = {"text": text, "sizeBytes": len(text.encode()), "sha256": digest}
+    return item
+
+
+def evil_site() -> PageSite:
+    """One with a task that would break out of its page wherever something is not escaped."""
+    site = PageSite()
+    item = task_item(
+        "evil",
+        message=EVIL,
+        reason="ToolError",
+        phase="failed",
+        logTail=EVIL,
+        progress={"current": 1, "total": 2, "message": EVIL},
+        conditions=[{"type": "Succeeded", "status": "False", "reason": "X", "message": EVIL}],
+    )
+    item["spec"] |= {
+        "component": {"kind": "tool", "name": EVIL},
+        "arguments": {EVIL: EVIL},
+        "principal": {"subject": EVIL},
+    }
+    text = {"type": "text", "text": EVIL}
+    site.put(with_result(item, {"content": [text], "structuredContent": {EVIL: [{EVIL: EVIL}]}, "isError": True}))
+    site.cluster.events = [{"reason": EVIL, "message": EVIL, "involvedObject": {"kind": EVIL, "name": EVIL}}]
+    return site

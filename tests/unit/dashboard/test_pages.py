@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
-import json
 import re
 from collections.abc import Awaitable, Callable
 
@@ -14,10 +12,8 @@ import pytest
 
 from mcptasks.dashboard.common_pages import own_path
 from mcptasks.dashboard.rights import Right
-from mcptasks.model.base import JsonObject
-from tests.unit.dashboard.page_site import HOST, PageSite, task_item
+from tests.unit.dashboard.page_site import HOST, PageSite, evil_site, task_item, with_result
 
-EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 READ = (Right.LIST_TASKS, Right.READ_TASK)
 
 
@@ -37,35 +33,6 @@ def get(site: PageSite, path: str, **headers: str) -> httpx2.Response:
 
     on(site, work)
     return found[0]
-
-
-def with_result(item: JsonObject, result: object) -> JsonObject:
-    text = json.dumps(result)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    item["status"]["result"] = {"text": text, "sizeBytes": len(text.encode()), "sha256": digest}
-    return item
-
-
-def evil_site() -> PageSite:
-    site = PageSite()
-    item = task_item(
-        "evil",
-        message=EVIL,
-        reason="ToolError",
-        phase="failed",
-        logTail=EVIL,
-        progress={"current": 1, "total": 2, "message": EVIL},
-        conditions=[{"type": "Succeeded", "status": "False", "reason": "X", "message": EVIL}],
-    )
-    item["spec"] |= {
-        "component": {"kind": "tool", "name": EVIL},
-        "arguments": {EVIL: EVIL},
-        "principal": {"subject": EVIL},
-    }
-    text = {"type": "text", "text": EVIL}
-    site.put(with_result(item, {"content": [text], "structuredContent": {EVIL: [{EVIL: EVIL}]}, "isError": True}))
-    site.cluster.events = [{"reason": EVIL, "message": EVIL, "involvedObject": {"kind": EVIL, "name": EVIL}}]
-    return site
 
 
 @pytest.mark.parametrize(

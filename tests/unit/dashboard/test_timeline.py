@@ -106,3 +106,13 @@ def test_a_long_history_of_progress_stays_bounded() -> None:
     assert len(points) <= 240
     assert points[0].current == 0
     assert points[-1].current == 4999
+
+
+def test_a_task_of_a_worker_begins_when_it_was_accepted_not_when_the_worker_was_placed() -> None:
+    task = parse_task(task_item("x", executor="Warm", podName="w1"))
+    worker = pod("w1", "00", {"running": {"startedAt": "2026-11-30T11:00:00Z"}})
+    worker.pod["status"]["conditions"][0]["lastTransitionTime"] = "2026-11-30T11:00:00Z"
+    found = timeline_of(task, [worker], NOW)
+    assert [moment.name for moment in found.moments] == ["Accepted", "Started"]
+    assert found.begin == datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
+    assert found.lanes[0].spans[0].kind == "waiting"
