@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from mcptasks.kube.watch_cache import Key
 from mcptasks.metrics.instruments import Instruments, LabelBudget
 from mcptasks.metrics.process_metrics import process_metrics
 from mcptasks.metrics.task_metrics import DELAY_BUCKETS, TaskMetrics
 from mcptasks.model.lifecycle import created_at
-from mcptasks.model.task import McpTask, Phase
+from mcptasks.model.task import McpTask, Phase, Reason
+from mcptasks_operator.deciding.pool_report import PoolCounts
 from mcptasks_operator.watching.cache import Cache
 
 RECONCILE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 180)
-GONE_BUCKETS = (0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300)
 
 
 class ObservedQueue(Protocol):
@@ -48,18 +49,30 @@ class ProcessState:
 
     silence: Callable[[], float] = lambda: 0.0
     work: LeadingWork | None = None
+    pools: dict[Key, PoolCounts] = field(default_factory=dict)
+    templates: LabelBudget = field(default_factory=LabelBudget)
 
     def of_work(self, read: Callable[[LeadingWork], float]) -> Callable[[], float]:
         """The value while this process leads, otherwise 0."""
         return lambda: 0.0 if self.work is None else read(self.work)
 
-    def phases(self) -> dict[str, float]:
+    def of_pools(self, read: Callable[[PoolCounts], dict[str, float]]) -> dict[tuple[str, ...], float]:
+        """Sums by template of what `read` gives, and by its keys but the empty one, while this process leads."""
+        found: Counter[tuple[str, ...]] = Counter()
+        known = () if self.work is None else self.work.cache.templates
+        for key in known:
+            for name, number in read(self.pools.get(key, PoolCounts())).items() if key in self.pools else ():
+                labels = (self.templates.of(key[1]), name) if name else (self.templates.of(key[1]),)
+                found[labels] += int(number)
+        return dict(found)
+
+    def phases(self) -> dict[tuple[str, ...], float]:
         """How many of the known tasks are in each phase."""
         if self.work is None:
             return {}
         tasks = self.work.cache.tasks
         found = Counter(_phase(item) for key in tasks for item in tasks.of(key))
-        return {phase.value: found[phase.value] for phase in Phase}
+        return {(phase.value,): found[phase.value] for phase in Phase}
 
 
 def _phase(item: dict[str, object]) -> str:
@@ -85,10 +98,13 @@ class OperatorMetrics:
             DELAY_BUCKETS,
             ["template"],
         )
-        self._gone = make.histogram(
-            "mcptasks_cancel_to_pods_gone_seconds",
-            "From a task's cancellation until its last Pod was gone.",
-            GONE_BUCKETS,
+        self._workers_made = make.counter(
+            "mcptasks_workers_created_total", "Pods that were made for workers.", ["template"]
+        )
+        self._worker_failures = make.counter(
+            "mcptasks_worker_failures_total",
+            "Workers that have ended with a failure, or could not be made, by the reasons of docs/failures.md.",
+            ["template", "reason"],
         )
         self._reconciles = make.counter(
             "mcptasks_operator_reconciles_total",
@@ -112,15 +128,47 @@ class OperatorMetrics:
         delay = (now - created_at(task)).total_seconds()
         self._jobs.labels(self._templates.of(task.spec.template_ref.name)).observe(max(0.0, delay))
 
-    def pods_gone(self, task: McpTask, now: datetime) -> None:
-        """The last Pod of an ended task is gone."""
-        if task.phase is Phase.CANCELLED and task.status.finished_at is not None:
-            self._gone.observe(max(0.0, (now - task.status.finished_at).total_seconds()))
+    def worker_made(self, template: str) -> None:
+        """A Pod was made for a worker."""
+        self._workers_made.labels(self._templates.of(template)).inc()
+
+    def worker_failed(self, template: str, reason: Reason) -> None:
+        """A worker has ended with a failure, or could not be made."""
+        self._worker_failures.labels(self._templates.of(template), reason.value).inc()
+
+    def pool(self, template: Key, counts: PoolCounts | None) -> None:
+        """A template's workers; None where it has none."""
+        if counts is None:
+            self.state.pools.pop(template, None)
+        else:
+            self.state.pools[template] = counts
+
+
+def _by_state(counts: PoolCounts) -> dict[str, float]:
+    return {"idle": max(counts.ready - counts.busy, 0), "busy": counts.busy, "starting": counts.starting}
 
 
 def _observe_state(make: Instruments, state: ProcessState) -> None:
     """The metrics that are read from the process when they are asked for."""
-    make.table("mcptasks_tasks", "Tasks that there are, by phase. Told by the leader only.", "phase", state.phases)
+    make.table("mcptasks_tasks", "Tasks that there are, by phase. Told by the leader only.", ["phase"], state.phases)
+    make.table(
+        "mcptasks_workers",
+        "Workers that there are. `state`: idle, busy, starting. Told by the leader only.",
+        ["template", "state"],
+        lambda: state.of_pools(_by_state),
+    )
+    make.table(
+        "mcptasks_workers_wanted",
+        "Workers that there should be for what runs and waits. Told by the leader only.",
+        ["template"],
+        lambda: state.of_pools(lambda counts: {"": counts.wanted}),
+    )
+    make.table(
+        "mcptasks_worker_tasks_waiting",
+        "Tasks that wait for a worker. Told by the leader only.",
+        ["template"],
+        lambda: state.of_pools(lambda counts: {"": counts.waiting}),
+    )
     make.gauge("mcptasks_operator_leader", "1 where this process leads.", lambda: 0.0 if state.work is None else 1.0)
     make.gauge(
         "mcptasks_operator_queue_ready",

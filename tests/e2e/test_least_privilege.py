@@ -33,6 +33,7 @@ ALLOWED = [
     # Workers' Pods are not a Job's.
     (OPERATOR, "create", "pods"),
     (OPERATOR, "patch", "pods"),
+    (OPERATOR, "patch", "mcptasktemplates.mcptasks.dev/status"),
     (OPERATOR, "delete", "mcptasks.mcptasks.dev"),
     (OPERATOR, "update", "leases.coordination.k8s.io:mcptasks-operator"),
 ]
@@ -45,11 +46,13 @@ FORBIDDEN = [
     *((SERVER, verb, "configmaps") for verb in ("create", "list", "patch", "delete")),
     *((SERVER, verb, "mcptasks.mcptasks.dev") for verb in ("delete", "update")),
     (SERVER, "update", "mcptasktemplates.mcptasks.dev"),
+    (SERVER, "patch", "mcptasktemplates.mcptasks.dev/status"),
     *((OPERATOR, verb, "mcptasks.mcptasks.dev") for verb in ("create", "update", "patch")),
     (OPERATOR, "update", "pods"),
     (OPERATOR, "create", "pods/exec"),
     (OPERATOR, "create", "tokenreviews.authentication.k8s.io"),
     (OPERATOR, "update", "mcptasktemplates.mcptasks.dev"),
+    (OPERATOR, "patch", "mcptasktemplates.mcptasks.dev"),
     *((account, verb, "secrets") for account in (SERVER, OPERATOR) for verb in ("get", "list", "create")),
     *((account, "create", "serviceaccounts/token") for account in (SERVER, OPERATOR)),
     *((account, "create", "rolebindings.rbac.authorization.k8s.io") for account in (SERVER, OPERATOR)),

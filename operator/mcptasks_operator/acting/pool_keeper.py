@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,17 +24,20 @@ from mcptasks_operator.acting.pod_refusals import PodRefusals
 from mcptasks_operator.deciding.gathered_evidence import PoolEvidence
 from mcptasks_operator.deciding.object_facts import PodFacts
 from mcptasks_operator.deciding.pod_spec import InvalidTemplateError
-from mcptasks_operator.deciding.policy import Policy, start_limit
+from mcptasks_operator.deciding.policy import Policy, policy_of_workers, start_limit
 from mcptasks_operator.deciding.pool_plan import (
     USUAL_START_SECONDS,
     PoolDemand,
     PoolFailures,
     PoolMember,
     PoolPlan,
+    crash_of,
     evidence_of,
     plan,
+    shortage_of,
     stuck_from,
 )
+from mcptasks_operator.deciding.pool_report import PoolCounts, PoolReport, counts_of
 from mcptasks_operator.deciding.worker_manifests import (
     TemplateObject,
     current_pod_hash,
@@ -43,6 +46,7 @@ from mcptasks_operator.deciding.worker_manifests import (
     worker_name,
     worker_pod_template,
 )
+from mcptasks_operator.metrics import OperatorMetrics
 from mcptasks_operator.watching.cache import Cache
 from mcptasks_operator.watching.watched_kinds import WatchedKind
 
@@ -55,11 +59,17 @@ LOOK_SECONDS = 5.0
 """How often a worker is looked for whose creation was not answered, and that is not wanted any more."""
 
 
+async def _unreported(_template: TemplateObject, _report: PoolReport | None) -> None:
+    """Keeps what is known of the workers to itself."""
+
+
 @dataclass(eq=False)
 class PoolKeeper:
-    """The pools of all templates. `wake` is called with each task that waits when its pool's prospects have changed.
+    """The pools of all templates.
 
-    `home` is the namespace of the server whose gateway workers reach by default; None where it is not known.
+    `wake` is called with each task that waits when its pool's prospects have changed, `report` with each look at a
+    pool: it says in how many seconds it wants another one. `home` is the namespace of the server whose gateway workers
+    reach by default; None where it is not known.
     """
 
     kube: KubeClient
@@ -68,6 +78,8 @@ class PoolKeeper:
     wake: Callable[[Key], None]
     now: Callable[[], datetime] = utc_now
     home: str | None = None
+    report: Callable[[TemplateObject, PoolReport | None], Awaitable[float | None]] = _unreported
+    metrics: OperatorMetrics = field(default_factory=OperatorMetrics)
     _failures: dict[str, PoolFailures] = field(default_factory=dict)
     _counted: set[str] = field(default_factory=set)
     _refusals: PodRefusals = field(default_factory=PodRefusals)
@@ -99,16 +111,20 @@ class PoolKeeper:
             self._forget_deleted()
             return None
         members = self._members(template)
-        if template.spec.executor is not Executor.WARM or self._stranger(template) is not None:
+        stranger = self._stranger(template)
+        if template.spec.executor is not Executor.WARM or stranger is not None:
             await self._drain(template, tuple(m.pod for m in members if not m.leaving))
             await self._delete(template, tuple(m.pod for m in members if m.pod.ended))
-            return None
+            is_warm = template.spec.executor is Executor.WARM
+            return await self.report(template, PoolReport(PoolCounts(), stranger) if is_warm else None)
         failures = self._count_failures(template, members)
-        step = plan(template.pool, members, self._demand(template, members), failures, self.now())
+        demand = self._demand(template, members)
+        step = plan(template.pool, members, demand, failures, self.now())
         await self._delete(template, step.delete)
         await self._drain(template, step.drain)
         again = await self._create(template, step)
-        waits = [seconds for seconds in (step.requeue_after, again) if seconds is not None]
+        shown = await self.report(template, self._report(template, counts_of(members, demand, step.wanted)))
+        waits = [seconds for seconds in (step.requeue_after, again, shown) if seconds is not None]
         return min(waits, default=None)
 
     def _stranger(self, template: TemplateObject) -> Diagnosis | None:
@@ -162,6 +178,18 @@ class PoolKeeper:
                     self.cache.work.worker_started((template.namespace, template.name), seconds)
         self._was_ready &= {pod.uid for pod in self.cache.all_workers()}
 
+    def _report(self, template: TemplateObject, counts: PoolCounts) -> PoolReport:
+        """With what keeps workers from being ready, where some are missing."""
+        if counts.ready >= counts.wanted:
+            return PoolReport(counts)
+        failures = self._failures_of(template)
+        # The last worker that has failed is kept for its log, also when others have started since.
+        members = [m for m in self._members(template) if failures.count or m.pod.phase != "Failed"]
+        policy = policy_of_workers(template.name, template.spec, self.settings)
+        cause = self._refusals.of(template.uid) or shortage_of(members, failures, policy, self.now()).cause
+        # That a worker loads its module is no fault.
+        return PoolReport(counts, None if cause is None or cause.reason is Reason.PENDING else cause)
+
     def _members(self, template: TemplateObject) -> list[PoolMember]:
         current = self._hash_of(template)
         start = start_limit(template.spec, template.name, self.settings)
@@ -198,6 +226,8 @@ class PoolKeeper:
             pod = member.pod
             if pod.phase == "Failed" and pod.uid not in self._counted and not pod.deleting:
                 self._counted.add(pod.uid)
+                policy = policy_of_workers(template.name, template.spec, self.settings)
+                self.metrics.worker_failed(template.name, crash_of(pod, policy).reason)
                 if member.current:
                     last_at = max(pod.ended_at, failures.last_at or pod.ended_at)
                     failures = PoolFailures(failures.count + 1, last_at, before.made_from)
@@ -225,6 +255,7 @@ class PoolKeeper:
                 return self._refused(template, name, error)
             self.cache.put(WatchedKind.POD, made)
             self._expected.settle(template.uid, name)
+            self.metrics.worker_made(template.name)
             self._refusals.forget(template.uid)
             logger.info("made worker %s of McpTaskTemplate %s", name, template.name)
         return await self._look_for(template, unseen[step.repeat :])
@@ -252,6 +283,8 @@ class PoolKeeper:
         """Raises the error where it is not the API server's word on the Pod: it may be there all the same."""
         pause = self._refusals.note(template, self._hash_of(template), error, self.now())
         self._expected.settle(template.uid, name)
+        if (refusal := self._refusals.of(template.uid)) is not None:
+            self.metrics.worker_failed(template.name, refusal.reason)
         logger.warning("no worker of McpTaskTemplate %s: %s; trying again in %.0f s", template.name, error, pause)
         self._wake_waiting((template.namespace, template.name))
         return pause

@@ -215,8 +215,6 @@ class Reconciler:
             return False
         if written and isinstance(write, EndTask):
             logger.info("%s (%s): %s", write.ending.phase.value, write.ending.reason.value, write.ending.message)
-        if written and isinstance(write, MarkTerminated):
-            self.metrics.pods_gone(at.task, at.now)
         return written
 
     async def _delete_job(self, at: Situation, step: DeleteJob) -> None:

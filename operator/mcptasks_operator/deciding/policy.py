@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mcptasks.model.lifecycle import Retention
 from mcptasks.model.process_failures import Limit
@@ -36,12 +36,16 @@ class Policy:
 def policy_of(task: McpTask, template: McpTaskTemplateSpec | None, settings: Settings) -> Policy:
     """The limits of a task; `template` is None where there is none, so that the settings hold."""
     spec = template or McpTaskTemplateSpec()
-    name = task.spec.template_ref.name
+    return replace(policy_of_workers(task.spec.template_ref.name, spec, settings), run=_run_limit(task, spec, settings))
+
+
+def policy_of_workers(name: str, spec: McpTaskTemplateSpec, settings: Settings) -> Policy:
+    """What holds for the workers of a template, whatever tasks they run."""
     retention = spec.retention
     return Policy(
         template=name,
         start=start_limit(spec, name, settings),
-        run=_run_limit(task, spec, settings),
+        run=_default_run_limit(settings),
         completed=_retention(retention.completed_seconds if retention else None, settings),
         failed=_retention(retention.failed_seconds if retention else None, settings),
         executor=spec.executor,
@@ -57,8 +61,11 @@ def start_limit(spec: McpTaskTemplateSpec, name: str, settings: Settings) -> Lim
 
 
 def _run_limit(task: McpTask, spec: McpTaskTemplateSpec, settings: Settings) -> Limit:
-    default = Limit(settings.default_timeout_seconds, "MCPTASKS_DEFAULT_TIMEOUT_SECONDS of the operator")
-    return run_limit(task, spec, default)
+    return run_limit(task, spec, _default_run_limit(settings))
+
+
+def _default_run_limit(settings: Settings) -> Limit:
+    return Limit(settings.default_timeout_seconds, "MCPTASKS_DEFAULT_TIMEOUT_SECONDS of the operator")
 
 
 def pod_deadline_seconds(task: McpTask, spec: McpTaskTemplateSpec, settings: Settings) -> int:

@@ -310,8 +310,11 @@ def evidence_of(members: Sequence[PoolMember], failures: PoolFailures, policy: P
     waits for the next try: where there is no worker without a call, nothing else would bring it about.
     """
     ready = sum(1 for member in members if member.pod.ready and not member.leaving)
-    if ready:
-        return PoolEvidence(workers=ready)
+    return PoolEvidence(workers=ready) if ready else shortage_of(members, failures, policy, now)
+
+
+def shortage_of(members: Sequence[PoolMember], failures: PoolFailures, policy: Policy, now: datetime) -> PoolEvidence:
+    """What keeps workers from being ready that are wanted."""
     members = [member for member in members if member.current]
     starting = [member.pod for member in members if not member.leaving]
     for pod in starting:
@@ -341,7 +344,11 @@ def _last_crash(members: Sequence[PoolMember], policy: Policy) -> Diagnosis | No
     failed = [m.pod for m in members if m.pod.phase == "Failed" and not m.pod.deleting]
     if not failed:
         return None
-    pod = max(failed, key=lambda each: (each.created_at, each.name))
+    return crash_of(max(failed, key=lambda each: (each.created_at, each.name)), policy)
+
+
+def crash_of(pod: PodFacts, policy: Policy) -> Diagnosis:
+    """Why a worker has failed, as a reason why its template has none."""
     state = pod.runner.state
     if isinstance(state, TerminatedState) and state.exit_code == RunnerExitCode.MODULE_NOT_LOADED:
         return Diagnosis(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from mcptasks.model.base import (
@@ -51,6 +51,8 @@ class TemplateObject:
     name: str
     uid: str
     spec: McpTaskTemplateSpec
+    generation: int | None = None
+    status: JsonObject = field(default_factory=dict)
 
     @property
     def pool(self) -> WarmPool:

@@ -19,6 +19,7 @@ from mcptasks_operator.acting.executors import Executors
 from mcptasks_operator.acting.gatherer import Gatherer, NamespaceEvents, scale_ups
 from mcptasks_operator.acting.pool_keeper import PoolKeeper
 from mcptasks_operator.acting.reconciler import Reconciler
+from mcptasks_operator.acting.template_status import TemplateStatuses
 from mcptasks_operator.acting.trace_sender import TraceSender
 from mcptasks_operator.acting.workers import Workers
 from mcptasks_operator.metrics import OperatorMetrics
@@ -62,7 +63,9 @@ class Engine:
     ) -> Engine:
         cache, queue, events = Cache(), WorkQueue[Key](), EventPoster(kube, identity)
         gatherer = Gatherer(kube, cache, settings.log_tail_lines, NamespaceEvents(kube), scale_ups(kube))
-        pools, pool_queue = PoolKeeper(kube, cache, settings, wake=queue.add, home=home), WorkQueue[Key]()
+        statuses = TemplateStatuses(kube, cache, events, metrics)
+        pools = PoolKeeper(kube, cache, settings, wake=queue.add, report=statuses.report, metrics=metrics, home=home)
+        pool_queue = WorkQueue[Key]()
         executors = Executors.build(kube, settings)
         traces = TraceSender(TaskClient(kube), tracing)
         reconciler = Reconciler(

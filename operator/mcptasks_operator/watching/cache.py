@@ -58,6 +58,7 @@ class Cache:
     workers: Store[PodFacts] = field(default_factory=Store)
     work: WarmWork = field(init=False)
     limited: LimitedTasks = field(default_factory=LimitedTasks)
+    _template_states: dict[str, tuple[int | None, JsonObject]] = field(default_factory=dict)
     _gone_workers: dict[str, PodFacts] = field(default_factory=dict)
     _gone_jobs: Tombstones[JobFacts] = field(default_factory=dict)
     _gone_pods: Tombstones[PodFacts] = field(default_factory=dict)
@@ -94,7 +95,10 @@ class Cache:
     def template_object(self, key: Key) -> TemplateObject | None:
         """The template with its uid, if it is known."""
         found = self.templates.entries(key)
-        return TemplateObject(*key, found[-1].uid, found[-1].value) if found else None
+        if not found:
+            return None
+        generation, status = self._template_states.get(found[-1].uid, (None, {}))
+        return TemplateObject(*key, found[-1].uid, found[-1].value, generation, status)
 
     def all_templates(self) -> list[TemplateObject]:
         """The templates of all namespaces."""
@@ -175,7 +179,8 @@ class Cache:
             if any(entry.uid == uid and entry.version < version for entry in self.templates.entries(key)):
                 self.templates.remove(key, uid, version)
             raise
-        self.templates.put(CachedObject(key, uid, version, spec))
+        if self.templates.put(CachedObject(key, uid, version, spec)):
+            self._template_states[uid] = item["metadata"].get("generation"), item.get("status") or {}
 
     def _note_scheduling(self, namespace: str, pod: PodFacts) -> None:
         if pod.scheduled_at is not None and pod.template_hash:
@@ -228,7 +233,8 @@ class Cache:
                 self._gone_jobs.pop(uid, None)
                 self._gone_pods.pop(uid, None)
             case WatchedKind.TEMPLATE:
-                self.templates.remove(key, uid, version)
+                if self.templates.remove(key, uid, version) is not None:
+                    self._template_states.pop(uid, None)
             case WatchedKind.JOB:
                 self._keep_gone_job(self.jobs.remove(key, uid, version))
             case WatchedKind.POD:

@@ -66,7 +66,7 @@ class TablePrinter:
         # The column may be wider than these names, for earlier ones.
         longest = max(*map(len, names), self._widths[index] - PADDING)
         self._room = min(longest - excess, self._room)
-        length = max(self._room, _distinct_length(sorted(self._names)), SHORTEST_NAME)
+        length = max(self._room, distinct_length(sorted(self._names)), SHORTEST_NAME)
         for line in lines:
             line[index] = line[index][:length]
         self._widths[index] = max(MIN_WIDTH, min(length, longest) + PADDING)
@@ -91,7 +91,7 @@ class TablePrinter:
         return ["".join([*map(str.ljust, line[:-1], self._widths), line[-1]]) for line in lines]
 
 
-def _distinct_length(names: Sequence[str]) -> int:
+def distinct_length(names: Sequence[str]) -> int:
     """How much of each name has to stay so that none begins as another one does."""
     ordered = sorted(set(names))
     return max((_shared(*pair) + 1 for pair in itertools.pairwise(ordered)), default=1)

@@ -16,6 +16,7 @@ from mcptasks.model.excerpts import without_middle
 from mcptasks.model.lifecycle import SUCCEEDED
 from mcptasks.model.progress_text import number_text
 from mcptasks.model.task import Condition, InputRequest, McpTask, McpTaskSpec, McpTaskStatus
+from mcptasks.settings import MIB
 
 INDENT = "  "
 GAP = 2
@@ -132,10 +133,19 @@ def _status(status: McpTaskStatus, now: datetime) -> list[Row]:
         ("Asks", "\n".join(_asked(request) for request in status.input_requests or ())),
         ("Progress", shown),
         ("Attempts", "" if status.attempts is None else str(status.attempts)),
+        ("Used", _used(status)),
         ("Exit code", "" if status.exit_code is None else str(status.exit_code)),
         ("Error", "" if status.error is None else f"{status.error.code}: {status.error.message}"),
         ("Updated", "" if status.last_updated_at is None else f"{ago(status.last_updated_at, now)} ago"),
     ]
+
+
+def _used(status: McpTaskStatus) -> str:
+    usage = status.usage
+    if usage is None:
+        return ""
+    memory = f"{usage.peak_memory_bytes / MIB:.0f} MiB of memory"
+    return f"{usage.wall_seconds:.3g} s, {usage.cpu_seconds:.3g} s of CPU, up to {memory}"
 
 
 def _explanation(status: McpTaskStatus) -> str:

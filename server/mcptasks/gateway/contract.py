@@ -17,7 +17,7 @@ the other calls which attempt it is about, in the headers `TASK_HEADER`, `TASK_U
 
 | call | answer |
 |---|---|
-| `GET /v1/work?module=...&concurrency=...&holds=...` | a stream that stays open, an `Order` on each line |
+| `GET /v1/work?module=...&concurrency=...&load=...&holds=...` | a stream that stays open, an `Order` on each line |
 | `POST /v1/outcome` `WorkerOutcome` | 204; no process of the attempt is left when it is sent |
 
 The stream carries something every `ALIVE_SECONDS`. A worker that has heard nothing for `SILENCE_SECONDS` connects anew,
@@ -36,7 +36,7 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field
 
 from mcptasks.model.base import Model
-from mcptasks.model.task import Component, Principal, Reason, Request, TaskError, TraceContext
+from mcptasks.model.task import Component, Principal, Reason, Request, TaskError, TaskUsage, TraceContext
 
 ASSIGNMENT_PATH = "/v1/assignment"
 PROGRESS_PATH = "/v1/progress"
@@ -52,6 +52,8 @@ MODULE_PARAMETER = "module"
 """Digest of the worker's module (`authoring.module_digest`)."""
 CONCURRENCY_PARAMETER = "concurrency"
 """How many tasks the worker runs at the same time."""
+LOAD_PARAMETER = "load"
+"""How many seconds the worker took to load its module; only with its first connection."""
 HOLDS_PARAMETER = "holds"
 """The attempts that the worker has and whose outcomes are not delivered: `<uid>:<attempt>`, separated by commas."""
 
@@ -157,7 +159,8 @@ class ResultOutcome(Model):
 
     `is_error` marks a tool's own error; `message` is its text, for the status. `detail` is what the tool raised, for
     those who may read the object, not for callers. `log_tail` is the end of what the task printed, from a worker: the
-    log of its Pod may be gone before the task is.
+    log of its Pod may be gone before the task is. `usage` is what the attempt has used: by the runner's own word, or by
+    that of a worker, which has reaped the process. `process_seconds` is how long a worker took to have that process.
     """
 
     kind: Literal["result"] = "result"
@@ -166,10 +169,12 @@ class ResultOutcome(Model):
     message: str | None = None
     detail: str | None = None
     log_tail: str | None = None
+    usage: TaskUsage | None = None
+    process_seconds: float | None = Field(None, ge=0, allow_inf_nan=False)
 
 
 class ErrorOutcome(Model):
-    """The call ended with a JSON-RPC error. `detail` and `log_tail` are as in `ResultOutcome`."""
+    """The call ended with a JSON-RPC error. `detail` and what follows are as in `ResultOutcome`."""
 
     kind: Literal["error"] = "error"
     code: int
@@ -177,6 +182,8 @@ class ErrorOutcome(Model):
     data_text: str | None = None
     detail: str | None = None
     log_tail: str | None = None
+    usage: TaskUsage | None = None
+    process_seconds: float | None = Field(None, ge=0, allow_inf_nan=False)
 
 
 class FailureOutcome(Model):
@@ -187,6 +194,8 @@ class FailureOutcome(Model):
     message: str
     detail: str | None = None
     log_tail: str | None = None
+    usage: TaskUsage | None = None
+    process_seconds: float | None = Field(None, ge=0, allow_inf_nan=False)
 
 
 class ProcessOutcome(Model):
@@ -211,6 +220,8 @@ class ProcessOutcome(Model):
     worker_stopped: bool = False
     message: str | None = None
     log_tail: str | None = None
+    usage: TaskUsage | None = None
+    process_seconds: float | None = Field(None, ge=0, allow_inf_nan=False)
 
 
 class UnstartedOutcome(Model):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,6 +27,7 @@ from mcptasks.gateway.refusals import RefusedError, unavailable
 from mcptasks.gateway.task_holding import is_over, is_unaccounted, may_be_claimed
 from mcptasks.gateway.template_facts import TemplateFacts, WarmTemplate
 from mcptasks.gateway.waiting_tasks import WaitingTasks
+from mcptasks.gateway.work_observer import WorkObserver
 from mcptasks.gateway.worker_arrival import SharedLook, WorkerArrival
 from mcptasks.gateway.worker_claims import WorkerClaims
 from mcptasks.gateway.worker_ends import ReportingWorker
@@ -66,8 +68,15 @@ class Dispatcher:
     """The workers and the waiting tasks of one server's namespace."""
 
     def __init__(
-        self, server: str, sources: WorkSources, claims: WorkerClaims, templates: TemplateFacts, tasks: WatchCache
+        self,
+        server: str,
+        sources: WorkSources,
+        claims: WorkerClaims,
+        templates: TemplateFacts,
+        tasks: WatchCache,
+        observer: WorkObserver,
     ) -> None:
+        self._observer = observer
         self._server = server
         self._sources = sources
         self._templates = templates
@@ -212,21 +221,23 @@ class Dispatcher:
             line.serve(task.uid)
             item = self._known.named(task.name, task.uid)
             if item is not None and may_be_claimed(item):
-                self._hand_out(item, links[state.pod.uid])
+                self._hand_out(item, links[state.pod.uid], time.monotonic() - task.since)
 
-    def _hand_out(self, item: JsonObject, link: WorkerLink) -> None:
+    def _hand_out(self, item: JsonObject, link: WorkerLink, waited: float) -> None:
         uid = item["metadata"]["uid"]
         link.held[uid] = None
         link.send(PrepareOrder(task_id=item["metadata"]["name"], uid=uid))
         self._in_flight.begin(uid, link.pod)
-        self._run(self._claim(item, link.pod))
+        self._run(self._claim(item, link.pod, waited))
 
-    async def _claim(self, item: JsonObject, pod: WorkerPod) -> None:
+    async def _claim(self, item: JsonObject, pod: WorkerPod, waited: float) -> None:
         uid = item["metadata"]["uid"]
         order: RunOrder | WithdrawOrder = WithdrawOrder(uid=uid)
         try:
             end = await self._in_flight.written(item, pod)
             order = end.order
+            if isinstance(order, RunOrder):
+                self._observer.handed_out(pod.template, waited)
             if end.look_again_after is not None:
                 self._waiting.look_again(item, end.look_again_after)
         finally:

@@ -36,6 +36,7 @@ from mcptasks.gateway.task_holding import claim_of, is_over
 from mcptasks.gateway.task_input import TaskInput
 from mcptasks.gateway.task_records import TaskRecords, cluster_failures_refused
 from mcptasks.gateway.template_facts import TemplateFacts
+from mcptasks.gateway.work_observer import UnobservedWork, WorkObserver
 from mcptasks.gateway.worker_claims import WorkerClaims
 from mcptasks.gateway.worker_link import WorkerLink
 from mcptasks.gateway.worker_reports import WorkerOutcomes
@@ -72,9 +73,11 @@ class Gateway:
         on_written: Callable[[JsonObject], None] = lambda _item: None,
         cache: WatchCache | None = None,
         work: WorkSources | None = None,
+        observer: WorkObserver | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         self._clock = clock
+        self._observer = observer or UnobservedWork()
         self.max_result_bytes = results.max_bytes
         retention = Retention(settings.default_ttl_seconds * 1000, settings.result_floor_seconds)
         terms = AssignmentTerms(
@@ -97,7 +100,7 @@ class Gateway:
         find = partial(work.templates.get, work.namespace)
         templates = TemplateFacts(find, settings.default_timeout_seconds)
         claims = WorkerClaims(self._records, self._assignments, templates, terms)
-        dispatcher = Dispatcher(settings.server_name, work, claims, templates, cache)
+        dispatcher = Dispatcher(settings.server_name, work, claims, templates, cache, self._observer)
         retention = self._assignments.retention
         outcomes = WorkerOutcomes(self._records, retention, templates, dispatcher.facts_of, self._clock)
         return Workforce(dispatcher, outcomes)
@@ -117,11 +120,16 @@ class Gateway:
         if self._workers is not None:
             await self._workers.dispatcher.aclose()
 
-    def work(self, worker: WorkerPod, module: str, holds: Sequence[HeldAttempt]) -> WorkerLink:
-        """Take the worker in: it gets orders from now on."""
+    def work(
+        self, worker: WorkerPod, module: str, holds: Sequence[HeldAttempt], load_seconds: float | None = None
+    ) -> WorkerLink:
+        """Take the worker in: it gets orders from now on. `load_seconds`: how long it took to load its module."""
         if self._workers is None:
             raise RefusedError(RefusalCode.NOT_A_TASK_POD, "this server hands out no tasks to workers")
-        return self._workers.dispatcher.connect(worker, module, holds)
+        link = self._workers.dispatcher.connect(worker, module, holds)
+        if load_seconds is not None:
+            self._observer.loaded(worker.template, load_seconds)
+        return link
 
     def leave(self, link: WorkerLink) -> None:
         """The worker's connection is over."""
@@ -196,6 +204,7 @@ class Gateway:
         async with cluster_failures_refused():
             try:
                 await self._record(pod, outcome, known)
+                self._note_process(outcome, known.task)
             except RefusedError as error:
                 self._note_refusal(pod, error)
                 raise
@@ -214,6 +223,11 @@ class Gateway:
             if self._workers is not None and pod.is_workers and error.code is RefusalCode.TASK_ENDED:
                 await self._workers.outcomes.processes_gone(pod, outcome)
             raise
+
+    def _note_process(self, outcome: WorkerOutcome, task: McpTask) -> None:
+        seconds = None if isinstance(outcome, UnstartedOutcome) else outcome.process_seconds
+        if seconds is not None:
+            self._observer.process_made(task.spec.template_ref.name, seconds)
 
     def _note_refusal(self, pod: TaskPod, error: RefusedError) -> None:
         """A worker hands an outcome in when it has nothing of the attempt left."""

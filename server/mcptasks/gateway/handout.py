@@ -15,12 +15,16 @@ NEVER_SERVED = -1
 
 @dataclass(frozen=True, slots=True, order=True)
 class WaitingTask:
-    """A task that waits for a worker; the oldest sorts first. `caller` is compared by identity of the principal."""
+    """A task that waits for a worker; the oldest sorts first. `caller` is compared by identity of the principal.
+
+    `since` is a monotonic time.
+    """
 
     created_at: datetime
     name: str
     uid: str = field(compare=False)
     caller: Hashable = field(compare=False)
+    since: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from mcptasks.gateway.attempt_usage import usage_field
 from mcptasks.gateway.claims import refuse_foreign_and_ended, refuse_unless_runs
 from mcptasks.gateway.contract import Outcome, ProgressReport, RefusalCode, ResultOutcome
 from mcptasks.gateway.outcomes import (
@@ -115,7 +116,9 @@ class OutcomeRecorder:
             refuse_unless_runs(task, pod)
             last = task.status.progress if last_report is None else progress_of(last_report)
             patch = end(task, ending, now, self.retention, last)
-            return ended_with_worker(task, patch, outcome, now) if pod.is_workers else patch
+            if pod.is_workers:
+                return ended_with_worker(task, patch, outcome, now)
+            return {"status": patch["status"] | usage_field(task, outcome)}
 
         try:
             final = parse_task(await self.records.write(read.item, change, parsed=read.task))

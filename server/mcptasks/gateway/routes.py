@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import ExitStack, asynccontextmanager
@@ -22,6 +23,7 @@ from mcptasks.gateway.contract import (
     ATTEMPT_HEADER,
     HOLDS_PARAMETER,
     INPUT_PATH,
+    LOAD_PARAMETER,
     MODULE_PARAMETER,
     OUTCOME_PATH,
     PROGRESS_PATH,
@@ -144,7 +146,8 @@ class _Endpoints:
             raise RefusedError(RefusalCode.NOT_A_TASK_POD, f"Pod {worker.name} is no worker: it has a task of its own")
         self.pace.check_connection(worker, time.monotonic())
         module = request.query_params.get(MODULE_PARAMETER, "")[:MAX_DIGEST]
-        link = self.gateway.work(worker, module, _holds(request, worker.concurrency + MAX_MORE_HOLDS))
+        holds = _holds(request, worker.concurrency + MAX_MORE_HOLDS)
+        link = self.gateway.work(worker, module, holds, _load_seconds(request))
         return OrderStream(link, self.gateway.leave, self.stream_pace)
 
     async def for_pod(self, call: GatewayCall, answer: PodHandler, request: Request) -> Response:
@@ -214,6 +217,15 @@ def _named_attempt(request: Request, worker: WorkerPod, call: GatewayCall) -> Ta
         headers = f"{TASK_HEADER}, {TASK_UID_HEADER} and {ATTEMPT_HEADER}"
         raise RefusedError(RefusalCode.INVALID, f"a worker names the attempt that its call is about: send {headers}")
     return worker.for_task(name, uid, int(attempt))
+
+
+def _load_seconds(request: Request) -> float | None:
+    """What only a metric shows is left out where it makes no sense."""
+    try:
+        seconds = float(request.query_params.get(LOAD_PARAMETER, ""))
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < math.inf else None
 
 
 def _holds(request: Request, most: int) -> list[HeldAttempt]:

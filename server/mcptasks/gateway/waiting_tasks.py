@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -53,7 +54,7 @@ class WaitingTasks:
             return False
         metadata = item["metadata"]
         created = time_of(metadata.get("creationTimestamp")) or utc_now()
-        task = WaitingTask(created, metadata["name"], metadata["uid"], owner_of(item))
+        task = WaitingTask(created, metadata["name"], metadata["uid"], owner_of(item), time.monotonic())
         self._lines[template_of(item)].add(task)
         return True
 

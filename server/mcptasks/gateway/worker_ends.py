@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from mcptasks.gateway.attempt_usage import usage_field
 from mcptasks.gateway.contract import ProcessOutcome, WorkerOutcome
 from mcptasks.model import process_failures
 from mcptasks.model.base import JsonObject
@@ -102,7 +103,12 @@ def worker_fields(task: McpTask, outcome: WorkerOutcome, now: datetime, terminat
     """Status fields that say that no process is left, and what the attempt has printed."""
     gone = Condition(type=PODS_TERMINATED, status="True", reason=TERMINATED_REASON, message=terminated)
     fields: JsonObject = {"conditions": conditions(task, now, gone)}
-    return fields | log_field(task, outcome)
+    return fields | attempt_fields(task, outcome)
+
+
+def attempt_fields(task: McpTask, outcome: WorkerOutcome) -> JsonObject:
+    """The status fields with what the attempt has printed and used."""
+    return log_field(task, outcome) | usage_field(task, outcome)
 
 
 def log_field(task: McpTask, outcome: WorkerOutcome) -> JsonObject:

@@ -17,9 +17,9 @@ from mcptasks.gateway.template_facts import TemplateFacts
 from mcptasks.gateway.worker_ends import (
     ReportingWorker,
     attempt_end,
+    attempt_fields,
     diagnosis,
     ended_with_worker,
-    log_field,
     process_ending,
     terminated_after_end,
 )
@@ -70,7 +70,7 @@ class WorkerOutcomes:
             patch = end(task, process_ending(cause, outcome.log_tail), now, self.retention)
             return ended_with_worker(task, patch, outcome, now)
         cause = diagnosis(outcome, worker, limit, 1)
-        return {"status": released(task, cause, following, now) | log_field(task, outcome)}
+        return {"status": released(task, cause, following, now) | attempt_fields(task, outcome)}
 
     async def processes_gone(self, pod: TaskPod, outcome: WorkerOutcome) -> None:
         """Note for a task that has ended otherwise that nothing of the Pod's attempt is left.

@@ -47,10 +47,12 @@ class Instruments:
         gauge.set_function(read)
         return gauge
 
-    def table(self, name: str, meaning: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:
-        """A gauge with one label, whose values are all read at each scrape."""
-        self._describe(name, "gauge", (label,), meaning)
-        self.registry.register(_Table(name, meaning, label, read))
+    def table(
+        self, name: str, meaning: str, labels: Sequence[str], read: Callable[[], Mapping[tuple[str, ...], float]]
+    ) -> None:
+        """A gauge whose labels and values are all read at each scrape."""
+        self._describe(name, "gauge", labels, meaning)
+        self.registry.register(_Table(name, meaning, tuple(labels), read))
 
     def _describe(self, name: str, kind: str, labels: Sequence[str], meaning: str) -> None:
         self.described.append(MetricDescription(name, kind, tuple(labels), meaning))
@@ -60,16 +62,16 @@ class Instruments:
 class _Table(Collector):
     name: str
     meaning: str
-    label: str
-    read: Callable[[], Mapping[str, float]]
+    labels: tuple[str, ...]
+    read: Callable[[], Mapping[tuple[str, ...], float]]
 
     def describe(self) -> Iterable[Metric]:
-        return [GaugeMetricFamily(self.name, self.meaning, labels=[self.label])]
+        return [GaugeMetricFamily(self.name, self.meaning, labels=self.labels)]
 
     def collect(self) -> Iterable[Metric]:
-        family = GaugeMetricFamily(self.name, self.meaning, labels=[self.label])
+        family = GaugeMetricFamily(self.name, self.meaning, labels=self.labels)
         for value, number in self.read().items():
-            family.add_metric([value], number)
+            family.add_metric(value, number)
         return [family]
 
 

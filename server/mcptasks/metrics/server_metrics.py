@@ -9,6 +9,7 @@ from typing import Protocol
 from mcptasks.metrics.instruments import Instruments
 from mcptasks.metrics.process_metrics import process_metrics
 from mcptasks.metrics.task_metrics import TaskMetrics
+from mcptasks.metrics.worker_metrics import WorkerMetrics
 
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 CALL_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -52,6 +53,7 @@ class ServerMetrics:
             ["method", "era"],
         )
         self.tasks = TaskMetrics(make)
+        self.workers = WorkerMetrics(make)
         self._calls = make.counter(
             "mcptasks_gateway_requests_total", "Calls of runners at the gateway.", ["call", "code"]
         )

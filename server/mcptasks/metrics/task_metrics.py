@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from mcptasks.metrics.instruments import OTHER, Instruments, LabelBudget
 from mcptasks.model.base import JsonObject, time_of
+from mcptasks.model.lifecycle import PODS_TERMINATED
 from mcptasks.model.task import Phase, Reason
+from mcptasks.model.task_template import Executor
 from mcptasks.settings import KIB, MIB
 
 DELAY_BUCKETS = (0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 RUN_BUCKETS = (1, 2, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 21600, 86400)
+GONE_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 20, 30, 60, 120, 300)
+MEMORY_BUCKETS = tuple(MIB * 2**power for power in range(5, 16))
 SIZE_BUCKETS = (KIB, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB, 4 * MIB, 16 * MIB, 64 * MIB)
 
 _TERMINAL = frozenset(phase.value for phase in Phase if phase.terminal)
@@ -28,7 +32,9 @@ class TaskMetrics:
             "mcptasks_tasks_created_total", "Tasks that were stored for a caller.", ["tool"]
         )
         self._attempts = instruments.counter(
-            "mcptasks_task_attempts_total", "Attempts that began to run: a Pod took the task over.", ["tool"]
+            "mcptasks_task_attempts_total",
+            "Attempts that began to run: a Pod took the task over. `executor`: Job, Warm.",
+            ["tool", "executor"],
         )
         self._ended = instruments.counter(
             "mcptasks_tasks_ended_total",
@@ -47,6 +53,22 @@ class TaskMetrics:
             RUN_BUCKETS,
             ["tool"],
         )
+        self._cpu = instruments.counter(
+            "mcptasks_task_cpu_seconds_total",
+            "Seconds of CPU that tasks have used, as their status says it.",
+            ["tool", "executor"],
+        )
+        self._memory = instruments.histogram(
+            "mcptasks_task_peak_memory_bytes",
+            "Memory of a task's largest process at its largest, as its status says it.",
+            MEMORY_BUCKETS,
+            ["tool"],
+        )
+        self._gone = instruments.histogram(
+            "mcptasks_cancel_to_pods_gone_seconds",
+            "From a task's cancellation until its last process was gone.",
+            GONE_BUCKETS,
+        )
         self._result = instruments.histogram(
             "mcptasks_result_bytes", "Sizes of recorded results, by where they are kept.", SIZE_BUCKETS, ["store"]
         )
@@ -60,8 +82,13 @@ class TaskMetrics:
         changed = patch.get("status") or {}
         if changed.get("startedAt"):
             self._started(item)
-        if changed.get("phase") in _TERMINAL:
+        ends = changed.get("phase") in _TERMINAL
+        if ends:
             self._finished(item)
+        if "usage" in changed and item["status"].get("phase") in _TERMINAL:
+            self._used(item)
+        if not ends and item["status"].get("phase") == Phase.CANCELLED and "conditions" in changed:
+            self._processes_gone(item)
 
     def template(self, item: JsonObject) -> str:
         """Label of the task's template."""
@@ -71,7 +98,7 @@ class TaskMetrics:
         return self._tools.of(str(item["spec"]["component"]["name"]))
 
     def _started(self, item: JsonObject) -> None:
-        self._attempts.labels(self._tool(item)).inc()
+        self._attempts.labels(self._tool(item), _executor(item)).inc()
         if item["status"].get("attempts", 1) == 1:
             delay = _between(item["metadata"]["creationTimestamp"], item["status"]["startedAt"])
             if delay is not None:
@@ -87,6 +114,23 @@ class TaskMetrics:
                 self._run.labels(tool).observe(seconds)
         if result := status.get("result"):
             self._result.labels("redis" if result.get("ref") else "inline").observe(result.get("sizeBytes") or 0)
+
+    def _used(self, item: JsonObject) -> None:
+        """The usage of all attempts is known, with the task's end or after it."""
+        usage, tool = item["status"]["usage"], self._tool(item)
+        self._cpu.labels(tool, _executor(item)).inc(usage["cpuSeconds"])
+        self._memory.labels(tool).observe(usage["peakMemoryBytes"])
+
+    def _processes_gone(self, item: JsonObject) -> None:
+        """A cancelled task is not written again once this is known."""
+        gone: JsonObject = next((c for c in item["status"].get("conditions") or () if c["type"] == PODS_TERMINATED), {})
+        seconds = _between(str(item["status"].get("finishedAt")), str(gone.get("lastTransitionTime")))
+        if gone.get("status") == "True" and seconds is not None:
+            self._gone.observe(seconds)
+
+
+def _executor(item: JsonObject) -> str:
+    return Executor.WARM if item["status"].get("executor") == Executor.WARM else Executor.JOB
 
 
 def _between(start: str, end: str) -> float | None:

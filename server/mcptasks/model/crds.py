@@ -49,7 +49,6 @@ class Kind:
     selectable: tuple[str, ...] = ()
     rules: tuple[Rule, ...] = ()
     spec_rules: tuple[Rule, ...] = ()
-    status: bool = True
 
     @property
     def kind(self) -> str:
@@ -77,6 +76,14 @@ KINDS = (
             Column("Job", ".status.jobName", priority=1),
             Column("Principal", ".spec.principal.subject", priority=1),
             Column("Attempts", ".status.attempts", "integer", priority=1),
+            Column("CPU", ".status.usage.cpuSeconds", "number", priority=1, description="Seconds of CPU."),
+            Column(
+                "Memory",
+                ".status.usage.peakMemoryBytes",
+                "integer",
+                priority=1,
+                description="Bytes of the largest process at its largest.",
+            ),
             Column("Message", ".status.message", priority=1),
         ),
         selectable=(".spec.component.name", ".spec.component.kind", ".spec.server", ".status.phase"),
@@ -89,13 +96,17 @@ KINDS = (
         short_name="mctt",
         columns=(
             Column("Executor", ".spec.executor"),
-            Column("Image", ".spec.podTemplate.spec.containers[0].image"),
-            Column("Timeout", ".spec.timeoutSeconds", "integer"),
-            Column("Queue", ".spec.queueName", priority=1),
+            Column("Ready", ".status.readyWorkers", "integer"),
+            Column("Busy", ".status.busyWorkers", "integer"),
+            Column("Wanted", ".status.wantedWorkers", "integer"),
             AGE,
+            Column("Waiting", ".status.waitingTasks", "integer", priority=1),
+            Column("Workers", '.status.conditions[?(@.type=="WorkersAvailable")].reason', priority=1),
+            Column("Image", ".spec.podTemplate.spec.containers[0].image", priority=1),
+            Column("Timeout", ".spec.timeoutSeconds", "integer", priority=1),
+            Column("Queue", ".spec.queueName", priority=1),
         ),
         spec_rules=TEMPLATE_RULES,
-        status=False,
     ),
 )
 
@@ -113,9 +124,8 @@ def custom_resource_definition(kind: Kind) -> JsonObject:
         "storage": True,
         "schema": {"openAPIV3Schema": _root_schema(kind)},
         "additionalPrinterColumns": [column.manifest() for column in kind.columns],
+        "subresources": {"status": {}},
     }
-    if kind.status:
-        version["subresources"] = {"status": {}}
     if kind.selectable:
         version["selectableFields"] = [{"jsonPath": path} for path in kind.selectable]
     return {

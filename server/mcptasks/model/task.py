@@ -280,7 +280,7 @@ class InputRequest(Model):
 class Condition(Model):
     """A Kubernetes condition."""
 
-    type: str = Field(description="Succeeded, Scheduled, ResultRecorded or PodsTerminated.")
+    type: str = Field(description="What it is about.")
     status: Literal["True", "False", "Unknown"] = Field(description="True, False or Unknown.")
     reason: str = Field("", description="Machine-readable reason of the last change, CamelCase.")
     message: str = Field("", description="Reason of the last change, for people.")
@@ -295,6 +295,33 @@ class LogRecord(Model):
     gzip: str | None = Field(None, description="The text in UTF-8, compressed by gzip, in base64, where it is longer.")
     attempt: int | None = Field(None, description="The attempt that printed it.")
     cut: bool | None = Field(None, description="True where earlier lines are missing.")
+
+
+class TaskUsage(Model):
+    """What a task has used, as its Pods say: with it teams are charged."""
+
+    wall_seconds: float = Field(ge=0, allow_inf_nan=False, description="Seconds that its attempts ran, in all.")
+    cpu_seconds: float = Field(
+        ge=0,
+        allow_inf_nan=False,
+        description="Seconds of CPU of its attempts, in all: of their processes and all that these have started.",
+    )
+    peak_memory_bytes: int = Field(
+        ge=0,
+        le=2**53,
+        description=(
+            "Resident memory of its largest process at its largest. In a worker that counts what the process shares "
+            "with the others, as the module that it has loaded."
+        ),
+    )
+
+    def plus(self, other: TaskUsage) -> TaskUsage:
+        """Both one after the other."""
+        return TaskUsage(
+            wall_seconds=round(self.wall_seconds + other.wall_seconds, 3),
+            cpu_seconds=round(self.cpu_seconds + other.cpu_seconds, 3),
+            peak_memory_bytes=max(self.peak_memory_bytes, other.peak_memory_bytes),
+        )
 
 
 class McpTaskStatus(Model):
@@ -342,6 +369,9 @@ class McpTaskStatus(Model):
     exit_code: int | None = Field(None, description="Exit code of the last attempt's container, if it failed.")
     result: ResultRecord | None = Field(None, description="The result, once there is one.")
     log: LogRecord | None = Field(None, description="The end of what the last attempt printed, if a worker ran it.")
+    usage: TaskUsage | None = Field(
+        None, description="What the attempts have used that could say so: one that was killed with its Pod could not."
+    )
     error: TaskError | None = Field(None, description="The JSON-RPC error, if the call ended with one.")
     log_tail: str | None = Field(
         None,

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from mcptasks.model.base import API_VERSION, JsonObject, Model, ObjectMeta
+from mcptasks.model.task import Condition
 
 
 class DisruptionPolicy(StrEnum):
@@ -112,6 +113,27 @@ class McpTaskTemplateSpec(Model):
     )
 
 
+class McpTaskTemplateStatus(Model):
+    """The workers of a template with `executor: Warm`, as the operator last saw them."""
+
+    ready_workers: int | None = Field(None, ge=0, description="Workers that are ready and take tasks, busy or not.")
+    busy_workers: int | None = Field(None, ge=0, description="Workers that run a task.")
+    starting_workers: int | None = Field(None, ge=0, description="Workers that are not ready yet.")
+    wanted_workers: int | None = Field(
+        None, ge=0, description="Workers that there should be: enough for what runs and waits, between the limits."
+    )
+    waiting_tasks: int | None = Field(None, ge=0, description="Tasks of the template that no worker has taken.")
+    observed_generation: int | None = Field(None, description="Generation of the spec that the rest is about.")
+    conditions: list[Condition] | None = Field(
+        None,
+        description=(
+            "WorkersAvailable: whether calls find a worker, or need none so far; its reason and message say what keeps "
+            "workers from being ready."
+        ),
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+
+
 class McpTaskTemplate(Model):
     """A way for tasks to run, named by tools: image, resources, deadlines, retention."""
 
@@ -119,6 +141,9 @@ class McpTaskTemplate(Model):
     kind: Literal["McpTaskTemplate"] = "McpTaskTemplate"
     metadata: ObjectMeta
     spec: McpTaskTemplateSpec = Field(default_factory=McpTaskTemplateSpec, description="How tasks run.")
+    status: McpTaskTemplateStatus = Field(
+        default_factory=McpTaskTemplateStatus, description="The workers, with `executor: Warm`."
+    )
 
 
 def worker_hash(template: McpTaskTemplateSpec) -> str:

@@ -22,6 +22,7 @@ from mcptasks.runner.gateway_client import GatewayClient, GatewayUnreachableErro
 from mcptasks.runner.loop_thread import LoopThread
 from mcptasks.runner.main_thread import run_component
 from mcptasks.runner.outcome_encoding import encoded, exit_code, within_limit
+from mcptasks.runner.own_usage import own_usage
 from mcptasks.runner.signals import Termination, TerminationRequested, terminate
 from mcptasks.settings import Settings
 from mcptasks.tracing.call_spans import component_span, mark_failed
@@ -69,7 +70,7 @@ class TaskProcess:
         attempt = replace(self, started=time.monotonic() if self.started is None else self.started)
         with bind_task(assignment.task_id), below_task(assignment.trace_context, assignment.uid):
             logger.info("attempt %s: %s %s", assignment.attempt, assignment.component.kind, assignment.component.name)
-            return attempt._run(assignment)
+            return attempt._run(assignment, measured=self.started is not None)
 
     def _assignment(self) -> Assignment:
         try:
@@ -82,12 +83,15 @@ class TaskProcess:
                 raise
             raise GatewayUnreachableError(f"ended without an assignment: {self.client.last_failure}") from None
 
-    def _run(self, assignment: Assignment) -> int:
+    def _run(self, assignment: Assignment, *, measured: bool) -> int:
+        """`measured`: the process is the attempt's from its start. What a worker's has used its worker knows better."""
         channel = self.loop_thread.run(GatewayChannel.opened(self.client, assignment, self._end_task))
         outcome = self._outcome(assignment, channel)
         with self.termination.reacting(self._limit_delivery):
             self._leave_if_terminated()
             limited = within_limit(outcome, assignment.max_result_bytes)
+            if measured:
+                limited = limited.model_copy(update={"usage": own_usage(time.monotonic() - (self.started or 0.0))})
             code, body = exit_code(limited), encoded(limited)
             del outcome, limited
             self.loop_thread.run(self._deliver(assignment, channel, body))

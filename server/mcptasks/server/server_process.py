@@ -116,7 +116,14 @@ async def _serve(settings: Settings) -> int:
         app = _endpoint(server, backend, settings, authentication)
         work = _work_sources(kube, namespace, digest)
         gateway = Gateway(
-            kube, backend.tasks, results, settings, on_written=backend.cache.add, cache=backend.cache, work=work
+            kube,
+            backend.tasks,
+            results,
+            settings,
+            on_written=backend.cache.add,
+            cache=backend.cache,
+            work=work,
+            observer=backend.metrics.workers,
         )
         stack.push_async_callback(gateway.aclose)
         backend.service.workers = gateway.dispatcher or NoWorkers()

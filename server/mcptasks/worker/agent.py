@@ -88,13 +88,14 @@ class Agent:
         self._idle = asyncio.Event()
         self._code = RunnerExitCode.OUTCOME_RECORDED
         self._attempt_terms: AttemptTerms | None = None
+        self._load_seconds = 0.0
 
     async def run(self) -> int:
         """Gives the exit code of the worker."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        children = ChildWatch.started()
+        children, started = ChildWatch.started(), time.monotonic()
         async with readiness_served(self._settings.worker_host, self._settings.worker_port, lambda: self._unready):
             loading = asyncio.create_task(self._loaded(children))
             await self._unless_stopped(loading)
@@ -105,6 +106,7 @@ class Agent:
                     return 128 + signal.SIGTERM
                 self._terms.say_why(f"{LOADING} still, after {self._settings.start_deadline_seconds} s: {TOO_LONG}")
                 return RunnerExitCode.MODULE_NOT_LOADED
+            self._load_seconds = time.monotonic() - started
             try:
                 source, digest = loading.result()
             except ModuleFailedError as error:
@@ -148,6 +150,7 @@ class Agent:
             self._settings.worker_concurrency,
             lambda: [held for attempt in self._attempts if (held := attempt.held) is not None],
             self._void_preparations,
+            self._load_seconds,
             self._terms.silence,
         )
         if not source.lost.done():

@@ -7,8 +7,9 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from resource import struct_rusage
 
 _PR_SET_CHILD_SUBREAPER = 36
 _LEAST_PAUSE = 0.0005
@@ -43,32 +44,33 @@ def _parents() -> Iterator[tuple[int, int]]:
                 yield int(name), int(file.read().rpartition(b") ")[2].split()[1])
 
 
-def kill_children(patience: float) -> int:
+def kill_children(patience: float, reaped: Callable[[struct_rusage], None] = lambda _used: None) -> int:
     """SIGKILL everything below this process, which must be a subreaper, and reap it; gives how many are left.
 
     Args:
         patience: seconds to try for. What waits in the kernel, as for a dead file server, cannot be killed.
+        reaped: is told what each process has used.
     """
     deadline = time.monotonic() + patience
     pause = _LEAST_PAUSE
-    while not _reap_all():
+    while not _reap_all(reaped):
         # They may start others meanwhile, which become children of this process when their parents are dead.
         left = descendants(os.getpid())
         for pid in left:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         if time.monotonic() > deadline:
-            return 0 if _reap_all() else max(1, len(left))
+            return 0 if _reap_all(reaped) else max(1, len(left))
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
     return 0
 
 
-def _reap_all() -> bool:
+def _reap_all(reaped: Callable[[struct_rusage], None]) -> bool:
     """Reap the children that have ended; gives whether there is none left."""
     try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while (ended := os.wait4(-1, os.WNOHANG))[0]:
+            reaped(ended[2])
     except ChildProcessError:
         return True
     return False

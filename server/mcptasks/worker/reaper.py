@@ -13,8 +13,11 @@ one a line:
 | to the agent | |
 |---|---|
 | `{"reaper": 16}` | this process's pid, once the task's process has been made |
-| `{"status": 9, "tail": "...", "left": 0}` | it has ended, with this `waitpid` status, and so has all that it started |
+| `{"status": 9, "tail": "...", ...}` | it has ended, with this `waitpid` status, and so has all that it started |
 | `{"free": true}` | its temporary files are removed, and there may be another one |
+
+With the status come `cpu`, the seconds of CPU of all its processes, and `peak`, the bytes of the largest one at its
+largest.
 """
 
 from __future__ import annotations
@@ -32,8 +35,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from resource import struct_rusage
 from typing import Any
 
+from mcptasks.runner.own_usage import cpu_seconds, peak_bytes
 from mcptasks.worker.descendants import adopt_orphans, kill_children
 from mcptasks.worker.output_lines import LineTag, LineTagger, OutputTail
 
@@ -132,6 +137,7 @@ class Reaper:
         self._tail = OutputTail(TAIL_BYTES)
         self._pid = 0
         self._status: int | None = None
+        self._cpu, self._peak = 0.0, 0
 
     def run(self) -> None:
         """Until the agent is gone, or what a process has left cannot be ended."""
@@ -155,15 +161,17 @@ class Reaper:
     def _supervise(self, channel: socket.socket, temporary: Path) -> bool:
         """See a process through to its end; gives whether nothing is left of it."""
         self._status, self._tail, self._streams = None, OutputTail(TAIL_BYTES), []
+        self._cpu, self._peak = 0.0, 0
         self._begin(channel, temporary)
         while self._agent_is_there and self._status is None:
             self._step()
-        left = kill_children(KILL_SECONDS)
+        left = kill_children(KILL_SECONDS, self._count)
         self._flush()
         for stream in self._streams:
             os.close(stream.source)
         self._ignore_children()
-        self._tell({"status": self._status, "tail": self._tail.text(), "left": left})
+        used = {"cpu": self._cpu, "peak": self._peak}
+        self._tell({"status": self._status, "tail": self._tail.text(), "left": left, **used})
         return not left
 
     def _begin(self, channel: socket.socket, temporary: Path) -> None:
@@ -248,9 +256,15 @@ class Reaper:
     def _reap(self) -> None:
         """Reap what has ended of this process's children, adopted ones too."""
         with suppress(ChildProcessError):
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            while (ended := os.wait4(-1, os.WNOHANG))[0]:
+                self._count(ended[2])
                 if ended[0] == self._pid:
                     self._status = ended[1]
+
+    def _count(self, used: struct_rusage) -> None:
+        """Of a process that has ended, with what it has waited for itself. What it has not is reaped here."""
+        self._cpu += cpu_seconds(used)
+        self._peak = max(self._peak, peak_bytes(used))
 
     def _flush(self) -> None:
         """Pass on what there is of the output. A process that cannot be killed may hold a stream open for ever."""

@@ -43,7 +43,7 @@ from mcptasks.worker.frames import BEGIN, ChannelFrame
 from mcptasks.worker.process_source import ModuleFailedError, ProcessSource, SourceLostError
 from mcptasks.worker.run_clock import RunClock
 from mcptasks.worker.task_handle import ProcessEnd, TaskHandle
-from mcptasks.worker.worker_outcomes import EndCauses, with_log_tail
+from mcptasks.worker.worker_outcomes import EndCauses, WorkerWords, with_words
 
 logger = logging.getLogger(__name__)
 
@@ -116,6 +116,8 @@ class TaskAttempt:
         self._timers: list[asyncio.TimerHandle] = []
         self._client: GatewayClient | None = None
         self._retry_until = math.inf
+        self._seconds = 0.0
+        self._making_seconds = 0.0
 
     @property
     def reaper(self) -> int | None:
@@ -175,8 +177,10 @@ class TaskAttempt:
         """The outcome, once no process of the attempt is left; None where it has been discarded."""
         ended = 0
         while True:
+            asked = time.monotonic()
             try:
                 handle = self._handle = await self._terms.source.make()
+                self._making_seconds = time.monotonic() - asked
             except (SourceLostError, ModuleFailedError) as error:
                 return await self._unstarted(error)
             try:
@@ -208,7 +212,7 @@ class TaskAttempt:
 
     def _never_begun(self, end: ProcessEnd) -> bytes:
         """Processes here end before they have a task: no other attempt is to be handed to this worker."""
-        outcome = self._causes.outcome(end)
+        outcome = self._causes.outcome(end, self._words(end))
         how = f"signal {outcome.signal}" if outcome.signal else f"exit code {outcome.exit_code}"
         self.hopeless = f"{PROCESSES_AT_MOST} processes in a row ended before their task had begun, the last by {how}"
         logger.error("%s", self.hopeless)
@@ -229,10 +233,12 @@ class TaskAttempt:
         handle.label(self.task_id, assignment.attempt)
         before = self._terms.oom_kills()
         limit = assignment.timeout_seconds or self._terms.default_timeout
-        self._keep_time(RunClock(limit, time.monotonic()))
+        started = time.monotonic()
+        self._keep_time(RunClock(limit, started))
         relay = asyncio.create_task(self._relay(handle, assignment))
         try:
             end = await handle.ended
+            self._seconds = time.monotonic() - started
             await asyncio.wait([relay], timeout=CHANNEL_SECONDS)
         finally:
             relay.cancel()
@@ -247,11 +253,18 @@ class TaskAttempt:
 
     def _result(self, end: ProcessEnd) -> bytes:
         if self._outcome is not None:
-            return with_log_tail(self._outcome, end.tail)
-        outcome = self._causes.outcome(end)
+            return with_words(self._outcome, self._words(end))
+        outcome = self._causes.outcome(end, self._words(end))
         how = f"signal {outcome.signal}" if outcome.signal else f"exit code {outcome.exit_code}"
         logger.info("the process has ended without an outcome: %s", how)
         return _encoded(outcome)
+
+    def _words(self, end: ProcessEnd) -> WorkerWords:
+        return WorkerWords(
+            log_tail=end.tail or None,
+            usage=end.usage(self._seconds),
+            process_seconds=round(self._making_seconds, 4),
+        )
 
     def _broken_off(self, why: str) -> bytes | None:
         if not self._assigned.done():

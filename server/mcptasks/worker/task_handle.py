@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from mcptasks.model.task import TaskUsage
 from mcptasks.worker.frames import BrokenFrameError, ChannelFrame, read_frame
 
 logger = logging.getLogger(__name__)
@@ -31,15 +32,29 @@ class ProcessEnd:
         status: as of waitpid(2); None where the reaper was lost.
         tail: the end of what the task printed.
         left: how many of the processes that it started could not be killed.
+        cpu_seconds: of CPU that it and all that it started have used.
+        peak_bytes: of memory of the largest of them, at its largest.
     """
 
     status: int | None
     tail: str = ""
     left: int = 0
+    cpu_seconds: float = 0.0
+    peak_bytes: int = 0
 
     @property
     def exit_code(self) -> int | None:
         return os.WEXITSTATUS(self.status) if self.status is not None and os.WIFEXITED(self.status) else None
+
+    def usage(self, wall_seconds: float) -> TaskUsage | None:
+        """What it has used in so many seconds, if its reaper could tell."""
+        if self.status is None:
+            return None
+        return TaskUsage(
+            wall_seconds=round(wall_seconds, 3),
+            cpu_seconds=round(self.cpu_seconds, 3),
+            peak_memory_bytes=self.peak_bytes,
+        )
 
     @property
     def signal(self) -> int | None:
@@ -162,5 +177,6 @@ class TaskHandle:
             if "reaper" in message:
                 self.link.pid = message["reaper"]
             else:
-                return ProcessEnd(message["status"], message["tail"], message["left"])
+                names = ("status", "tail", "left", "cpu", "peak")
+                return ProcessEnd(*(message[name] for name in names))
         return ProcessEnd(None)

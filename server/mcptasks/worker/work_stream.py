@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from mcptasks.gateway.contract import (
     CONCURRENCY_PARAMETER,
     HOLDS_PARAMETER,
+    LOAD_PARAMETER,
     MODULE_PARAMETER,
     SILENCE_SECONDS,
     WORK_PATH,
@@ -33,7 +34,7 @@ class StreamEndedError(Exception):
     """The stream has ended, or never began; the message says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class WorkStream:
     """Asks for work.
 
@@ -42,6 +43,7 @@ class WorkStream:
         concurrency: how many tasks the worker runs at the same time.
         holds: the attempts whose outcomes are not acknowledged, when a connection is made.
         broken: is called whenever a connection is lost: what it has ordered and not confirmed is void.
+        load_seconds: how long the worker took to load its module, until somebody has been told.
         silence: seconds without a byte after which a connection counts as dead.
     """
 
@@ -50,6 +52,7 @@ class WorkStream:
     concurrency: int
     holds: Callable[[], Iterable[HeldAttempt]]
     broken: Callable[[], None]
+    load_seconds: float | None = None
     silence: float = SILENCE_SECONDS
     pace: RetryPace = PACE
 
@@ -71,11 +74,14 @@ class WorkStream:
     async def _connection(self) -> AsyncIterator[Order]:
         """The orders of one connection. Raises RequestNotSentError, StreamEndedError, NoGatewayError."""
         parameters = {MODULE_PARAMETER: self.digest, CONCURRENCY_PARAMETER: str(self.concurrency)}
+        if self.load_seconds is not None:
+            parameters[LOAD_PARAMETER] = f"{self.load_seconds:.3f}"
         if holds := ",".join(map(str, self.holds())):
             parameters[HOLDS_PARAMETER] = holds
         async with self.transport.stream(WORK_PATH, parameters, self.silence) as answer:
             if answer.status_code != 200:
                 raise StreamEndedError(await _refusal_text(answer))
+            self.load_seconds = None
             try:
                 async for line in answer.aiter_lines():
                     if (order := _parsed(line)) is not None:

@@ -95,9 +95,12 @@ class TestOutcomes:
         task = await world.submit(ttlMs=600_000)
         runner = await world.claimed(task)
         text = '{"content":[],"structuredContent":{"n":1.0,"s":"é"}}'
-        assert (await runner.deliver(result(text))).status_code == 204
+        used = {"wallSeconds": 2.5, "cpuSeconds": 1.25, "peakMemoryBytes": 12345}
+        assert (await runner.deliver(result(text, usage=used))).status_code == 204
         known = await world.task(task)
         status = known.status
+        assert status.usage is not None
+        assert status.usage.dump() == used
         assert (known.phase, status.reason) == (Phase.COMPLETED, "Completed")
         assert status.result is not None
         assert (status.result.text, status.result.size_bytes) == (text, len(text.encode()))

@@ -33,6 +33,9 @@ from tests.support.polling import eventually_async
 pytestmark = pytest.mark.anyio
 
 
+USED = {"wallSeconds": 2.5, "cpuSeconds": 1.25, "peakMemoryBytes": 12345}
+
+
 async def ended(world: GatewayWorld, task: JsonObject) -> McpTask:
     return await world.until(task, lambda found: found.terminal)
 
@@ -85,7 +88,9 @@ async def test_a_worker_prepares_while_the_claim_is_written_and_runs_once_it_sta
         assert (status.pod_name, status.pod_uid, status.executor) == (worker.name, worker.uid, "Warm")
         assert status.started_at is not None
         assert (await worker.report(run, 1)).status_code == 204
-        assert (await worker.deliver(run, result('{"content":[1]}', logTail="one\ntwo\n"))).status_code == 204
+        assert (
+            await worker.deliver(run, result('{"content":[1]}', logTail="one\ntwo\n", usage=USED))
+        ).status_code == 204
     done = await world.task(task)
     assert (done.phase, done.status.attempts) == (Phase.COMPLETED, 1)
     terminated = done.status.condition("PodsTerminated")
@@ -93,6 +98,8 @@ async def test_a_worker_prepares_while_the_claim_is_written_and_runs_once_it_sta
     assert terminated.status == "True"
     assert done.status.log is not None
     assert log_text(done.status.log) == "one\ntwo\n"
+    assert done.status.usage is not None
+    assert done.status.usage.dump() == USED
 
 
 async def test_a_task_that_waited_before_any_worker_came_is_handed_to_the_first_one(world: GatewayWorld) -> None:

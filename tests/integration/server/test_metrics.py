@@ -75,7 +75,10 @@ def test_a_tasks_life_is_counted_by_the_process_that_writes_it(stack: LocalStack
 def test_a_cancelled_task_tells_when_its_pods_are_gone(stack: LocalStack) -> None:
     client = RawClient(stack.endpoint)
     task_id = client.create("sleep")
-    eventually("the task runs", lambda: sample(stack, "server", "mcptasks_task_attempts_total", tool="sleep") or None)
+    eventually(
+        "the task runs",
+        lambda: sample(stack, "server", "mcptasks_task_attempts_total", tool="sleep", executor="Job") or None,
+    )
     client.cancel(task_id)
     gone = "mcptasks_cancel_to_pods_gone_seconds_count"
     eventually("the Pod is gone", lambda: sample(stack, "operator", gone) or None)

@@ -102,6 +102,18 @@ def leave_processes() -> dict[str, list[int]]:
     return dict(pids=[quick.pid, own_session.pid, daemon])
 
 @mcp.tool()
+def use(seconds: float, mebibytes: int) -> dict[str, bool]:
+    held = b"x" * (mebibytes << 20)
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+    program = "import time\nwhile time.process_time() < %s: pass" % seconds
+    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.Popen([sys.executable, "-c", program], start_new_session=True)
+    time.sleep(3 * seconds)
+    return dict(done=len(held) > 0)
+
+@mcp.tool()
 def leave_thread() -> dict[str, bool]:
     threading.Thread(target=time.sleep, args=(300,)).start()
     return dict(done=True)
@@ -376,3 +388,27 @@ def test_a_traceback_in_the_log_has_the_frames_of_its_author(gateway: WorkGatewa
     log = gateway.outcome(uid)["logTail"]
     assert "in raise_what_nobody_catches" in log
     assert "main_thread.py" not in log
+
+
+def test_what_a_task_and_all_that_it_starts_use_comes_with_the_outcome(gateway: WorkGateway, uid: str) -> None:
+    gateway.run("use", '{"seconds": 0.5, "mebibytes": 200}', uid)
+    usage = gateway.outcome(uid)["usage"]
+    assert usage["cpuSeconds"] > 1.0
+    assert usage["wallSeconds"] > 2.0
+    assert 200 * 2**20 < usage["peakMemoryBytes"] < 2**30
+
+
+def test_the_use_of_one_task_is_not_that_of_the_next(gateway: WorkGateway, uid: str) -> None:
+    gateway.run("use", '{"seconds": 0.5, "mebibytes": 200}', uid)
+    before = gateway.outcome(uid)["usage"]
+    gateway.run("add", '{"a": 1, "b": 2}', f"{uid}-later")
+    after = gateway.outcome(f"{uid}-later")["usage"]
+    assert after["cpuSeconds"] < before["cpuSeconds"] / 2
+    assert after["peakMemoryBytes"] < before["peakMemoryBytes"] - 100 * 2**20
+
+
+def test_a_task_that_is_killed_has_used_something_too(gateway: WorkGateway, uid: str) -> None:
+    gateway.run("leave_abruptly", uid=uid)
+    outcome = gateway.outcome(uid)
+    assert outcome["kind"] == "process"
+    assert outcome["usage"]["peakMemoryBytes"] > 2**20

@@ -45,7 +45,7 @@ def test_options_are_completed_though_only_one_command_is_loaded() -> None:
     assert completed("mcptasks completion z") == ["zsh"]
 
 
-@pytest.mark.parametrize("command", ["get", "describe", "logs", "cancel", "delete"])
+@pytest.mark.parametrize("command", ["get", "describe", "logs", "cancel", "delete", "workers"])
 def test_without_a_cluster_no_names_and_no_noise(command: str, tmp_path: Path) -> None:
     assert completed(f"mcptasks {command} re", KUBECONFIG=str(tmp_path / "none"), HOME=str(tmp_path)) == []
 

@@ -14,7 +14,7 @@ def test_gauges_are_read_at_each_scrape() -> None:
     instruments = Instruments()
     state = {"x": 1.0}
     instruments.gauge("g", "A gauge.", lambda: state["x"])
-    instruments.table("t", "A table.", "key", lambda: state)
+    instruments.table("t", "A table.", ["key"], lambda: {(key,): number for key, number in state.items()})
     state.update(x=2.0, y=3.0)
     read = instruments.registry.get_sample_value
     assert (read("g"), read("t", {"key": "x"}), read("t", {"key": "y"})) == (2.0, 2.0, 3.0)

@@ -54,7 +54,7 @@ def test_the_wait_counts_up_to_the_first_attempt(metrics: TaskMetrics, registry:
     write(metrics, startedAt="2026-11-01T10:30:00Z", phase="working", attempts=2)
     assert registry.get_sample_value("mcptasks_task_start_seconds_sum", {"template": "gpu"}) == 4.5
     assert registry.get_sample_value("mcptasks_task_start_seconds_count", {"template": "gpu"}) == 1
-    assert registry.get_sample_value("mcptasks_task_attempts_total", {"tool": "report"}) == 2
+    assert registry.get_sample_value("mcptasks_task_attempts_total", {"tool": "report", "executor": "Job"}) == 2
 
 
 def test_an_end_has_phase_and_reason_run_time_and_size(metrics: TaskMetrics, registry: CollectorRegistry) -> None:
@@ -89,3 +89,48 @@ def test_names_beyond_the_budget_share_a_label(metrics: TaskMetrics, registry: C
     series = [one for family in registry.collect() for one in family.samples if one.name.endswith("created_total")]
     assert len(series) == 201
     assert registry.get_sample_value("mcptasks_tasks_created_total", {"tool": "other"}) == 800
+
+
+USED = {"wallSeconds": 2.0, "cpuSeconds": 1.5, "peakMemoryBytes": 2**28}
+ENDED = {"phase": "cancelled", "reason": "CancelledByCaller", "finishedAt": "2026-11-01T10:01:00Z"}
+
+
+def gone(at: str) -> list[JsonObject]:
+    return [{"type": "PodsTerminated", "status": "True", "lastTransitionTime": at}]
+
+
+def test_what_a_task_has_used_is_counted_with_its_end(metrics: TaskMetrics, registry: CollectorRegistry) -> None:
+    write(metrics, phase="completed", reason="Completed", usage=USED, executor="Warm")
+    labels = {"tool": "report", "executor": "Warm"}
+    assert registry.get_sample_value("mcptasks_task_cpu_seconds_total", labels) == 1.5
+    assert registry.get_sample_value("mcptasks_task_peak_memory_bytes_sum", {"tool": "report"}) == 2**28
+
+
+def test_an_attempt_that_another_one_follows_is_counted_with_the_last_one(
+    metrics: TaskMetrics, registry: CollectorRegistry
+) -> None:
+    write(metrics, phase="working", reason="Retrying", usage=USED)
+    labels = {"tool": "report", "executor": "Job"}
+    assert registry.get_sample_value("mcptasks_task_cpu_seconds_total", labels) is None
+
+
+def test_a_task_whose_worker_reports_after_its_end_has_ended_once(
+    metrics: TaskMetrics, registry: CollectorRegistry
+) -> None:
+    write(metrics, **ENDED, startedAt="2026-11-01T10:00:00Z", conditions=[])
+    later: JsonObject = {"usage": USED, "conditions": gone("2026-11-01T10:01:00.250Z")}
+    metrics.written({"status": later}, task(**ENDED, startedAt="2026-11-01T10:00:00Z", **later))
+    ends = {"tool": "report", "phase": "cancelled", "reason": "CancelledByCaller"}
+    assert registry.get_sample_value("mcptasks_tasks_ended_total", ends) == 1
+    assert registry.get_sample_value("mcptasks_task_run_seconds_count", {"tool": "report"}) == 1
+    assert registry.get_sample_value("mcptasks_task_peak_memory_bytes_count", {"tool": "report"}) == 1
+    assert registry.get_sample_value("mcptasks_cancel_to_pods_gone_seconds_sum") == 0.25
+
+
+def test_only_a_cancelled_task_tells_how_long_its_processes_took_to_go(
+    metrics: TaskMetrics, registry: CollectorRegistry
+) -> None:
+    done: JsonObject = {"phase": "completed", "reason": "Completed", "finishedAt": "2026-11-01T10:01:00Z"}
+    later: JsonObject = {"conditions": gone("2026-11-01T10:01:03Z")}
+    metrics.written({"status": later}, task(**done, **later))
+    assert registry.get_sample_value("mcptasks_cancel_to_pods_gone_seconds_count") == 0

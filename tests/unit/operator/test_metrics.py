@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from mcptasks.kube.watch_cache import Key
 from mcptasks.model.base import JsonObject
-from mcptasks.model.task import McpTask
+from mcptasks.model.task import Reason
+from mcptasks_operator.deciding.pool_report import PoolCounts
 from mcptasks_operator.metrics import LeadingWork, OperatorMetrics, ProcessState
 from mcptasks_operator.watching.cache import Cache
 from mcptasks_operator.watching.watched_kinds import WatchedKind
@@ -67,12 +66,45 @@ def test_who_stands_by_has_no_tasks_to_tell_of() -> None:
     assert value(metrics, "mcptasks_operator_oldest_work_seconds") == 0
 
 
-def test_a_cancelled_task_tells_how_long_its_pods_took_to_go() -> None:
+def with_pools() -> OperatorMetrics:
+    metrics = leading()
+    assert metrics.state.work is not None
+    for namespace, name in (("ns", "quick"), ("other", "quick"), ("ns", "gone")):
+        metrics.pool((namespace, name), PoolCounts(ready=3, busy=2, starting=1, wanted=5, waiting=4))
+        if name != "gone":
+            metadata = {"name": name, "namespace": namespace, "uid": f"{namespace}/{name}", "resourceVersion": "1"}
+            metrics.state.work.cache.put(WatchedKind.TEMPLATE, {"metadata": metadata, "spec": {"executor": "Warm"}})
+    return metrics
+
+
+def test_the_leader_tells_the_workers_of_templates_by_what_they_do() -> None:
+    metrics = with_pools()
+    states = {
+        state: value(metrics, "mcptasks_workers", template="quick", state=state)
+        for state in ("idle", "busy", "starting")
+    }
+    assert states == {"idle": 2, "busy": 4, "starting": 2}
+    assert value(metrics, "mcptasks_workers_wanted", template="quick") == 10
+    assert value(metrics, "mcptasks_worker_tasks_waiting", template="quick") == 8
+
+
+def test_a_template_that_is_gone_or_has_no_workers_is_not_told_of() -> None:
+    metrics = with_pools()
+    assert value(metrics, "mcptasks_workers_wanted", template="gone") is None
+    for namespace in ("ns", "other"):
+        metrics.pool((namespace, "quick"), None)
+    assert value(metrics, "mcptasks_workers_wanted", template="quick") is None
+
+
+def test_who_does_not_lead_any_more_tells_of_no_workers() -> None:
+    metrics = with_pools()
+    metrics.state.work = None
+    assert value(metrics, "mcptasks_workers_wanted", template="quick") is None
+
+
+def test_workers_that_fail_are_counted_by_their_reason() -> None:
     metrics = OperatorMetrics()
-    cancelled = McpTask.model_validate(task("a", "cancelled", finishedAt="2026-11-01T10:00:10Z"))
-    completed = McpTask.model_validate(task("b", "completed", finishedAt="2026-11-01T10:00:10Z"))
-    assert cancelled.status.finished_at is not None
-    for one in (cancelled, completed):
-        metrics.pods_gone(one, cancelled.status.finished_at + timedelta(seconds=3))
-    assert value(metrics, "mcptasks_cancel_to_pods_gone_seconds_sum") == 3
-    assert value(metrics, "mcptasks_cancel_to_pods_gone_seconds_count") == 1
+    metrics.worker_made("quick")
+    metrics.worker_failed("quick", Reason.MODULE_NOT_LOADABLE)
+    assert value(metrics, "mcptasks_workers_created_total", template="quick") == 1
+    assert value(metrics, "mcptasks_worker_failures_total", template="quick", reason="ModuleNotLoadable") == 1

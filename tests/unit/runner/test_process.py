@@ -56,6 +56,25 @@ class TestRunning:
         assert runner.run().code == 0
         assert '"text":"MainThread"' in gateway.outcome()["text"]
 
+    def test_what_the_process_and_its_children_have_used_comes_with_the_outcome(
+        self, runner: Runner, gateway: FakeGateway
+    ) -> None:
+        runner.module("""
+        import subprocess, sys
+        @mcp.tool()
+        def use() -> dict[str, bool]:
+            held = b"x" * (200 << 20)
+            program = "import time\\nwhile time.process_time() < 0.5: pass"
+            subprocess.run([sys.executable, "-c", program], check=True)
+            return dict(done=len(held) > 0)
+        """)
+        gateway.assignment = an_assignment("use")
+        runner.run()
+        usage = gateway.outcome()["usage"]
+        assert usage["cpuSeconds"] > 0.5
+        assert usage["wallSeconds"] > 0.5
+        assert 200 * 2**20 < usage["peakMemoryBytes"] < 2**30
+
     def test_an_async_tool_can_run_child_processes(self, runner: Runner, gateway: FakeGateway) -> None:
         runner.module("""
         import asyncio

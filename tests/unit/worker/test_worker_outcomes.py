@@ -8,16 +8,17 @@ from pathlib import Path
 import pytest
 
 from mcptasks.gateway.contract import ResultOutcome
+from mcptasks.model.task import TaskUsage
 from mcptasks.worker.memory_events import oom_kills, parsed_oom_kills
 from mcptasks.worker.readiness import readiness_answer
 from mcptasks.worker.task_handle import ProcessEnd
-from mcptasks.worker.worker_outcomes import EndCauses, with_log_tail
+from mcptasks.worker.worker_outcomes import EndCauses, WorkerWords, with_words
 
 KILLED, EXITED_7 = 9, 7 << 8
 
 
 def test_an_exit_code_is_told() -> None:
-    outcome = EndCauses().outcome(ProcessEnd(EXITED_7, "last words"))
+    outcome = EndCauses().outcome(ProcessEnd(EXITED_7), WorkerWords(log_tail="last words"))
     assert (outcome.exit_code, outcome.signal, outcome.log_tail) == (7, None, "last words")
 
 
@@ -32,12 +33,12 @@ def test_an_exit_code_is_told() -> None:
 def test_a_kill_is_for_want_of_memory_where_the_kernel_says_so_and_the_agent_did_not_kill(
     causes: EndCauses, oom: bool
 ) -> None:
-    outcome = causes.outcome(ProcessEnd(KILLED))
+    outcome = causes.outcome(ProcessEnd(KILLED), WorkerWords())
     assert (outcome.signal, outcome.oom_killed) == (9, oom)
 
 
 def test_a_lost_reaper_and_what_cannot_be_killed_are_told() -> None:
-    message = EndCauses().outcome(ProcessEnd(None, left=2)).message or ""
+    message = EndCauses().outcome(ProcessEnd(None, left=2), WorkerWords()).message or ""
     assert "supervised" in message
     assert "2 of the processes" in message
 
@@ -45,8 +46,12 @@ def test_a_lost_reaper_and_what_cannot_be_killed_are_told() -> None:
 @pytest.mark.parametrize("tail", ["", 'with "quotes"\nand ends\n', "\ud800", "ä"])
 def test_the_end_of_the_output_goes_into_the_outcome(tail: str) -> None:
     plain = ResultOutcome(text='{"a": "}"}').model_dump_json(by_alias=True, exclude_none=True).encode()
-    outcome = json.loads(with_log_tail(plain, tail.encode("utf-8", "replace").decode()))
+    used = TaskUsage(wall_seconds=1, cpu_seconds=0.5, peak_memory_bytes=7)
+    words = WorkerWords(log_tail=tail.encode("utf-8", "replace").decode() or None, usage=used, process_seconds=0.25)
+    outcome = json.loads(with_words(plain, words))
     assert outcome["text"] == '{"a": "}"}'
+    assert outcome["processSeconds"] == 0.25
+    assert outcome["usage"] == {"wallSeconds": 1, "cpuSeconds": 0.5, "peakMemoryBytes": 7}
     assert outcome.get("logTail", "") == tail.encode("utf-8", "replace").decode()
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-from mcptasks_operator.acting.events import make_event
+from mcptasks.model.task_template import McpTaskTemplateSpec
+from mcptasks_operator.acting.events import make_event, make_template_event
 from mcptasks_operator.deciding.decisions import Notice
+from mcptasks_operator.deciding.worker_manifests import TemplateObject
 from tests.unit.operator.builders import TASK, UID, at, make_task
 
 FAILED = Notice("Warning", "OOMKilled", "the process was killed")
@@ -42,3 +44,10 @@ def test_other_facts_and_other_tasks_have_other_names() -> None:
 
 def test_a_long_message_is_cut_to_what_the_api_server_takes() -> None:
     assert len(make_event(make_task(), Notice("Normal", "X", "y" * 5000), "me" * 100, at(5))["message"]) == 1024
+
+
+def test_the_same_fact_about_a_template_is_an_event_once_an_hour() -> None:
+    template = TemplateObject("team", "warm", "uid", McpTaskTemplateSpec())
+    events = [make_template_event(template, FAILED, "me", at(seconds)) for seconds in (0, 60, 7200)]
+    assert events[0]["involvedObject"]["kind"] == "McpTaskTemplate"
+    assert events[0]["metadata"]["name"] == events[1]["metadata"]["name"] != events[2]["metadata"]["name"]
