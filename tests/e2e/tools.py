@@ -74,6 +74,21 @@ def nap(seconds: float, steps: int = 10) -> str:
 
 
 @mcp.tool()
+def wait_for_file(path: str) -> str:
+    """Sleep until the file is there."""
+    while not Path(path).exists():
+        time.sleep(0.1)
+    return "it is there"
+
+
+@mcp.tool(task=TaskConfig(max_concurrent=2))
+def nap_by_twos(seconds: float) -> str:
+    """Sleep, two at a time."""
+    time.sleep(seconds)
+    return "rested"
+
+
+@mcp.tool()
 async def nap_async(seconds: float, ctx: Context[Any, Any]) -> str:
     """Sleep on the event loop, with progress."""
     await ctx.report_progress(1, 2, "half way")
