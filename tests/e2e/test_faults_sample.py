@@ -31,7 +31,7 @@ def test_no_kill_at_any_step_loses_or_repeats_a_task(deployment: Deployment) -> 
     assert {(trial.component, trial.step) for trial in told} == {(v.name, step) for v in chosen for step in steps}
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 def test_no_loss_of_a_part_of_a_worker_loses_or_repeats_a_task(deployment: Deployment) -> None:
     pools = worker_pools(deployment)
     chosen = [victim for victim in warm_victims(deployment, pools) if victim.name in SAMPLED_WORKERS]

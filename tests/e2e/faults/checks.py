@@ -20,7 +20,7 @@ from tests.e2e.faults.stage import Staged
 from tests.e2e.faults.start_marks import StartMarks
 from tests.e2e.observer import ClusterObserver
 
-END_SECONDS = 150.0
+END_SECONDS = 240.0
 GONE_SECONDS = 75.0
 EVERY_SECONDS = 2.0
 SOME_SECONDS = 8.0

@@ -51,6 +51,7 @@ class Matrix:
 
     def _round(self, victim: Victim) -> list[Future[Trial]]:
         """Kill the victim; returns when all tasks have ended, while they are followed until they are gone."""
+        victim.ready()
         struck, firing = self.stage.strike(victim, self.pool)
         started = time.monotonic()
         ends = [self.pool.submit(self._ended, victim, one, started) for one in struck]

@@ -22,6 +22,9 @@ from tests.e2e.templates import warmed
 from tests.support.polling import eventually
 
 READY_SECONDS = 180.0
+START_SECONDS = 600
+"""A start deadline that is none: how soon a busy machine starts workers is not what is tried here."""
+
 SETTLED_SECONDS = 90.0
 
 POOLS = {
@@ -188,7 +191,7 @@ def worker_pools(deployment: ClusterDeployment | EmbeddedDeployment) -> list[Wor
     for name, terms in POOLS.items():
         base = {"apiVersion": default["apiVersion"], "kind": default["kind"], "spec": copy.deepcopy(default["spec"])}
         template = warmed({**base, "metadata": {"name": name, "namespace": deployment.namespace}}, module)
-        template["spec"]["warm"] = terms
+        template["spec"] |= {"warm": terms, "startDeadlineSeconds": START_SECONDS}
         deployment.kubectl.apply(template)
     pools = [WorkerPool(deployment, name) for name in POOLS]
     for pool in pools:
