@@ -193,6 +193,16 @@ def test_logs_are_a_running_tasks_own_lines_and_describe_names_its_pod(product: 
         product.look.terminated(each)
 
 
+def test_a_log_that_is_followed_ends_with_its_task(product: Installation) -> None:
+    task_id = product.client.create("surrounded", {"seconds": 3})
+    product.look.running(task_id)
+    followed = product.command("logs", "-f", task_id).splitlines()
+    assert product.look.status(task_id)["phase"] == "completed"
+    assert followed == product.command("logs", task_id).splitlines()
+    assert any("printed" in line for line in followed)
+    assert "Attempts:" in product.command("describe", task_id).splitlines()
+
+
 @pytest.mark.parametrize("detached", [False, True])
 def test_a_cancel_ends_what_the_tool_has_started(product: Installation, detached: bool) -> None:
     seconds = 7000 + secrets.randbelow(10**6)
