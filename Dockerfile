@@ -16,7 +16,9 @@ COPY server server
 COPY embedded embedded
 COPY operator operator
 # The repository's history is not here. Without these, the version is one on the way to the changelog's next release.
-ARG MCPTASKS_VERSION="" MCPTASKS_COMMIT="" MCPTASKS_REPOSITORY=""
+ARG MCPTASKS_VERSION=""
+ARG MCPTASKS_COMMIT=""
+ARG MCPTASKS_REPOSITORY=""
 RUN /opt/build/bin/python -m pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /opt/build/wheels . \
     && /opt/mcptasks/bin/python -m pip install --no-cache-dir --no-deps --no-index /opt/build/wheels/*.whl \
     && find /opt/mcptasks -name __pycache__ -prune -exec rm -rf {} + \

@@ -90,7 +90,7 @@ def install(tmp_path_factory: pytest.TempPathFactory) -> Install:
             folder = tmp_path_factory.mktemp("environment") / "venv"
             uv("venv", "-q", "--python", interpreter, str(folder))
             environment = EmptyEnvironment(folder)
-            uv("pip", "install", "-q", "--python", environment.python, str(wheel))
+            uv("pip", "install", "-q", "--compile-bytecode", "--python", environment.python, str(wheel))
             made[wheel, interpreter] = environment
         return made[wheel, interpreter]
 

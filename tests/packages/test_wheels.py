@@ -106,7 +106,7 @@ def test_the_client_alone_calls_a_server_of_the_whole(
     whole, client = install(wheels.whole, interpreter), install(wheels.client, interpreter)
     (tmp_path / "server.py").write_text(SERVER)
     with running("dev", "server.py", "--port", "0", directory=tmp_path, python=whole.python) as dev:
-        endpoint = dev.line(r"^endpoint: (\S+)$")[1]
+        endpoint = dev.line(r"^endpoint: (\S+)$", 240)[1]
         dev.line("watching .* for changes")
         called = client.run("mcptasks", "call", endpoint, "greet", "--arg", "name=terminal")
         assert called.returncode == 0, called.stderr
