@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
@@ -18,7 +18,7 @@ from mcptasks_operator.acting.pool_keeper import PoolKeeper
 from mcptasks_operator.deciding.gathered_evidence import PoolEvidence
 from mcptasks_operator.watching.cache import Cache
 from mcptasks_operator.watching.watched_kinds import WatchedKind
-from tests.unit.operator.builders import POLICY, make_task
+from tests.unit.operator.builders import POLICY, at, make_task
 
 pytestmark = pytest.mark.anyio
 
@@ -158,7 +158,7 @@ class FullCluster(SilentCluster):
 
 async def test_what_the_quota_refuses_is_not_asked_for_at_every_event() -> None:
     cluster = FullCluster()
-    pools = pool_of(cluster, warm_cache())
+    pools = replace(pool_of(cluster, warm_cache()), now=lambda: at(0))
     for _ in range(20):
         assert await pools.reconcile(WARM)
     assert cluster.asked == 1
