@@ -181,3 +181,12 @@ def test_a_tools_tasks_run_only_so_many_at_a_time(pool: Pool) -> None:
 
     eventually("one is told why it waits, in both versions", lambda: any(told(task) for task in tasks))
     assert most_at_once(pool.completed(tasks)) == 2
+
+
+def test_workers_for_one_task_are_refilled(pool: Pool) -> None:
+    pool.is_of(minWorkers=2, maxWorkers=6, tasksPerWorker=1, concurrency=1, idleSeconds=3)
+    tasks = [pool.client.create("nap", {"seconds": 0.2}) for _ in range(5)]
+    pods = [status["podName"] for status in pool.completed(tasks)]
+    assert len(set(pods)) == 5
+    eventually("two workers are ready again", lambda: len(pool.ready()) == 2 == len(pool.alive()), 240, every=0.5)
+    assert set(pods).isdisjoint(pod["metadata"]["name"] for pod in pool.ready())
