@@ -28,7 +28,7 @@ EDITABLE = $(BIN)/python -m pip install -q --require-hashes -r requirements-buil
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
-.PHONY: help demo wheels packages public-types release-check unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue warm-upgrade faults faults-warm bench bench-warm conformance clients clean
+.PHONY: help demo wheels packages public-types release-check unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue warm-upgrade faults faults-warm bench bench-warm browser conformance clients clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -86,7 +86,7 @@ test: $(VENV)/.installed-dev $(TOOLS)/.installed ## All tests that need no clust
 	$(BIN)/python -m pytest $(EMBEDDED_TESTS) $(SPREAD) $(PYTEST_ARGS)
 
 # The crowds keep both cores busy for minutes, the chart needs a helm, and the others need npm.
-test-all: test crowds packages chart conformance clients ## What `make test` has, hundreds of tasks at once, and packages, chart, conformance, clients
+test-all: test crowds packages chart conformance clients browser ## What `make test` has, hundreds of tasks at once, and packages, chart, conformance, clients, browser
 
 crowds: $(VENV)/.installed-dev $(TOOLS)/.installed ## Hundreds of tasks at once: make crowds [CROWD=200] [KUBECONFIG=...]
 	$(BIN)/python -m pytest tests/e2e/test_one_job_per_task.py tests/e2e/test_cancel_kills.py -k "crowd or same_instant" \
@@ -102,6 +102,11 @@ chart-e2e: $(VENV)/.installed-dev $(TOOLS)/.installed $(TOOLS)/.helm-installed #
 	@test -n "$(KUBECONFIG)" || { echo "name the cluster: make chart-e2e KUBECONFIG=path/to/kubeconfig" >&2; exit 2; }
 	$(BIN)/python -m pytest tests/chart/cluster -x --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
 	$(BIN)/python -m pytest tests/e2e --chart --kubeconfig "$(KUBECONFIG)" $(PYTEST_ARGS)
+
+# Debian's Chromium is installed where there is none and this is root; axe-core comes from npm.
+browser: $(VENV)/.installed-dev $(TOOLS)/.installed ## The dashboard in Chromium, with pictures in results/browser; needs npm
+	@$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS)
 
 check: lint types layers generated ## Lint, format, types, import layers, generated files, locks, names, links
 
