@@ -23,7 +23,7 @@ from mcptasks.migration.program_files import (
 
 
 def command(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Programs, or folders with programs.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Programs, or folders with programs.")],
     diff: Annotated[bool, typer.Option("--diff", help="Print what would change. So it is without any option.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Change the files.")] = False,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; end with 1 if something is to do.")] = False,
