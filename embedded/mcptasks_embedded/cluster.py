@@ -199,7 +199,8 @@ class EmbeddedCluster:
         self.client_ca.write_bytes(self._tls.ca)
         self.kubeconfig = self.data_dir / "kubeconfig"
         self.kubeconfig.touch(mode=0o600)
-        self.kubeconfig.write_text(json.dumps(kubeconfig(self.url, self._tls.ca, self.admin_token), indent=2) + "\n")
+        access = kubeconfig(self.url, self.client_ca.absolute(), self.admin_token)
+        self.kubeconfig.write_text(json.dumps(access, indent=2) + "\n")
 
     def _start_watchdog(self) -> None:
         directory = "" if self.config.data_dir else str(self.data_dir)

@@ -28,7 +28,10 @@ class KubeconfigAccess:
         context = _named(config["contexts"], config["current-context"])["context"]
         cluster = _named(config["clusters"], context["cluster"])["cluster"]
         user = {} if anonymous else _named(config["users"], context["user"])["user"]
-        tls = ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+        data = cluster.get("certificate-authority-data")
+        tls = ssl.create_default_context(
+            cafile=cluster.get("certificate-authority"), cadata=data and base64.b64decode(data).decode()
+        )
         if "client-certificate-data" in user:
             _load(tls, user["client-certificate-data"], user["client-key-data"])
         return cls(cluster["server"], tls, {"Authorization": f"Bearer {user['token']}"} if "token" in user else {})
