@@ -90,7 +90,7 @@ def test_our_containers_run_restricted(values: Path) -> None:
         assert context["runAsNonRoot"] is True
         assert context["seccompProfile"] == {"type": "RuntimeDefault"}
         assert "automountServiceAccountToken" in pod
-        own = [one for one in pod["containers"] if one["name"] in ("server", "operator", "redis", "test")]
+        own = [one for one in pod["containers"] if one["name"] in ("server", "operator", "dashboard", "redis", "test")]
         assert own
         for one in own:
             security = one["securityContext"]
