@@ -240,7 +240,7 @@ async def test_the_pod_of_a_worker_for_one_task_goes_with_the_job(world: Operato
     await world.template(warm(tasksPerWorker=1))
     name = await world.submit()
     async with world.operator():
-        (worker,) = await ready(world)
+        worker, *_ = await ready(world)
         await take(world, name, worker)
         uid = await job_with_uid(world, name)
 

@@ -107,7 +107,7 @@ def use(seconds: float, mebibytes: int) -> dict[str, bool]:
     until = time.process_time() + seconds
     while time.process_time() < until:
         pass
-    program = "import time\nwhile time.process_time() < %s: pass" % seconds
+    program = "import time\\nwhile time.process_time() < %s: pass" % seconds
     subprocess.run([sys.executable, "-c", program], check=True)
     subprocess.Popen([sys.executable, "-c", program], start_new_session=True)
     time.sleep(3 * seconds)
