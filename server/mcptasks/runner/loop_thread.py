@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
+from threading import Thread
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
@@ -52,7 +52,7 @@ class LoopThread:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="mcptasks-loop", daemon=True)
+        self._thread = Thread(target=self._run, name="mcptasks-loop", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -12,10 +12,10 @@ import io
 import logging
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from threading import Thread
 from typing import NoReturn
 
 from mcptasks.authoring.loader import LoadError, load_server
@@ -152,7 +152,7 @@ def write_lines_at_once() -> None:
 
 def leave(code: int) -> NoReturn:
     """End the process now, whatever threads and child processes the component has left running."""
-    exit_handlers = threading.Thread(target=atexit._run_exitfuncs, daemon=True)
+    exit_handlers = Thread(target=atexit._run_exitfuncs, daemon=True)
     exit_handlers.start()
     exit_handlers.join(AT_EXIT_SECONDS)
     for stream in (sys.stdout, sys.stderr):
