@@ -137,6 +137,8 @@ def run_alone(channel: socket.socket) -> int:
     settings = Settings()
     configure_logging(settings.log_format, settings.log_level)
     write_lines_at_once()
+    # As in the zygote: before there is code of others.
+    rehearse()
     before, attributes = SignalHandlers.now(), ProcessAttributes.now()
     context = contextvars.copy_context()
     try:
@@ -146,7 +148,6 @@ def run_alone(channel: socket.socket) -> int:
         return RunnerExitCode.MODULE_NOT_LOADED
     handlers, own = quieten(before), ProcessAttributes.now()
     attributes.install()
-    rehearse()
     gc.freeze()
     return context.run(run_task, LoadedModule(settings, server, handlers, own, context), channel)
 

@@ -78,6 +78,8 @@ class Zygote:
     def run(self) -> RunnerExitCode:
         """Until the agent is gone; gives the exit code."""
         preload_tracing()
+        # Before there is code of others, which may take from libraries what they need to be imported.
+        contextvars.Context().run(rehearse)
         pid, module = os.getpid(), self._settings.module or ""
         before, digest = SignalHandlers.now(), module_digest(module)
         attributes = ProcessAttributes.now()
@@ -96,7 +98,6 @@ class Zygote:
             os._exit(RunnerExitCode.OUTCOME_RECORDED)
         handlers, own = quieten(before), ProcessAttributes.now()
         attributes.install()
-        contextvars.Context().run(rehearse)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_IGN)
         control = self._connect()

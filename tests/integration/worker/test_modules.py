@@ -182,6 +182,7 @@ class TestModulesThatChangeTheirProcess:
             "os.umask(0o777)",
             "os.setpgrp()",
             "import atexit; atexit.register(time.sleep, 600)",
+            "threading.Thread = None",
             "for each in range(2): os.fork()",
             "subprocess.Popen(['sleep', '300'], start_new_session=True)",
             "sys.stdout = None",
