@@ -128,9 +128,14 @@ def test_any_strings_are_cut_where_they_begin_and_end(seed: int) -> None:
 )
 def test_a_result_of_many_values_takes_little_memory_wherever_they_are(form: str) -> None:
     stored = form % ",".join(["{}"] * (MIB // 3))
+    assert min(peak_of(stored) for _ in range(3)) < 4 * len(stored)
+
+
+def peak_of(stored: str) -> int:
+    """How much memory is used at a time, in bytes. Threads that other tests have left may add to it."""
     tracemalloc.start()
     try:
         json.loads(left_of(stored, large_parts(stored), Held().hold))
-        assert tracemalloc.get_traced_memory()[1] < 6 * len(stored)
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
