@@ -22,7 +22,7 @@ from datetime import datetime
 from mcptasks.model.lifecycle import PODS_TERMINATED, created_at, pods_are_gone
 from mcptasks.model.task import McpTask, McpTaskStatus, Phase
 from mcptasks.tracing.call_spans import component_attributes
-from mcptasks.tracing.span_ids import span_id
+from mcptasks.tracing.span_ids import TASK, span_id
 from mcptasks.tracing.task_spans import TaskSpan
 from mcptasks.tracing.trace_contexts import is_sampled
 from mcptasks_operator.deciding.object_facts import PodFacts, TerminatedState
@@ -61,7 +61,7 @@ class _Life:
         cancelled = self._task.phase is Phase.CANCELLED
         end = max(gone, self._finished) if cancelled and gone is not None else self._finished
         error = self._status.reason if self._task.phase is Phase.FAILED else None
-        yield self._span("task", f"task {self._task.spec.component.name}", self._created, end, error)
+        yield self._span(TASK, f"task {self._task.spec.component.name}", self._created, end, error)
         for pod in self._earlier:
             yield self._lost_attempt(pod)
         yield from self._before_run()
@@ -96,7 +96,7 @@ class _Life:
         return min(max(moment, self._created), self._finished)
 
     def _span(self, key: str, name: str, start: datetime, end: datetime, error: str | None = None) -> TaskSpan:
-        task, parent = self._task, None if key == "task" else span_id(self._task.uid)
+        task, parent = self._task, None if key == TASK else span_id(self._task.uid)
         return TaskSpan(
             name=name,
             trace=(task.spec.trace_context.traceparent if task.spec.trace_context else None) or "",

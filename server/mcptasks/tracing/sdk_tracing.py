@@ -103,10 +103,10 @@ class SdkTracing:
         call = span_context(span.trace)
         if call is None:
             return None
-        above = call if span.parent_id is None else _same_trace(call, span.parent_id, is_remote=False)
+        above = call if span.parent_id is None else _same_trace(call, span.parent_id)
         return ReadableSpan(
             span.name,
-            context=_same_trace(call, span.span_id, is_remote=False),
+            context=_same_trace(call, span.span_id),
             parent=above,
             resource=self.provider.resource,
             attributes=dict(span.attributes),
@@ -117,8 +117,8 @@ class SdkTracing:
         )
 
 
-def _same_trace(call: SpanContext, span_id: int, *, is_remote: bool) -> SpanContext:
-    return SpanContext(call.trace_id, span_id, is_remote, call.trace_flags, call.trace_state)
+def _same_trace(call: SpanContext, span_id: int) -> SpanContext:
+    return SpanContext(call.trace_id, span_id, False, call.trace_flags, call.trace_state)
 
 
 def _nanoseconds(moment: datetime) -> int:
