@@ -80,8 +80,11 @@ def _nothing_is_left_in_the_cluster(deployment: Deployment) -> Iterator[None]:
 
 
 def leftovers(kubectl: Kubectl) -> list[str]:
-    """What tasks have left in the namespace. Helm keeps its releases in Secrets of a type of its own."""
-    kinds = [("mcptasks", None), ("jobs", None), ("pods", "mcptasks.dev/task"), ("secrets", None)]
+    """What tasks have left in the namespace. Helm keeps its releases in Secrets of a type of its own.
+
+    Workers that wait for a task have the label of one, without a name, and may stay.
+    """
+    kinds = [("mcptasks", None), ("jobs", None), ("pods", "mcptasks.dev/task,mcptasks.dev/task!="), ("secrets", None)]
     found = [(kind, item) for kind, selector in kinds for item in kubectl.list(kind, selector)]
     return [f"{kind} {item['metadata']['name']}" for kind, item in found if item.get("type") != "helm.sh/release.v1"]
 
