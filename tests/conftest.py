@@ -54,7 +54,7 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     folder = tempfile.mkdtemp(prefix="mcptasks-tests-")
     os.environ["TMPDIR"] = tempfile.tempdir = folder
-    # Where a `mcptasks dev` that was killed leaves its record, and where one that a developer has running keeps its own.
+    # A `mcptasks dev` that is killed leaves its record there, and one that a developer has running keeps its own.
     runtime = Path(folder) / "runtime"
     runtime.mkdir(mode=0o700)
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)

@@ -12,6 +12,8 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Resolve
 from pydantic import ConfigDict, TypeAdapter
 
+from mcptasks.model.task_config import DeclarationError
+
 _ANY_TYPE = ConfigDict(arbitrary_types_allowed=True)
 
 
@@ -39,6 +41,21 @@ def unusable_annotation(fn: Callable[..., Any], injected: Collection[str]) -> st
             fix = _FIX_OF_RESULT if name == "return" else _FIX_OF_PARAMETER
             return f"{_named(name, annotated[name])}, cannot be written as JSON: {fix}"
     return None
+
+
+def refuse_unnamed_parameters(label: str, fn: Callable[..., Any]) -> None:
+    """Raises DeclarationError for `*args` and `**kwargs`: callers give arguments by names that a schema lists."""
+    for parameter in inspect.signature(fn).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            raise DeclarationError(
+                f"{label}: callers give arguments by name, so it cannot have *{parameter.name}: write a parameter "
+                f"with a list, as in `{parameter.name}: list[str]`"
+            )
+        if parameter.kind is parameter.VAR_KEYWORD:
+            raise DeclarationError(
+                f"{label}: callers give the arguments that its schema lists, so it cannot have **{parameter.name}: "
+                f"name each one, or write `{parameter.name}: dict[str, str]`"
+            )
 
 
 def _named(name: str, annotation: object) -> str:

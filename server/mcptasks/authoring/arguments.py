@@ -15,11 +15,15 @@ from mcp.server.mcpserver.utilities.context_injection import find_context_parame
 from mcp.server.mcpserver.utilities.func_metadata import func_metadata
 from mcp.shared.uri_template import UriTemplate
 from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from mcptasks.authoring.declarations import Declared
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task_config import DeclarationError
 from mcptasks.protocol.catalogue import ArgumentsError
+
+MAX_WRONG = 5
+"""How many wrong arguments a caller is told of at once."""
 
 
 def accepted_names(model: type[BaseModel]) -> list[str]:
@@ -60,7 +64,7 @@ def check_tool_arguments(tool: Tool, declared: Declared, arguments: JsonObject) 
     try:
         tool.fn_metadata.validate_arguments(arguments)
     except ValidationError as error:
-        raise ArgumentsError(f"Invalid arguments for tool {tool.name}: {error}") from error
+        raise ArgumentsError(f"Invalid arguments for tool {tool.name}: {wrong_arguments(error)}") from error
 
 
 def refuse_unknown_to_tool(tool: Tool, declared: Declared, arguments: JsonObject) -> None:
@@ -120,7 +124,25 @@ def _validate(declared: Declared, arguments: Mapping[str, Any]) -> None:
     try:
         declared.model.model_validate(arguments)
     except ValidationError as error:
-        raise ArgumentsError(f"Invalid arguments for {declared.label}: {error}") from error
+        raise ArgumentsError(f"Invalid arguments for {declared.label}: {wrong_arguments(error)}") from error
+
+
+def wrong_arguments(error: ValidationError) -> str:
+    """What is wrong with each argument, in one line, for a caller or a model that is to give others.
+
+    pydantic's own text names its model and a page about pydantic, and repeats what was given.
+    """
+    wrong = error.errors(include_url=False, include_context=False, include_input=False)
+    told = [_wrong_argument(".".join(str(part) for part in each["loc"]), each) for each in wrong[:MAX_WRONG]]
+    more = len(wrong) - len(told)
+    return "; ".join(told) + (f"; and {more} more" if more else "")
+
+
+def _wrong_argument(name: str, error: ErrorDetails) -> str:
+    if error["type"] == "missing":
+        return f"{name!r} is missing"
+    message = error["msg"][:1].lower() + error["msg"][1:]
+    return f"{name!r}: {message}" if name else message
 
 
 def _sentence(label: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from mcp.server.mcpserver.exceptions import InvalidSignature
 from pydantic import BaseModel, PydanticUserError
 
-from mcptasks.authoring.annotations import unusable_annotation
+from mcptasks.authoring.annotations import refuse_unnamed_parameters, unusable_annotation
 from mcptasks.authoring.arguments import arguments_model, refuse_injected_in_uri
 from mcptasks.authoring.component_sources import ComponentSource, prefixed_name
 from mcptasks.authoring.declarations import Declarations, Declared, label_of, place_of
@@ -65,6 +65,7 @@ class Registrar:
         self.declarations.refuse_second(kind, name, place)
         injected = frozenset() if fn is None else injected_names(fn)
         if fn is not None:
+            refuse_unnamed_parameters(label_of(kind, name), fn)
             refuse_unfillable(label_of(kind, name), fn)
         if kind is ComponentKind.RESOURCE_TEMPLATE:
             refuse_injected_in_uri(name, injected)

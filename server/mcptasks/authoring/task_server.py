@@ -35,8 +35,10 @@ from mcp_types import (
     ToolAnnotations,
 )
 from mcp_types import Tool as ListedTool
+from pydantic import ValidationError
 from pydantic.networks import AnyUrl
 
+from mcptasks.authoring.arguments import wrong_arguments
 from mcptasks.authoring.call_environment import CallEnvironment, request_of
 from mcptasks.authoring.call_errors import shown
 from mcptasks.authoring.call_scope import current_scope
@@ -371,6 +373,10 @@ class TaskServer(MCPServer[LifespanResultT]):
                 return await super().call_tool(name, arguments, context)
             except UnexpectedToolError as error:
                 raise UnexpectedToolError(shown(str(error), error, current_scope().facts)) from error.__cause__
+            except ToolError as error:
+                if isinstance(cause := error.__cause__, ValidationError):
+                    raise ToolError(f"Error executing tool {name}: {wrong_arguments(cause)}") from cause
+                raise
 
     async def get_prompt(
         self,
