@@ -71,6 +71,8 @@ def test_the_whole_is_installed_by_one_wheel(wheels: BuiltWheels, install: Insta
     assert f"-{facts['version']}-" in wheels.whole.name
     assert len(facts["commit"]) == 40
     assert environment.run("mcptasks", "crds").stdout.count("kind: CustomResourceDefinition") == 2
+    assert environment.run("kubectl-mcptasks", "get", "--help").stdout.startswith("Usage: kubectl mcptasks get")
+    assert environment.run("kubectl_complete-mcptasks", "lo").stdout.startswith("logs\t")
 
 
 def test_the_client_alone_is_small_and_has_nothing_of_kubernetes(

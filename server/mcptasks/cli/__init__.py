@@ -19,11 +19,11 @@ from typing import Annotated, Any
 import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]
 
-from mcptasks.cli.colours import coloured
 from mcptasks.cli.command_errors import CliError
-from mcptasks.cli.completion_words import COMPLETE_VARIABLE, PROGRAM, is_completion, words_so_far
+from mcptasks.cli.completion_words import COMPLETE_VARIABLE, is_completion, words_so_far
+from mcptasks.cli.error_lines import tell_error
 from mcptasks.cli.help_format import HelpfulCommand
-from mcptasks.diagnostics.visible_text import visible
+from mcptasks.cli.invocation import PLUGIN_COMMANDS, CalledAs
 from mcptasks.distribution import ALL_OF_IT, CLIENT, FULL, installed_version
 
 
@@ -106,19 +106,23 @@ COMMANDS = (
 EPILOG = "Start with `mcptasks demo`, then run your own server with `mcptasks dev server.py`."
 CLIENT_EPILOG = f"This is {CLIENT}: {ALL_OF_IT}."
 
+HELP = "Run long MCP tool calls as Kubernetes Jobs."
+PLUGIN_HELP = "Look at tasks, which are long MCP tool calls, and act on them."
+PLUGIN_EPILOG = "It uses the cluster and the namespace that kubectl does. Everything else is in the program `mcptasks`."
 
-def main(arguments: Sequence[str] | None = None) -> None:
+
+def main(arguments: Sequence[str] | None = None, called_as: CalledAs = CalledAs.PROGRAM) -> None:
     """Run the command line; ends the process with 0 (done), 1 (failed), 2 (wrong usage) or 130 (interrupted)."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     completes = is_completion(os.environ)
     complete_home(os.environ, Path.home)
     try:
-        app = application(words_so_far(os.environ) if completes else words)
+        app = application(words_so_far(os.environ) if completes else words, called_as)
         if completes:
             completion_init()
-        app(args=words, prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE)
+        app(args=words, prog_name=called_as.value, complete_var=COMPLETE_VARIABLE)
     except CliError as error:
-        typer.echo(f"{coloured('Error:', 'red', sys.stderr)} {visible(str(error))}", err=True)
+        tell_error(error, called_as)
         sys.exit(error.exit_code)
 
 
@@ -133,25 +137,31 @@ def complete_home(environ: MutableMapping[str, str], find: Callable[[], Path]) -
         environ["HOME"] = os.sep
 
 
-def application(words: Sequence[str]) -> typer.Typer:
+def application(words: Sequence[str], called_as: CalledAs = CalledAs.PROGRAM) -> typer.Typer:
     """The application, with only the command loaded that the words ask for."""
     # Plain help: boxes wrap and cannot be piped.
     app = typer.Typer(
-        help="Run long MCP tool calls as Kubernetes Jobs.",
-        epilog=EPILOG if all(entry.installed for entry in COMMANDS) else CLIENT_EPILOG,
+        epilog=_epilog(called_as),
         no_args_is_help=True,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         add_completion=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(_root)
+    app.callback(help=HELP if called_as is CalledAs.PROGRAM else PLUGIN_HELP)(_root)
     wanted = next((word for word in words if not word.startswith("-")), None)
-    for entry in (one for one in COMMANDS if one.installed or one.name == wanted):
+    known = [one for one in COMMANDS if called_as is CalledAs.PROGRAM or one.name in PLUGIN_COMMANDS]
+    for entry in (one for one in known if one.installed or one.name == wanted):
         app.command(entry.name, short_help=entry.help, cls=HelpfulCommand)(
             entry.load() if entry.name == wanted else _not_loaded
         )
     return app
+
+
+def _epilog(called_as: CalledAs) -> str:
+    if called_as is CalledAs.PLUGIN:
+        return PLUGIN_EPILOG
+    return EPILOG if all(entry.installed for entry in COMMANDS) else CLIENT_EPILOG
 
 
 def _not_loaded() -> None:
@@ -169,4 +179,4 @@ def _root(
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Run long MCP tool calls as Kubernetes Jobs."""
+    """What there is without a command."""

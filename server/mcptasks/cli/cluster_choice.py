@@ -20,6 +20,9 @@ class ClusterChoice:
     by_option: bool = False
     """Whether an option of the command names the cluster, so that the user knows it."""
 
+    by_kubectl: bool = False
+    """Whether it is the one that kubectl takes, whose plugin the program is."""
+
     dev: DevRecord | None = None
     from_environment: str | None = None
     """The variable that names the cluster."""
@@ -27,7 +30,12 @@ class ClusterChoice:
     @property
     def is_default(self) -> bool:
         """Whether nothing names the cluster and no `dev` was found."""
-        return not self.by_option and self.dev is None and self.from_environment is None
+        return not self.is_known and self.dev is None and self.from_environment is None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the user knows the cluster without being told."""
+        return self.by_option or self.by_kubectl
 
     def described(self, host: str) -> str:
         """Which cluster it is, in words; `host` is its address."""

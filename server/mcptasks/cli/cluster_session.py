@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import typer
 from mcptasks.cli.cluster_choice import ClusterChoice, choose_cluster
 from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error, usage_error
 from mcptasks.cli.command_settings import load_settings
+from mcptasks.cli.invocation import CalledAs
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeConfigError, KubeError, NotFoundError, UnavailableError
@@ -151,7 +153,25 @@ class TaskPlace:
 
 @asynccontextmanager
 async def open_cluster(options: ClusterOptions) -> AsyncIterator[ClusterSession]:
-    """The cluster that the options, the settings or KUBECONFIG name, else that of a running `dev`, else the default."""
+    """The cluster that the options, the settings or KUBECONFIG name, else that of a running `dev`, else the default.
+
+    For kubectl's plugin it is the one that kubectl would take: neither our settings nor a `dev` count there.
+    """
+    choice, namespace = _chosen(options, CalledAs.of(sys.argv[0]))
+    try:
+        connecting = await choice.access.connect("mcptasks-cli")
+    except KubeConfigError as error:
+        if choice.is_default:
+            raise KubeConfigError(f"{error}; no `mcptasks dev` runs in this directory or one above") from error
+        raise
+    async with connecting as kube:
+        yield ClusterSession(kube, namespace or choice.access.namespace(), choice)
+
+
+def _chosen(options: ClusterOptions, called_as: CalledAs) -> tuple[ClusterChoice, str | None]:
+    """The cluster, and the namespace where anything but the kubeconfig names one."""
+    if called_as is CalledAs.PLUGIN:
+        return ClusterChoice(ClusterAccess(options.kubeconfig, options.context), by_kubectl=True), options.namespace
     settings = load_settings(kubeconfig=options.kubeconfig, context=options.context, namespace=options.namespace)
     choice = choose_cluster(
         ClusterAccess(settings.kubeconfig, settings.context),
@@ -160,14 +180,7 @@ async def open_cluster(options: ClusterOptions) -> AsyncIterator[ClusterSession]
         directory=Path.cwd(),
         home=Path.home(),
     )
-    try:
-        connecting = await choice.access.connect("mcptasks-cli")
-    except KubeConfigError as error:
-        if choice.is_default:
-            raise KubeConfigError(f"{error}; no `mcptasks dev` runs in this directory or one above") from error
-        raise
-    async with connecting as kube:
-        yield ClusterSession(kube, settings.namespace or choice.access.namespace(), choice)
+    return choice, settings.namespace
 
 
 def on_cluster(options: ClusterOptions, work: Callable[[ClusterSession], Awaitable[T]], *, changes: bool = False) -> T:
@@ -179,7 +192,7 @@ def on_cluster(options: ClusterOptions, work: Callable[[ClusterSession], Awaitab
 
     async def run() -> T:
         async with open_cluster(options) as cluster:
-            if cluster.choice.dev is not None or (changes and not cluster.choice.by_option):
+            if cluster.choice.dev is not None or (changes and not cluster.choice.is_known):
                 typer.echo(f"cluster: {cluster.choice.described(cluster.kube.host)}", err=True)
             return await work(cluster)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-PROGRAM = "mcptasks"
 COMPLETE_VARIABLE = "_MCPTASKS_COMPLETE"
 """Set by the script of `mcptasks completion`, to what the shell wants; Typer reads it."""
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 import typer
 
-from mcptasks.cli.cluster_session import ClusterOptions, ClusterSession, on_cluster
-from mcptasks.cli.colours import coloured
+from mcptasks.cli.cluster_session import ClusterOptions, ClusterSession, TaskReference, on_cluster
 from mcptasks.cli.command_errors import CliError, usage_error
-from mcptasks.diagnostics.visible_text import visible
+from mcptasks.cli.error_lines import tell_error
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
@@ -22,6 +20,9 @@ SelectorOption: TypeAlias = Annotated[
     str | None, typer.Option("--selector", "-l", help="Label selector, for example mcptasks.dev/server=default.")
 ]
 AllOption: TypeAlias = Annotated[bool, typer.Option("--all", help="All tasks of the namespace.")]
+AllNamespacesOption: TypeAlias = Annotated[
+    bool, typer.Option("--all-namespaces", "-A", help="Tasks of all namespaces, with -l or --all.")
+]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class TaskSelection:
     names: Sequence[str] = ()
     label_selector: str | None = None
     all_tasks: bool = False
+    all_namespaces: bool = False
 
     def check(self) -> None:
         """Raises CliError unless exactly one way to select is used."""
@@ -39,16 +41,22 @@ class TaskSelection:
             raise usage_error("name tasks, or select them with -l or --all")
         if ways > 1:
             raise usage_error("name tasks or select them with -l or --all: one of the three")
+        if self.names and self.all_namespaces:
+            raise usage_error("a task's name needs one namespace: use -n instead of -A")
 
     async def find(self, cluster: ClusterSession, wanted: Callable[[McpTask], bool]) -> Sequence[str]:
         """Names as they were given, or those of the selected tasks that are wanted. Raises CliError, KubeError."""
         if self.names:
             return self.names
         try:
-            listed = await cluster.kube.list(MCP_TASKS, cluster.namespace, label_selector=self.label_selector)
+            namespace = None if self.all_namespaces else cluster.namespace
+            listed = await cluster.kube.list(MCP_TASKS, namespace, label_selector=self.label_selector)
         except NotFoundError as error:
             raise await cluster.explain_missing(error) from error
-        return [task.name for task in map(parse_task, listed.items) if wanted(task)]
+        found = [task for task in map(parse_task, listed.items) if wanted(task)]
+        if self.all_namespaces:
+            return [str(TaskReference(task.name, task.namespace)) for task in found]
+        return [task.name for task in found]
 
 
 def on_each_task(
@@ -70,13 +78,14 @@ def on_each_task(
         complete = True
         names = await selection.find(cluster, wanted)
         if not names:
-            typer.echo(f"No tasks to do that for in {cluster.namespace} namespace.", err=True)
+            where = "any namespace" if selection.all_namespaces else f"{cluster.namespace} namespace"
+            typer.echo(f"No tasks to do that for in {where}.", err=True)
         for name in names:
             try:
                 found = await cluster.find(name)
                 await work(found.cluster, found.name)
             except CliError as error:
-                typer.echo(f"{coloured('Error:', 'red', sys.stderr)} {visible(str(error))}", err=True)
+                tell_error(error)
                 complete = False
         return complete
 

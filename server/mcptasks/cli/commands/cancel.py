@@ -18,7 +18,7 @@ from mcptasks.cli.cluster_session import (
 from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error
 from mcptasks.cli.durations import parse_duration
 from mcptasks.cli.task_completion import complete_task
-from mcptasks.cli.task_selection import AllOption, SelectorOption, TaskSelection, on_each_task
+from mcptasks.cli.task_selection import AllNamespacesOption, AllOption, SelectorOption, TaskSelection, on_each_task
 from mcptasks.cli.task_watch import follow_task
 from mcptasks.diagnostics.visible_text import visible_line
 from mcptasks.kube.kinds import MCP_TASKS
@@ -34,6 +34,7 @@ def command(
     ] = None,
     selector: SelectorOption = None,
     all_tasks: AllOption = False,
+    all_namespaces: AllNamespacesOption = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until their Pods are gone, and say how long it took.")
     ] = False,
@@ -52,7 +53,7 @@ def command(
     with as_cli_error(ValueError, exit_code=ExitCode.USAGE):
         seconds = parse_duration(timeout).total_seconds()
     options = ClusterOptions(kubeconfig, context, namespace)
-    selection = TaskSelection(names or (), selector, all_tasks)
+    selection = TaskSelection(names or (), selector, all_tasks, all_namespaces)
     work = partial(_cancel, wait_seconds=seconds if wait else None)
     on_each_task(options, selection, work, wanted=lambda task: not task.terminal, changes=True)
 

@@ -14,7 +14,7 @@ from mcptasks.cli.cluster_session import (
     NamespaceOption,
 )
 from mcptasks.cli.task_completion import complete_task
-from mcptasks.cli.task_selection import AllOption, SelectorOption, TaskSelection, on_each_task
+from mcptasks.cli.task_selection import AllNamespacesOption, AllOption, SelectorOption, TaskSelection, on_each_task
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.model.base import GROUP
@@ -27,6 +27,7 @@ def command(
     ] = None,
     selector: SelectorOption = None,
     all_tasks: AllOption = False,
+    all_namespaces: AllNamespacesOption = False,
     namespace: NamespaceOption = None,
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
@@ -39,7 +40,7 @@ def command(
       mcptasks delete --all -n old-project
     """
     options = ClusterOptions(kubeconfig, context, namespace)
-    on_each_task(options, TaskSelection(names or (), selector, all_tasks), _delete, changes=True)
+    on_each_task(options, TaskSelection(names or (), selector, all_tasks, all_namespaces), _delete, changes=True)
 
 
 async def _delete(cluster: ClusterSession, name: str) -> None:

@@ -20,7 +20,7 @@ from mcptasks.cli.cluster_session import (
 from mcptasks.cli.colours import with_phases
 from mcptasks.cli.task_completion import complete_task
 from mcptasks.cli.task_description import TaskFacts, describe
-from mcptasks.cli.task_selection import TaskSelection, on_each_task
+from mcptasks.cli.task_selection import AllNamespacesOption, AllOption, SelectorOption, TaskSelection, on_each_task
 from mcptasks.diagnostics.visible_text import visible
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import EVENTS, JOBS
@@ -35,7 +35,10 @@ LOG_LINES = 10
 
 
 def command(
-    names: Annotated[list[str], typer.Argument(help="Tasks to describe.", autocompletion=complete_task)],
+    names: Annotated[list[str] | None, typer.Argument(help="Tasks to describe.", autocompletion=complete_task)] = None,
+    selector: SelectorOption = None,
+    all_tasks: AllOption = False,
+    all_namespaces: AllNamespacesOption = False,
     namespace: NamespaceOption = None,
     kubeconfig: KubeconfigOption = None,
     context: ContextOption = None,
@@ -45,10 +48,12 @@ def command(
     \b
     Example:
       mcptasks describe report-x5b2c7
+      mcptasks describe -l mcptasks.dev/component=report
     """
     options = ClusterOptions(kubeconfig, context, namespace)
     separators = chain([""], repeat("\n\n"))
-    on_each_task(options, TaskSelection(names), lambda cluster, name: _describe(cluster, name, next(separators)))
+    selection = TaskSelection(names or (), selector, all_tasks, all_namespaces)
+    on_each_task(options, selection, lambda cluster, name: _describe(cluster, name, next(separators)))
 
 
 async def _describe(cluster: ClusterSession, name: str, separator: str) -> None:

@@ -21,12 +21,13 @@ from mcptasks.cli.cluster_session import (
     TaskReference,
     on_cluster,
 )
-from mcptasks.cli.colours import coloured, with_phases
+from mcptasks.cli.colours import with_phases
 from mcptasks.cli.command_errors import CliError, usage_error
+from mcptasks.cli.error_lines import tell_error
 from mcptasks.cli.kubectl_tables import TablePrinter
 from mcptasks.cli.task_completion import complete_task
 from mcptasks.cli.task_selection import SelectorOption
-from mcptasks.diagnostics.visible_text import has_controls, visible, visible_json
+from mcptasks.diagnostics.visible_text import has_controls, visible_json
 from mcptasks.kube.errors import GoneError, NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.model.base import JsonObject
@@ -152,7 +153,7 @@ class TaskListing:
                 tables.append(await kube.table(MCP_TASKS, place.namespace, reference.name))
             except NotFoundError as error:
                 explained = await place.explain_missing(error, reference.name)
-                typer.echo(f"{coloured('Error:', 'red', sys.stderr)} {visible(str(explained))}", err=True)
+                tell_error(explained)
         return tables
 
     async def _watch(self, printer: TablePrinter) -> None:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
-from mcptasks.cli.completion_words import COMPLETE_VARIABLE, PROGRAM
+from mcptasks.cli.completion_words import COMPLETE_VARIABLE
+from mcptasks.cli.invocation import CalledAs
 
 
 class Shell(StrEnum):
@@ -30,4 +31,4 @@ def command(
       mcptasks completion zsh > "${fpath[1]}/_mcptasks"
       mcptasks completion fish > ~/.config/fish/completions/mcptasks.fish
     """
-    typer.echo(get_completion_script(prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE, shell=shell))
+    typer.echo(get_completion_script(prog_name=CalledAs.PROGRAM.value, complete_var=COMPLETE_VARIABLE, shell=shell))
