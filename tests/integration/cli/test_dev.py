@@ -11,6 +11,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -60,22 +62,57 @@ def started(dev: Background) -> tuple[str, Path]:
     return endpoint, Path(kubeconfig)
 
 
-def test_the_server_restarts_on_a_change_and_running_tasks_go_on(server: Path, cli: Cli, end: Path) -> None:
-    with running("dev", str(server), "--port", "0") as dev:
-        endpoint, kubeconfig = started(dev)
-        with running("call", endpoint, "version", "--arg", f"until={end}") as call:
-            task = call.line(r"runs as task (\S+)")[1]
-            dev.line(rf"^\[{task}\] hello from version$")
-            server.write_text(SERVER.replace('"one"', '"two"'))
-            dev.line("^server.py changed: restarting the server$")
-            dev.line("^the server is ready$")
-            status = Kubectl(kubeconfig, "default").get("mcptask", task)["status"]
-            assert status["phase"] == "working", "the restart must come while the task runs"
-            assert cli("call", endpoint, "version").stdout == "two\n"
-            end.touch()
-            assert call.end() == 0
-            assert call.lines[-1] == "one"
-        dev.line(rf"^\[{task}\] is completed \(Completed\)")
+@dataclass
+class Watched:
+    """A `dev` that several tests share: each writes the code that it wants served."""
+
+    dev: Background
+    file: Path
+    endpoint: str
+    kubeconfig: Path
+    served: str
+
+    def serve(self, text: str) -> None:
+        """Have the code served, and nothing else said that the test would take for its own."""
+        if text == self.served:
+            return
+        self.file.write_text(text)
+        self.restarted()
+        self.served = text
+
+    def restarted(self) -> None:
+        self.dev.line("^server.py changed: restarting the server$")
+        self.dev.line("^the server is ready$")
+
+
+@pytest.fixture(scope="module")
+def shared_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    file = tmp_path_factory.mktemp("watched") / "server.py"
+    file.write_text(SERVER)
+    with running("dev", str(file), "--port", "0") as dev:
+        yield Watched(dev, file, *started(dev), SERVER)
+
+
+@pytest.fixture
+def watched(shared_dev: Watched) -> Watched:
+    """The shared `dev`, with the code that `SERVER` has."""
+    shared_dev.serve(SERVER)
+    return shared_dev
+
+
+def test_the_server_restarts_on_a_change_and_running_tasks_go_on(watched: Watched, cli: Cli, end: Path) -> None:
+    dev = watched.dev
+    with running("call", watched.endpoint, "version", "--arg", f"until={end}") as call:
+        task = call.line(r"runs as task (\S+)")[1]
+        dev.line(rf"^\[{task}\] hello from version$")
+        watched.serve(SERVER.replace('"one"', '"two"'))
+        status = Kubectl(watched.kubeconfig, "default").get("mcptask", task)["status"]
+        assert status["phase"] == "working", "the restart must come while the task runs"
+        assert cli("call", watched.endpoint, "version").stdout == "two\n"
+        end.touch()
+        assert call.end() == 0
+        assert call.lines[-1] == "one"
+    dev.line(rf"^\[{task}\] is completed \(Completed\)")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -128,32 +165,30 @@ def test_a_module_that_cannot_be_imported_is_tried_again_when_it_changes(server:
     ],
 )
 def test_a_change_that_cannot_be_loaded_leaves_the_server_as_it_was(
-    server: Path, cli: Cli, change: str, said: str | None
+    watched: Watched, cli: Cli, change: str, said: str | None
 ) -> None:
-    with running("dev", str(server), "--port", "0") as dev:
-        endpoint, _ = started(dev)
-        server.write_text(f"{SERVER}\n{change}\n")
-        if said:
-            dev.line(re.escape(said))
-        dev.line("^server.py changed and cannot be loaded: the server goes on with the code that it has")
-        assert cli("tools", endpoint).returncode == 0
-        server.write_text(SERVER.replace('"one"', '"two"'))
-        dev.line("^server.py changed: restarting the server$")
-        dev.line("^the server is ready$")
-        assert cli("call", endpoint, "version").stdout == "two\n"
-        assert sum(line.startswith("endpoint:") for line in dev.lines) == 1
+    watched.file.write_text(f"{SERVER}\n{change}\n")
+    if said:
+        watched.dev.line(re.escape(said))
+    watched.dev.line("^server.py changed and cannot be loaded: the server goes on with the code that it has")
+    assert cli("tools", watched.endpoint).returncode == 0
 
 
-def test_a_server_that_crashes_is_missed(server: Path, cli: Cli) -> None:
-    server.write_text(
-        SERVER + "\n@mcp.tool(task=False)\ndef die() -> str:\n    import os\n    os._exit(9)\n",
-    )
-    with running("dev", str(server), "--port", "0") as dev:
-        endpoint, _ = started(dev)
-        assert cli("call", endpoint, "die").returncode == 1
-        dev.line("^the server ended with exit code 9; it is started again when a file changes$")
-        server.write_text(SERVER)
-        dev.line("^the server is ready$")
+def test_the_next_change_that_can_be_loaded_is_served_at_the_same_endpoint(watched: Watched, cli: Cli) -> None:
+    watched.file.write_text(f"{SERVER}\n1 / 0\n")
+    watched.dev.line("cannot be loaded")
+    watched.serve(SERVER.replace('"one"', '"three"'))
+    assert cli("call", watched.endpoint, "version").stdout == "three\n"
+    assert sum(line.startswith("endpoint:") for line in watched.dev.lines) == 1
+
+
+def test_a_server_that_crashes_is_missed(watched: Watched, cli: Cli) -> None:
+    watched.serve(SERVER + "\n@mcp.tool(task=False)\ndef die() -> str:\n    import os\n    os._exit(9)\n")
+    assert cli("call", watched.endpoint, "die").returncode == 1
+    watched.dev.line("^the server ended with exit code 9; it is started again when a file changes$")
+    watched.file.write_text(SERVER)
+    watched.dev.line("^the server is ready$")
+    watched.served = SERVER
 
 
 def test_commands_in_the_directory_find_it_and_say_so(server: Path, tmp_path: Path) -> None:
@@ -207,13 +242,10 @@ def test_commands_in_the_directory_find_it_and_say_so(server: Path, tmp_path: Pa
     assert (done.returncode, "no `mcptasks dev` runs in this directory" in done.stderr) == (2, True)
 
 
-def test_a_helper_module_beside_the_server_counts_as_a_change(server: Path) -> None:
-    (server.parent / "helper.py").write_text("x = 1\n")
-    with running("dev", str(server), "--port", "0") as dev:
-        started(dev)
-        (server.parent / "helper.py").write_text("x = 2\n")
-        dev.line("^helper.py changed: restarting the server$")
-        dev.line("^the server is ready$")
+def test_a_helper_module_beside_the_server_counts_as_a_change(watched: Watched) -> None:
+    (watched.file.parent / "helper.py").write_text("x = 2\n")
+    watched.dev.line("^helper.py changed: restarting the server$")
+    watched.dev.line("^the server is ready$")
 
 
 ENVIRONMENT = """
@@ -359,29 +391,27 @@ def boom(n: int = 0) -> float:
 """
 
 
-def test_what_a_tool_raises_is_told_everywhere_in_a_few_lines(server: Path, cli: Cli) -> None:
-    server.write_text(BROKEN)
+def test_what_a_tool_raises_is_told_everywhere_in_a_few_lines(watched: Watched, cli: Cli) -> None:
+    watched.serve(BROKEN)
+    dev, endpoint = watched.dev, watched.endpoint
     what, where = "ZeroDivisionError: integer division or modulo by zero", "server.py:9 in boom"
-    with running("dev", str(server), "--port", "0") as dev:
-        endpoint, kubeconfig = started(dev)
-        before = len(dev.lines)
-        failed = cli("call", endpoint, "boom")
-        assert (
-            f"Error: boom failed: Error executing tool boom: {what}\n  at {where}\n`mcptasks describe " in failed.stderr
-        )
-        task = re.search(r"runs as task (\S+)", failed.stderr)
-        assert task is not None
-        told = cli("describe", task[1], "--kubeconfig", str(kubeconfig)).stdout
-        last = told[told.index("Last log lines:") :]
-        assert what in last
-        assert re.search(r'File "\S*server.py", line 9, in boom', last)
-        inline = cli("call", endpoint, "boom", "--no-task")
-        assert f"{what}\n  at {where}\nThe log of the server has more." in inline.stderr
-        dev.line(re.escape(what) + "$")
-        dev.send(signal.SIGINT)
-        assert dev.end() == 0
-    assert len(dev.lines) - before < 50
-    assert "site-packages" not in dev.text
+    before = len(dev.lines)
+    failed = cli("call", endpoint, "boom")
+    assert f"Error: boom failed: Error executing tool boom: {what}\n  at {where}\n`mcptasks describe " in failed.stderr
+    task = re.search(r"runs as task (\S+)", failed.stderr)
+    assert task is not None
+    told = cli("describe", task[1], "--kubeconfig", str(watched.kubeconfig)).stdout
+    last = told[told.index("Last log lines:") :]
+    assert what in last
+    assert re.search(r'File "\S*server.py", line 9, in boom', last)
+    inline = cli("call", endpoint, "boom", "--no-task")
+    assert f"{what}\n  at {where}\nThe log of the server has more." in inline.stderr
+    dev.line(re.escape(what) + "$")
+    assert cli("call", endpoint, "boom", "--arg", "n=1").returncode == 0
+    dev.line(r"^\[boom-\w+\] is completed")
+    told_there = dev.lines[before:]
+    assert len(told_there) < 50
+    assert not any("site-packages" in line for line in told_there)
 
 
 def test_nothing_survives_a_kill(server: Path, end: Path) -> None:
