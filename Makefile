@@ -15,6 +15,8 @@ WORKERS ?= 3
 SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # What waits longest begins first.
 EMBEDDED_TESTS := tests/e2e tests/integration tests/migration tests/contract tests/unit
+# The tests marked `long` are left to `make test-all` and `.ci/run`; of what they show, the others have a sample.
+SELECTION ?= -m "not long"
 VERIFY ?=
 PYTHONS ?=
 PREVIOUS ?=
@@ -81,12 +83,13 @@ unit: $(VENV)/.installed-dev ## Pure functions and single modules: a minute or t
 	$(BIN)/python -m pytest tests/unit $(SPREAD) $(PYTEST_ARGS)
 
 # Of many tasks at once it has a sample.
-test: $(VENV)/.installed-dev $(TOOLS)/.installed ## All tests that need no cluster, no Docker and no npm
-	@echo "unit, integration, contract and end-to-end tests on embedded clusters, $(WORKERS) at a time: about 10 minutes"
-	$(BIN)/python -m pytest $(EMBEDDED_TESTS) $(SPREAD) $(PYTEST_ARGS)
+test: $(VENV)/.installed-dev $(TOOLS)/.installed ## Tests that need no cluster, no Docker and no npm, but those that take longest
+	@echo "unit, integration, contract and end-to-end tests on embedded clusters, $(WORKERS) at a time: about 15 minutes"
+	$(BIN)/python -m pytest $(EMBEDDED_TESTS) $(SPREAD) $(SELECTION) $(PYTEST_ARGS)
 
 # The crowds keep both cores busy for minutes, the chart needs a helm, and the others need npm.
-test-all: test crowds packages chart conformance clients browser ## What `make test` has, hundreds of tasks at once, and packages, chart, conformance, clients, browser
+test-all: SELECTION =
+test-all: test crowds packages chart conformance clients browser ## All that `make test` leaves out too, hundreds of tasks at once, and packages, chart, conformance, clients, browser
 
 crowds: $(VENV)/.installed-dev $(TOOLS)/.installed ## Hundreds of tasks at once: make crowds [CROWD=200] [KUBECONFIG=...]
 	$(BIN)/python -m pytest tests/e2e/test_one_job_per_task.py tests/e2e/test_cancel_kills.py -k "crowd or same_instant" \
