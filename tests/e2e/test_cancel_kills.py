@@ -89,6 +89,7 @@ def test_kubectl_delete_job_cancels(client: RawClient, look: Look, kubectl: Kube
     assert look.jobs(task_id) == []
 
 
+@pytest.mark.long
 def test_a_tool_that_ignores_sigterm_dies_after_the_grace_period(client: RawClient, look: Look) -> None:
     task_id = start(client, look, "stubborn", seconds=120)
     client.cancel(task_id)
@@ -125,6 +126,7 @@ def test_a_task_that_has_not_started_is_cancelled_as_well(client: RawClient, loo
     assert look.jobs(task_id) == []
 
 
+@pytest.mark.long
 def test_cancel_with_the_operator_down_takes_effect_when_it_returns(
     client: RawClient, look: Look, deployment: Deployment
 ) -> None:

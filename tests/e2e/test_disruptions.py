@@ -17,6 +17,8 @@ from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
 from tests.support.polling import eventually
 
+pytestmark = pytest.mark.long
+
 
 def evict(kubectl: Kubectl, pod: str) -> None:
     eviction = {

@@ -67,6 +67,7 @@ def used_up(kubectl: Kubectl) -> Iterator[str]:
         kubectl.run("delete", "resourcequota", name)
 
 
+@pytest.mark.long
 def test_a_pod_that_the_quota_denies_is_waited_for_until_the_start_deadline(
     client: RawClient, look: Look, kubectl: Kubectl, used_up: str
 ) -> None:

@@ -12,6 +12,8 @@ from tests.e2e.faults.model import Finding, Step, Summary, Trial, Verdict, steps
 from tests.e2e.faults.start_marks import MARK, starts_in
 from tests.e2e.faults.worker_parts import WorkerPart, unsettled, warm_victims, worker_pools
 
+pytestmark = pytest.mark.long
+
 SAMPLED = ["operator", "kube-apiserver"]
 """Server and Redis have tests of their own; the whole matrix has them all."""
 

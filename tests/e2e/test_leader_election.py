@@ -19,6 +19,8 @@ from tests.e2e.periodic_look import PeriodicLook
 from tests.support.mcp import RawClient
 from tests.support.polling import eventually
 
+pytestmark = pytest.mark.long
+
 LEASE = "mcptasks-operator"
 SLACK_SECONDS = 8.0
 

@@ -77,6 +77,7 @@ def test_a_pod_too_many_does_not_run_the_tool(client: RawClient, kubectl: Kubect
     completed_in(pod, task_id, client, look)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_a_pod_too_many_that_has_started_waits_until_it_is_deleted(
     client: RawClient, kubectl: Kubectl, look: Look, deployment: Deployment
@@ -115,6 +116,7 @@ def twin_of(pod: JsonObject) -> JsonObject:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 
 
+@pytest.mark.long
 def test_two_operators_that_both_lead_make_one_job_per_task(
     client: RawClient, kubectl: Kubectl, deployment: Deployment
 ) -> None:
@@ -126,6 +128,7 @@ def test_two_operators_that_both_lead_make_one_job_per_task(
         deployment.stop_rival()
 
 
+@pytest.mark.long
 def test_the_api_server_killed_in_the_middle_of_many_tasks(
     client: RawClient, kubectl: Kubectl, deployment: Deployment
 ) -> None:

@@ -24,7 +24,7 @@ from tests.e2e.templates import WARMED
 from tests.support.mcp import RawClient
 from tests.support.polling import eventually
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.long]
 
 TEMPLATE = "default"
 ONE_AT_A_TIME = {"tasksPerWorker": 0, "concurrency": 1, "idleSeconds": 3}

@@ -42,6 +42,7 @@ def test_a_result_delivered_while_the_gateway_is_away_arrives(
     assert look.status(task_id)["attempts"] == 1
 
 
+@pytest.mark.long
 def test_a_result_that_the_gateway_cannot_take_before_the_deadline_is_explained(
     client: RawClient, look: Look, kubectl: Kubectl, deployment: Deployment
 ) -> None:
@@ -57,6 +58,7 @@ def test_a_result_that_the_gateway_cannot_take_before_the_deadline_is_explained(
     assert "gave up on POST /v1/outcome" in status["logTail"]
 
 
+@pytest.mark.long
 def test_a_draining_server_tells_waiting_callers_to_ask_again(
     client: RawClient, look: Look, deployment: Deployment
 ) -> None:

@@ -6,6 +6,8 @@ import re
 from datetime import datetime
 from itertools import pairwise
 
+import pytest
+
 from mcptasks.model.base import JsonObject
 from tests.e2e.conftest import Look
 from tests.support.kubectl import Kubectl
@@ -38,6 +40,7 @@ def seconds_between(before: JsonObject, after: JsonObject) -> float:
     return (datetime.fromisoformat(created) - datetime.fromisoformat(ended)).total_seconds()
 
 
+@pytest.mark.long
 def test_attempts_are_shown_while_the_task_waits_for_the_next_and_when_it_has_ended(
     client: RawClient, look: Look, kubectl: Kubectl
 ) -> None:

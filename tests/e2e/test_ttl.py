@@ -13,6 +13,8 @@ from tests.support.kubectl import Kubectl
 from tests.support.mcp import RawClient
 from tests.support.polling import eventually
 
+pytestmark = pytest.mark.long
+
 
 def expires_at(task: dict[str, object]) -> float:
     created = datetime.fromisoformat(str(task["createdAt"])).timestamp()

@@ -57,6 +57,7 @@ def test_make_demo_prints_what_the_readme_shows(demonstration: DemoRun) -> None:
     assert [line for line in shown if shape(line) not in printed] == []
 
 
+@pytest.mark.long
 def test_keep_leaves_it_running_with_three_commands_that_work(cli: Cli, tmp_path: Path) -> None:
     # Nothing is on this PATH, so that the list comes from `mcptasks get`.
     with running("demo", "--keep", environment={"PATH": str(tmp_path)}) as demo:
@@ -80,6 +81,7 @@ def test_keep_leaves_it_running_with_three_commands_that_work(cli: Cli, tmp_path
     assert not Path(kubeconfig).parent.exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_demonstration_leaves_nothing(number: signal.Signals, code: int) -> None:
     with running("demo") as demo:

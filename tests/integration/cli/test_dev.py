@@ -115,6 +115,7 @@ def test_the_server_restarts_on_a_change_and_running_tasks_go_on(watched: Watche
     dev.line(rf"^\[{task}\] is completed \(Completed\)")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything_and_leaves_nothing(server: Path, number: signal.Signals, end: Path) -> None:
     with running("dev", str(server), "--port", "0") as dev:
@@ -130,6 +131,7 @@ def test_a_signal_ends_everything_and_leaves_nothing(server: Path, number: signa
     assert not kubeconfig.parent.exists()
 
 
+@pytest.mark.long
 def test_a_signal_while_it_starts_ends_it_at_once(tmp_path: Path, end: Path) -> None:
     server = tmp_path / "server.py"
     server.write_text(f"import time\nfrom pathlib import Path\nPath({str(end)!r}).touch()\ntime.sleep(50)\n")
@@ -141,6 +143,7 @@ def test_a_signal_while_it_starts_ends_it_at_once(tmp_path: Path, end: Path) -> 
         assert time.monotonic() - before < 20
 
 
+@pytest.mark.long
 def test_a_module_that_cannot_be_imported_is_tried_again_when_it_changes(server: Path, cli: Cli) -> None:
     server.write_text("import no_such_module\n")
     with running("dev", str(server), "--port", "0") as dev:
@@ -191,6 +194,7 @@ def test_a_server_that_crashes_is_missed(watched: Watched, cli: Cli) -> None:
     watched.served = SERVER
 
 
+@pytest.mark.long
 def test_commands_in_the_directory_find_it_and_say_so(server: Path, tmp_path: Path) -> None:
     unset = dict.fromkeys(("KUBECONFIG", "MCPTASKS_KUBECONFIG", "MCPTASKS_CONTEXT"), "")
     environment = {**{name: value for name, value in os.environ.items() if name not in unset}, "HOME": str(tmp_path)}
@@ -299,6 +303,7 @@ def test_a_wrong_file_of_variables_ends_with_2(server: Path, cli: Cli) -> None:
     assert done.stderr == f"Error: {server}:2: write NAME=value\n"
 
 
+@pytest.mark.long
 def test_the_name_behind_the_colon_chooses_among_servers(server: Path, cli: Cli) -> None:
     server.write_text(SERVER + '\nother = TaskServer("other")\n')
     with running("dev", f"{server.name}:mcp", "--port", "0", directory=server.parent) as dev:
@@ -318,6 +323,7 @@ def draw(place: str) -> str:
 """
 
 
+@pytest.mark.long
 def test_several_modules_are_served_as_one_and_all_are_watched(
     server: Path, cli: Cli, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -339,6 +345,7 @@ def test_each_of_several_modules_must_exist(server: Path, cli: Cli) -> None:
     assert "maps.py does not exist; give the Python file that has your server" in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -414,6 +421,7 @@ def test_what_a_tool_raises_is_told_everywhere_in_a_few_lines(watched: Watched, 
     assert not any("site-packages" in line for line in told_there)
 
 
+@pytest.mark.long
 def test_nothing_survives_a_kill(server: Path, end: Path) -> None:
     with running("dev", str(server), "--port", "0") as dev:
         endpoint, kubeconfig = started(dev)

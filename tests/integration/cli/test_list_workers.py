@@ -61,6 +61,7 @@ def test_names_are_those_of_pods(workers: Cli) -> None:
     assert re.match(r"^pod/default-w-[0-9a-f]{8}\n", workers("-o", "name").stdout)
 
 
+@pytest.mark.long
 def test_a_watch_shows_the_worker_again_when_it_gets_a_task(cli: Cli, workers: Cli, warm_stack: LocalStack) -> None:
     with running("workers", *_on(warm_stack), "-w") as watch:
         watch.line(r" idle ")
@@ -79,6 +80,7 @@ def test_a_template_that_is_not_there_is_an_error(workers: Cli) -> None:
     assert done.stderr == "Error: there is no McpTaskTemplate 'nope' in namespace default; there are: default\n"
 
 
+@pytest.mark.long
 def test_without_warm_templates_the_reason_is_said(on_stack: Cli) -> None:
     done = on_stack("workers")
     assert (done.returncode, done.stdout) == (0, "")

@@ -20,6 +20,8 @@ from tests.integration.cli.background import gone
 from tests.integration.cli.conftest import TOOLS, Cli
 from tests.support.polling import eventually
 
+pytestmark = pytest.mark.long
+
 
 def test_components_can_be_killed_started_and_restarted(stack: LocalStack) -> None:
     first = stack.pid("server")

@@ -120,6 +120,7 @@ def test_a_running_tasks_page_follows_it(stack: LocalStack, site: httpx2.Client)
     assert '<progress max="100"' in seen
 
 
+@pytest.mark.long
 def test_each_attempt_of_a_task_that_died_has_a_lane(stack: LocalStack, site: httpx2.Client) -> None:
     with SyncClient(stack.endpoint) as client:
         called = client.call_tool("fragile", task=True)
@@ -175,6 +176,7 @@ def test_a_running_task_is_cancelled_and_run_again(site: httpx2.Client) -> None:
     filled(site, again, f"{again}/cancel")
 
 
+@pytest.mark.long
 def test_it_ends_at_once_although_somebody_looks(stack: LocalStack, asking_url: str, cluster: httpx2.Client) -> None:
     lister = viewer(cluster, "lister", rule("mcptasks.dev", "mcptasks", "get", "list"))
     with (

@@ -49,6 +49,7 @@ async def test_a_cpu_bound_tool_reports_progress_and_a_result(url: str, protocol
     assert seen[-1].status is Phase.COMPLETED
 
 
+@pytest.mark.long
 async def test_a_cpu_bound_tool_ends_when_it_is_cancelled(url: str, protocol: ProtocolChoice) -> None:
     async with Client(url, protocol=protocol) as client:
         task_id = (await client.call_tool("largest_gap", {"limit": 10**10}, task=True)).task_id
@@ -96,6 +97,7 @@ async def test_a_tool_asks_in_the_middle_and_does_what_the_user_says(
     assert [(tmp_path / name).exists() for name in ("old.txt", "other.txt", "copy.txt")] == [True, True, False]
 
 
+@pytest.mark.long
 async def test_orders_are_kept_in_a_database_all_or_none(url: str, folder: Path, protocol: ProtocolChoice) -> None:
     (folder / "orders.db").unlink(missing_ok=True)
     orders = "number,day,customer,cents\n1,2026-01-05,Ada,500\n2,2026-01-09,Bob,900\n3,2026-03-01,Ada,100\n"
@@ -114,6 +116,7 @@ async def test_orders_are_kept_in_a_database_all_or_none(url: str, folder: Path,
     ]
 
 
+@pytest.mark.long
 async def test_prompts_and_resources_are_tasks_where_the_version_has_that(url: str, protocol: ProtocolChoice) -> None:
     async with Client(url, protocol=protocol) as client:
         page = await client.read_resource("handbook://heapq", task=True)
@@ -128,6 +131,7 @@ async def test_prompts_and_resources_are_tasks_where_the_version_has_that(url: s
     assert messages[-1]["content"]["text"] == "Is it stable?"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", USES)
 async def test_a_program_that_came_from_fastmcp_answers_as_before(
     url: str, folder: Path, tmp_path: Path, name: str, protocol: ProtocolChoice

@@ -53,6 +53,7 @@ async def test_jobs_are_made_for_as_many_tasks_as_may_run(world: OperatorWorld) 
         await with_place(world, waiting, 1)
 
 
+@pytest.mark.long
 async def test_another_operator_counts_the_places_that_the_one_before_has_given(world: OperatorWorld) -> None:
     await world.template(warm())
     names = await submit(world, 4, maxConcurrent=2)

@@ -83,6 +83,7 @@ async def test_a_missing_kubeconfig_is_one_line_and_exit_code_2(tmp_path: Path) 
         assert "nowhere does not exist" in line
 
 
+@pytest.mark.long
 async def test_a_port_in_use_is_one_line_and_exit_code_2(world: OperatorWorld, tmp_path: Path) -> None:
     with taken_port() as port:
         async with process(tmp_path, kubeconfig=world.cluster.kubeconfig, liveness_port=port) as operator:
@@ -92,12 +93,14 @@ async def test_a_port_in_use_is_one_line_and_exit_code_2(world: OperatorWorld, t
             assert "MCPTASKS_LIVENESS_PORT" in line
 
 
+@pytest.mark.long
 async def test_lease_times_that_do_not_fit_are_refused(world: OperatorWorld, tmp_path: Path) -> None:
     async with process(tmp_path, kubeconfig=world.cluster.kubeconfig, lease_seconds=5) as operator:
         assert await operator.end() == 2
         assert "MCPTASKS_LEASE_SECONDS" in operator.log
 
 
+@pytest.mark.long
 async def test_an_api_server_that_is_away_at_start_is_waited_for(tmp_path: Path, world: OperatorWorld) -> None:
     port = free_port()
     kubeconfig = tmp_path / "kubeconfig"
@@ -108,6 +111,7 @@ async def test_an_api_server_that_is_away_at_start_is_waited_for(tmp_path: Path,
         assert await operator.end(signal.SIGTERM) == 0
 
 
+@pytest.mark.long
 async def test_missing_crds_are_named_and_waited_for(tmp_path: Path) -> None:
     with EmbeddedClusterThread(ClusterConfig(rules=CEL_RULES)) as bare:
         async with process(tmp_path, kubeconfig=bare.kubeconfig) as operator:
@@ -120,6 +124,7 @@ async def test_missing_crds_are_named_and_waited_for(tmp_path: Path) -> None:
             assert await operator.end(signal.SIGINT) == 0
 
 
+@pytest.mark.long
 async def test_sigterm_while_it_leads_is_a_clean_stop_that_leaves_tasks_alone(
     world: OperatorWorld, tmp_path: Path
 ) -> None:
@@ -154,6 +159,7 @@ async def test_sigkill_loses_nothing(world: OperatorWorld, tmp_path: Path) -> No
         assert await world.job(name) is None
 
 
+@pytest.mark.long
 async def test_the_health_endpoint_answers_while_it_waits_stands_by_and_leads(
     world: OperatorWorld, tmp_path: Path
 ) -> None:

@@ -138,6 +138,7 @@ async def test_what_expired_without_an_operator_is_removed_when_it_returns(world
         await world.gone(JOBS, name)
 
 
+@pytest.mark.long
 async def test_the_standby_takes_over_from_a_leader_that_stops_and_makes_no_second_job(world: OperatorWorld) -> None:
     await world.template(python(SLEEPER))
     first = OperatorThread(world.settings).start()
@@ -255,6 +256,7 @@ async def test_an_error_in_a_watch_ends_the_operator_so_that_it_is_restarted(
         assert await asyncio.to_thread(operator.join) == 1
 
 
+@pytest.mark.long
 async def test_many_tasks_get_one_job_each_though_the_operator_changes(world: OperatorWorld) -> None:
     await world.template(python("pass"))
     names = [await world.submit() for _ in range(40)]

@@ -116,6 +116,7 @@ async def test_a_node_that_is_being_added_for_the_pod_is_waited_for(world: Opera
         assert (ended.status.finished_at - datetime.fromisoformat(metadata["creationTimestamp"])).total_seconds() > 8
 
 
+@pytest.mark.long
 async def test_tasks_that_wait_for_others_of_their_template_wait_longer_than_the_start_deadline(
     world: OperatorWorld,
 ) -> None:

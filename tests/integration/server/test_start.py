@@ -58,6 +58,7 @@ def nowhere(tmp_path: Path) -> str:
     return str(path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -92,6 +93,7 @@ mcp = TaskServer("own", token_verifier=Verifier(), auth=auth)
 """
 
 
+@pytest.mark.long
 def test_a_program_with_a_verifier_of_its_own_is_not_started_with_settings_for_another(
     nowhere: str, tmp_path: Path
 ) -> None:
@@ -148,6 +150,7 @@ mcp.prompt(name="asked")(lambda: "x")
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("task_tools", "named"), [("false", "tool 'left_open', prompt 'asked'"), ("true", "prompt 'asked'")]
 )

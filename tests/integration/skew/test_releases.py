@@ -19,7 +19,7 @@ from tests.integration.skew.earlier_release import EarlierRelease, NoHistoryErro
 from tests.support.kubectl import Kubectl
 from tests.support.polling import eventually
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.long]
 
 TOOLS = Path(__file__).with_name("tools.py")
 SECONDS = 120.0

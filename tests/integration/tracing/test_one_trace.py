@@ -86,6 +86,7 @@ def test_a_call_is_one_trace_from_the_server_to_the_author_s_own_spans(traced: T
     assert not any(span.failed for span in spans.values())
 
 
+@pytest.mark.long
 def test_a_failure_marks_the_spans_and_says_nothing_of_arguments_and_results(traced: Traced) -> None:
     _, trace = traced.call("break_down", 3)
     spans = traced.told(trace, "task break_down", "execute_tool break_down", "run")
@@ -99,6 +100,7 @@ def test_a_failure_marks_the_spans_and_says_nothing_of_arguments_and_results(tra
     assert SECRET not in str(traced.collector.spans)
 
 
+@pytest.mark.long
 def test_a_cancelled_task_tells_how_long_its_end_took(traced: Traced) -> None:
     task_id, trace = traced.call("count", 4, seconds=60)
     kubectl = Kubectl(traced.stack.kubeconfig, traced.stack.namespace)
@@ -122,6 +124,7 @@ def test_no_span_is_lost_or_told_twice_when_the_operator_is_killed_in_the_middle
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.long
 def test_a_collector_that_refuses_delays_no_task_and_gets_the_spans_later(traced: Traced) -> None:
     traced.collector.refuses = True
     try:
@@ -145,6 +148,7 @@ def test_polls_make_no_spans(traced: Traced) -> None:
     assert traced.collector.named("tasks/get") == []
 
 
+@pytest.mark.long
 def test_a_trace_that_the_caller_does_not_keep_is_not_kept(traced: Traced) -> None:
     trace = TRACE % 8
     task_id = created(traced.stack, "count", f"00-{trace}-{CALLER}-00")
@@ -163,6 +167,7 @@ def test_the_http_header_is_taken_where_meta_has_no_trace(traced: Traced) -> Non
     assert spans["author's work"].parent == spans["tools/call inline"].id
 
 
+@pytest.mark.long
 def test_the_command_line_begins_the_trace(traced: Traced) -> None:
     command = [sys.executable, "-m", "mcptasks", "call", traced.stack.endpoint, "count", "--arg", "secret=x"]
     environment = {**os.environ, **traced.collector.variables}

@@ -17,6 +17,8 @@ from tests.support.fake_gateway import GatewayAnswer, an_assignment
 from tests.support.polling import eventually
 from tests.support.work_gateway import WorkGateway
 
+pytestmark = pytest.mark.long
+
 MODULE = """
 @mcp.tool()
 def add(a: int) -> dict[str, int]:
