@@ -86,6 +86,7 @@ COMMANDS = (
     CommandEntry(
         "describe", "Show everything about a task: spec, status, Job, Pod, events, last log lines.", "describe"
     ),
+    CommandEntry("top", "Show live what runs, what waits and what asks.", "show_top"),
     CommandEntry("workers", "List the workers of warm templates, and what each of them runs.", "list_workers"),
     CommandEntry("logs", "Print what a task's tool printed.", "print_logs"),
     CommandEntry("cancel", "Cancel tasks: their processes end, their records stay.", "cancel"),

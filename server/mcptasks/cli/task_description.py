@@ -67,10 +67,13 @@ def describe(facts: TaskFacts, width: int | None = None) -> str:
 
 
 def ago(moment: datetime | None, now: datetime) -> str:
-    """How long ago, as kubectl writes it: `45s`, `3m5s`, `2h10m`, `3d`."""
-    if moment is None:
-        return "<unknown>"
-    seconds = max(0, int((now - moment).total_seconds()))
+    """How long ago, as kubectl writes it; `<unknown>` where there is no moment."""
+    return "<unknown>" if moment is None else lasting((now - moment).total_seconds())
+
+
+def lasting(duration: float) -> str:
+    """A time in seconds as kubectl writes ages: `45s`, `3m5s`, `2h10m`, `3d`."""
+    seconds = max(0, int(duration))
     if seconds < 120:
         return f"{seconds}s"
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86_400
