@@ -173,7 +173,7 @@ def test_one_call_of_a_caller_does_not_wait_for_all_of_anothers(pool: Pool) -> N
 
 def test_a_tools_tasks_run_only_so_many_at_a_time(pool: Pool) -> None:
     pool.is_of(tasksPerWorker=0, concurrency=6, idleSeconds=3, minWorkers=1, maxWorkers=2)
-    tasks = [pool.client.create("nap_by_twos", {"seconds": 4}) for _ in range(5)]
+    tasks = [pool.client.create("nap_by_twos", {"seconds": 8}) for _ in range(5)]
 
     def told(task: str) -> bool:
         versions = pool.client.get(task), pool.client.new("tasks/get", {"taskId": task}).result
