@@ -30,7 +30,7 @@ EDITABLE = $(BIN)/python -m pip install -q --require-hashes -r requirements-buil
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
-.PHONY: help demo wheels packages public-types release-check unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue warm-upgrade faults faults-warm bench bench-warm browser conformance clients clean
+.PHONY: help demo wheels packages public-types release-check unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue warm-upgrade faults faults-warm bench bench-warm browser pictures conformance clients clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -110,6 +110,9 @@ chart-e2e: $(VENV)/.installed-dev $(TOOLS)/.installed $(TOOLS)/.helm-installed #
 browser: $(VENV)/.installed-dev $(TOOLS)/.installed ## The dashboard in Chromium, with pictures in results/browser; needs npm
 	@$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest tests/browser $(PYTEST_ARGS)
+
+pictures: $(VENV)/.installed-dev ## Pictures of docs/, drawn anew from real runs
+	$(BIN)/python -m tests.pictures.draw_top
 
 check: lint types layers generated ## Lint, format, types, import layers, generated files, locks, names, links
 

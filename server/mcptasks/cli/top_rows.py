@@ -148,7 +148,8 @@ def _said(task: TaskRow, state: TopState, status: JsonObject) -> str:
     if state is TopState.WAITING and (ahead := status.get("tasksAhead")):
         return f"{ahead:,} ahead"
     if state is TopState.FAILED:
-        return ": ".join(filter(None, (task.reason, task.message)))
+        message = task.message.removeprefix(f"Error executing tool {task.tool}: ")
+        return ": ".join(filter(None, (task.reason, message)))
     return task.message if state in (TopState.WAITING, TopState.RETRYING) else ""
 
 

@@ -18,7 +18,7 @@ GAP = 2
 BAR_CELLS = 12
 PERCENT = " 100%"
 LEAST_SAID = 8
-READABLE_SAID = 28
+READABLE_SAID = 40
 """What is said gets so much room before columns that matter less."""
 
 SHORTEST_NAME = 12
@@ -78,6 +78,8 @@ class TopColumn:
     most: int = 24
     right: bool = False
     style: Callable[[TopRow], str] | None = None
+    by_end: bool = False
+    """Whether it is the end that tells a value from others."""
 
     def wanted(self, rows: Sequence[TopRow]) -> int:
         """The width that shows everything, within limits."""
@@ -87,7 +89,10 @@ class TopColumn:
     def text(self, row: TopRow, width: int, glyphs: Glyphs) -> Text:
         """The row's cell, as wide as the column."""
         style = (_faded if self.style is None else self.style)(row)
-        return self.aligned(glyphs.shortened(Text(visible_line(self.cell(row)), style), width), width)
+        value = visible_line(self.cell(row))
+        if self.by_end and len(value) > width:
+            value = glyphs.cut + value[len(value) - max(width - len(glyphs.cut), 0) :]
+        return self.aligned(glyphs.shortened(Text(value, style), width), width)
 
     def aligned(self, text: Text, width: int) -> Text:
         """The text, as wide as the column (changed in place)."""
@@ -152,7 +157,7 @@ def _columns(facts: TopFacts, rows: Sequence[TopRow]) -> list[TopColumn]:
         TopColumn("AGE", lambda row: ago(row.task.created, now), 8, right=True),
         TopColumn("CPU", lambda row: _seconds(row.cpu_seconds), 4, right=True),
         TopColumn("MEMORY", lambda row: _size(row.peak_memory), 5, right=True),
-        TopColumn("POD", lambda row: row.task.pod, 2, 10, 20),
+        TopColumn("POD", lambda row: row.task.pod, 2, 9, 20, by_end=True),
     ]
     namespace = TopColumn("NAMESPACE", lambda row: row.task.namespace, 9, 9)
     return [namespace, *columns] if facts.with_namespace else columns

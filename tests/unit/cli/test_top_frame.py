@@ -110,6 +110,13 @@ def test_where_a_bar_has_no_room_the_share_is_there() -> None:
     assert line_of(drawn(everything(), 40), "report-abc").endswith(" 45% step")
 
 
+def test_pods_are_told_apart_by_their_ends() -> None:
+    item = running("report-2")
+    item["status"]["podName"] = "a-pool-with-a-long-name-7x2kq"
+    item["status"]["progress"] = {"current": 1, "total": 2, "message": "x" * 60}
+    assert " …h-a-long-name-7x2kq " in drawn(facts(item), 90)[-1]
+
+
 def test_columns_without_content_are_left_out() -> None:
     assert header(drawn(facts(waiting("report-2")))) == ["TASK", "TOOL", "STATE", "AGE", "PROGRESS"]
 

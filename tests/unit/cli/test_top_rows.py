@@ -21,6 +21,11 @@ from tests.unit.cli.top_objects import NOW, asking, ended, facts, running, task,
         (asking("a", "Delete it?"), TopState.ASKING, "Delete it?"),
         (ended("a"), TopState.COMPLETED, ""),
         (ended("a", "failed", "OOMKilled"), TopState.FAILED, "OOMKilled: it is full"),
+        (
+            task("a", phase="failed", reason="ToolError", message="Error executing tool report: no"),
+            TopState.FAILED,
+            "ToolError: no",
+        ),
         (ended("a", "cancelled", "CancelledByCaller"), TopState.CANCELLED, ""),
     ],
 )
