@@ -34,8 +34,8 @@ from mcptasks.model.base import JsonObject  # noqa: E402
 from mcptasks.model.lifecycle import timestamp, utc_now  # noqa: E402
 from mcptasks.model.task_template import McpTaskTemplateSpec  # noqa: E402
 from mcptasks.settings import Settings  # noqa: E402
+from mcptasks.stores.results import Results  # noqa: E402
 from mcptasks.tasks.cached_tasks import cached  # noqa: E402
-from mcptasks.tasks.results import Results  # noqa: E402
 from mcptasks.tasks.service import TaskService  # noqa: E402
 from mcptasks_operator.acting.events import EventPoster  # noqa: E402
 from mcptasks_operator.acting.executors import Executors  # noqa: E402

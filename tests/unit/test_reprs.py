@@ -11,7 +11,7 @@ from mcptasks.dev.stack import StackConfig
 from mcptasks.dev.supervisor import ProcessSpec
 from mcptasks.dev.tool_environment import DevEnvironment
 from mcptasks.settings import Settings
-from mcptasks.tasks.result_stores import RedisStore
+from mcptasks.stores.result_stores import RedisStore
 
 SECRET = "secret-1"
 URL = f"redis://user:{SECRET}@127.0.0.1:1/0"

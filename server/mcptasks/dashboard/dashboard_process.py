@@ -37,7 +37,7 @@ from mcptasks.server.exit_codes import EXIT_CONFIG, EXIT_OK, StartError
 from mcptasks.server.http_server import InvalidRequestFilter, http_server
 from mcptasks.server.sockets import address_of, listening_socket
 from mcptasks.settings import Settings, told_of_misspelt
-from mcptasks.tasks.results import Results
+from mcptasks.stores.results import Results
 
 logger = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.event_times import last_seen
 from mcptasks.model.log_records import log_text
 from mcptasks.model.task import McpTask
-from mcptasks.tasks.result_errors import ResultLostError, ResultStoreUnavailableError
-from mcptasks.tasks.result_stores import is_ref_of
-from mcptasks.tasks.results import Results
+from mcptasks.stores.result_errors import ResultLostError, ResultStoreUnavailableError
+from mcptasks.stores.result_stores import is_ref_of
+from mcptasks.stores.results import Results
 
 SHOWN_EVENTS = 30
 LOG_LINES = 1000

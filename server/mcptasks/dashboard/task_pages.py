@@ -27,7 +27,7 @@ from mcptasks.kube.kinds import is_path_segment
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.task import McpTask
-from mcptasks.tasks.result_errors import ResultLostError, ResultStoreUnavailableError
+from mcptasks.stores.result_errors import ResultLostError, ResultStoreUnavailableError
 
 MAX_LIVE_LOGS = 100
 """Logs that are followed at once: each takes a connection to the API server."""

@@ -48,7 +48,7 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Retention, utc_now
 from mcptasks.model.task import McpTask
 from mcptasks.settings import Settings
-from mcptasks.tasks.results import Results
+from mcptasks.stores.results import Results
 
 THROTTLE_SHARE = 0.9
 """Part of the runners' own progress interval for which the gateway holds reports back, so that only those of a runner

@@ -31,9 +31,9 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Ending, Retention, end, expiry
 from mcptasks.model.task import McpTask, ResultRecord
 from mcptasks.settings import KIB
-from mcptasks.tasks.result_errors import ResultStoreUnavailableError, ResultTooLargeError
-from mcptasks.tasks.result_stores import Payload
-from mcptasks.tasks.results import Results, stored_size
+from mcptasks.stores.result_errors import ResultStoreUnavailableError, ResultTooLargeError
+from mcptasks.stores.result_stores import Payload
+from mcptasks.stores.results import Results, stored_size
 
 logger = logging.getLogger(__name__)
 

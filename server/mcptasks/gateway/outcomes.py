@@ -10,7 +10,7 @@ from mcptasks.model.excerpts import without_middle
 from mcptasks.model.lifecycle import Ending
 from mcptasks.model.task import MAX_STATUS_MESSAGE, McpTask, Phase, Reason, ResultRecord, TaskError
 from mcptasks.settings import KIB
-from mcptasks.tasks.result_errors import ResultTooLargeError
+from mcptasks.stores.result_errors import ResultTooLargeError
 
 COMPLETED_MESSAGE = "The task completed"
 TOOL_ERROR_MESSAGE = "The tool reported an error"

@@ -8,7 +8,7 @@ from pydantic_core import PydanticSerializationError
 from mcptasks.gateway.contract import ErrorOutcome, FailureOutcome, Outcome, ResultOutcome, RunnerExitCode
 from mcptasks.model.excerpts import without_middle
 from mcptasks.model.task import MAX_STATUS_MESSAGE, Reason
-from mcptasks.tasks.result_errors import ResultTooLargeError, counted_twice
+from mcptasks.stores.result_errors import ResultTooLargeError, counted_twice
 
 _OUTCOME: TypeAdapter[Outcome] = TypeAdapter(Outcome)
 

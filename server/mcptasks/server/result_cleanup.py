@@ -10,9 +10,9 @@ from mcptasks.kube.errors import InvalidError, KubeError
 from mcptasks.kube.task_objects import TaskClient, parse_result
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import ResultRecord
-from mcptasks.tasks.result_errors import ResultLostError, ResultStoreUnavailableError
-from mcptasks.tasks.result_stores import is_ref_of
-from mcptasks.tasks.results import Results
+from mcptasks.stores.result_errors import ResultLostError, ResultStoreUnavailableError
+from mcptasks.stores.result_stores import is_ref_of
+from mcptasks.stores.results import Results
 
 logger = logging.getLogger(__name__)
 

@@ -53,8 +53,8 @@ from mcptasks.server.result_cleanup import ResultCleanup
 from mcptasks.server.shutdown import stop_on_signals
 from mcptasks.server.sockets import WORKER_PROBING, address_of, listening_socket
 from mcptasks.settings import Settings, told_of_misspelt
+from mcptasks.stores.results import Results
 from mcptasks.tasks.cached_tasks import amounts_of, cached, group_of
-from mcptasks.tasks.results import Results
 from mcptasks.tasks.service import TaskService
 from mcptasks.tasks.worker_queue import NoWorkers
 from mcptasks.tracing.tracing import start_tracing

@@ -1,1 +1,1 @@
-"""What can be done with tasks, whatever protocol asks for it, and where their results live."""
+"""What can be done with tasks, whatever protocol asks for it."""

@@ -15,6 +15,9 @@ from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.lifecycle import Retention, utc_now
 from mcptasks.model.task import DEFAULT_TEMPLATE, McpTask, Principal
 from mcptasks.settings import Settings
+from mcptasks.stores.result_errors import ResultLostError, ResultStoreUnavailableError
+from mcptasks.stores.result_stores import is_ref_of
+from mcptasks.stores.results import Results
 from mcptasks.tasks.byte_budget import ByteBudget
 from mcptasks.tasks.calls import Call
 from mcptasks.tasks.changes import TaskChanges
@@ -23,9 +26,6 @@ from mcptasks.tasks.limits import InProgress, RateLimit, SharedRate
 from mcptasks.tasks.owners import TaskOwner, caller_key
 from mcptasks.tasks.reader import TaskReader
 from mcptasks.tasks.replicas import NoReplicas, Replicas
-from mcptasks.tasks.result_errors import ResultLostError, ResultStoreUnavailableError
-from mcptasks.tasks.result_stores import is_ref_of
-from mcptasks.tasks.results import Results
 from mcptasks.tasks.service_errors import (
     DrainingError,
     TaskEndedError,

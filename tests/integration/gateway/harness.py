@@ -25,7 +25,7 @@ from mcptasks.model.base import API_VERSION, LABEL_TASK_UID, JsonObject
 from mcptasks.model.lifecycle import Ending, Retention, end, utc_now
 from mcptasks.model.task import McpTask, Phase, Reason
 from mcptasks.settings import GATEWAY_AUDIENCE, Settings
-from mcptasks.tasks.results import Results
+from mcptasks.stores.results import Results
 from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
 from tests.support.polling import until_fits
 

@@ -26,9 +26,9 @@ from mcptasks.model.questions import Answer, answered
 from mcptasks.model.task import Component, Phase, Principal
 from mcptasks.server.result_cleanup import ResultCleanup
 from mcptasks.settings import KIB, Settings
+from mcptasks.stores.results import Results
 from mcptasks.tasks.cached_tasks import amounts_of, cached, group_of
 from mcptasks.tasks.calls import Call
-from mcptasks.tasks.results import Results
 from mcptasks.tasks.service import TaskService
 from mcptasks.tasks.service_errors import TaskNotFoundError, TooManyTasksError, UnavailableServiceError
 from tests.integration.gateway.harness import GatewayWorld, result

@@ -15,7 +15,7 @@ from mcptasks.kube.task_objects import StatusChange, TaskClient
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask, Phase
 from mcptasks.settings import MIB, Settings
-from mcptasks.tasks.results import Results
+from mcptasks.stores.results import Results
 from tests.integration.gateway.harness import GatewayCaller, GatewayWorld, code, result
 from tests.support.json_texts import text_of
 from tests.support.redis import running_redis

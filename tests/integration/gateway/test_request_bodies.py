@@ -16,7 +16,7 @@ from mcptasks.model.task import Phase
 from mcptasks.runner.gateway_client import GatewayClient, RetryPace
 from mcptasks.runner.outcome_encoding import encoded
 from mcptasks.settings import KIB, MIB, Settings
-from mcptasks.tasks.results import Results
+from mcptasks.stores.results import Results
 from tests.integration.gateway.harness import GatewayWorld, code, result
 from tests.support.json_texts import text_of
 from tests.support.redis import running_redis

@@ -43,8 +43,8 @@ from mcptasks.model.base import (
 )
 from mcptasks.model.task_template import McpTaskTemplateSpec, worker_hash
 from mcptasks.settings import Settings
+from mcptasks.stores.results import Results
 from mcptasks.tasks.cached_tasks import cached
-from mcptasks.tasks.results import Results
 from tests.integration.gateway.harness import GatewayWorld, owner
 from tests.support.polling import eventually_async
 

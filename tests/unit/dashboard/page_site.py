@@ -25,7 +25,7 @@ from mcptasks.kube.reviews import AccessRequest, KubeUser
 from mcptasks.model.base import JsonObject
 from mcptasks.server.allowed_sources import AllowedSources
 from mcptasks.settings import Settings
-from mcptasks.tasks.results import Results
+from mcptasks.stores.results import Results
 
 HOST = "127.0.0.1:8090"
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>'

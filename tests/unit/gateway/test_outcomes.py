@@ -18,7 +18,7 @@ from mcptasks.gateway.outcomes import (
 from mcptasks.gateway.refusals import RefusedError
 from mcptasks.model.lifecycle import Ending
 from mcptasks.model.task import Phase, Reason, ResultRecord, TaskError
-from mcptasks.tasks.result_errors import ResultTooLargeError
+from mcptasks.stores.result_errors import ResultTooLargeError
 from tests.unit.gateway.builders import a_pod, a_task
 
 RECORD = ResultRecord(text="{}", size_bytes=2, sha256="44136f")

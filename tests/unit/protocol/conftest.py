@@ -29,8 +29,8 @@ from mcptasks.server.auth.authentication import Authentication
 from mcptasks.server.mcp_endpoint import endpoint_app
 from mcptasks.server.sockets import listening_socket
 from mcptasks.settings import Settings
+from mcptasks.stores.results import Results
 from mcptasks.tasks.cached_tasks import amounts_of, cached, group_of
-from mcptasks.tasks.results import Results
 from mcptasks.tasks.service import TaskService
 from tests.support.doubles import MemoryTasks
 from tests.support.mcp import McpAnswer, RawClient

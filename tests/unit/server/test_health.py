@@ -14,7 +14,7 @@ from mcptasks.kube.task_objects import TaskClient
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.server.health import unreadiness
 from mcptasks.settings import Settings
-from mcptasks.tasks.results import Results
+from mcptasks.stores.results import Results
 from mcptasks.tasks.service import TaskService
 from tests.unit.operator.builders import until
 

@@ -16,7 +16,7 @@ from mcptasks.kube.task_objects import TaskClient
 from mcptasks.model.base import JsonObject
 from mcptasks.server.result_cleanup import ResultCleanup
 from mcptasks.settings import Settings
-from mcptasks.tasks.results import Results
+from mcptasks.stores.results import Results
 from tests.support.redis import RedisServer
 from tests.unit.tasks.objects import NAMESPACE, task_object
 

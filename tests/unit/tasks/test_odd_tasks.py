@@ -21,8 +21,8 @@ from mcptasks.metrics.task_metrics import TaskMetrics
 from mcptasks.model.base import JsonObject
 from mcptasks.server.result_cleanup import ResultCleanup
 from mcptasks.settings import Settings
+from mcptasks.stores.results import Results
 from mcptasks.tasks.cached_tasks import amounts_of, cached, group_of
-from mcptasks.tasks.results import Results
 from mcptasks.tasks.task_list import TaskList
 from mcptasks.tasks.views import TaskViews
 from mcptasks.tasks.waiting_calls import WaitingCalls

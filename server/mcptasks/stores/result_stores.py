@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from mcptasks.model.task import ResultRecord
 from mcptasks.settings import MIB
-from mcptasks.tasks.result_errors import ResultLostError, ResultStoreUnavailableError
+from mcptasks.stores.result_errors import ResultLostError, ResultStoreUnavailableError
 
 EXPIRY_SLACK = timedelta(minutes=5)
 """How much longer than its task a payload is kept, so that it never goes first."""

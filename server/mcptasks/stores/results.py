@@ -12,8 +12,8 @@ from typing import Self
 
 from mcptasks.model.task import ResultRecord
 from mcptasks.settings import Settings
-from mcptasks.tasks.result_errors import ResultLostError, ResultTooLargeError, counted_twice, readable_size
-from mcptasks.tasks.result_stores import InlineStore, Payload, RedisStore, ResultKey, ResultStore
+from mcptasks.stores.result_errors import ResultLostError, ResultTooLargeError, counted_twice, readable_size
+from mcptasks.stores.result_stores import InlineStore, Payload, RedisStore, ResultKey, ResultStore
 
 MAX_OBJECT_BYTES = 1_500_000
 """Largest object that we ask the API server to store: etcd refuses requests of 1.5 MiB (`--max-request-bytes`)."""

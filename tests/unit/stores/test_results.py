@@ -12,14 +12,14 @@ from redis.asyncio import Redis
 
 from mcptasks.model.task import ResultRecord
 from mcptasks.settings import KIB, MIB, Settings
-from mcptasks.tasks.result_errors import (
+from mcptasks.stores.result_errors import (
     ResultLostError,
     ResultStoreUnavailableError,
     ResultTooLargeError,
     readable_size,
 )
-from mcptasks.tasks.result_stores import EXPIRY_SLACK
-from mcptasks.tasks.results import Results
+from mcptasks.stores.result_stores import EXPIRY_SLACK
+from mcptasks.stores.results import Results
 from tests.support.json_texts import text_of
 from tests.support.ports import free_port
 from tests.support.redis import RedisServer, running_redis
