@@ -433,6 +433,15 @@ class Settings(BaseSettings):
             "tool returns is in it twice, as text and as structured content, unless it has `structured_output=False`."
         ),
     )
+    max_log_bytes: int = Field(
+        MIB,
+        ge=0,
+        le=16 * MIB,
+        description=(
+            "How many bytes of a task's log are kept in Redis, if there is one, for as long as the task: of a longer "
+            "one the beginning and the end. 0 keeps no logs there; the operator then keeps none at all."
+        ),
+    )
     result_floor_seconds: float = Field(
         30.0, ge=1, description="How long the result stays readable if the task ran for longer than its ttl."
     )

@@ -289,12 +289,15 @@ class Condition(Model):
 
 
 class LogRecord(Model):
-    """The end of what an attempt printed, kept for a task whose worker's log does not outlive it."""
+    """The end of what an attempt printed, kept because the log of its Pod may be gone before the task is."""
 
     text: str | None = Field(None, description="The text, where it is short.")
     gzip: str | None = Field(None, description="The text in UTF-8, compressed by gzip, in base64, where it is longer.")
     attempt: int | None = Field(None, description="The attempt that printed it.")
     cut: bool | None = Field(None, description="True where earlier lines are missing.")
+    stored: ResultRecord | None = Field(
+        None, description="Where earlier lines are missing: the log in the store of results, up to MCPTASKS_MAX_LOG_BYTES."
+    )
 
 
 class TaskUsage(Model):
@@ -368,7 +371,10 @@ class McpTaskStatus(Model):
     )
     exit_code: int | None = Field(None, description="Exit code of the last attempt's container, if it failed.")
     result: ResultRecord | None = Field(None, description="The result, once there is one.")
-    log: LogRecord | None = Field(None, description="The end of what the last attempt printed, if a worker ran it.")
+    log: LogRecord | None = Field(
+        None,
+        description="The end of what the last attempt printed, if a worker ran it or there is a store of results.",
+    )
     usage: TaskUsage | None = Field(
         None, description="What the attempts have used that could say so: one that was killed with its Pod could not."
     )

@@ -1,6 +1,6 @@
-"""The places where results are kept, and what is stored there.
+"""The places where results and logs are kept, and what is stored there.
 
-A result is JSON text and is kept as it is.
+A result is JSON text and is kept as it is, and so is a log.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -37,25 +38,33 @@ REDIS_SECONDS = 60.0
 _LARGE = MIB
 
 
+class StoredKind(StrEnum):
+    """What is stored for a task."""
+
+    RESULT = "result"
+    LOG = "log"
+
+
 @dataclass(frozen=True)
 class ResultKey:
-    """Whose result it is: one attempt of one task."""
+    """Whose result it is, or whose log: that of one attempt of one task."""
 
     namespace: str
     uid: str
     attempt: int
+    kind: StoredKind = StoredKind.RESULT
 
 
-_REF = re.compile(r".*:result:([^:]+):([^:]+):[0-9]+", re.DOTALL)
+_REF = re.compile(r".*:(result|log):([^:]+):([^:]+):[0-9]+", re.DOTALL)
 
 
-def is_ref_of(ref: str, namespace: str, uid: str) -> bool:
-    """Whether the `ref` in the status of this task is a key of its own, of any prefix.
+def is_ref_of(ref: str, namespace: str, uid: str, kind: StoredKind = StoredKind.RESULT) -> bool:
+    """Whether the `ref` in the status of this task is a key of its own, of any prefix, and of this kind.
 
     Whoever can write statuses of one namespace must not get at what is stored for another, or at anything else.
     """
     found = _REF.fullmatch(ref)
-    return found is not None and found.groups() == (namespace, uid)
+    return found is not None and found.groups() == (kind, namespace, uid)
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,10 @@ class InlineStore:
 
 @dataclass(frozen=True)
 class RedisStore:
-    """Keeps results in Redis under `{prefix}:result:{namespace}:{uid}:{attempt}`, always with an expiry."""
+    """Keeps results in Redis under `{prefix}:result:{namespace}:{uid}:{attempt}`, always with an expiry.
+
+    Logs are kept in the same way, with `log` in the place of `result`.
+    """
 
     redis: Redis = field(repr=False)
     """Its repr has the password."""
@@ -157,17 +169,17 @@ class RedisStore:
         await self.redis.aclose()
 
     def key(self, key: ResultKey) -> str:
-        return f"{self.prefix}:result:{key.namespace}:{key.uid}:{key.attempt}"
+        return f"{self.prefix}:{key.kind}:{key.namespace}:{key.uid}:{key.attempt}"
 
     async def put(self, key: ResultKey, payload: Payload, expires_in: timedelta) -> ResultRecord:
         name = self.key(key)
         milliseconds = max(1000, round((expires_in + EXPIRY_SLACK) / timedelta(milliseconds=1)))
-        async with _store_errors("store a result"):
+        async with _store_errors(f"store a {key.kind}"):
             await self.redis.set(name, payload.data, px=milliseconds)
         return ResultRecord(ref=name, size_bytes=payload.size, sha256=payload.sha256)
 
     async def get(self, record: ResultRecord) -> str:
-        async with _store_errors("read a result"):
+        async with _store_errors("read what is stored"):
             data = await self.redis.get(str(record.ref))
         if not isinstance(data, bytes):
             raise ResultLostError(
@@ -180,7 +192,7 @@ class RedisStore:
             raise ResultLostError(f"what Redis holds as {record.ref} is not the recorded result") from error
 
     async def delete(self, record: ResultRecord) -> None:
-        async with _store_errors("remove a result"):
+        async with _store_errors("remove what is stored"):
             await self.redis.delete(str(record.ref))
 
 

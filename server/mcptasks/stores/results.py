@@ -12,6 +12,7 @@ from typing import Self
 
 from mcptasks.model.task import ResultRecord
 from mcptasks.settings import Settings
+from mcptasks.stores.kept_logs import KeptLogs
 from mcptasks.stores.result_errors import ResultLostError, ResultTooLargeError, counted_twice, readable_size
 from mcptasks.stores.result_stores import InlineStore, Payload, RedisStore, ResultKey, ResultStore
 
@@ -31,10 +32,12 @@ class ResultLimits:
 class Results:
     """All results of the tasks, wherever they are kept."""
 
-    def __init__(self, limits: ResultLimits, redis: RedisStore | None = None) -> None:
+    def __init__(self, limits: ResultLimits, redis: RedisStore | None = None, max_log_bytes: int = 0) -> None:
         self._limits = limits
         self._inline = InlineStore()
         self._redis = redis
+        self.logs = KeptLogs(redis, max_log_bytes)
+        """The logs of the same tasks, in the same store."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Results:
@@ -53,7 +56,7 @@ class Results:
                 "MCPTASKS_REDIS_URL is not the URL of a Redis; it looks like redis://:password@host:6379/0"
             ) from error
         limits = ResultLimits(settings.inline_result_bytes, settings.max_result_bytes, "MCPTASKS_MAX_RESULT_BYTES")
-        return cls(limits, redis)
+        return cls(limits, redis, settings.max_log_bytes)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,9 +1,8 @@
-"""A task's output on its way to the worker's log: lines with the task's tag, and the end of it for the outcome."""
+"""A task's output on its way to the worker's log: lines with the task's tag."""
 
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -149,33 +148,3 @@ class LineTagger:
 
     def _pieces(self, parts: list[bytes]) -> list[bytes]:
         return [each + b"\n" for part in parts for each in self._tag.piece(part)]
-
-
-class OutputTail:
-    """The last bytes of some output."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._chunks: deque[bytes] = deque()
-        self._held = 0
-        self._last_dropped = b"\n"
-
-    def add(self, data: bytes) -> None:
-        """Take what comes next."""
-        self._chunks.append(data)
-        self._held += len(data)
-        while len(self._chunks) > 1 and self._held - len(self._chunks[0]) >= self._size:
-            dropped = self._chunks.popleft()
-            self._held -= len(dropped)
-            self._last_dropped = dropped[-1:] or self._last_dropped
-
-    def text(self) -> str:
-        """The last bytes as text, from the beginning of a line where something was left out before it."""
-        held = b"".join(self._chunks)
-        before = self._last_dropped
-        if len(held) > self._size:
-            before, held = held[: -self._size][-1:], held[-self._size :]
-        if before != b"\n":
-            first, end, rest = held.partition(b"\n")
-            held = rest if end else first
-        return held.decode("utf-8", "replace")

@@ -165,7 +165,7 @@ class TestWhenRedisFails:
         async with Results.from_settings(Settings(redis_url=server.url)) as results:
             record = await results.put("ns", "u", 1, text_of(MIB), HOUR)
             server.stop()
-            with pytest.raises(ResultStoreUnavailableError, match="cannot read a result: Redis"):
+            with pytest.raises(ResultStoreUnavailableError, match="cannot read what is stored: Redis"):
                 await results.get(record)
             with pytest.raises(ResultStoreUnavailableError, match="cannot store a result: Redis"):
                 await results.put("ns", "u", 1, text_of(MIB), HOUR)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from mcptasks.model.task_lines import MAX_LINE_BYTES, TaskLine, line_tag, lines_of_task
-from mcptasks.worker.output_lines import LineTagger, OutputTail, tag_of
+from mcptasks.worker.output_lines import LineTagger, tag_of
 
 
 def tagged(*chunks: bytes, log_format: str = "human") -> list[str]:
@@ -95,34 +95,3 @@ def test_pieces_of_tasks_side_by_side_do_not_mix() -> None:
 @pytest.mark.parametrize("line", ["", "[", "[task-1]", "[task-1/x] a", "[task-1/1]a", " [task-1/1] a", "[T/1] a"])
 def test_what_is_not_tagged_is_nobodys(line: str) -> None:
     assert TaskLine.parse(line) is None
-
-
-class TestTail:
-    def test_little_output_is_kept_whole(self) -> None:
-        tail = OutputTail(10)
-        for chunk in (b"one\n", b"", b"two"):
-            tail.add(chunk)
-        assert tail.text() == "one\ntwo"
-
-    def test_of_much_the_last_whole_lines_are_kept(self) -> None:
-        tail = OutputTail(10)
-        for number in range(1000):
-            tail.add(f"{number:04}\n".encode())
-        assert tail.text() == "0998\n0999\n"
-
-    def test_a_line_of_which_the_beginning_is_gone_is_left_out(self) -> None:
-        tail = OutputTail(10)
-        for chunk in (b"begin", b"end\n0123", b"456\n"):
-            tail.add(chunk)
-        assert tail.text() == "0123456\n"
-
-    def test_one_long_line_is_cut(self) -> None:
-        tail = OutputTail(10)
-        tail.add(b"x" * 1000)
-        tail.add(b"y")
-        assert tail.text() == "x" * 9 + "y"
-
-    def test_what_is_no_text_becomes_some(self) -> None:
-        tail = OutputTail(10)
-        tail.add(b"\xff\xfe")
-        assert tail.text() == "\ufffd\ufffd"
