@@ -43,6 +43,7 @@ class AssignmentTerms:
     timeout_seconds: int
     progress_interval_seconds: float
     max_result_bytes: int
+    max_log_bytes: int = 0
     show_exceptions: bool = False
 
 
@@ -200,5 +201,6 @@ def assignment(task: McpTask, pod: TaskPod, terms: AssignmentTerms) -> Assignmen
         timeout_seconds=pod.deadline_seconds or task.spec.timeout_seconds or terms.timeout_seconds,
         progress_interval_seconds=terms.progress_interval_seconds,
         max_result_bytes=terms.max_result_bytes,
+        max_log_bytes=terms.max_log_bytes,
         show_exceptions=terms.show_exceptions,
     )

@@ -61,7 +61,14 @@ ALIVE_SECONDS = 5.0
 SILENCE_SECONDS = 15.0
 
 MAX_LOG_TAIL_BYTES = 64 * 1024
-"""How much of the end of a task's output its worker hands in with the outcome."""
+"""How much of the end of a task's output its worker hands in with the outcome, where the assignment asks for no more.
+"""
+
+MAX_LOG_BYTES = 16 * 1024 * 1024
+"""More than this no assignment asks for."""
+
+ESCAPED_BYTES = 6
+"""Characters that JSON needs for one byte of output at most."""
 
 MAX_QUESTION_MESSAGE = 1024
 """Characters. The runner cuts a longer one before it sends it."""
@@ -95,7 +102,11 @@ class RunnerExitCode(IntEnum):
 
 
 class Assignment(Model):
-    """All that a runner needs to know of its task."""
+    """All that a runner needs to know of its task.
+
+    `max_log_bytes` is how much of what the task prints its worker hands in: of more, the beginning and the end. Where
+    it is 0 that is the end alone, `MAX_LOG_TAIL_BYTES` of it.
+    """
 
     task_id: str
     namespace: str
@@ -111,6 +122,7 @@ class Assignment(Model):
     timeout_seconds: int | None = None
     progress_interval_seconds: float = 1.0
     max_result_bytes: int
+    max_log_bytes: int = 0
     show_exceptions: bool = False
 
 
@@ -158,9 +170,10 @@ class ResultOutcome(Model):
     """The component answered. `text` is the result as JSON text, without the shape of any protocol version.
 
     `is_error` marks a tool's own error; `message` is its text, for the status. `detail` is what the tool raised, for
-    those who may read the object, not for callers. `log_tail` is the end of what the task printed, from a worker: the
-    log of its Pod may be gone before the task is. `usage` is what the attempt has used: by the runner's own word, or by
-    that of a worker, which has reaped the process. `process_seconds` is how long a worker took to have that process.
+    those who may read the object, not for callers. `log_tail` is what the task printed, from a worker, or as much of it
+    as the assignment asks for: the log of its Pod may be gone before the task is. `usage` is what the attempt has used:
+    by the runner's own word, or by that of a worker, which has reaped the process. `process_seconds` is how long a
+    worker took to have that process.
     """
 
     kind: Literal["result"] = "result"

@@ -46,7 +46,7 @@ from mcptasks.kube.task_objects import StoredTask, TaskClient, parse_task
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Retention, utc_now
-from mcptasks.model.task import McpTask
+from mcptasks.model.task import LogRecord, McpTask
 from mcptasks.settings import Settings
 from mcptasks.stores.results import Results
 
@@ -79,12 +79,14 @@ class Gateway:
         self._clock = clock
         self._observer = observer or UnobservedWork()
         self.max_result_bytes = results.max_bytes
+        self.max_log_bytes = results.logs.max_bytes
         retention = Retention(settings.default_ttl_seconds * 1000, settings.result_floor_seconds)
         terms = AssignmentTerms(
             module=settings.module,
             timeout_seconds=settings.default_timeout_seconds,
             progress_interval_seconds=settings.progress_interval_seconds,
             max_result_bytes=results.max_bytes,
+            max_log_bytes=results.logs.max_bytes,
             show_exceptions=settings.show_exceptions,
         )
         self._records = TaskRecords(tasks, on_written)
@@ -203,25 +205,27 @@ class Gateway:
         """Record how the task ended, which is `known` as it was. Recording it again is harmless."""
         async with cluster_failures_refused():
             try:
-                await self._record(pod, outcome, known)
+                log = await self._outcomes.kept_log(pod, outcome, known.task)
+                await self._record(pod, outcome, known, log)
+                await self._outcomes.forget_log(known.task, log)
                 self._note_process(outcome, known.task)
             except RefusedError as error:
                 self._note_refusal(pod, error)
                 raise
 
-    async def _record(self, pod: TaskPod, outcome: WorkerOutcome, known: StoredTask) -> None:
+    async def _record(self, pod: TaskPod, outcome: WorkerOutcome, known: StoredTask, log: LogRecord | None) -> None:
         if isinstance(outcome, ProcessOutcome | UnstartedOutcome):
             if self._workers is None or not pod.is_workers:
                 raise RefusedError(RefusalCode.INVALID, f"an outcome of the kind {outcome.kind} is for workers alone")
             if isinstance(outcome, UnstartedOutcome):
                 self._workers.dispatcher.gives_back(pod)
-            await self._workers.outcomes.record(pod, outcome, known)
+            await self._workers.outcomes.record(pod, outcome, known, log)
             return
         try:
-            await self._outcomes.record(pod, outcome, known)
+            await self._outcomes.record(pod, outcome, known, log)
         except RefusedError as error:
             if self._workers is not None and pod.is_workers and error.code is RefusalCode.TASK_ENDED:
-                await self._workers.outcomes.processes_gone(pod, outcome)
+                await self._workers.outcomes.processes_gone(pod, outcome, log)
             raise
 
     def _note_process(self, outcome: WorkerOutcome, task: McpTask) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from mcptasks.gateway.attempt_usage import usage_field
 from mcptasks.gateway.claims import refuse_foreign_and_ended, refuse_unless_runs
-from mcptasks.gateway.contract import Outcome, ProgressReport, RefusalCode, ResultOutcome
+from mcptasks.gateway.contract import Outcome, ProgressReport, RefusalCode, ResultOutcome, WorkerOutcome
 from mcptasks.gateway.outcomes import (
     error_ending,
     has_ended_as,
@@ -28,8 +28,8 @@ from mcptasks.gateway.worker_ends import ended_with_worker
 from mcptasks.kube.errors import InvalidError
 from mcptasks.kube.task_objects import StoredTask, parse_task
 from mcptasks.model.base import JsonObject
-from mcptasks.model.lifecycle import Ending, Retention, end, expiry
-from mcptasks.model.task import McpTask, ResultRecord
+from mcptasks.model.lifecycle import Ending, Retention, end, expiry, log_expiry
+from mcptasks.model.task import LogRecord, McpTask, ResultRecord
 from mcptasks.settings import KIB
 from mcptasks.stores.result_errors import ResultStoreUnavailableError, ResultTooLargeError
 from mcptasks.stores.result_stores import Payload
@@ -39,6 +39,15 @@ logger = logging.getLogger(__name__)
 
 LARGE_RESULT_BYTES = 64 * KIB
 """From this size on a result may not fit beside what is in the object, whose size is looked at then."""
+
+
+@dataclass(frozen=True)
+class EndedAttempt:
+    """An attempt's outcome, what its task makes of that, and what it has printed."""
+
+    outcome: Outcome
+    ending: Ending
+    log: LogRecord | None
 
 
 @dataclass(frozen=True)
@@ -65,8 +74,25 @@ class OutcomeRecorder:
             refuse_unless_runs(read.task, pod)
         return read
 
-    async def record(self, pod: TaskPod, outcome: Outcome, read: StoredTask) -> None:
+    async def kept_log(self, pod: TaskPod, outcome: WorkerOutcome, task: McpTask) -> LogRecord | None:
+        """What a worker's attempt has printed, once what is too long for the task's status is stored."""
+        printed = getattr(outcome, "log_tail", None)
+        if not printed or not pod.is_workers:
+            return None
+        now, number = self.clock(), task.status.attempts or 1
+        expires_in = log_expiry(task, now, self.retention) - now
+        return await self.results.logs.keep(task.namespace, task.uid, number, printed, expires_in)
+
+    async def forget_log(self, known: McpTask, log: LogRecord | None) -> None:
+        """Remove what is stored of an earlier attempt's log, of which another one has taken the place."""
+        before = known.status.log
+        if log is not None and before is not None and before.attempt != log.attempt:
+            await self.results.logs.delete(before, known.namespace, known.uid)
+
+    async def record(self, pod: TaskPod, outcome: Outcome, read: StoredTask, log: LogRecord | None = None) -> None:
         """Record how the Pod's task ended, which was `read` before. Recording it again is harmless.
+
+        `log`: what it has printed.
 
         Raises RefusedError, KubeError.
         """
@@ -76,7 +102,7 @@ class OutcomeRecorder:
         refuse_unless_runs(read.task, pod)
         now = self.clock()
         ending = await self._ending(read, pod, outcome, now)
-        await self._end(read, pod, ending, now, outcome)
+        await self._end(read, pod, EndedAttempt(outcome, ending, log), now)
 
     async def _ending(self, read: StoredTask, pod: TaskPod, outcome: Outcome, now: datetime) -> Ending:
         if not isinstance(outcome, ResultOutcome):
@@ -103,12 +129,12 @@ class OutcomeRecorder:
         """How large the task's object is; of a worker's the watch cache may have given only a part."""
         return stored_size(await self.records.read(pod) if pod.is_workers else read.item)
 
-    async def _end(self, read: StoredTask, pod: TaskPod, ending: Ending, now: datetime, outcome: Outcome) -> None:
+    async def _end(self, read: StoredTask, pod: TaskPod, attempt: EndedAttempt, now: datetime) -> None:
         """Make the task terminal, against whatever else may want to.
 
         What was stored for it goes if the task has another end for certain, but not if nobody knows.
         """
-        last_report = self.last_report(pod)
+        last_report, ending = self.last_report(pod), attempt.ending
 
         def change(task: McpTask) -> JsonObject | None:
             if task.terminal:
@@ -117,8 +143,8 @@ class OutcomeRecorder:
             last = task.status.progress if last_report is None else progress_of(last_report)
             patch = end(task, ending, now, self.retention, last)
             if pod.is_workers:
-                return ended_with_worker(task, patch, outcome, now)
-            return {"status": patch["status"] | usage_field(task, outcome)}
+                return ended_with_worker(task, patch, attempt.outcome, now, attempt.log)
+            return {"status": patch["status"] | usage_field(task, attempt.outcome)}
 
         try:
             final = parse_task(await self.records.write(read.item, change, parsed=read.task))

@@ -21,6 +21,7 @@ from mcptasks.gateway.call_pace import CallPace, GatewayCall
 from mcptasks.gateway.contract import (
     ASSIGNMENT_PATH,
     ATTEMPT_HEADER,
+    ESCAPED_BYTES,
     HOLDS_PARAMETER,
     INPUT_PATH,
     LOAD_PARAMETER,
@@ -58,7 +59,7 @@ MAX_INPUT_BODY = MIB
 
 MAX_POLL_SECONDS = 30.0
 OUTCOME_OVERHEAD = MIB
-"""Room for what an outcome's body has besides the result."""
+"""Room for what an outcome's body has besides the result and a long log."""
 
 MAX_MORE_HOLDS = 500
 """A worker that connects names no more attempts than it may run at a time, and so many whose outcomes are on their way.
@@ -137,7 +138,7 @@ class _Endpoints:
     @classmethod
     def of(cls, gateway: Gateway, stall_seconds: float, pace: StreamPace) -> _Endpoints:
         # A result is JSON text inside a JSON string: each of its bytes takes at most two there.
-        largest = 2 * gateway.max_result_bytes + OUTCOME_OVERHEAD
+        largest = 2 * gateway.max_result_bytes + ESCAPED_BYTES * gateway.max_log_bytes + OUTCOME_OVERHEAD
         return cls(gateway, largest, BodyReader(max(BODIES_AT_ONCE * largest, LEAST_BUDGET), stall_seconds), pace)
 
     async def work(self, request: Request) -> Response:

@@ -11,10 +11,10 @@ from mcptasks.model import process_failures
 from mcptasks.model.base import JsonObject
 from mcptasks.model.diagnosis import Diagnosis, log_tail
 from mcptasks.model.lifecycle import PODS_TERMINATED, Ending, conditions
-from mcptasks.model.log_records import log_record
+from mcptasks.model.log_records import log_field
 from mcptasks.model.process_failures import Limit
 from mcptasks.model.retry_rules import AttemptEnd
-from mcptasks.model.task import Condition, McpTask, Phase, Reason
+from mcptasks.model.task import Condition, LogRecord, McpTask, Phase, Reason
 
 LOG_LINES = 20
 """How many of the last lines a failure's message shows."""
@@ -81,40 +81,40 @@ def last_lines(printed: str | None) -> list[str]:
     return (printed or "").splitlines()[-LOG_LINES:]
 
 
-def ended_with_worker(task: McpTask, patch: JsonObject, outcome: WorkerOutcome, now: datetime) -> JsonObject:
+def ended_with_worker(
+    task: McpTask, patch: JsonObject, outcome: WorkerOutcome, now: datetime, log: LogRecord | None = None
+) -> JsonObject:
     """The status patch that ends the task, with what a worker knows at that time: no process is left, and the log."""
     ended = task.model_copy(
         update={"status": task.status.model_copy(update={"conditions": _conditions(patch["status"])})}
     )
-    return {"status": patch["status"] | worker_fields(ended, outcome, now, "terminated 0.0 s after the end")}
+    return {"status": patch["status"] | worker_fields(ended, outcome, now, "terminated 0.0 s after the end", log)}
 
 
-def terminated_after_end(task: McpTask, outcome: WorkerOutcome, now: datetime) -> JsonObject | None:
+def terminated_after_end(
+    task: McpTask, outcome: WorkerOutcome, now: datetime, log: LogRecord | None = None
+) -> JsonObject | None:
     """The status patch for a task that was over before its processes were; None where that is known already."""
     known = task.status.condition(PODS_TERMINATED)
     if known is not None and known.status == "True":
         return None
     took = max((now - (task.status.finished_at or now)).total_seconds(), 0.0)
     after = "cancel" if task.phase is Phase.CANCELLED else "end"
-    return {"status": worker_fields(task, outcome, now, f"terminated {took:.1f} s after the {after}")}
+    return {"status": worker_fields(task, outcome, now, f"terminated {took:.1f} s after the {after}", log)}
 
 
-def worker_fields(task: McpTask, outcome: WorkerOutcome, now: datetime, terminated: str) -> JsonObject:
+def worker_fields(
+    task: McpTask, outcome: WorkerOutcome, now: datetime, terminated: str, log: LogRecord | None = None
+) -> JsonObject:
     """Status fields that say that no process is left, and what the attempt has printed."""
     gone = Condition(type=PODS_TERMINATED, status="True", reason=TERMINATED_REASON, message=terminated)
     fields: JsonObject = {"conditions": conditions(task, now, gone)}
-    return fields | attempt_fields(task, outcome)
+    return fields | attempt_fields(task, outcome, log)
 
 
-def attempt_fields(task: McpTask, outcome: WorkerOutcome) -> JsonObject:
+def attempt_fields(task: McpTask, outcome: WorkerOutcome, log: LogRecord | None) -> JsonObject:
     """The status fields with what the attempt has printed and used."""
-    return log_field(task, outcome) | usage_field(task, outcome)
-
-
-def log_field(task: McpTask, outcome: WorkerOutcome) -> JsonObject:
-    """The status field with what the attempt has printed."""
-    log = log_record(getattr(outcome, "log_tail", None), task.status.attempts or 1)
-    return {} if log is None else {"log": log.dump()}
+    return ({} if log is None else log_field(log)) | usage_field(task, outcome)
 
 
 def process_ending(cause: Diagnosis, printed: str | None) -> Ending:

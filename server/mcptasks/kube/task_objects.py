@@ -14,7 +14,7 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import ConflictError, InvalidError, NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.model.base import JsonObject
-from mcptasks.model.task import McpTask, ResultRecord
+from mcptasks.model.task import LogRecord, McpTask, ResultRecord
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +74,16 @@ def parse_result(item: JsonObject) -> ResultRecord | None:
     except ValidationError as error:
         name = item.get("metadata", {}).get("name")
         raise InvalidError(422, "Invalid", f"the result of McpTask {name} does not fit the model: {error}") from error
+
+
+def parse_log(item: JsonObject) -> LogRecord | None:
+    """What such an object keeps of its task's log. Raises InvalidError where it does not fit."""
+    log = (item.get("status") or {}).get("log")
+    try:
+        return None if log is None else LogRecord.model_validate(log)
+    except ValidationError as error:
+        name = item.get("metadata", {}).get("name")
+        raise InvalidError(422, "Invalid", f"the log of McpTask {name} does not fit the model: {error}") from error
 
 
 @contextmanager

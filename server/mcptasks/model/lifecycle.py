@@ -85,6 +85,11 @@ def expiry(task: McpTask, finished: datetime, retention: Retention) -> datetime:
     return max(agreed, finished + timedelta(seconds=retention.floor_seconds))
 
 
+def log_expiry(task: McpTask, now: datetime, retention: Retention) -> datetime:
+    """When what is kept of an attempt's log is removed: with its task, as if that ended now if it has not ended."""
+    return task.status.expires_at or expiry(task, now, retention)
+
+
 def _agreed_ttl_ms(task: McpTask, retention: Retention) -> int:
     return retention.ttl_ms if task.spec.ttl_ms is None else task.spec.ttl_ms
 

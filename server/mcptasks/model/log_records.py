@@ -1,8 +1,9 @@
 """The end of an attempt's output as a task's status keeps it: pure.
 
-It is kept there, and not in the result store, because those who read logs have rights on the cluster and none on Redis.
-The status is read and written as a whole by everybody, and etcd holds it: 64 KiB of text in each of thousands of tasks
-would be too much. Output compresses to a fifth or a tenth, so that the usual log is kept whole within the bound.
+It is kept there, and not only in the store of results, because those who read logs have rights on the cluster and none
+on Redis. The status is read and written as a whole by everybody, and etcd holds it: 64 KiB of text in each of thousands
+of tasks would be too much. Output compresses to a fifth or a tenth, so that the usual log is kept whole within the
+bound.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import base64
 import gzip
 import zlib
 
+from mcptasks.model.base import JsonObject
 from mcptasks.model.task import LogRecord
 
 MAX_PLAIN_BYTES = 2 * 1024
@@ -38,6 +40,12 @@ def log_record(text: str | None, attempt: int) -> LogRecord | None:
         kept = kept[len(kept) // 4 :]
         packed = _packed(kept)
     return LogRecord(gzip=packed, attempt=attempt, cut=len(kept) < len(data) or None)
+
+
+def log_field(log: LogRecord) -> JsonObject:
+    """The field of a status patch (JSON merge patch) with this log in the place of the one that the task may have."""
+    unset = dict.fromkeys(field.alias or name for name, field in LogRecord.model_fields.items())
+    return {"log": unset | log.dump()}
 
 
 def log_text(record: LogRecord) -> str:

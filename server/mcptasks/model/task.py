@@ -296,7 +296,8 @@ class LogRecord(Model):
     attempt: int | None = Field(None, description="The attempt that printed it.")
     cut: bool | None = Field(None, description="True where earlier lines are missing.")
     stored: ResultRecord | None = Field(
-        None, description="Where earlier lines are missing: the log in the store of results, up to MCPTASKS_MAX_LOG_BYTES."
+        None,
+        description="Where earlier lines are missing: the log in the store of results, up to MCPTASKS_MAX_LOG_BYTES.",
     )
 
 

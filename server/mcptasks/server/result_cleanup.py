@@ -1,4 +1,4 @@
-"""Deletes the stored results of tasks that are gone."""
+"""Deletes the stored results and logs of tasks that are gone."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import logging
 from dataclasses import dataclass, field
 
 from mcptasks.kube.errors import InvalidError, KubeError
-from mcptasks.kube.task_objects import TaskClient, parse_result
+from mcptasks.kube.task_objects import TaskClient, parse_log, parse_result
 from mcptasks.model.base import JsonObject
-from mcptasks.model.task import ResultRecord
+from mcptasks.model.task import LogRecord, ResultRecord
 from mcptasks.stores.result_errors import ResultLostError, ResultStoreUnavailableError
 from mcptasks.stores.result_stores import is_ref_of
 from mcptasks.stores.results import Results
@@ -40,24 +40,29 @@ class ResultCleanup:
         metadata = item["metadata"]
         namespace, name, uid = metadata["namespace"], metadata["name"], metadata["uid"]
         try:
-            record = parse_result(item)
+            record, log = parse_result(item), parse_log(item)
         except InvalidError as error:
             logger.warning("what is stored stays until it expires: %s", error)
             return
-        if record is None or record.ref is None:
-            return
-        if not is_ref_of(record.ref, namespace, uid):
+        if record is not None and record.ref is not None and not is_ref_of(record.ref, namespace, uid):
             logger.warning("the deleted task's result was not its own: %s", record.ref, extra={"task": name})
+            record = None
+        result = record if record is not None and record.ref is not None else None
+        if result is None and (log is None or log.stored is None):
             return
-        task = asyncio.create_task(self._delete(record, namespace, name, uid))
+        task = asyncio.create_task(self._delete(result, log, namespace, name, uid))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _delete(self, record: ResultRecord, namespace: str, name: str, uid: str) -> None:
+    async def _delete(
+        self, record: ResultRecord | None, log: LogRecord | None, namespace: str, name: str, uid: str
+    ) -> None:
         try:
             async with self._places:
                 if await self.tasks.is_deleted(namespace, name, uid):
-                    await self.results.delete(record)
+                    await self.results.logs.delete(log, namespace, uid)
+                    if record is not None:
+                        await self.results.delete(record)
         except (KubeError, ResultStoreUnavailableError, ResultLostError) as error:
             logger.warning("a result stays until it expires: %s", error, extra={"task": name})
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from mcptasks.model.bounded_output import within_bytes
-from mcptasks.model.log_records import log_record, log_text
+from mcptasks.model.log_records import MAX_PLAIN_BYTES, log_record, log_text
 from mcptasks.model.task import LogRecord
 from mcptasks.stores.result_errors import ResultLostError, ResultStoreUnavailableError
 from mcptasks.stores.result_stores import Payload, RedisStore, ResultKey, StoredKind, is_ref_of
@@ -48,7 +48,8 @@ class KeptLogs:
 
         Storing it again is harmless. `expires_in`: time until the task expires.
         """
-        kept = await asyncio.to_thread(log_record, text, attempt)
+        long = len(text) > MAX_PLAIN_BYTES
+        kept = await asyncio.to_thread(log_record, text, attempt) if long else log_record(text, attempt)
         if kept is None or not kept.cut or self.redis is None or not self.limit:
             return kept
         key = ResultKey(namespace, uid, attempt, StoredKind.LOG)

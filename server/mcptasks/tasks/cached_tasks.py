@@ -41,19 +41,25 @@ class OwnerTotals(NamedTuple):
 def cached(item: JsonObject) -> JsonObject:
     """The part of a task's object that is kept in memory.
 
-    No bookkeeping of appliers, no log, no large result, and of the call only whose it is and how progress is told.
+    No bookkeeping of appliers, no log but where it is stored, no large result, and of the call only whose it is and how
+    progress is told.
     """
     item = without_bookkeeping(item)
     item = {**item, "spec": _kept_of_spec(item["spec"])}
     status = item.get("status") or {}
     if "log" in status:
-        status = {key: value for key, value in status.items() if key != "log"}
+        status = {key: value for key, value in status.items() if key != "log"} | _kept_of_log(status["log"])
         item = {**item, "status": status}
     result = status.get("result") or {}
     if len(result.get("text") or "") <= CACHED_RESULT_CHARACTERS:
         return item
     kept = {key: value for key, value in result.items() if key != "text"}
     return {**item, "status": {**status, "result": kept}}
+
+
+def _kept_of_log(log: JsonObject) -> JsonObject:
+    kept = {key: log[key] for key in ("attempt", "stored") if key in log}
+    return {"log": kept} if kept.get("stored") else {}
 
 
 def _kept_of_spec(spec: JsonObject) -> JsonObject:

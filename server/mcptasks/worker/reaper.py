@@ -6,7 +6,7 @@ one a line:
 | from the agent | |
 |---|---|
 | `{"start": true}` with a descriptor | make a process that has this as its channel |
-| `{"task": ..., "attempt": 1}` | tag the output from now on |
+| `{"task": ..., "attempt": 1, "keep": 0}` | tag the output from now on, and keep so many bytes of it; 0: its end |
 | `{"signal": 15}` | send the task's process a signal |
 | nothing any more | the agent is gone: kill everything |
 
@@ -38,9 +38,10 @@ from pathlib import Path
 from resource import struct_rusage
 from typing import Any
 
+from mcptasks.model.bounded_output import BoundedOutput
 from mcptasks.runner.own_usage import cpu_seconds, peak_bytes
 from mcptasks.worker.descendants import adopt_orphans, kill_children
-from mcptasks.worker.output_lines import LineTag, LineTagger, OutputTail
+from mcptasks.worker.output_lines import LineTag, LineTagger
 
 TAIL_BYTES = 64 * 1024
 READ_BYTES = 64 * 1024
@@ -134,7 +135,7 @@ class Reaper:
         self._channels: deque[int] = deque()
         self._agent_is_there = True
         self._streams: list[_Stream] = []
-        self._tail = OutputTail(TAIL_BYTES)
+        self._tail = BoundedOutput(TAIL_BYTES)
         self._pid = 0
         self._status: int | None = None
         self._cpu, self._peak = 0.0, 0
@@ -160,7 +161,7 @@ class Reaper:
 
     def _supervise(self, channel: socket.socket, temporary: Path) -> bool:
         """See a process through to its end; gives whether nothing is left of it."""
-        self._status, self._tail, self._streams = None, OutputTail(TAIL_BYTES), []
+        self._status, self._tail, self._streams = None, BoundedOutput(TAIL_BYTES), []
         self._cpu, self._peak = 0.0, 0
         self._begin(channel, temporary)
         while self._agent_is_there and self._status is None:
@@ -250,8 +251,16 @@ class Reaper:
             if "task" in order:
                 for stream in self._streams:
                     stream.tagger.label(self._tag(order["task"], order["attempt"]))
+                self._keep(order["keep"])
             if "signal" in order and self._pid and self._status is None:
                 os.kill(self._pid, order["signal"])
+
+    def _keep(self, size: int) -> None:
+        """Keep so much of the output, and of what there is of it already."""
+        if size > TAIL_BYTES:
+            before = self._tail.text().encode()
+            self._tail = BoundedOutput.within(size)
+            self._tail.add(before)
 
     def _reap(self) -> None:
         """Reap what has ended of this process's children, adopted ones too."""

@@ -230,7 +230,7 @@ class TaskAttempt:
 
     async def _run(self, handle: TaskHandle, assignment: Assignment) -> ProcessEnd | None:
         """How the process has ended; None where the task has not begun in it."""
-        handle.label(self.task_id, assignment.attempt)
+        handle.label(self.task_id, assignment.attempt, assignment.max_log_bytes)
         before = self._terms.oom_kills()
         limit = assignment.timeout_seconds or self._terms.default_timeout
         started = time.monotonic()

@@ -13,13 +13,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
+from mcptasks.gateway.contract import ESCAPED_BYTES, MAX_LOG_BYTES
 from mcptasks.model.task import TaskUsage
 from mcptasks.worker.frames import BrokenFrameError, ChannelFrame, read_frame
 
 logger = logging.getLogger(__name__)
 
-MAX_CONTROL_LINE = 1 << 20
-"""The end of a task's output as JSON takes at most six bytes for each of its own."""
+MAX_CONTROL_LINE = ESCAPED_BYTES * MAX_LOG_BYTES + (1 << 20)
+"""What is kept of a task's output, as JSON, and a little more."""
 
 MAX_FIRST_REQUEST_BYTES = 1024
 
@@ -130,9 +131,9 @@ class TaskHandle:
             given.close()
         return cls(link, *await asyncio.open_connection(sock=own))
 
-    def label(self, task: str, attempt: int) -> None:
-        """Whose output it is, from now on."""
-        self.link.tell({"task": task, "attempt": attempt})
+    def label(self, task: str, attempt: int, keep: int = 0) -> None:
+        """Whose output it is, from now on, and how much of it is to be kept; 0: its end."""
+        self.link.tell({"task": task, "attempt": attempt, "keep": keep})
 
     def signal(self, number: int) -> None:
         """Send the task's process a signal."""

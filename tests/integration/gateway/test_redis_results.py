@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -13,10 +14,11 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import UnavailableError
 from mcptasks.kube.task_objects import StatusChange, TaskClient
 from mcptasks.model.base import JsonObject
-from mcptasks.model.task import McpTask, Phase
+from mcptasks.model.task import LogRecord, McpTask, Phase
 from mcptasks.settings import MIB, Settings
 from mcptasks.stores.results import Results
 from tests.integration.gateway.harness import GatewayCaller, GatewayWorld, code, result
+from tests.integration.gateway.worker_harness import PlayedWorker, make_worker, replica, warm_task, warm_template
 from tests.support.json_texts import text_of
 from tests.support.redis import running_redis
 
@@ -55,6 +57,56 @@ class AnswerLost(TaskClient):
             self.lost.append(written["metadata"]["name"])
             raise UnavailableError(0, "Unavailable", "connection reset")
         return written
+
+
+def printed(attempt: int) -> str:
+    """More than a task's status takes."""
+    return "".join(f"{attempt}/{number:05} {random.Random(number).getrandbits(800):x}\n" for number in range(2000))
+
+
+async def run_again(world: GatewayWorld, worker: PlayedWorker, task: JsonObject) -> JsonObject:
+    """The second attempt, at once."""
+    await worker.told("end")
+    await world.patch(task, {"status": {"retryAfter": "2020-01-01T00:00:00Z"}}, "status")
+    return await worker.runs(task)
+
+
+class TestLogs:
+    async def test_a_long_log_of_a_worker_is_kept_of_the_last_attempt_alone(self, world: GatewayWorld) -> None:
+        template = await warm_template(world)
+        worker = await make_worker(world, template)
+        with running_redis() as server:
+            redis = Redis.from_url(server.url)
+            async with replica(world, redis_url=server.url) as at, worker.working(at):
+                task = await warm_task(world, retries=1)
+                first = await worker.runs(task)
+                assert first["maxLogBytes"] == MIB
+                crash = {"kind": "process", "exitCode": 1, "logTail": printed(1)}
+                assert (await worker.deliver(first, crash)).status_code == 204
+                kept = await world.until(task, lambda found: found.status.log is not None)
+                uid = task["metadata"]["uid"]
+                assert await redis.keys() == [f"mcptasks:log:{world.namespace}:{uid}:1".encode()]
+                second = await run_again(world, worker, task)
+                assert (await worker.deliver(second, result("{}", logTail=printed(2)))).status_code == 204
+                done = await world.task(task)
+                assert await redis.keys() == [f"mcptasks:log:{world.namespace}:{uid}:2".encode()]
+            await redis.aclose()
+            assert kept.status.log is not None
+            assert done.status.log is not None
+            async with Results.from_settings(Settings(redis_url=server.url)) as results:
+                assert (await results.logs.read(done.status.log, world.namespace, uid)).text == printed(2)
+
+    async def test_a_short_log_takes_the_place_of_a_long_one(self, world: GatewayWorld) -> None:
+        template = await warm_template(world)
+        worker = await make_worker(world, template)
+        async with replica(world) as at, worker.working(at):
+            task = await warm_task(world, retries=1)
+            first = await worker.runs(task)
+            crash = {"kind": "process", "exitCode": 1, "logTail": printed(1)}
+            assert (await worker.deliver(first, crash)).status_code == 204
+            second = await run_again(world, worker, task)
+            assert (await worker.deliver(second, result("{}", logTail="bye\n"))).status_code == 204
+        assert (await world.task(task)).status.log == LogRecord(text="bye\n", attempt=2)
 
 
 class TestRedis:

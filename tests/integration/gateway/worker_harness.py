@@ -76,9 +76,10 @@ async def replica(
     pace: StreamPace = PACE,
     client: TaskClient | None = None,
     stall_seconds: float = STALL_SECONDS,
+    redis_url: str | None = None,
 ) -> AsyncIterator[Replica]:
     """A replica of the server's gateway, in step with the cluster."""
-    settings = Settings(progress_interval_seconds=60, module="tools.py")
+    settings = Settings(progress_interval_seconds=60, module="tools.py", redis_url=redis_url)
     async with AsyncExitStack() as stack:
         results = await stack.enter_async_context(Results.from_settings(settings))
         tasks = WatchCache(world.kube, MCP_TASKS, world.namespace, trim=cached)

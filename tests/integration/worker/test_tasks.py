@@ -322,6 +322,18 @@ def test_a_task_that_prints_without_end_ends_and_only_the_end_of_it_is_handed_in
     assert len([line for line in whole if line.endswith("x")]) == 100_000
 
 
+def test_of_a_task_that_prints_without_end_as_much_is_handed_in_as_its_assignment_asks_for(
+    shared: Worker, gateway: WorkGateway, uid: str
+) -> None:
+    gateway.run("talk_much", '{"lines": 100000}', uid, max_log_bytes=1024 * 1024)
+    lines = gateway.outcome(uid)["logTail"].splitlines()
+    assert 1024 * 1024 - 300 <= len("\n".join(lines)) <= 1024 * 1024
+    assert any(line.startswith("0000000000 ") for line in lines[:20])
+    assert any(line.startswith("0000099999 ") for line in lines[-20:])
+    (mark,) = [line for line in lines if "left out" in line]
+    assert len(lines) - 1 + int(mark.split()[1].replace(",", "")) >= 100_000
+
+
 def test_processes_that_a_task_leaves_are_gone_before_its_outcome_is_delivered(gateway: WorkGateway, uid: str) -> None:
     gateway.run("leave_processes", uid=uid)
     pids = gateway.result(uid)["pids"]

@@ -12,6 +12,7 @@ from mcptasks.gateway.worker_ends import ReportingWorker, attempt_end, diagnosis
 from mcptasks.model.lifecycle import timestamp
 from mcptasks.model.process_failures import Limit
 from mcptasks.model.retry_rules import AttemptEnd
+from mcptasks.model.task import LogRecord
 from tests.unit.gateway.builders import NOW, a_task
 
 WORKER = ReportingWorker("warm-w-1", "node-1", "warm", memory_limit="64Mi")
@@ -66,10 +67,10 @@ def test_only_a_worker_that_was_taken_away_makes_it_no_crash(
 def test_that_the_processes_of_a_cancelled_task_are_gone_is_written_once_with_the_time_that_it_took() -> None:
     finished = timestamp(NOW - timedelta(seconds=2))
     status = {"phase": "cancelled", "finishedAt": finished, "podUid": "w", "attempts": 1}
-    patch = terminated_after_end(a_task(status), ProcessOutcome(signal=15, log_tail="bye"), NOW)
+    patch = terminated_after_end(a_task(status), ProcessOutcome(signal=15), NOW, LogRecord(text="bye", attempt=1))
     assert patch is not None
     gone = next(c for c in patch["status"]["conditions"] if c["type"] == "PodsTerminated")
     assert (gone["status"], gone["message"]) == ("True", "terminated 2.0 s after the cancel")
-    assert patch["status"]["log"] == {"text": "bye", "attempt": 1}
+    assert patch["status"]["log"] == {"text": "bye", "attempt": 1, "gzip": None, "cut": None, "stored": None}
     known = a_task(status | {"conditions": patch["status"]["conditions"]})
     assert terminated_after_end(known, ProcessOutcome(signal=15), NOW) is None

@@ -53,7 +53,9 @@ class TestBeginningAndEnd:
         assert kept_of(BoundedOutput(4, head=4), b"one\ntwo\nend\n") == "one\n… 1 line left out …\nend\n"
 
     def test_of_one_endless_line_both_ends_are_kept(self) -> None:
-        assert kept_of(BoundedOutput(5, head=5), b"a" * 5 + b"x" * 90 + b"b" * 5) == "aaaaa\n… 90 bytes left out …\nbbbbb"
+        assert (
+            kept_of(BoundedOutput(5, head=5), b"a" * 5 + b"x" * 90 + b"b" * 5) == "aaaaa\n… 90 bytes left out …\nbbbbb"
+        )
 
     def test_the_text_can_be_asked_for_twice(self) -> None:
         output = BoundedOutput(4, head=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,6 +18,7 @@ from mcptasks.model.base import JsonObject
 from mcptasks.server.result_cleanup import ResultCleanup
 from mcptasks.settings import Settings
 from mcptasks.stores.results import Results
+from mcptasks.tasks.cached_tasks import cached
 from tests.support.redis import RedisServer
 from tests.unit.tasks.objects import NAMESPACE, task_object
 
@@ -61,6 +63,17 @@ async def clean(results: Results, item: JsonObject, answer: JsonObject | Excepti
     cleanup = ResultCleanup(results, TaskClient(cast(KubeClient, WatchedApi(answer))))
     cleanup(item)
     await cleanup.done()
+
+
+async def test_a_long_log_goes_with_its_task_as_a_watch_keeps_it(results: Results, redis: Redis) -> None:
+    text = "".join(f"{number:05} {random.Random(number).getrandbits(800):x}\n" for number in range(1000))
+    log = await results.logs.keep(NAMESPACE, UID, 1, text, timedelta(hours=1))
+    assert log is not None
+    item = ended(None)
+    item["status"] = {"phase": "cancelled", "log": log.dump()}
+    assert len(await redis.keys()) == 1
+    await clean(results, cached(item), GONE)
+    assert await redis.keys() == []
 
 
 async def test_what_is_stored_for_a_deleted_task_goes(results: Results, redis: Redis) -> None:
