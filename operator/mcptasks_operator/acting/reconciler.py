@@ -30,6 +30,7 @@ from mcptasks.settings import Settings
 from mcptasks_operator.acting.events import EventPoster
 from mcptasks_operator.acting.executors import Executors
 from mcptasks_operator.acting.gatherer import Gatherer
+from mcptasks_operator.acting.log_keeper import LogKeeper
 from mcptasks_operator.acting.pool_keeper import PoolKeeper
 from mcptasks_operator.acting.run_watch import RunWatch
 from mcptasks_operator.acting.trace_sender import TraceSender
@@ -85,6 +86,7 @@ class Reconciler:
     now: Callable[[], datetime] = utc_now
     metrics: OperatorMetrics = field(default_factory=OperatorMetrics)
     traces: TraceSender | None = None
+    log_keeper: LogKeeper | None = None
     runs: RunWatch = field(default_factory=RunWatch)
 
     @property
@@ -112,6 +114,9 @@ class Reconciler:
             except InvalidError as error:
                 logger.error("%s", error)
                 return None
+            if self.log_keeper is not None:
+                # Before a step that may take the Pod away.
+                self.log_keeper.offer(task, snapshot.task, snapshot.pods)
             situation = self._situation(key, snapshot, task, evidence)
             decision = situation.decision
             if decision.step is None:

@@ -23,6 +23,8 @@ from mcptasks.logs import configure_logging
 from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
 from mcptasks.network.accept_errors import report_accept_errors_sparsely
 from mcptasks.settings import Settings, told_of_misspelt
+from mcptasks.stores.kept_logs import KeptLogs
+from mcptasks.stores.results import Results
 from mcptasks.tracing.tracing import NoTracing, Tracing, start_tracing
 from mcptasks_operator.metrics import LeadingWork, OperatorMetrics, ProcessState
 from mcptasks_operator.process.engine import Engine
@@ -122,6 +124,7 @@ async def operate(
         health = Health(patience=PATIENCE_RESYNCS * settings.resync_seconds + PATIENCE_SECONDS)
         metrics = OperatorMetrics(ProcessState(silence=lambda: health.silence))
         async with (
+            _results(settings) as results,
             await access.connect(USER_AGENT) as kube,
             serve_health(health, settings.liveness_host, settings.liveness_port) as port,
             metrics_served(metrics.instruments.registry, settings.metrics_host, settings.metrics_port),
@@ -135,11 +138,24 @@ async def operate(
                 stop,
                 lambda: started(port),
                 tracing=tracing or NoTracing(),
+                logs=results.logs,
             )
             return await _until(process.run(), stop)
-    except (KubeConfigError, PortInUseError, MetricsPortError, LeaseConfigError) as error:
+    except (KubeConfigError, PortInUseError, MetricsPortError, LeaseConfigError, StoreConfigError) as error:
         logger.error("%s", error)
         return EXIT_MISCONFIGURED
+
+
+class StoreConfigError(Exception):
+    """The store of results cannot be as the settings say."""
+
+
+def _results(settings: Settings) -> Results:
+    """Where the logs of tasks are kept as well. Raises StoreConfigError."""
+    try:
+        return Results.from_settings(settings)
+    except ValueError as error:
+        raise StoreConfigError(str(error)) from error
 
 
 def _lease_times(settings: Settings) -> LeaseTimes:
@@ -176,6 +192,7 @@ class _Process:
     started: Callable[[], None]
     identity: str = field(default_factory=new_identity)
     tracing: Tracing = field(default_factory=NoTracing)
+    logs: KeptLogs = field(default_factory=KeptLogs)
 
     async def run(self) -> int:
         try:
@@ -216,6 +233,7 @@ class _Process:
             self.metrics,
             self.tracing,
             home=self.settings.namespace or self.own_namespace,
+            logs=self.logs,
         )
         self.health.stalled = lambda: engine.queue.stalled_seconds
         self.metrics.state.work = LeadingWork(engine.queue, engine.cache)

@@ -11,12 +11,14 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeError
 from mcptasks.kube.task_objects import TaskClient
 from mcptasks.kube.watch_cache import Key
-from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.lifecycle import Retention, utc_now
 from mcptasks.settings import Settings
+from mcptasks.stores.kept_logs import KeptLogs
 from mcptasks.tracing.tracing import Tracing
 from mcptasks_operator.acting.events import EventPoster
 from mcptasks_operator.acting.executors import Executors
 from mcptasks_operator.acting.gatherer import Gatherer, NamespaceEvents, scale_ups
+from mcptasks_operator.acting.log_keeper import LogKeeper
 from mcptasks_operator.acting.pool_keeper import PoolKeeper
 from mcptasks_operator.acting.reconciler import Reconciler
 from mcptasks_operator.acting.template_status import TemplateStatuses
@@ -48,6 +50,7 @@ class Engine:
     pool_workers: Workers
     events: EventPoster
     traces: TraceSender
+    log_keeper: LogKeeper
 
     @classmethod
     def build(
@@ -60,6 +63,7 @@ class Engine:
         metrics: OperatorMetrics,
         tracing: Tracing,
         home: str | None = None,
+        logs: KeptLogs | None = None,
     ) -> Engine:
         cache, queue, events = Cache(), WorkQueue[Key](), EventPoster(kube, identity)
         gatherer = Gatherer(kube, cache, settings.log_tail_lines, NamespaceEvents(kube), scale_ups(kube))
@@ -68,8 +72,20 @@ class Engine:
         pool_queue = WorkQueue[Key]()
         executors = Executors.build(kube, settings)
         traces = TraceSender(TaskClient(kube), tracing)
+        retention = Retention(settings.default_ttl_seconds * 1000, settings.result_floor_seconds)
+        log_keeper = LogKeeper(kube, logs or KeptLogs(), retention)
         reconciler = Reconciler(
-            kube, cache, executors, pools, gatherer, events, settings, since=utc_now(), metrics=metrics, traces=traces
+            kube,
+            cache,
+            executors,
+            pools,
+            gatherer,
+            events,
+            settings,
+            since=utc_now(),
+            metrics=metrics,
+            traces=traces,
+            log_keeper=log_keeper,
         )
         return cls(
             kube=kube,
@@ -81,6 +97,7 @@ class Engine:
             pool_workers=Workers(pool_queue, pools.reconcile, POOLS_AT_A_TIME),
             events=events,
             traces=traces,
+            log_keeper=log_keeper,
         )
 
     async def run(self, watching: Callable[[], None]) -> None:
@@ -95,6 +112,7 @@ class Engine:
                 group.create_task(self.resync.run())
                 group.create_task(self.events.run())
                 group.create_task(self.traces.run())
+                group.create_task(self.log_keeper.run())
                 # Last: kopf takes tasks that start after it for its own.
                 await asyncio.sleep(0)
                 await watch(registry, self.resync.namespaces, watching)

@@ -7,6 +7,7 @@ requests go out without typed models, so that fields newer than the package pass
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -239,15 +240,24 @@ class KubeClient:
 
     async def log_lines(self, pod: str, namespace: str, options: LogOptions | None = None) -> AsyncIterator[str]:
         """Lines of a container's log as they come, without the line break. Raises NotFoundError."""
-        options = options or LogOptions()
+        async with self._log(pod, namespace, options or LogOptions()) as content:
+            async for line in streamed_lines(content):
+                yield line.decode("utf-8", "replace")
+
+    async def log_chunks(self, pod: str, namespace: str, options: LogOptions) -> AsyncIterator[bytes]:
+        """A container's log as it comes, in pieces of any size. Raises NotFoundError."""
+        async with self._log(pod, namespace, options) as content:
+            async for chunk in content.iter_any():
+                yield chunk
+
+    @asynccontextmanager
+    async def _log(self, pod: str, namespace: str, options: LogOptions) -> AsyncIterator[aiohttp.StreamReader]:
         # A log that is followed may be silent for as long as it likes.
         silence = None if options.follow else REQUEST_TIMEOUT_SECONDS
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_SECONDS, sock_read=silence)
-        query = options.query()
         path = PODS.path(namespace, pod, "log")
-        async with self._connection.stream("GET", path, query=query, timeout=timeout) as response:
-            async for line in streamed_lines(response.content):
-                yield line.decode("utf-8", "replace")
+        async with self._connection.stream("GET", path, query=options.query(), timeout=timeout) as response:
+            yield response.content
 
     async def log_end(self, pod: str, namespace: str, options: LogOptions, max_bytes: int) -> bytes:
         """The last bytes of what the options select, whose `limit_bytes` would keep the first. Raises NotFoundError."""
