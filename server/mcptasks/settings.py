@@ -340,6 +340,13 @@ class Settings(BaseSettings):
             "`status.logTail`). Whoever may read the object sees them in any case. In `mcptasks dev` this is on."
         ),
     )
+    task_log_resource: bool = Field(
+        False,
+        description=(
+            "Let callers read all that is kept of what their own tasks have printed, as the resource "
+            "`task://{task_id}/log`. Tools print secrets; see docs/security.md."
+        ),
+    )
     request_state_keys: SecretStr | None = Field(
         None,
         description=(

@@ -109,6 +109,23 @@ class TestRedis:
         assert environment(server(rendered))["MCPTASKS_REDIS_URL"] == "redis://:$(REDIS_PASSWORD)@mcptasks-redis:6379/0"
         assert "--requirepass" in container(rendered.find("Deployment", "mcptasks-redis"))["args"]
 
+    def test_is_where_server_and_operator_keep_logs(self) -> None:
+        rendered = render({"externalRedis": {"existingSecret": "mine"}})
+        for item in (server(rendered), rendered.find("Deployment", "mcptasks-operator")):
+            assert "MCPTASKS_REDIS_URL" in [one["name"] for one in container(item)["env"]]
+
+    def test_is_unknown_to_an_operator_that_keeps_no_logs(self) -> None:
+        rendered = render({"redis": {"enabled": True}, "settings": {"MAX_LOG_BYTES": 0}})
+        names = [one["name"] for one in container(rendered.find("Deployment", "mcptasks-operator"))["env"]]
+        assert "MCPTASKS_REDIS_URL" not in names
+        assert environment(server(rendered))["MCPTASKS_MAX_LOG_BYTES"] == "0"
+
+    @pytest.mark.parametrize(("limit", "peers"), [(1000, ["server", "operator"]), (0, ["server"])])
+    def test_lets_the_operator_in_where_it_keeps_logs(self, limit: int, peers: list[str]) -> None:
+        rendered = render({"redis": {"enabled": True}, "settings": {"MAX_LOG_BYTES": limit}})
+        allowed = rendered.find("NetworkPolicy", "mcptasks-redis")["spec"]["ingress"][0]["from"]
+        assert [peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in allowed] == peers
+
     def test_only_one_can_be_used(self) -> None:
         message = refusal({"redis": {"enabled": True}, "externalRedis": {"existingSecret": "mine"}})
         assert "use one of them" in message

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -125,6 +126,20 @@ def inline_only(a: int) -> int:
 def refuse(message: str) -> str:
     """Raise the tool's own error."""
     raise ToolError(message)
+
+
+@mcp.tool()
+def talk(lines: int, how: str) -> str:
+    """Prints what hardly compresses, and ends as it is told: `return`, `killed`, or `wait`, which does not end."""
+    for number in range(lines):
+        print(f"{number:05} {random.Random(number).getrandbits(800):x} x")
+    sys.stdout.flush()
+    if how == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    progress(1, message="printed")
+    while how == "wait":
+        time.sleep(0.1)
+    return "done"
 
 
 @mcp.tool()

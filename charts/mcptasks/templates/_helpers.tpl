@@ -421,6 +421,18 @@ topologySpreadConstraints:
 {{- include "mcptasks.fullname" . -}}-redis
 {{- end }}
 
+{{/* The operator's variables for Redis, as a YAML list; nothing where it keeps no logs there. */}}
+{{- define "mcptasks.operatorRedisEnv" -}}
+{{- if and (include "mcptasks.keepsLogs" .) (or .Values.server.enabled .Values.externalRedis.existingSecret) -}}
+{{- include "mcptasks.redisEnv" . -}}
+{{- end -}}
+{{- end }}
+
+{{/* Whether logs are kept in Redis, if there is one; empty where they are not. */}}
+{{- define "mcptasks.keepsLogs" -}}
+{{- if ne (dig "MAX_LOG_BYTES" 1 .Values.settings | int64) 0 -}}yes{{- end -}}
+{{- end }}
+
 {{/* The server's variables for Redis, as a YAML list; nothing where there is none. */}}
 {{- define "mcptasks.redisEnv" -}}
 {{- $external := .Values.externalRedis -}}

@@ -65,6 +65,12 @@ from mcptasks.protocol.request_state import reseal, sealed_by
 from mcptasks.protocol.request_trace import within_http_trace
 from mcptasks.protocol.sdk_private import Registration, ServerInternals
 from mcptasks.protocol.task_app import TASK_APP_URI, UI, task_app
+from mcptasks.protocol.task_log_resource import (
+    TASK_LOG_DESCRIPTION,
+    TASK_LOG_TITLE,
+    TASK_LOG_URI,
+    TaskLogResource,
+)
 from mcptasks.protocol.task_tools import TaskTools
 from mcptasks.protocol.tool_listing import listed
 
@@ -118,6 +124,7 @@ class TaskServer(MCPServer[LifespanResultT]):
         self._own_lifespan: Lifespan[Any] = lifespan or empty_lifespan
         self._tasks = TasksExtension(self.catalogue)
         self._task_tools: list[str] = []
+        self._task_log = TaskLogResource()
         self._seals_itself = options.get("request_state_security") is not None
         self.components = HostedComponents(self._environment, self._internals)
         # The SDK declares the components of extensions meanwhile, by the methods below.
@@ -161,6 +168,7 @@ class TaskServer(MCPServer[LifespanResultT]):
         if service is not None and not self._seals_itself:
             reseal(self.middleware, sealed_by(service.settings, self.name))
         self._tasks.bind(service, observer)
+        self._show_logs(service if service is not None and service.settings.task_log_resource else None)
         self._environment.use(None if service is None else service.settings)
         for name in self._task_tools:
             self.remove_tool(name)
@@ -181,6 +189,20 @@ class TaskServer(MCPServer[LifespanResultT]):
             )
         self.settings.auth = auth
         self._internals.verify_tokens_with(verifier)
+
+    def _show_logs(self, service: TaskService | None) -> None:
+        self._task_log.service = service
+        if service is None or self._task_log.offered:
+            return
+        offer = self.resource(
+            TASK_LOG_URI,
+            title=TASK_LOG_TITLE,
+            description=TASK_LOG_DESCRIPTION,
+            mime_type="text/plain",
+            task=False,
+        )
+        offer(self._task_log.task_log)
+        self._task_log.offered = True
 
     def _offer(self, tools: TaskTools) -> None:
         for function in tools.functions:

@@ -17,7 +17,6 @@ from mcptasks.kube.task_attempts import Attempt, attempts_of, lines_in_worker, l
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.base import JsonObject
 from mcptasks.model.event_times import last_seen
-from mcptasks.model.log_records import log_text
 from mcptasks.model.task import McpTask
 from mcptasks.stores.result_errors import ResultLostError, ResultStoreUnavailableError
 from mcptasks.stores.result_stores import is_ref_of
@@ -117,8 +116,9 @@ class TaskLookup:
         status = task.status
         kept: list[str] = []
         if status.log is not None:
-            kept = _recorded(task)
-            if status.log.attempt == status.attempts:
+            found = await self.results.logs.read(status.log, task.namespace, task.uid)
+            kept = ([f"… {found.note} …"] if found.note else []) + found.text.splitlines()
+            if status.log.attempt == status.attempts and (runs_in_worker(task) or found.note is None):
                 return kept[-most:]
         if runs_in_worker(task):
             number, pod = status.attempts or 1, str(status.pod_name)
@@ -129,13 +129,6 @@ class TaskLookup:
             async for line in log_of(self.kube, task.namespace, attempt, tail=most):
                 lines.append(line)
         return list(lines) or kept[-most:] or (status.log_tail or "").splitlines()
-
-
-def _recorded(task: McpTask) -> list[str]:
-    try:
-        return log_text(task.status.log).splitlines() if task.status.log is not None else []
-    except ValueError as error:
-        return [str(error)]
 
 
 async def _nothing() -> list[Any]:

@@ -10,11 +10,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from mcptasks.kube.task_objects import TaskClient, parse_result, parse_task
+from mcptasks.kube.task_objects import TaskClient, parse_log, parse_result, parse_task
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.lifecycle import Retention, utc_now
 from mcptasks.model.task import DEFAULT_TEMPLATE, McpTask, Principal
 from mcptasks.settings import Settings
+from mcptasks.stores.kept_logs import EARLIER_LINES
 from mcptasks.stores.result_errors import ResultLostError, ResultStoreUnavailableError
 from mcptasks.stores.result_stores import is_ref_of
 from mcptasks.stores.results import Results
@@ -28,6 +29,7 @@ from mcptasks.tasks.reader import TaskReader
 from mcptasks.tasks.replicas import NoReplicas, Replicas
 from mcptasks.tasks.service_errors import (
     DrainingError,
+    NoLogError,
     TaskEndedError,
     TaskNotFoundError,
     TooManyPollsError,
@@ -174,6 +176,31 @@ class TaskService:
         except (ResultLostError, ResultStoreUnavailableError) as error:
             logger.error("cannot read the result: %s", error, extra={"task": view.task_id})
             raise UnavailableServiceError("The task's result cannot be read at the moment. Try again.") from error
+
+    async def log_text(self, task_id: str, principal: Principal | None) -> str:
+        """What is kept of what the principal's task has printed, its last attempt that has ended.
+
+        Raises:
+            TaskNotFoundError: there is no such task for the principal.
+            NoLogError: nothing is kept.
+            TooManyPollsError: it is asked for too often.
+            UnavailableServiceError: the cluster cannot be reached.
+        """
+        own = (await self.reader.recent(task_id, principal)).task
+        if not self._polls.allows((caller_key(principal), task_id, "log"), time.monotonic()):
+            raise TooManyPollsError(round(self.settings.default_poll_interval_seconds * 1000))
+        # The cache has no logs.
+        item = await self.reader.stored(task_id)
+        if item["metadata"]["uid"] != own.uid:
+            raise TaskNotFoundError
+        record = parse_log(item)
+        if record is None:
+            raise NoLogError(ended=own.terminal)
+        kept = await self.results.logs.read(record, self.namespace, own.uid)
+        if kept.note is None:
+            return kept.text
+        logger.warning("of the log of a task %s", kept.note, extra={"task": task_id})
+        return f"… {EARLIER_LINES} …\n{kept.text}"
 
     async def answer(self, task_id: str, principal: Principal | None, answers: Answers) -> None:
         """Store the caller's answers to what the task asks now.

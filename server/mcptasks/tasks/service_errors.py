@@ -3,6 +3,7 @@
 ServiceError
 ├── TaskNotFoundError           unknown, foreign or expired: the caller cannot tell which
 ├── TaskEndedError              too late to cancel
+├── NoLogError                  nothing of the task's log is kept, or not yet
 ├── InvalidCallError            the parameters are wrong
 ├── TooManyTasksError           ┐
 ├── TooMuchKeptError            │
@@ -44,6 +45,14 @@ class TaskEndedError(ServiceError):
     def __init__(self, phase: Phase) -> None:
         super().__init__(f"Cannot cancel task: already in terminal status '{phase.value}'")
         self.phase = phase
+
+
+class NoLogError(ServiceError):
+    """Nothing is kept of what the task has printed."""
+
+    def __init__(self, *, ended: bool) -> None:
+        why = "it has printed nothing, or its log is not kept" if ended else "it is kept once the task has ended"
+        super().__init__(f"There is no log of the task: {why}")
 
 
 class InvalidCallError(ServiceError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, cast
@@ -25,20 +26,38 @@ PRINTED = "".join(f"line {n}\n" for n in range(500))
 class ClusterOfOneTask:
     """Has one task, and no Pod of it any more."""
 
-    def __init__(self, attempts: int, recorded: int, text: str = PRINTED) -> None:
+    namespace = "default"
+
+    def __init__(self, attempts: int, recorded: int, text: str = PRINTED, executor: str = "Warm") -> None:
         record = log_record(text, recorded)
         assert record is not None
         self._task = McpTask.model_validate(
             {
-                "metadata": {"name": "report-1"},
+                "metadata": {"name": "report-1", "uid": "uid-1"},
                 "spec": {"component": {"name": "report"}},
-                "status": {"executor": "Warm", "attempts": attempts, "log": record.dump()},
+                "status": {
+                    "executor": executor,
+                    "phase": "failed",
+                    "attempts": attempts,
+                    "podName": "pod-1",
+                    "log": record.dump(),
+                },
             }
         )
+
+    @property
+    def kube(self) -> ClusterOfOneTask:
+        return self
 
     async def task(self, name: str) -> McpTask:
         assert name == "report-1"
         return self._task
+
+    async def get(self, resource: Any, name: str, namespace: str) -> JsonObject:
+        return self._task.dump()
+
+    async def list(self, resource: Any, namespace: str, label_selector: str) -> Any:
+        return SimpleNamespace(items=[])
 
 
 async def read(cluster: ClusterOfOneTask, *, tail: int | None = None, previous: bool = False) -> list[str]:
@@ -48,6 +67,22 @@ async def read(cluster: ClusterOfOneTask, *, tail: int | None = None, previous: 
 
 async def test_what_a_worker_has_handed_in_is_shown_when_its_pod_has_gone() -> None:
     assert await read(ClusterOfOneTask(1, 1)) == PRINTED.splitlines()
+
+
+async def test_so_is_what_is_kept_of_a_pod_of_the_tasks_own() -> None:
+    cluster = ClusterOfOneTask(1, 1, executor="Job")
+    assert await read(cluster) == PRINTED.splitlines()
+    followed = TaskLog(cast(ClusterSession, cluster), "report-1", tail=2).follow()
+    assert [line async for line in followed] == PRINTED.splitlines()[-2:]
+
+
+async def test_where_earlier_lines_are_missing_it_is_said_beside_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+    noise = random.Random(3)
+    text = "".join(f"{noise.getrandbits(800):x}\n" for _ in range(1000))
+    shown = await read(ClusterOfOneTask(1, 1, text))
+    assert shown
+    assert text.endswith("\n".join(shown[1:]) + "\n")
+    assert capsys.readouterr().err == "task report-1: earlier lines are missing\n"
 
 
 @pytest.mark.parametrize(("tail", "first"), [(0, 500), (3, 497), (1000, 0)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import typer
@@ -19,8 +19,9 @@ from mcptasks.cli.cluster_session import (
     on_cluster,
 )
 from mcptasks.cli.command_errors import CliError, usage_error
+from mcptasks.cli.command_settings import load_settings
 from mcptasks.cli.task_completion import complete_task
-from mcptasks.cli.terminal_text import show
+from mcptasks.cli.terminal_text import show, tell
 from mcptasks.kube.errors import KubeError, NotFoundError
 from mcptasks.kube.kinds import MCP_TASKS, PODS
 from mcptasks.kube.task_attempts import Attempt, attempts_of, lines_in_worker, log_of, runs_in_worker
@@ -28,6 +29,8 @@ from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.log_records import log_text
 from mcptasks.model.task import LogRecord, McpTask
 from mcptasks.model.task_lines import TaskLineReader
+from mcptasks.stores.kept_logs import KeptLogs
+from mcptasks.stores.results import Results
 
 POLL_SECONDS = 0.5
 
@@ -57,25 +60,36 @@ def command(
 
 async def _print(cluster: ClusterSession, name: str, tail: int | None, follow: bool, previous: bool) -> None:
     found = await cluster.find(name)
-    log = TaskLog(found.cluster, found.name, tail)
-    lines = log.follow() if follow else log.read(previous)
-    async for line in lines:
-        show(line)
+    try:
+        results = Results.from_settings(load_settings())
+    except ValueError as error:
+        raise usage_error(str(error)) from error
+    async with results:
+        log = TaskLog(found.cluster, found.name, tail, results.logs)
+        lines = log.follow() if follow else log.read(previous)
+        async for line in lines:
+            show(line)
 
 
 @dataclass(frozen=True)
 class TaskLog:
-    """The log of a task over its attempts. `tail` limits what is shown of the first attempt read."""
+    """The log of a task over its attempts. `tail` limits what is shown of the first attempt read.
+
+    What the task has kept is shown where its Pod is gone, or tells of others too.
+    """
 
     cluster: ClusterSession
     name: str
     tail: int | None = None
+    kept: KeptLogs = field(default_factory=KeptLogs)
 
     async def read(self, previous: bool) -> AsyncIterator[str]:
         """Lines of the last attempt, or of the one before. Raises CliError where there is none."""
         task = await self.cluster.task(self.name)
-        if task.status.log is not None and (previous or task.status.log.attempt == task.status.attempts):
-            for line in self._recorded(task, task.status.log, previous=previous):
+        log = task.status.log
+        is_asked_for = log is not None and (previous or log.attempt == task.status.attempts)
+        if log is not None and is_asked_for and (runs_in_worker(task) or not await self._has_pod(previous)):
+            for line in await self._recorded(task, log, previous=previous):
                 yield line
             return
         if runs_in_worker(task) and not previous:
@@ -98,14 +112,21 @@ class TaskLog:
         async for line in log_of(self.cluster.kube, self.cluster.namespace, attempt, tail=self.tail):
             yield line
 
-    def _recorded(self, task: McpTask, log: LogRecord, *, previous: bool) -> list[str]:
-        """Lines of an attempt whose worker has handed them in: its own log tells of other tasks too, or is gone."""
+    async def _has_pod(self, previous: bool) -> bool:
+        """Whether the attempt's own Pod is there, whose log has more than what is kept of it."""
+        attempts = await self._own_attempts()
+        return len(attempts) > 1 if previous else bool(attempts) and attempts[-1].started
+
+    async def _recorded(self, task: McpTask, log: LogRecord, *, previous: bool) -> list[str]:
+        """Lines that are kept of an attempt."""
         if previous and log.attempt == task.status.attempts:
             raise CliError(f"task {self.name} keeps the log of its last attempt and no other: leave --previous out")
-        try:
-            return self._last(log_text(log).splitlines())
-        except ValueError as error:
-            raise CliError(f"task {self.name}: {error}") from error
+        found = await self.kept.read(log, self.cluster.namespace, task.uid)
+        if found.note is not None and not found.text:
+            raise CliError(f"task {self.name}: {found.note}")
+        if found.note is not None:
+            tell(f"task {self.name}: {found.note}")
+        return self._last(found.text.splitlines())
 
     def _last(self, lines: list[str]) -> list[str]:
         return lines if self.tail is None else lines[len(lines) - min(self.tail, len(lines)) :]
@@ -129,6 +150,9 @@ class TaskLog:
                     yield line
                 read.add(attempt.name)
             elif ended:
+                if task is not None and task.status.log is not None and not read and not runs_in_worker(task):
+                    for line in await self._recorded(task, task.status.log, previous=False):
+                        yield line
                 return
             else:
                 await asyncio.sleep(POLL_SECONDS)
