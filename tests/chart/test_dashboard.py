@@ -87,7 +87,7 @@ def test_it_reads_results_where_the_server_keeps_them() -> None:
     policy = render(ON | {"redis": {"enabled": True}}).find("NetworkPolicy", "mcptasks-redis")
     peers = policy["spec"]["ingress"][0]["from"]
     names = [peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in peers]
-    assert names == ["server", "dashboard"]
+    assert names == ["server", "dashboard", "operator"]
 
 
 @pytest.mark.parametrize("host", ["mcptasks-dashboard", "mcptasks-dashboard.mcptasks.svc", "tasks.example.com"])
