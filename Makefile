@@ -10,6 +10,7 @@ BENCH_ARGS ?=
 TRIALS ?= 112
 WARM_TRIALS ?= 300
 CROWD ?= 200
+MINUTES ?= 50
 # Most tests wait most of the time. A file's tests stay in one worker, with the cluster that they share.
 WORKERS ?= 3
 SPREAD = -n $(WORKERS) --dist loadfile --no-loadscope-reorder
@@ -30,7 +31,7 @@ EDITABLE = $(BIN)/python -m pip install -q --require-hashes -r requirements-buil
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
-.PHONY: help demo wheels packages public-types release-check unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue warm-upgrade faults faults-warm bench bench-warm browser pictures conformance clients clean
+.PHONY: help demo wheels packages public-types release-check unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue warm-upgrade faults faults-warm bench bench-warm browser pictures dashboard-pictures recording conformance clients clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -114,6 +115,14 @@ browser: $(VENV)/.installed-dev $(TOOLS)/.installed ## The dashboard in Chromium
 pictures: $(VENV)/.installed-dev ## Pictures of docs/, drawn anew from real runs
 	$(BIN)/python -m tests.pictures.draw_top
 
+# An hour, because that is what the dashboard's overview shows.
+dashboard-pictures: $(VENV)/.installed-dev $(TOOLS)/.installed ## The pictures of the dashboard in docs/images: make dashboard-pictures [MINUTES=50]
+	@$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m tests.browser.showcase_pictures docs/images $(MINUTES)
+
+recording: $(VENV)/.installed-dev ## docs/images/demo.svg: what `make demo` prints, in a terminal
+	$(BIN)/python -m website.record docs/images/demo.svg make demo
+
 check: lint types layers generated ## Lint, format, types, import layers, generated files, locks, names, links
 
 lint: $(VENV)/.installed-dev
@@ -122,7 +131,7 @@ lint: $(VENV)/.installed-dev
 
 types: $(VENV)/.installed-dev
 	$(BIN)/mypy
-	$(BIN)/mypy tests benchmarks examples
+	$(BIN)/mypy tests benchmarks examples website
 
 layers: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
