@@ -88,7 +88,8 @@ def build_commit() -> str | None:
 
 
 def absolute_links(readme: str, repository: str, ref: str) -> str:
-    """The text with links into the repository as addresses, which a package index can follow."""
+    """The text with links into the repository as addresses, which a package index can follow, and pictures as files."""
+    readme = re.sub(r"(?<=!\[)([^]]*\]\()(?!https?:)([^)\s]+)(?=\))", rf"\1{repository}/raw/{ref}/\2", readme)
     return re.sub(r"(?<=\]\()(?!https?:|mailto:|#)([^)\s]+)(?=\))", rf"{repository}/blob/{ref}/\1", readme)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.cli.background import gone, running
 from tests.integration.cli.conftest import Cli, DemoRun
-from tests.support.readme import blocks
+from tests.support.readme import TUTORIAL, blocks
 
 
 def test_the_demonstration_shows_its_claims_with_proof_and_leaves_nothing(demonstration: DemoRun) -> None:
@@ -47,11 +47,11 @@ def shape(line: str) -> str:
     return re.sub(r"\s+", " ", line).strip()
 
 
-def test_make_demo_prints_what_the_readme_shows(demonstration: DemoRun) -> None:
-    assert "make demo\n" in blocks("sh")
+def test_make_demo_prints_what_the_tutorial_shows(demonstration: DemoRun) -> None:
+    assert "make demo\n" in blocks("sh", TUTORIAL)
     done = demonstration.done
     assert done.returncode == 0, done.stdout + done.stderr
-    (expected,) = [block for block in blocks("") if "== A task cancelled" in block]
+    (expected,) = [block for block in blocks("", TUTORIAL) if "== A task cancelled" in block]
     printed = {shape(line) for line in done.stdout.splitlines()}
     shown = [line for line in expected.splitlines() if line and line != "..."]
     assert [line for line in shown if shape(line) not in printed] == []

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
+import re
+import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,10 +20,13 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Phase
 from mcptasks.protocol.versions import ProtocolChoice
 from tests.support.moved_programs import ANSWERS, EXAMPLES, USES, answer
+from tests.support.readme import README
 
 pytestmark = pytest.mark.anyio
 
 SECONDS = 120
+
+ORDERS = "number,day,customer,cents\n1,2026-01-05,Ada,500\n2,2026-01-09,Bob,900\n"
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +146,27 @@ async def test_a_program_that_came_from_fastmcp_answers_as_before(
     (folder / "from_fastmcp" / "inventory" / "inventory.db").unlink(missing_ok=True)
     async with Client(url, protocol=protocol, on_elicitation=answer) as client:
         assert await USES[name](client, tmp_path) == ANSWERS[name]
+
+
+ROW = re.compile(r"^\| .*\(examples/\w+\.py\).* \| `([^`]+)` \| `([^`]+)`", re.MULTILINE)
+"""A row of the README's gallery: what is called, and what is printed."""
+
+
+@pytest.mark.parametrize(("call", "printed"), ROW.findall(README))
+def test_the_gallery_shows_what_is_printed(url: str, folder: Path, tmp_path: Path, call: str, printed: str) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("x" * 100)
+    (folder / "orders.db").unlink(missing_ok=True)
+    with SyncClient(url) as client:
+        client.call_tool("import_orders", {"csv": ORDERS})
+    words = shlex.split(call.replace("FOLDER", str(tmp_path)))
+    answers = ["--answer", "delete=false"] if words[0] == "remove_duplicates" else []
+    command = [sys.executable, "-m", "mcptasks", "call", url, *words, *answers]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "".join(printed.split()) in "".join((done.stdout + done.stderr).split())
+
+
+def test_the_gallery_has_every_program() -> None:
+    assert len(ROW.findall(README)) == len(list(EXAMPLES.glob("*.py"))) - 1, "all but the handbook, which has no tools"
+    assert [path.name for path in EXAMPLES.glob("*.py") if f"(examples/{path.name})" not in README] == []

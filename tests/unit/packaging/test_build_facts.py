@@ -49,6 +49,8 @@ def test_a_changelog_without_a_release_is_before_the_first() -> None:
     [
         ("[a](docs/tools.md#x)", "[a](https://forge.test/o/r/blob/v1.0.0/docs/tools.md#x)"),
         ("[`a`](examples)", "[`a`](https://forge.test/o/r/blob/v1.0.0/examples)"),
+        ("![a](docs/a.svg)", "![a](https://forge.test/o/r/raw/v1.0.0/docs/a.svg)"),
+        ("![a](https://else.test/a.svg)", "![a](https://else.test/a.svg)"),
         ("[a](#there)", "[a](#there)"),
         ("[a](https://else.test/b)", "[a](https://else.test/b)"),
     ],
