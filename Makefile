@@ -31,7 +31,7 @@ EDITABLE = $(BIN)/python -m pip install -q --require-hashes -r requirements-buil
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
-.PHONY: help demo wheels packages public-types release-check unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue warm-upgrade faults faults-warm bench bench-warm browser pictures dashboard-pictures recording conformance clients clean
+.PHONY: help demo wheels packages public-types release-check unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue warm-upgrade faults faults-warm bench bench-warm browser pictures dashboard-pictures site recording conformance clients clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -120,6 +120,10 @@ dashboard-pictures: $(VENV)/.installed-dev $(TOOLS)/.installed ## The pictures o
 	@$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m tests.browser.showcase_pictures docs/images $(MINUTES)
 
+site: $(VENV)/.installed-dev ## The documentation as a site in results/site; fails over a link that leads nowhere
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	$(BIN)/python -m website.foreign_requests results/site
+
 recording: $(VENV)/.installed-dev ## docs/images/demo.svg: what `make demo` prints, in a terminal
 	$(BIN)/python -m website.record docs/images/demo.svg make demo
 
@@ -144,6 +148,7 @@ generate: $(VENV)/.installed-dev ## Write crds/, the chart's copies and the refe
 	$(BIN)/mcptasks crds --output crds
 	$(BIN)/mcptasks settings -o markdown > docs/settings.md
 	@sed -i.old '/^## Reference$$/,$$d' docs/metrics.md && rm docs/metrics.md.old
+	$(BIN)/python -m website.crd_reference > docs/crds.md
 	{ printf '## Reference\n\n'; $(BIN)/mcptasks metrics -o markdown; } >> docs/metrics.md
 	$(BIN)/python charts/generate.py
 

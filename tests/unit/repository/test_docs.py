@@ -8,7 +8,21 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[3] / "docs"
-PAGES = ("tools.md", "dependencies.md", "input.md")
+PAGES = (
+    "tools.md",
+    "dependencies.md",
+    "input.md",
+    "tracing.md",
+    "warm.md",
+    "for/ml-and-data-teams.md",
+    "for/server-authors.md",
+    "for/client-authors.md",
+    "how-to/gpu.md",
+    "how-to/secrets.md",
+    "how-to/ask-the-user.md",
+    "how-to/large-results.md",
+    "how-to/connect-clients.md",
+)
 
 
 def snippets() -> list[object]:

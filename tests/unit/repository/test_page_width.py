@@ -12,6 +12,7 @@ from tests.unit.repository.sources import ROOT
 WIDTH = 120
 GENERATED = (
     "docs/clients.md",
+    "docs/crds.md",
     "docs/settings.md",
     "docs/metrics.md",
     "charts/mcptasks/README.md",

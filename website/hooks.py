@@ -1,0 +1,45 @@
+"""What MkDocs does besides: pages that are kept elsewhere in the repository, and links from page to file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from markdown import Markdown
+from markdown.extensions import Extension
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from website.site_pages import DOCS, ELSEWHERE, linked
+
+ROOT = Path(__file__).parents[1]
+
+
+class ForgeIndents(Extension):
+    """Lists are indented as forges have them: by two spaces."""
+
+    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802
+        """Markdown's."""
+        md.tab_length = 2
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """MkDocs': before anything is read."""
+    config.markdown_extensions.append(ForgeIndents())  # type: ignore[arg-type]
+    return config
+
+
+def on_files(files: Files, *, config: MkDocsConfig) -> Files:
+    """MkDocs': add the pages that are not in docs/."""
+    for file, path in ELSEWHERE.items():
+        files.append(File.generated(config, path, abs_src_path=str(ROOT / file)))
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: Any) -> str:
+    """MkDocs': before a page is rendered."""
+    sources = {path: file for file, path in ELSEWHERE.items()}
+    path = page.file.src_uri
+    folders = [str(folder.relative_to(ROOT)) for folder in ROOT.glob("*/**") if folder.is_dir()]
+    return linked(markdown, sources.get(path, f"{DOCS}/{path}"), str(config.extra["repository"]), folders)
