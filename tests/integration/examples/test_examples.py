@@ -152,6 +152,7 @@ ROW = re.compile(r"^\| .*\(examples/\w+\.py\).* \| `([^`]+)` \| `([^`]+)`", re.M
 """A row of the README's gallery: what is called, and what is printed."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("call", "printed"), ROW.findall(README))
 def test_the_gallery_shows_what_is_printed(url: str, folder: Path, tmp_path: Path, call: str, printed: str) -> None:
     for name in ("a.txt", "b.txt"):
