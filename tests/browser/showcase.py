@@ -1,7 +1,7 @@
 """What the pictures in the documentation show: two teams at work on one server, for as long as one likes.
 
-The browser suite runs it for no longer than the picture of it takes; `make dashboard-pictures` for an hour, which is what the
-dashboard's overview shows.
+The browser suite runs it for no longer than the picture of it takes; `make dashboard-pictures` for an hour, which is
+what the dashboard's overview shows.
 """
 
 from __future__ import annotations
