@@ -166,12 +166,9 @@ class Neighbourhood:
         looks |= {name: (self.kubectl, self._pod_of(name)["metadata"]["name"]) for name in ("server", "operator")}
         return {name: self._reached(where, pod, name, targets) for name, (where, pod) in looks.items()}
 
-    def egress_of_the_server(self) -> list[Rule]:
-        """As an administrator writes it: DNS, the API server and Redis."""
+    def egress(self) -> list[Rule]:
+        """Of server and operator, as an administrator writes it: DNS, the API server and Redis."""
         redis = {"podSelector": {"matchLabels": {"app.kubernetes.io/component": "redis"}}}
-        return [*self.egress_of_the_operator(), {"to": [redis], "ports": [{"port": 6379, "protocol": "TCP"}]}]
-
-    def egress_of_the_operator(self) -> list[Rule]:
         dns = [{"port": 53, "protocol": kind} for kind in ("UDP", "TCP")]
         default = Kubectl(self.release.kubeconfig, "default")
         slices = default.list("endpointslices", "kubernetes.io/service-name=kubernetes")
@@ -184,6 +181,7 @@ class Neighbourhood:
                 "to": [{"ipBlock": {"cidr": f"{address}/32"}} for address in sorted(addresses)],
                 "ports": [{"port": port, "protocol": "TCP"} for port in sorted(ports)],
             },
+            {"to": [redis], "ports": [{"port": 6379, "protocol": "TCP"}]},
         ]
 
     def close(self) -> None:
@@ -282,7 +280,7 @@ class TestWhatIsEnforced:
         **dict.fromkeys(("task", "worker"), OF_TASKS),
         # They may leave until there are rules.
         "server": FREE | {"operator/metrics", "redis/redis"},
-        "operator": FREE | {"server/metrics", "server/mcp"},
+        "operator": FREE | {"server/metrics", "server/mcp", "redis/redis"},
     }
     narrowed: ClassVar[Mapping[str, frozenset[str]]] = {
         **dict.fromkeys(("neighbour", "stranger", "foreign-task"), FREE),
@@ -290,7 +288,7 @@ class TestWhatIsEnforced:
         "caller": FREE | {"server/mcp"},
         "prometheus": FREE | METRICS,
         "server": CLUSTER_DNS | {"redis/redis"},
-        "operator": CLUSTER_DNS,
+        "operator": CLUSTER_DNS | {"redis/redis"},
     }
 
     def test_without_policies_all_is_open(self, around: Neighbourhood) -> None:
@@ -302,7 +300,7 @@ class TestWhatIsEnforced:
             assert reached == {target for target in everything if not target.startswith(f"{name}/")}, name
 
     def test_by_default_task_pods_reach_gateway_and_dns_alone(self, around: Neighbourhood) -> None:
-        """So do workers; nobody else reaches the gateway, Redis, or a health check."""
+        """So do workers; nobody else reaches the gateway, Redis (but for server and operator), or a health check."""
         around.install({})
         become(around, self.by_default)
 
@@ -338,9 +336,9 @@ def narrow(around: Neighbourhood) -> JsonObject:
         "metrics": {"from": [named(around.other.namespace, role="prometheus")]},
         "server": {
             "from": [{"podSelector": {"matchLabels": {"role": "caller"}}}],
-            "egress": around.egress_of_the_server(),
+            "egress": around.egress(),
         },
-        "operator": {"egress": around.egress_of_the_operator()},
+        "operator": {"egress": around.egress()},
     }
 
 
