@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -13,6 +14,9 @@ INTRODUCTION = """# Custom resources
 Every field of the two kinds, made from the models (`make generate`). `kubectl explain mcptask.spec` has the same.
 Fields of `status` are written by operator and server. [stability.md](stability.md) says what may change.
 """
+
+
+QUOTE = '"'
 
 
 class CrdField(NamedTuple):
@@ -54,7 +58,7 @@ def description(schema: JsonObject) -> str:
     if low is not None or high is not None:
         parts.append("From " + f"{low}" * (low is not None) + f" to {high}" * (high is not None) + ".")
     if "default" in schema:
-        parts.append(f"Default: `{schema['default']}`.")
+        parts.append(f"Default: `{json.dumps(schema['default']).strip(QUOTE)}`.")
     return " ".join(part for part in parts if part)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from website.site_pages import DOCS, ELSEWHERE, linked
+from website.site_pages import DOCS, ELSEWHERE, linked, title_of, titled
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,5 +42,18 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **_: An
     """MkDocs': before a page is rendered."""
     sources = {path: file for file, path in ELSEWHERE.items()}
     path = page.file.src_uri
-    folders = [str(folder.relative_to(ROOT)) for folder in ROOT.glob("*/**") if folder.is_dir()]
-    return linked(markdown, sources.get(path, f"{DOCS}/{path}"), str(config.extra["repository"]), folders)
+    file = sources.get(path, f"{DOCS}/{path}")
+    return linked(titled(markdown, file, titles()), file, str(config.extra["repository"]), folders())
+
+
+@cache
+def titles() -> dict[str, str]:
+    """Titles of pages, by their file."""
+    pages = [*(ROOT / DOCS).rglob("*.md"), *(ROOT / file for file in ELSEWHERE)]
+    return {str(page.relative_to(ROOT)): title_of(page.read_text()) for page in pages}
+
+
+@cache
+def folders() -> frozenset[str]:
+    """Folders of the repository that pages may link to."""
+    return frozenset(str(path.relative_to(ROOT)) for path in ROOT.glob("[!.]*/**") if path.is_dir())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 DOCS = "docs"
 ELSEWHERE = {
@@ -17,6 +17,7 @@ ELSEWHERE = {
 """Pages of the site that are not in docs/, by their file."""
 
 _LINK = re.compile(r"(\]\()(?![a-z][a-z0-9+.-]*:|#|/)([^)\s#]+)(#[^)\s]*)?(?=[)\s])")
+_NAMED_AS_FILE = re.compile(r"\[([\w./-]+\.md)\]\(([\w./-]+\.md)(?=[)#])")
 _CODE = re.compile(r"(^ *(`{3,}).*?^ *\2 *$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
 
 
@@ -27,6 +28,22 @@ def site_path(file: str) -> str | None:
     if file.startswith(f"{DOCS}/"):
         return file.removeprefix(f"{DOCS}/")
     return ELSEWHERE.get(file)
+
+
+def title_of(text: str) -> str:
+    """The page's first heading."""
+    found = re.search(r"^# (.+)$", text, re.MULTILINE)
+    return found[1].strip() if found else ""
+
+
+def titled(text: str, file: str, titles: Mapping[str, str]) -> str:
+    """The page's text with links that are named as files named as the pages; titles are by file of the repository."""
+
+    def turned(found: re.Match[str]) -> str:
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(file), found[2]))
+        return f"[{titles.get(target) or found[1]}]({found[2]}"
+
+    return _NAMED_AS_FILE.sub(turned, text)
 
 
 def linked(text: str, file: str, repository: str, folders: Collection[str] = ()) -> str:

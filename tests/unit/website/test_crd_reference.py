@@ -19,7 +19,7 @@ def test_fields_are_listed_with_those_of_their_parts() -> None:
                 "description": "Who.",
                 "items": {"type": "object", "properties": {"first": {"type": "string", "enum": ["a", "b"]}}},
             },
-            "count": {"type": "integer", "minimum": 0, "maximum": 3, "default": 1},
+            "count": {"type": "integer", "minimum": 0, "maximum": 3, "default": False},
             "labels": {"type": "object", "additionalProperties": {"type": "string"}},
             "value": {"x-kubernetes-preserve-unknown-fields": True},
         },
@@ -27,7 +27,7 @@ def test_fields_are_listed_with_those_of_their_parts() -> None:
     assert list(fields(schema, "spec")) == [
         CrdField("spec.names", "list of object", True, "Who."),
         CrdField("spec.names[].first", "string", False, "One of `a`, `b`."),
-        CrdField("spec.count", "integer", False, "From 0 to 3. Default: `1`."),
+        CrdField("spec.count", "integer", False, "From 0 to 3. Default: `false`."),
         CrdField("spec.labels", "map to string", False, ""),
         CrdField("spec.value", "any", False, ""),
     ]

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.repository.pages import pages
 from tests.unit.repository.sources import ROOT
 from website.foreign_requests import foreign, foreign_in_style
-from website.site_pages import ELSEWHERE, linked, site_path
+from website.site_pages import ELSEWHERE, linked, site_path, title_of, titled
 
 FORGE = "https://forge.test/o/r"
 
@@ -31,6 +31,13 @@ FORGE = "https://forge.test/o/r"
 )
 def test_a_link_leads_to_where_it_led(file: str, link: str, on_site: str) -> None:
     assert linked(f"[a]({link}).", file, FORGE, {"examples"}) == f"[a]({on_site})."
+
+
+def test_a_link_that_is_named_as_its_file_gets_the_title_of_the_page() -> None:
+    titles = {"docs/input.md": title_of("# Input\n\n## Before a task\n")}
+    text = titled("[input.md](../input.md#how) and [it](../input.md)", "docs/how-to/x.md", titles)
+    assert text == "[Input](../input.md#how) and [it](../input.md)"
+    assert titled("[other.md](other.md)", "docs/x.md", titles) == "[other.md](other.md)"
 
 
 def test_code_stays_as_it_is() -> None:
