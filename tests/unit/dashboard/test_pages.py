@@ -99,6 +99,19 @@ def test_the_log_takes_a_right_of_its_own() -> None:
     assert "secret of the log" in get(site, "/tasks/team/mine", authorization="Bearer of-bob").text
 
 
+def test_what_is_kept_of_a_log_is_shown_when_its_pod_is_gone_to_those_who_may_read_logs() -> None:
+    site = PageSite.asking_for_tokens()
+    log = {"text": "loading\nout of disk <here>\n", "attempt": 1}
+    site.put(task_item("mine", phase="failed", attempts=1, podName="gone", log=log))
+    site.allow("ann", "team", *READ, Right.READ_LOG)
+    site.allow("ben", "team", *READ)
+    for path in ("/tasks/team/mine", "/tasks/team/mine/log.txt"):
+        shown = get(site, path, authorization="Bearer of-ann")
+        assert "out of disk" in shown.text
+        assert "out of disk" not in get(site, path, authorization="Bearer of-ben").text
+    assert shown.text == "loading\nout of disk <here>\n"
+
+
 def test_who_is_not_known_signs_in_and_comes_back() -> None:
     site = PageSite.asking_for_tokens()
     site.put(task_item("mine"))
