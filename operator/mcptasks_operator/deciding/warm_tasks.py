@@ -123,11 +123,14 @@ def _start_counts_from(facts: DecisionBasis, since: datetime) -> datetime:
 
 def _all_busy(facts: DecisionBasis) -> Diagnosis:
     workers = facts.evidence.pool.workers
-    busy = f"all {workers} workers of" if workers else "a worker of"
-    verb = "are busy" if workers else "is not there yet"
+    template = f"McpTaskTemplate {facts.policy.template}"
+    busy = {
+        0: f"a worker of {template} is not there yet",
+        1: f"the one worker of {template} is busy",
+    }
     return Diagnosis(
         Reason.PENDING,
-        f"{busy} McpTaskTemplate {facts.policy.template} {verb}",
+        busy.get(workers, f"all {workers} workers of {template} are busy"),
         "Wait, or raise maxWorkers of the template",
     )
 

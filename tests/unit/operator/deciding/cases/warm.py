@@ -73,6 +73,7 @@ WAITING = [
     Case("a task that nobody has taken is left to the gateway", None, now=1, requeue=2.0),
     Case("after a while it says what it waits for", ShowCause, now=5, reason=Reason.PENDING, says="a worker of"),
     Case("while all are busy it waits its turn", None, now=5, evidence=pool(workers=2), requeue=10.0),
+    Case("it says that the only one is busy", ShowCause, now=16, evidence=pool(workers=1), says="the one worker of"),
     Case("it says that all are busy", ShowCause, now=16, evidence=pool(workers=2), says="all 2 workers of"),
     Case("once", None, make_task(status=WAITING_SHOWN), now=20, requeue=15.0),
     Case("or what keeps its workers", ShowCause, now=5, evidence=pool(cause=NO_SPACE), says="no node can take"),
