@@ -27,7 +27,7 @@ from mcptasks_operator.deciding.object_facts import PodFacts
 
 logger = logging.getLogger(__name__)
 
-LOGS_AT_A_TIME = 16
+LOGS_AT_A_TIME = 32
 """How many logs are read at the same time. One that still goes on is read until its process has ended."""
 
 READ_SECONDS = 30.0

@@ -30,7 +30,10 @@ class EndingLog:
 
 
 def log_to_keep(task: McpTask, pods: Sequence[PodFacts]) -> EndingLog | None:
-    """The log of the task's last attempt, once that ends; None where it goes on, or its log is kept already."""
+    """The log of the task's last attempt, once that ends.
+
+    None where it goes on, where its log is kept already, and where nobody can read it, because its node is lost.
+    """
     status = task.status
     if task.metadata.deletion_timestamp is not None or status.executor == Executor.WARM.value:
         return None
@@ -38,7 +41,7 @@ def log_to_keep(task: McpTask, pods: Sequence[PodFacts]) -> EndingLog | None:
     last = max(own, key=lambda pod: (pod.created_at, pod.name), default=None)
     if last is None or last.gone_at is not None or not last.started:
         return None
-    if not (last.ended or last.deleting or task.terminal):
+    if last.node_lost or not (last.ended or last.deleting or task.terminal):
         return None
     number = status.attempts or 1
     if status.pod_uid not in (None, last.uid) and not task.terminal:

@@ -319,13 +319,17 @@ def _key(kind: WatchedKind, item: JsonObject) -> Key | None:
 
 _LARGE_SPEC = frozenset({"arguments", "argumentsText", "request", "principal"})
 _LARGE_STATUS = frozenset({"result", "error", "inputRequests", "progress"})
+_LOG_TEXT = frozenset({"text", "gzip"})
 _LARGE_METADATA = frozenset({"managedFields", "annotations"})
 
 
 def trimmed(task: JsonObject) -> JsonObject:
     """The task without what the operator never reads, so that thousands of finished ones fit into little memory."""
     parts = {"metadata": _LARGE_METADATA, "spec": _LARGE_SPEC, "status": _LARGE_STATUS}
-    return {
+    kept = {
         name: {key: value for key, value in (part or {}).items() if key not in parts[name]} if name in parts else part
         for name, part in task.items()
     }
+    if (log := (kept.get("status") or {}).get("log")) is not None:
+        kept["status"]["log"] = {key: value for key, value in log.items() if key not in _LOG_TEXT}
+    return kept

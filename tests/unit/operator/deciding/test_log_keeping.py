@@ -66,12 +66,23 @@ def test_the_log_of_an_attempt_that_ends_is_read(task: McpTask, pod: PodFacts, e
         (running(), [a_pod()]),
         (over(), [a_pod(phase="Failed", state=DONE, gone_at=at(9))]),
         (over("cancelled"), [PodFacts("pod-1", "uid-of-pod-1", at(1))]),
+        (over("cancelled"), [a_pod(deletion_due=at(40), node_lost=True)]),
         (over(log={"text": "it", "attempt": 1}), [FAILED]),
         (running(executor="Warm"), [FAILED]),
         (over(), [a_pod(phase="Failed", state=DONE, worker=WorkerFacts())]),
         (running(), [FAILED, a_pod("pod-2", 2, phase="Failed", state=DONE)]),
     ],
-    ids=["no Pod", "it runs", "gone", "never started", "kept", "warm", "a worker", "one that never had the task"],
+    ids=[
+        "no Pod",
+        "it runs",
+        "gone",
+        "never started",
+        "lost with its node",
+        "kept",
+        "warm",
+        "a worker",
+        "one that never had the task",
+    ],
 )
 def test_no_other_log_is(task: McpTask, pods: list[PodFacts]) -> None:
     assert log_to_keep(task, pods) is None

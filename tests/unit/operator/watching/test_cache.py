@@ -236,13 +236,20 @@ def test_pods_without_our_label_are_nobodys() -> None:
 def test_large_parts_of_a_task_are_not_kept() -> None:
     item = task_item(
         spec={"arguments": {"x": "y" * 1000}, "retries": 2},
-        status={"phase": "completed", "result": {"text": "z" * 1000}, "conditions": []},
+        status={
+            "phase": "completed",
+            "result": {"text": "z" * 1000},
+            "conditions": [],
+            "log": {"gzip": "z" * 1000, "attempt": 2, "stored": {"ref": "there"}},
+        },
     )
     small = trimmed(item)
     assert small["spec"] == {"component": item["spec"]["component"], "retries": 2}
-    assert small["status"] == {"phase": "completed", "conditions": []}
+    log = {"attempt": 2, "stored": {"ref": "there"}}
+    assert small["status"] == {"phase": "completed", "conditions": [], "log": log}
     assert small["metadata"]["uid"] == UID
     assert item["spec"]["arguments"], "the object itself is not changed"
+    assert item["status"]["log"]["gzip"], "nor is a part of it"
 
 
 def placed(second: int, template_hash: str, uid: str = "pod-1", version: int = 9) -> JsonObject:
