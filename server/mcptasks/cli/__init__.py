@@ -89,6 +89,7 @@ COMMANDS = (
     CommandEntry("top", "Show live what runs, what waits and what asks.", "show_top"),
     CommandEntry("workers", "List the workers of warm templates, and what each of them runs.", "list_workers"),
     CommandEntry("logs", "Print what a task's tool printed.", "print_logs"),
+    CommandEntry("answer", "Answer what a task asks.", "answer"),
     CommandEntry("cancel", "Cancel tasks: their processes end, their records stay.", "cancel"),
     CommandEntry("delete", "Delete tasks and everything that belongs to them.", "delete"),
     CommandEntry("serve", "Serve the MCP endpoint and the gateway.", "serve"),

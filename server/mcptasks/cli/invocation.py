@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import PurePath
 
-PLUGIN_COMMANDS = ("get", "describe", "top", "workers", "logs", "cancel", "delete", "version")
+PLUGIN_COMMANDS = ("get", "describe", "top", "workers", "logs", "answer", "cancel", "delete", "version")
 """The commands that are about a cluster, which the plugin has."""
 
 PLUGIN_FILE = "kubectl-mcptasks"

@@ -64,6 +64,9 @@ class QuestionDialog:
     sheet: AnswerSheet
     lines: TerminalLines | None
     view: ProgressView
+    interruption: str = "cancels the task"
+    """What Ctrl-C does, for the user to know."""
+
     failed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     failure: CliError | None = field(default=None, init=False)
     asking: bool = field(default=False, init=False)
@@ -106,7 +109,7 @@ class QuestionDialog:
             with self.view.paused():
                 self.asking = True
                 try:
-                    return await TerminalForm(self.lines, question).fill(fields, content)
+                    return await TerminalForm(self.lines, question, self.interruption).fill(fields, content)
                 finally:
                     self.asking = False
 
@@ -132,6 +135,7 @@ class TerminalForm:
 
     lines: TerminalLines
     question: Elicitation
+    interruption: str
 
     async def fill(self, fields: list[FormField], content: JsonObject) -> Reply:
         """The user's reply; fields that are in the content already are not asked for."""
@@ -143,7 +147,7 @@ class TerminalForm:
             return Reply("decline" if done is None else "accept")
         if not fields:
             return await self._confirmed()
-        _say("  Enter takes the default, if there is one. Ctrl-D declines, Ctrl-C cancels the task.")
+        _say(f"  Enter takes the default, if there is one. Ctrl-D declines, Ctrl-C {self.interruption}.")
         for item in fields:
             if item.name in content:
                 continue

@@ -6,6 +6,9 @@ import sys
 import tempfile
 import time
 
+from mcp.server.mcpserver import Context
+from pydantic import BaseModel
+
 from mcptasks import TaskConfig, TaskServer, progress
 
 mcp = TaskServer("cli-tests")
@@ -35,6 +38,20 @@ def crash() -> str:
     """End the process, twice."""
     print(f"crashing, process {os.getpid()}", flush=True)
     os._exit(3)
+
+
+class Sure(BaseModel):
+    """What `confirm` asks."""
+
+    yes: bool
+    why: str = "no reason"
+
+
+@mcp.tool(task=TaskConfig(poll_interval=0.1, input_timeout=600))
+async def confirm(what: str, ctx: Context) -> str:
+    """Ask, and tell the answer."""
+    answer = await ctx.elicit(f"Really {what}?", Sure)
+    return f"{answer.data.yes}, {answer.data.why}" if answer.action == "accept" else answer.action
 
 
 @mcp.tool(task=True)
