@@ -57,15 +57,12 @@ class LogKeeper:
     """Reads the logs that it is offered tasks with, and keeps them (`run`)."""
 
     kube: KubeClient
+    tasks: TaskClient
     logs: KeptLogs
     retention: Retention
     now: Callable[[], datetime] = utc_now
     _waiting: asyncio.Queue[UnkeptLog] = field(default_factory=lambda: asyncio.Queue(MAX_WAITING))
     _taken: dict[str, None] = field(default_factory=dict)
-
-    @property
-    def tasks(self) -> TaskClient:
-        return TaskClient(self.kube)
 
     def offer(self, task: McpTask, item: JsonObject, pods: Sequence[PodFacts]) -> None:
         """Take the task's log, if it is to be kept now. `item` is the task as it was read."""

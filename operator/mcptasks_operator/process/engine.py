@@ -73,7 +73,7 @@ class Engine:
         executors = Executors.build(kube, settings)
         traces = TraceSender(TaskClient(kube), tracing)
         retention = Retention(settings.default_ttl_seconds * 1000, settings.result_floor_seconds)
-        log_keeper = LogKeeper(kube, logs or KeptLogs(), retention)
+        log_keeper = LogKeeper(kube, TaskClient(kube), logs or KeptLogs(), retention)
         reconciler = Reconciler(
             kube,
             cache,
