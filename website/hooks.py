@@ -21,13 +21,15 @@ class ForgeIndents(Extension):
     """Lists are indented as forges have them: by two spaces."""
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802
-        """Markdown's."""
+        """Markdown's. The parts of its parser have the width that there was when they were made."""
         md.tab_length = 2
+        md.build_parser()
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """MkDocs': before anything is read."""
-    config.markdown_extensions.append(ForgeIndents())  # type: ignore[arg-type]
+    # The first of all: the others add to the parser.
+    config.markdown_extensions.insert(0, ForgeIndents())  # type: ignore[arg-type]
     return config
 
 
