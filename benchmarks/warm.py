@@ -219,7 +219,7 @@ class WarmBenchmark:
             found["warm"].append(self._crowd(self.client, tool, arguments, expected, count))
             ids = found["warm"][-1].timed.ids
             hits.check(self._tasks(ids), known)
-            check_executions(self._executions(known), ids)
+            check_executions(self._logs(known), ids, EXECUTED)
             latest = spoken({name: crowds[-1].timed.seconds for name, crowds in found.items()})
             say(f"{count} x {tool} at once, {number + 1} of {self.options.rounds}: {latest}")
         seconds = {name: statistics.median(crowd.timed.seconds for crowd in crowds) for name, crowds in found.items()}
@@ -324,10 +324,10 @@ class WarmBenchmark:
         wanted = set(ids)
         return [item for item in self.ours.kubectl.list("mcptasks") if item["metadata"]["name"] in wanted]
 
-    def _executions(self, workers: dict[str, JsonObject]) -> list[str]:
-        """What tools have printed: a line for each time that they ran, in the worker's log behind the task's name."""
+    def _logs(self, workers: dict[str, JsonObject]) -> list[str]:
+        """The lines of all workers' logs, in which tools print one each time that they run."""
         logs = (self.ours.kubectl.run("logs", pod["metadata"]["name"]) for pod in workers.values())
-        return [line for log in logs for line in log.splitlines() if line.endswith(EXECUTED)]
+        return [line for log in logs for line in log.splitlines()]
 
     def _worker_processes(self) -> list[psutil.Process]:
         pods = ready_workers(self.ours.kubectl, WARM).values()

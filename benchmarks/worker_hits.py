@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from mcptasks.model.base import JsonObject
+from mcptasks.model.task_lines import TaskLine
 from mcptasks.model.task_template import Executor
 
 
@@ -50,10 +52,10 @@ def check_cold(task: JsonObject) -> None:
         raise MissedWorkerError(f"{task['metadata']['name']} was to have a Pod of its own: {status}")
 
 
-def check_executions(printed: Iterable[str], tasks: Collection[str]) -> None:
-    """Raises MissedWorkerError where a task has not printed exactly one of the lines, which begin with its name."""
-    lines = list(printed)
+def check_executions(log: Iterable[str], tasks: Collection[str], printed: str) -> None:
+    """Raises MissedWorkerError where a task has not printed exactly one such line, in the logs of workers."""
+    lines = [line for line in map(TaskLine.parse, log) if line is not None]
+    counts = Counter(line.task for line in lines if line.text == printed)
     for task in tasks:
-        count = sum(task in line for line in lines)
-        if count != 1:
-            raise MissedWorkerError(f"{task} was executed {count} times")
+        if counts[task] != 1:
+            raise MissedWorkerError(f"{task} was executed {counts[task]} times")

@@ -45,9 +45,14 @@ def test_a_cold_task_has_a_pod_of_its_own() -> None:
         check_cold(run_by_a_worker())
 
 
-@pytest.mark.parametrize(("printed", "times"), [([], 0), (["[add-x/1] executed", "[add-x/2] executed"], 2)])
-def test_a_task_prints_once_that_it_is_executed(printed: list[str], times: int) -> None:
-    others = ["[add-y/1] executed"]
-    check_executions(["[add-x/1] executed", *others], ["add-x", "add-y"])
-    with pytest.raises(MissedWorkerError, match=f"^add-x was executed {times} times$"):
-        check_executions([*printed, *others], ["add-x", "add-y"])
+TEXT, JSON = "[{}/{}] executed", '{{"line_of":"{}/{}","text":"executed"}}'
+
+
+@pytest.mark.parametrize("line", [TEXT, JSON], ids=["text", "objects"])
+@pytest.mark.parametrize("attempts", [[], [1, 2]], ids=["never", "twice"])
+def test_a_task_prints_once_that_it_is_executed(line: str, attempts: list[int]) -> None:
+    others = ["loading", line.format("add-y", 1), "[add-x/1] about to be executed"]
+    check_executions([line.format("add-x", 1), *others], ["add-x", "add-y"], "executed")
+    printed = [line.format("add-x", attempt) for attempt in attempts]
+    with pytest.raises(MissedWorkerError, match=f"^add-x was executed {len(attempts)} times$"):
+        check_executions([*printed, *others], ["add-x", "add-y"], "executed")
