@@ -147,8 +147,12 @@ class Reconciler:
         evidence = replace(evidence, watched_seconds=self.runs.seconds(task))
         now = self.now()
         policy = policy_of(task, template, self.settings)
-        if not task.terminal and task.status.pod_uid is None:
-            evidence = replace(evidence, pool=self.pools.evidence(task, policy))
+        if task.status.pod_uid is None:
+            if not task.terminal:
+                evidence = replace(evidence, pool=self.pools.evidence(task, policy))
+        else:
+            waiting = self.cache.work.waiting((task.namespace, task.spec.template_ref.name))
+            evidence = replace(evidence, waiting=waiting)
         evidence = replace(evidence, turn=self.cache.limited.turn(task.uid))
         decision = decide(task, snapshot.job, snapshot.pods, now, policy, evidence)
         return Situation(key, snapshot, task, spec, policy, now, evidence, decision)

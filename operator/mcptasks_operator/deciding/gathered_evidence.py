@@ -67,7 +67,7 @@ class Evidence:
     a node for one of the Pods, the latest first. `templates`: names of those in the namespace. `watching_since`: when
     this operator began to lead. `last_scheduled_at`: when a Pod from the same Pod template last got a node. `turn`: of
     a task that limits keep from starting, or would. `watched_seconds`: for how long this operator has seen the attempt
-    run, by a clock that nobody sets.
+    run, by a clock that nobody sets. `waiting`: how many tasks of the same template no worker has yet.
     """
 
     fresh: bool = False
@@ -82,3 +82,4 @@ class Evidence:
     pool: PoolEvidence = PoolEvidence()
     watched_seconds: float = math.inf
     turn: Turn | None = None
+    waiting: int = 0

@@ -32,7 +32,7 @@ from mcptasks_operator.deciding.decisions import (
 from mcptasks_operator.deciding.gathered_evidence import Need
 from mcptasks_operator.deciding.object_facts import JobFacts
 from mcptasks_operator.deciding.task_ends import NO_PROCESS
-from mcptasks_operator.deciding.warm_tasks import WORKER_SLACK_SECONDS, adoption
+from mcptasks_operator.deciding.warm_tasks import WORKER_SLACK_SECONDS, adoption, record_pause
 
 LATE_JOB_SECONDS = 600.0
 """For how long after its end a task without a Job gets one. Later, it has had one that somebody has deleted."""
@@ -49,11 +49,17 @@ def after_warm_end(facts: DecisionBasis) -> Decision:
     due = deletion_due(facts, facts.warm_job)
     if facts.now >= due:
         return Decision(DeleteTask())
-    decision = _processes(facts) or replace(_job(facts), notice=_news(facts))
+    decision = _processes(facts) or _later(facts) or replace(_job(facts), notice=_news(facts))
     if decision.step is None:
         wait = facts.seconds_until(due)
         return replace(decision, requeue_after=min(wait, decision.requeue_after or wait))
     return decision
+
+
+def _later(facts: DecisionBasis) -> Decision | None:
+    """Leave Job and Event for a moment in which no task waits for a worker. A cancelled task's Job goes at once."""
+    pause = 0.0 if facts.task.phase is Phase.CANCELLED else record_pause(facts, finished_at(facts))
+    return Decision(requeue_after=pause) if pause else None
 
 
 def _news(facts: DecisionBasis) -> Notice | None:

@@ -6,6 +6,7 @@ count here, the loss of a worker is noticed here, and here it is said whether an
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mcptasks.gateway.contract import RunnerExitCode
@@ -46,6 +47,9 @@ BUSY_NOTABLE_SECONDS = 15.0
 """After that long a task that only waits its turn says so. Of many at once nearly all wait for some seconds, and each
 such write is as dear as the claim that it is in the way of."""
 
+RECORD_SECONDS = 5.0
+"""How much later, at most, the Job of a task is made while others of its template wait for a worker."""
+
 WAITING = "WaitingForWorker"
 
 
@@ -66,9 +70,28 @@ def warm_task(facts: DecisionBasis) -> Decision:
     if holder is None or holder.ended:
         return _lost_worker(facts, holder)
     if facts.job is None and facts.evidence.refusal is None:
+        if pause := record_pause(facts, facts.task.status.started_at):
+            return _look_again(_running(facts, holder), pause)
         created = Notice("Normal", "JobCreated", f"created Job {facts.task.name}")
         return Decision(CreateJob(Executor.WARM, seconds_of_retention(facts)), notice=created)
     return adoption(facts) or _running(facts, holder)
+
+
+def record_pause(facts: DecisionBasis, since: datetime | None) -> float:
+    """For how many seconds the record of what happened then has to wait, because others wait for a worker; 0: no more.
+
+    What callers wait for goes first: a task's Job and Events are as dear for the API server as its claim and its end.
+    """
+    if not facts.evidence.waiting or since is None:
+        return 0.0
+    due = since + timedelta(seconds=RECORD_SECONDS)
+    return facts.seconds_until(due) if facts.now < due else 0.0
+
+
+def _look_again(decision: Decision, seconds: float) -> Decision:
+    if decision.step is not None:
+        return decision
+    return replace(decision, requeue_after=min(seconds, decision.requeue_after or seconds))
 
 
 def adoption(facts: DecisionBasis) -> Decision | None:

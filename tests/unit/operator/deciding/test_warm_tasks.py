@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
 from mcptasks.model.task import McpTask
 from mcptasks.model.task_template import Executor
 from mcptasks_operator.deciding.decide import decide
-from mcptasks_operator.deciding.decisions import CreateJob, Decision, DeleteJob, EndTask, Gather, ReleaseClaim
+from mcptasks_operator.deciding.decisions import (
+    CreateJob,
+    Decision,
+    DeleteJob,
+    EndTask,
+    Gather,
+    ReleaseClaim,
+    SetJobTtl,
+)
 from mcptasks_operator.deciding.gathered_evidence import Evidence, Need
 from mcptasks_operator.deciding.object_facts import JobFacts
 from tests.unit.operator.builders import JOB_UID, POLICY, TERMINATED, at, ended_status, make_job, make_task
@@ -144,3 +154,35 @@ def test_an_end_that_the_gateway_has_written_is_an_event_all_the_same(
 def test_an_end_of_long_ago_is_no_news() -> None:
     task = warm.ended("completed", conditions=TERMINATED)
     assert decide(task, warm.record(), [], at(300), WARM_POLICY).notice is None
+
+
+class TestRecordsWhileOthersWait:
+    """Job, its end and the Event of a task come when no other task waits for a worker, or a few seconds later."""
+
+    BUSY = Evidence(waiting=3)
+    ENDED = warm.ended("completed", conditions=TERMINATED)
+
+    @pytest.mark.parametrize("job", [None, warm.record()], ids=["without a Job", "with a Job"])
+    def test_they_are_left_for_later(self, job: JobFacts | None) -> None:
+        finished = finished_at_of(self.ENDED)
+        decision = decide(self.ENDED, job, [], finished + timedelta(seconds=2), WARM_POLICY, self.BUSY)
+        assert (decision.step, decision.notice) == (None, None)
+        assert decision.requeue_after == pytest.approx(3.0)
+
+    @pytest.mark.parametrize(("seconds", "evidence"), [(2, Evidence()), (6, BUSY)], ids=["nobody waits", "late enough"])
+    def test_then_they_are_made(self, seconds: float, evidence: Evidence) -> None:
+        moment = finished_at_of(self.ENDED) + timedelta(seconds=seconds)
+        assert decide(self.ENDED, None, [], moment, WARM_POLICY, evidence).step == CreateJob(Executor.WARM, ANY)
+        decision = decide(self.ENDED, warm.record(ttl_seconds=None), [], moment, WARM_POLICY, evidence)
+        assert decision.step == SetJobTtl(ANY)
+        assert decision.notice is not None
+
+    def test_the_job_of_a_cancelled_task_goes_at_once(self) -> None:
+        task = warm.ended("cancelled", conditions=TERMINATED)
+        decision = decide(task, warm.record(), [], finished_at_of(task), WARM_POLICY, self.BUSY)
+        assert decision.step == DeleteJob(JOB_UID)
+
+
+def finished_at_of(task: McpTask) -> datetime:
+    assert task.status.finished_at is not None
+    return task.status.finished_at

@@ -124,6 +124,16 @@ WAITING = [
 
 RUNNING = [
     Case("a task that runs gets its Job", CreateJob, HELD_TASK, pods=[worker()]),
+    Case(
+        "but first what others wait for is done",
+        None,
+        HELD_TASK,
+        pods=[worker()],
+        now=4,
+        evidence=Evidence(waiting=1),
+        requeue=3 + 5 - 4,
+    ),
+    Case("for a few seconds", CreateJob, HELD_TASK, pods=[worker()], now=8, evidence=Evidence(waiting=9)),
     Case("a Job that is refused changes nothing", None, HELD_TASK, pods=[worker()], evidence=REFUSED),
     Case("then it runs", None, HELD_TASK, record(), [worker()], now=20, requeue=3 + 3600 + 30 + 60 - 20),
     Case(
