@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, TypeAlias, TypeVar
+from typing import TypeVar
 
 import typer
 
@@ -29,20 +29,6 @@ T = TypeVar("T")
 
 TASK_KINDS = frozenset({"mcptask", "mcptasks", f"mcptask.{GROUP}", f"mcptasks.{GROUP}"})
 """What may stand before a task's name and a slash, as in kubectl."""
-
-KubeconfigOption: TypeAlias = Annotated[
-    Path | None,
-    typer.Option(
-        "--kubeconfig",
-        metavar="FILE",
-        help="Kubeconfig file; by default KUBECONFIG, that of a `mcptasks dev` here, or ~/.kube/config.",
-    ),
-]
-ContextOption: TypeAlias = Annotated[str | None, typer.Option("--context", help="Context of the kubeconfig.")]
-NamespaceOption: TypeAlias = Annotated[
-    str | None, typer.Option("--namespace", "-n", help="Namespace; by default that of the context.")
-]
-
 
 SHOWN_MATCHES = 5
 

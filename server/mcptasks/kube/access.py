@@ -71,6 +71,10 @@ class ClusterAccess:
         name = (_context(self.kubeconfig, self.context) or {}).get("name")
         return str(name) if name else None
 
+    def context_names(self) -> list[str]:
+        """All contexts of the kubeconfig; none where it cannot be read."""
+        return [str(each["name"]) for each in _contexts(self.kubeconfig)[0]]
+
     def namespace(self) -> str:
         """The namespace of the kubeconfig's context, of the Pod, or `default`."""
         if self.kubeconfig is None and self.context is None and _POD_NAMESPACE.is_file():
@@ -81,8 +85,14 @@ class ClusterAccess:
 
 def _context(path: Path | None, context: str | None) -> dict[str, Any] | None:
     """The context of that name, or the current one, as the kubeconfig has it."""
+    contexts, current = _contexts(path)
+    return next((c for c in contexts if c["name"] == context), None) if context else current
+
+
+def _contexts(path: Path | None) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """All contexts of the kubeconfig and the current one; none where it cannot be read."""
     try:
         contexts, current = kube_config.list_kube_config_contexts(None if path is None else str(path))
     except (kube_config.ConfigException, yaml.YAMLError, OSError, AttributeError, TypeError, ValueError):
-        return None
-    return next((c for c in contexts if c["name"] == context), None) if context else current
+        return [], None
+    return contexts, current

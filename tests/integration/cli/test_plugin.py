@@ -133,3 +133,9 @@ def test_kubectl_completes_commands_options_and_names_of_tasks(by_kubectl: ByKub
     assert offered(by_kubectl, "logs", "to-be") == ["to-be-completed", ":4"]
     assert "to-be-completed" in offered(by_kubectl, "cancel", "")
     assert offered(by_kubectl, "get", "-n", "elsewhere", "to-be") == [":4"]
+
+
+def test_kubectl_completes_namespaces_and_contexts(by_kubectl: ByKubectl) -> None:
+    assert offered(by_kubectl, "get", "-n", "def") == ["default", ":4"]
+    assert offered(by_kubectl, "top", "--namespace", "kube-s") == ["kube-system", ":4"]
+    assert offered(by_kubectl, "logs", "--context", "") == ["mcptasks-local", ":4"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
 import tomllib
@@ -126,6 +127,14 @@ def test_kubectl_is_offered_commands_with_what_they_do(tmp_path: Path) -> None:
 )
 def test_kubectl_is_offered_what_can_follow(tmp_path: Path, words: list[str], offered: list[str]) -> None:
     assert [line.split("\t")[0] for line in asked(tmp_path, *words)] == offered
+
+
+def test_contexts_are_those_of_the_kubeconfig(tmp_path: Path) -> None:
+    contexts = [{"name": name, "context": {"cluster": "c", "user": "u"}} for name in ("prod", "play", "test")]
+    clusters, users = [{"name": "c", "cluster": {"server": "https://h"}}], [{"name": "u", "user": {}}]
+    config = {"contexts": contexts, "current-context": "prod", "clusters": clusters, "users": users}
+    (tmp_path / "none").write_text(json.dumps(config))
+    assert asked(tmp_path, "get", "--context", "p") == ["play", "prod", ":4"]
 
 
 def test_a_word_that_has_not_begun_is_not_taken_for_the_one_before() -> None:

@@ -8,15 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.cluster_session import (
-    ClusterOptions,
-    ClusterSession,
-    ContextOption,
-    KubeconfigOption,
-    NamespaceOption,
-    TaskPlace,
-    on_cluster,
-)
+from mcptasks.cli.cluster_options import ContextOption, KubeconfigOption, NamespaceOption
+from mcptasks.cli.cluster_session import ClusterOptions, ClusterSession, TaskPlace, on_cluster
 from mcptasks.cli.command_errors import ExitCode, as_cli_error, usage_error
 from mcptasks.cli.progress_view import PlainView
 from mcptasks.cli.question_dialog import QuestionDialog, terminal_lines

@@ -8,13 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.cluster_session import (
-    ClusterOptions,
-    ClusterSession,
-    ContextOption,
-    KubeconfigOption,
-    NamespaceOption,
-)
+from mcptasks.cli.cluster_options import ContextOption, KubeconfigOption, NamespaceOption
+from mcptasks.cli.cluster_session import ClusterOptions, ClusterSession
 from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error
 from mcptasks.cli.durations import parse_duration
 from mcptasks.cli.task_completion import complete_task

@@ -6,13 +6,8 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.cluster_session import (
-    ClusterOptions,
-    ClusterSession,
-    ContextOption,
-    KubeconfigOption,
-    NamespaceOption,
-)
+from mcptasks.cli.cluster_options import ContextOption, KubeconfigOption, NamespaceOption
+from mcptasks.cli.cluster_session import ClusterOptions, ClusterSession
 from mcptasks.cli.task_completion import complete_task
 from mcptasks.cli.task_selection import AllNamespacesOption, AllOption, SelectorOption, TaskSelection, on_each_task
 from mcptasks.kube.errors import NotFoundError

@@ -10,13 +10,8 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.cluster_session import (
-    ClusterOptions,
-    ClusterSession,
-    ContextOption,
-    KubeconfigOption,
-    NamespaceOption,
-)
+from mcptasks.cli.cluster_options import ContextOption, KubeconfigOption, NamespaceOption
+from mcptasks.cli.cluster_session import ClusterOptions, ClusterSession
 from mcptasks.cli.colours import with_phases
 from mcptasks.cli.task_completion import complete_task
 from mcptasks.cli.task_description import TaskFacts, describe

@@ -12,15 +12,8 @@ from typing import Annotated
 import typer
 import yaml
 
-from mcptasks.cli.cluster_session import (
-    ClusterOptions,
-    ClusterSession,
-    ContextOption,
-    KubeconfigOption,
-    NamespaceOption,
-    TaskReference,
-    on_cluster,
-)
+from mcptasks.cli.cluster_options import ContextOption, KubeconfigOption, NamespaceOption
+from mcptasks.cli.cluster_session import ClusterOptions, ClusterSession, TaskReference, on_cluster
 from mcptasks.cli.colours import with_phases
 from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.cli.error_lines import tell_error

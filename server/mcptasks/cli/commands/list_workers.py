@@ -12,14 +12,8 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.cluster_session import (
-    ClusterOptions,
-    ClusterSession,
-    ContextOption,
-    KubeconfigOption,
-    NamespaceOption,
-    on_cluster,
-)
+from mcptasks.cli.cluster_options import ContextOption, KubeconfigOption, NamespaceOption
+from mcptasks.cli.cluster_session import ClusterOptions, ClusterSession, on_cluster
 from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.cli.kubectl_tables import TablePrinter
 from mcptasks.cli.task_completion import complete_template

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from mcptasks.cli.cluster_session import ClusterOptions, ContextOption, KubeconfigOption, NamespaceOption, on_cluster
+from mcptasks.cli.cluster_options import ContextOption, KubeconfigOption, NamespaceOption
+from mcptasks.cli.cluster_session import ClusterOptions, on_cluster
 from mcptasks.cli.task_selection import SelectorOption
 from mcptasks.cli.top_frame import FrameSize, TopFrame
 from mcptasks.cli.top_rows import SortKey, TopFacts, TopView
