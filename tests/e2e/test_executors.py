@@ -23,7 +23,7 @@ from tests.e2e.conftest import Deployment, Look, deployments
 from tests.e2e.test_cancel_kills import processes_with
 from tests.e2e.test_results import answer
 from tests.support.kubectl import Kubectl
-from tests.support.mcp import TERMINAL, RawClient
+from tests.support.mcp import TERMINAL, McpAnswer, RawClient
 from tests.support.polling import eventually
 
 pytestmark = pytest.mark.timeout(600)
@@ -253,3 +253,52 @@ def test_an_expired_task_is_gone_with_its_job(product: Installation) -> None:
     task_id = product.client.create("add", {"a": 1, "b": 2}, ttl=0)
     assert product.client.result(task_id)["structuredContent"]["total"] == 3
     product.look.gone(task_id, 40)
+
+
+LINES = 3000
+
+
+def read_log(client: RawClient, task_id: str) -> McpAnswer:
+    uri = f"task://{task_id}/log"
+    return client.new("resources/read", {"uri": uri}, mcp_name=uri)
+
+
+def kept_log(client: RawClient, task_id: str) -> str:
+    """What is kept of the task's log, as soon as it is."""
+
+    def look() -> JsonObject | None:
+        message = read_log(client, task_id).message
+        return message if "result" in message else None
+
+    found = eventually(f"the log of {task_id} is kept", look, 60)
+    assert found is not None
+    return str(found["result"]["contents"][0]["text"])
+
+
+@pytest.mark.parametrize("how", ["return", "killed"])
+def test_a_log_outlives_its_pod_and_goes_with_its_task(product: Installation, how: str) -> None:
+    client, look, kubectl = product.client, product.look, product.kubectl
+    task_id = client.create("talk", {"lines": LINES, "how": how})
+    client.wait(task_id, "completed" if how == "return" else "failed")
+    look.terminated(task_id, 60)
+    kept_log(client, task_id)
+    uid = look.task(task_id)["metadata"]["uid"]
+    assert f":log:{product.deployment.namespace}:{uid}:1" in " ".join(product.deployment.stored())
+    if pods := [pod["metadata"]["name"] for pod in look.pods(task_id)]:
+        kubectl.run("delete", "pod", *pods, "--wait=true", "--timeout=60s", seconds=90)
+    text = kept_log(client, task_id)
+    lines = [line for line in text.splitlines() if line.endswith(" x")]
+    assert (lines[0][:6], lines[-1][:6], len(lines)) == ("00000 ", f"{LINES - 1:05} ", LINES)
+    older = client.old("resources/read", {"uri": f"task://{task_id}/log"}).result
+    assert older["contents"][0]["text"] == text
+    kubectl.run("delete", "mcptask", task_id, "--timeout=60s", seconds=90)
+    eventually("the store has forgotten it", lambda: uid not in " ".join(product.deployment.stored()), 30)
+    assert "Task not found" in read_log(client, task_id).error["message"]
+
+
+def test_what_a_cancelled_task_has_printed_is_kept(product: Installation) -> None:
+    task_id = product.begun("talk", lines=3, how="wait")
+    product.client.cancel(task_id)
+    product.look.terminated(task_id, 60)
+    lines = [line for line in kept_log(product.client, task_id).splitlines() if line.endswith(" x")]
+    assert [line[:6] for line in lines] == ["00000 ", "00001 ", "00002 "]
