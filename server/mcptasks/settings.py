@@ -420,7 +420,7 @@ class Settings(BaseSettings):
 
     # Results
     redis_url: SecretStr | None = Field(
-        None, description="URL of a Redis for results that are too large for a Kubernetes object."
+        None, description="URL of a Redis for results and logs that are too large for a Kubernetes object."
     )
     redis_prefix: str = Field("mcptasks", description="Prefix of all keys in Redis.")
     inline_result_bytes: int = Field(

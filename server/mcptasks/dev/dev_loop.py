@@ -145,7 +145,7 @@ class DevLoop:
         if stack.dashboard_url is not None:
             self.terminal.result(f"dashboard: {stack.dashboard_url}")
         self.terminal.note(
-            f"mcptasks get, describe, logs, cancel, delete find this cluster in {place}; "
+            f"mcptasks get, describe, top, workers, logs, answer, cancel, delete find this cluster in {place}; "
             f"elsewhere: export KUBECONFIG={shlex.quote(str(stack.kubeconfig))}"
         )
         await self._print_components(stack)

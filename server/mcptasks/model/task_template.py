@@ -109,7 +109,7 @@ class McpTaskTemplateSpec(Model):
     )
     queue_name: str | None = Field(None, description="Kueue LocalQueue for the Job (kueue.x-k8s.io/queue-name).")
     retention: RetentionPolicy | None = Field(
-        None, description="How long tasks stay readable where the call does not say."
+        None, description="How long tasks whose spec has no `ttlMs`, as those made with kubectl, stay readable."
     )
 
 

@@ -32,7 +32,7 @@ def command(
     ] = False,
     cold: Annotated[bool, typer.Option("--cold", help=COLD_HELP)] = False,
 ) -> None:
-    """See it work on this machine alone: it takes about half a minute and leaves nothing behind.
+    """See it work on this machine alone: it takes about a minute and leaves nothing behind.
 
     A cluster in this process, the real operator and server, real HTTP. Tasks run for clients of both protocol
     versions, one is cancelled half-way, two fail, a short one is run by a worker and in a Pod of its own; then `kubectl
