@@ -21,6 +21,7 @@ from mcptasks.model.bounded_output import BoundedOutput
 from mcptasks.model.lifecycle import Retention, log_expiry, utc_now
 from mcptasks.model.log_records import log_field
 from mcptasks.model.task import LogRecord, McpTask
+from mcptasks.settings import MIB
 from mcptasks.stores.kept_logs import KeptLogs
 from mcptasks_operator.deciding.log_keeping import EndingLog, log_to_keep
 from mcptasks_operator.deciding.object_facts import PodFacts
@@ -30,11 +31,16 @@ logger = logging.getLogger(__name__)
 LOGS_AT_A_TIME = 32
 """How many logs are read at the same time. One that still goes on is read until its process has ended."""
 
+BYTES_AT_A_TIME = 32 * MIB
+"""What the logs that are read at the same time may take together, as far as one alone does not take more."""
+
 READ_SECONDS = 30.0
 """How long the node has to hand out a log that has ended."""
 
 FOLLOW_SECONDS = 180.0
 """How long one is followed that still goes on: longer than a process may take to end."""
+
+UNREAD = "… the log was not read any further …\n".encode()
 
 MAX_WAITING = 10_000
 """Logs that wait to be read. Those beyond are offered again when their tasks are looked at again."""
@@ -63,6 +69,7 @@ class LogKeeper:
     now: Callable[[], datetime] = utc_now
     _waiting: asyncio.Queue[UnkeptLog] = field(default_factory=lambda: asyncio.Queue(MAX_WAITING))
     _taken: dict[str, None] = field(default_factory=dict)
+    _following: int = 0
 
     def offer(self, task: McpTask, item: JsonObject, pods: Sequence[PodFacts]) -> None:
         """Take the task's log, if it is to be kept now. `item` is the task as it was read."""
@@ -79,8 +86,12 @@ class LogKeeper:
     async def run(self) -> None:
         """Read and keep until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for _ in range(LOGS_AT_A_TIME):
+            for _ in range(self._at_a_time):
                 group.create_task(self._keep_all())
+
+    @property
+    def _at_a_time(self) -> int:
+        return max(1, min(LOGS_AT_A_TIME, BYTES_AT_A_TIME // max(self.logs.max_bytes, 1)))
 
     async def _keep_all(self) -> None:
         while True:
@@ -114,17 +125,32 @@ class LogKeeper:
         """
         log = unkept.log
         output = BoundedOutput.within(self.logs.max_bytes)
-        options = LogOptions(container=log.container, follow=not log.ended)
+        # Some places stay for what is read at once: a Pod whose log waits may be gone soon.
+        follow = not log.ended and self._following < self._at_a_time / 2
+        self._following += follow
         try:
-            async with asyncio.timeout(READ_SECONDS if log.ended else FOLLOW_SECONDS):
+            await self._read_into(output, unkept, LogOptions(container=log.container, follow=follow))
+        finally:
+            self._following -= follow
+        return output.text()
+
+    async def _read_into(self, output: BoundedOutput, unkept: UnkeptLog, options: LogOptions) -> None:
+        log = unkept.log
+        try:
+            async with asyncio.timeout(FOLLOW_SECONDS if options.follow else READ_SECONDS):
                 async for chunk in self.kube.log_chunks(log.pod, unkept.task.namespace, options):
                     output.add(chunk)
-        except (NotFoundError, TimeoutError) as error:
-            logger.debug("the log of Pod %s: %s", log.pod, error or "it is still being written")
-        except KubeError:
-            if not output.text():
+        except NotFoundError as error:
+            logger.debug("the log of Pod %s: %s", log.pod, error)
+            return
+        except (KubeError, TimeoutError) as error:
+            if not output.text() and isinstance(error, KubeError):
                 raise
-        return output.text()
+            is_whole = False
+        else:
+            is_whole = log.ended or options.follow
+        if not is_whole and output.text():
+            output.add(UNREAD)
 
     async def _write(self, item: JsonObject, kept: LogRecord) -> LogRecord | None:
         """Note in the task's status what is kept; gives what is kept and of no use any more."""
@@ -133,9 +159,13 @@ class LogKeeper:
         def change(task: McpTask) -> JsonObject | None:
             nonlocal useless
             known = task.status.log
-            if task.uid != uid or (known is not None and (known.attempt or 0) >= (kept.attempt or 0)):
+            if task.uid != uid:
                 useless = kept
                 return None
+            if known is not None and (known.attempt or 0) >= (kept.attempt or 0):
+                # A write whose answer was lost: the store has this text now, which the record has to be of.
+                useless = None if is_same_place(known, kept) else kept
+                return {"status": log_field(kept)} if useless is None and known != kept else None
             useless = known
             return {"status": log_field(kept)}
 
@@ -145,3 +175,8 @@ class LogKeeper:
         except NotFoundError:
             return kept
         return useless
+
+
+def is_same_place(one: LogRecord, other: LogRecord) -> bool:
+    """Whether both records are of the same text in the store."""
+    return one.stored is not None and other.stored is not None and one.stored.ref == other.stored.ref

@@ -18,12 +18,17 @@ from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from mcptasks.authoring.declarations import Declared
+from mcptasks.diagnostics.visible_text import visible_line
 from mcptasks.model.base import JsonObject
+from mcptasks.model.excerpts import without_middle
 from mcptasks.model.task_config import DeclarationError
 from mcptasks.protocol.catalogue import ArgumentsError
 
 MAX_WRONG = 5
 """How many wrong arguments a caller is told of at once."""
+
+MAX_NAME, MAX_MESSAGE = 100, 300
+"""Characters: both may quote what the caller has given."""
 
 
 def accepted_names(model: type[BaseModel]) -> list[str]:
@@ -139,9 +144,11 @@ def wrong_arguments(error: ValidationError) -> str:
 
 
 def _wrong_argument(name: str, error: ErrorDetails) -> str:
+    name = without_middle(name, MAX_NAME)
     if error["type"] == "missing":
         return f"{name!r} is missing"
-    message = error["msg"][:1].lower() + error["msg"][1:]
+    told = visible_line(without_middle(error["msg"], MAX_MESSAGE))
+    message = told[:1].lower() + told[1:]
     return f"{name!r}: {message}" if name else message
 
 

@@ -8,10 +8,16 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from mcptasks.cli.cluster_session import ClusterOptions, ClusterSession, TaskReference, on_cluster
+from mcptasks.cli.cluster_session import (
+    ClusterOptions,
+    ClusterSession,
+    TaskPlace,
+    TaskReference,
+    on_cluster,
+)
 from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.cli.error_lines import tell_error
-from mcptasks.kube.errors import NotFoundError
+from mcptasks.kube.errors import KubeError, NotFoundError, UnavailableError
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.task import McpTask
@@ -74,20 +80,35 @@ def on_each_task(
     """
     selection.check()
 
-    async def run(cluster: ClusterSession) -> bool:
-        complete = True
-        names = await selection.find(cluster, wanted)
-        if not names:
-            where = "any namespace" if selection.all_namespaces else f"{cluster.namespace} namespace"
-            typer.echo(f"No tasks to do that for in {where}.", err=True)
-        for name in names:
-            try:
-                found = await cluster.find(name)
-                await work(found.cluster, found.name)
-            except CliError as error:
-                tell_error(error)
-                complete = False
-        return complete
-
-    if not on_cluster(options, run, changes=changes):
+    if not on_cluster(options, lambda cluster: each_task(cluster, selection, work, wanted), changes=changes):
         raise typer.Exit(1)
+
+
+async def each_task(
+    cluster: ClusterSession,
+    selection: TaskSelection,
+    work: Callable[[ClusterSession, str], Awaitable[None]],
+    wanted: Callable[[McpTask], bool],
+) -> bool:
+    """Whether the work was done for all. Raises UnavailableError where the cluster does not answer any more."""
+    complete = True
+    names = await selection.find(cluster, wanted)
+    if not names:
+        where = "any namespace" if selection.all_namespaces else f"{cluster.namespace} namespace"
+        typer.echo(f"No tasks to do that for in {where}.", err=True)
+    for name in names:
+        try:
+            found = await cluster.find(name) if selection.names else exactly(cluster, name)
+            await work(found.cluster, found.name)
+        except UnavailableError:
+            raise
+        except (CliError, KubeError) as error:
+            tell_error(error)
+            complete = False
+    return complete
+
+
+def exactly(cluster: ClusterSession, name: str) -> TaskPlace:
+    """A task that was listed: where it is gone meanwhile, no other one is meant, though its name may begin so."""
+    reference = TaskReference.parse(name)
+    return TaskPlace(cluster.beside(reference), reference.name)

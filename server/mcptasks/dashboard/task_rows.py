@@ -10,6 +10,7 @@ from statistics import median
 from mcptasks.kube.watch_cache import without_bookkeeping
 from mcptasks.model.base import JsonObject, time_of
 from mcptasks.model.excerpts import without_middle
+from mcptasks.model.progress_text import percentage
 from mcptasks.model.task import TERMINAL_PHASES, Phase, Reason
 
 MESSAGE_CHARACTERS = 240
@@ -69,7 +70,8 @@ class TaskRow:
             return None
         if self.phase is Phase.COMPLETED:
             return 100
-        return max(0, min(100, int(100 * self.current / self.total)))
+        share = percentage(self.current, self.total)
+        return None if share is None else max(0, min(100, share))
 
     def ran(self, now: datetime) -> timedelta | None:
         """For how long the last attempt has run; None where none has begun."""

@@ -89,6 +89,10 @@ class OutcomeRecorder:
         if log is not None and before is not None and before.attempt != log.attempt:
             await self.results.logs.delete(before, known.namespace, known.uid)
 
+    async def discard_log(self, task: McpTask, log: LogRecord | None) -> None:
+        """Remove what is stored of a log that no task tells of."""
+        await self.results.logs.delete(log, task.namespace, task.uid)
+
     async def record(self, pod: TaskPod, outcome: Outcome, read: StoredTask, log: LogRecord | None = None) -> None:
         """Record how the Pod's task ended, which was `read` before. Recording it again is harmless.
 

@@ -11,6 +11,9 @@ from collections import deque
 HEAD_SHARE = 4
 """One part in so many is for the beginning."""
 
+PIECE_BYTES = 4096
+"""Smaller pieces are put together: each takes as much again for itself."""
+
 MARK_BYTES = 64
 """Room for the line that says what is left out."""
 
@@ -23,7 +26,7 @@ class BoundedOutput:
         self._tail_size = tail
         self._head_size = head
         self._head = bytearray()
-        self._chunks: deque[bytes] = deque()
+        self._chunks: deque[bytearray] = deque()
         self._held = 0
         self._dropped_bytes = 0
         self._dropped_lines = 0
@@ -43,17 +46,20 @@ class BoundedOutput:
             data = data[room:]
         if not data:
             return
-        self._chunks.append(data)
+        if self._chunks and len(self._chunks[-1]) + len(data) <= PIECE_BYTES:
+            self._chunks[-1] += data
+        else:
+            self._chunks.append(bytearray(data))
         self._held += len(data)
         while self._held - len(self._chunks[0]) >= self._tail_size:
             dropped = self._chunks.popleft()
             self._held -= len(dropped)
             self._drop(dropped)
 
-    def _drop(self, data: bytes) -> None:
+    def _drop(self, data: bytes | bytearray) -> None:
         self._dropped_bytes += len(data)
         self._dropped_lines += data.count(b"\n")
-        self._last_dropped = data[-1:] or self._last_dropped
+        self._last_dropped = bytes(data[-1:]) or self._last_dropped
 
     def text(self) -> str:
         """What is kept, as text: whole lines where there are any."""
@@ -61,7 +67,7 @@ class BoundedOutput:
         if len(held) > self._tail_size:
             self._drop(held[: -self._tail_size])
             held = held[-self._tail_size :]
-            self._chunks, self._held = deque([held]), len(held)
+            self._chunks, self._held = deque([bytearray(held)]), len(held)
         if not self._dropped_bytes:
             return bytes(self._head + held).decode("utf-8", "replace")
         end, lines, size = self._whole_lines(held)

@@ -24,6 +24,7 @@ from mcptasks.protocol.raw_json import NotCompactJsonError
 from mcptasks.protocol.requests import principal_of_caller
 from mcptasks.protocol.versions import COMPLETE, PROGRESS_META
 from mcptasks.settings import KIB
+from mcptasks.tasks.byte_budget import BUDGET_SECONDS, RETRY_SECONDS
 from mcptasks.tasks.owners import caller_key
 from mcptasks.tasks.service_errors import TooManyAnswersError
 from mcptasks.tasks.views import TaskView
@@ -35,10 +36,6 @@ logger = logging.getLogger(__name__)
 
 SMALL_RESULT_BYTES = 64 * KIB
 """Up to this size a result is parsed and sent like any other answer."""
-
-BUDGET_SECONDS = 3.0
-RETRY_SECONDS = 5
-"""How long a large result waits for others to be sent, and when its caller should ask again after that."""
 
 INVALID_RESULT = "Handler returned an invalid result"
 """What the SDK says of an inline call whose result the protocol version cannot carry."""

@@ -7,6 +7,10 @@ from collections import Counter
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
+BUDGET_SECONDS = 3.0
+RETRY_SECONDS = 5
+"""How long a large result waits for others to be sent, and when its caller should ask again after that."""
+
 
 @dataclass(eq=False)
 class _Waiter:

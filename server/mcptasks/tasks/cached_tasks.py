@@ -109,6 +109,7 @@ def group_of(item: JsonObject) -> tuple[str, TaskOwner | None]:
 
 def amounts_of(item: JsonObject) -> OwnerTotals:
     """What the task, as the API server has it, adds to the totals of its owner."""
-    result = (item.get("status") or {}).get("result") or {}
-    outside = result.get("sizeBytes") or 0 if result.get("ref") else 0
+    status = item.get("status") or {}
+    records = (status.get("result") or {}, (status.get("log") or {}).get("stored") or {})
+    outside = sum(record.get("sizeBytes") or 0 for record in records if record.get("ref"))
     return OwnerTotals(int(not has_ended(item)), 1, len(to_json(item)) + outside)

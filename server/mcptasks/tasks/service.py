@@ -19,7 +19,7 @@ from mcptasks.stores.kept_logs import EARLIER_LINES
 from mcptasks.stores.result_errors import ResultLostError, ResultStoreUnavailableError
 from mcptasks.stores.result_stores import is_ref_of
 from mcptasks.stores.results import Results
-from mcptasks.tasks.byte_budget import ByteBudget
+from mcptasks.tasks.byte_budget import BUDGET_SECONDS, RETRY_SECONDS, ByteBudget
 from mcptasks.tasks.calls import Call
 from mcptasks.tasks.changes import TaskChanges
 from mcptasks.tasks.creator import TaskCreator
@@ -32,6 +32,7 @@ from mcptasks.tasks.service_errors import (
     NoLogError,
     TaskEndedError,
     TaskNotFoundError,
+    TooManyAnswersError,
     TooManyPollsError,
     TooManySubscriptionsError,
     TooManyWaitingCallsError,
@@ -184,6 +185,7 @@ class TaskService:
             TaskNotFoundError: there is no such task for the principal.
             NoLogError: nothing is kept.
             TooManyPollsError: it is asked for too often.
+            TooManyAnswersError: as many large logs and results are being read as may be.
             UnavailableServiceError: the cluster cannot be reached.
         """
         own = (await self.reader.recent(task_id, principal)).task
@@ -196,7 +198,14 @@ class TaskService:
         record = parse_log(item)
         if record is None:
             raise NoLogError(ended=own.terminal)
-        kept = await self.results.logs.read(record, self.namespace, own.uid)
+        size = record.stored.size_bytes if record.stored is not None else 0
+        caller = caller_key(principal)
+        if not await self.answer_budget.take(caller, size, BUDGET_SECONDS):
+            raise TooManyAnswersError(RETRY_SECONDS)
+        try:
+            kept = await self.results.logs.read(record, self.namespace, own.uid)
+        finally:
+            self.answer_budget.give_back(caller, size)
         if kept.note is None:
             return kept.text
         logger.warning("of the log of a task %s", kept.note, extra={"task": task_id})

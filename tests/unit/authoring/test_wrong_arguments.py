@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import BaseModel, Discriminator
 
 from mcptasks import TaskServer
 from mcptasks.model.base import JsonObject
@@ -53,6 +54,30 @@ def test_a_task_is_refused_with_the_same_words(arguments: JsonObject, told: str)
 def test_of_many_the_first_are_named() -> None:
     with pytest.raises(ToolError, match=r"'rows\.4': [^;]*; and 2 more$"):
         asyncio.run(server().call_tool("it", {"a": 1, "rows": ["no"] * 7}))
+
+
+def test_what_a_caller_has_given_makes_no_line_and_no_colour_and_is_cut() -> None:
+    mcp: TaskServer[Any] = TaskServer("x", tasks=True)
+
+    class Circle(BaseModel):
+        kind: Literal["circle"]
+
+    class Square(BaseModel):
+        kind: Literal["square"]
+
+    Shape = Annotated[Circle | Square, Discriminator("kind")]  # noqa: N806 (a type)
+
+    def draw(shape) -> str:  # type: ignore[no-untyped-def]
+        return str(shape)
+
+    draw.__annotations__["shape"] = Shape
+    mcp.tool()(draw)
+    with pytest.raises(ToolError) as refused:
+        asyncio.run(mcp.call_tool("draw", {"shape": {"kind": "evil\n\x1b[31m" + "z" * 10**5}}))
+    told = str(refused.value)
+    assert "\n" not in told
+    assert "\x1b" not in told
+    assert len(told) < 1000
 
 
 def test_what_a_tool_raises_itself_stays_its_own() -> None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from typing import cast
 
 import pytest
 
+from mcptasks.cli.cluster_choice import ClusterChoice
+from mcptasks.cli.cluster_session import ClusterSession, TaskPlace
 from mcptasks.cli.command_errors import CliError, ExitCode
+from mcptasks.cli.commands.answer import TaskAnswering
 from mcptasks.cli.task_questions import DECLINED, answer_of, elicitation_of, questions_of
 from mcptasks.client import Elicitation, Reply
+from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.errors import ConflictError
 from mcptasks.kube.task_objects import parse_task
+from mcptasks.model.base import JsonObject
 from mcptasks.model.task import InputRequest, McpTask
 from tests.unit.cli.top_objects import asking, ended, running
 
@@ -75,3 +83,37 @@ def test_answers_are_what_the_protocol_says() -> None:
 def test_an_answer_that_does_not_fit_is_never_written() -> None:
     with pytest.raises(CliError, match="does not fit the question"):
         answer_of(Elicitation("?", SCHEMA), Reply("accept", {"delete": "perhaps"}))
+
+
+@dataclass
+class MemoryKube:
+    """Stands in for the client, with a task that has changed since it was read."""
+
+    item: JsonObject
+
+    async def get(self, *_: object) -> JsonObject:
+        return self.item
+
+    async def patch(self, *_: object, **__: object) -> JsonObject:
+        raise ConflictError(409, "Conflict", "the object has been modified")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("meanwhile", "why"),
+    [
+        (ended("a", "cancelled", "CancelledByCaller"), "it has ended .cancelled."),
+        (running("a"), "it does not ask that any more"),
+    ],
+)
+async def test_an_answer_that_nobody_wants_any_more_is_an_error(meanwhile: JsonObject, why: str) -> None:
+    known = {"uid": "u", "namespace": "team", "resourceVersion": "1"}
+    meanwhile["metadata"] |= known
+    kube = MemoryKube(meanwhile)
+    session = ClusterSession(cast(KubeClient, kube), "team", cast(ClusterChoice, None))
+    item = asking("a", "first?")
+    item["metadata"] |= known
+    answering = TaskAnswering(TaskPlace(session, "a"), None)
+    question = elicitation_of("a", questions_of(parse_task(item), None)[0])
+    with pytest.raises(CliError, match=f"task a has not taken the answer: {why}"):
+        await answering.write(item, "0", answer_of(question, DECLINED))

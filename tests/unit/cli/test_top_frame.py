@@ -62,6 +62,11 @@ def test_progress_without_a_total_is_a_number() -> None:
     assert drawn(facts(running("a", current=12040)))[-1].endswith("12,040 step")
 
 
+@pytest.mark.parametrize(("current", "total"), [(1e307, 1.0), (1.0, 5e-324), (1e308, 1e308)])
+def test_absurd_progress_ends_nothing(current: float, total: float) -> None:
+    assert line_of(drawn(facts(running("report-1", current=current, total=total))), "report-1")
+
+
 def test_an_ended_task_shows_what_it_has_used() -> None:
     line = line_of(drawn(everything()), "report-cde")
     assert " 10s  50s  1.2s    64Mi" in line

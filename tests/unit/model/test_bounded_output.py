@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from mcptasks.model.bounded_output import MARK_BYTES, BoundedOutput, within_bytes
@@ -67,3 +69,16 @@ class TestBeginningAndEnd:
 
 def test_what_fits_stays_as_it_is() -> None:
     assert within_bytes("one\ntwo", 7) == "one\ntwo"
+
+
+def test_many_small_pieces_take_little_more_than_what_is_kept() -> None:
+    tracemalloc.start()
+    try:
+        output = BoundedOutput.within(2**20)
+        for number in range(300_000):
+            output.add(b"%d\n" % number)
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used < 2 * 2**20
+    assert output.text().endswith("299998\n299999\n")

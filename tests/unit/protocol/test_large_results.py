@@ -16,8 +16,8 @@ from mcptasks import TaskConfig, TaskServer
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Ending
 from mcptasks.model.task import Phase, Reason, ResultRecord
-from mcptasks.protocol.task_json import BUDGET_SECONDS
 from mcptasks.settings import KIB, Settings
+from mcptasks.tasks.byte_budget import BUDGET_SECONDS
 from tests.support.mcp import ACCEPT, EXTENSION, NEW, OLD
 from tests.support.polling import eventually
 from tests.unit.protocol.conftest import Endpoint, serving

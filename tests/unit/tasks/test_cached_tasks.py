@@ -61,6 +61,8 @@ def test_a_task_counts_with_its_object_and_with_the_result_outside_of_it() -> No
     outside = task_object(status={"result": {"ref": "r", "sizeBytes": 5000}})
     assert empty + 1000 < amounts_of(inside).size_bytes < empty + 1100
     assert empty + 5000 < amounts_of(outside).size_bytes < empty + 5100
+    log = task_object(status={"log": {"attempt": 1, "stored": {"ref": "r", "sizeBytes": 5000}}})
+    assert empty + 5000 < amounts_of(log).size_bytes < empty + 5100
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import typer
 
 from mcptasks.cli.cluster_options import ContextOption, KubeconfigOption, NamespaceOption
 from mcptasks.cli.cluster_session import ClusterOptions, ClusterSession, TaskPlace, on_cluster
-from mcptasks.cli.command_errors import ExitCode, as_cli_error, usage_error
+from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error, usage_error
 from mcptasks.cli.progress_view import PlainView
 from mcptasks.cli.question_dialog import QuestionDialog, terminal_lines
 from mcptasks.cli.question_form import AnswerError, AnswerSheet
@@ -76,19 +76,26 @@ class TaskAnswering:
         for request in questions_of(parse_task(item), key):
             question = elicitation_of(self.place.name, request)
             reply = DECLINED if self.dialog is None else await _asked(self.dialog, question)
-            is_first = await self._write(item, request.key, answer_of(question, reply))
+            is_first = await self.write(item, request.key, answer_of(question, reply))
             outcome = OUTCOMES[reply.action] if is_first else "had an answer already"
             typer.echo(f"mcptask.{GROUP}/{self.place.name} {outcome}")
 
-    async def _write(self, item: JsonObject, key: str, answer: Answer) -> bool:
-        """Put the answer down; gives whether it is the first one."""
+    async def write(self, item: JsonObject, key: str, answer: Answer) -> bool:
+        """Put the answer down; gives whether it is the first one.
+
+        Raises CliError where the task takes none any more.
+        """
         patches: list[JsonObject | None] = []
 
         def change(task: McpTask) -> JsonObject | None:
             patches.append(answered(task, {key: answer}, utc_now()))
             return patches[-1]
 
-        await TaskClient(self.place.cluster.kube).update_status(item, change)
+        after = parse_task(await TaskClient(self.place.cluster.kube).update_status(item, change))
+        asked = next((request for request in after.status.input_requests or () if request.key == key), None)
+        if patches[-1] is None and (asked is None or not asked.answered):
+            why = f"it has ended ({after.phase})" if after.terminal else "it does not ask that any more"
+            raise CliError(f"task {self.place.name} has not taken the answer: {why}")
         return patches[-1] is not None
 
 

@@ -93,11 +93,11 @@ async def _show(source: TopSource, view: TopView, output: TopFormat, rows: int |
 def print_frame(facts: TopFacts, view: TopView, rows: int | None) -> None:
     """Print one frame: as large as the terminal, or of a width that suits files."""
     terminal = shutil.get_terminal_size((PIPED_WIDTH, 0))
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and terminal.lines > 1:
         # The shell's next line is below.
         size = FrameSize(terminal.columns, terminal.lines - 1, rows)
     else:
-        size = FrameSize(terminal.columns, None, rows or PIPED_ROWS)
+        size = FrameSize(terminal.columns or PIPED_WIDTH, None, rows or PIPED_ROWS)
     console = Console(highlight=False, width=size.width)
     for line in TopFrame(size, Glyphs.of(console.encoding)).lines(facts, view):
         line.rstrip()
