@@ -58,12 +58,20 @@ class TestImages:
             ({"redis": {"enabled": True, "image": {"tag": "latest"}}}, 'redis.image.tag: the tag "latest"'),
             ({"taskTemplates": {"gpu": {"image": "host:5000/x:main"}}}, 'taskTemplates.gpu.image: the tag "main"'),
             ({"taskTemplates": {"default": {"image": "host:5000/x"}}}, "taskTemplates.default.image"),
+            ({"taskTemplates": {"gpu": {"image": "acme/tools:"}}}, "taskTemplates.gpu.image"),
+            ({"taskTemplates": {"gpu": {"image": "acme/tools@latest"}}}, "taskTemplates.gpu.image"),
+            ({"image": {"tag": "latest-gpu"}}, 'image.tag: the tag "latest-gpu"'),
         ],
     )
     def test_whose_tags_float_are_refused_with_the_way_out(self, values: JsonObject, says: str) -> None:
         told = refusal(values)
         assert says in told
         assert "digest" in told or "add one" in told
+
+    def test_of_the_server_with_a_tag_of_its_own_has_not_the_digest_of_the_others(self) -> None:
+        rendered = render({"image": {"digest": DIGEST}, "server": {"image": {"tag": "1.2"}}})
+        assert container(server(rendered))["image"] == "mcptasks:1.2"
+        assert container(operator(rendered))["image"] == f"mcptasks@{DIGEST}"
 
     def test_that_have_a_digest_may_have_any_tag(self) -> None:
         rendered = render({"image": {"tag": "main", "digest": DIGEST}})

@@ -98,16 +98,19 @@ namespace are what Helm can read in any case, because it keeps its releases ther
 {{/* Refuses a tag that names whatever was built last: the Pods of one release would run different code. Arguments: tag,
 digest, path (of the value). */}}
 {{- define "mcptasks.checkTag" -}}
-{{- if and (not .digest) (regexMatch "^(?i:latest|main|master|trunk|head|develop|edge|nightly|canary|stable|next|snapshot)$" .tag) -}}
+{{- if and (not .digest) (regexMatch "^(?i:latest([-._].*)?|main|master|trunk|head|develop|edge|nightly|canary|stable|unstable|rolling|next|snapshot)$" .tag) -}}
 {{- fail (printf "%s: the tag %q names whatever was built last; set a tag that stays, such as a version, or a digest" .path .tag) -}}
 {{- end -}}
 {{- end }}
 
 {{/* The same for an image as one string. Arguments: image, path (of the value). */}}
 {{- define "mcptasks.checkImage" -}}
-{{- if not (contains "@" .image) -}}
+{{- if not (regexMatch "@sha256:[0-9a-f]{64}$" .image) -}}
 {{- $parts := splitList ":" (last (splitList "/" .image)) -}}
-{{- if eq (len $parts) 1 -}}
+{{- if contains "@" .image -}}
+{{- fail (printf "%s: %q has a digest that is none: write @sha256: and 64 hexadecimal digits" .path .image) -}}
+{{- end -}}
+{{- if or (eq (len $parts) 1) (eq (last $parts) "") -}}
 {{- fail (printf "%s: %q has no tag and no digest, which means `latest`: whatever was built last; add one" .path .image) -}}
 {{- end -}}
 {{- include "mcptasks.checkTag" (dict "tag" (last $parts) "digest" "" "path" .path) -}}
@@ -139,6 +142,7 @@ digest, path (of the value). */}}
 {{- include "mcptasks.imageRef" (dict "root" . "image" $own "path" "server.image") -}}
 {{- else -}}
 {{- $image := deepCopy .Values.image -}}
+{{- if and $own.tag (not $own.digest) -}}{{- $_ := set $image "digest" "" -}}{{- end -}}
 {{- range $key, $value := $own -}}
 {{- if $value -}}{{- $_ := set $image $key $value -}}{{- end -}}
 {{- end -}}

@@ -59,20 +59,25 @@ class TraceSender:
 
     async def run(self) -> None:
         """Send until cancelled."""
-        pause = self.pause
+        pause, most = self.pause, TASKS_AT_A_TIME
         while True:
             await self._offered.wait()
-            taken = list(self._waiting.items())[:TASKS_AT_A_TIME]
+            taken = list(self._waiting.items())[:most]
             if not taken:
                 self._offered.clear()
                 continue
             spans = [span for _, unsent in taken for span in unsent.spans]
             if not await asyncio.to_thread(self.tracing.send, spans):
                 logger.warning("the collector has not taken %d spans; trying again in %.0f s", len(spans), pause)
+                # It may be one task's spans that are not taken: fewer at a time, and behind those of the others.
+                for uid, unsent in taken:
+                    del self._waiting[uid]
+                    self._waiting[uid] = unsent
+                most = max(most // 2, 1)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, MAX_PAUSE_SECONDS)
                 continue
-            pause = self.pause
+            pause, most = self.pause, min(most * 2, TASKS_AT_A_TIME)
             for uid, unsent in taken:
                 await self._note(unsent.item)
                 del self._waiting[uid]

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from mcptasks.model.lifecycle import PODS_TERMINATED, created_at, pods_are_gone
-from mcptasks.model.task import McpTask, McpTaskStatus, Phase
+from mcptasks.model.task import ComponentKind, McpTask, McpTaskStatus, Phase
 from mcptasks.tracing.call_spans import component_attributes
 from mcptasks.tracing.span_ids import TASK, span_id
 from mcptasks.tracing.task_spans import TaskSpan
@@ -61,7 +61,7 @@ class _Life:
         cancelled = self._task.phase is Phase.CANCELLED
         end = max(gone, self._finished) if cancelled and gone is not None else self._finished
         error = self._status.reason if self._task.phase is Phase.FAILED else None
-        yield self._span(TASK, f"task {self._task.spec.component.name}", self._created, end, error)
+        yield self._span(TASK, f"task {self._called}", self._created, end, error)
         for pod in self._earlier:
             yield self._lost_attempt(pod)
         yield from self._before_run()
@@ -70,6 +70,13 @@ class _Life:
             yield self._span("run", "run", begun, self._finished, error)
         if cancelled:
             yield self._span("cancel", "cancel", self._finished, end)
+
+    @property
+    def _called(self) -> str:
+        """Of a tool or prompt its name. A URI may be of any length and number, and has arguments in it."""
+        component = self._task.spec.component
+        named = component.kind in (ComponentKind.TOOL, ComponentKind.PROMPT)
+        return component.name if named else component.kind.value
 
     def _before_run(self) -> Iterator[TaskSpan]:
         """How the last attempt came to its start, or how far it came."""

@@ -143,7 +143,15 @@ class Registrar:
         self.declare(declared.source.under(prefix), declared.option, declared.home)
 
 
-_ANNOTATION_ERRORS = (InvalidSignature, PydanticUserError, DeclarationError, NameError, TypeError, AttributeError)
+_ANNOTATION_ERRORS = (
+    InvalidSignature,
+    PydanticUserError,
+    DeclarationError,
+    NameError,
+    TypeError,
+    AttributeError,
+    SyntaxError,
+)
 """What functions with annotations that cannot be used end in, somewhere in the libraries."""
 
 

@@ -94,15 +94,28 @@ class FormField:
         return [(choice, titles.get(choice, choice)) for choice in self.choices]
 
     def _read_one(self, text: str, types: frozenset[str]) -> Any:
-        for choice, (typed, title) in zip(self._choices, self._titled(), strict=True):
-            if text.strip().casefold() in (typed.casefold(), title.casefold()):
-                return choice
+        if (choice := self._chosen(text.strip())) is not UNREADABLE:
+            return choice
         if types == {"boolean"} and (word := text.strip().casefold()) in _YES | _NO:
             return word in _YES
         value = read_value(text if types == {"string"} else text.strip(), types)
         if value is UNREADABLE or (self._choices and value not in self._choices):
             raise AnswerError(f"{self.name}: {text!r} is not {self.kind()}")
         return value
+
+    def _chosen(self, said: str) -> Any:
+        """The choice that is meant: by its exact value, else its exact title, else either in any case."""
+        titled = list(zip(self._choices, self._titled(), strict=True))
+        spellings: list[list[tuple[str, Any]]] = [
+            [(typed, choice) for choice, (typed, _) in titled],
+            [(title, choice) for choice, (_, title) in titled],
+        ]
+        for exact in spellings:
+            for spelling, choice in exact:
+                if spelling == said:
+                    return choice
+        folded = (pair for exact in spellings for pair in exact if pair[0].casefold() == said.casefold())
+        return next((choice for _, choice in folded), UNREADABLE)
 
     def _read_list(self, texts: Sequence[str]) -> list[Any]:
         given: Any = read_value(texts[0], frozenset({"array"})) if len(texts) == 1 else UNREADABLE

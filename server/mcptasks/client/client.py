@@ -19,7 +19,7 @@ import httpx2
 
 from mcptasks.client.call_options import CallOptions, Milliseconds, milliseconds
 from mcptasks.client.call_results import PromptResult, ResourceResult, ToolResult
-from mcptasks.client.client_errors import ClientError, ConnectionFailedError, McpError
+from mcptasks.client.client_errors import ClientError, ConnectionFailedError, McpError, NotSentError
 from mcptasks.client.elicitation import ElicitationHandler
 from mcptasks.client.protocol.dialect import (
     Dialect,
@@ -41,7 +41,7 @@ from mcptasks.client.task_observer import Observer
 from mcptasks.client.task_state import ProgressCallback, TaskState
 from mcptasks.distribution import installed_version
 from mcptasks.model.base import JsonObject
-from mcptasks.network.proxies import direct
+from mcptasks.network.proxies import http_client
 from mcptasks.network.shown_urls import shown_url
 from mcptasks.protocol.versions import TAKES_TTL, ProtocolChoice
 from mcptasks.tracing.call_spans import client_span, mark_failed
@@ -112,7 +112,10 @@ class Client:
         """
         check_url(self.url)
         async with AsyncExitStack() as stack:
-            http = await stack.enter_async_context(self._http())
+            try:
+                http = await stack.enter_async_context(self._http())
+            except httpx2.ProxyError as error:
+                raise NotSentError(f"cannot reach {shown_url(self.url)}: {error}") from error
             transport = HttpTransport(self.url, http)
             version = installed_version()
             self._dialect = await negotiate(self.protocol, transport, version, InputResponder(self.on_elicitation))
@@ -417,7 +420,8 @@ class Client:
         headers = dict(self.headers)
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        return httpx2.AsyncClient(
+        return http_client(
+            self.url,
             headers=headers,
             auth=None if isinstance(self.auth, str) else self.auth,
             timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=None),
@@ -425,7 +429,6 @@ class Client:
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
             follow_redirects=True,
             event_hooks={"response": [partial(refuse_foreign_redirect, httpx2.URL(self.url))]},
-            mounts=direct(self.url),
         )
 
 

@@ -20,6 +20,7 @@ from mcptasks.dashboard.task_pages import TaskPages
 from mcptasks.dashboard.tool_pages import ToolPages
 from mcptasks.dashboard.visits import PageError, Services, UnknownViewerError
 from mcptasks.kube.errors import KubeError, UnavailableError
+from mcptasks.server.trailing_slash import TrailingSlash
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ MIN_GZIP_BYTES = 1000
 
 def dashboard_app(services: Services) -> ASGIApp:
     """The application."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     tasks = TaskPages(services)
     for pages in (CommonPages(services), tasks, ActionPages(services, tasks), ToolPages(services), LoadPages(services)):
         app.include_router(pages.router)
@@ -38,7 +39,8 @@ def dashboard_app(services: Services) -> ASGIApp:
     app.add_exception_handler(KubeError, problems.kube_error)
     app.add_exception_handler(HTTPException, problems.http_error)
     app.add_middleware(GZipMiddleware, minimum_size=MIN_GZIP_BYTES, compresslevel=5)
-    return PageGuard(app, services.allowed)
+    # A redirect would name http: where the TLS of a proxy before this ends, it is not known.
+    return PageGuard(TrailingSlash(app, tuple(app.routes)), services.allowed)
 
 
 class ProblemPages:

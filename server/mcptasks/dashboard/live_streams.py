@@ -34,6 +34,10 @@ async def merged(
             # The browser comes back in a moment.
             logger.debug("a stream ends: %s", error)
             await queue.put(None)
+        except Exception:
+            # So does it here, and is told what is wrong.
+            logger.exception("a stream ends")
+            await queue.put(None)
 
     async def close() -> None:
         await closing.wait()

@@ -6,6 +6,7 @@ What a field of HTML cannot say is typed as JSON.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,7 +66,7 @@ def fields_of(schema: Mapping[str, Any]) -> list[SchemaField]:
     """The fields of an object's schema."""
     properties = schema.get("properties")
     required = schema.get("required")
-    names = set(required) if isinstance(required, list) else set()
+    names = {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
     items = properties.items() if isinstance(properties, dict) else ()
     return [_field(str(name), _resolved(part, schema), name in names, schema) for name, part in items]
 
@@ -92,6 +93,9 @@ def _field(name: str, part: JsonObject, required: bool, root: Mapping[str, Any])
     )
 
 
+LONG_TEXT = 500
+"""Characters: text that may have more gets a field of several lines."""
+
 _LIMITS = {"minimum": "min", "maximum": "max", "minLength": "minlength", "maxLength": "maxlength"}
 
 
@@ -104,7 +108,9 @@ def _kind(part: JsonObject, root: Mapping[str, Any]) -> tuple[str, Sequence[Fiel
         case "integer" | "number" as kind:
             return kind, ()
         case "string":
-            return "lines" if part.get("format") == "textarea" or (part.get("maxLength") or 0) > 500 else "text", ()
+            longest = part.get("maxLength")
+            is_long = isinstance(longest, int | float) and longest > LONG_TEXT
+            return "lines" if part.get("format") == "textarea" or is_long else "text", ()
         case "array" if choices := _choices(_resolved(part.get("items") or {}, root)):
             return "choices", choices
         case _:
@@ -209,13 +215,21 @@ def _chosen(known: SchemaField, text: str) -> object:
 
 def _number(text: str, kind: str) -> int | float:
     try:
-        return int(text) if kind == "integer" or text.strip().lstrip("-").isdigit() else float(text)
+        found = int(text) if kind == "integer" or text.strip().lstrip("-").isdigit() else float(text)
     except ValueError:
         raise ValueError("is no whole number" if kind == "integer" else "is no number") from None
+    if not math.isfinite(found):
+        raise ValueError("is no number")
+    return found
 
 
 def _json(text: str) -> object:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refused_constant)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is no JSON: {error}") from None
+
+
+def _refused_constant(name: str) -> object:
+    """Python reads NaN and Infinity, which JSON does not have."""
+    raise ValueError(f"{name} is no JSON value")

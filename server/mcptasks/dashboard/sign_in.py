@@ -85,10 +85,11 @@ class ProxySignIn:
         names = connection.headers.getlist(self.user_header)
         if not _is_within(peer, self.trusted) or len(names) != 1:
             return None
-        name = names[0].strip()
-        if not name or name.startswith(SYSTEM):
+        name, said = names[0].strip(), connection.headers.getlist(self.groups_header)
+        # Of two headers one may be what the client has sent, to which the proxy has added its own.
+        if not name or name.startswith(SYSTEM) or len(said) > 1:
             return None
-        given = ",".join(connection.headers.getlist(self.groups_header)).split(",")[:MAX_GROUPS]
+        given = ",".join(said).split(",")[:MAX_GROUPS]
         groups = [group.strip() for group in given if group.strip() and not group.strip().startswith(SYSTEM)]
         return Viewer(KubeUser(name, (*groups, AUTHENTICATED)))
 

@@ -32,6 +32,7 @@ KEPT_OF_SPEC = (
     "inputTimeoutSeconds",
     "retries",
     "idempotent",
+    "maxConcurrent",
     "pollIntervalMs",
 )
 """Not whose call it was: only the server may say who has called."""

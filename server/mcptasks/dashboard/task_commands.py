@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from mcptasks.diagnostics.visible_text import visible
@@ -31,14 +32,14 @@ def commands_for(task: McpTask, server_url: str | None) -> Sequence[PastableComm
     url, tool = server_url or SOME_SERVER, task.spec.component.name
     arguments = task.spec.arguments_text or json.dumps(task.spec.arguments or {}, ensure_ascii=False)
     call = f"mcptasks call {shlex.quote(url)} {shlex.quote(tool)} --json {shlex.quote(arguments)}"
-    return [
-        *found,
-        PastableCommand("mcptasks call", visible(call)),
-        PastableCommand("Python", _python(url, tool, arguments)),
-    ]
+    found.append(PastableCommand("mcptasks call", visible(call)))
+    with suppress(ValueError, RecursionError):
+        # By hand a task can be made with arguments that are no JSON.
+        found.append(PastableCommand("Python", _python(url, tool, json.loads(arguments))))
+    return found
 
 
-def _python(url: str, tool: str, arguments: str) -> str:
+def _python(url: str, tool: str, arguments: object) -> str:
     return "\n".join(
         [
             "import asyncio",
@@ -48,7 +49,7 @@ def _python(url: str, tool: str, arguments: str) -> str:
             "",
             "async def main() -> None:",
             f"    async with Client({url!r}) as client:",
-            f"        result = await client.call_tool({tool!r}, {json.loads(arguments)!r})",
+            f"        result = await client.call_tool({tool!r}, {arguments!r})",
             "        print(result.text)",
             "",
             "",

@@ -88,7 +88,6 @@ def task_view(
     """The view of what was found."""
     task = found.task
     timeline = timeline_of(task, found.attempts, now)
-    arguments = task.spec.arguments or {}
     return TaskPageView(
         task=task,
         row=row_of(found.item),
@@ -96,7 +95,7 @@ def task_view(
         moments=gaps(timeline.moments),
         ticks=time_ticks(timedelta(seconds=timeline.seconds)),
         plot=progress_plot(progress),
-        arguments=tree(json.loads(task.spec.arguments_text) if task.spec.arguments_text else arguments),
+        arguments=tree(_arguments(task)),
         result=None if found.result is None else result_view(found.result),
         result_note=found.result_note,
         questions=[question_view(request) for request in outstanding(task)],
@@ -105,6 +104,15 @@ def task_view(
         events=[_event(event) for event in found.events],
         rights=rights,
     )
+
+
+def _arguments(task: McpTask) -> object:
+    """The call's arguments; as text where whoever has made the task has written something else than JSON."""
+    text = task.spec.arguments_text
+    try:
+        return json.loads(text) if text else task.spec.arguments or {}
+    except (ValueError, RecursionError):
+        return text
 
 
 def _facts(found: TaskFindings) -> Mapping[str, Sequence[Fact]]:

@@ -204,7 +204,9 @@ def _content(index: int, block: JsonObject) -> ContentView:
     if found is None:
         return ContentView(index, "text", _bounded(json.dumps(block, ensure_ascii=False), MAX_TEXT))
     shown_as = "image" if found.mime_type in IMAGES else "audio" if found.mime_type in SOUNDS else "file"
-    alternative = visible(str((block.get("annotations") or {}).get("title") or found.name))
+    notes = block.get("annotations")
+    title = notes.get("title") if isinstance(notes, dict) else None
+    alternative = visible(str(title or found.name))
     return ContentView(index, shown_as, alternative, found.mime_type, found.name, len(found.data))
 
 

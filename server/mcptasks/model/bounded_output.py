@@ -6,7 +6,11 @@ missing between them, a line says how much.
 
 from __future__ import annotations
 
+import re
 from collections import deque
+
+LINE_END = re.compile(rb"\r\n|[\r\n]")
+"""Bars of progress are drawn with `\\r` alone."""
 
 HEAD_SHARE = 4
 """One part in so many is for the beginning."""
@@ -76,10 +80,11 @@ class BoundedOutput:
     def _whole_lines(self, held: bytes) -> tuple[str, int, int]:
         """The end from the beginning of a line on; how many lines and bytes are missing before it."""
         lines, size = self._dropped_lines, self._dropped_bytes
-        if self._last_dropped != b"\n":
-            rest_of_line, newline, whole = held.partition(b"\n")
-            if newline:
-                held, lines, size = whole, lines + 1, size + len(rest_of_line) + 1
+        if self._last_dropped not in (b"\n", b"\r"):
+            end = LINE_END.search(held)
+            # The last line stays, however long it is.
+            if end is not None and end.end() < len(held):
+                held, lines, size = held[end.end() :], lines + 1, size + end.end()
         return held.decode("utf-8", "replace"), lines, size
 
     def _beginning(self, lines: int, size: int) -> str:

@@ -26,7 +26,11 @@ def progress_text(current: float, total: float | None) -> str:
     """
     if total is None:
         return number_text(current)
-    of_total = f"{number_text(current)}/{number_text(total)}"
+    shown, whole = number_text(current), number_text(total)
+    if shown == whole and current < total:
+        # Not `99% (20/20)`.
+        shown = f"{current:.15g}"
+    of_total = f"{shown}/{whole}"
     percent = percentage(current, total)
     return of_total if percent is None else f"{percent}% ({of_total})"
 

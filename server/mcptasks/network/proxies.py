@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 from ipaddress import ip_address, ip_network
+from typing import Any
 from urllib.parse import urlsplit
+
+import httpx2
 
 from mcptasks.network.loopback import is_loopback
 
@@ -25,6 +28,24 @@ def direct(url: str) -> dict[str, None]:
         return {}
     host = urlsplit(url).hostname or ""
     return {f"all://[{host}]" if ":" in host else f"all://{host}": None}
+
+
+def http_client(url: str, **options: Any) -> httpx2.AsyncClient:
+    """A client for requests to the URL's host, with `options` of its own.
+
+    Raises:
+        httpx2.ProxyError: the environment has a proxy of a kind that cannot be used, and it is for this host.
+    """
+    try:
+        return httpx2.AsyncClient(mounts=direct(url), **options)
+    except (ImportError, ValueError) as error:
+        # A transport is made for each proxy of the environment, SOCKS too, though none may be for this host.
+        if goes_direct(url):
+            return httpx2.AsyncClient(trust_env=False, **options)
+        what = "a proxy of the environment (ALL_PROXY, HTTPS_PROXY, HTTP_PROXY) cannot be used"
+        raise httpx2.ProxyError(
+            f"{what}: {str(error).rstrip('.')}; take it away, or name the host in NO_PROXY"
+        ) from error
 
 
 def is_excepted(url: str, no_proxy: str) -> bool:

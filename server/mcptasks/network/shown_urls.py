@@ -11,5 +11,7 @@ def shown_url(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return url.rpartition("@")[2]
+    if not parts.netloc:
+        return url.rpartition("@")[2]
     _, at, host = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=host)) if at else url

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from pydantic import AnyUrl, PydanticUserError, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AnyUrl, Field, PydanticUserError, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import SchemaError
 
 _EMAIL = re.compile(r"[^@\s]@[^@\s]")
@@ -103,11 +103,20 @@ def _value_misfits(schema: Mapping[str, Any], value: object) -> Iterator[str]:
         limit = schema.get(keyword)
         if _is_number(limit) and _is_limited(keyword, value) and not holds(value, limit):
             yield text.format(limit)
+    step: Any = schema.get("multipleOf")
+    if _is_number(step) and step > 0 and _is_number(value) and not _is_multiple(value, step):
+        yield f"must be a multiple of {step}"
     if isinstance(value, str):
         yield from _text_misfits(schema, value)
     if isinstance(value, list) and isinstance(items := schema.get("items"), dict):
         for index, each in enumerate(value):
             yield from (f"entry {index + 1} {why}" for why in _value_misfits(items, each))
+
+
+def _is_multiple(value: Any, step: Any) -> bool:
+    """As pydantic, which checks it again in the tool, sees it."""
+    number: Any = int if isinstance(step, int) and isinstance(value, int) else float
+    return _is_valid(TypeAdapter(Annotated[number, Field(multiple_of=step)]), value)
 
 
 def _text_misfits(schema: Mapping[str, Any], value: str) -> Iterator[str]:

@@ -121,8 +121,12 @@ def _same_trace(call: SpanContext, span_id: int) -> SpanContext:
     return SpanContext(call.trace_id, span_id, False, call.trace_flags, call.trace_state)
 
 
+LAST_NANOSECOND = 2**63 - 1
+
+
 def _nanoseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1_000_000) * 1000
+    """Within what the protocol can carry: whoever writes statuses can write any year."""
+    return min(max(round(moment.timestamp() * 1_000_000) * 1000, 0), LAST_NANOSECOND)
 
 
 def _exporter(choice: ExporterChoice, environ: Mapping[str, str]) -> SpanExporter:

@@ -82,6 +82,15 @@ def test_what_cannot_work_is_refused_where_it_is_declared(fn: Callable[..., Any]
     assert mcp.catalogue.find(ComponentKind.TOOL, "it") is None
 
 
+def test_an_annotation_that_is_no_expression_is_named() -> None:
+    def it(x):  # type: ignore[no-untyped-def]
+        return x
+
+    it.__annotations__["x"] = "list[int"
+    with pytest.raises(DeclarationError, match=r"parameter .x., list.int, is not a type"):
+        TaskServer("x").tool()(it)
+
+
 def test_what_the_sdk_says_clearly_stays() -> None:
     with pytest.raises(InvalidSignature, match="cannot start with '_'"):
         TaskServer("x").tool()(underscore)

@@ -109,3 +109,10 @@ def test_answers_and_defaults_make_the_content() -> None:
 def test_an_answer_has_a_key_and_a_value(pair: str) -> None:
     with pytest.raises(AnswerError, match="not of the form key=value"):
         AnswerSheet.parse([pair])
+
+
+def test_a_choice_is_the_one_that_is_spelled_so_before_those_that_are_nearly() -> None:
+    assert FormField("x", {"type": "string", "enum": ["RED", "red"]}).read(["red"]) == "red"
+    swapped = {"oneOf": [{"const": "a", "title": "b"}, {"const": "b", "title": "a"}]}
+    assert FormField("x", swapped).read(["b"]) == "b"
+    assert FormField("x", CHOICE).read(["GREEN"]) == "g"

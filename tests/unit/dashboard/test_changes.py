@@ -94,6 +94,7 @@ def test_running_again_makes_the_same_task_without_saying_who_called() -> None:
         "cancel": True,
         "traceContext": {},
         "retries": 2,
+        "maxConcurrent": 1,
     }
     item["spec"]["request"] = {"protocolVersion": "v", "headers": {"a": "b"}, "meta": {"progressToken": 1}}
     made = repeated(item, "y")
@@ -103,6 +104,7 @@ def test_running_again_makes_the_same_task_without_saying_who_called() -> None:
         "arguments": {"top": 3},
         "inputTimeoutSeconds": 600,
         "retries": 2,
+        "maxConcurrent": 1,
         "request": {"protocolVersion": "v"},
     }
     assert made["metadata"]["name"] == "y"
@@ -159,6 +161,10 @@ def test_what_is_no_elicitation_is_answered_with_json() -> None:
 def test_an_odd_question_breaks_nothing() -> None:
     for text in ("[]", "{", '{"requestedSchema": 1}', '{"message": 3}'):
         assert question_view(InputRequest(key="k", method="elicitation/create", params_text=text)).fields == []
+    schema = {"properties": {"x": {"type": "string", "maxLength": "600"}}, "required": [{}]}
+    text = json.dumps({"requestedSchema": schema})
+    (field,) = question_view(InputRequest(key="k", method="elicitation/create", params_text=text)).fields
+    assert (field.kind, field.required) == ("text", False)
 
 
 def calls(site: PageSite, work: Callable[[httpx2.AsyncClient], Awaitable[None]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import html
 import re
 from collections.abc import Awaitable, Callable
 
@@ -251,3 +252,27 @@ def test_a_change_is_sent_to_those_who_look() -> None:
 def test_it_is_ready_once_it_knows_the_tasks() -> None:
     assert get(PageSite(), "/readyz").status_code == 200
     assert get(PageSite(), "/healthz").status_code == 200
+
+
+def test_arguments_that_are_no_json_are_shown_as_they_are() -> None:
+    site = PageSite()
+    item = task_item("odd")
+    item["spec"]["argumentsText"] = "{not json"
+    site.put(item)
+    page = get(site, "/tasks/team/odd")
+    assert page.status_code == 200
+    assert "{not json" in page.text
+
+
+@pytest.mark.parametrize("text", ["@form-token@", "<form-token>"])
+def test_no_text_of_a_task_becomes_the_viewers_form_token(text: str) -> None:
+    site = PageSite()
+    site.put(task_item("said", message=text, phase="failed", reason="ToolError"))
+    assert html.escape(text) in get(site, "/tasks/team/said").text
+
+
+@pytest.mark.parametrize("path", ["/tasks/", "/workers/"])
+def test_a_slash_more_is_served_and_not_sent_elsewhere(path: str) -> None:
+    page = get(PageSite(), path)
+    assert page.status_code == 200
+    assert "location" not in page.headers

@@ -114,3 +114,9 @@ def test_what_does_not_fit_is_said_by_field(name: str, text: str, problem: str) 
 )
 def test_an_odd_schema_breaks_nothing(schema: dict[str, Any]) -> None:
     assert all(isinstance(field, SchemaField) for field in fields_of(schema))
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-inf", "1e999"])
+def test_what_json_has_no_number_for_is_none(text: str) -> None:
+    assert read(weight=[text])[1] == {"weight": "is no number"}
+    assert "nested" in read(nested=["[NaN]"])[1]

@@ -62,6 +62,10 @@ def test_two_names_are_nobodys() -> None:
     assert proxied("10.0.3.7", ANN, ("X-Forwarded-User", "bob")) is None
 
 
+def test_groups_beside_those_of_the_proxy_are_nobodys() -> None:
+    assert proxied("10.0.3.7", ANN, ("X-Forwarded-Groups", "admins"), ("X-Forwarded-Groups", "dev")) is None
+
+
 def token_viewer(seals: Seals, *headers: tuple[str, str]) -> KubeUser | None:
     viewer = asyncio.run(TokenSignIn(user_of_token, seals).viewer(request_from("10.9.9.9", *headers)))
     return None if viewer is None else viewer.user

@@ -71,6 +71,18 @@ def test_what_fits_stays_as_it_is() -> None:
     assert within_bytes("one\ntwo", 7) == "one\ntwo"
 
 
+@pytest.mark.parametrize("output", [BoundedOutput(8192), BoundedOutput.within(8192)], ids=["end", "both ends"])
+def test_the_end_stays_where_carriage_returns_alone_end_lines(output: BoundedOutput) -> None:
+    for number in range(3000):
+        output.add(f"\r{number / 30:.0f}% loading rows".encode())
+    output.add(b"\rFATAL: no database\n")
+    assert output.text().endswith("\rFATAL: no database\n")
+
+
+def test_the_end_of_one_endless_line_stays_though_it_ends_at_last() -> None:
+    assert within_bytes("x" * 20000 + " the end\n", 8192).endswith(" the end\n")
+
+
 def test_many_small_pieces_take_little_more_than_what_is_kept() -> None:
     tracemalloc.start()
     try:

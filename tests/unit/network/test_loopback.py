@@ -12,11 +12,12 @@ from aiohttp import web
 from kubernetes.aio.client import Configuration
 
 from mcptasks.client import Client
+from mcptasks.client.client_errors import NotSentError
 from mcptasks.dev.supervisor import ProcessError, ProcessSpec, Supervisor
 from mcptasks.kube.connection import ApiConnection
 from mcptasks.network.loopback import is_loopback, is_loopback_host
 from mcptasks.network.proxies import direct, is_excepted
-from mcptasks.server.auth.jwks_cache import fetch
+from mcptasks.server.auth.jwks_cache import KeysUnavailableError, fetch
 from tests.unit.client.fake_server import FakeServer, serving
 
 NOWHERE = "http://127.0.0.1:9"
@@ -29,6 +30,23 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name.lower(), NOWHERE)
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "socks://127.0.0.1:9/"])
+async def test_a_proxy_that_cannot_be_used_is_named_where_it_is_wanted_and_only_there(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(NotSentError) as refused:
+        async with Client(f"{NOWHERE}/mcp"):
+            pass
+    assert "ALL_PROXY" not in str(refused.value)
+    with pytest.raises(KeysUnavailableError, match="cannot be reached"):
+        await fetch(f"{NOWHERE}/keys", 1)
+    with pytest.raises(NotSentError, match=r"tools\.example.*ALL_PROXY.* NO_PROXY"):
+        async with Client("http://tools.example/mcp"):
+            pass
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from mcptasks.network.shown_urls import shown_url
         ("redis://:p@ss@[::1]:6379/0", "redis://[::1]:6379/0"),
         ("http://me:secret@[::1", "[::1"),
         ("no url", "no url"),
+        ("alice:s3cret@tools.example:8000/mcp", "tools.example:8000/mcp"),
+        ("user:p@ss@tools.example", "tools.example"),
     ],
 )
 def test_user_and_password_are_left_out(url: str, shown: str) -> None:

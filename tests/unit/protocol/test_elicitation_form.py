@@ -93,6 +93,8 @@ def test_what_fits_is_taken(content: JsonObject) -> None:
         ({"type": "array", "minItems": 1}, [], ["r"]),
         ({"exclusiveMaximum": 2}, 2, 1),
         ({"const": 1}, True, 1),
+        ({"type": "integer", "multipleOf": 5}, 7, 10),
+        ({"type": "number", "multipleOf": 0.5}, 0.75, 1.5),
     ],
 )
 def test_other_forms_that_mcp_allows(schema: JsonObject, wrong: object, right: object) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -85,3 +86,12 @@ def test_polls_make_no_spans(tracing: SdkTracing, exporter: InMemorySpanExporter
         pass
     tracing.flush(5)
     assert [sent.name for sent in exporter.get_finished_spans()] == ["tools/call"]
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+def test_a_year_that_nobody_can_mean_stays_within_what_can_be_sent(
+    tracing: SdkTracing, exporter: InMemorySpanExporter, year: int
+) -> None:
+    assert tracing.send([span(start=datetime(year, 1, 1, tzinfo=UTC), end=datetime(year, 1, 2, tzinfo=UTC))])
+    (sent,) = exporter.get_finished_spans()
+    assert encode_spans([sent]).resource_spans

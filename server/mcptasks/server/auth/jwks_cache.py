@@ -14,7 +14,7 @@ from typing import TypeAlias
 import httpx2
 import jwt
 
-from mcptasks.network.proxies import direct
+from mcptasks.network.proxies import http_client
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ async def fetch(url: str, seconds: float = FETCH_SECONDS) -> bytes:
     """The body at the URL, within so many seconds. Redirects are not followed. Raises KeysUnavailableError."""
     try:
         # Compressed, a few bytes could be any number of them.
-        http = httpx2.AsyncClient(timeout=ANSWER_SECONDS, mounts=direct(url), headers={"Accept-Encoding": "identity"})
+        http = http_client(url, timeout=ANSWER_SECONDS, headers={"Accept-Encoding": "identity"})
         async with asyncio.timeout(seconds), http, http.stream("GET", url) as answer:
             return await _body(url, answer)
     except TimeoutError as error:

@@ -93,3 +93,9 @@ def test_traces_that_nobody_keeps_are_not_told(trace: JsonObject | None) -> None
 
 def test_what_has_been_told_is_not_told_again() -> None:
     assert not trace_is_due(over(traceSent=True))
+
+
+def test_a_uri_is_in_no_span_s_name() -> None:
+    uri = {"kind": "resource", "name": "orders://a?token=1"}
+    task = make_task(spec={"traceContext": {"traceparent": PARENT}, "component": uri}, status=ended_status("completed"))
+    assert next(span.name for span in spans_of(task, [])) == "task resource"
