@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass, field
 
 import typer
-from rich.console import Console, Group
+from rich.console import Console, ConsoleDimensions, Group
 from rich.control import Control
 
 from mcptasks.cli.top_frame import FrameSize, TopFrame
@@ -55,8 +56,16 @@ class TopScreen:
             raise typer.Exit(self._end)
 
     def _frame(self) -> TopFrame:
-        size = FrameSize(*self.console.size, self.rows)
-        return TopFrame(size, Glyphs.of(self.console.encoding), live=True)
+        columns, lines = self._follow_terminal()
+        return TopFrame(FrameSize(columns, lines, self.rows), Glyphs.of(self.console.encoding), live=True)
+
+    def _follow_terminal(self) -> tuple[int, int]:
+        """Columns and lines now: those of the terminal itself, where COLUMNS and LINES stay as they were exported."""
+        with suppress(OSError):
+            columns, lines = os.get_terminal_size(sys.stdout.fileno())
+            if columns and lines:
+                self.console.size = ConsoleDimensions(columns, lines)
+        return self.console.size
 
     async def _wait(self) -> None:
         """Until there is a key, or news and a pause are over."""

@@ -10,13 +10,22 @@ from datetime import datetime, timedelta
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
 
 from mcptasks.dashboard.plots import duration, number
 from mcptasks.diagnostics.visible_text import visible
 from mcptasks.model.lifecycle import timestamp
 
-FORM_TOKEN_PLACE = Markup("<form-token>")
+
+class PlaceInHtml(str):
+    """A place in a page, which templates write as it is."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return self
+
+
+FORM_TOKEN_PLACE = PlaceInHtml("<form-token>")
 """Stands in HTML that several viewers share where each has a token of their own.
 
 What others have written has no `<` left in HTML, so that it cannot say this.

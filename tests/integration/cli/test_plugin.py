@@ -127,12 +127,12 @@ def test_errors_name_commands_as_kubectl_users_type_them(by_kubectl: ByKubectl) 
 
 def test_kubectl_completes_commands_options_and_names_of_tasks(by_kubectl: ByKubectl, kubectl: Kubectl) -> None:
     kind = {"apiVersion": "mcptasks.dev/v1alpha1", "kind": "McpTask", "spec": {"component": {"name": "count"}}}
-    kubectl.apply({**kind, "metadata": {"name": "to-be-completed"}})
+    kubectl.apply({**kind, "metadata": {"name": "soon-completed"}})
     assert offered(by_kubectl, "de") == ["describe", "delete", ":4"]
     assert offered(by_kubectl, "get", "--all") == ["--all-namespaces", ":4"]
-    assert offered(by_kubectl, "logs", "to-be") == ["to-be-completed", ":4"]
-    assert "to-be-completed" in offered(by_kubectl, "cancel", "")
-    assert offered(by_kubectl, "get", "-n", "elsewhere", "to-be") == [":4"]
+    assert offered(by_kubectl, "logs", "soon-c") == ["soon-completed", ":4"]
+    assert "soon-completed" in offered(by_kubectl, "cancel", "")
+    assert offered(by_kubectl, "get", "-n", "elsewhere", "soon-c") == [":4"]
 
 
 def test_kubectl_completes_namespaces_and_contexts(by_kubectl: ByKubectl) -> None:

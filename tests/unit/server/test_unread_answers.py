@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 PIECE = 64 * 1024
 PIECES = 200
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-QUICK = ClientPatience(unread_seconds=0.5)
+QUICK, SLOW = ClientPatience(unread_seconds=0.5), ClientPatience(unread_seconds=3)
 WAIT_SECONDS = 60
 
 
@@ -37,9 +37,9 @@ async def large(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, table: ConnectionTable) -> AsyncIterator[int]:
+async def serving(app: ASGIApp, table: ConnectionTable, patience: ClientPatience = QUICK) -> AsyncIterator[int]:
     sock = listening_socket("127.0.0.1", 0, "the port")
-    server = http_server(app, 0, table, QUICK)
+    server = http_server(app, 0, table, patience)
     running = asyncio.create_task(server.serve([sock]))
     try:
         async with asyncio.timeout(WAIT_SECONDS):
@@ -75,7 +75,7 @@ async def test_who_does_not_read_is_cut_off() -> None:
 
 
 async def test_who_reads_slowly_gets_all_of_it() -> None:
-    async with serving(large, ConnectionTable("endpoint", 100)) as port:
+    async with serving(large, ConnectionTable("endpoint", 100), SLOW) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=PIECE)
         with closing(writer):
             writer.write(REQUEST)
@@ -84,4 +84,4 @@ async def test_who_reads_slowly_gets_all_of_it() -> None:
                 piece = await reader.read(PIECE)
                 assert piece, "it was cut off"
                 read += piece.count(b"x")
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.02)
