@@ -144,12 +144,12 @@ class LogKeeper:
             logger.debug("the log of Pod %s: %s", log.pod, error)
             return
         except (KubeError, TimeoutError) as error:
-            if not output.text() and isinstance(error, KubeError):
+            if output.is_empty and isinstance(error, KubeError):
                 raise
             is_whole = False
         else:
             is_whole = log.ended or options.follow
-        if not is_whole and output.text():
+        if not is_whole and not output.is_empty:
             output.add(UNREAD)
 
     async def _write(self, item: JsonObject, kept: LogRecord) -> LogRecord | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from mcptasks.cli.key_values import grouped
@@ -106,16 +107,11 @@ class FormField:
     def _chosen(self, said: str) -> Any:
         """The choice that is meant: by its exact value, else its exact title, else either in any case."""
         titled = list(zip(self._choices, self._titled(), strict=True))
-        spellings: list[list[tuple[str, Any]]] = [
-            [(typed, choice) for choice, (typed, _) in titled],
-            [(title, choice) for choice, (_, title) in titled],
-        ]
-        for exact in spellings:
-            for spelling, choice in exact:
-                if spelling == said:
-                    return choice
-        folded = (pair for exact in spellings for pair in exact if pair[0].casefold() == said.casefold())
-        return next((choice for _, choice in folded), UNREADABLE)
+        spellings = [(typed, choice) for choice, (typed, _) in titled]
+        spellings += [(title, choice) for choice, (_, title) in titled]
+        exact = (choice for spelling, choice in spellings if spelling == said)
+        in_any_case = (choice for spelling, choice in spellings if spelling.casefold() == said.casefold())
+        return next(chain(exact, in_any_case), UNREADABLE)
 
     def _read_list(self, texts: Sequence[str]) -> list[Any]:
         given: Any = read_value(texts[0], frozenset({"array"})) if len(texts) == 1 else UNREADABLE

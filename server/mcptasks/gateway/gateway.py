@@ -204,25 +204,17 @@ class Gateway:
     async def outcome(self, pod: TaskPod, outcome: WorkerOutcome, known: StoredTask) -> None:
         """Record how the task ended, which is `known` as it was. Recording it again is harmless."""
         async with cluster_failures_refused():
+            log = await self._outcomes.kept_log(pod, outcome, known.task)
             try:
-                log = await self._outcomes.kept_log(pod, outcome, known.task)
-                await self._record_with_log(pod, outcome, known, log)
+                await self._record(pod, outcome, known, log)
                 await self._outcomes.forget_log(known.task, log)
                 self._note_process(outcome, known.task)
             except RefusedError as error:
+                if error.code is RefusalCode.TASK_GONE:
+                    # What is stored for a task goes when it is deleted, and that was before.
+                    await self._outcomes.discard_log(known.task, log)
                 self._note_refusal(pod, error)
                 raise
-
-    async def _record_with_log(
-        self, pod: TaskPod, outcome: WorkerOutcome, known: StoredTask, log: LogRecord | None
-    ) -> None:
-        try:
-            await self._record(pod, outcome, known, log)
-        except RefusedError as error:
-            if error.code is RefusalCode.TASK_GONE:
-                # What is stored for a task goes when it is deleted, and that was before.
-                await self._outcomes.discard_log(known.task, log)
-            raise
 
     async def _record(self, pod: TaskPod, outcome: WorkerOutcome, known: StoredTask, log: LogRecord | None) -> None:
         if isinstance(outcome, ProcessOutcome | UnstartedOutcome):

@@ -42,6 +42,11 @@ class BoundedOutput:
         head = size // HEAD_SHARE
         return cls(max(size - head - MARK_BYTES, 1), head)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has come."""
+        return not self._head and not self._held
+
     def add(self, data: bytes) -> None:
         """Take what comes next."""
         room = self._head_size - len(self._head)
