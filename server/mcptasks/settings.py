@@ -148,8 +148,9 @@ class Settings(BaseSettings):
         default_factory=list,
         description=(
             "Accepted values of the Host header besides the loopback addresses, separated by commas, with a port or "
-            "for all ports. `*.example.com` accepts one label before the domain, as an Ingress does. `*` accepts all, "
-            "and with it pages that rebind their name; origins are checked all the same."
+            "for all ports. `*.example.com` accepts one label before the domain, as an Ingress does, `**.example.com` "
+            "one or more, as `*.example.com` of an HTTPRoute does. `*` accepts all, and with it pages that rebind "
+            "their name; origins are checked all the same."
         ),
     )
     allowed_origins: Annotated[list[str], NoDecode] = Field(
@@ -157,7 +158,7 @@ class Settings(BaseSettings):
         description=(
             "Origins whose web pages may call the endpoint and read its answers (CORS), besides those of the loopback "
             "addresses; separated by commas, as `https://chat.example.com`. `https://*.example.com` accepts one label, "
-            "`:*` as the port any port, `*` all origins."
+            "`https://**.example.com` one or more, `:*` as the port any port, `*` all origins."
         ),
     )
     forward_headers: Annotated[list[str], NoDecode] = Field(

@@ -125,7 +125,7 @@ class TestEnvironment:
             assert environment(deployment)["MCPTASKS_MAX_RESULT_BYTES"] == "134217728"
             assert environment(deployment)["MCPTASKS_RESYNC_SECONDS"] == "2.5"
 
-    def test_wildcard_hosts_are_allowed_as_the_ingress_has_them(self) -> None:
+    def test_wildcard_hosts_are_allowed_as_the_ingress_and_the_route_have_them(self) -> None:
         values: JsonObject = {
             "ingress": {"enabled": True, "hosts": ["*.apps.example.com"]},
             "httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}], "hostnames": ["*.route.example.com"]},
@@ -134,7 +134,10 @@ class TestEnvironment:
         allowed = AllowedSources.from_settings(Settings.model_validate({"allowed_hosts": hosts}))
         for host in ("mcp.apps.example.com", "mcp.route.example.com:443", "mcptasks.mcptasks.svc:8000"):
             assert allowed.serves(host)
+        assert allowed.serves("b.a.route.example.com")
+        assert not allowed.serves("b.a.apps.example.com")
         assert not allowed.serves("apps.example.com")
+        assert not allowed.serves("route.example.com")
 
     def test_hosts_of_the_endpoint_are_allowed(self) -> None:
         values: JsonObject = {

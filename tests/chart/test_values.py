@@ -246,6 +246,7 @@ class TestWhatCanMatchNothing:
     HOSTS = (
         "a.*.example.com",
         "*.*.example.com",
+        "***.example.com",
         "https://mcp.example.com",
         "mcp.example.com/mcp",
         "mcp.example.com:443",
@@ -273,6 +274,7 @@ class TestWhatCanMatchNothing:
         hosts = [
             "mcp.example.com",
             "*.example.com",
+            "**.example.com",
             "MCP.example.com.",
             "mcp.example.com:8443",
             "[::1]:8000",

@@ -210,12 +210,17 @@ imagePullSecrets:
 {{- printf "http://%s.%s.svc:%d" (include "mcptasks.fullname" .) (include "mcptasks.namespace" .) (int .Values.server.service.port) -}}
 {{- end }}
 
+{{/* The Host headers that the server allows. Its `*.` is one label, as in an Ingress; a wildcard of the Gateway API is
+any number of labels, the server's `**.`. */}}
 {{- define "mcptasks.allowedHosts" -}}
 {{- $name := include "mcptasks.fullname" . -}}
 {{- $namespace := include "mcptasks.namespace" . -}}
 {{- $service := list $name (printf "%s.%s" $name $namespace) (printf "%s.%s.svc" $name $namespace) (printf "%s.%s.svc.%s" $name $namespace .Values.clusterDomain) -}}
 {{- $ingress := ternary .Values.ingress.hosts (list) .Values.ingress.enabled -}}
-{{- $route := ternary .Values.httpRoute.hostnames (list) .Values.httpRoute.enabled -}}
+{{- $route := list -}}
+{{- range ternary .Values.httpRoute.hostnames (list) .Values.httpRoute.enabled -}}
+{{- $route = append $route (regexReplaceAll "^\\*\\." . "**.") -}}
+{{- end -}}
 {{- concat $service $ingress $route .Values.server.allowedHosts | uniq | join "," -}}
 {{- end }}
 

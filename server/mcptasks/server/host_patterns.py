@@ -10,13 +10,14 @@ from typing import Self
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 WILDCARD = "*."
+DEEP_WILDCARD = "**."
 
 MAX_HOST = 300
 """Characters of a host with its port that are looked at; a name of DNS has 253 at most."""
 
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
 _HOST_AND_PORT = re.compile(r"(?P<name>\[[^\[\]]*\]|[^:\[\]]*)(:(?P<port>[0-9]{1,5}|\*))?", re.ASCII)
-_FORMS = "a host name, an IP address or `*.` and a domain, with or without a port"
+_FORMS = "a host name, an IP address, or `*.` or `**.` and a domain, with or without a port"
 
 
 class PatternError(ValueError):
@@ -47,11 +48,13 @@ class HostPattern:
     Args:
         name: the canonical name; with `wildcard`, the domain below which one label may be anything.
         wildcard: as `*.example.com` of an Ingress: `a.example.com`, but neither `example.com` nor `b.a.example.com`.
+        deep: with `wildcard`, any number of labels, but not none, as `*.example.com` of an HTTPRoute; `**.` in a text.
         port: the only port; None for any.
     """
 
     name: str
     wildcard: bool = False
+    deep: bool = False
     port: int | None = None
 
     @classmethod
@@ -60,12 +63,12 @@ class HostPattern:
         found = _HOST_AND_PORT.fullmatch(f"[{text}]" if _is_ipv6(text) else text)
         if found is None:
             raise PatternError(f"{text!r} is not a host: give {_FORMS}")
-        wildcard = found["name"].startswith(WILDCARD)
-        name = _canonical(found["name"].removeprefix(WILDCARD))
+        wildcard, domain = _without_wildcard(found["name"])
+        name = _canonical(domain)
         if name is None or (wildcard and _is_address(name)):
             raise PatternError(f"{text!r} is not a host: give {_FORMS}")
         port = None if found["port"] in (None, "*") else int(found["port"])
-        return cls(name, wildcard, port)
+        return cls(name, bool(wildcard), wildcard == DEEP_WILDCARD, port)
 
     def matches(self, host: Host) -> bool:
         """Whether the host is one of these. A host without a port has the one of HTTP or HTTPS."""
@@ -76,8 +79,14 @@ class HostPattern:
     def matches_name(self, name: str) -> bool:
         if not self.wildcard:
             return name == self.name
-        label, _, domain = name.partition(".")
-        return bool(label) and domain == self.name
+        labels = name.removesuffix(f".{self.name}")
+        return labels not in ("", name) and (self.deep or "." not in labels)
+
+
+def _without_wildcard(name: str) -> tuple[str, str]:
+    """The wildcard that a name begins with, or "", and the rest."""
+    wildcard = next((known for known in (WILDCARD, DEEP_WILDCARD) if name.startswith(known)), "")
+    return wildcard, name.removeprefix(wildcard)
 
 
 def _canonical(name: str) -> str | None:
