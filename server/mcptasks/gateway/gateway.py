@@ -161,6 +161,12 @@ class Gateway:
         async with cluster_failures_refused():
             await self._records.write(await self._records.read(pod), change)
 
+    async def may_ask(self, pod: TaskPod) -> None:
+        """Refuses a Pod that does not run its task, or not any more: to be asked before its questions are read."""
+        if self._known(pod) is None:
+            async with cluster_failures_refused():
+                refuse_unless_runs(parse_task(await self._records.read(pod)), pod)
+
     async def ask(self, pod: TaskPod, report: InputReport) -> InputAnswers:
         """Make these, and no others, the task's questions; gives the answers that are there. May be repeated."""
         async with cluster_failures_refused():
@@ -194,7 +200,7 @@ class Gateway:
         return claim_of(item) == (pod.uid, pod.attempt) and not is_over(item)
 
     def _known(self, pod: TaskPod) -> StoredTask | None:
-        """The task that the worker runs as the watch has it, where that says so: one read less on the way."""
+        """The task that the Pod runs as the watch has it, where that says so: one read less on the way."""
         item = None if self._cache is None else self._cache.get(pod.namespace, pod.task_name)
         task = None if item is None else parse_task(item)
         if item is None or task is None or not is_claimed_by(task, pod) or task.terminal or task.spec.cancel:

@@ -43,7 +43,7 @@ from mcptasks.gateway.gateway import Gateway
 from mcptasks.gateway.order_stream import OrderStream, StreamPace
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError
-from mcptasks.gateway.request_bodies import STALL_SECONDS, BodyReader, declared_size, discard_body
+from mcptasks.gateway.request_bodies import FREE_BYTES, STALL_SECONDS, BodyReader, declared_size, discard_body
 from mcptasks.gateway.workers import WorkerPod
 from mcptasks.kube.kinds import is_path_segment
 from mcptasks.logs import bind_task
@@ -53,7 +53,9 @@ from mcptasks.settings import KIB, MIB
 logger = logging.getLogger(__name__)
 
 HEALTH_PATH = "/healthz"
-MAX_PROGRESS_BODY = 64 * KIB
+MAX_PROGRESS_BODY = FREE_BYTES
+"""As much as is not counted: whose it is may be looked up when it is written, which is once an interval."""
+
 MAX_INPUT_BODY = MIB
 """Room for as much as a task may ask at once, escaped."""
 
@@ -176,7 +178,10 @@ class _Endpoints:
         return Response(status_code=204)
 
     async def ask(self, request: Request, pod: TaskPod) -> Response:
+        declared_size(request, MAX_INPUT_BODY)
         with bind_task(pod.task_name), self.bodies.upload((INPUT_PATH, self._sender(pod))) as upload:
+            # Whoever has nothing to ask takes no room of those who have.
+            await self.gateway.may_ask(pod)
             body = await upload.read(request, MAX_INPUT_BODY)
             self.pace.check_question_bytes(pod, len(body), time.monotonic())
             report = _parsed(_INPUT, body)

@@ -221,10 +221,10 @@ class GatewayCaller:
     async def deliver(self, outcome: JsonObject) -> httpx2.Response:
         return await self.world.call("POST", OUTCOME_PATH, self.token, outcome, self.http)
 
-    async def upload(self, body: AsyncIterator[bytes]) -> httpx2.Response:
+    async def upload(self, body: AsyncIterator[bytes], path: str = OUTCOME_PATH) -> httpx2.Response:
         """An outcome in pieces, without its length, to a gateway of the test's own."""
         assert self.http is not None
-        return await self.http.post(OUTCOME_PATH, content=body, headers={"Authorization": f"Bearer {self.token}"})
+        return await self.http.post(path, content=body, headers={"Authorization": f"Bearer {self.token}"})
 
 
 def owner(item: JsonObject, kind: str, api_version: str) -> JsonObject:

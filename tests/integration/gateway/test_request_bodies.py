@@ -11,7 +11,7 @@ import anyio
 import httpx2
 import pytest
 
-from mcptasks.gateway.contract import OUTCOME_PATH, ResultOutcome
+from mcptasks.gateway.contract import INPUT_PATH, OUTCOME_PATH, ResultOutcome
 from mcptasks.model.task import Phase
 from mcptasks.runner.gateway_client import GatewayClient, RetryPace
 from mcptasks.runner.outcome_encoding import encoded
@@ -103,6 +103,27 @@ class TestBodies:
             assert code(await runner.upload(StalledUpload().body())) == (410, "TaskEnded")
             early = (await world.runner(unclaimed)).at(http)
             assert code(await early.upload(StalledUpload().body())) == (409, "Superseded")
+
+    async def test_a_pod_without_a_task_that_runs_is_refused_before_its_questions_come(
+        self, world: GatewayWorld
+    ) -> None:
+        cancelled, unclaimed = await world.submit(), await world.submit()
+        async with world.gateway(stall_seconds=0.2) as http:
+            runner = (await world.claimed(cancelled)).at(http)
+            await world.cancel(cancelled)
+            assert code(await runner.upload(StalledUpload().body(), INPUT_PATH)) == (410, "TaskEnded")
+            early = (await world.runner(unclaimed)).at(http)
+            assert code(await early.upload(StalledUpload().body(), INPUT_PATH)) == (409, "Superseded")
+
+    async def test_a_pod_sends_its_questions_one_body_at_a_time(self, world: GatewayWorld) -> None:
+        upload = StalledUpload()
+        async with world.gateway() as http, anyio.create_task_group() as group:
+            runner = (await world.claimed(await world.submit())).at(http)
+            group.start_soon(partial(runner.upload, upload.body(), INPUT_PATH))
+            await upload.begun.wait()
+            again = await runner.upload(StalledUpload().body(), INPUT_PATH)
+            assert code(again) == (429, "Unavailable")
+            group.cancel_scope.cancel()
 
     async def test_the_runners_own_client_brings_a_large_result_home(self, world: GatewayWorld, tmp_path: Path) -> None:
         task = await world.submit()
