@@ -76,13 +76,15 @@ class ProblemPages:
 
     async def _page(self, request: Request, problem: PageError) -> Response:
         if not wants_page(request):
-            return PlainTextResponse(f"{problem.title}: {problem.text}\n", problem.status)
+            return PlainTextResponse(f"{problem.title}: {problem.text}\n", problem.status, problem.headers)
         try:
             viewer = await self._services.sign_in.viewer(request)
         except KubeError:
             viewer = None
         visit = self._services.visit_of(request, viewer or Viewer())
-        return visit.page("problem.html", status=problem.status, problem=problem)
+        page = visit.page("problem.html", status=problem.status, problem=problem)
+        page.headers.update(problem.headers)
+        return page
 
 
 def wants_page(request: Request) -> bool:

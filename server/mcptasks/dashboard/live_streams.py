@@ -14,7 +14,7 @@ from mcptasks.kube.errors import KubeError
 logger = logging.getLogger(__name__)
 
 SIGN_OF_LIFE_SECONDS = 15.0
-MAX_WAITING = 50
+MAX_WAITING = 5
 """Events that wait for a slow browser, of one stream; its sources wait too then."""
 
 SIGN_OF_LIFE = b": \n\n"

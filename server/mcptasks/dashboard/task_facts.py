@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mcptasks.dashboard.last_lines import LastLines
 from mcptasks.dashboard.rights import Right
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import ForbiddenError, NotFoundError
 from mcptasks.kube.kinds import EVENTS, MCP_TASKS, PODS
-from mcptasks.kube.task_attempts import Attempt, attempts_of, lines_in_worker, log_of, runs_in_worker
+from mcptasks.kube.task_attempts import Attempt, attempts_of, log_of, printed_in_worker, runs_in_worker
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.base import JsonObject
 from mcptasks.model.event_times import last_seen
@@ -24,6 +24,7 @@ from mcptasks.stores.results import Results
 
 SHOWN_EVENTS = 30
 LOG_LINES = 1000
+LOG_CHARACTERS = 1024 * 1024
 MAX_SHOWN_RESULT = 1024 * 1024
 
 
@@ -100,19 +101,22 @@ class TaskLookup:
         if record.size_bytes > MAX_SHOWN_RESULT:
             return replace(found, result_note=f"The result has {record.size_bytes:,} bytes: download it to read it.")
         try:
-            return replace(found, result=json.loads(await self.result_text(found.task)))
+            return replace(found, result=json.loads(await self.result_data(found.task)))
         except (ResultLostError, ResultStoreUnavailableError, ValueError, RecursionError) as error:
             return replace(found, result_note=f"The result cannot be shown: {error}")
 
-    async def result_text(self, task: McpTask) -> str:
-        """The result as JSON text. Raises ResultLostError, ResultStoreUnavailableError."""
+    async def result_data(self, task: McpTask) -> bytes:
+        """The result as JSON in UTF-8. Raises ResultLostError, ResultStoreUnavailableError."""
         record = task.status.result
         if record is None or (record.ref is not None and not is_ref_of(record.ref, task.namespace, task.uid)):
             raise ResultLostError("the task has no result of its own")
-        return await self.results.get(record)
+        return await self.results.read(record)
 
-    async def log(self, task: McpTask, most: int = LOG_LINES) -> list[str]:
-        """The end of what the last attempt printed; what the task has kept of it where its Pod is gone."""
+    async def log(self, task: McpTask, most: int = LOG_LINES, characters: int = LOG_CHARACTERS) -> list[str]:
+        """The end of what the last attempt printed; what the task has kept of it where its Pod is gone.
+
+        `most` lines, and so many characters, at most.
+        """
         status = task.status
         kept: list[str] = []
         if status.log is not None:
@@ -120,15 +124,22 @@ class TaskLookup:
             kept = ([f"… {found.note} …"] if found.note else []) + found.text.splitlines()
             if status.log.attempt == status.attempts and (runs_in_worker(task) or found.note is None):
                 return kept[-most:]
+        lines = LastLines(most, characters)
+        async for line in self._printed(task, most):
+            lines.add(line)
+        return lines.all() or kept[-most:] or (status.log_tail or "").splitlines()
+
+    async def _printed(self, task: McpTask, most: int) -> AsyncGenerator[str]:
+        """What there is of the last attempt in the log of its Pod."""
         if runs_in_worker(task):
-            number, pod = status.attempts or 1, str(status.pod_name)
-            return (await lines_in_worker(self.kube, task.namespace, task.name, number, pod) or kept)[-most:]
+            number, pod = task.status.attempts or 1, str(task.status.pod_name)
+            async for line in printed_in_worker(self.kube, task.namespace, task.name, number, pod):
+                yield line
+            return
         attempts = [attempt for attempt in await attempts_of(self.kube, task.namespace, task.name) if attempt.started]
-        lines = deque[str](maxlen=most)
         for attempt in attempts[-1:]:
             async for line in log_of(self.kube, task.namespace, attempt, tail=most):
-                lines.append(line)
-        return list(lines) or kept[-most:] or (status.log_tail or "").splitlines()
+                yield line
 
 
 async def _nothing() -> list[Any]:

@@ -3,27 +3,67 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
+from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
 
+from mcptasks.dashboard.rights import Viewer
 from mcptasks.dashboard.task_facts import LOG_LINES, TaskLookup
 from mcptasks.dashboard.task_index import TaskIndex
+from mcptasks.dashboard.task_rows import TaskRow
 from mcptasks.kube.api_client import LogOptions
 from mcptasks.kube.errors import KubeError, NotFoundError
 from mcptasks.kube.kinds import PODS
-from mcptasks.kube.task_attempts import Attempt, attempts_of, log_of, runs_in_worker
+from mcptasks.kube.task_attempts import Attempt, log_of
 from mcptasks.kube.task_objects import parse_task
-from mcptasks.model.task import McpTask
-from mcptasks.model.task_lines import TaskLine
+from mcptasks.model.task_lines import TaskLineReader
+from mcptasks.model.task_template import Executor
+from mcptasks.settings import KIB
+from mcptasks.tasks.limits import InProgress
 
-POLL_SECONDS = 0.5
+FIRST_LOOK_SECONDS = 0.5
+LAST_LOOK_SECONDS = 30.0
+"""How soon a Pod is looked at again that runs a task by its status and has no log yet, and how late in the end."""
+
 GATHER_SECONDS = 0.15
 LAST_LINES_SECONDS = 1.0
 """How long a worker's log is followed after the task's end: its last lines may come after it."""
 
 MAX_LINES = 2000
+MAX_CHARACTERS = 64 * KIB
 """In one message: what a fast tool prints meanwhile is sent together."""
+
+MAX_FOLLOWED = 200
+"""Logs that are followed at once: each takes a connection to the API server."""
+
+MAX_FOLLOWED_BY_ONE = 25
+"""Of these, by one viewer."""
+
+
+class TooManyLogsError(Exception):
+    """As many logs are followed as may be."""
+
+
+@dataclass
+class FollowedLogs:
+    """How many logs are followed, by whom."""
+
+    most: int = MAX_FOLLOWED
+    of_one: int = MAX_FOLLOWED_BY_ONE
+    _counts: InProgress = field(default_factory=InProgress)
+
+    @contextmanager
+    def one_more(self, viewer: Viewer) -> Iterator[None]:
+        """One more is followed. Raises TooManyLogsError.
+
+        Where nobody is asked who they are, there is one person at this machine.
+        """
+        allowed = self.most if viewer.user is None else self.of_one
+        if self._counts.count(viewer.name) >= allowed or self._counts.total >= self.most:
+            raise TooManyLogsError
+        with self._counts.one_more(viewer.name):
+            yield
 
 
 @dataclass(frozen=True)
@@ -37,119 +77,180 @@ class LogPiece:
 
 @dataclass(frozen=True)
 class LogFollower:
-    """Follows the log of one task."""
+    """Follows the log of one task for a viewer. While the task waits, only the watch is listened to."""
 
     lookup: TaskLookup
     index: TaskIndex
+    followed: FollowedLogs
+    viewer: Viewer
     namespace: str
     name: str
 
     async def pieces(self) -> AsyncGenerator[LogPiece]:
-        """What the current attempt has printed, and all that follows. Raises KubeError."""
-        followed = set[str]()
-        while True:
-            try:
-                task = parse_task(await self.lookup.item(self.namespace, self.name))
-            except NotFoundError:
-                return
-            number = task.status.attempts or 1
-            if task.terminal:
-                if not followed:
-                    yield LogPiece(number, tuple(await self.lookup.log(task)), begins=True)
-                return
-            pod = await self._started_pod(task)
-            key = "" if pod is None else f"{pod.name}/{number if runs_in_worker(task) else ''}"
-            if pod is None or key in followed:
-                await asyncio.sleep(POLL_SECONDS)
-                continue
-            followed.add(key)
-            async for piece in self._attempt(task, pod, number):
-                yield piece
-
-    async def _started_pod(self, task: McpTask) -> Attempt | None:
-        kube = self.lookup.kube
-        if not runs_in_worker(task):
-            attempts = await attempts_of(kube, task.namespace, task.name)
-            return next((attempt for attempt in reversed(attempts) if attempt.started), None)
-        try:
-            return Attempt(await kube.get(PODS, str(task.status.pod_name), task.namespace))
-        except NotFoundError:
-            return None
-
-    async def _attempt(self, task: McpTask, pod: Attempt, number: int) -> AsyncGenerator[LogPiece]:
-        kube = self.lookup.kube
-        if runs_in_worker(task):
-            pieces = gathered(self._lines_in_worker(pod, number), self._attempt_over(number))
-        else:
-            pieces = gathered(log_of(kube, task.namespace, pod, follow=True, tail=LOG_LINES))
-        begins = True
-        async with aclosing(pieces):
-            async for lines in pieces:
-                yield LogPiece(number, lines, begins)
-                begins = False
-
-    async def _lines_in_worker(self, pod: Attempt, number: int) -> AsyncGenerator[str]:
-        options = LogOptions(container=pod.container, follow=True)
-        begun = ""
-        async for line in self.lookup.kube.log_lines(pod.name, self.namespace, options):
-            found = TaskLine.parse(line)
-            if found is None or (found.task, found.attempt) != (self.name, number):
-                continue
-            if found.complete:
-                yield begun + found.text
-            begun = "" if found.complete else begun + found.text
-
-    async def _attempt_over(self, number: int) -> None:
-        """Returns when the attempt has ended: a worker's log goes on after it."""
+        """What the current attempt has printed, and all that follows. Raises TooManyLogsError, KubeError."""
+        shown: tuple[str, int] | None = None
         with self.index.watched(self.namespace, self.name) as changed:
             while True:
                 changed.clear()
-                row = self.index.row(self.namespace, self.name)
-                if row is None or not row.is_open or row.attempts != number:
-                    await asyncio.sleep(LAST_LINES_SECONDS)
-                    return
+                row = self._row()
+                if row is not None and not row.is_open:
+                    break
+                if row is None and not await self._is_to_come():
+                    break
+                if row is None or row.is_waiting or not row.pod or (row.pod, row.attempts) == shown:
+                    await changed.wait()
+                elif (pod := await self._started_pod(row)) is not None:
+                    shown = row.pod, row.attempts
+                    async for piece in self._attempt(row, pod):
+                        yield piece
+        if shown is None:
+            async for piece in self._ended():
+                yield piece
+
+    def _row(self) -> TaskRow | None:
+        return self.index.row(self.namespace, self.name)
+
+    async def _is_to_come(self) -> bool:
+        """Whether there is such a task that goes on, and the watch has only not told of it yet."""
+        try:
+            return not parse_task(await self.lookup.item(self.namespace, self.name)).terminal
+        except NotFoundError:
+            return False
+
+    async def _ended(self) -> AsyncGenerator[LogPiece]:
+        """What there is of a task that has ended."""
+        try:
+            task = parse_task(await self.lookup.item(self.namespace, self.name))
+        except NotFoundError:
+            return
+        yield LogPiece(task.status.attempts or 1, tuple(await self.lookup.log(task)), begins=True)
+
+    async def _started_pod(self, row: TaskRow) -> Attempt | None:
+        """The Pod as soon as there can be a log; None where the task has moved on meanwhile."""
+        pause = FIRST_LOOK_SECONDS
+        while True:
+            with suppress(NotFoundError):
+                pod = Attempt(await self.lookup.kube.get(PODS, row.pod, self.namespace))
+                if pod.started:
+                    return pod
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._moved_on(row)
+                    return None
+            pause = min(LAST_LOOK_SECONDS, pause * 2)
+
+    async def _moved_on(self, row: TaskRow) -> None:
+        """Returns when the task is not in this attempt any more."""
+        with self.index.watched(self.namespace, self.name) as changed:
+            while (now := self._row()) and now.is_open and (now.pod, now.attempts) == (row.pod, row.attempts):
+                changed.clear()
                 await changed.wait()
+
+    async def _attempt(self, row: TaskRow, pod: Attempt) -> AsyncGenerator[LogPiece]:
+        kube, number = self.lookup.kube, row.attempts or 1
+        if _runs_in_worker(row):
+            pieces = gathered(self._lines_in_worker(pod, number), self._attempt_over(row))
+        else:
+            pieces = gathered(log_of(kube, self.namespace, pod, follow=True, tail=LOG_LINES))
+        begins = True
+        with self.followed.one_more(self.viewer):
+            async with aclosing(pieces):
+                async for lines in pieces:
+                    yield LogPiece(number, lines, begins)
+                    begins = False
+
+    async def _lines_in_worker(self, pod: Attempt, number: int) -> AsyncGenerator[str]:
+        options = LogOptions(container=pod.container, follow=True)
+        reader = TaskLineReader(self.name, number)
+        async for line in self.lookup.kube.log_lines(pod.name, self.namespace, options):
+            if (text := reader.feed(line)) is not None:
+                yield text
+
+    async def _attempt_over(self, row: TaskRow) -> None:
+        """Returns when the attempt has ended: a worker's log goes on after it."""
+        await self._moved_on(row)
+        await asyncio.sleep(LAST_LINES_SECONDS)
+
+
+def _runs_in_worker(row: TaskRow) -> bool:
+    return row.executor == Executor.WARM.value and bool(row.pod)
+
+
+@dataclass
+class WaitingLines:
+    """Lines that wait to be sent; whoever reads more waits until there is room for them."""
+
+    most: int = MAX_LINES
+    characters: int = MAX_CHARACTERS
+    ended: bool = False
+    _lines: list[str] = field(default_factory=list)
+    _held: int = 0
+    _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def put(self, line: str) -> None:
+        """Add a line, in pieces if it is very long."""
+        for start in range(0, len(line) or 1, self.characters):
+            piece = line[start : start + self.characters]
+            async with self._changed:
+                await self._changed.wait_for(partial(self._has_room, len(piece)))
+                if not self.ended:
+                    self._lines.append(piece)
+                    self._held += len(piece)
+                    self._changed.notify_all()
+
+    def _has_room(self, size: int) -> bool:
+        return self.ended or not self._lines or (len(self._lines) < self.most and self._held + size <= self.characters)
+
+    async def end(self) -> None:
+        """No more lines come."""
+        async with self._changed:
+            self.ended = True
+            self._changed.notify_all()
+
+    async def some(self) -> bool:
+        """Wait until there are lines, or the end; whether there are any."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: bool(self._lines) or self.ended)
+            return bool(self._lines)
+
+    async def take(self) -> tuple[str, ...]:
+        """All that wait."""
+        async with self._changed:
+            taken = tuple(self._lines)
+            self._lines.clear()
+            self._held = 0
+            self._changed.notify_all()
+            return taken
 
 
 async def gathered(lines: AsyncIterator[str], over: Awaitable[None] | None = None) -> AsyncGenerator[tuple[str, ...]]:
     """Lines that come within a moment, together, until they end or it is over. Raises KubeError."""
-    queue: asyncio.Queue[str | None] = asyncio.Queue(MAX_LINES)
+    waiting = WaitingLines()
     failed: list[KubeError] = []
 
     async def read() -> None:
         try:
             async for line in lines:
-                await queue.put(line)
+                await waiting.put(line)
         except KubeError as error:
             failed.append(error)
-        await queue.put(None)
+        await waiting.end()
 
     async def end(over: Awaitable[None]) -> None:
         await over
-        await queue.put(None)
+        await waiting.end()
 
     working = [asyncio.create_task(read())]
     if over is not None:
         working.append(asyncio.create_task(end(over)))
     try:
-        async for piece in _pieces(queue):
-            yield piece
+        while await waiting.some():
+            if not waiting.ended:
+                await asyncio.sleep(GATHER_SECONDS)
+            yield await waiting.take()
         if failed:
             raise failed[0]
     finally:
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
-
-
-async def _pieces(queue: asyncio.Queue[str | None]) -> AsyncIterator[tuple[str, ...]]:
-    """What is in the queue, together, up to the first None."""
-    line = await queue.get()
-    while line is not None:
-        await asyncio.sleep(GATHER_SECONDS)
-        found = [line]
-        while not queue.empty() and len(found) < MAX_LINES and (line := queue.get_nowait()) is not None:
-            found.append(line)
-        yield tuple(found)
-        if line is not None:
-            line = await queue.get()

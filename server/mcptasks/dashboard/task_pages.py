@@ -13,11 +13,13 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from mcptasks.dashboard.file_answers import FileAnswer, FileRoom, SentFile, line_pieces, pieces_of
 from mcptasks.dashboard.live_feeds import Parts, server_sent
 from mcptasks.dashboard.live_streams import event_stream
 from mcptasks.dashboard.rights import Right
 from mcptasks.dashboard.task_changes import QuestionView
-from mcptasks.dashboard.task_logs import LogFollower
+from mcptasks.dashboard.task_facts import MAX_SHOWN_RESULT
+from mcptasks.dashboard.task_logs import FollowedLogs, LogFollower, TooManyLogsError
 from mcptasks.dashboard.task_query import AGES, DURATIONS, FilterChoices, ListQuery, list_view
 from mcptasks.dashboard.task_view import TaskPageView, task_view
 from mcptasks.dashboard.value_views import IMAGES, SOUNDS, ContentFile, blocks_of, content_file
@@ -27,10 +29,13 @@ from mcptasks.kube.kinds import is_path_segment
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.task import McpTask
+from mcptasks.settings import MIB
 from mcptasks.stores.result_errors import ResultLostError, ResultStoreUnavailableError
+from mcptasks.stores.results import MAX_OBJECT_BYTES
 
-MAX_LIVE_LOGS = 100
-"""Logs that are followed at once: each takes a connection to the API server."""
+MAX_LOG_LINES = 100_000
+MAX_LOG_BYTES = 16 * MIB
+"""Of a log that is downloaded, its end."""
 
 TASK_PARTS = ("head", "timeline", "questions", "result", "facts")
 """Parts of a task's page that follow it, each sent when it differs: what somebody writes in one is left alone."""
@@ -46,7 +51,8 @@ class TaskPages:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._live_logs = 0
+        self._followed = FollowedLogs()
+        self._room = FileRoom(services.file_bytes)
         self.router = APIRouter()
         for path, handler in (
             ("/tasks", self.tasks),
@@ -178,56 +184,71 @@ class TaskPages:
 
         sources = [events()]
         if Right.READ_LOG in rights:
-            sources.append(self._log_events(namespace, name))
+            sources.append(self._log_events(visit, namespace, name))
         return event_stream(sources, may_go_on, self._services.closing)
 
-    async def _log_events(self, namespace: str, name: str) -> AsyncGenerator[bytes]:
-        if self._live_logs >= MAX_LIVE_LOGS:
-            yield server_sent("log-note", "Too many logs are followed at the moment: load the page again to see more.")
-            return
-        self._live_logs += 1
+    async def _log_events(self, visit: Visit, namespace: str, name: str) -> AsyncGenerator[bytes]:
+        services = self._services
+        follower = LogFollower(services.lookup, services.index, self._followed, visit.viewer, namespace, name)
+        pieces = follower.pieces()
         try:
-            follower = LogFollower(self._services.lookup, self._services.index, namespace, name)
-            pieces = follower.pieces()
             async with aclosing(pieces):
                 async for piece in pieces:
                     template = "_log.html" if piece.begins else "_log_lines.html"
-                    html = self._services.renderer.render(template, lines=piece.lines, attempt=piece.attempt)
+                    html = services.renderer.render(template, lines=piece.lines, attempt=piece.attempt)
                     yield server_sent("log" if piece.begins else "log-more", html)
-        finally:
-            self._live_logs -= 1
+        except TooManyLogsError:
+            yield server_sent("log-note", "Too many logs are followed at the moment: load the page again to see more.")
 
     async def log_file(self, request: Request, namespace: str, name: str) -> Response:
         """What the last attempt has printed, as a file."""
         visit, _ = await self._opened(request, namespace, name)
         await visit.require(Right.READ_LOG, namespace)
         task = await self._task(namespace, name)
-        lines = await self._services.lookup.log(task, most=100_000)
-        return _download("\n".join([*lines, ""]).encode(), "text/plain; charset=utf-8", f"{name}.log")
+
+        async def read() -> SentFile:
+            lines = await self._services.lookup.log(task, MAX_LOG_LINES, MAX_LOG_BYTES)
+            return SentFile(line_pieces(lines), "text/plain; charset=utf-8", f"{name}.log")
+
+        return FileAnswer(self._room, visit.viewer.name, MAX_LOG_BYTES, read)
 
     async def result_file(self, request: Request, namespace: str, name: str) -> Response:
         """The result as a file."""
-        await self._opened(request, namespace, name)
-        text = await self._result_text(await self._task(namespace, name))
-        return _download(text.encode(), "application/json", f"{name}-result.json")
+        visit, _ = await self._opened(request, namespace, name)
+        task = await self._task(namespace, name)
+
+        async def read() -> SentFile:
+            return SentFile(pieces_of(await self._result(task)), "application/json", f"{name}-result.json")
+
+        return FileAnswer(self._room, visit.viewer.name, _result_size(task), read)
 
     async def arguments_file(self, request: Request, namespace: str, name: str) -> Response:
         """The arguments as a file."""
-        await self._opened(request, namespace, name)
-        spec = (await self._task(namespace, name)).spec
-        text = spec.arguments_text or json.dumps(spec.arguments or {}, ensure_ascii=False, indent=2)
-        return _download(text.encode(), "application/json", f"{name}-arguments.json")
+        visit, _ = await self._opened(request, namespace, name)
+
+        async def read() -> SentFile:
+            spec = (await self._task(namespace, name)).spec
+            text = spec.arguments_text or json.dumps(spec.arguments or {}, ensure_ascii=False, indent=2)
+            data = text.encode("utf-8", "replace")
+            return SentFile(pieces_of(data), "application/json", f"{name}-arguments.json")
+
+        return FileAnswer(self._room, visit.viewer.name, MAX_OBJECT_BYTES, read)
 
     async def content(self, request: Request, namespace: str, name: str, index: str) -> Response:
-        """An image, a sound or a file that is part of the result."""
-        await self._opened(request, namespace, name)
-        result = json.loads(await self._result_text(await self._task(namespace, name)))
-        blocks = blocks_of(result) if isinstance(result, dict) else []
-        number = int(index) if index.isascii() and index.isdigit() and len(index) < 6 else -1
-        found = content_file(blocks[number], number) if 0 <= number < len(blocks) else None
-        if found is None:
-            raise PageError(HTTPStatus.NOT_FOUND, "There is no such file", "The result has no file of this number.")
-        return _shown(found)
+        """An image, a sound or a file that is part of a result that is shown."""
+        visit, _ = await self._opened(request, namespace, name)
+        task = await self._task(namespace, name)
+        if _result_size(task) > MAX_SHOWN_RESULT:
+            raise PageError(HTTPStatus.NOT_FOUND, "There is no such file", "The result is too large: download it.")
+
+        async def read() -> SentFile:
+            found = _content_of(await self._result(task), index)
+            if found is None:
+                text = "The result has no file of this number."
+                raise PageError(HTTPStatus.NOT_FOUND, "There is no such file", text)
+            return _shown(found)
+
+        return FileAnswer(self._room, visit.viewer.name, _result_size(task), read)
 
     async def _task(self, namespace: str, name: str) -> McpTask:
         try:
@@ -235,9 +256,9 @@ class TaskPages:
         except NotFoundError as error:
             raise no_such_task(namespace, name) from error
 
-    async def _result_text(self, task: McpTask) -> str:
+    async def _result(self, task: McpTask) -> bytes:
         try:
-            return await self._services.lookup.result_text(task)
+            return await self._services.lookup.result_data(task)
         except ResultLostError as error:
             raise PageError(HTTPStatus.NOT_FOUND, "There is no result", str(error)) from error
         except ResultStoreUnavailableError as error:
@@ -253,16 +274,23 @@ def no_such_task(namespace: str, name: str) -> PageError:
     )
 
 
-def _shown(found: ContentFile) -> Response:
+def _result_size(task: McpTask) -> int:
+    return 0 if task.status.result is None else max(0, task.status.result.size_bytes)
+
+
+def _content_of(data: bytes, index: str) -> ContentFile | None:
+    """The file of that number in a result."""
+    try:
+        result = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    blocks = blocks_of(result) if isinstance(result, dict) else []
+    number = int(index) if index.isascii() and index.isdigit() and len(index) < 6 else -1
+    return content_file(blocks[number], number) if 0 <= number < len(blocks) else None
+
+
+def _shown(found: ContentFile) -> SentFile:
     """Pictures and sound as what they are; all else only as a file to save, whatever it says that it is."""
     if found.mime_type in IMAGES | SOUNDS:
-        return Response(found.data, media_type=found.mime_type)
-    return _download(found.data, "application/octet-stream", found.name)
-
-
-def _download(data: bytes, media_type: str, name: str) -> Response:
-    headers = {
-        "content-disposition": f'attachment; filename="{name}"',
-        "content-security-policy": "default-src 'none'; sandbox",
-    }
-    return Response(data, media_type=media_type, headers=headers)
+        return SentFile(pieces_of(found.data), found.mime_type)
+    return SentFile(pieces_of(found.data), "application/octet-stream", found.name)

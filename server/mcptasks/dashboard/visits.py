@@ -20,23 +20,31 @@ from mcptasks.dashboard.sign_in import SignIn
 from mcptasks.dashboard.task_facts import TaskLookup
 from mcptasks.dashboard.task_index import TaskIndex
 from mcptasks.server.allowed_sources import AllowedSources
-from mcptasks.settings import Settings
+from mcptasks.settings import MIB, Settings
+from mcptasks.tasks.byte_budget import ByteBudget
 
 BROWSER_COOKIE = "mcptasks-browser"
 THEME_COOKIE = "mcptasks-theme"
 THEMES = ("light", "dark")
 FORM_TOKEN = "form_token"
 MAX_FORM_BYTES = 1024 * 1024
+MAX_FILE_BYTES = 64 * MIB
 
 
 class PageError(Exception):
     """The page cannot be shown; title and text say why, and what to do."""
 
-    def __init__(self, status: HTTPStatus, title: str, text: str) -> None:
+    def __init__(self, status: HTTPStatus, title: str, text: str, retry_after: int | None = None) -> None:
+        """`retry_after`: in how many seconds it can be, where that is known."""
         super().__init__(text)
         self.status = status
         self.title = title
         self.text = text
+        self.retry_after = retry_after
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {} if self.retry_after is None else {"retry-after": str(self.retry_after)}
 
 
 class UnknownViewerError(Exception):
@@ -65,6 +73,9 @@ class Services:
 
     renderer: Renderer = field(default_factory=Renderer)
     feeds: LiveFeeds = field(default_factory=LiveFeeds)
+    file_bytes: ByteBudget = field(default_factory=lambda: ByteBudget(MAX_FILE_BYTES))
+    """Of files that are read and sent at the same time."""
+
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def visit(self, connection: HTTPConnection) -> Visit:

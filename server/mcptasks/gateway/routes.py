@@ -48,7 +48,7 @@ from mcptasks.gateway.workers import WorkerPod
 from mcptasks.kube.kinds import is_path_segment
 from mcptasks.logs import bind_task
 from mcptasks.network.sparse_log import SparseLog
-from mcptasks.settings import KIB, MIB
+from mcptasks.settings import MIB
 
 logger = logging.getLogger(__name__)
 

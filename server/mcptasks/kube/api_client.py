@@ -34,6 +34,7 @@ PatchType = Literal["application/merge-patch+json", "application/json-patch+json
 MERGE: PatchType = "application/merge-patch+json"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 PAGE_SIZE = 500
+MAX_LOG_LINE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -239,9 +240,12 @@ class KubeClient:
                 yield WatchEvent(event["type"], event["object"])
 
     async def log_lines(self, pod: str, namespace: str, options: LogOptions | None = None) -> AsyncIterator[str]:
-        """Lines of a container's log as they come, without the line break. Raises NotFoundError."""
+        """Lines of a container's log as they come, without the line break. Raises NotFoundError.
+
+        A line of over `MAX_LOG_LINE` bytes comes as several.
+        """
         async with self._log(pod, namespace, options or LogOptions()) as content:
-            async for line in streamed_lines(content):
+            async for line in streamed_lines(content, MAX_LOG_LINE):
                 yield line.decode("utf-8", "replace")
 
     async def log_chunks(self, pod: str, namespace: str, options: LogOptions) -> AsyncIterator[bytes]:

@@ -235,8 +235,8 @@ async def _shallow(text: bytes) -> bytes:
     return await asyncio.to_thread(cut, text) if may_nest_deeper(text, MAX_READ_LEVELS) else text
 
 
-async def streamed_lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """Lines of a streamed body; a line may be longer than any read buffer."""
+async def streamed_lines(content: aiohttp.StreamReader, longest: int | None = None) -> AsyncIterator[bytes]:
+    """Lines of a streamed body; a line may be longer than any read buffer. One of over `longest` bytes is cut up."""
     pending = bytearray()
     async for chunk in content.iter_any():
         pending += chunk
@@ -245,6 +245,9 @@ async def streamed_lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             if line:
                 yield bytes(line)
         pending = bytearray(rest)
+        if longest is not None and len(pending) > longest:
+            yield bytes(pending)
+            pending.clear()
     if pending:
         yield bytes(pending)
 

@@ -10,7 +10,7 @@ from mcptasks.kube.errors import KubeError, NotFoundError
 from mcptasks.kube.kinds import PODS
 from mcptasks.model.base import LABEL_TASK, LABEL_WORKER, RUNNER, JsonObject
 from mcptasks.model.task import McpTask
-from mcptasks.model.task_lines import lines_of_task
+from mcptasks.model.task_lines import TaskLineReader
 from mcptasks.model.task_template import Executor
 
 
@@ -101,8 +101,18 @@ def runs_in_worker(task: McpTask) -> bool:
 
 async def lines_in_worker(kube: KubeClient, namespace: str, task: str, attempt: int, pod: str) -> list[str]:
     """What the attempt has printed so far in a worker's Pod; nothing where that is gone."""
+    return [line async for line in printed_in_worker(kube, namespace, task, attempt, pod)]
+
+
+async def printed_in_worker(kube: KubeClient, namespace: str, task: str, attempt: int, pod: str) -> AsyncIterator[str]:
+    """The same, line by line as it is read."""
     try:
         found = Attempt(await kube.get(PODS, pod, namespace))
     except NotFoundError:
-        return []
-    return list(lines_of_task([line async for line in log_of(kube, namespace, found)], task, attempt))
+        return
+    reader = TaskLineReader(task, attempt)
+    async for line in log_of(kube, namespace, found):
+        if (text := reader.feed(line)) is not None:
+            yield text
+    if reader.rest():
+        yield reader.rest()

@@ -24,6 +24,10 @@ MAX_LINE_BYTES = 4096
 """As much as reaches a pipe in one piece, whoever else writes to it (PIPE_BUF of Linux)."""
 
 
+MAX_WHOLE_CHARACTERS = 1024 * 1024
+"""A longer line is not put together from its pieces: nobody says that it will ever end."""
+
+
 @dataclass(frozen=True)
 class TaskLine:
     """One line of a task's output, or a piece of one (`complete` is False for all but the last)."""
@@ -71,7 +75,7 @@ class TaskLineReader:
         if found is None or found.task != self.task or self.attempt not in (None, found.attempt):
             return None
         text, self._begun = self._begun + found.text, ""
-        if found.complete:
+        if found.complete or len(text) > MAX_WHOLE_CHARACTERS:
             return text
         self._begun = text
         return None

@@ -15,7 +15,7 @@ from mcptasks.model.bounded_output import within_bytes
 from mcptasks.model.log_records import MAX_PLAIN_BYTES, log_record, log_text
 from mcptasks.model.task import LogRecord
 from mcptasks.stores.result_errors import ResultLostError, ResultStoreUnavailableError
-from mcptasks.stores.result_stores import Payload, RedisStore, ResultKey, StoredKind, is_ref_of
+from mcptasks.stores.result_stores import Payload, RedisStore, ResultKey, StoredKind, is_recorded, is_ref_of
 
 logger = logging.getLogger(__name__)
 
@@ -77,13 +77,15 @@ class KeptLogs:
             return KeptLog(end, f"{EARLIER_LINES}: {size} in Redis; set MCPTASKS_REDIS_URL to read them")
         try:
             async with asyncio.timeout(STORE_SECONDS):
-                text = await self.redis.get(record.stored)
-                whole = (await Payload.of(text)).matches(record.stored)
+                data = await self.redis.read(record.stored)
+                whole = await is_recorded(data, record.stored)
         except (ResultStoreUnavailableError, TimeoutError) as error:
             return KeptLog(end, f"{EARLIER_LINES}: {error or 'Redis does not answer'}")
         except ResultLostError:
             return KeptLog(end, f"{EARLIER_LINES}: Redis has lost them")
-        return KeptLog(text) if whole else KeptLog(end, f"{EARLIER_LINES}: Redis has another text in their place")
+        if not whole:
+            return KeptLog(end, f"{EARLIER_LINES}: Redis has another text in their place")
+        return KeptLog(data.decode())
 
     async def delete(self, record: LogRecord | None, namespace: str, uid: str) -> None:
         """Remove what is stored of it, if anything is. What cannot be removed goes when it expires."""

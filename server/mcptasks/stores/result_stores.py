@@ -6,6 +6,7 @@ A result is JSON text and is kept as it is, and so is a log.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import hashlib
 import re
 from collections.abc import AsyncIterator
@@ -100,6 +101,26 @@ class Payload:
         return self.size == record.size_bytes and self.sha256 == record.sha256
 
 
+async def is_recorded(data: bytes, record: ResultRecord) -> bool:
+    """Whether these bytes are UTF-8, and what the record is about; of many, found out in a thread."""
+    if len(data) != record.size_bytes:
+        return False
+    return await asyncio.to_thread(_is_recorded, data, record) if len(data) > _LARGE else _is_recorded(data, record)
+
+
+def _is_recorded(data: bytes, record: ResultRecord) -> bool:
+    if hashlib.sha256(data).hexdigest() != record.sha256:
+        return False
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(data), _LARGE):
+            decoder.decode(data[start : start + _LARGE])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 _LONG_ESCAPES = bytes(range(0x20)) + b"<>&"
 
 
@@ -113,8 +134,8 @@ class ResultStore(Protocol):
     async def put(self, key: ResultKey, payload: Payload, expires_in: timedelta) -> ResultRecord:
         """Store the payload. Raises ResultStoreUnavailableError."""
 
-    async def get(self, record: ResultRecord) -> str:
-        """The stored text. Raises ResultLostError, ResultStoreUnavailableError."""
+    async def read(self, record: ResultRecord) -> bytes:
+        """What is stored, at most one byte more than recorded. Raises ResultLostError, ResultStoreUnavailableError."""
 
     async def delete(self, record: ResultRecord) -> None:
         """Remove the payload, if it is there. Raises ResultStoreUnavailableError."""
@@ -126,10 +147,13 @@ class InlineStore:
     async def put(self, key: ResultKey, payload: Payload, expires_in: timedelta) -> ResultRecord:
         return ResultRecord(text=payload.text, size_bytes=payload.size, sha256=payload.sha256)
 
-    async def get(self, record: ResultRecord) -> str:
+    async def read(self, record: ResultRecord) -> bytes:
         if record.text is None:
             raise ResultLostError("the task's record says that there is a result, but holds neither text nor ref")
-        return record.text
+        try:
+            return record.text.encode()
+        except UnicodeEncodeError as error:
+            raise ResultLostError("the result in the task's status is not the recorded one") from error
 
     async def delete(self, record: ResultRecord) -> None:
         """Nothing to do: the text goes with the record."""
@@ -178,18 +202,16 @@ class RedisStore:
             await self.redis.set(name, payload.data, px=milliseconds)
         return ResultRecord(ref=name, size_bytes=payload.size, sha256=payload.sha256)
 
-    async def get(self, record: ResultRecord) -> str:
+    async def read(self, record: ResultRecord) -> bytes:
         async with _store_errors("read what is stored"):
-            data = await self.redis.get(str(record.ref))
-        if not isinstance(data, bytes):
+            # No more than was recorded comes into memory, whatever is there.
+            data = await self.redis.getrange(str(record.ref), 0, max(0, record.size_bytes))
+        if not isinstance(data, bytes) or not data:
             raise ResultLostError(
                 f"the result is no longer in Redis ({record.ref}): Redis lost or evicted it; give it persistence and "
                 "maxmemory-policy noeviction, and call the tool again"
             )
-        try:
-            return data.decode()
-        except UnicodeDecodeError as error:
-            raise ResultLostError(f"what Redis holds as {record.ref} is not the recorded result") from error
+        return data
 
     async def delete(self, record: ResultRecord) -> None:
         async with _store_errors("remove what is stored"):

@@ -14,7 +14,7 @@ from mcptasks.model.task import ResultRecord
 from mcptasks.settings import Settings
 from mcptasks.stores.kept_logs import KeptLogs
 from mcptasks.stores.result_errors import ResultLostError, ResultTooLargeError, counted_twice, readable_size
-from mcptasks.stores.result_stores import InlineStore, Payload, RedisStore, ResultKey, ResultStore
+from mcptasks.stores.result_stores import InlineStore, Payload, RedisStore, ResultKey, ResultStore, is_recorded
 
 MAX_OBJECT_BYTES = 1_500_000
 """Largest object that we ask the API server to store: etcd refuses requests of 1.5 MiB (`--max-request-bytes`)."""
@@ -119,11 +119,15 @@ class Results:
             ResultLostError: it is gone, or is not what was recorded.
             ResultStoreUnavailableError: the store cannot be asked; try again.
         """
-        text = await self._store_of(record).get(record)
-        if not (await Payload.of(text)).matches(record):
+        return (await self.read(record)).decode()
+
+    async def read(self, record: ResultRecord) -> bytes:
+        """The same as UTF-8, in memory once. Raises as `get` does."""
+        data = await self._store_of(record).read(record)
+        if not await is_recorded(data, record):
             where = record.ref or "the task's status"
             raise ResultLostError(f"the result in {where} is not the recorded one: its size or SHA-256 differs")
-        return text
+        return data
 
     async def delete(self, record: ResultRecord) -> None:
         """Remove the result, if it is there. Raises ResultStoreUnavailableError."""

@@ -36,7 +36,11 @@ class ByteBudget:
         return self._taken.total()
 
     async def take(self, key: Hashable, amount: int, seconds: float) -> bool:
-        """Take so many bytes as soon as there is room for them; False where there was none within the time."""
+        """Take so many bytes as soon as there is room for them; False where there was none within the time.
+
+        Fewer than 0, as a task's status may say that others have written, are none.
+        """
+        amount = max(0, amount)
         if not self._waiting and self._fits(key, amount):
             self._taken[key] += amount
             return True
@@ -56,6 +60,7 @@ class ByteBudget:
 
     def give_back(self, key: Hashable, amount: int) -> None:
         """Give back what was taken."""
+        amount = max(0, amount)
         self._taken[key] -= amount
         if not self._taken[key]:
             del self._taken[key]

@@ -57,9 +57,16 @@ class DictionaryCluster:
     logs: Mapping[str, list[str]] = field(default_factory=dict)
     events: list[JsonObject] = field(default_factory=list)
     written: list[tuple[str, str, JsonObject]] = field(default_factory=list)
+    reads: list[tuple[str, str]] = field(default_factory=list)
+
+    @staticmethod
+    def _key(item: JsonObject) -> tuple[str, str]:
+        return item["metadata"].get("namespace", ""), item["metadata"]["name"]
 
     async def get(self, resource: Resource, name: str, namespace: str | None = None) -> JsonObject:
-        found = self.tasks.get((namespace or "", name)) if resource == MCP_TASKS else None
+        self.reads.append((resource.plural, name))
+        known = self.tasks if resource == MCP_TASKS else {self._key(pod): pod for pod in self.pods}
+        found = known.get((namespace or "", name))
         if found is None:
             raise NotFoundError(404, "NotFound", f"{name} not found")
         return found
@@ -75,6 +82,7 @@ class DictionaryCluster:
         return await self.get(resource, name, namespace)
 
     async def list(self, resource: Resource, namespace: str | None = None, **_selectors: str | None) -> ObjectList:
+        self.reads.append((resource.plural, ""))
         return ObjectList(self.pods if resource == PODS else self.events, "7")
 
     async def log_lines(self, pod: str, namespace: str, options: LogOptions | None = None) -> AsyncIterator[str]:

@@ -18,7 +18,7 @@ from mcptasks.stores.result_errors import (
     ResultTooLargeError,
     readable_size,
 )
-from mcptasks.stores.result_stores import EXPIRY_SLACK
+from mcptasks.stores.result_stores import EXPIRY_SLACK, RedisStore
 from mcptasks.stores.results import Results
 from tests.support.json_texts import text_of
 from tests.support.ports import free_port
@@ -138,6 +138,16 @@ class TestWithRedis:
         await redis.set(str(record.ref), foreign)
         with pytest.raises(ResultLostError, match="not the recorded"):
             await results.get(record)
+
+    @pytest.mark.parametrize("said", [10, 0, -1])
+    async def test_no_more_comes_into_memory_than_was_recorded(
+        self, results: Results, redis_process: RedisServer, said: int
+    ) -> None:
+        record = await results.put("ns", "u", 1, text_of(MIB), HOUR)
+        store = RedisStore.connect(redis_process.url, "mcptasks")
+        read = await store.read(record.model_copy(update={"size_bytes": said}))
+        await store.aclose()
+        assert len(read) == max(0, said) + 1
 
     async def test_a_result_beyond_the_limit_is_refused(self, redis_process: RedisServer, redis: Redis) -> None:
         settings = Settings(redis_url=redis_process.url, max_result_bytes=2 * MIB)

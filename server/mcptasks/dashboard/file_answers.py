@@ -1,0 +1,102 @@
+"""Files to save: read when there is room for them, sent in pieces, and counted until they have been sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from mcptasks.dashboard.visits import PageError
+from mcptasks.settings import KIB
+from mcptasks.tasks.byte_budget import BUDGET_SECONDS, RETRY_SECONDS, ByteBudget
+
+PIECE_BYTES = 128 * KIB
+
+
+@dataclass(frozen=True)
+class SentFile:
+    """A file as it is sent. Without a `name` the browser shows it."""
+
+    pieces: Iterable[bytes]
+    media_type: str
+    name: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        if not self.name:
+            return {}
+        return {
+            "content-disposition": f'attachment; filename="{self.name}"',
+            "content-security-policy": "default-src 'none'; sandbox",
+        }
+
+
+@dataclass(frozen=True)
+class FileRoom:
+    """Room in memory for the files that are read and sent at the same time, at most half of it for one viewer."""
+
+    budget: ByteBudget
+    seconds: float = BUDGET_SECONDS
+
+    @asynccontextmanager
+    async def of(self, viewer: Hashable, size: int) -> AsyncIterator[None]:
+        """Room for one of so many bytes. Raises PageError where there is none in time."""
+        if not await self.budget.take(viewer, size, self.seconds):
+            raise PageError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "Too many large files are being downloaded",
+                f"Try again in {RETRY_SECONDS} seconds: what is read at the same time has to fit into memory.",
+                retry_after=RETRY_SECONDS,
+            )
+        try:
+            yield
+        finally:
+            self.budget.give_back(viewer, size)
+
+
+class FileAnswer(Response):
+    """The answer with a file, which is read only when there is room for it. Raises PageError, as `read` may."""
+
+    def __init__(self, room: FileRoom, viewer: Hashable, size: int, read: Callable[[], Awaitable[SentFile]]) -> None:
+        """`size`: how many bytes the file has in memory, at most."""
+        super().__init__()
+        self._room = room
+        self._viewer = viewer
+        self._size = size
+        self._read = read
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._room.of(self._viewer, self._size):
+            file = await self._read()
+            answer = StreamingResponse(_with_pauses(file.pieces), media_type=file.media_type, headers=file.headers)
+            await answer(scope, receive, send)
+
+
+async def _with_pauses(pieces: Iterable[bytes]) -> AsyncGenerator[bytes]:
+    """Each piece may be compressed before it is sent; others have their turn between two."""
+    for piece in pieces:
+        yield piece
+        await asyncio.sleep(0)
+
+
+def pieces_of(data: bytes) -> Iterator[bytes]:
+    """The bytes in pieces."""
+    for start in range(0, len(data), PIECE_BYTES):
+        yield data[start : start + PIECE_BYTES]
+
+
+def line_pieces(lines: Iterable[str]) -> Iterator[bytes]:
+    """The lines as a text file, in pieces."""
+    piece = bytearray()
+    for line in lines:
+        piece += line.encode("utf-8", "replace") + b"\n"
+        if len(piece) >= PIECE_BYTES:
+            yield bytes(piece)
+            piece.clear()
+    if piece:
+        yield bytes(piece)
