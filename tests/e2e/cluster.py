@@ -200,6 +200,12 @@ class ClusterDeployment:
         (pod,) = self.pods("redis")
         return self.kubectl.run("exec", pod, "--", "/opt/mcptasks/bin/python", "-c", LIST_REDIS).splitlines()
 
+    def in_redis(self, program: str) -> None:
+        """Run Python statements in which `r` is the Redis."""
+        (pod,) = self.pods("redis")
+        text = f"import redis; r = redis.Redis()\n{program}"
+        self.kubectl.run("exec", pod, "--", "/opt/mcptasks/bin/python", "-c", text)
+
     def leader(self) -> str:
         """Identity of the operator that holds the Lease."""
         return self.kubectl.lease_holder("mcptasks-operator")

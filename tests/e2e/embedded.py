@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -136,6 +137,11 @@ class EmbeddedDeployment:
         cli = redis_server().with_name("redis-cli")
         command = [str(cli), "-u", self.redis.url, "--scan"]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+
+    def in_redis(self, program: str) -> None:
+        """Run Python statements in which `r` is the Redis."""
+        command = [sys.executable, "-c", f"import redis; r = redis.from_url({self.redis.url!r})\n{program}"]
+        subprocess.run(command, check=True, timeout=60)
 
     def logs(self, component: str) -> str:
         return "".join(self.stack.log(name) for name in self.names(component))

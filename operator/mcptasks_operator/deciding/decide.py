@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from mcptasks.model.diagnosis import Diagnosis
+from mcptasks.model.restored import is_restored
 from mcptasks.model.task import McpTask, Phase, Reason
 from mcptasks_operator.deciding.attempts import between_attempts, refused_attempt
 from mcptasks_operator.deciding.cleanup import after_end
@@ -27,6 +28,7 @@ from mcptasks_operator.deciding.job_creation import foreign_job, without_job
 from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts
 from mcptasks_operator.deciding.pending_causes import suspended_job, wait_for_turn
 from mcptasks_operator.deciding.policy import Policy
+from mcptasks_operator.deciding.restored_task import restored_task
 from mcptasks_operator.deciding.run_deadline import running_pod
 from mcptasks_operator.deciding.start_deadline import starting_pod, without_pod
 from mcptasks_operator.deciding.task_ends import deleted_job, end_task, finished_job
@@ -62,6 +64,8 @@ def decide(
 def _before_end(facts: DecisionBasis, next_step: Callable[[DecisionBasis], Decision]) -> Decision:
     if facts.task.spec.cancel:
         return end_task(facts, Phase.CANCELLED, Diagnosis(Reason.CANCELLED_BY_SPEC, "cancelled by spec.cancel"))
+    if is_restored(facts.task) and not facts.claimed:
+        return restored_task(facts)
     turn = facts.evidence.turn
     if turn is not None and facts.task.waits_for_place and not facts.claimed:
         return wait_for_turn(facts, turn)

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
 from mcptasks.kube.watch_cache import Key, key_of, version_of
-from mcptasks.model.base import JsonObject
+from mcptasks.model.base import ANNOTATION_CALLED_AT, ANNOTATION_RESTORED, JsonObject
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.names import label_value
 from mcptasks.model.task_template import McpTaskTemplateSpec
@@ -321,6 +321,7 @@ _LARGE_SPEC = frozenset({"arguments", "argumentsText", "request", "principal"})
 _LARGE_STATUS = frozenset({"result", "error", "inputRequests", "progress"})
 _LOG_TEXT = frozenset({"text", "gzip"})
 _LARGE_METADATA = frozenset({"managedFields", "annotations"})
+_KEPT_ANNOTATIONS = frozenset({ANNOTATION_CALLED_AT, ANNOTATION_RESTORED})
 
 
 def trimmed(task: JsonObject) -> JsonObject:
@@ -330,6 +331,9 @@ def trimmed(task: JsonObject) -> JsonObject:
         name: {key: value for key, value in (part or {}).items() if key not in parts[name]} if name in parts else part
         for name, part in task.items()
     }
+    annotations = ((task.get("metadata") or {}).get("annotations") or {}).items()
+    if known := {key: value for key, value in annotations if key in _KEPT_ANNOTATIONS}:
+        kept["metadata"]["annotations"] = known
     if (log := (kept.get("status") or {}).get("log")) is not None:
         kept["status"]["log"] = {key: value for key, value in log.items() if key not in _LOG_TEXT}
     return kept

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from mcptasks.kube.watch_cache import Key, key_of
 from mcptasks.model.base import LABEL_TEMPLATE, LABEL_WORKER, JsonObject
+from mcptasks.model.restored import is_restored_object
 from mcptasks.model.task import DEFAULT_TEMPLATE, TERMINAL_PHASES
 from mcptasks_operator.deciding.object_facts import parse_time
 from mcptasks_operator.deciding.pool_estimates import PoolEstimates
@@ -42,6 +43,9 @@ def open_task(task: JsonObject) -> OpenTask | None:
     """What a task's object says; None once it has ended, or where it says nothing that can be understood."""
     template, status = template_key(task), task.get("status") or {}
     if template is None or status.get("phase") in TERMINAL_PHASES or waits_for_place(task):
+        return None
+    if is_restored_object(task) and not status.get("podUid"):
+        # Nobody runs it, and no worker is made for it.
         return None
     return OpenTask(template, status.get("podUid"))
 

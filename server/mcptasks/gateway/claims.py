@@ -18,6 +18,7 @@ from mcptasks.gateway.task_arguments import arguments_text
 from mcptasks.model.attempt_release import seconds_to_wait
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import SCHEDULED, SUCCEEDED, Ending, Retention, conditions, end, timestamp
+from mcptasks.model.restored import is_restored
 from mcptasks.model.retry_rules import PREEMPTED_HINT, AttemptEnd, NextAttempt, next_attempt
 from mcptasks.model.task import Condition, McpTask, Phase, Reason, Request
 from mcptasks.model.task_template import Executor
@@ -90,6 +91,8 @@ def claim(task: McpTask, pod: TaskPod, rival: Rival | None, now: datetime, reten
     holder = task.status.pod_uid
     if holder == pod.uid:
         return None
+    if holder is None and is_restored(task):
+        raise RefusedError(RefusalCode.TASK_ENDED, f"task {task.name} was restored: its tool may have run before")
     if holder is None and task.waits_for_place:
         raise unavailable(f"task {task.name} waits its turn: a limit on how many run at a time is reached")
     if holder is None:

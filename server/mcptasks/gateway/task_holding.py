@@ -6,6 +6,7 @@ from enum import Enum, auto
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import PODS_TERMINATED
+from mcptasks.model.restored import is_restored_object
 from mcptasks.model.task_template import Executor
 from mcptasks.tasks.cached_tasks import has_ended
 
@@ -45,11 +46,15 @@ def is_unaccounted(item: JsonObject) -> bool:
 
 
 def may_be_claimed(item: JsonObject) -> bool:
-    """Whether the task waits to be run: it has not ended, nobody has it or wants to end it, no limit keeps it."""
+    """Whether the task waits to be run: it has not ended, nobody has it or wants to end it, no limit keeps it.
+
+    One that has been restored from a copy without its status may have run before.
+    """
     spec, status = item["spec"], item.get("status") or {}
     limited = spec.get("maxConcurrent") or spec.get("maxRunningPerCaller")
     admitted = not limited or status.get("admittedAt")
-    return bool(not status.get("podUid") and not is_over(item) and not spec.get("cancel") and admitted)
+    wanted = not is_over(item) and not spec.get("cancel")
+    return bool(not status.get("podUid") and wanted and admitted and not is_restored_object(item))
 
 
 def holding(item: JsonObject, pod_uid: str, attempt: int) -> Holding:

@@ -50,6 +50,12 @@ ANNOTATION_DRAIN = f"{GROUP}/drain"
 ANNOTATION_ANY_REPLICA = f"{GROUP}/any-replica"
 """Annotation of a task: "true" where the replica that made it had no worker for it, so that others need not wait."""
 
+ANNOTATION_CALLED_AT = f"{GROUP}/called-at"
+"""Annotation of a task: when the server got the call. A task that was made with kubectl has none."""
+
+ANNOTATION_RESTORED = f"{GROUP}/restored"
+"""Annotation of a task: "true" where it comes out of a backup. It never runs; its status may be put back."""
+
 RUNNER = "runner"
 """Name of the container that runs the tool; without one of this name it is the Pod's first."""
 

@@ -66,6 +66,7 @@ class Reason(StrEnum):
     COMPONENT_NOT_FOUND = "ComponentNotFound"
     INVALID_ARGUMENTS = "InvalidArguments"
     NAME_CONFLICT = "NameConflict"
+    RESTORED = "Restored"
     # failed, from Pod facts
     IMAGE_PULL_BACK_OFF = "ImagePullBackOff"
     CONTAINER_CONFIG_ERROR = "ContainerConfigError"

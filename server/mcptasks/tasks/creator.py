@@ -11,8 +11,9 @@ from datetime import datetime
 from mcptasks.kube.errors import AlreadyExistsError, ForbiddenError, InvalidError, NotFoundError, UnavailableError
 from mcptasks.kube.task_objects import TaskClient
 from mcptasks.kube.watch_cache import WatchCache
-from mcptasks.model.base import ANNOTATION_ANY_REPLICA, JsonObject
-from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.base import ANNOTATION_ANY_REPLICA, ANNOTATION_CALLED_AT, JsonObject
+from mcptasks.model.lifecycle import timestamp, utc_now
+from mcptasks.model.restored import is_restored_object
 from mcptasks.settings import Settings
 from mcptasks.tasks import idempotency
 from mcptasks.tasks.cached_tasks import OwnerTotals, amounts_of, expiry_of, group_of, is_gone
@@ -69,8 +70,10 @@ class TaskCreator:
         """
         owner = self.settings.server_name, caller_key(call.principal)
         body = TaskManifest(self.settings, self.namespace, self._unasked_ttl_ms(owner)).build(call)
+        annotations = {ANNOTATION_CALLED_AT: timestamp(self.now())}
         if self.lacks_workers(body["spec"]["templateRef"]["name"]):
-            body["metadata"]["annotations"] = {ANNOTATION_ANY_REPLICA: "true"}
+            annotations[ANNOTATION_ANY_REPLICA] = "true"
+        body["metadata"]["annotations"] = annotations
         name = body["metadata"]["name"]
         try:
             stored = await self._store_within_limits(call, body)
@@ -83,6 +86,8 @@ class TaskCreator:
             logger.warning("the task was refused: %s", error, extra={"task": name})
             raise TaskRefusedError(f"The cluster does not allow this task: {error.message}") from error
         self.cache.add(stored)
+        if call.idempotency_key is None and is_restored_object(stored):
+            logger.error("this server's clock is minutes behind the API server's: its tasks do not run")
         logger.info("task created", extra={"task": name, "component": call.component.name})
         return stored
 

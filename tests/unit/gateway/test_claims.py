@@ -19,7 +19,7 @@ from mcptasks.gateway.claims import (
 from mcptasks.gateway.contract import RefusalCode
 from mcptasks.gateway.pods import TaskPod
 from mcptasks.gateway.refusals import RefusedError
-from mcptasks.model.base import JsonObject
+from mcptasks.model.base import ANNOTATION_CALLED_AT, JsonObject
 from mcptasks.model.lifecycle import Retention, timestamp
 from mcptasks.model.task import McpTask
 from tests.unit.gateway.builders import NOW, a_pod, a_task
@@ -230,3 +230,10 @@ def test_a_pod_waits_for_a_task_that_a_limit_keeps_from_starting() -> None:
     patch = claim_patch(admitted, a_pod(), None)
     assert patch is not None
     assert (patch["status"]["podUid"], patch["status"]["tasksAhead"]) == ("pod-1", None)
+
+
+def test_no_pod_gets_a_task_that_was_restored_without_its_status() -> None:
+    called = {"annotations": {ANNOTATION_CALLED_AT: "2026-01-01T11:00:00Z"}}
+    with pytest.raises(RefusedError) as error:
+        claim_patch(a_task(metadata=called), a_pod(), None)
+    assert code_of(error) is RefusalCode.TASK_ENDED

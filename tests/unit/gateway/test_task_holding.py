@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from mcptasks.gateway.task_holding import Holding, claim_of, holding, may_be_claimed
-from mcptasks.model.base import JsonObject
+from mcptasks.model.base import ANNOTATION_CALLED_AT, JsonObject
 
+RESTORED = {"creationTimestamp": "2026-01-02T00:00:00Z", "annotations": {ANNOTATION_CALLED_AT: "2026-01-01T00:00:00Z"}}
 GONE = [{"type": "PodsTerminated", "status": "True"}]
 
 
@@ -56,6 +57,7 @@ def test_an_attempt_stands_as_its_task_says_if_that_is_not_older_than_the_claim(
         (task(maxRunningPerCaller=2), False),
         (task({"admittedAt": "now"}, maxConcurrent=2), True),
         (task(metadata={"deletionTimestamp": "now"}), False),
+        (task(metadata=RESTORED), False),
     ],
 )
 def test_a_task_may_be_claimed_that_nobody_has_and_nobody_wants_to_end(item: JsonObject, free: bool) -> None:

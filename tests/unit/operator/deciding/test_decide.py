@@ -16,7 +16,15 @@ from mcptasks_operator.deciding.decisions import (
     ShowCause,
 )
 from tests.unit.operator.builders import POLICY, at, make_task
-from tests.unit.operator.deciding.cases import attempts, cleanup, job_creation, run_deadline, start_deadline, task_ends
+from tests.unit.operator.deciding.cases import (
+    attempts,
+    cleanup,
+    job_creation,
+    restored,
+    run_deadline,
+    start_deadline,
+    task_ends,
+)
 from tests.unit.operator.deciding.cases.case import (
     CLAIMED_TASK,
     COMPLETE_JOB,
@@ -36,6 +44,7 @@ CASES = [
     *run_deadline.CASES,
     *attempts.CASES,
     *cleanup.CASES,
+    *restored.CASES,
 ]
 
 

@@ -252,6 +252,13 @@ def test_large_parts_of_a_task_are_not_kept() -> None:
     assert item["status"]["log"]["gzip"], "nor is a part of it"
 
 
+def test_of_the_annotations_those_are_kept_that_say_whether_a_task_was_restored() -> None:
+    annotations = {"mcptasks.dev/called-at": "x", "mcptasks.dev/restored": "true", "kubectl": "y" * 1000}
+    kept = {"mcptasks.dev/called-at": "x", "mcptasks.dev/restored": "true"}
+    assert trimmed(task_item(metadata={"annotations": annotations}))["metadata"]["annotations"] == kept
+    assert "annotations" not in trimmed(task_item(metadata={"annotations": {"a": "b"}}))["metadata"]
+
+
 def placed(second: int, template_hash: str, uid: str = "pod-1", version: int = 9) -> JsonObject:
     item = pod(version, uid)
     item["metadata"]["labels"]["mcptasks.dev/template-hash"] = template_hash

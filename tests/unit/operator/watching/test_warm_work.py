@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mcptasks.model.base import JsonObject
+from mcptasks.model.base import ANNOTATION_CALLED_AT, JsonObject
+from mcptasks.model.lifecycle import timestamp
 from mcptasks_operator.watching.warm_work import WarmWork, pool_key
 from mcptasks_operator.watching.watched_kinds import WatchedKind
 from tests.unit.operator.builders import at, task_item
@@ -31,6 +32,17 @@ def test_a_new_task_waits_until_a_pod_claims_it(work: WarmWork) -> None:
     work.note(KEY, "t", warm_task(phase="working", podUid="pod-1"))
     assert (work.waiting(WARM), work.held_by("pod-1")) == (0, [KEY])
     assert work.last_taken_at(WARM) == at(7)
+
+
+def test_no_worker_is_made_for_a_task_that_was_restored_without_its_status(work: WarmWork) -> None:
+    work.note(KEY, "t", warm_task() | {"metadata": restored_metadata()})
+    assert work.waiting(WARM) == 0
+
+
+def restored_metadata() -> JsonObject:
+    called = {ANNOTATION_CALLED_AT: timestamp(at(-3600))}
+    metadata: JsonObject = task_item(metadata={"annotations": called})["metadata"]
+    return metadata
 
 
 def test_a_task_that_has_ended_is_nobodys(work: WarmWork) -> None:
