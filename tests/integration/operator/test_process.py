@@ -49,7 +49,7 @@ class Process:
         """Wait for its end, after a signal where one is given; its exit code."""
         if number is not None:
             self._process.send_signal(number)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self._process.wait()
 
 

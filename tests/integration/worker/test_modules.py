@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from urllib.request import urlopen
 
+import httpx2
 import pytest
 
 from mcptasks.gateway.contract import DrainOrder, RunnerExitCode
@@ -43,9 +43,8 @@ def add(gateway: WorkGateway, uid: str) -> dict[str, object]:
 
 def ready(port: int) -> bool:
     try:
-        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
+        return httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=5, trust_env=False).status_code == 200
+    except httpx2.TransportError:
         return False
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
@@ -15,6 +14,11 @@ from textwrap import dedent
 import pytest
 
 from tests.support.fake_gateway import FakeGateway
+from tests.support.fork_server import ForkedProcess, ForkServer
+
+IMPORTS = """
+import mcptasks, mcptasks.runner.main, mcptasks.settings
+"""
 
 SCRIPT = """
 import sys
@@ -50,11 +54,12 @@ def gateway() -> Iterator[FakeGateway]:
 class Runner:
     """Starts the runner as a process of its own, with the user's module as given."""
 
+    forks: ForkServer
     gateway: FakeGateway
     token_file: Path
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
-    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    processes: list[ForkedProcess] = field(default_factory=list)
 
     def module(self, source: str, name: str = "tools.py") -> None:
         """Write the user's module; imports and `mcp` are there."""
@@ -63,21 +68,12 @@ class Runner:
         file.write_text(HEADER + dedent(source))
         self.environment["MCPTASKS_MODULE"] = str(file)
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self) -> ForkedProcess:
         settings = {
             "MCPTASKS_GATEWAY_URL": self.gateway.url,
             "MCPTASKS_TOKEN_FILE": str(self.token_file),
-            "PYTHONUNBUFFERED": "",
         }
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", SCRIPT],
-            cwd=self.folder,
-            env={**os.environ, **settings, **self.environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        process = self.forks.start(SCRIPT, self.folder, {**os.environ, **settings, **self.environment})
         self.processes.append(process)
         return process
 
@@ -87,12 +83,9 @@ class Runner:
 
     def clean_up(self) -> None:
         for process in self.processes:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-            finally:
-                process.communicate()
+            process.close()
 
 
 @dataclass(frozen=True)
@@ -104,11 +97,10 @@ class Ended:
     err: str
 
 
-def ended(process: subprocess.Popen[str]) -> Ended:
-    code = process.wait(timeout=30)
+def ended(process: ForkedProcess) -> Ended:
+    code = process.wait(timeout=60)
     # Left-over children may hold the pipes open, so nothing waits for their end.
     for pipe in (process.stdout, process.stderr):
-        assert pipe is not None
         os.set_blocking(pipe.fileno(), False)
     return Ended(code, _rest(process.stdout), _rest(process.stderr))
 
@@ -126,9 +118,15 @@ def _rest(pipe: object) -> str:
     return data.decode()
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[ForkServer]:
+    with ForkServer.running(IMPORTS) as server:
+        yield server
+
+
 @pytest.fixture
-def runner(gateway: FakeGateway, token_file: Path, tmp_path: Path) -> Iterator[Runner]:
-    runner = Runner(gateway, token_file, tmp_path)
+def runner(forks: ForkServer, gateway: FakeGateway, token_file: Path, tmp_path: Path) -> Iterator[Runner]:
+    runner = Runner(forks, gateway, token_file, tmp_path)
     yield runner
     runner.clean_up()
 
