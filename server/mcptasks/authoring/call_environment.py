@@ -12,7 +12,7 @@ from mcp.server.mcpserver import Context
 from mcp_types import CallToolRequestParams
 
 from mcptasks.authoring.call_facts import CallFacts
-from mcptasks.authoring.call_scope import CallScope, call_scope, component_scope
+from mcptasks.authoring.call_scope import CallScope, call_scope, component_scope, ends_no_server
 from mcptasks.authoring.call_thread import CallSync
 from mcptasks.authoring.lifespans import Lifespans
 from mcptasks.authoring.progress import LatestReport, ProgressListener, listening
@@ -72,10 +72,12 @@ class CallEnvironment:
         if context is None:
             context = Context(mcp_server=self._internals.server, subscriptions=self._internals.subscriptions)
             async with component_scope(self._shared, context):
-                yield context
+                with ends_no_server():
+                    yield context
             return
         async with component_scope(self._shared, context) as scope, _progress_to(scope.report, context):
-            yield context
+            with ends_no_server():
+                yield context
 
     @asynccontextmanager
     async def before_start(

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any
@@ -174,6 +174,24 @@ async def call_scope(
             await scope.close()
         finally:
             _SCOPE.reset(token)
+
+
+class EndedCallError(RuntimeError):
+    """A component has raised what would end its process."""
+
+
+@contextmanager
+def ends_no_server() -> Iterator[None]:
+    """In a server a component ends its own call alone, whatever it raises: the calls of others are there too.
+
+    In a Pod of its own it ends the process. Raises EndedCallError.
+    """
+    try:
+        yield
+    except (SystemExit, KeyboardInterrupt) as error:
+        if current_scope().call_sync is not None:
+            raise
+        raise EndedCallError(f"the function ended with {type(error).__name__}") from error
 
 
 @asynccontextmanager

@@ -41,7 +41,7 @@ from pydantic.networks import AnyUrl
 from mcptasks.authoring.arguments import wrong_arguments
 from mcptasks.authoring.call_environment import CallEnvironment, request_of
 from mcptasks.authoring.call_errors import shown
-from mcptasks.authoring.call_scope import current_scope
+from mcptasks.authoring.call_scope import EndedCallError, current_scope, ends_no_server
 from mcptasks.authoring.component_sources import (
     FinishedPrompt,
     FinishedResource,
@@ -392,7 +392,11 @@ class TaskServer(MCPServer[LifespanResultT]):
                 raise ToolError(f"Error executing tool {name}: {error}") from error
         async with self._environment.component(context) as context:
             try:
-                return await super().call_tool(name, arguments, context)
+                with ends_no_server():
+                    return await super().call_tool(name, arguments, context)
+            except EndedCallError as error:
+                text = f"Error executing tool {name}"
+                raise UnexpectedToolError(shown(text, error, current_scope().facts)) from error
             except UnexpectedToolError as error:
                 raise UnexpectedToolError(shown(str(error), error, current_scope().facts)) from error.__cause__
             except ToolError as error:

@@ -85,7 +85,7 @@ def exit_code_of(work: Callable[[], int], termination: Termination) -> int:
     except TerminationRequested:
         return _terminated(termination)
     except KeyboardInterrupt:
-        logger.error("the tool ended the process with KeyboardInterrupt")
+        logger.exception("the tool ended the process with KeyboardInterrupt")
         return RunnerExitCode.INTERRUPTED
     except SystemExit as error:
         return _exited(error)
@@ -139,7 +139,8 @@ def _exited(error: SystemExit) -> int:
     else:
         logger.error("%s", error.code)
         code = RunnerExitCode.CRASHED
-    logger.error("the tool ended the process with exit code %s and has given no result", code)
+    # Whoever reads the log has to find the place.
+    logger.error("the tool ended the process with exit code %s and has given no result", code, exc_info=error)
     return code
 
 

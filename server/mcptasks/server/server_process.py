@@ -48,6 +48,7 @@ from mcptasks.server.exit_codes import EXIT_CONFIG, EXIT_OK, ImportFailedError, 
 from mcptasks.server.header_check import HeaderCheck, gateway_refusal
 from mcptasks.server.health import health_served
 from mcptasks.server.http_server import InvalidRequestFilter, http_server
+from mcptasks.server.lasting_loop import run_lasting
 from mcptasks.server.mcp_endpoint import endpoint_app
 from mcptasks.server.result_cleanup import ResultCleanup
 from mcptasks.server.shutdown import stop_on_signals
@@ -77,7 +78,7 @@ def serve(settings: Settings) -> int:
     complete_user_variables(os.environ)
     tracing = start_tracing("mcptasks-server", polls=POLLS)
     try:
-        return asyncio.run(_serve(settings))
+        return run_lasting(_serve(settings))
     except (StartError, KubeConfigError, MetricsPortError) as error:
         sys.stderr.write(f"mcptasks serve: {error}\n")
         return error.exit_code if isinstance(error, StartError) else EXIT_CONFIG

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from mcp import Client
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.resources import TextResource
 from mcp.server.mcpserver.tools import Tool
+from mcp.shared.exceptions import MCPError
 from mcp_types import TextContent, ToolAnnotations
 
 from mcptasks import TaskConfig, TaskConfigError, TaskServer, progress
@@ -248,3 +250,49 @@ async def test_what_runs_inline_because_nobody_has_chosen_is_known() -> None:
     assert unchosen(task_tools=False) == ["tool 'also_left'", "tool 'left'", *others]
     assert unchosen(task_tools=True) == others
     assert unchosen(task_tools=False, warm=True) == []
+
+
+@pytest.mark.parametrize("ending", [SystemExit(3), KeyboardInterrupt()])
+@pytest.mark.parametrize("synchronous", [True, False])
+async def test_a_tool_that_wants_to_end_the_process_ends_its_own_call_alone(
+    ending: BaseException, synchronous: bool
+) -> None:
+    mcp = TaskServer("greeter")
+
+    def leave() -> str:
+        raise type(ending)(*ending.args)
+
+    async def leave_later() -> str:
+        return leave()
+
+    mcp.tool(name="leave")(leave if synchronous else leave_later)
+    mcp.tool()(greet)
+    async with Client(mcp) as client:
+        ended = await client.call_tool("leave")
+        assert ended.is_error
+        (block,) = ended.content
+        assert isinstance(block, TextContent)
+        assert f": {type(ending).__name__}" in block.text
+        assert "in leave" in block.text
+        assert not (await client.call_tool("greet", {"name": "Ann"})).is_error
+
+
+def greet(name: str) -> str:
+    return f"Hello, {name}"
+
+
+@pytest.mark.parametrize("kind", ["prompt", "resource"])
+async def test_no_other_component_ends_the_process_either(kind: str) -> None:
+    mcp = TaskServer("greeter")
+
+    def leave() -> str:
+        sys.exit(3)
+
+    if kind == "prompt":
+        mcp.prompt()(leave)
+    else:
+        mcp.resource("greeting://leave")(leave)
+    async with Client(mcp) as client:
+        with pytest.raises(MCPError):
+            await (client.get_prompt("leave") if kind == "prompt" else client.read_resource("greeting://leave"))
+        assert (await client.list_tools()).tools == []

@@ -58,6 +58,8 @@ class TestBadTools:
         result = runner.run()
         assert (result.code, result.out) == (code, "cleaned up\n")
         assert "the tool ended the process with" in result.err
+        assert result.err.count(", in leave") == 1
+        assert "site-packages" not in result.err
         assert "never retrieved" not in result.err
         assert not gateway.requests(OUTCOME_PATH)
 
