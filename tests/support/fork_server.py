@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,11 +46,16 @@ class ForkedProcess:
         return self.returncode
 
     def communicate(self, timeout: float = 30) -> tuple[str, str]:
-        """What it prints until the end, or until nobody holds the pipes any more. For little on standard error."""
-        with self.stdout, self.stderr:
-            out, err = self.stdout.read(), self.stderr.read()
+        """What it prints until the end, or until nobody holds the pipes any more.
+
+        :raises subprocess.TimeoutExpired: its pipes are closed, and it goes on.
+        """
+        with self.stdout, self.stderr, ThreadPoolExecutor(1) as beside:
+            err = beside.submit(self.stderr.read)
+            out = self.stdout.read()
+            printed = (out, err.result())
         self.wait(timeout)
-        return out, err
+        return printed
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
@@ -86,10 +92,11 @@ class ForkServer:
                 process = subprocess.Popen(
                     [sys.executable, "-P", str(PROGRAM), str(descriptor), imports],
                     pass_fds=[descriptor],
-                    stdout=subprocess.DEVNULL,
+                    # The processes' `sys.stdout` was made for it: for a pipe, as they have.
+                    stdout=subprocess.PIPE,
                 )
             yield cls(own)
-        process.wait()
+        process.communicate()
 
     def start(self, program: str, folder: Path, environment: dict[str, str]) -> ForkedProcess:
         """Run `program` in a process of its own."""

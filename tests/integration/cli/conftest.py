@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,25 @@ from typing import TypeAlias
 import pytest
 
 from mcptasks.dev.stack import LocalStack, StackConfig
+from tests.support.fork_server import ForkServer
 from tests.support.kubectl import Kubectl
 from tests.support.readme import ROOT
 
 TOOLS = Path(__file__).with_name("tools.py")
+
+IMPORTS = """
+import importlib, pkgutil
+import mcptasks.cli
+for module in pkgutil.walk_packages(mcptasks.cli.__path__, "mcptasks.cli."):
+    importlib.import_module(module.name)
+"""
+
+COMMAND = """
+import sys
+from mcptasks.cli import main
+sys.argv = ["mcptasks", *{words}]
+main()
+"""
 
 Completed: TypeAlias = "subprocess.CompletedProcess[str]"
 Cli: TypeAlias = Callable[..., Completed]
@@ -53,15 +67,16 @@ def stack() -> Iterator[LocalStack]:
 
 
 @pytest.fixture(scope="session")
-def cli() -> Cli:
-    """Runs `mcptasks` with the words given, to its end."""
+def cli() -> Iterator[Cli]:
+    """Runs `mcptasks` with the words given, to its end, in a process that has imported it before."""
+    with ForkServer.running(IMPORTS) as server:
 
-    def run(*words: str) -> Completed:
-        return subprocess.run(
-            [sys.executable, "-m", "mcptasks", *words], capture_output=True, text=True, timeout=240, check=False
-        )
+        def run(*words: str) -> Completed:
+            process = server.start(COMMAND.format(words=words), Path.cwd(), dict(os.environ))
+            out, err = process.communicate(timeout=240)
+            return subprocess.CompletedProcess(words, process.wait(0), out, err)
 
-    return run
+        yield run
 
 
 @pytest.fixture(scope="session")
