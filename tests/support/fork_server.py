@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import IO
 
 PROGRAM = Path(__file__).parent / "fork_server_process.py"
-LINE_BYTES = 1024 * 1024
-"""The longest request: a program with its environment."""
+REQUEST_BYTES = 1024 * 1024
+"""The longest request, a program with its environment; as in `fork_server_process`, which imports nothing of ours."""
 
 
 @dataclass
@@ -86,7 +86,7 @@ class ForkServer:
         """Start one that has run the statements `imports`."""
         own, given = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with own:
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LINE_BYTES)
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, REQUEST_BYTES)
             with given:
                 descriptor = given.fileno()
                 process = subprocess.Popen(
@@ -123,11 +123,12 @@ class ForkServer:
         return self.codes.pop(pid)
 
     def _message(self, deadline: float) -> dict[str, int]:
-        self.connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        seconds = max(deadline - time.monotonic(), 0.001)
+        self.connection.settimeout(seconds)
         try:
             data = self.connection.recv(4096)
         except TimeoutError:
-            raise subprocess.TimeoutExpired("a forked process", deadline) from None
+            raise subprocess.TimeoutExpired("a forked process", seconds) from None
         assert data, "the fork server has ended"
         message: dict[str, int] = json.loads(data)
         return message

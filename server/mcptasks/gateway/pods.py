@@ -19,6 +19,21 @@ from mcptasks.model.base import (
 
 
 @dataclass(frozen=True)
+class OwnerKind:
+    """A kind of object that may control a Pod: its group and name."""
+
+    group: str
+    kind: str
+
+    def is_of(self, owner: OwnerReference) -> bool:
+        """Whether the reference is to such an object, of whatever version."""
+        return owner.kind == self.kind and owner.api_version.partition("/")[0] == self.group
+
+
+JOB = OwnerKind("batch", "Job")
+
+
+@dataclass(frozen=True)
 class PodIdentity:
     """The Pod that a token is bound to."""
 
@@ -82,7 +97,7 @@ def task_pod(pod: JsonObject, identity: PodIdentity) -> TaskPod:
     metadata = pod_metadata(pod, identity)
     if metadata.uid != identity.uid:
         raise foreign_pod(identity, "another Pod has its name now")
-    owner = _controller(metadata)
+    owner = controller_of(metadata, JOB)
     task_uid = metadata.labels.get(LABEL_TASK_UID)
     if owner is None or not task_uid or metadata.creation_timestamp is None:
         raise foreign_pod(identity, f"it is not controlled by a Job, or has no label {LABEL_TASK_UID}")
@@ -131,9 +146,10 @@ def is_disrupted(status: JsonObject) -> bool:
     return any(c.get("type") == "DisruptionTarget" and c.get("status") == "True" for c in conditions)
 
 
-def _controller(metadata: ObjectMeta) -> OwnerReference | None:
-    jobs = (o for o in metadata.owner_references if o.kind == "Job" and o.api_version.startswith("batch/"))
-    return next((owner for owner in jobs if owner.controller), None)
+def controller_of(metadata: ObjectMeta, *kinds: OwnerKind) -> OwnerReference | None:
+    """The object that controls the Pod, if it is of one of the kinds."""
+    owners = (owner for owner in metadata.owner_references if owner.controller)
+    return next((owner for owner in owners if any(kind.is_of(owner) for kind in kinds)), None)
 
 
 def foreign_pod(identity: PodIdentity, why: str) -> RefusedError:

@@ -5,20 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from mcptasks.gateway.pods import PodIdentity, TaskPod, foreign_pod, is_disrupted, pod_metadata
+from mcptasks.gateway.pods import (
+    JOB,
+    OwnerKind,
+    PodIdentity,
+    TaskPod,
+    controller_of,
+    foreign_pod,
+    is_disrupted,
+    pod_metadata,
+)
 from mcptasks.model.base import (
     ANNOTATION_CONCURRENCY,
     ANNOTATION_DRAIN,
     ANNOTATION_TASKS_PER_WORKER,
     ANNOTATION_TEMPLATE_HASH,
+    GROUP,
     LABEL_TEMPLATE,
     LABEL_WORKER,
+    RUNNER,
     JsonObject,
     ObjectMeta,
-    OwnerReference,
 )
 
-TEMPLATE_KIND = "McpTaskTemplate"
+TEMPLATE = OwnerKind(GROUP, "McpTaskTemplate")
 
 
 @dataclass(frozen=True)
@@ -86,10 +96,10 @@ def worker_pod(pod: JsonObject, identity: PodIdentity) -> WorkerPod:
     metadata = pod_metadata(pod, identity)
     if metadata.uid != identity.uid:
         raise foreign_pod(identity, "another Pod has its name now")
-    owner = _controller(metadata)
+    owner = controller_of(metadata, TEMPLATE, JOB)
     if not is_worker(pod) or owner is None or metadata.creation_timestamp is None:
-        raise foreign_pod(identity, f"it has no label {LABEL_WORKER}, or no {TEMPLATE_KIND} controls it")
-    of_template = owner.kind == TEMPLATE_KIND
+        raise foreign_pod(identity, f"it has no label {LABEL_WORKER}, or no {TEMPLATE.kind} controls it")
+    of_template = TEMPLATE.is_of(owner)
     spec, status = pod.get("spec") or {}, pod.get("status") or {}
     return WorkerPod(
         identity=identity,
@@ -108,11 +118,6 @@ def worker_pod(pod: JsonObject, identity: PodIdentity) -> WorkerPod:
     )
 
 
-def _controller(metadata: ObjectMeta) -> OwnerReference | None:
-    owners = (owner for owner in metadata.owner_references if owner.controller)
-    return next((owner for owner in owners if owner.kind in (TEMPLATE_KIND, "Job")), None)
-
-
 def _number(metadata: ObjectMeta, annotation: str) -> int:
     """The number in the annotation; 1, the strictest, where there is none."""
     text = metadata.annotations.get(annotation, "")
@@ -122,7 +127,7 @@ def _number(metadata: ObjectMeta, annotation: str) -> int:
 def _memory_limit(spec: JsonObject) -> str | None:
     """Of the container that runs the tasks: the one named `runner`, or the first."""
     containers = spec.get("containers") or [{}]
-    runner = next((c for c in containers if c.get("name") == "runner"), containers[0])
+    runner = next((c for c in containers if c.get("name") == RUNNER), containers[0])
     limit = ((runner.get("resources") or {}).get("limits") or {}).get("memory")
     return None if limit is None else str(limit)
 

@@ -73,6 +73,8 @@ def test_a_pod_that_its_tasks_job_has_taken_over_is_a_worker_still_but_of_no_tem
         a_pod(ownerReferences=[]),
         a_pod(ownerReferences=[OWNER | {"controller": False}]),
         a_pod(ownerReferences=[OWNER | {"kind": "ReplicaSet"}]),
+        a_pod(ownerReferences=[OWNER | {"apiVersion": "example.com/v1"}]),
+        a_pod(ownerReferences=[OWNER | {"apiVersion": "example.com/v1", "kind": "Job"}]),
         a_pod(uid="another"),
     ],
 )
