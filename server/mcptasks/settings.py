@@ -432,6 +432,15 @@ class Settings(BaseSettings):
     max_result_bytes: int = Field(
         64 * MIB, ge=1, description="Size limit of a result in bytes of JSON if there is a Redis."
     )
+    max_result_piece_bytes: int = Field(
+        MIB,
+        ge=0,
+        le=16 * MIB,
+        description=(
+            "Largest piece, in bytes, in which callers may read the results of their own tasks as the resource "
+            "`task://{task_id}/result{?offset,length}`. 0 takes the resource away."
+        ),
+    )
     max_result_bytes_without_redis: int = Field(
         MIB,
         ge=1,

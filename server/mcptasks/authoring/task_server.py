@@ -34,6 +34,7 @@ from mcp_types import (
     InputRequiredResult,
     ToolAnnotations,
 )
+from mcp_types import ResourceTemplate as ListedTemplate
 from mcp_types import Tool as ListedTool
 from pydantic import ValidationError
 from pydantic.networks import AnyUrl
@@ -71,6 +72,7 @@ from mcptasks.protocol.task_log_resource import (
     TASK_LOG_URI,
     TaskLogResource,
 )
+from mcptasks.protocol.task_result_resource import LISTED, TaskResultResource
 from mcptasks.protocol.task_tools import TaskTools
 from mcptasks.protocol.tool_listing import listed
 
@@ -125,6 +127,7 @@ class TaskServer(MCPServer[LifespanResultT]):
         self._tasks = TasksExtension(self.catalogue)
         self._task_tools: list[str] = []
         self._task_log = TaskLogResource()
+        self._task_result = TaskResultResource()
         self._seals_itself = options.get("request_state_security") is not None
         self.components = HostedComponents(self._environment, self._internals)
         # The SDK declares the components of extensions meanwhile, by the methods below.
@@ -168,6 +171,7 @@ class TaskServer(MCPServer[LifespanResultT]):
         if service is not None and not self._seals_itself:
             reseal(self.middleware, sealed_by(service.settings, self.name))
         self._tasks.bind(service, observer)
+        self._task_result.service = service
         self._show_logs(service if service is not None and service.settings.task_log_resource else None)
         self._environment.use(None if service is None else service.settings)
         for name in self._task_tools:
@@ -380,6 +384,11 @@ class TaskServer(MCPServer[LifespanResultT]):
             for tool, config in zip(tools, configs, strict=True)
         ]
 
+    async def list_resource_templates(self) -> list[ListedTemplate]:
+        """All resource templates, and that of tasks' results where there is one."""
+        templates = await super().list_resource_templates()
+        return [*templates, LISTED] if self._task_result.offered else templates
+
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[LifespanResultT, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
@@ -439,7 +448,12 @@ class TaskServer(MCPServer[LifespanResultT]):
     ) -> Iterable[ReadResourceContents] | InputRequiredResult:
         """Read a resource in this process; raises as `MCPServer.read_resource`, and MCPError for a URI that has
         values which its template does not take."""
-        target = self.catalogue.target_of((ComponentKind.RESOURCE, str(uri)), request_of(context))
+        request = request_of(context)
+        target = self.catalogue.target_of((ComponentKind.RESOURCE, str(uri)), request)
+        if target is None and request is not None:
+            piece = await self._task_result.read(str(uri), request)
+            if piece is not None:
+                return [piece]
         try:
             if target is not None:
                 target.check_arguments({})

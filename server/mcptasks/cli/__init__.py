@@ -81,6 +81,7 @@ COMMANDS = (
     CommandEntry("demo", "See it work: tasks run, get cancelled and fail on a cluster inside this process.", "demo"),
     CommandEntry("dev", "Run your server with a local cluster; restart it on every change.", "dev"),
     CommandEntry("call", "Call a tool of an MCP server, with progress; Ctrl-C cancels.", "call"),
+    CommandEntry("result", "Fetch the result of a task from an MCP server, in pieces.", "fetch_result"),
     CommandEntry("tools", "List the tools of an MCP server, and how to call them.", "list_tools"),
     CommandEntry("get", "List tasks, as kubectl does.", "get"),
     CommandEntry(

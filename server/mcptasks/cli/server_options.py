@@ -33,7 +33,13 @@ class ServerOptions:
     headers: Sequence[str] = field(default=(), repr=False)
     protocol: str = "auto"
 
-    def client(self, *, tasks: bool = True, on_elicitation: ElicitationHandler | None = None) -> Client:
+    def client(
+        self,
+        *,
+        tasks: bool = True,
+        on_elicitation: ElicitationHandler | None = None,
+        max_result_bytes: int | None = None,
+    ) -> Client:
         """A client that is not connected yet. Raises CliError for options that cannot be."""
         with as_cli_error(ClientError, exit_code=ExitCode.USAGE):
             return Client(
@@ -44,6 +50,7 @@ class ServerOptions:
                 protocol=self.protocol,  # type: ignore[arg-type]
                 tasks=tasks,
                 on_elicitation=on_elicitation,
+                max_result_bytes=max_result_bytes,
             )
 
 

@@ -10,7 +10,7 @@ async with Client("http://127.0.0.1:8000/mcp") as client:
 from __future__ import annotations
 
 from mcptasks.client.call_options import CallOptions
-from mcptasks.client.call_results import PromptResult, ResourceResult, ToolError, ToolResult
+from mcptasks.client.call_results import PromptResult, ResourceResult, ResultPiece, ToolError, ToolResult
 from mcptasks.client.client import Client
 from mcptasks.client.client_errors import (
     AnswerRefusedError,
@@ -51,6 +51,7 @@ __all__ = [
     "RequestedInput",
     "ResourceResult",
     "ResourceTask",
+    "ResultPiece",
     "StatusCallback",
     "SyncClient",
     "SyncTask",

@@ -8,6 +8,7 @@ from typing import Any
 
 from mcptasks.client.client_errors import ClientError
 from mcptasks.model.base import JsonObject
+from mcptasks.protocol.versions import RESULT_PIECE_META
 
 WRAPPED = "result"
 """Key under which servers put structured output that is not an object by itself."""
@@ -104,6 +105,36 @@ class ResourceResult:
     def data(self) -> bytes:
         """The bytes of all contents: text in UTF-8, binary contents decoded."""
         return b"".join(_bytes_of(item) for item in self.contents)
+
+
+@dataclass(frozen=True)
+class ResultPiece:
+    """A piece of a task's stored result, which is JSON text.
+
+    Args:
+        text: its characters, none of which is cut.
+        offset: where it begins, in bytes of UTF-8.
+        size: bytes of the whole result.
+        sha256: of the whole result, in hexadecimal digits.
+        next_offset: where the next piece begins; None for the last one.
+    """
+
+    text: str
+    offset: int
+    size: int
+    sha256: str
+    next_offset: int | None = None
+
+    @classmethod
+    def parse(cls, raw: JsonObject) -> ResultPiece:
+        """The piece in the answer to `resources/read`. Raises ClientError where it is none."""
+        try:
+            (content,) = raw["contents"]
+            meta = content["_meta"][RESULT_PIECE_META]
+            return cls(content["text"], meta["offset"], meta["size"], meta["sha256"], meta.get("nextOffset"))
+        except (KeyError, TypeError, ValueError) as error:
+            message = "the server has answered with something else than a piece of a task's result"
+            raise ClientError(message) from error
 
 
 def _bytes_of(item: JsonObject) -> bytes:

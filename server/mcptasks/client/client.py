@@ -7,7 +7,7 @@ import json
 import logging
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,7 +18,7 @@ from typing import Any, Literal, Self, TypeVar, Unpack, overload
 import httpx2
 
 from mcptasks.client.call_options import CallOptions, Milliseconds, milliseconds
-from mcptasks.client.call_results import PromptResult, ResourceResult, ToolResult
+from mcptasks.client.call_results import PromptResult, ResourceResult, ResultPiece, ToolResult
 from mcptasks.client.client_errors import ClientError, ConnectionFailedError, McpError, NotSentError
 from mcptasks.client.elicitation import ElicitationHandler
 from mcptasks.client.protocol.dialect import (
@@ -43,7 +43,7 @@ from mcptasks.distribution import installed_version
 from mcptasks.model.base import JsonObject
 from mcptasks.network.proxies import http_client
 from mcptasks.network.shown_urls import shown_url
-from mcptasks.protocol.versions import TAKES_TTL, ProtocolChoice
+from mcptasks.protocol.versions import MAX_RESULT_META, TAKES_TTL, ProtocolChoice
 from mcptasks.tracing.call_spans import client_span, mark_failed
 from mcptasks.tracing.trace_contexts import inject
 
@@ -76,6 +76,8 @@ class Client:
         tasks: False never lets a call become a task.
         on_elicitation: answers what servers ask the user in the middle of a call. A coroutine function, or any other
             callable, which then runs in a thread and may block. Without it, servers are told not to ask.
+        max_result_bytes: of a tool's result that is larger, in bytes of JSON, a mcptasks server sends a link in place
+            of its content; `result_pieces` reads it. None takes results of any size.
     """
 
     url: str
@@ -85,6 +87,7 @@ class Client:
     protocol: ProtocolChoice = "auto"
     tasks: bool = True
     on_elicitation: ElicitationHandler | None = None
+    max_result_bytes: int | None = None
     _dialect: Dialect | None = field(default=None, init=False)
     _exit: AsyncExitStack = field(default_factory=AsyncExitStack, init=False)
     _observers: weakref.WeakValueDictionary[str, Observer] = field(
@@ -116,7 +119,8 @@ class Client:
                 http = await stack.enter_async_context(self._http())
             except httpx2.ProxyError as error:
                 raise NotSentError(f"cannot reach {shown_url(self.url)}: {error}") from error
-            transport = HttpTransport(self.url, http)
+            meta = {} if self.max_result_bytes is None else {MAX_RESULT_META: self.max_result_bytes}
+            transport = HttpTransport(self.url, http, meta)
             version = installed_version()
             self._dialect = await negotiate(self.protocol, transport, version, InputResponder(self.on_elicitation))
             stack.push_async_callback(self._dialect.close)
@@ -296,6 +300,35 @@ class Client:
             if task:
                 return handle
             return await self._awaited(handle, options.get("idempotency_key"))
+
+    async def result_piece(self, task_id: str, offset: int = 0, length: int | None = None) -> ResultPiece:
+        """A piece of the result of a task that has ended, as a mcptasks server has it: JSON text.
+
+        A server that cannot be reached, or has no room for it, is asked again for up to a minute.
+
+        Args:
+            task_id: the task, of this client or another one of the same user.
+            offset: where the piece begins, in bytes; 0 or the `next_offset` of a piece.
+            length: the most bytes that it is to have; as many as the server gives by default.
+
+        Raises:
+            McpError: the task is unknown, has not ended, or has no result; or nothing begins there.
+            ClientError: the server does not give results in pieces.
+        """
+        uri = f"task://{task_id}/result?offset={offset}" + ("" if length is None else f"&length={length}")
+        call = Invocation("resources/read", {"uri": uri}, as_task=False)
+        answer = await retry(lambda: self.dialect.invoke(call, None))
+        if isinstance(answer, TaskState):
+            raise ClientError("the server has made a task of reading a task's result")
+        return ResultPiece.parse(answer)
+
+    async def result_pieces(self, task_id: str, offset: int = 0) -> AsyncIterator[ResultPiece]:
+        """The pieces of such a result from `offset` on, one after the other. Raises as `result_piece`."""
+        following: int | None = offset
+        while following is not None:
+            piece = await self.result_piece(task_id, following)
+            following = piece.next_offset
+            yield piece
 
     @overload
     def resume(self, task_id: str, *, on_progress: ProgressCallback | None = None) -> ToolTask: ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from typing import Any, Generic, Literal, Self, TypeVar, Unpack, overload
 import httpx2
 
 from mcptasks.client.call_options import CallOptions
-from mcptasks.client.call_results import PromptResult, ResourceResult, ToolResult
+from mcptasks.client.call_results import PromptResult, ResourceResult, ResultPiece, ToolResult
 from mcptasks.client.client import Client
 from mcptasks.client.client_errors import ClientError
 from mcptasks.client.elicitation import ElicitationHandler
@@ -123,8 +123,9 @@ class SyncClient:
         protocol: ProtocolChoice = "auto",
         tasks: bool = True,
         on_elicitation: ElicitationHandler | None = None,
+        max_result_bytes: int | None = None,
     ) -> None:
-        self.client = Client(url, token, auth, headers or {}, protocol, tasks, on_elicitation)
+        self.client = Client(url, token, auth, headers or {}, protocol, tasks, on_elicitation, max_result_bytes)
         self._running: _LoopThread | None = None
         self._exit = ExitStack()
 
@@ -261,6 +262,18 @@ class SyncClient:
         if task:
             return self._started(self.client.read_resource(uri, task=True, **options))
         return self._thread.run(self.client.read_resource(uri, **options))
+
+    def result_piece(self, task_id: str, offset: int = 0, length: int | None = None) -> ResultPiece:
+        """A piece of the result of a task that has ended; see `Client.result_piece`."""
+        return self._thread.run(self.client.result_piece(task_id, offset, length))
+
+    def result_pieces(self, task_id: str, offset: int = 0) -> Iterator[ResultPiece]:
+        """The pieces of such a result from `offset` on, one after the other; see `Client.result_pieces`."""
+        following: int | None = offset
+        while following is not None:
+            piece = self.result_piece(task_id, following)
+            following = piece.next_offset
+            yield piece
 
     @overload
     def resume(self, task_id: str) -> SyncTask[ToolResult]: ...

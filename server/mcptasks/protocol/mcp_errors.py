@@ -15,13 +15,20 @@ from mcptasks.protocol.catalogue import ArgumentsError, Target
 from mcptasks.protocol.component_methods import NOUN_OF_KIND
 from mcptasks.protocol.requests import Context
 from mcptasks.protocol.versions import HAS_TASKS_OF_ALL_KINDS
-from mcptasks.tasks.service_errors import InvalidCallError, NoLogError, ServiceError, TaskEndedError, TaskNotFoundError
+from mcptasks.tasks.service_errors import (
+    InvalidCallError,
+    NoLogError,
+    NoResultError,
+    ServiceError,
+    TaskEndedError,
+    TaskNotFoundError,
+)
 
 logger = logging.getLogger(__name__)
 
 Handler: TypeAlias = Callable[[Context, Any], Awaitable[HandlerResult]]
 
-_INVALID = (TaskNotFoundError, TaskEndedError, NoLogError, InvalidCallError)
+_INVALID = (TaskNotFoundError, TaskEndedError, NoLogError, NoResultError, InvalidCallError)
 """Mistakes of the caller. All other errors of the service are failures of the server."""
 
 

@@ -14,7 +14,7 @@ from pydantic_core import to_jsonable_python
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Principal, Request, TraceContext
-from mcptasks.protocol.versions import IDEMPOTENCY_META, RESERVED_PREFIX
+from mcptasks.protocol.versions import IDEMPOTENCY_META, MAX_RESULT_META, RESERVED_PREFIX
 from mcptasks.tasks.service_errors import InvalidCallError
 from mcptasks.tracing.trace_contexts import current_trace
 
@@ -85,6 +85,14 @@ def idempotency_key_of(ctx: Context) -> str | None:
     if key is None or isinstance(key, str):
         return key
     raise InvalidCallError(f"Invalid idempotency key: use text in _meta[{IDEMPOTENCY_META!r}], for example a UUID")
+
+
+def max_result_bytes_of(ctx: Context) -> int | None:
+    """The largest result of a tool, in bytes, that the answer is to carry; None for any. Raises InvalidCallError."""
+    most = _meta(ctx).get(MAX_RESULT_META)
+    if most is None or (isinstance(most, int) and not isinstance(most, bool) and most >= 0):
+        return most
+    raise InvalidCallError(f"Invalid number of bytes: use an integer in _meta[{MAX_RESULT_META!r}], for example 65536")
 
 
 def _meta(ctx: Context) -> dict[str, Any]:

@@ -14,7 +14,6 @@ import anyio.lowlevel
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task_config import PlainCall
 from mcptasks.protocol.progress_notifications import send_progress
-from mcptasks.protocol.raw_answers import answer_of
 from mcptasks.protocol.requests import Context
 from mcptasks.protocol.task_json import shaped_result, task_failure
 from mcptasks.tasks.calls import Call
@@ -124,7 +123,7 @@ class SynchronousCalls:
     async def _answer(self, view: TaskView, ctx: Context) -> JsonObject:
         if view.result is None:
             raise task_failure(view)
-        return await shaped_result(self.service, view, ctx.protocol_version, answer_of(ctx), self.missing)
+        return await shaped_result(self.service, view, ctx.protocol_version, ctx, self.missing)
 
 
 def _submitted(view: TaskView) -> JsonObject:

@@ -8,7 +8,13 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.task import ComponentKind, Request
 from mcptasks.model.task_config import PlainCall
 from mcptasks.protocol.catalogue import Target
-from mcptasks.protocol.requests import Context, idempotency_key_of, principal_of_caller, trace_context_of
+from mcptasks.protocol.requests import (
+    Context,
+    idempotency_key_of,
+    max_result_bytes_of,
+    principal_of_caller,
+    trace_context_of,
+)
 from mcptasks.settings import Settings
 from mcptasks.tasks.calls import Call
 
@@ -43,6 +49,8 @@ def task_call(
 
     Raises InvalidCallError.
     """
+    # What only the answer needs is refused now, and not when the tool has run.
+    max_result_bytes_of(ctx)
     return Call(
         component=target.component,
         arguments=arguments,

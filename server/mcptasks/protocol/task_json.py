@@ -16,13 +16,13 @@ from mcp_types import methods as mcp_methods
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import timestamp
-from mcptasks.model.task import Phase
+from mcptasks.model.task import ComponentKind, Phase, ResultRecord
 from mcptasks.protocol.component_methods import METHOD_OF_KIND
 from mcptasks.protocol.large_parts import large_parts, left_of
-from mcptasks.protocol.raw_answers import AnswerPortion, CallAnswer
+from mcptasks.protocol.raw_answers import AnswerPortion, CallAnswer, answer_of
 from mcptasks.protocol.raw_json import NotCompactJsonError
-from mcptasks.protocol.requests import principal_of_caller
-from mcptasks.protocol.versions import COMPLETE, PROGRESS_META
+from mcptasks.protocol.requests import Context, max_result_bytes_of, principal_of_caller
+from mcptasks.protocol.versions import COMPLETE, PROGRESS_META, RESULT_MIME_TYPE, RESULT_PIECE_META
 from mcptasks.settings import KIB
 from mcptasks.tasks.byte_budget import BUDGET_SECONDS, RETRY_SECONDS
 from mcptasks.tasks.owners import caller_key
@@ -77,7 +77,7 @@ async def stored_result(
     size = view.result.size_bytes if view.result is not None else 0
     if answer is None or size <= SMALL_RESULT_BYTES:
         return shape(_parsed(await service.result_text(view), view))
-    portion = await _portion(service, size, answer)
+    portion = await answer_portion(service, size, answer)
     try:
         result = shape(_parsed(await _small_text(service, view, portion), view))
         portion.settle(result)
@@ -97,8 +97,8 @@ async def _small_text(service: TaskService, view: TaskView, portion: AnswerPorti
         raise MCPError(code=INTERNAL_ERROR, message=INVALID_RESULT) from None
 
 
-async def _portion(service: TaskService, size: int, answer: CallAnswer) -> AnswerPortion:
-    """Take the result's size from the budget until it has been sent. Raises TooManyAnswersError."""
+async def answer_portion(service: TaskService, size: int, answer: CallAnswer) -> AnswerPortion:
+    """Take a result's size from the budget until it has been sent. Raises TooManyAnswersError."""
     budget, caller = service.answer_budget, caller_key(principal_of_caller())
     if not await budget.take(caller, size, BUDGET_SECONDS):
         answer.retry_after_seconds = RETRY_SECONDS
@@ -116,14 +116,20 @@ def _parsed(text: str, view: TaskView) -> JsonObject:
 
 
 async def shaped_result(
-    service: TaskService, view: TaskView, version: str, answer: CallAnswer | None, missing: JsonObject | None = None
+    service: TaskService, view: TaskView, version: str, ctx: Context, missing: JsonObject | None = None
 ) -> JsonObject:
     """The task's result, in the shape that the given protocol version has for it.
 
+    Of a tool's result that is larger than the request allows it is a link.
+
     Args:
-        answer: the answer that it is for.
+        ctx: the request that it is for.
         missing: what the version requires and no task records.
     """
+    most = max_result_bytes_of(ctx)
+    can_be_linked = service.settings.max_result_piece_bytes > 0 and view.component.kind is ComponentKind.TOOL
+    if most is not None and view.result is not None and can_be_linked and view.result.size_bytes > most:
+        return _linked(view, view.result)
 
     def shape(recorded: JsonObject) -> JsonObject:
         try:
@@ -133,7 +139,27 @@ async def shaped_result(
             logger.error("the recorded result is not of this kind", exc_info=error, extra={"task": view.task_id})
             raise MCPError(code=INTERNAL_ERROR, message=INVALID_RESULT) from None
 
-    return await stored_result(service, view, answer, shape)
+    return await stored_result(service, view, answer_of(ctx), shape)
+
+
+def _linked(view: TaskView, record: ResultRecord) -> JsonObject:
+    """A tool's result that says where the real one can be read in pieces."""
+    link = {
+        "type": "resource_link",
+        "uri": f"task://{view.task_id}/result",
+        "name": f"result of {view.component.name}",
+        "mimeType": RESULT_MIME_TYPE,
+        "size": record.size_bytes,
+    }
+    meta = {RESULT_PIECE_META: piece_meta(record, 0, 0)}
+    return {**COMPLETE, "content": [link], "isError": view.is_tool_error, "_meta": meta}
+
+
+def piece_meta(record: ResultRecord, offset: int, length: int) -> JsonObject:
+    """What is said of a piece: where it stands, how long it is, how large the whole is, and what comes next."""
+    meta: JsonObject = {"offset": offset, "length": length, "size": record.size_bytes, "sha256": record.sha256}
+    end = offset + length
+    return meta if end >= record.size_bytes else {**meta, "nextOffset": end}
 
 
 def task_failure(view: TaskView) -> MCPError:

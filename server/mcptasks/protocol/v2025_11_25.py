@@ -34,7 +34,6 @@ from mcptasks.protocol.component_methods import KIND_OF_METHOD, NOUN_OF_KIND, re
 from mcptasks.protocol.inline_calls import run_until_closing
 from mcptasks.protocol.mcp_errors import as_mcp_error, label, not_offered, only_as_task
 from mcptasks.protocol.progress_notifications import send_progress
-from mcptasks.protocol.raw_answers import answer_of
 from mcptasks.protocol.request_target import target_of
 from mcptasks.protocol.requests import Context, TaskIdParams, principal_of_caller, request_of
 from mcptasks.protocol.synchronous_calls import SynchronousCalls
@@ -157,7 +156,7 @@ class Protocol2025:
     async def _outcome(self, ctx: Context, view: TaskView) -> JsonObject:
         if view.result is None:
             raise task_failure(view)
-        result = await shaped_result(self.service, view, VERSION, answer_of(ctx))
+        result = await shaped_result(self.service, view, VERSION, ctx)
         result["_meta"] = {**result.get("_meta", {}), **related_task(view.task_id)}
         return result
 

@@ -27,7 +27,6 @@ from mcptasks.protocol.component_methods import METHOD_OF_KIND, requested
 from mcptasks.protocol.inline_calls import run_until_closing
 from mcptasks.protocol.input_requests import answer_text, missing_capability, params_of
 from mcptasks.protocol.mcp_errors import as_mcp_error, only_as_task
-from mcptasks.protocol.raw_answers import answer_of
 from mcptasks.protocol.request_target import target_of
 from mcptasks.protocol.requests import Context, TaskIdParams, principal_of_caller, request_of
 from mcptasks.protocol.synchronous_calls import SynchronousCalls
@@ -87,7 +86,7 @@ class Protocol2026:
         task = render(view) | progress_meta(view)
         if view.result is not None:
             missing = UNCACHED if METHOD_OF_KIND[view.component.kind] == "resources/read" else None
-            result = await shaped_result(self.service, view, VERSION, answer_of(ctx), missing)
+            result = await shaped_result(self.service, view, VERSION, ctx, missing)
             task["result"] = {**COMPLETE, **result}
         elif view.phase is Phase.FAILED:
             failure = task_failure(view)

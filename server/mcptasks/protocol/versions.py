@@ -31,6 +31,15 @@ RESERVED_PREFIX = "io.modelcontextprotocol/"
 PROGRESS_META = "mcptasks.dev/progress"
 """Key in a task's `_meta` for progress in numbers, which no protocol version has: both have a message only."""
 
+RESULT_PIECE_META = "mcptasks.dev/result-piece"
+"""Key in the `_meta` of a piece of a task's result: where it stands, and what there is besides."""
+
+RESULT_MIME_TYPE = "application/json"
+"""What a task's result is, and its pieces are parts of."""
+
+MAX_RESULT_META = "mcptasks.dev/max-result-bytes"
+"""Key in a request's `_meta`: of results of tools that are larger than so many bytes the answer has a link alone."""
+
 IDEMPOTENCY_META = "mcptasks.dev/idempotency-key"
 """Key in a request's `_meta`: calls with the same value are one call, and one task."""
 

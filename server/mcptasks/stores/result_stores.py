@@ -137,6 +137,12 @@ class ResultStore(Protocol):
     async def read(self, record: ResultRecord) -> bytes:
         """What is stored, at most one byte more than recorded. Raises ResultLostError, ResultStoreUnavailableError."""
 
+    async def read_part(self, record: ResultRecord, offset: int, length: int) -> bytes:
+        """So many bytes of the stored text, or what there is of them.
+
+        Raises ResultLostError, ResultStoreUnavailableError.
+        """
+
     async def delete(self, record: ResultRecord) -> None:
         """Remove the payload, if it is there. Raises ResultStoreUnavailableError."""
 
@@ -154,6 +160,9 @@ class InlineStore:
             return record.text.encode()
         except UnicodeEncodeError as error:
             raise ResultLostError("the result in the task's status is not the recorded one") from error
+
+    async def read_part(self, record: ResultRecord, offset: int, length: int) -> bytes:
+        return (await self.read(record))[offset : offset + length]
 
     async def delete(self, record: ResultRecord) -> None:
         """Nothing to do: the text goes with the record."""
@@ -207,15 +216,27 @@ class RedisStore:
             # No more than was recorded comes into memory, whatever is there.
             data = await self.redis.getrange(str(record.ref), 0, max(0, record.size_bytes))
         if not isinstance(data, bytes) or not data:
-            raise ResultLostError(
-                f"the result is no longer in Redis ({record.ref}): Redis lost or evicted it; give it persistence and "
-                "maxmemory-policy noeviction, and call the tool again"
-            )
+            raise _lost(record)
+        return data
+
+    async def read_part(self, record: ResultRecord, offset: int, length: int) -> bytes:
+        async with _store_errors("read what is stored"):
+            # Redis counts the last byte in, and gives nothing for what is not there.
+            data = await self.redis.getrange(str(record.ref), offset, offset + length - 1)
+        if not isinstance(data, bytes) or not data:
+            raise _lost(record)
         return data
 
     async def delete(self, record: ResultRecord) -> None:
         async with _store_errors("remove what is stored"):
             await self.redis.delete(str(record.ref))
+
+
+def _lost(record: ResultRecord) -> ResultLostError:
+    return ResultLostError(
+        f"the result is no longer in Redis ({record.ref}): Redis lost or evicted it; give it persistence and "
+        "maxmemory-policy noeviction, and call the tool again"
+    )
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from mcptasks.settings import Settings
 from mcptasks.stores.kept_logs import KeptLogs
 from mcptasks.stores.result_errors import ResultLostError, ResultTooLargeError, counted_twice, readable_size
 from mcptasks.stores.result_stores import InlineStore, Payload, RedisStore, ResultKey, ResultStore, is_recorded
+from mcptasks.stores.text_pieces import ByteRange, whole_characters
 
 MAX_OBJECT_BYTES = 1_500_000
 """Largest object that we ask the API server to store: etcd refuses requests of 1.5 MiB (`--max-request-bytes`)."""
@@ -128,6 +129,26 @@ class Results:
             where = record.ref or "the task's status"
             raise ResultLostError(f"the result in {where} is not the recorded one: its size or SHA-256 differs")
         return data
+
+    async def get_piece(self, record: ResultRecord, span: ByteRange) -> str:
+        """The characters of the recorded result that begin in this range, as far as they fit; one at least.
+
+        Only that much is read where it is in Redis. So what is not checked is its SHA-256.
+
+        Raises:
+            SplitCharacterError: the range begins in the middle of a character.
+            ResultLostError: the result is gone, or is not what was recorded.
+            ResultStoreUnavailableError: the store cannot be asked; try again.
+        """
+        wanted = span.read_length(record.size_bytes)
+        data = await self._store_of(record).read_part(record, span.offset, wanted)
+        where = record.ref or "the task's status"
+        if len(data) != wanted:
+            raise ResultLostError(f"the result in {where} is not the recorded one: its size differs")
+        try:
+            return whole_characters(data, span.length)
+        except UnicodeDecodeError as error:
+            raise ResultLostError(f"the result in {where} is not the recorded one: it is no UTF-8") from error
 
     async def delete(self, record: ResultRecord) -> None:
         """Remove the result, if it is there. Raises ResultStoreUnavailableError."""

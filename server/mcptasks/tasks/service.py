@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mcptasks.kube.task_objects import TaskClient, parse_log, parse_result, parse_task
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.model.lifecycle import Retention, utc_now
-from mcptasks.model.task import DEFAULT_TEMPLATE, McpTask, Principal
+from mcptasks.model.task import DEFAULT_TEMPLATE, McpTask, Principal, ResultRecord
 from mcptasks.settings import Settings
 from mcptasks.stores.kept_logs import EARLIER_LINES
 from mcptasks.stores.result_errors import ResultLostError, ResultStoreUnavailableError
 from mcptasks.stores.result_stores import is_ref_of
 from mcptasks.stores.results import Results
+from mcptasks.stores.text_pieces import ByteRange, SplitCharacterError
 from mcptasks.tasks.byte_budget import BUDGET_SECONDS, RETRY_SECONDS, ByteBudget
 from mcptasks.tasks.calls import Call
 from mcptasks.tasks.changes import TaskChanges
@@ -29,7 +30,9 @@ from mcptasks.tasks.reader import TaskReader
 from mcptasks.tasks.replicas import NoReplicas, Replicas
 from mcptasks.tasks.service_errors import (
     DrainingError,
+    InvalidCallError,
     NoLogError,
+    NoResultError,
     TaskEndedError,
     TaskNotFoundError,
     TooManyAnswersError,
@@ -45,6 +48,14 @@ from mcptasks.tasks.worker_queue import NoWorkers, WorkerQueue, waiting_message
 from mcptasks.tasks.writer import Answers, TaskWriter
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class EndedResult:
+    """A task that has ended with a result, and the record of that."""
+
+    view: TaskView
+    record: ResultRecord
 
 
 @dataclass(eq=False)
@@ -164,6 +175,12 @@ class TaskService:
             TaskNotFoundError: the task has none.
             UnavailableServiceError: the result store cannot be reached, or has lost it.
         """
+        async with self._stored_result(view) as record:
+            return await self.results.get(record)
+
+    @asynccontextmanager
+    async def _stored_result(self, view: TaskView) -> AsyncIterator[ResultRecord]:
+        """The record of a result that is read meanwhile. Raises as `result_text` does."""
         record = view.result
         if record is not None and record.text is None and record.ref is None:
             # Too large for the cache.
@@ -173,10 +190,43 @@ class TaskService:
         try:
             if record.ref is not None and not is_ref_of(record.ref, self.namespace, view.uid):
                 raise ResultLostError(f"what the task's status points to is not its own result: {record.ref}")
-            return await self.results.get(record)
+            yield record
         except (ResultLostError, ResultStoreUnavailableError) as error:
             logger.error("cannot read the result: %s", error, extra={"task": view.task_id})
             raise UnavailableServiceError("The task's result cannot be read at the moment. Try again.") from error
+
+    async def ended_result(self, task_id: str, principal: Principal | None) -> EndedResult:
+        """The result of the principal's task, for pieces of it to be read.
+
+        Raises:
+            TaskNotFoundError: there is no such task for the principal.
+            NoResultError: it has none, or not yet.
+            TooManyPollsError: it is asked for too often.
+            UnavailableServiceError: the cluster cannot be reached.
+        """
+        view = await self.get(task_id, principal)
+        if not self._polls.allows((caller_key(principal), task_id, "result"), time.monotonic()):
+            raise TooManyPollsError(view.poll_interval_ms)
+        if view.result is None:
+            raise NoResultError(view.message, ended=view.phase.terminal)
+        return EndedResult(view, view.result)
+
+    async def result_piece(self, ended: EndedResult, span: ByteRange) -> str:
+        """A piece of a result, as `Results.get_piece` cuts it.
+
+        Raises InvalidCallError where it begins in the middle of a character, and what `result_text` raises.
+        """
+        async with self._stored_result(ended.view) as record:
+            if record.sha256 != ended.record.sha256:
+                # Another task under its idempotency key.
+                raise TaskNotFoundError
+            try:
+                return await self.results.get_piece(record, span)
+            except SplitCharacterError:
+                raise InvalidCallError(
+                    f"Invalid offset {span.offset}: a character of the result does not begin there; "
+                    "take the nextOffset of the piece before"
+                ) from None
 
     async def log_text(self, task_id: str, principal: Principal | None) -> str:
         """What is kept of what the principal's task has printed, its last attempt that has ended.

@@ -4,6 +4,7 @@ ServiceError
 ├── TaskNotFoundError           unknown, foreign or expired: the caller cannot tell which
 ├── TaskEndedError              too late to cancel
 ├── NoLogError                  nothing of the task's log is kept, or not yet
+├── NoResultError               the task has no result, or not yet
 ├── InvalidCallError            the parameters are wrong
 ├── TooManyTasksError           ┐
 ├── TooMuchKeptError            │
@@ -53,6 +54,19 @@ class NoLogError(ServiceError):
     def __init__(self, *, ended: bool) -> None:
         why = "it has printed nothing, or its log is not kept" if ended else "it is kept once the task has ended"
         super().__init__(f"There is no log of the task: {why}")
+
+
+class NoResultError(ServiceError):
+    """The task has no result.
+
+    Args:
+        message: what its status says.
+        ended: whether it has ended.
+    """
+
+    def __init__(self, message: str | None, *, ended: bool) -> None:
+        why = "it has ended without one" if ended else "it is there once the task has ended"
+        super().__init__(f"There is no result of the task: {why}" + (f" ({message})" if ended and message else ""))
 
 
 class InvalidCallError(ServiceError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
 import uuid
 from collections.abc import Iterator
@@ -105,6 +107,27 @@ async def test_a_client_that_cannot_answer_says_so(url: str) -> None:
 def test_a_script_answers_questions_too(url: str, protocol: ProtocolChoice) -> None:
     with SyncClient(url, protocol=protocol, on_elicitation=lambda _question: {"size": 3}) as client:
         assert client.call_tool("order", {"what": "cake"}).text == "3 and 3"
+
+
+# --- large results ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_large_result_is_read_in_pieces_without_having_been_taken_whole(
+    url: str, protocol: ProtocolChoice
+) -> None:
+    async with Client(url, protocol=protocol, max_result_bytes=1000) as client:
+        task = await client.call_tool("novel", {"chapters": 10_000}, task=True)
+        (link,) = (await task.result(timeout=SECONDS)).content
+        pieces = [await client.result_piece(task.task_id, 0, 50_000)]
+        while pieces[-1].next_offset is not None:
+            pieces.append(await client.result_piece(task.task_id, pieces[-1].next_offset, 50_000))
+    text = "".join(piece.text for piece in pieces)
+    assert (link["type"], link["size"], len(pieces)) == ("resource_link", pieces[0].size, 4)
+    assert hashlib.sha256(text.encode()).hexdigest() == pieces[0].sha256
+    async with Client(url, protocol=protocol) as client:
+        whole = await client.resume(task.task_id).result()
+    assert json.loads(text)["content"] == whole.content
+    assert whole.text.endswith("9999: é€\U0001d11e\n")
 
 
 # --- prompts and resources ------------------------------------------------------------------------------------------

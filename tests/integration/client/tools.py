@@ -26,6 +26,12 @@ async def order(what: str, ctx: Context) -> str:
     return f"{size.data.size} and {again.data.size if again.action == 'accept' else again.action}"
 
 
+@mcp.tool(structured_output=False)
+def novel(chapters: int) -> str:
+    """A long text, with characters of all lengths."""
+    return "".join(f"{chapter}: é€\U0001d11e\n" for chapter in range(chapters))
+
+
 @mcp.tool()
 async def survey(ctx: Context) -> str | InputRequiredResult:
     """Asks two questions at once, and is entered again with the answers."""

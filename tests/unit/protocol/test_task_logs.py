@@ -19,7 +19,7 @@ VERSIONS = ("old", "new")
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[Endpoint]:
-    settings = Settings(task_log_resource=True, max_polls_per_second=1000)
+    settings = Settings(task_log_resource=True, max_result_piece_bytes=0, max_polls_per_second=1000)
     with serving(settings, guarded_server()) as served:
         yield served
 
@@ -87,7 +87,7 @@ def test_the_template_is_listed(endpoint: Endpoint, version: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_nothing_of_it_is_there_unless_the_settings_say_so(version: str) -> None:
-    with serving(Settings(), guarded_server()) as endpoint:
+    with serving(Settings(max_result_piece_bytes=0), guarded_server()) as endpoint:
         task_id = ended(endpoint, "secret\n")
         assert ask(endpoint, version, "alice", "resources/templates/list", {}).result["resourceTemplates"] == []
         assert "Unknown resource" in read(endpoint, version, task_id).error["message"]

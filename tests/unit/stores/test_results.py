@@ -20,6 +20,7 @@ from mcptasks.stores.result_errors import (
 )
 from mcptasks.stores.result_stores import EXPIRY_SLACK, RedisStore
 from mcptasks.stores.results import Results
+from mcptasks.stores.text_pieces import ByteRange
 from tests.support.json_texts import text_of
 from tests.support.ports import free_port
 from tests.support.redis import RedisServer, running_redis
@@ -129,6 +130,34 @@ class TestWithRedis:
         await results.delete(record)
         with pytest.raises(ResultLostError, match="noeviction"):
             await results.get(record)
+
+    async def test_of_a_large_result_a_piece_alone_is_read(self, results: Results, redis: Redis) -> None:
+        record = await results.put("ns", "u", 1, "é" * MIB, HOUR)
+        await redis.config_resetstat()
+        assert await results.get_piece(record, ByteRange(KIB, 7)) == "ééé"
+        assert await results.get_piece(record, ByteRange(2 * MIB - 4, MIB)) == "éé"
+        assert (await redis.info("stats"))["total_net_output_bytes"] < KIB
+
+    async def test_a_piece_of_a_small_result_is_cut_alike(self, results: Results) -> None:
+        record = await results.put("ns", "u", 1, "ééé", HOUR)
+        assert await results.get_piece(record, ByteRange(2, 3)) == "é"
+
+    @pytest.mark.parametrize("left", [None, b"x" * MIB, b"\xff" * (2 * MIB)])
+    async def test_no_piece_is_given_of_what_is_gone_or_cut_or_no_text(
+        self, results: Results, redis: Redis, left: bytes | None
+    ) -> None:
+        record = await results.put("ns", "u", 1, text_of(2 * MIB), HOUR)
+        await redis.delete(str(record.ref))
+        if left is not None:
+            await redis.set(str(record.ref), left)
+        with pytest.raises(ResultLostError):
+            await results.get_piece(record, ByteRange(MIB - KIB, 2 * KIB))
+
+    async def test_a_piece_cannot_be_read_while_redis_is_away(self, results: Results) -> None:
+        record = await results.put("ns", "u", 1, text_of(MIB), HOUR)
+        async with Results.from_settings(Settings(redis_url=f"redis://127.0.0.1:{free_port()}")) as away:
+            with pytest.raises(ResultStoreUnavailableError):
+                await away.get_piece(record, ByteRange(0, KIB))
 
     @pytest.mark.parametrize("foreign", [b"{}", b"\xff\xfe"])
     async def test_a_payload_that_somebody_changed_is_not_believed(

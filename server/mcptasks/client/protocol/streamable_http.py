@@ -42,10 +42,11 @@ class RpcResult:
 
 @dataclass
 class HttpTransport:
-    """Sends JSON-RPC messages to one MCP endpoint."""
+    """Sends JSON-RPC messages to one MCP endpoint. `meta` is in the `_meta` of every request."""
 
     url: str
     http: httpx2.AsyncClient
+    meta: JsonObject = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -68,6 +69,8 @@ class HttpTransport:
             ConnectionFailedError: there is no answer.
         """
         request_id = next(self._ids)
+        if self.meta:
+            params = {**params, "_meta": {**self.meta, **params.get("_meta", {})}}
         message = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
         async with aclosing(self._exchange("POST", message, headers)) as exchange:
             async for response, received in exchange:
