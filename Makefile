@@ -114,6 +114,7 @@ browser: $(VENV)/.installed-dev $(TOOLS)/.installed ## The dashboard in Chromium
 
 pictures: $(VENV)/.installed-dev ## Pictures of docs/, drawn anew from real runs
 	$(BIN)/python -m tests.pictures.draw_top
+	$(BIN)/python -m tests.pictures.draw_trace
 
 # An hour, because that is what the dashboard's overview shows.
 dashboard-pictures: $(VENV)/.installed-dev $(TOOLS)/.installed ## The pictures of the dashboard in docs/images: make dashboard-pictures [MINUTES=50]
