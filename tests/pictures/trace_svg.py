@@ -59,7 +59,7 @@ def trace_rows(spans: Sequence[ReceivedSpan], parent: str | None = None, depth: 
     """The spans in the order in which they began, each with those that belong to it right below."""
     ids = {span.id for span in spans}
     found = [span for span in spans if (span.parent == parent if parent else span.parent not in ids)]
-    for span in sorted(found, key=lambda span: (span.start, -span.end)):
+    for span in sorted(found, key=lambda span: (span.start, span.end)):
         yield TraceRow(span, depth)
         yield from trace_rows(spans, span.id, depth + 1)
 
