@@ -21,6 +21,7 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeConfigError
 from mcptasks.logs import configure_logging
 from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
+from mcptasks.model.exit_codes import ExitCode
 from mcptasks.network.accept_errors import report_accept_errors_sparsely
 from mcptasks.settings import Settings, told_of_misspelt
 from mcptasks.stores.kept_logs import KeptLogs
@@ -39,10 +40,6 @@ from mcptasks_operator.process.leader_election import (
 from mcptasks_operator.process.startup import UnreachableError, wait_for_api_server, wait_for_crds
 
 logger = logging.getLogger(__name__)
-
-EXIT_STOPPED = 0
-EXIT_RESTART = 1
-EXIT_MISCONFIGURED = 2
 
 USER_AGENT = "mcptasks-operator"
 ALL_NAMESPACES = "*"
@@ -143,7 +140,7 @@ async def operate(
             return await _until(process.run(), stop)
     except (KubeConfigError, PortInUseError, MetricsPortError, LeaseConfigError, StoreConfigError) as error:
         logger.error("%s", error)
-        return EXIT_MISCONFIGURED
+        return ExitCode.USAGE
 
 
 class StoreConfigError(Exception):
@@ -171,7 +168,7 @@ async def _until(work: Coroutine[Any, Any, int], stop: Stop) -> int:
         if task.done():
             return task.result()
         logger.info("stopping")
-        return EXIT_STOPPED
+        return ExitCode.OK
     finally:
         for one in (task, waiter):
             one.cancel()
@@ -199,7 +196,7 @@ class _Process:
             await wait_for_api_server(self.kube)
         except UnreachableError as error:
             logger.error("%s", error)
-            return EXIT_RESTART
+            return ExitCode.FAILED
         await wait_for_crds(self.kube)
         election = self._election()
         self.health.enter(Stage.STANDBY)
@@ -244,7 +241,7 @@ class _Process:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             _log_errors(done)
-            return EXIT_RESTART
+            return ExitCode.FAILED
         finally:
             self.metrics.state.work = None
             await _cancel(tasks)

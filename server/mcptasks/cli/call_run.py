@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import mcptasks.client
 from mcptasks.cli.call_target import AnyResult, CallTarget, TargetKind
-from mcptasks.cli.command_errors import CliError, ExitCode
+from mcptasks.cli.command_errors import CliError
 from mcptasks.cli.progress_view import ProgressView
 from mcptasks.cli.question_dialog import QuestionDialog
 from mcptasks.client import (
@@ -26,6 +26,7 @@ from mcptasks.client import (
     ToolResult,
 )
 from mcptasks.model.base import JsonObject
+from mcptasks.model.exit_codes import ExitCode
 
 CANCEL_SECONDS = 10.0
 START_SECONDS = 3.0

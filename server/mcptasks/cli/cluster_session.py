@@ -14,7 +14,7 @@ from typing import TypeVar
 import typer
 
 from mcptasks.cli.cluster_choice import ClusterChoice, choose_cluster
-from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error, usage_error
+from mcptasks.cli.command_errors import CliError, as_cli_error, usage_error
 from mcptasks.cli.command_settings import load_settings
 from mcptasks.cli.invocation import CalledAs
 from mcptasks.kube.access import ClusterAccess
@@ -23,6 +23,7 @@ from mcptasks.kube.errors import KubeConfigError, KubeError, NotFoundError, Unav
 from mcptasks.kube.kinds import MCP_TASKS, is_path_segment
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.base import GROUP
+from mcptasks.model.exit_codes import ExitCode
 from mcptasks.model.task import McpTask
 
 T = TypeVar("T")

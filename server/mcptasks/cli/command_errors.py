@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import IntEnum
 
-
-class ExitCode(IntEnum):
-    """What the exit code of a command means."""
-
-    OK = 0
-    FAILED = 1
-    USAGE = 2
-    INTERRUPTED = 130
+from mcptasks.model.exit_codes import ExitCode
 
 
 class CliError(Exception):

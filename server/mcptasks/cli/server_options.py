@@ -8,8 +8,9 @@ from typing import Annotated, TypeAlias, get_args
 
 import typer
 
-from mcptasks.cli.command_errors import ExitCode, as_cli_error, usage_error
+from mcptasks.cli.command_errors import as_cli_error, usage_error
 from mcptasks.client import Client, ClientError, ElicitationHandler
+from mcptasks.model.exit_codes import ExitCode
 from mcptasks.protocol.versions import ProtocolChoice
 
 UrlArgument: TypeAlias = Annotated[str, typer.Argument(help="The MCP endpoint, for example http://127.0.0.1:8000/mcp.")]

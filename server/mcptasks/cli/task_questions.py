@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.client import Elicitation, Reply
-from mcptasks.model.questions import Answer, outstanding
+from mcptasks.model.questions import ELICIT, Answer, outstanding
 from mcptasks.model.task import InputRequest, McpTask
 from mcptasks.protocol.elicitation_form import misfit
 
-ELICIT = "elicitation/create"
 DECLINED = Reply("decline")
 
 

@@ -29,13 +29,14 @@ from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.reviews import review_token
 from mcptasks.kube.watch_cache import WatchCache
 from mcptasks.logs import configure_logging
+from mcptasks.model.exit_codes import ExitCode
 from mcptasks.network.accept_errors import report_accept_errors_sparsely
 from mcptasks.network.connection_table import ConnectionTable
 from mcptasks.network.loopback import is_loopback_host
 from mcptasks.server.allowed_sources import AllowedSources, AllowedSourcesError
-from mcptasks.server.exit_codes import EXIT_CONFIG, EXIT_OK, StartError
 from mcptasks.server.http_server import InvalidRequestFilter, http_server
 from mcptasks.server.sockets import address_of, listening_socket
+from mcptasks.server.start_errors import StartError
 from mcptasks.settings import Settings, told_of_misspelt
 from mcptasks.stores.results import Results
 
@@ -56,7 +57,7 @@ def run_dashboard(settings: Settings) -> int:
         return asyncio.run(_run(settings))
     except (StartError, KubeConfigError, AllowedSourcesError, SignInError, ValueError) as error:
         sys.stderr.write(f"mcptasks dashboard: {error}\n")
-        return error.exit_code if isinstance(error, StartError) else EXIT_CONFIG
+        return error.exit_code if isinstance(error, StartError) else ExitCode.USAGE
 
 
 async def _run(settings: Settings) -> int:
@@ -77,7 +78,7 @@ async def _run(settings: Settings) -> int:
         logger.info("serving the dashboard on http://%s, of %s", address_of(sock), _named(watched))
         with _stopped_by_signals(server, services.closing):
             await server.serve([sock])
-    return EXIT_OK
+    return ExitCode.OK
 
 
 def build_services(

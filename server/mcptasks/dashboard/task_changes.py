@@ -15,11 +15,9 @@ from mcptasks.kube.task_objects import TaskClient
 from mcptasks.model import names
 from mcptasks.model.base import API_VERSION, LABEL_COMPONENT, LABEL_SERVER, JsonObject
 from mcptasks.model.lifecycle import utc_now
-from mcptasks.model.questions import Answer, answered
+from mcptasks.model.questions import ELICIT, Answer, answered
 from mcptasks.model.task import InputRequest
 from mcptasks.protocol.elicitation_form import misfit
-
-ELICIT = "elicitation/create"
 
 KEPT_OF_SPEC = (
     "server",

@@ -36,8 +36,8 @@ from mcptasks.kube.kinds import MCP_TASK_TEMPLATES, MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.logs import TOOL_LOGGER
 from mcptasks.model.excerpts import lines_of
+from mcptasks.model.exit_codes import ExitCode
 from mcptasks.model.task import DEFAULT_TEMPLATE, McpTask, Reason
-from mcptasks.server.exit_codes import EXIT_CONFIG, EXIT_OK
 
 Component: TypeAlias = Tool | ListedPrompt | ListedResource
 
@@ -174,7 +174,7 @@ class DevLoop:
         except ProcessError as error:
             if error.exit_code is None:
                 raise
-            if error.exit_code == EXIT_CONFIG:
+            if error.exit_code == ExitCode.USAGE:
                 raise DevError(_last_line(stack.log(SERVER))) from error
             tail.drain()
             self._reported_down = True
@@ -235,10 +235,10 @@ class DevLoop:
                 raise
             self.terminal.note(str(error))
             return False
-        if code != EXIT_OK:
+        if code != ExitCode.OK:
             for line in stack.log(CHECK).splitlines():
                 self.terminal.note(line)
-        return code == EXIT_OK
+        return code == ExitCode.OK
 
     async def _restart(self, stack: LocalStack, tail: LogTail) -> None:
         self._restarting = True

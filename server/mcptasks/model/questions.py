@@ -17,6 +17,9 @@ from mcptasks.model.excerpts import without_middle
 from mcptasks.model.lifecycle import SUCCEEDED, Ending, conditions, timestamp
 from mcptasks.model.task import MAX_STATUS_MESSAGE, Condition, InputRequest, McpTask, Phase, Reason, TaskError
 
+ELICIT = "elicitation/create"
+"""The method of a question to the person who called; the others are for programs."""
+
 MAX_QUESTIONS = 32
 """Questions that a task may have at once: all are kept in the object."""
 

@@ -26,11 +26,10 @@ from mcp_types import (
 from pydantic import TypeAdapter, ValidationError
 
 from mcptasks.model.base import JsonObject
-from mcptasks.model.questions import MAX_ANSWER_BYTES
+from mcptasks.model.questions import ELICIT, MAX_ANSWER_BYTES
 from mcptasks.model.task import InputRequest
 from mcptasks.protocol.elicitation_form import misfit
 
-ELICIT = "elicitation/create"
 SAMPLE = "sampling/createMessage"
 LIST_ROOTS = "roots/list"
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-from mcptasks.server.host_patterns import DEFAULT_PORTS, Host, HostPattern, PatternError
+from mcptasks.network.proxies import DEFAULT_PORTS
+from mcptasks.server.host_patterns import Host, HostPattern, PatternError
 from mcptasks.settings import PREFIX, Settings
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")

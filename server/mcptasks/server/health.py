@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 
 from mcptasks.network.small_site import small_site
-from mcptasks.server.exit_codes import StartError
+from mcptasks.server.start_errors import StartError
 from mcptasks.tasks.service import TaskService
 
 STALE_SECONDS = 60

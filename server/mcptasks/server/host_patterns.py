@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
+from mcptasks.network.proxies import DEFAULT_PORTS
 
 WILDCARD = "*."
 DEEP_WILDCARD = "**."

@@ -34,6 +34,7 @@ from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
 from mcptasks.metrics.instruments import Instruments
 from mcptasks.metrics.server_metrics import ServerMetrics, ServerState
 from mcptasks.model.base import LABEL_WORKER
+from mcptasks.model.exit_codes import ExitCode
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.task_config import TaskConfigError
 from mcptasks.network.accept_errors import report_accept_errors_sparsely
@@ -44,7 +45,6 @@ from mcptasks.protocol.versions import POLLS
 from mcptasks.server.allowed_sources import AllowedSourcesError
 from mcptasks.server.auth.authentication import AuthConfigError, Authentication
 from mcptasks.server.descriptors import reserved_shares
-from mcptasks.server.exit_codes import EXIT_CONFIG, EXIT_OK, ImportFailedError, StartError
 from mcptasks.server.header_check import HeaderCheck, gateway_refusal
 from mcptasks.server.health import health_served
 from mcptasks.server.http_server import InvalidRequestFilter, http_server
@@ -53,6 +53,7 @@ from mcptasks.server.mcp_endpoint import endpoint_app
 from mcptasks.server.result_cleanup import ResultCleanup
 from mcptasks.server.shutdown import stop_on_signals
 from mcptasks.server.sockets import WORKER_PROBING, address_of, listening_socket
+from mcptasks.server.start_errors import ImportFailedError, StartError
 from mcptasks.settings import Settings, told_of_misspelt
 from mcptasks.stores.results import Results
 from mcptasks.tasks.cached_tasks import amounts_of, cached, group_of
@@ -81,7 +82,7 @@ def serve(settings: Settings) -> int:
         return run_lasting(_serve(settings))
     except (StartError, KubeConfigError, MetricsPortError) as error:
         sys.stderr.write(f"mcptasks serve: {error}\n")
-        return error.exit_code if isinstance(error, StartError) else EXIT_CONFIG
+        return error.exit_code if isinstance(error, StartError) else ExitCode.USAGE
     finally:
         tracing.flush(FLUSH_SECONDS)
 
@@ -95,7 +96,7 @@ def check(settings: Settings) -> int:
     except StartError as error:
         sys.stderr.write(f"mcptasks serve: {error}\n")
         return error.exit_code
-    return EXIT_OK
+    return ExitCode.OK
 
 
 async def _serve(settings: Settings) -> int:
@@ -145,7 +146,7 @@ async def _serve(settings: Settings) -> int:
         await stack.enter_async_context(stop_on_signals(backend.service, servers, settings.drain_seconds))
         await asyncio.gather(endpoint_server.serve([sockets.endpoint]), gateway_server.serve([sockets.gateway]))
         await backend.cleanup.done()
-    return EXIT_OK
+    return ExitCode.OK
 
 
 def _work_sources(kube: KubeClient, namespace: str, digest: str) -> WorkSources:

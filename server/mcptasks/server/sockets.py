@@ -6,7 +6,7 @@ import socket
 
 from mcptasks.gateway.contract import SILENCE_SECONDS
 from mcptasks.network.dead_peers import Probing, notice_dead_peers
-from mcptasks.server.exit_codes import StartError
+from mcptasks.server.start_errors import StartError
 
 PROBING = Probing(after=60, every=15, probes=4, unsent=120)
 """A client that has not taken in anything of what was sent for two minutes counts as gone."""

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mcptasks.cli.command_errors import CliError, ExitCode
+from mcptasks.cli.command_errors import CliError
 from mcptasks.cli.command_settings import load_settings
+from mcptasks.model.exit_codes import ExitCode
 
 
 def test_options_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

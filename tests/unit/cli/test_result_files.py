@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from mcptasks.authoring.files import File
-from mcptasks.cli.command_errors import CliError, ExitCode
+from mcptasks.cli.command_errors import CliError
 from mcptasks.cli.result_files import ResultPlace, file_of, is_file, safe_name
 from mcptasks.client import ToolResult
 from mcptasks.model.base import JsonObject
+from mcptasks.model.exit_codes import ExitCode
 
 PNG = {"type": "image", "data": base64.b64encode(b"picture").decode(), "mimeType": "image/png"}
 WAV = {"type": "audio", "data": base64.b64encode(b"sound").decode(), "mimeType": "audio/mpeg; rate=1"}

@@ -10,7 +10,7 @@ import pytest
 
 from mcptasks.cli.cluster_choice import ClusterChoice
 from mcptasks.cli.cluster_session import ClusterSession, TaskPlace
-from mcptasks.cli.command_errors import CliError, ExitCode
+from mcptasks.cli.command_errors import CliError
 from mcptasks.cli.commands.answer import TaskAnswering
 from mcptasks.cli.task_questions import DECLINED, answer_of, elicitation_of, questions_of
 from mcptasks.client import Elicitation, Reply
@@ -18,6 +18,7 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import ConflictError
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.base import JsonObject
+from mcptasks.model.exit_codes import ExitCode
 from mcptasks.model.task import InputRequest, McpTask
 from tests.unit.cli.top_objects import asking, ended, running
 

@@ -8,10 +8,11 @@ from typing import cast
 import pytest
 
 from mcptasks.cli.cluster_session import ClusterSession, TaskPlace, TaskReference, matching
-from mcptasks.cli.command_errors import CliError, ExitCode
+from mcptasks.cli.command_errors import CliError
 from mcptasks.cli.task_selection import TaskSelection, each_task
 from mcptasks.kube.errors import ForbiddenError, UnavailableError
 from mcptasks.model.base import JsonObject
+from mcptasks.model.exit_codes import ExitCode
 
 
 @pytest.mark.parametrize(

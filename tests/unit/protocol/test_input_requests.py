@@ -8,9 +8,9 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from mcptasks.model.base import JsonObject
-from mcptasks.model.questions import MAX_ANSWER_BYTES
+from mcptasks.model.questions import ELICIT, MAX_ANSWER_BYTES
 from mcptasks.model.task import InputRequest
-from mcptasks.protocol.input_requests import ELICIT, LIST_ROOTS, SAMPLE, answer_text
+from mcptasks.protocol.input_requests import LIST_ROOTS, SAMPLE, answer_text
 
 FORM = {"type": "object", "properties": {"mail": {"type": "string", "format": "email"}}}
 QUESTION = InputRequest(key="q", method=ELICIT, params_text=json.dumps({"message": "mail?", "requestedSchema": FORM}))

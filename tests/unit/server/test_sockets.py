@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from mcptasks.server.exit_codes import StartError
 from mcptasks.server.sockets import listening_socket
+from mcptasks.server.start_errors import StartError
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,7 @@ import typer
 
 from mcptasks.cli.cluster_options import ContextOption, KubeconfigOption, NamespaceOption
 from mcptasks.cli.cluster_session import ClusterOptions, ClusterSession, TaskPlace, on_cluster
-from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error, usage_error
+from mcptasks.cli.command_errors import CliError, as_cli_error, usage_error
 from mcptasks.cli.progress_view import PlainView
 from mcptasks.cli.question_dialog import QuestionDialog, terminal_lines
 from mcptasks.cli.question_form import AnswerError, AnswerSheet
@@ -21,6 +21,7 @@ from mcptasks.client import Elicitation, Reply
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import TaskClient, parse_task
 from mcptasks.model.base import GROUP, JsonObject
+from mcptasks.model.exit_codes import ExitCode
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.questions import Answer, answered
 from mcptasks.model.task import McpTask

@@ -13,7 +13,7 @@ import typer
 from mcptasks.cli.argument_values import ArgumentError
 from mcptasks.cli.call_run import CallRun, RequestedCall, interruptions, told_of_retries
 from mcptasks.cli.call_target import AnyResult, TargetKind, blocks_of, find_target
-from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error, usage_error
+from mcptasks.cli.command_errors import CliError, as_cli_error, usage_error
 from mcptasks.cli.durations import parse_duration
 from mcptasks.cli.progress_view import progress_view
 from mcptasks.cli.question_dialog import QuestionDialog, terminal_lines
@@ -24,6 +24,7 @@ from mcptasks.cli.terminal_text import show, tell
 from mcptasks.client import ClientError, ToolResult
 from mcptasks.diagnostics.visible_text import visible_json
 from mcptasks.model.base import JsonObject
+from mcptasks.model.exit_codes import ExitCode
 from mcptasks.network.shown_urls import shown_url
 from mcptasks.protocol.versions import TAKES_TTL
 from mcptasks.tracing.tracing import start_tracing

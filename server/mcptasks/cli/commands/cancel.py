@@ -10,7 +10,7 @@ import typer
 
 from mcptasks.cli.cluster_options import ContextOption, KubeconfigOption, NamespaceOption
 from mcptasks.cli.cluster_session import ClusterOptions, ClusterSession
-from mcptasks.cli.command_errors import CliError, ExitCode, as_cli_error
+from mcptasks.cli.command_errors import CliError, as_cli_error
 from mcptasks.cli.durations import parse_duration
 from mcptasks.cli.task_completion import complete_task
 from mcptasks.cli.task_selection import AllNamespacesOption, AllOption, SelectorOption, TaskSelection, on_each_task
@@ -18,6 +18,7 @@ from mcptasks.cli.task_watch import follow_task
 from mcptasks.diagnostics.visible_text import visible_line
 from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.model.base import GROUP
+from mcptasks.model.exit_codes import ExitCode
 from mcptasks.model.lifecycle import pods_are_gone, seconds_until_pods_gone
 from mcptasks.model.task import McpTask
 

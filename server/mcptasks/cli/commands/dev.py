@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from mcptasks.cli.colours import with_phases, with_task_id
-from mcptasks.cli.command_errors import ExitCode, as_cli_error
+from mcptasks.cli.command_errors import as_cli_error
 from mcptasks.cli.command_settings import MODULES_HELP
 from mcptasks.cli.terminal_text import tell
 from mcptasks.cli.tool_signature import Listed, call_line, signature
@@ -25,6 +25,7 @@ from mcptasks.dev.stack import StackConfig, StackError
 from mcptasks.dev.supervisor import ProcessError
 from mcptasks.dev.tool_environment import DevEnvironment, EnvironmentFileError
 from mcptasks.diagnostics.visible_text import visible, visible_line
+from mcptasks.model.exit_codes import ExitCode
 from mcptasks.settings import PREFIX
 from mcptasks_embedded.cluster import ClusterError
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mcptasks.cli.command_errors import ExitCode, as_cli_error, usage_error
+from mcptasks.cli.command_errors import as_cli_error, usage_error
 from mcptasks.diagnostics.visible_text import visible
 from mcptasks.migration.findings import MigratedProgram
 from mcptasks.migration.program_files import (
@@ -20,6 +20,7 @@ from mcptasks.migration.program_files import (
     read_program,
     write_program,
 )
+from mcptasks.model.exit_codes import ExitCode
 
 
 def command(
