@@ -46,7 +46,7 @@ def test_only_the_named_proxies_are_believed() -> None:
 
 
 def test_it_may_ask_about_others_and_nothing_else_in_the_whole_cluster() -> None:
-    rules = render(ON).find("ClusterRole", "mcptasks-mcptasks-dashboard-reviews")["rules"]
+    rules = render(ON).find("ClusterRole", "mcptasks.mcptasks-dashboard-reviews")["rules"]
     assert [(rule["resources"], rule["verbs"]) for rule in rules] == [
         (["tokenreviews"], ["create"]),
         (["subjectaccessreviews"], ["create"]),
@@ -67,7 +67,7 @@ def test_it_has_neither_secrets_nor_deletes_nor_pods_to_make() -> None:
 def test_it_shows_the_namespaces_that_are_watched() -> None:
     values = ON | {"watchNamespaces": ["team-a"]}
     assert environment(values)["MCPTASKS_WATCH_NAMESPACES"] == "mcptasks,team-a"
-    assert render(values).find("Role", "mcptasks-mcptasks-dashboard")["metadata"]["namespace"] == "team-a"
+    assert render(values).find("Role", "mcptasks.mcptasks-dashboard")["metadata"]["namespace"] == "team-a"
 
 
 def test_several_replicas_share_a_secret() -> None:

@@ -9,7 +9,7 @@ from mcptasks.model.base import JsonObject
 from tests.chart.helm import ROOT, Rendered, refusal, render
 
 POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
-NAME = "mcptasks-mcptasks-principal"
+NAME = "mcptasks.mcptasks-principal"
 
 
 def servers(rendered: Rendered) -> str:
@@ -55,6 +55,32 @@ def test_it_names_the_account_that_the_server_has_and_further_users() -> None:
 def test_releases_in_different_namespaces_have_policies_of_their_own() -> None:
     names = {render(namespace=namespace).all(POLICY)[0]["metadata"]["name"] for namespace in ("a", "b")}
     assert len(names) == 2
+
+
+def test_no_two_releases_have_anything_of_the_cluster_in_common() -> None:
+    """Although the names of release and namespace, put together, are the same."""
+    one = render(release="mcptasks", namespace="x-mcptasks")
+    other = render(release="mcptasks-x", namespace="mcptasks")
+    names = [
+        {(item["kind"], item["metadata"]["name"]) for item in each.objects if "namespace" not in item["metadata"]}
+        for each in (one, other)
+    ]
+    assert {kind for kind, _ in names[0] & names[1]} <= {"CustomResourceDefinition"}
+
+
+def test_a_server_of_another_release_is_known_by_a_right_that_its_account_has() -> None:
+    rendered = render()
+    variables = {one["name"]: one["expression"] for one in rendered.all(POLICY)[0]["spec"]["variables"]}
+    asked = "group('mcptasks.dev').resource('mcptasks').subresource('principal').namespace(request.namespace)"
+    assert f"{asked}.check('set')" in variables["isServer"]
+    rule = {"apiGroups": ["mcptasks.dev"], "resources": ["mcptasks/principal"], "verbs": ["set"]}
+    holders = [
+        role["metadata"]["name"]
+        for kind in ("Role", "ClusterRole")
+        for role in rendered.all(kind)
+        if rule in (role.get("rules") or ())
+    ]
+    assert holders == ["mcptasks-server"]
 
 
 def test_it_cannot_be_asked_for_in_other_words() -> None:

@@ -17,9 +17,9 @@
 {{- default .Release.Namespace .Values.namespaceOverride -}}
 {{- end }}
 
-{{/* Prefix of what has no namespace: unique in the cluster. */}}
+{{/* Prefix of what has no namespace: unique in the cluster, because no namespace's name has a dot. */}}
 {{- define "mcptasks.clusterName" -}}
-{{- printf "%s-%s" (include "mcptasks.fullname" .) (include "mcptasks.namespace" .) -}}
+{{- printf "%s.%s" (include "mcptasks.namespace" .) (include "mcptasks.fullname" .) -}}
 {{- end }}
 
 {{/* The name of a component's ServiceAccount. Arguments: root, account (its values), suffix. */}}

@@ -66,7 +66,7 @@ def guarded(request: pytest.FixtureRequest) -> Iterator[Namespace]:
     kubectl.apply(*custom_resource_definitions())
     kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "crd/mcptasks.mcptasks.dev")
     kubectl.run("create", "namespace", kubectl.namespace)
-    objects = rendered(kubectl.namespace)
+    objects = [*rendered(kubectl.namespace, "mcptasks"), *rendered(kubectl.namespace, "other")]
     try:
         kubectl.apply(*objects)
         kubectl.run("create", "rolebinding", "bob", "--clusterrole=edit", f"--user={BOB}")
@@ -79,10 +79,10 @@ def guarded(request: pytest.FixtureRequest) -> Iterator[Namespace]:
         kubectl.run("delete", "namespace", kubectl.namespace, "--timeout=180s", seconds=200)
 
 
-def rendered(namespace: str) -> list[JsonObject]:
-    """The chart's policy, accounts and roles."""
+def rendered(namespace: str, release: str) -> list[JsonObject]:
+    """The chart's policy, accounts and roles, as a release has them."""
     shown = [f"--show-only=templates/{name}.yaml" for name in RENDERED]
-    values = ("--set=principalPolicy.enabled=true", "--set=fullnameOverride=mcptasks")
+    values = ("--set=principalPolicy.enabled=true", f"--set=fullnameOverride={release}")
     done = helm("template", "mcptasks", str(CHART), f"--namespace={namespace}", *values, *shown)
     assert done.returncode == 0, done.stderr
     return [item for item in yaml.safe_load_all(done.stdout) if item]
@@ -98,6 +98,17 @@ def test_nobody_else_does(guarded: Namespace, principal: JsonObject) -> None:
     told = guarded.make(BOB, principal)[1]
     assert "Forbidden" in told
     assert f"only the MCP server ({guarded.server}) sets or changes it" in told
+
+
+def test_the_servers_of_two_releases_in_a_namespace_leave_one_another_alone(guarded: Namespace) -> None:
+    account = f"system:serviceaccount:{guarded.kubectl.namespace}:other"
+    eventually("both roles hold", lambda: "created" in guarded.make(f"{account}-server", ALICE)[1], 60)
+    assert "created" in guarded.make(guarded.server, ALICE)[1]
+    for component in ("operator", "runner", "dashboard"):
+        assert "created" not in guarded.make(f"{account}-{component}", ALICE)[1]
+    told = guarded.kubectl.run("create", "rolebinding", "everything", "--clusterrole=cluster-admin", "--user=carol")
+    assert "created" in told
+    assert "Forbidden" in guarded.make("carol", ALICE)[1]
 
 
 def test_who_edits_the_namespace_makes_tasks_of_nobody(guarded: Namespace) -> None:

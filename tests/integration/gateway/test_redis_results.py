@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import UnavailableError
+from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import StatusChange, TaskClient
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import LogRecord, McpTask, Phase
@@ -39,6 +40,21 @@ class CancelledMeanwhile(TaskClient):
         if known["status"].get("podUid") and not self.races:
             self.races.append(known["metadata"]["name"])
             await self.world.cancel(known)
+        return await super().update_status(known, change, parsed=parsed)
+
+
+@dataclass(frozen=True)
+class DeletedMeanwhile(TaskClient):
+    """Loses the race for the end of a task, once it is told to: the task is deleted before it is written."""
+
+    kube: KubeClient
+    races: list[str] = field(default_factory=list)
+
+    async def update_status(
+        self, known: JsonObject, change: StatusChange, *, parsed: McpTask | None = None
+    ) -> JsonObject:
+        if self.races:
+            await self.kube.delete(MCP_TASKS, self.races.pop(), known["metadata"]["namespace"])
         return await super().update_status(known, change, parsed=parsed)
 
 
@@ -95,6 +111,23 @@ class TestLogs:
             assert done.status.log is not None
             async with Results.from_settings(Settings(redis_url=server.url)) as results:
                 assert (await results.logs.read(done.status.log, world.namespace, uid)).text == printed(2)
+
+    async def test_a_long_log_of_a_task_that_is_deleted_meanwhile_is_discarded(self, world: GatewayWorld) -> None:
+        template = await warm_template(world)
+        worker, tasks = await make_worker(world, template), DeletedMeanwhile(world.kube)
+        with running_redis() as server:
+            async with replica(world, client=tasks, redis_url=server.url) as at, worker.working(at):
+                task = await warm_task(world)
+                order = await worker.runs(task)
+                tasks.races.append(task["metadata"]["name"])
+                gone = await worker.deliver(order, result("{}", logTail=printed(1)))
+                assert code(gone) == (410, "TaskGone")
+                assert tasks.races == []
+            redis = Redis.from_url(server.url)
+            assert await redis.keys() == []
+            # It was kept, and then removed.
+            assert (await redis.info("commandstats"))["cmdstat_set"]["calls"] == 1
+            await redis.aclose()
 
     async def test_a_short_log_takes_the_place_of_a_long_one(self, world: GatewayWorld) -> None:
         template = await warm_template(world)

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from mcptasks.model.log_records import log_field, log_record
-from mcptasks.model.task import LogRecord, Reason
-from mcptasks.settings import Settings
+from mcptasks.model.task import LogRecord, Reason, ResultRecord
+from mcptasks.settings import KIB, Settings
 from tests.support.mcp import McpAnswer
+from tests.support.polling import eventually
 from tests.unit.protocol.conftest import Endpoint, ask, serving
 from tests.unit.protocol.test_callers import STRANGERS, UNKNOWN_ID, guarded_server, made_by
 
@@ -100,3 +101,20 @@ def test_who_asks_again_and_again_is_told_to_wait() -> None:
     refused = [answer["error"] for answer in answers if "error" in answer]
     assert refused
     assert {error["data"]["reason"] for error in refused} == {"TooManyPolls"}
+
+
+def test_a_long_log_takes_room_of_large_results_while_it_is_read() -> None:
+    settings = Settings(task_log_resource=True, max_answers_bytes=100 * KIB)
+    with serving(settings, guarded_server()) as endpoint:
+        task_id, budget = ended(endpoint, "one\n"), endpoint.service.answer_budget
+        stored = ResultRecord(ref="none", size_bytes=60 * KIB, sha256="0")
+        printed(endpoint, task_id, LogRecord(text="two\n", attempt=1, cut=True, stored=stored))
+        endpoint.loop.call_soon_threadsafe(budget._taken.update, {"somebody": 50 * KIB})
+        eventually("it is taken", lambda: budget.taken)
+        refused = read(endpoint, "new", task_id).message["error"]
+        assert refused["data"]["reason"] == "TooManyAnswers"
+        endpoint.loop.call_soon_threadsafe(budget.give_back, "somebody", 50 * KIB)
+        eventually("there is room", lambda: not budget.taken)
+        (content,) = read(endpoint, "new", task_id).result["contents"]
+        assert content["text"].endswith("two\n")
+        assert budget.taken == 0
