@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from mcptasks.dashboard.rights import Right
 from mcptasks.dashboard.task_changes import QuestionView, UnfitAnswerError, ViewerChanges, answer_of, question_view
 from mcptasks.dashboard.task_pages import TaskPages, no_such_task
-from mcptasks.dashboard.visits import PageError, Services, Visit
+from mcptasks.dashboard.visits import MAX_FORM_BYTES, PageError, Services, Visit
 from mcptasks.kube.errors import ConflictError, NotFoundError
 from mcptasks.kube.kinds import is_path_segment
 from mcptasks.kube.task_objects import parse_task
@@ -68,7 +68,7 @@ class ActionPages:
         visit = await self._services.visit(request)
         if not (is_path_segment(namespace) and is_path_segment(name)):
             raise no_such_task(namespace, name)
-        form = await visit.form()
+        form = await visit.form(MAX_FORM_BYTES)
         await visit.rights_for(namespace)
         await visit.require(right, namespace)
         return visit, form

@@ -19,13 +19,17 @@ from starlette.requests import HTTPConnection
 
 from mcptasks.dashboard.rights import Viewer
 from mcptasks.dashboard.seals import Seals
+from mcptasks.kube.errors import UnavailableError
 from mcptasks.kube.reviews import KubeUser
+from mcptasks.tasks.limits import InProgress, SharedRate
 
 TOKEN_COOKIE = "mcptasks-token"
 REMEMBERED_SECONDS = 60.0
 REMEMBERED_TOKENS = 4096
 MAX_TOKEN_CHARACTERS = 8192
 MAX_GROUPS = 500
+BAD_TOKENS_PER_SECOND = 5.0
+"""Reviews for one address that may end with a no, with bursts of twice as many; ten times as many for all addresses."""
 
 SYSTEM = "system:"
 AUTHENTICATED = "system:authenticated"
@@ -81,7 +85,7 @@ class ProxySignIn:
     asks_for_token: bool = False
 
     async def viewer(self, connection: HTTPConnection) -> Viewer | None:
-        peer = connection.client.host if connection.client else ""
+        peer = peer_of(connection)
         names = connection.headers.getlist(self.user_header)
         if not _is_within(peer, self.trusted) or len(names) != 1:
             return None
@@ -104,31 +108,46 @@ class TokenSignIn:
     clock: Callable[[], float] = time.monotonic
     _known: OrderedDict[bytes, tuple[float, KubeUser]] = field(default_factory=OrderedDict)
     _reviews: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
+    _bad_tokens: SharedRate = field(default_factory=lambda: SharedRate.of(BAD_TOKENS_PER_SECOND))
+    _undecided: InProgress = field(default_factory=InProgress)
 
     async def viewer(self, connection: HTTPConnection) -> Viewer | None:
         token = _bearer(connection.headers.get("authorization", ""))
         if token is None:
             sealed = connection.cookies.get(TOKEN_COOKIE)
             token = self.seals.opened(sealed) if sealed else None
-        user = await self.user_of(token) if token else None
+        user = await self.user_of(token, peer_of(connection)) if token else None
         return None if user is None else Viewer(user)
 
-    async def user_of(self, token: str) -> KubeUser | None:
-        """Whose token it is; None where it is not valid. Raises KubeError."""
+    async def user_of(self, token: str, peer: str) -> KubeUser | None:
+        """Whose token it is; None where it is not valid. `peer`: the address that it came from.
+
+        Raises KubeError, also where too many tokens came that are not valid; one that was goes on.
+        """
         if len(token) > MAX_TOKEN_CHARACTERS or not token.isascii() or not token.isprintable():
             return None
         digest = hashlib.sha256(token.encode()).digest()
         until, user = self._known.get(digest, (0.0, None))
         if user is not None and until > self.clock():
             return user
-        async with self._reviews:
-            found = await self.review(token)
+        if digest not in self._known and not self._bad_tokens.has_room(peer, self.clock(), self._undecided):
+            raise UnavailableError(0, "TooManyTokens", "too many tokens came that are not valid; wait a little")
+        with self._undecided.one_more(peer):
+            async with self._reviews:
+                found = await self.review(token)
+        if found is None:
+            self._bad_tokens.allows(peer, self.clock())
         self._known.pop(digest, None)
         if found is not None:
             self._known[digest] = (self.clock() + REMEMBERED_SECONDS, found)
             if len(self._known) > REMEMBERED_TOKENS:
                 self._known.popitem(last=False)
         return found
+
+
+def peer_of(connection: HTTPConnection) -> str:
+    """The address that the connection is from."""
+    return connection.client.host if connection.client else ""
 
 
 def networks(texts: Sequence[str]) -> Sequence[Network]:

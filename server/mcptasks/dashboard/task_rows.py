@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 
-from mcptasks.kube.watch_cache import without_bookkeeping
 from mcptasks.model.base import JsonObject, time_of
 from mcptasks.model.excerpts import without_middle
 from mcptasks.model.progress_text import percentage
@@ -20,8 +19,13 @@ SLOW_FACTOR = 3.0
 LEAST_SLOW = timedelta(seconds=30)
 LEAST_SAMPLES = 5
 
-_UNSHOWN = frozenset({"arguments", "argumentsText", "traceContext", "request"})
-_UNSHOWN_STATUS = frozenset({"log", "logTail", "result", "conditions"})
+_METADATA = ("namespace", "name", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
+_SPEC = {"component": ("name",), "principal": ("subject", "clientId"), "templateRef": ("name",)}
+_STATUS = (
+    *("phase", "reason", "message", "executor", "attempts", "nodeName", "podName"),
+    *("startedAt", "finishedAt", "lastUpdatedAt"),
+)
+_PROGRESS = ("current", "total", "message", "display")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +98,28 @@ class Concern:
 
 
 def shown_part(item: JsonObject) -> JsonObject:
-    """The part of a task's object that the dashboard keeps in memory: what lists show, and nothing of what was said."""
-    item = without_bookkeeping(item)
-    status = {key: value for key, value in (item.get("status") or {}).items() if key not in _UNSHOWN_STATUS}
-    if requests := status.get("inputRequests"):
-        status["inputRequests"] = [{"key": request.get("key")} for request in requests]
-    spec = {key: value for key, value in item["spec"].items() if key not in _UNSHOWN}
-    return {**item, "spec": spec, "status": status}
+    """The part of a task's object that the dashboard keeps in memory: what a row is made of, with no long text."""
+    spec, status = item["spec"], item.get("status") or {}
+    return {
+        "metadata": {key: item["metadata"][key] for key in _METADATA if key in item["metadata"]},
+        "spec": {key: _short_values(spec.get(key), names) for key, names in _SPEC.items()},
+        "status": {
+            **_short_values(status, _STATUS),
+            "progress": _short_values(status.get("progress"), _PROGRESS),
+        },
+    }
+
+
+def _short_values(value: object, names: Iterable[str]) -> JsonObject:
+    """These values, with nothing longer than a row shows."""
+    found = value if isinstance(value, Mapping) else {}
+    return {name: _short(found[name]) for name in names if found.get(name) is not None}
+
+
+def _short(value: object) -> object:
+    if isinstance(value, str):
+        return without_middle(value, MESSAGE_CHARACTERS)
+    return value if isinstance(value, int | float) else None
 
 
 def row_of(item: JsonObject) -> TaskRow:

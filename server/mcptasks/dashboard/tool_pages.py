@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from mcptasks.client import Client, ClientError, Elicitation, Reply, Tool
 from mcptasks.dashboard.rights import Right
 from mcptasks.dashboard.schema_forms import Form, fields_of, read_form
-from mcptasks.dashboard.visits import PageError, Services, Visit
+from mcptasks.dashboard.visits import MAX_FORM_BYTES, PageError, Services, Visit
 from mcptasks.model.base import JsonObject
 
 LISTED_SECONDS = 5.0
@@ -97,7 +97,7 @@ class ToolPages:
     async def call(self, request: Request, name: str) -> Response:
         """Call it, and show the task."""
         visit, _ = await self._opened(request)
-        form = await visit.form()
+        form = await visit.form(MAX_FORM_BYTES)
         namespace = self._services.server_namespace
         await visit.require(Right.CALL, namespace)
         tool = await self._tool(name)

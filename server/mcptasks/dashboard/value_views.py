@@ -10,6 +10,7 @@ import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from mcptasks.diagnostics.visible_text import visible
 from mcptasks.model.base import JsonObject
@@ -20,6 +21,8 @@ MAX_STRING = 4000
 MAX_COLUMNS = 12
 MAX_ROWS = 100
 MAX_TEXT = 100_000
+MAX_BLOCKS = 200
+MAX_TABLES = 20
 OPEN_LEVELS = 2
 OPEN_CHILDREN = 12
 
@@ -158,7 +161,9 @@ def result_view(result: object) -> ResultView:
         return ResultView(tree=tree(result))
     blocks = blocks_of(result)
     structured = result.get("structuredContent")
-    contents = [_content(index, block) for index, block in enumerate(blocks)]
+    contents = [_content(index, block) for index, block in enumerate(blocks[:MAX_BLOCKS])]
+    if len(blocks) > MAX_BLOCKS:
+        contents.append(ContentView(MAX_BLOCKS, "text", f"… [{len(blocks) - MAX_BLOCKS} more blocks]"))
     if structured is not None:
         contents = [shown for shown in contents if not _repeats(shown, structured)]
         tables = _tables(structured)
@@ -180,7 +185,8 @@ def blocks_of(result: Mapping[str, object]) -> list[JsonObject]:
 
 def _tables(structured: object) -> list[ValueTable]:
     named = structured.items() if isinstance(structured, dict) else [("", structured)]
-    return [found for name, value in named if (found := table(str(name), value)) is not None]
+    found = (table(str(name), value) for name, value in named)
+    return list(islice((each for each in found if each is not None), MAX_TABLES))
 
 
 def _repeats(shown: ContentView, structured: object) -> bool:

@@ -21,13 +21,19 @@ from mcptasks.dashboard.task_facts import TaskLookup
 from mcptasks.dashboard.task_index import TaskIndex
 from mcptasks.server.allowed_sources import AllowedSources
 from mcptasks.settings import MIB, Settings
-from mcptasks.tasks.byte_budget import ByteBudget
+from mcptasks.tasks.byte_budget import BUDGET_SECONDS, RETRY_SECONDS, ByteBudget
 
 BROWSER_COOKIE = "mcptasks-browser"
 THEME_COOKIE = "mcptasks-theme"
 THEMES = ("light", "dark")
 FORM_TOKEN = "form_token"
 MAX_FORM_BYTES = 1024 * 1024
+"""Of a call's arguments, or an answer."""
+
+SMALL_FORM_BYTES = 32 * 1024
+"""Of all other forms; anybody can send one."""
+
+MAX_ALL_FORMS_BYTES = 32 * MIB
 MAX_FILE_BYTES = 64 * MIB
 
 
@@ -75,6 +81,9 @@ class Services:
     feeds: LiveFeeds = field(default_factory=LiveFeeds)
     file_bytes: ByteBudget = field(default_factory=lambda: ByteBudget(MAX_FILE_BYTES))
     """Of files that are read and sent at the same time."""
+
+    form_bytes: ByteBudget = field(default_factory=lambda: ByteBudget(MAX_ALL_FORMS_BYTES))
+    """Of large forms that arrive at the same time."""
 
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -126,8 +135,10 @@ class Visit:
     async def rights_for(self, namespace: str) -> frozenset[Right]:
         """The rights in the namespace of a task. Raises PageError where the viewer may not see its tasks, KubeError."""
         watched = self.services.watched
-        rights = await self.services.rights.all_of(self.viewer, namespace)
-        if Right.READ_TASK not in rights or (watched is not None and namespace not in watched):
+        is_watched = watched is None or namespace in watched
+        # The API server is not asked about any name that somebody thinks of.
+        rights = await self.services.rights.all_of(self.viewer, namespace) if is_watched else frozenset[Right]()
+        if Right.READ_TASK not in rights:
             raise PageError(
                 HTTPStatus.FORBIDDEN,
                 "You may not see this",
@@ -144,18 +155,36 @@ class Visit:
                 f"It takes the right to {right.as_kubectl} in the namespace {namespace}, as it does with kubectl.",
             )
 
-    async def form(self) -> Mapping[str, list[str]]:
-        """The fields of a form that this browser was given. Raises PageError."""
+    async def form(self, limit: int = SMALL_FORM_BYTES) -> Mapping[str, list[str]]:
+        """The fields of a form that this browser was given, of so many bytes at most. Raises PageError.
+
+        Large forms are for viewers who are known: so many of theirs as fit are in memory at the same time.
+        """
+        if limit <= SMALL_FORM_BYTES:
+            return self._fields(await self._body(limit))
+        budget, viewer = self.services.form_bytes, self.viewer.name
+        if not await budget.take(viewer, limit, BUDGET_SECONDS):
+            text = "Send it again in a moment: many forms arrive at the same time."
+            raise PageError(HTTPStatus.SERVICE_UNAVAILABLE, "The form cannot be taken now", text, RETRY_SECONDS)
+        try:
+            return self._fields(await self._body(limit))
+        finally:
+            budget.give_back(viewer, limit)
+
+    async def _body(self, limit: int) -> bytearray:
         assert isinstance(self.connection, Request)
         body = bytearray()
         async for chunk in self.connection.stream():
             body += chunk
-            if len(body) > MAX_FORM_BYTES:
+            if len(body) > limit:
                 raise PageError(
                     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                     "The form is too large",
-                    f"A form may have {MAX_FORM_BYTES // 1024} KiB: pass a reference instead.",
+                    f"A form may have {limit // 1024} KiB: pass a reference instead.",
                 )
+        return body
+
+    def _fields(self, body: bytearray) -> Mapping[str, list[str]]:
         try:
             fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=2000)
         except ValueError as error:

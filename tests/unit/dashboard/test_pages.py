@@ -7,6 +7,7 @@ import base64
 import html
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import httpx2
 import pytest
@@ -276,3 +277,35 @@ def test_a_slash_more_is_served_and_not_sent_elsewhere(path: str) -> None:
     page = get(PageSite(), path)
     assert page.status_code == 200
     assert "location" not in page.headers
+
+
+def test_the_api_server_is_not_asked_about_namespaces_that_are_not_watched() -> None:
+    site = PageSite.asking_for_tokens()
+    site.services = replace(site.services, watched=("team",))
+    assert get(site, "/tasks/thought-of/x", authorization="Bearer of-ann").status_code == 403
+    assert site.reviews.asked == []
+
+
+def test_nobody_can_have_a_large_form_read_without_signing_in() -> None:
+    async def work(browser: httpx2.AsyncClient) -> None:
+        refused = await browser.post("/sign-in", data={"token": "x" * 40_000})
+        assert refused.status_code == 413
+
+    on(PageSite.asking_for_tokens(), work)
+
+
+@pytest.mark.parametrize("path", ["/tasks/team/x/cancel", "/tasks/team/x/answer"])
+def test_large_forms_wait_for_room_and_are_then_refused(path: str) -> None:
+    site = PageSite()
+    site.put(task_item("x"))
+
+    async def work(browser: httpx2.AsyncClient) -> None:
+        budget = site.services.form_bytes
+        assert await budget.take("others", budget.total, 1)
+        refused = await browser.post(path, data={"key": "k"})
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        budget.give_back("others", budget.total)
+        assert (await browser.post(path, data={"key": "k"})).status_code == 403
+        assert budget.taken == 0
+
+    on(site, work)

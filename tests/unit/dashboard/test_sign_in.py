@@ -12,6 +12,7 @@ from mcptasks.dashboard.dashboard_process import sign_in_of, watched_namespaces
 from mcptasks.dashboard.seals import Seals
 from mcptasks.dashboard.sign_in import ProxySignIn, SignInError, TokenSignIn, networks
 from mcptasks.kube.api_client import KubeClient
+from mcptasks.kube.errors import UnavailableError
 from mcptasks.kube.reviews import KubeUser
 from mcptasks.settings import Settings
 from tests.unit.dashboard.page_site import DictionaryCluster, user_of_token
@@ -85,7 +86,7 @@ def test_a_cookie_that_was_not_sealed_here_is_nobodys() -> None:
 @pytest.mark.parametrize("token", ["bad", "of-\n", "of-ä", "of-" + "x" * 9000])
 def test_a_token_that_is_none_is_nobodys(token: str) -> None:
     found = TokenSignIn(user_of_token, Seals())
-    assert asyncio.run(found.user_of(token)) is None
+    assert asyncio.run(found.user_of(token, "10.0.0.9")) is None
 
 
 def test_a_token_is_reviewed_again_after_a_minute() -> None:
@@ -96,11 +97,11 @@ def test_a_token_is_reviewed_again_after_a_minute() -> None:
             return KubeUser("ann") if valid[0] else None
 
         found = TokenSignIn(review, Seals(), clock=lambda: now[0])
-        assert await found.user_of("t") == KubeUser("ann")
+        assert await found.user_of("t", "10.0.0.9") == KubeUser("ann")
         valid[0] = False
-        assert await found.user_of("t") == KubeUser("ann")
+        assert await found.user_of("t", "10.0.0.9") == KubeUser("ann")
         now[0] = 61.0
-        assert await found.user_of("t") is None
+        assert await found.user_of("t", "10.0.0.9") is None
 
     asyncio.run(ask())
 
@@ -127,3 +128,26 @@ def test_which_namespaces_are_shown() -> None:
     assert watched_namespaces(Settings(namespace="team"), "own") == ("team",)
     assert watched_namespaces(Settings(watch_namespaces=["a", "b", "a"]), "own") == ("a", "b")
     assert watched_namespaces(Settings(watch_namespaces=["*"]), "own") is None
+
+
+def test_tokens_that_are_not_valid_are_asked_about_so_often_and_no_known_viewer_is_held_up() -> None:
+    asked: list[str] = []
+    now = [0.0]
+
+    async def review(token: str) -> KubeUser | None:
+        asked.append(token)
+        return await user_of_token(token)
+
+    async def run() -> None:
+        found = TokenSignIn(review, Seals(), clock=lambda: now[0])
+        assert await found.user_of("of-ann", "10.0.0.9") == KubeUser("ann")
+        for number in range(10):
+            assert await found.user_of(f"bad-{number}", "10.0.0.9") is None
+        with pytest.raises(UnavailableError, match="too many tokens"):
+            await found.user_of("bad", "10.0.0.9")
+        assert len(asked) == 1 + 10
+        assert await found.user_of("of-bob", "10.0.0.10") == KubeUser("bob")
+        now[0] = 61
+        assert await found.user_of("of-ann", "10.0.0.9") == KubeUser("ann")
+
+    asyncio.run(run())

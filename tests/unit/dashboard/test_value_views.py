@@ -128,3 +128,10 @@ def test_results_of_prompts_and_resources_have_their_blocks_too() -> None:
 )
 def test_lengths_of_time_in_two_units(seconds: float, text: str) -> None:
     assert duration(timedelta(seconds=seconds)) == text
+
+
+def test_a_result_of_many_blocks_and_tables_is_shown_up_to_so_many() -> None:
+    shown = result_view({"content": [{}] * 50_000})
+    assert len(shown.contents) == 201
+    assert shown.contents[-1].text == "… [49800 more blocks]"
+    assert len(result_view({"structuredContent": {str(n): [{"a": 1}] for n in range(1000)}}).tables) == 20
