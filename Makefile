@@ -195,6 +195,7 @@ conformance: $(VENV)/.installed-dev ## The official MCP conformance suite on an 
 	@$(BIN)/python -m tests.conformance
 
 clients: $(VENV)/.installed-dev ## Foreign MCP clients against our server, our client against foreign servers; needs npm, writes docs/clients.md
+	@$(BIN)/python -m tests.browser.chromium
 	@$(BIN)/python -m tests.clients
 	$(BIN)/python -m pytest -q tests/clients --timeout 900
 

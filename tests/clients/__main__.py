@@ -1,4 +1,4 @@
-"""Run the clients that exist against one server, and against two behind a round-robin proxy.
+"""Run the clients that exist against one server, and against two behind a round-robin proxy, or against these alone.
 
     python -m tests.clients [--client NAME ...] [-o summary.json]
 
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from mcptasks.dev.stack import PATH, LocalStack, StackConfig
+from tests.browser.chromium import HOW, chromium
 from tests.clients.proxy import round_robin
 from tests.support.check_results import FAILURE, SUCCESS, Check, Checked, write_summary
 from tests.support.environments import CACHE, ROOT, InstallError, node, npm_packages, virtual_environment
@@ -31,9 +32,10 @@ SUMMARY = CACHE / "clients-summary.json"
 DOCUMENT = ROOT / "docs" / "clients.md"
 BEGIN, END = "<!-- written by `make clients` -->\n", "<!-- end -->\n"
 
-TARGETS = ("one server", "two servers in turn")
+ONE, TWO = TARGETS = ("one server", "two servers in turn")
 PROGRAM_SECONDS = 240
-AT_ONCE = 2
+AT_ONCE = 3
+"""Programs wait for Pods most of their time."""
 
 OLDER, NEWER = "2025-11-25", "2026-07-28"
 
@@ -49,19 +51,47 @@ class ClientProgram:
     packages: tuple[str, ...]
     environment: str
     arguments: tuple[str, ...] = ()
+    targets: tuple[str, ...] = TARGETS
+
+    @property
+    def folder(self) -> Path:
+        """Its environment, which programs may share."""
+        return ENVIRONMENTS / self.environment
 
     def command(self, url: str) -> list[str]:
         """The program's command line. Installs what it needs; raises InstallError."""
-        folder = ENVIRONMENTS / self.environment
-        if self.script.endswith(".py"):
-            python = virtual_environment(folder, self.packages)
-            return [str(python), str(PROGRAMS_FOLDER / self.script), url, *self.arguments]
+        python = virtual_environment(self.folder, self.packages)
+        return [str(python), str(PROGRAMS_FOLDER / self.script), url, *self.arguments]
+
+
+class NodeProgram(ClientProgram):
+    """A client on Node.js, and its program too."""
+
+    def command(self, url: str) -> list[str]:
+        folder = self.folder
         npm_packages(folder, self.packages)
         # Node finds packages beside the program alone.
         for source in PROGRAMS_FOLDER.glob("*.mjs"):
             shutil.copy(source, folder)
         return [str(node()), str(folder / self.script), url, *self.arguments]
 
+
+class PageProgram(ClientProgram):
+    """A page of a server on Node.js; its program has a browser, from our own environment."""
+
+    def command(self, url: str) -> list[str]:
+        browser = chromium()
+        if browser is None:
+            raise InstallError(f"{self.title}: there is no Chromium: {HOW}")
+        launcher = npm_packages(self.folder, self.packages) / INSPECTOR_LAUNCHER
+        script = PROGRAMS_FOLDER / self.script
+        return [sys.executable, str(script), url, str(node()), str(launcher), browser, *self.arguments]
+
+
+INSPECTOR = ("@modelcontextprotocol/inspector@2.12.0",)
+INSPECTOR_LAUNCHER = "@modelcontextprotocol/inspector/clients/launcher/build/index.js"
+
+PYDANTIC_AI = "pydantic-ai-slim[mcp]==2.68.0"
 
 EXT_TASKS = ("@modelcontextprotocol/ext-tasks@0.2.2", "@modelcontextprotocol/client@2.4.0")
 
@@ -77,7 +107,7 @@ PROGRAMS = (
         ("fastmcp==4.1.2", "fastmcp-tasks==4.1.2"),
         "fastmcp-4",
     ),
-    ClientProgram(
+    NodeProgram(
         "typescript-sdk",
         "@modelcontextprotocol/sdk 1.32",
         OLDER,
@@ -85,7 +115,7 @@ PROGRAMS = (
         ("@modelcontextprotocol/sdk@1.32.2",),
         "typescript-sdk",
     ),
-    ClientProgram(
+    NodeProgram(
         "ext-tasks-legacy",
         "@modelcontextprotocol/ext-tasks 0.2",
         OLDER,
@@ -94,7 +124,7 @@ PROGRAMS = (
         "ext-tasks",
         ("legacy",),
     ),
-    ClientProgram(
+    NodeProgram(
         "ext-tasks-modern",
         "@modelcontextprotocol/ext-tasks 0.2",
         NEWER,
@@ -102,6 +132,103 @@ PROGRAMS = (
         EXT_TASKS,
         "ext-tasks",
         ("modern",),
+    ),
+    NodeProgram(
+        "inspector-cli-legacy",
+        "MCP Inspector 2.12, command line",
+        OLDER,
+        "inspector_cli.mjs",
+        INSPECTOR,
+        "inspector",
+        ("legacy",),
+        (TWO,),
+    ),
+    NodeProgram(
+        "inspector-cli-modern",
+        "MCP Inspector 2.12, command line",
+        NEWER,
+        "inspector_cli.mjs",
+        INSPECTOR,
+        "inspector",
+        ("modern",),
+        (TWO,),
+    ),
+    PageProgram(
+        "inspector-page-legacy",
+        "MCP Inspector 2.12, in Chromium",
+        OLDER,
+        "inspector_page.py",
+        INSPECTOR,
+        "inspector",
+        ("legacy",),
+        (TWO,),
+    ),
+    PageProgram(
+        "inspector-page-modern",
+        "MCP Inspector 2.12, in Chromium",
+        NEWER,
+        "inspector_page.py",
+        INSPECTOR,
+        "inspector",
+        ("modern",),
+        (TWO,),
+    ),
+    ClientProgram(
+        "langchain",
+        "langchain-mcp-adapters 0.3 in LangGraph 1.2",
+        OLDER,
+        "langchain_agent.py",
+        ("langchain-mcp-adapters==0.3.2", "langgraph==1.2.24"),
+        "langchain",
+        targets=(TWO,),
+    ),
+    ClientProgram(
+        "pydantic-ai-legacy",
+        "Pydantic AI 2.68",
+        OLDER,
+        "pydantic_agent.py",
+        (PYDANTIC_AI,),
+        "pydantic-ai",
+        ("legacy",),
+        (TWO,),
+    ),
+    ClientProgram(
+        "pydantic-ai",
+        "Pydantic AI 2.68",
+        NEWER,
+        "pydantic_agent.py",
+        (PYDANTIC_AI,),
+        "pydantic-ai",
+        ("auto",),
+        (TWO,),
+    ),
+    ClientProgram(
+        "pydantic-ai-tasks",
+        "Pydantic AI 2.68 with fastmcp-tasks 4.1",
+        NEWER,
+        "pydantic_agent.py",
+        (PYDANTIC_AI, "fastmcp-tasks==4.1.4"),
+        "pydantic-ai-tasks",
+        ("auto",),
+        (TWO,),
+    ),
+    ClientProgram(
+        "openai-agents",
+        "OpenAI Agents SDK 0.24",
+        NEWER,
+        "openai_agent.py",
+        ("openai-agents==0.24.0",),
+        "openai-agents",
+        targets=(TWO,),
+    ),
+    NodeProgram(
+        "qwen-code",
+        "Qwen Code 0.24",
+        OLDER,
+        "qwen_code.mjs",
+        ("@qwen-code/qwen-code@0.24.4",),
+        "qwen-code",
+        targets=(TWO,),
     ),
 )
 
@@ -137,10 +264,17 @@ def _checks(output: str) -> tuple[Check, ...]:
     return tuple(Check(line["check"], SUCCESS if line["ok"] else FAILURE, line["detail"]) for line in lines)
 
 
+def install(programs: Sequence[ClientProgram]) -> None:
+    """Install what the programs need, each environment once. Raises InstallError."""
+    node()
+    by_environment = {program.environment: program for program in programs}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(lambda program: program.command(""), by_environment.values()))
+
+
 def run_all(programs: Sequence[ClientProgram]) -> list[ProgramRun]:
     """All programs against both targets. Raises InstallError."""
-    for program in programs:
-        program.command("")
+    install(programs)
     with LocalStack(StackConfig(str(FOLDER / "server.py"), servers=2)) as stack:
         endpoints = [stack.endpoint_of(name) for name in stack.server_names]
         with round_robin(endpoints, PATH) as both, ThreadPoolExecutor(AT_ONCE) as pool:
@@ -148,6 +282,7 @@ def run_all(programs: Sequence[ClientProgram]) -> list[ProgramRun]:
                 (program.name, target, pool.submit(run, program.command(url)))
                 for target, url in zip(TARGETS, (stack.endpoint, both), strict=True)
                 for program in programs
+                if target in program.targets
             ]
             return [ProgramRun(client, target, job.result()) for client, target, job in jobs]
 
@@ -157,7 +292,7 @@ def table(programs: Sequence[ClientProgram], runs: Sequence[ProgramRun]) -> str:
     found = {(result.client, result.target): result for result in runs}
     lines = [f"| Client | Protocol version | {' | '.join(TARGETS)} |", "|---|---|" + "---|" * len(TARGETS)]
     for program in programs:
-        scores = [found[program.name, target].score for target in TARGETS]
+        scores = [found[program.name, target].score if target in program.targets else "" for target in TARGETS]
         lines.append(f"| {program.title} | {program.version} | {' | '.join(scores)} |")
     return "\n".join(lines) + "\n"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from pathlib import Path
 from typing import Any
 
 from mcp.server.mcpserver import Context
@@ -44,6 +46,12 @@ def refuse(message: str) -> str:
 
 
 @mcp.tool()
+def divide(a: int, b: int) -> float:
+    """An error that the tool did not think of."""
+    return a / b
+
+
+@mcp.tool()
 def protocol_error() -> str:
     """A JSON-RPC error."""
     raise MCPError(code=-32050, message="not like this", data={"why": "because"})
@@ -58,6 +66,27 @@ async def ask(ctx: Context[Any]) -> str:
     """A question on the way."""
     answer = await ctx.elicit("Which word?", Answer)
     return answer.data.word if answer.action == "accept" else answer.action
+
+
+WAITED = TaskConfig(without_tasks="wait", poll_interval=POLL_SECONDS)
+
+
+@mcp.tool(task=WAITED)
+async def waited_steps(count: int = 3, seconds: float = 0.6) -> str:
+    """As steps, in a Pod for everybody."""
+    return await steps(count, seconds)
+
+
+@mcp.tool(task=WAITED)
+def hold(file: str) -> str:
+    """Leaves in the file that it has begun, and that it was ended."""
+    path = Path(file)
+    path.write_text("begun")
+    try:
+        time.sleep(3600)
+    finally:
+        path.write_text("ended")
+    return "nobody waits that long"
 
 
 @mcp.tool(task=TaskConfig(mode="required", poll_interval=POLL_SECONDS))

@@ -8,7 +8,14 @@ from typing import Any, TypeAlias
 
 from mcp.server.context import HandlerResult
 from mcp.shared.exceptions import MCPError
-from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    MISSING_REQUIRED_CLIENT_CAPABILITY,
+    ClientCapabilities,
+    MissingRequiredClientCapabilityErrorData,
+)
 from pydantic import ValidationError
 
 from mcptasks.protocol.catalogue import ArgumentsError, Target
@@ -69,6 +76,20 @@ def only_as_task(target: Target) -> MCPError:
     return MCPError(
         code=METHOD_NOT_FOUND,
         message=f"{label(target)} runs only as a task: send params.task with protocol version {HAS_TASKS_OF_ALL_KINDS}",
+    )
+
+
+def only_with_extension(target: Target, identifier: str) -> MCPError:
+    """The error for a call without the extension, of a tool whose author allows it as a task only.
+
+    Code and data are the SDK's `require_client_extension`; its message does not say which tool asks for it.
+    """
+    required = ClientCapabilities(extensions={identifier: {}})
+    data = MissingRequiredClientCapabilityErrorData(required_capabilities=required)
+    return MCPError(
+        code=MISSING_REQUIRED_CLIENT_CAPABILITY,
+        message=f"{label(target)} runs only as a task: declare the extension {identifier!r}",
+        data=data.model_dump(by_alias=True, mode="json", exclude_none=True),
     )
 
 

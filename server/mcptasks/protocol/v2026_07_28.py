@@ -26,7 +26,7 @@ from mcptasks.protocol.catalogue import ArgumentsError, Catalogue, Target
 from mcptasks.protocol.component_methods import METHOD_OF_KIND, requested
 from mcptasks.protocol.inline_calls import run_until_closing
 from mcptasks.protocol.input_requests import answer_text, missing_capability, params_of
-from mcptasks.protocol.mcp_errors import as_mcp_error, only_as_task
+from mcptasks.protocol.mcp_errors import as_mcp_error, only_as_task, only_with_extension
 from mcptasks.protocol.request_target import target_of
 from mcptasks.protocol.requests import Context, TaskIdParams, principal_of_caller, request_of
 from mcptasks.protocol.synchronous_calls import SynchronousCalls
@@ -162,7 +162,7 @@ class Protocol2026:
         if target is None or mode == "inline":
             return await call_next(ctx)
         if mode == "refuse":
-            require_client_extension(ctx, EXTENSION)
+            raise only_with_extension(target, EXTENSION)
         arguments = params.arguments or {}
         try:
             target.check_arguments(arguments)

@@ -3,8 +3,12 @@
 import asyncio
 import json
 import sys
+import tempfile
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 SECONDS = 60
 
@@ -56,3 +60,26 @@ async def raises(kind: type[Exception], text: str, call: Awaitable[object]) -> N
         expect(text in str(error), error)
     else:
         raise AssertionError(f"no error but {result!r}")
+
+
+@dataclass(frozen=True)
+class HeldTool:
+    """A call of the tool `hold`, which leaves in a file what became of it."""
+
+    file: Path
+
+    async def begun(self) -> bool:
+        return self._state() == "begun"
+
+    async def ended(self) -> bool:
+        return self._state() == "ended"
+
+    def _state(self) -> str:
+        return self.file.read_text() if self.file.exists() else ""
+
+
+@contextmanager
+def held_tool() -> Iterator[HeldTool]:
+    """A file for one call of `hold`."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield HeldTool(Path(folder, "state"))

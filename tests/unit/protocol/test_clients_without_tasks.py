@@ -163,6 +163,7 @@ def test_with_an_idempotency_key_it_goes_on_and_the_same_call_finds_it(
 def test_a_tool_can_refuse_them(served: Endpoint, version: str, tool: str) -> None:
     error = plain(served, version, tool, {"a": 1}).error
     assert error["code"] == (-32601 if version == "old" else -32021)
+    assert error["message"].startswith(f"Tool '{tool}' runs only as a task: ")
 
 
 @BOTH

@@ -23,6 +23,12 @@ PAGES = (
     "how-to/large-results.md",
     "how-to/connect-clients.md",
 )
+FOREIGN = re.compile(r"^from (agents|langchain_mcp_adapters|pydantic_ai)\b", re.MULTILINE)
+"""Clients that are installed apart from ours; tests/clients runs them."""
+
+
+def runs_here(code: str) -> bool:
+    return not FOREIGN.search(code)
 
 
 def snippets() -> list[object]:
@@ -30,6 +36,7 @@ def snippets() -> list[object]:
         pytest.param(code, id=f"{page}-{number}")
         for page in PAGES
         for number, code in enumerate(re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL))
+        if runs_here(code)
     ]
 
 

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.unit.repository.test_docs import PAGES
+from tests.unit.repository.test_docs import PAGES, runs_here
 from tests.unit.website.page_blocks import (
     PageBlock,
     faults_of_command,
@@ -35,7 +35,7 @@ BLOCKS = page_blocks()
 
 def is_run(block: PageBlock) -> bool:
     in_test_docs = block.language == "python" and block.page.removeprefix("docs/") in PAGES
-    return in_test_docs or (block.page, block.first_line) in RUN
+    return (in_test_docs and runs_here(block.text)) or (block.page, block.first_line) in RUN
 
 
 def is_checked(block: PageBlock) -> bool:
