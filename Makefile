@@ -31,7 +31,7 @@ EDITABLE = $(BIN)/python -m pip install -q --require-hashes -r requirements-buil
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 export PATH := $(CURDIR)/$(TOOLS):$(PATH)
 
-.PHONY: help demo wheels packages public-types release-check unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue warm-upgrade faults faults-warm bench bench-warm browser pictures dashboard-pictures site recording conformance clients clean
+.PHONY: help demo wheels packages examples public-types release-check unit test test-all crowds verify-all chart chart-e2e check lint types layers generated generate lock format e2e kueue warm-upgrade faults faults-warm bench bench-warm browser pictures dashboard-pictures site recording conformance clients clean
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -72,6 +72,10 @@ wheels: $(VENV)/.installed-dev ## Build mcptasks (wheel, sdist) and mcptasks-cli
 packages: $(VENV)/.installed-dev ## The wheels in empty environments: make packages [PYTHONS="python3.12 python3.13"]
 	$(BIN)/python -m pytest tests/packages --pythons "$(PYTHONS)" $(PYTEST_ARGS)
 
+# Their requirements are installed apart from ours.
+examples: $(VENV)/.installed-dev $(TOOLS)/.installed ## The examples that need more than mcptasks: DuckDB, ONNX Runtime, ffmpeg
+	$(BIN)/python -m pytest tests/examples $(PYTEST_ARGS)
+
 # The version of pyright is the one that this has been tried with.
 public-types: $(VENV)/.installed-dev ## The public names, as programs use them, by mypy and pyright, both strict; needs npm
 	$(BIN)/mypy examples
@@ -90,7 +94,7 @@ test: $(VENV)/.installed-dev $(TOOLS)/.installed ## Tests that need no cluster, 
 
 # The crowds keep both cores busy for minutes, the chart needs a helm, and the others need npm.
 test-all: SELECTION =
-test-all: test crowds packages chart conformance clients browser ## All that `make test` leaves out too, hundreds of tasks at once, and packages, chart, conformance, clients, browser
+test-all: test crowds packages examples chart conformance clients browser ## All that `make test` leaves out too, hundreds of tasks at once, and packages, examples, chart, conformance, clients, browser
 
 crowds: $(VENV)/.installed-dev $(TOOLS)/.installed ## Hundreds of tasks at once: make crowds [CROWD=200] [KUBECONFIG=...]
 	$(BIN)/python -m pytest tests/e2e/test_one_job_per_task.py tests/e2e/test_cancel_kills.py -k "crowd or same_instant" \

@@ -11,6 +11,12 @@ ELSEWHERE = {
     "website/pages/index.md": "index.md",
     "website/pages/api.md": "api.md",
     "charts/mcptasks/README.md": "chart-values.md",
+    "examples/README.md": "examples/index.md",
+    "examples/batch_inference/README.md": "examples/batch-inference.md",
+    "examples/coding_agents/README.md": "examples/coding-agents.md",
+    "examples/data_report/README.md": "examples/data-report.md",
+    "examples/media_conversion/README.md": "examples/media-conversion.md",
+    "examples/plan_and_apply/README.md": "examples/plan-and-apply.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
 }

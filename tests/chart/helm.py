@@ -18,6 +18,7 @@ CHART = Path(os.environ.get("MCPTASKS_CHART") or ROOT / "charts" / "mcptasks")
 """A folder, or what `helm package` has made of it."""
 
 CI_VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
+EXAMPLE_VALUES = sorted((ROOT / "examples").glob("*/values.yaml"))
 POLICY_KIND = "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy"
 KNOWN_KINDS = ("mcptasks.dev/v1alpha1/McpTask", "mcptasks.dev/v1alpha1/McpTaskTemplate")
 

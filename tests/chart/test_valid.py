@@ -14,10 +14,14 @@ from mcptasks.model.task import McpTask
 from mcptasks.model.task_template import McpTaskTemplate
 from mcptasks.settings import Settings
 from mcptasks_operator.deciding.manifests import make_job
-from tests.chart.helm import CHART, CI_VALUES, ROOT, Rendered, helm, render
+from tests.chart.helm import CHART, CI_VALUES, EXAMPLE_VALUES, ROOT, Rendered, helm, render
 from tests.chart.kubernetes_schema import MODELS, faults, faults_of_pod_template
 
-EVERY = pytest.mark.parametrize("values", CI_VALUES, ids=lambda path: path.name.removesuffix("-values.yaml"))
+EVERY = pytest.mark.parametrize(
+    "values",
+    [*CI_VALUES, *EXAMPLE_VALUES],
+    ids=lambda path: path.parent.name if path in EXAMPLE_VALUES else path.name.removesuffix("-values.yaml"),
+)
 MONITORING = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
 POLICIES = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
 CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", *POLICIES}

@@ -41,9 +41,11 @@ class PageBlock(NamedTuple):
 
 
 def page_blocks() -> list[PageBlock]:
-    """All blocks with a language, of the README and all pages of docs/ but the decisions."""
+    """All blocks with a language, of the README, all pages of docs/ but the decisions, and those of the examples."""
     pages = sorted(
-        file for file in files() if file == "README.md" or (file.startswith("docs/") and file.endswith(".md"))
+        file
+        for file in files()
+        if file == "README.md" or (file.startswith(("docs/", "examples/")) and file.endswith(".md"))
     )
     return [
         PageBlock(page, found[2], re.sub(rf"^{found[1]}", "", found[3], flags=re.MULTILINE))

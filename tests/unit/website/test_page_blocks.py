@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from tests.examples.gallery import shown
 from tests.unit.repository.test_docs import PAGES, runs_here
 from tests.unit.website.page_blocks import (
     PageBlock,
@@ -35,7 +36,15 @@ BLOCKS = page_blocks()
 
 def is_run(block: PageBlock) -> bool:
     in_test_docs = block.language == "python" and block.page.removeprefix("docs/") in PAGES
-    return (in_test_docs and runs_here(block.text)) or (block.page, block.first_line) in RUN
+    by_name = (block.page, block.first_line) in RUN
+    return (in_test_docs and runs_here(block.text)) or by_name or is_run_with_its_example(block)
+
+
+def is_run_with_its_example(block: PageBlock) -> bool:
+    """Calls on the pages of examples, and what they print."""
+    name = block.page.removeprefix("examples/").removesuffix("/README.md")
+    calls = shown(name) if block.page == f"examples/{name}/README.md" else ()
+    return any(block.text in (f"{command}\n", printed) for command, _, printed in calls)
 
 
 def is_checked(block: PageBlock) -> bool:

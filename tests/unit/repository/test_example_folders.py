@@ -1,0 +1,45 @@
+"""An example that is a folder has all that a team would take, and its parts fit each other."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from tests.examples.packages import EXAMPLES, NAMES, local_templates
+from tests.unit.repository.sources import ROOT
+from tests.unit.website.page_blocks import faults_of_yaml
+
+PARTS = {"Dockerfile", "README.md", "local.yaml", "server.py", "values.yaml"}
+
+
+def named_by_the_server(name: str) -> set[str]:
+    """Templates that the tools of an example name."""
+    return set(re.findall(r'\btemplate="(\w+)"', (EXAMPLES / name / "server.py").read_text()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_has_all_parts_a_test_and_a_row_in_the_gallery(name: str) -> None:
+    assert {path.name for path in (EXAMPLES / name).iterdir()} >= PARTS
+    assert (ROOT / "tests" / "examples" / f"test_{name}.py").exists()
+    assert f"({name}/README.md)" in (EXAMPLES / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_templates_of_its_tools_are_in_its_values_and_in_what_it_brings_for_one_machine(name: str) -> None:
+    values = yaml.safe_load((EXAMPLES / name / "values.yaml").read_text())
+    assert named_by_the_server(name) == set(values["taskTemplates"])
+    assert named_by_the_server(name) == {template["metadata"]["name"] for template in local_templates(name)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("part", ["local.yaml", "values.yaml"])
+def test_its_values_and_templates_fit_their_schemas(name: str, part: str) -> None:
+    assert faults_of_yaml((EXAMPLES / name / part).read_text()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_image_ends_as_the_unprivileged_user(name: str) -> None:
+    users = re.findall(r"^USER (\S+)", (EXAMPLES / name / "Dockerfile").read_text(), re.MULTILINE)
+    assert not users or users[-1] == "65532:65532"
