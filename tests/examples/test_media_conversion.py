@@ -59,7 +59,7 @@ async def test_a_cancel_ends_ffmpeg_and_leaves_no_half_a_file(served: ServedExam
     make_video(served, "long.mp4", "64x48", 600)
     async with Client(served.url) as client:
         task = await client.call_tool("convert", {"source": "long.mp4", "height": 1080}, task=True)
-        eventually("ffmpeg converts", lambda: converting("long.mp4") and list(served.media.glob(".long*")))
+        eventually("ffmpeg converts", lambda: bool(converting("long.mp4") and list(served.media.glob(".long*"))))
         await task.cancel()
         with pytest.raises(TaskCancelledError):
             await task.result(timeout=60)
