@@ -11,7 +11,7 @@ from typing import Any
 from mcptasks.cli.key_values import grouped
 from mcptasks.cli.schema_types import UNREADABLE, alternatives, choices_of, items_of, read_value, type_text, types_of
 from mcptasks.model.base import JsonObject
-from mcptasks.protocol.elicitation_form import misfit
+from mcptasks.model.elicitation_form import misfit
 
 _YES = frozenset({"y", "yes", "true", "1"})
 _NO = frozenset({"n", "no", "false", "0"})

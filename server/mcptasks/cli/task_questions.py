@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from mcptasks.cli.command_errors import CliError, usage_error
 from mcptasks.client import Elicitation, Reply
+from mcptasks.model.elicitation_form import misfit
 from mcptasks.model.questions import ELICIT, Answer, outstanding
 from mcptasks.model.task import InputRequest, McpTask
-from mcptasks.protocol.elicitation_form import misfit
 
 DECLINED = Reply("decline")
 

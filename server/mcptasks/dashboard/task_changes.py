@@ -14,10 +14,10 @@ from mcptasks.kube.kinds import MCP_TASKS
 from mcptasks.kube.task_objects import TaskClient
 from mcptasks.model import names
 from mcptasks.model.base import API_VERSION, LABEL_COMPONENT, LABEL_SERVER, JsonObject
+from mcptasks.model.elicitation_form import misfit
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.questions import ELICIT, Answer, answered
 from mcptasks.model.task import InputRequest
-from mcptasks.protocol.elicitation_form import misfit
 
 KEPT_OF_SPEC = (
     "server",

@@ -26,9 +26,9 @@ from mcp_types import (
 from pydantic import TypeAdapter, ValidationError
 
 from mcptasks.model.base import JsonObject
+from mcptasks.model.elicitation_form import misfit
 from mcptasks.model.questions import ELICIT, MAX_ANSWER_BYTES
 from mcptasks.model.task import InputRequest
-from mcptasks.protocol.elicitation_form import misfit
 
 SAMPLE = "sampling/createMessage"
 LIST_ROOTS = "roots/list"

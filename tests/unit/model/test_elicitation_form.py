@@ -13,7 +13,7 @@ from mcp.server.elicitation import render_elicitation_schema
 from pydantic import AnyUrl, BaseModel, ConfigDict, Field
 
 from mcptasks.model.base import JsonObject
-from mcptasks.protocol.elicitation_form import misfit
+from mcptasks.model.elicitation_form import misfit
 
 
 class Order(BaseModel):
