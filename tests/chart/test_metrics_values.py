@@ -88,6 +88,29 @@ class TestMetrics:
         assert "McpTasksTooMany" not in [rule["alert"] for rule in rules]
         assert rules[-1] == mine
 
+    def test_objectives_say_which_share_may_be_bad(self) -> None:
+        for objective, alert in (
+            ("requests", "RequestsBudget"),
+            ("outcomes", "OutcomesBudget"),
+            ("starts", "StartsBudget"),
+        ):
+            rules = {rule["alert"]: rule["expr"] for rule in self.rules(objectives={objective: 0.9875})}
+            text = rules[f"McpTasks{alert}"]
+            assert text.count("14.4 * (1 - 0.9875)") == text.count("> 6 * (1 - 0.9875)") == 2
+            assert set(re.findall(r"\[(\w+)\]", text)) == {"5m", "30m", "1h", "6h"}
+            assert "$" not in text
+
+    @pytest.mark.parametrize("missing", ["server", "operator"])
+    def test_the_share_of_tasks_that_fail_needs_what_server_and_operator_say(self, missing: str) -> None:
+        rendered = render({missing: {"enabled": False}, "metrics": {"prometheusRule": {"enabled": True}}})
+        rules = rendered.find("PrometheusRule", "mcptasks")["spec"]["groups"][0]["rules"]
+        assert "McpTasksOutcomesBudget" not in [rule["alert"] for rule in rules]
+
+    @pytest.mark.parametrize("share", [0, 1, 99.9])
+    def test_an_objective_is_a_share(self, share: float) -> None:
+        told = refusal({"metrics": {"prometheusRule": {"enabled": True, "objectives": {"starts": share}}}})
+        assert "objectives" in told
+
     def test_dashboard_is_found_by_grafana(self) -> None:
         rendered = render({"metrics": {"dashboard": {"enabled": True, "namespace": "grafana"}}})
         found = rendered.find("ConfigMap", "mcptasks-dashboard")["metadata"]

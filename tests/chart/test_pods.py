@@ -269,3 +269,13 @@ class TestProbes:
 def policy_ports(policies: list[JsonObject]) -> list[list[JsonObject]]:
     """The ports of each rule by which something may come in."""
     return [rule.get("ports", []) for policy in policies for rule in policy["spec"].get("ingress") or ()]
+
+
+def test_without_rights_to_the_cluster_everything_is_in_the_releases_namespace() -> None:
+    """As docs/platform/restricted.md has it."""
+    own: JsonObject = {
+        "crds": {"install": False},
+        "rbac": {"tokenReview": False, "aggregate": False},
+        "principalPolicy": {"enabled": False},
+    }
+    assert [item["kind"] for item in render(own).objects if "namespace" not in item["metadata"]] == []
