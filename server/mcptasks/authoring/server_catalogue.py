@@ -62,6 +62,12 @@ class ServerCatalogue:
         return [declared.label for declared in sorted(unchosen, key=lambda each: (kinds.index(each.kind), each.name))]
 
     @property
+    def templates(self) -> list[str]:
+        """The templates that components name, each once; that of the others is `default`."""
+        named = {declared.config.template for declared in self.declarations if declared.config.runs_as_task}
+        return sorted(name for name in named if name is not None)
+
+    @property
     def authenticates(self) -> bool:
         """Whether callers must present a token."""
         return self._internals.token_verifier is not None

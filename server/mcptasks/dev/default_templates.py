@@ -38,6 +38,11 @@ def warm_template(module: str) -> JsonObject:
     return template
 
 
+def named(template: JsonObject, name: str) -> JsonObject:
+    """A copy of the template under another name."""
+    return {**template, "metadata": {**template["metadata"], "name": name}}
+
+
 def executor_patch(executor: Executor) -> JsonObject:
     """The merge patch after which tasks of the warm template are run in this way."""
     return {"spec": {"executor": executor.value, "warm": POOL.dump() if executor is Executor.WARM else None}}

@@ -37,7 +37,7 @@ from mcptasks.kube.task_objects import parse_task
 from mcptasks.logs import TOOL_LOGGER
 from mcptasks.model.excerpts import lines_of
 from mcptasks.model.exit_codes import ExitCode
-from mcptasks.model.task import DEFAULT_TEMPLATE, McpTask, Reason
+from mcptasks.model.task import McpTask, Reason
 
 Component: TypeAlias = Tool | ListedPrompt | ListedResource
 
@@ -140,6 +140,7 @@ class DevLoop:
 
     async def _introduce(self, stack: LocalStack, place: Path, watched: Sequence[Path]) -> None:
         """Print what can be done now: where everything is, and what can be called."""
+        await self._add_templates(stack)
         self._print_endpoint(stack)
         self.terminal.result(f"kubeconfig: {stack.kubeconfig}")
         if stack.dashboard_url is not None:
@@ -216,6 +217,13 @@ class DevLoop:
         self.terminal.note(f"{names} changed: restarting the server")
         await asyncio.gather(self._restart(stack, tail), self._renew_workers(stack))
 
+    async def _add_templates(self, stack: LocalStack) -> None:
+        """Make the templates that the server's tools name, so that their tasks run here too."""
+        added = await asyncio.to_thread(stack.add_named_templates)
+        if added:
+            what = f"template {added[0]}, a copy" if len(added) == 1 else f"templates {', '.join(added)}, copies"
+            self.terminal.note(f"made {what} of default, because tools name what this cluster does not have")
+
     async def _renew_workers(self, stack: LocalStack) -> None:
         """Have workers made that load the new code; those that run tasks go on until these have ended."""
         if not self.config.warm:
@@ -223,7 +231,8 @@ class DevLoop:
         digest = await asyncio.to_thread(module_digest, self.config.module)
         async with await ClusterAccess(stack.kubeconfig).connect("mcptasks-dev") as kube:
             try:
-                await kube.patch(MCP_TASK_TEMPLATES, DEFAULT_TEMPLATE, new_code_patch(digest), stack.namespace)
+                for name in stack.templates:
+                    await kube.patch(MCP_TASK_TEMPLATES, name, new_code_patch(digest), stack.namespace)
             except KubeError as error:
                 self.terminal.note(f"the workers could not be told of the new code: {error}")
 
@@ -250,6 +259,7 @@ class DevLoop:
             why = "ended" if error.exit_code is not None else "is not ready"
             self.terminal.note(f"the server {why}; it is started again when a file changes")
         else:
+            await self._add_templates(stack)
             self.terminal.note("the server is ready")
             self._print_endpoint(stack)
             await self._print_components(stack)

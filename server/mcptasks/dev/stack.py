@@ -20,15 +20,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mcptasks.dev.default_templates import job_template, warm_template
+from mcptasks.dev.default_templates import job_template, named, warm_template
 from mcptasks.dev.supervisor import READY_SECONDS, ProcessSpec, Supervisor, free_ports
 from mcptasks.dev.task_output import TaskOutput, by_task
 from mcptasks.model.base import API_VERSION, JsonObject
 from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import custom_resource_definitions
+from mcptasks.model.task import DEFAULT_TEMPLATE
 from mcptasks.settings import PREFIX
 from mcptasks_embedded.cluster import ClusterConfig
 from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
+from mcptasks_embedded.values.errors import ApiError
 
 LOOPBACK = "127.0.0.1"
 PATH = "/mcp"
@@ -105,6 +107,7 @@ class LocalStack:
         self._ports: dict[str, ServerPorts] = {}
         self._dashboard_port: int | None = None
         self._request_state_key = secrets.token_hex()
+        self.templates = [DEFAULT_TEMPLATE]
 
     def __enter__(self) -> Self:
         self.open()
@@ -226,6 +229,31 @@ class LocalStack:
         spec = self.supervisor.spec("server")
         return self.supervisor.run(replace(spec, name=CHECK, arguments=("serve", "--check")))
 
+    def add_named_templates(self) -> list[str]:
+        """Create the templates that the server's components name and that are not there, as copies of the default one.
+
+        Gives their names; `templates` has them from then on.
+        """
+        path = self._templates_file
+        named_ones = path.read_text().split() if path.is_file() else []
+        added = [name for name in named_ones if name not in self.templates and self._add_template(name)]
+        self.templates += added
+        return added
+
+    def _add_template(self, name: str) -> bool:
+        try:
+            self._create(API_VERSION, "McpTaskTemplate", self.namespace, named(self._default_template(), name))
+        except ApiError as error:
+            if error.reason in ("AlreadyExists", "Invalid"):
+                return False  # The developer has made one, or the name is none that a template can have.
+            raise
+        return True
+
+    @property
+    def _templates_file(self) -> Path:
+        """Where the first server puts down which templates its components name."""
+        return self.directory / "components" / "templates"
+
     def pid(self, name: str) -> int:
         """Process id of a running component."""
         return self.supervisor.pid(name)
@@ -281,7 +309,8 @@ class LocalStack:
             request_state_keys=self._request_state_key,
         )
         ready = f"{self._base_url(ports.endpoint)}/readyz"
-        return ProcessSpec(name, COMMAND, ("serve",), environment, ready, base=self.config.tool_environment)
+        arguments = ("serve", "--templates-file", str(self._templates_file)) if name == "server" else ("serve",)
+        return ProcessSpec(name, COMMAND, arguments, environment, ready, base=self.config.tool_environment)
 
     def _dashboard(self, url: str) -> ProcessSpec:
         environment = self._environment(

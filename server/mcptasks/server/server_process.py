@@ -8,9 +8,10 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -70,8 +71,12 @@ TEMPLATES_SECONDS = 10.0
 """How long the API server has to tell which templates there are, before it is warned of inline calls without it."""
 
 
-def serve(settings: Settings) -> int:
-    """Run the server until SIGTERM or SIGINT; returns the exit code of the process."""
+def serve(settings: Settings, templates_file: Path | None = None) -> int:
+    """Run the server until SIGTERM or SIGINT; returns the exit code of the process.
+
+    Args:
+        templates_file: gets the templates that components name, a name a line, before the server is ready.
+    """
     configure_logging(settings.log_format, settings.log_level)
     logging.getLogger("uvicorn.error").addFilter(InvalidRequestFilter())
     for line in told_of_misspelt(os.environ):
@@ -79,7 +84,7 @@ def serve(settings: Settings) -> int:
     complete_user_variables(os.environ)
     tracing = start_tracing("mcptasks-server", polls=POLLS)
     try:
-        return run_lasting(_serve(settings))
+        return run_lasting(_serve(settings, templates_file))
     except (StartError, KubeConfigError, MetricsPortError) as error:
         sys.stderr.write(f"mcptasks serve: {error}\n")
         return error.exit_code if isinstance(error, StartError) else ExitCode.USAGE
@@ -99,12 +104,14 @@ def check(settings: Settings) -> int:
     return ExitCode.OK
 
 
-async def _serve(settings: Settings) -> int:
+async def _serve(settings: Settings, templates_file: Path | None) -> int:
     report_accept_errors_sparsely(asyncio.get_running_loop())
     authentication = _authentication(settings)
     # Before it is loaded: where a file changes in between, no worker of the changed code gets a task.
     digest = module_digest(settings.module or "")
     server = _load(settings)
+    if templates_file is not None:
+        _write_lines(templates_file, server.catalogue.templates)
     # Task Pods run elsewhere: what they are told must not depend on this process's directory.
     settings = settings.model_copy(update={"module": absolute(settings.module or "")})
     access = ClusterAccess(settings.kubeconfig, settings.context)
@@ -281,6 +288,10 @@ def _load(settings: Settings) -> TaskServer[object]:
             sys.stderr.write(error.trace)
             raise ImportFailedError(str(error)) from error
         raise StartError(str(error)) from error
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines))
 
 
 def _authentication(settings: Settings) -> Authentication | None:

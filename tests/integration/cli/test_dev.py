@@ -185,6 +185,21 @@ def test_the_next_change_that_can_be_loaded_is_served_at_the_same_endpoint(watch
     assert sum(line.startswith("endpoint:") for line in watched.dev.lines) == 1
 
 
+def test_templates_that_tools_name_are_there_after_a_reload(watched: Watched, cli: Cli) -> None:
+    named = SERVER.replace("poll_interval=0.1", 'poll_interval=0.1, template="gpu"')
+    for other, value in ((named, "one"), (named.replace('"one"', '"two"'), "two")):
+        watched.file.write_text(other)
+        if value == "one":
+            watched.dev.line(
+                "^made template gpu, a copy of default, because tools name what this cluster does not have$"
+            )
+        watched.dev.line("^the server is ready$")
+        watched.served = other
+        assert cli("call", watched.endpoint, "version").stdout == f"{value}\n"
+    template = Kubectl(watched.kubeconfig, "default").get("mcptasktemplate", "gpu")
+    assert template["spec"]["executor"] == "Warm"
+
+
 def test_a_server_that_crashes_is_missed(watched: Watched, cli: Cli) -> None:
     watched.serve(SERVER + "\n@mcp.tool(task=False)\ndef die() -> str:\n    import os\n    os._exit(9)\n")
     assert cli("call", watched.endpoint, "die").returncode == 1

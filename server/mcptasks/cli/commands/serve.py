@@ -28,6 +28,10 @@ def command(
     only_check: Annotated[
         bool, typer.Option("--check", help="Only load your server, say what is wrong with it, and exit.")
     ] = False,
+    templates_file: Annotated[
+        Path | None,
+        typer.Option(hidden=True, help="File that gets the templates that components name, for `mcptasks dev`."),
+    ] = None,
 ) -> None:
     """Serve the MCP endpoint and the gateway.
 
@@ -50,4 +54,4 @@ def command(
         context=context,
         namespace=namespace,
     )
-    raise typer.Exit(check(settings) if only_check else serve(settings))
+    raise typer.Exit(check(settings) if only_check else serve(settings, templates_file))
