@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -31,6 +31,9 @@ from mcptasks.model.exit_codes import ExitCode
 CANCEL_SECONDS = 10.0
 START_SECONDS = 3.0
 """How long an interrupted call is given to become a task, so that it can be cancelled instead of left behind."""
+
+SILENT_SECONDS = 5.0
+"""How long a server may take for its first answer before that is told."""
 
 CANNOT_ASK = -32021
 """The error for calls of tools that ask for what the client did not say it can answer."""
@@ -159,6 +162,16 @@ def told_of_retries(view: ProgressView) -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+@contextmanager
+def told_of_silence(view: ProgressView, url: str, seconds: float = SILENT_SECONDS) -> Iterator[Callable[[], None]]:
+    """Say after some seconds that the server does not answer. Call what it gives once it has."""
+    waiting = asyncio.get_running_loop().call_later(seconds, view.note, f"{url} has not answered yet; waiting")
+    try:
+        yield waiting.cancel
+    finally:
+        waiting.cancel()
 
 
 class NoteHandler(logging.Handler):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -15,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from mcptasks.cli import main
+from mcptasks.cli.call_run import told_of_silence
+from mcptasks.cli.progress_view import PlainView
 from mcptasks.model.base import JsonObject
 from mcptasks.protocol.versions import IDEMPOTENCY_META
 from tests.unit.client.fake_server import OLD, TASK_ID, FakeServer, HttpFault, RpcFault, serving
@@ -53,6 +56,17 @@ def test_json_output_is_the_result_as_it_came(new: FakeServer, call: Call) -> No
     assert code == 0
     assert json.loads(out) == {"resultType": "complete", **new.result}
     assert "ü" in out
+
+
+@pytest.mark.anyio
+async def test_a_server_that_does_not_answer_is_told_of(capsys: pytest.CaptureFixture[str]) -> None:
+    with told_of_silence(PlainView(), "http://silent/mcp", seconds=0):
+        await asyncio.sleep(0.001)
+    assert capsys.readouterr().err == "http://silent/mcp has not answered yet; waiting\n"
+    with told_of_silence(PlainView(), "http://quick/mcp", seconds=0) as heard:
+        heard()
+        await asyncio.sleep(0.001)
+    assert capsys.readouterr().err == ""
 
 
 def test_an_idempotency_key_goes_with_the_call(server: FakeServer, call: Call) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from mcptasks.cli.argument_values import ArgumentError
-from mcptasks.cli.call_run import CallRun, RequestedCall, interruptions, told_of_retries
+from mcptasks.cli.call_run import CallRun, RequestedCall, interruptions, told_of_retries, told_of_silence
 from mcptasks.cli.call_target import AnyResult, TargetKind, blocks_of, find_target
 from mcptasks.cli.command_errors import CliError, as_cli_error, usage_error
 from mcptasks.cli.durations import parse_duration
@@ -121,13 +121,15 @@ async def _call(
     options: ServerOptions, call: RequestedCall, sheet: AnswerSheet, *, tasks: bool
 ) -> tuple[AnyResult, CallRun]:
     """The result, and the call that it is of."""
-    with interruptions() as interrupted, progress_view() as view:
-        view.begin(call.name, f"connecting to {shown_url(options.url)}")
+    url = shown_url(options.url)
+    with interruptions() as interrupted, progress_view() as view, told_of_silence(view, url) as heard:
+        view.begin(call.name, f"connecting to {url}")
         dialog = QuestionDialog(sheet, terminal_lines(), view)
         async with options.client(tasks=tasks, on_elicitation=dialog.answer if dialog.can_answer else None) as client:
             with as_cli_error(ArgumentError, exit_code=ExitCode.USAGE):
                 found = await find_target(client, call.name, call.kind)
                 target, arguments = found.with_arguments(call.pairs, call.json_text)
+            heard()
             with told_of_retries(view):
                 run = CallRun(client, call, target, arguments, view, dialog, interrupted)
                 result = await run.result()
