@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Collection
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Callable, Collection, Iterator
+from types import SimpleNamespace, UnionType
+from typing import Any, NewType
 
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Resolve
 from pydantic import ConfigDict, TypeAdapter
 
+from mcptasks.authoring.written_values import FIX_OF_RESULT, is_unwritable
 from mcptasks.model.task_config import DeclarationError
 
 _ANY_TYPE = ConfigDict(arbitrary_types_allowed=True)
@@ -38,9 +39,25 @@ def unusable_annotation(fn: Callable[..., Any], injected: Collection[str]) -> st
             return f"{_named(name, annotation)}, is not a type: {error}"
     for name, hint in hints.items():
         if name not in injected and not _is_filled_in(hint) and not _has_schema(hint):
-            fix = _FIX_OF_RESULT if name == "return" else _FIX_OF_PARAMETER
+            fix = FIX_OF_RESULT if name == "return" else _FIX_OF_PARAMETER
             return f"{_named(name, annotated[name])}, cannot be written as JSON: {fix}"
     return None
+
+
+def unwritable_result(fn: Callable[..., Any]) -> str | None:
+    """What of a function's result can never be written as JSON, and what to do; None where nothing is known of it."""
+    if inspect.isasyncgenfunction(inspect.unwrap(fn)):
+        return f"it is an asynchronous generator, whose values nobody takes: {FIX_OF_RESULT}"
+    annotation = inspect.signature(fn).return_annotation
+    if annotation is inspect.Signature.empty:
+        return None
+    try:
+        hint = _evaluated(fn, "return", annotation)
+    except Exception:  # noqa: BLE001 - annotations are the author's code, and the SDK has taken this one
+        return None
+    if not any(is_unwritable(kind) and not _has_schema(kind) for kind in _classes_in(hint)):
+        return None
+    return f"{_named('return', annotation)}, cannot be written as JSON: {FIX_OF_RESULT}"
 
 
 def refuse_unnamed_parameters(label: str, fn: Callable[..., Any]) -> None:
@@ -66,7 +83,23 @@ def _named(name: str, annotation: object) -> str:
 _FIX_OF_PARAMETER = (
     "callers give JSON, so use str, int, list, dict or a pydantic model, or fill it in with a dependency: Depends(...)"
 )
-_FIX_OF_RESULT = "return str, a list, a dict, a pydantic model, MCP content or a File, for a table its records"
+
+
+def _classes_in(hint: Any) -> Iterator[type]:
+    """The classes that an annotation is made of."""
+    if hint is UnionType:
+        return
+    if isinstance(hint, NewType):
+        yield from _classes_in(hint.__supertype__)
+    elif not isinstance(hint, type) and hasattr(hint, "__value__"):
+        yield from _classes_in(hint.__value__)  # What a `type` statement has made.
+    elif isinstance(hint, type) and not typing.get_args(hint):
+        yield hint
+    elif typing.get_origin(hint) is typing.Annotated:
+        yield from _classes_in(typing.get_args(hint)[0])
+    elif typing.get_origin(hint) not in (None, typing.Literal):
+        for part in (typing.get_origin(hint), *typing.get_args(hint)):
+            yield from _classes_in(part)
 
 
 def _evaluated(fn: Callable[..., Any], name: str, annotation: object) -> object:

@@ -8,12 +8,13 @@ from typing import Any, Protocol
 from mcp.server.mcpserver.exceptions import InvalidSignature
 from pydantic import BaseModel, PydanticUserError
 
-from mcptasks.authoring.annotations import refuse_unnamed_parameters, unusable_annotation
+from mcptasks.authoring.annotations import refuse_unnamed_parameters, unusable_annotation, unwritable_result
 from mcptasks.authoring.arguments import arguments_model, refuse_injected_in_uri
 from mcptasks.authoring.component_sources import ComponentSource, prefixed_name
 from mcptasks.authoring.declarations import Declarations, Declared, label_of, place_of
 from mcptasks.authoring.dependencies import needs_context, refuse_unfillable
 from mcptasks.authoring.injected_parameters import injected_names, without_injected
+from mcptasks.authoring.written_results import ToolResults, written
 from mcptasks.model.task import ComponentKind
 from mcptasks.model.task_config import DeclarationError, TaskConfig, TaskConfigError, TaskOption, resolve
 from mcptasks.protocol.sdk_private import Registration
@@ -93,16 +94,33 @@ class Registrar:
         Gives the model of what callers may give to it; None where the SDK has one, or there is no function.
         """
         fn = source.function
+        if source.kind is not ComponentKind.TOOL:
+            _refuse_unwritable(source)
         try:
             visible = _no_function if fn is None else without_injected(fn)
             model = None if fn is None or source.kind in _MODELLED_BY_SDK else arguments_model(visible)
-            source.register(self._sdk, visible)
+            source.register(self._sdk, written(source.kind, visible))
         except _ANNOTATION_ERRORS as error:
             why = None if fn is None or _is_clear(error) else unusable_annotation(fn, injected)
             if why is None:
                 raise
             raise DeclarationError(f"{label_of(source.kind, source.name)}: {why}") from error
+        if source.kind is ComponentKind.TOOL:
+            self._take_results(source)
         return model
+
+    def _take_results(self, source: ComponentSource) -> None:
+        """Have the registered tool's results written. Raises DeclarationError, without the tool, where none can be."""
+        tool = self._sdk.tool(source.name)
+        if tool is None:
+            return
+        ToolResults.give(tool)
+        if not tool.output_schema:
+            try:
+                _refuse_unwritable(source)
+            except DeclarationError:
+                self._sdk.remove_tool(source.name)
+                raise
 
     def remove_tool(self, name: str) -> None:
         """Remove a tool, here and on the servers that this one is mounted on. Raises ToolError where there is none."""
@@ -141,6 +159,13 @@ class Registrar:
 
     def _repeat(self, declared: Declared, prefix: str) -> None:
         self.declare(declared.source.under(prefix), declared.option, declared.home)
+
+
+def _refuse_unwritable(source: ComponentSource) -> None:
+    """Raises DeclarationError for a function whose annotation shows that its result cannot be written."""
+    why = None if source.function is None else unwritable_result(source.function)
+    if why is not None:
+        raise DeclarationError(f"{label_of(source.kind, source.name)}: {why}")
 
 
 _ANNOTATION_ERRORS = (

@@ -18,7 +18,7 @@ from mcp.server.extension import Extension
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.lowlevel.server import LifespanResultT
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.mcpserver.exceptions import ToolError, UnexpectedResourceError, UnexpectedToolError
+from mcp.server.mcpserver.exceptions import ResourceError, ToolError, UnexpectedResourceError, UnexpectedToolError
 from mcp.server.mcpserver.prompts import Prompt
 from mcp.server.mcpserver.resources import Resource, ResourceSecurity
 from mcp.server.mcpserver.tools import Tool
@@ -56,6 +56,7 @@ from mcptasks.authoring.hosted_components import HostedComponents
 from mcptasks.authoring.lifespans import Lifespan, empty_lifespan
 from mcptasks.authoring.registrar import Registrar, task_config
 from mcptasks.authoring.server_catalogue import ServerCatalogue
+from mcptasks.authoring.written_values import unwritable_in
 from mcptasks.model.task import ComponentKind
 from mcptasks.model.task_config import FORBIDDEN, DeclarationError, TaskConfigError, TaskOption
 from mcptasks.protocol.catalogue import ArgumentsError
@@ -407,6 +408,9 @@ class TaskServer(MCPServer[LifespanResultT]):
                 text = f"Error executing tool {name}"
                 raise UnexpectedToolError(shown(text, error, current_scope().facts)) from error
             except UnexpectedToolError as error:
+                if (unwritable := unwritable_in(error)) is not None:
+                    logger.error("tool %r failed", name, exc_info=unwritable)
+                    raise ToolError(f"{error}: {unwritable}") from unwritable
                 raise UnexpectedToolError(shown(str(error), error, current_scope().facts)) from error.__cause__
             except ToolError as error:
                 if isinstance(cause := error.__cause__, ValidationError):
@@ -435,6 +439,8 @@ class TaskServer(MCPServer[LifespanResultT]):
                 except ValueError as error:
                     if error.__cause__ is None:
                         raise
+                    if (unwritable := unwritable_in(error)) is not None:
+                        raise ValueError(f"{error}: {unwritable}") from unwritable
                     raise ValueError(shown(str(error), error, current_scope().facts)) from error.__cause__
         except ArgumentsError as error:
             raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
@@ -463,4 +469,7 @@ class TaskServer(MCPServer[LifespanResultT]):
             try:
                 return await super().read_resource(uri, context)
             except UnexpectedResourceError as error:
+                if (unwritable := unwritable_in(error)) is not None:
+                    logger.error("resource %r failed", str(uri), exc_info=unwritable)
+                    raise ResourceError(f"{error}: {unwritable}") from unwritable
                 raise UnexpectedResourceError(shown(str(error), error, current_scope().facts)) from error.__cause__

@@ -129,6 +129,10 @@ class Registration:
         """Register a resource."""
         MCPServer.add_resource(self._server, resource)
 
+    def tool(self, name: str) -> Tool | None:
+        """The registered tool. Reason and wish: as for `ServerInternals.tool`."""
+        return self._server._tool_manager.get_tool(name)
+
     def remove_tool(self, name: str) -> None:
         """Remove a tool. Raises ToolError where there is none."""
         MCPServer.remove_tool(self._server, name)

@@ -98,6 +98,7 @@ class TestBadTools:
         gateway.assignment = an_assignment("odd")
         result = runner.run()
         assert (result.code, gateway.outcome()["isError"]) == (0, True)
+        assert "the result cannot be written as JSON: it has a value of type object" in gateway.outcome()["text"]
         assert "Unable to serialize unknown type" in result.err
 
     def test_threads_and_children_that_a_tool_leaves_behind_do_not_keep_the_process(

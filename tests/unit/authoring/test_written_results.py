@@ -1,0 +1,274 @@
+"""What functions return that JSON does not know: told at the start or by the call, never shown as Python would."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections import ChainMap
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Annotated, Any, Generic, NewType, TypeVar
+
+import pytest
+from mcp.server.mcpserver import Image
+from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp.shared.exceptions import MCPError
+from mcp_types import CallToolResult, ContentBlock, TextContent
+
+from mcptasks import DeclarationError, File, TaskServer
+from mcptasks.model.task import ComponentKind
+
+pytestmark = pytest.mark.anyio
+
+REFUSED = r"the result cannot be written as JSON: it has .*; return str, a list, a dict"
+
+T = TypeVar("T")
+
+
+class Opaque:
+    """Nobody knows its fields."""
+
+
+class Priced:
+    def __str__(self) -> str:
+        return "5 EUR"
+
+
+class Annotations:
+    """The SDK makes structured content of its fields."""
+
+    rows: int
+
+    def __init__(self) -> None:
+        self.rows = 3
+
+
+class OpaqueField:
+    inner: Opaque
+
+
+class Box(Generic[T]):
+    pass
+
+
+class Shape(ABC):
+    """What is returned is one of its subclasses."""
+
+    @abstractmethod
+    def area(self) -> float: ...
+
+
+@dataclass
+class Circle(Shape):
+    radius: int
+
+    def area(self) -> float:
+        return 3.14 * self.radius**2
+
+
+class Table:
+    """As arrays and data frames are: their text leaves rows out."""
+
+    def __array__(self) -> None: ...
+
+    def __len__(self) -> int:
+        return 1_000_000
+
+    def __str__(self) -> str:
+        return "[1 ... 2]"
+
+
+Renamed = NewType("Renamed", Opaque)
+
+
+def returning(annotation: object) -> Callable[[], Any]:
+    def it():  # type: ignore[no-untyped-def]
+        ...
+
+    it.__annotations__["return"] = annotation
+    return it
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Opaque,
+        "Opaque",
+        dict[str, Opaque],
+        dict[str, list[Opaque]],
+        list[Opaque],
+        Opaque | None,
+        Annotated[Opaque, "a note"],
+        Renamed,
+        OpaqueField,
+        Box[int],
+        Table,
+        dict[str, Table],
+        SimpleNamespace,
+        Awaitable[int],
+    ],
+    ids=str,
+)
+def test_an_annotation_that_no_result_can_have_is_refused_where_it_is_declared(annotation: object) -> None:
+    mcp: TaskServer[Any] = TaskServer("x", tasks=True)
+    with pytest.raises(
+        DeclarationError, match=r"tool 'it': its return annotation, .*, cannot be written as JSON: return"
+    ):
+        mcp.tool()(returning(annotation))
+    assert mcp.catalogue.find(ComponentKind.TOOL, "it") is None
+    mcp.tool()(returning(str))
+
+
+def test_prompts_and_resources_refuse_it_as_well() -> None:
+    mcp: TaskServer[Any] = TaskServer("x")
+    for declare in (mcp.prompt(), mcp.resource("it://it")):
+        with pytest.raises(DeclarationError, match="its return annotation, Opaque, cannot be written as JSON"):
+            declare(returning("Opaque"))
+
+
+def test_annotated_fields_without_structured_content_are_refused() -> None:
+    with pytest.raises(DeclarationError, match=r"its return annotation, .*Annotations, cannot be written"):
+        TaskServer("x").tool(structured_output=False)(returning(Annotations))
+
+
+def test_an_asynchronous_generator_is_refused() -> None:
+    async def it() -> AsyncIterator[int]:
+        yield 1
+
+    async def bare():  # type: ignore[no-untyped-def]
+        yield 1
+
+    with pytest.raises(DeclarationError, match="cannot be written as JSON"):
+        TaskServer("x").tool()(it)
+    with pytest.raises(DeclarationError, match="tool 'bare': it is an asynchronous generator"):
+        TaskServer("x").tool()(bare)
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Any,
+        object,
+        None,
+        dict,
+        dict[str, Any],
+        list[Image],
+        list[Image | str],
+        Image | None,
+        Image,
+        File,
+        ContentBlock,
+        CallToolResult,
+        Priced,
+        dict[str, Priced],
+        Annotations,
+        Shape,
+        Circle,
+        range,
+        T,
+        type[Opaque],
+        list[Image] | list[Any],
+        list[Image | TextContent] | None,
+        Annotated[CallToolResult, Any],
+    ],
+    ids=str,
+)
+def test_what_may_be_written_is_taken(annotation: object) -> None:
+    TaskServer("x").tool()(returning(annotation))
+
+
+async def called(value: object, annotation: object = None) -> CallToolResult:
+    def it():  # type: ignore[no-untyped-def]
+        return value
+
+    if annotation is not None:
+        it.__annotations__["return"] = annotation
+    mcp: TaskServer[Any] = TaskServer("x")
+    mcp.tool()(it)
+    result = await mcp.call_tool("it", {})
+    assert isinstance(result, CallToolResult)
+    return result
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation"),
+    [
+        (Opaque(), None),
+        ({"rows": [Opaque()]}, None),
+        (["first", Opaque()], None),
+        ({"rows": Opaque()}, dict[str, Any]),
+        (Opaque(), Any),
+        (Opaque(), Shape),
+        (Annotations(), None),
+        ({"picture": Image(data=b"x", format="png")}, None),
+        (Table(), None),
+        (print, None),
+        (Opaque, None),
+        (b"\xff", None),
+    ],
+)
+async def test_a_value_that_cannot_be_written_is_told_by_the_call(value: object, annotation: object) -> None:
+    with pytest.raises(ToolError, match=f"^Error executing tool it: {REFUSED}"):
+        await called(value, annotation)
+
+
+async def test_the_type_is_named() -> None:
+    with pytest.raises(ToolError, match=r"it has a value of type tests\.unit\..*\.Opaque; return"):
+        await called({"a": Opaque()})
+    with pytest.raises(ToolError, match=r"it has a value of type tests\.unit\..*\.Opaque; return"):
+        await called({"a": Opaque()}, dict[str, Any])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Priced(), '"5 EUR"'),
+        ({"price": Priced()}, '{"price": "5 EUR"}'),
+        (Circle(2), '{"radius": 2}'),
+        (range(2), "[0, 1]"),
+        ({"a": 1}.values(), "[1]"),
+        (ChainMap({"a": 1}), '{"a": 1}'),
+        ((number for number in range(2)), "[0, 1]"),
+        (ValueError("a reason"), '"a reason"'),
+    ],
+)
+async def test_what_says_what_it_is_is_written(value: object, text: str) -> None:
+    (block,) = (await called(value)).content
+    assert isinstance(block, TextContent)
+    assert json.loads(block.text) == json.loads(text)
+
+
+async def test_the_text_of_annotated_fields_is_that_of_the_structured_content() -> None:
+    result = await called(Annotations(), Annotations)
+    assert result.structured_content == {"rows": 3}
+    assert result.content == [TextContent(type="text", text='{\n  "rows": 3\n}')]
+
+
+async def test_prompts_and_resources_tell_it_as_well() -> None:
+    mcp: TaskServer[Any] = TaskServer("x")
+
+    async def later():  # type: ignore[no-untyped-def]
+        return Opaque()
+
+    mcp.resource("it://it", name="it")(lambda: {"a": Opaque()})
+    mcp.resource("it://later")(later)
+    mcp.resource("it://of/{name}", name="of")(lambda name: Opaque())
+    mcp.prompt("it")(lambda: ["first", Opaque()])
+    for uri in ("it://it", "it://later", "it://of/me"):
+        with pytest.raises(ResourceError, match=REFUSED):
+            await mcp.read_resource(uri)
+    with pytest.raises(MCPError, match=f"Error rendering prompt it: {REFUSED}"):
+        await mcp.get_prompt("it")
+
+
+async def test_prompts_and_resources_write_the_rest_as_before() -> None:
+    mcp: TaskServer[Any] = TaskServer("x")
+    mcp.resource("it://it", name="it")(lambda: {"a": range(2)})
+    mcp.resource("it://bytes", name="bytes")(lambda: b"\xff")
+    mcp.prompt("it")(lambda: ["first", {"role": "assistant", "content": "second"}, 3])
+    contents: list[Any] = [await mcp.read_resource(uri) for uri in ("it://it", "it://bytes")]
+    assert [each.content for read in contents for each in read] == ['{\n  "a": [\n    0,\n    1\n  ]\n}', b"\xff"]
+    prompt: Any = await mcp.get_prompt("it")
+    texts = [(message.role, message.content.text) for message in prompt.messages]
+    assert texts == [("user", "first"), ("assistant", "second"), ("user", "3")]
