@@ -94,7 +94,7 @@ async def nonsense(server: AttackedProcess) -> None:
             with suppress(OSError):
                 await reader.read()
             writer.close()
-    server.show("1,000 requests that are no HTTP, or for WebSocket", f"{server.log_lines - lines} log lines")
+    server.show("1,000 requests that are not HTTP, or that ask for WebSocket", f"{server.log_lines - lines} log lines")
 
 
 async def _attack(table: AttackTable) -> None:
