@@ -321,9 +321,9 @@ def shortage_of(members: Sequence[PoolMember], failures: PoolFailures, policy: P
         if (permanent := permanent_start_failure(pod)) is not None:
             return PoolEvidence(cause=permanent, failure=permanent)
     if (crash := _last_crash(members, policy)) is not None:
-        hopeless = crash.reason is Reason.MODULE_NOT_LOADABLE or failures.count >= FAILURES_BEFORE_TASKS_FAIL
+        will_not_recover = crash.reason is Reason.MODULE_NOT_LOADABLE or failures.count >= FAILURES_BEFORE_TASKS_FAIL
         pause = failures.pause_until()
-        gives_up = hopeless and pause is not None and now < pause
+        gives_up = will_not_recover and pause is not None and now < pause
         return PoolEvidence(cause=crash, failure=crash if gives_up else None)
     waits = next(filter(None, map(diagnose_waiting, starting)), None)
     return PoolEvidence(cause=waits or next(filter(None, map(_loading, starting)), None))

@@ -45,7 +45,7 @@ class FileRoom:
 
     @asynccontextmanager
     async def of(self, viewer: Hashable, size: int) -> AsyncIterator[None]:
-        """Room for one of so many bytes. Raises PageError where there is none in time."""
+        """Room for a file of `size` bytes. Raises PageError where there is none in time."""
         if not await self.budget.take(viewer, size, self.seconds):
             raise PageError(
                 HTTPStatus.SERVICE_UNAVAILABLE,

@@ -73,7 +73,7 @@ class CallPace:
             raise too_often(f"worker {worker.name} connects too often; try again a little later")
 
     @contextmanager
-    def unless_astray(self, pod: TaskPod, clock: Callable[[], float]) -> Iterator[None]:
+    def unconfirmed_attempt(self, pod: TaskPod, clock: Callable[[], float]) -> Iterator[None]:
         """A worker's call about an attempt of which it is not known whether it is its own.
 
         Raises RefusedError where too many of its calls were not, or may not be.

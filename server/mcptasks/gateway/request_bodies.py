@@ -18,7 +18,7 @@ BODY_SECONDS = 120.0
 
 STALL_SECONDS = 10.0
 STALL_BYTES = 64 * KIB
-"""Of a body that has not ended, so many bytes have to come in every `STALL_SECONDS`."""
+"""Bytes of an unfinished body that have to come in every `STALL_SECONDS`."""
 
 FREE_BYTES = 64 * KIB
 """So much of each body is not counted: outcomes of this size go through while large ones have to wait."""
@@ -107,7 +107,7 @@ def declared_size(request: Request, limit: int) -> int:
 
 
 async def discard_body(request: Request, limit: int, seconds: float) -> None:
-    """Read what is left of a refused request's body and forget it, up to `limit` bytes and for so many seconds.
+    """Read what is left of a refused request's body and forget it, up to `limit` bytes and for at most `seconds`.
 
     A connection that is closed while the runner still sends is reset, and the runner never sees the answer.
     """

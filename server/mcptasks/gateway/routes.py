@@ -162,7 +162,7 @@ class _Endpoints:
             else:
                 pod = _named_attempt(request, found, call)
                 if not self.gateway.runs(pod):
-                    stack.enter_context(self.pace.unless_astray(pod, time.monotonic))
+                    stack.enter_context(self.pace.unconfirmed_attempt(pod, time.monotonic))
             self.pace.check(call, pod, time.monotonic())
             return await answer(request, pod)
 

@@ -59,7 +59,7 @@ class WaitingTasks:
         return True
 
     def look_again(self, item: JsonObject, seconds: float) -> None:
-        """Have the task looked at in so many seconds."""
+        """Have the task looked at again after `seconds`."""
         name, uid = item["metadata"]["name"], item["metadata"]["uid"]
 
         def look() -> None:

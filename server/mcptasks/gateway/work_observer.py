@@ -9,7 +9,7 @@ class WorkObserver(Protocol):
     """Is told of workers and their tasks. `template` is the name of the McpTaskTemplate."""
 
     def handed_out(self, template: str, waited: float) -> None:
-        """A worker got a task that had waited for so many seconds."""
+        """A worker got a task that had waited for `waited` seconds."""
 
     def loaded(self, template: str, seconds: float) -> None:
         """A worker is there that took so long to load its module."""

@@ -44,7 +44,7 @@ class WorkerMetrics:
         )
 
     def handed_out(self, template: str, waited: float) -> None:
-        """A worker got a task that had waited for so many seconds."""
+        """A worker got a task that had waited for `waited` seconds."""
         label = self._templates.of(template)
         self._handed_out.labels(label, "ready" if waited < AT_ONCE_SECONDS else "awaited").inc()
         self._wait.labels(label).observe(waited)

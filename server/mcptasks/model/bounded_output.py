@@ -1,4 +1,4 @@
-"""Output of which the beginning and the end are kept, in so many bytes at most: pure.
+"""Output of which the beginning and the end are kept, within a limit of bytes: pure.
 
 The end has what happened last, so it is what is kept of most; the beginning says how it was started. Where something is
 missing between them, a line says how much.
@@ -13,7 +13,7 @@ LINE_END = re.compile(rb"\r\n|[\r\n]")
 """Bars of progress are drawn with `\\r` alone."""
 
 HEAD_SHARE = 4
-"""One part in so many is for the beginning."""
+"""The beginning gets a quarter of the limit."""
 
 PIECE_BYTES = 4096
 """Smaller pieces are put together: each takes as much again for itself."""
@@ -105,7 +105,7 @@ class BoundedOutput:
 
 
 def within_bytes(text: str, size: int) -> str:
-    """The text in at most so many bytes of UTF-8, as `BoundedOutput` keeps it."""
+    """The text in at most `size` bytes of UTF-8, as `BoundedOutput` keeps it."""
     data = text.encode("utf-8", "replace")
     if len(data) <= size:
         return text

@@ -25,7 +25,7 @@ _STRING = re.compile(STRING)
 
 @dataclass(frozen=True)
 class Place:
-    """What stands in a part's place: JSON text with a token in it, in so many objects."""
+    """What stands in a part's place: JSON text with a token in it, `depth` objects deep."""
 
     text: str
     depth: int

@@ -17,7 +17,7 @@ _STATUS = Path("/proc/self/status")
 
 
 def own_usage(wall_seconds: float) -> TaskUsage:
-    """Its usage after so many seconds."""
+    """Its usage; `wall_seconds` is how long it has run."""
     own, others = (resource.getrusage(which) for which in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return TaskUsage(
         wall_seconds=round(wall_seconds, 3),

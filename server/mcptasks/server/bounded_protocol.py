@@ -15,7 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mcptasks.network.connection_table import ConnectionTable
 
-STRIKES = 2
+STALLED_PERIODS = 2
 
 UNSENT_SECONDS = 5.0
 """How long a connection that is closed may take to send what it still has."""
@@ -61,7 +61,7 @@ class BoundedProtocol(H11Protocol):
         self._body_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
         self._received = 0
-        self._strikes = 0
+        self._stalled_periods = 0
 
     @property
     def _busy(self) -> bool:
@@ -128,7 +128,7 @@ class BoundedProtocol(H11Protocol):
             self._table.end(self)
         if self._expects_body and not self.transport.is_closing():
             if self._body_timer is None:
-                self._strikes = 0
+                self._stalled_periods = 0
                 self._expect_body()
         elif self._body_timer is not None:
             self._body_timer.cancel()
@@ -145,17 +145,17 @@ class BoundedProtocol(H11Protocol):
 
     def _expect_body(self) -> None:
         self._received = 0
-        self._body_timer = self.loop.call_later(self._patience.stall_seconds / STRIKES, self._look_at_body)
+        self._body_timer = self.loop.call_later(self._patience.stall_seconds / STALLED_PERIODS, self._look_at_body)
 
     def _look_at_body(self) -> None:
-        """Count a strike where too little has come. While the application does not read, nothing can come."""
+        """Count a stalled period where too little has come. While the application does not read, nothing can come."""
         self._body_timer = None
         if not self._expects_body:
             return
         unread = self.flow.read_paused or self.cycle.body or self.cycle.waiting_for_100_continue
-        enough = self._received >= self._patience.stall_bytes / STRIKES
-        self._strikes = 0 if unread or enough else self._strikes + 1
-        if self._strikes < STRIKES:
+        enough = self._received >= self._patience.stall_bytes / STALLED_PERIODS
+        self._stalled_periods = 0 if unread or enough else self._stalled_periods + 1
+        if self._stalled_periods < STALLED_PERIODS:
             self._expect_body()
         else:
             self._close_with(b"" if self.cycle.response_started else TOO_SLOW)

@@ -36,7 +36,7 @@ class ByteBudget:
         return self._taken.total()
 
     async def take(self, key: Hashable, amount: int, seconds: float) -> bool:
-        """Take so many bytes as soon as there is room for them; False where there was none within the time.
+        """Take `amount` bytes as soon as there is room for them; False where there was none within the time.
 
         Fewer than 0, as a task's status may say that others have written, are none.
         """

@@ -267,8 +267,8 @@ class Agent:
         self._outcome_is_lost |= attempt.outcome_is_lost
         if attempt.left:
             self._retire(f"{attempt.left} processes of task {attempt.task_id} cannot be killed")
-        if attempt.hopeless is not None:
-            self._retire(attempt.hopeless)
+        if attempt.cannot_run_because is not None:
+            self._retire(attempt.cannot_run_because)
         self._look_whether_done()
 
     def _void_preparations(self) -> None:

@@ -6,7 +6,7 @@ one a line:
 | from the agent | |
 |---|---|
 | `{"start": true}` with a descriptor | make a process that has this as its channel |
-| `{"task": ..., "attempt": 1, "keep": 0}` | tag the output from now on, and keep so many bytes of it; 0: its end |
+| `{"task": ..., "attempt": 1, "keep": 0}` | tag the output from now on, and keep `keep` bytes of it; 0: its end |
 | `{"signal": 15}` | send the task's process a signal |
 | nothing any more | the agent is gone: kill everything |
 

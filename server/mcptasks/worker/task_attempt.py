@@ -93,15 +93,15 @@ class AttemptTerms:
 class TaskAttempt:
     """Made by the order to prepare. Belongs to the agent's loop.
 
-    `left` is how many of its processes could not be killed, once `live` has ended. `hopeless` says then why this worker
-    cannot run tasks at all, if that is so.
+    `left` is how many of its processes could not be killed, once `live` has ended. `cannot_run_because` says then
+    why this worker cannot run tasks at all, if that is so.
     """
 
     def __init__(self, uid: str, task_id: str, terms: AttemptTerms) -> None:
         self.uid = uid
         self.task_id = task_id
         self.left = 0
-        self.hopeless: str | None = None
+        self.cannot_run_because: str | None = None
         self.outcome_is_lost = False
         self._terms = terms
         self._assigned: asyncio.Future[Assignment] = asyncio.get_running_loop().create_future()
@@ -214,8 +214,9 @@ class TaskAttempt:
         """Processes here end before they have a task: no other attempt is to be handed to this worker."""
         outcome = self._causes.outcome(end, self._words(end))
         how = f"signal {outcome.signal}" if outcome.signal else f"exit code {outcome.exit_code}"
-        self.hopeless = f"{PROCESSES_AT_MOST} processes in a row ended before their task had begun, the last by {how}"
-        logger.error("%s", self.hopeless)
+        ended = f"{PROCESSES_AT_MOST} processes in a row ended before their task had begun"
+        self.cannot_run_because = f"{ended}, the last by {how}"
+        logger.error("%s", self.cannot_run_because)
         return _encoded(outcome)
 
     async def _is_to_run(self) -> bool:

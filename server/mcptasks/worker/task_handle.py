@@ -48,7 +48,7 @@ class ProcessEnd:
         return os.WEXITSTATUS(self.status) if self.status is not None and os.WIFEXITED(self.status) else None
 
     def usage(self, wall_seconds: float) -> TaskUsage | None:
-        """What it has used in so many seconds, if its reaper could tell."""
+        """What it has used in its `wall_seconds`, if its reaper could tell."""
         if self.status is None:
             return None
         return TaskUsage(

@@ -62,7 +62,7 @@ class SigningKey:
 
 
 async def fetch(url: str, seconds: float = FETCH_SECONDS) -> bytes:
-    """The body at the URL, within so many seconds. Redirects are not followed. Raises KeysUnavailableError."""
+    """The body at the URL, if it comes within `seconds`. Redirects are not followed. Raises KeysUnavailableError."""
     try:
         # Compressed, a few bytes could be any number of them.
         http = http_client(url, timeout=ANSWER_SECONDS, headers={"Accept-Encoding": "identity"})
