@@ -6,8 +6,9 @@
 
 Needs Python 3.11 and kubectl, and the rights of an administrator. Tasks that had not ended are left out, as nobody
 knows whether their tools have run; so are those that are there. A result in Redis has its task's uid in its key, and
-the task has a new one: `renames.txt` has commands for redis-cli. docs/platform/backup.md says what else there is to a
-restore.
+the task has a new one: `renames.txt` has commands for redis-cli. After an error it is run again: it goes on with the
+tasks that it has created without a status, and prints the commands for all that it has ever put back.
+docs/platform/backup.md says what else there is to a restore.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -29,7 +32,25 @@ Name: TypeAlias = tuple[str, str]
 
 RESTORED = "mcptasks.dev/restored"
 
+NAME_AND_UID = 'jsonpath={.metadata.name} {.metadata.uid}{"\\n"}'
+"""What kubectl prints of each object that it creates."""
+
+AT_A_TIME = 200
+"""Tasks that are created before they get their statuses: without one, a task ends as `Restored` after two minutes."""
+
 _REF = re.compile(r"(?P<before>.*:(?:result|log):[^:]+:)(?P<uid>[^:]+)(?P<after>:[0-9]+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is left to do for the saved tasks that had ended."""
+
+    to_delete: list[Task]
+    """Those of the cluster that an earlier run created, and that have ended as `Restored` without their statuses."""
+    to_create: list[Task]
+    """Saved ones that the cluster does not have, or not after the deletions."""
+    to_complete: list[Task]
+    """Saved ones that an earlier run created, and that wait for their statuses."""
 
 
 def main() -> None:
@@ -39,29 +60,77 @@ def main() -> None:
     options = parser.parse_args()
     saved: list[Task] = json.loads(options.saved.read_text())["items"]
     ended = [task for task in saved if has_ended(task)]
-    there = {name_of(task) for task in tasks_there()}
-    missing = [task for task in ended if name_of(task) not in there]
-    for namespace, tasks in by_namespace(missing):
-        account = options.server_account
-        user = [f"--as=system:serviceaccount:{namespace}:{account}"] if account else []
-        kubectl("create", "-f", "-", *user, items=[without_status(task) for task in tasks])
-    new_uids = {name_of(task): task["metadata"]["uid"] for task in tasks_there()}
-    kubectl(
-        "replace",
-        "--subresource=status",
-        "-f",
-        "-",
-        items=[restored(task, new_uids[name_of(task)]) for task in missing],
-    )
-    for line in renames(missing, new_uids):
+    there = tasks_there()
+    plan = plan_of(ended, there)
+    kubectl("delete", "-f", "-", items=plan.to_delete)
+    put_back(plan.to_complete, uids_of(there))
+    for tasks in batches(plan.to_create):
+        put_back(tasks, create(tasks, options.server_account))
+    for line in renames(ended, uids_of(task for task in tasks_there() if is_marked(task))):
         print(line)
-    left_out = f"not ended: {len(saved) - len(ended)}; there already: {len(ended) - len(missing)}"
-    print(f"{len(missing)} tasks are back; {left_out}", file=sys.stderr)
+    back = len(plan.to_create) + len(plan.to_complete)
+    print(
+        f"{back} tasks are back; not ended: {len(saved) - len(ended)}; there already: {len(ended) - back}",
+        file=sys.stderr,
+    )
+
+
+def plan_of(ended: list[Task], there: list[Task]) -> Plan:
+    """What is to be done for saved tasks that had ended, given those of the cluster."""
+    halfway = {name_of(task): task for task in there if is_marked(task)}
+    waiting = {name for name, task in halfway.items() if not status_of(task).get("phase")}
+    given_up = {name for name, task in halfway.items() if status_of(task).get("reason") == "Restored"}
+    left = {name_of(task): task for task in ended if status_of(task).get("reason") != "Restored"}
+    kept = {name_of(task) for task in there} - (given_up & left.keys())
+    return Plan(
+        to_delete=[halfway[name] for name in left if name in given_up],
+        to_create=[task for task in ended if name_of(task) not in kept],
+        to_complete=[task for task in ended if name_of(task) in waiting],
+    )
+
+
+def create(tasks: list[Task], account: str | None) -> dict[Name, str]:
+    """The uids of the tasks, created without statuses, as the server's account of each one's namespace."""
+    uids: dict[Name, str] = {}
+    for namespace, group in by_namespace(tasks):
+        user = [f"--as=system:serviceaccount:{namespace}:{account}"] if account else []
+        items = [without_status(task) for task in group]
+        for line in kubectl("create", "-f", "-", "-o", NAME_AND_UID, *user, items=items).splitlines():
+            name, uid = line.split()
+            uids[namespace, name] = uid
+    return uids
+
+
+def put_back(tasks: list[Task], uids: dict[Name, str]) -> None:
+    """Write the statuses of tasks that are there."""
+    items = [restored(task, uids[name_of(task)]) for task in tasks]
+    kubectl("replace", "--subresource=status", "-f", "-", items=items)
+
+
+def batches(tasks: list[Task]) -> Iterator[list[Task]]:
+    """The tasks, a number at a time."""
+    rest = iter(tasks)
+    while batch := list(islice(rest, AT_A_TIME)):
+        yield batch
+
+
+def is_marked(task: Task) -> bool:
+    """Whether this program has created the task, or a back-up tool that marks what it restores."""
+    return (task["metadata"].get("annotations") or {}).get(RESTORED) == "true"
+
+
+def status_of(task: Task) -> dict[str, Any]:
+    return task.get("status") or {}
+
+
+def uids_of(tasks: Iterable[Task]) -> dict[Name, str]:
+    """The uid of each task."""
+    return {name_of(task): task["metadata"]["uid"] for task in tasks}
 
 
 def has_ended(task: Task) -> bool:
     """Whether the task's phase was terminal when it was saved."""
-    return (task.get("status") or {}).get("phase") in ("completed", "failed", "cancelled")
+    return status_of(task).get("phase") in ("completed", "failed", "cancelled")
 
 
 def name_of(task: Task) -> Name:
@@ -100,10 +169,12 @@ def _with_uid(ref: str, uid: str) -> str:
 
 
 def renames(tasks: Iterable[Task], new_uids: dict[Name, str]) -> Iterator[str]:
-    """Commands of Redis that give results and logs the keys of the new uids."""
+    """Commands of Redis that give results and logs the keys of the new uids, where tasks have them."""
     for task in tasks:
+        uid = new_uids.get(name_of(task), task["metadata"]["uid"])
         for ref in refs(task["status"]):
-            yield f"RENAME {ref} {_with_uid(ref, new_uids[name_of(task)])}"
+            if _with_uid(ref, uid) != ref:
+                yield f"RENAME {ref} {_with_uid(ref, uid)}"
 
 
 def refs(value: Any) -> Iterator[str]:
