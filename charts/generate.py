@@ -105,7 +105,7 @@ README_HEAD = """\
 <!-- Generated from values.yaml by `python charts/generate.py`; change values.yaml instead. -->
 # mcptasks
 
-Runs long MCP tool calls as Kubernetes Jobs. Every call is an `McpTask` that anyone with the right can watch, cancel and
+Runs long MCP tool calls as Kubernetes Jobs. Every task is an `McpTask` that anyone with the right can watch, cancel and
 inspect with `kubectl`. Kubernetes 1.31 or newer.
 
 ```sh

@@ -78,7 +78,8 @@ class Settings(BaseSettings):
     watch_namespaces: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description=(
-            "Namespaces that the operator serves, separated by commas; `*` means all. If empty, only `namespace`."
+            "Namespaces that the operator serves, separated by commas; `*` means all. If empty, only "
+            "`MCPTASKS_NAMESPACE`."
         ),
     )
 
@@ -164,14 +165,14 @@ class Settings(BaseSettings):
     forward_headers: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description=(
-            "HTTP headers of a call that its component can read, inline or in a Job, separated by commas. They are "
+            "HTTP headers of a call that its component can read, inline or in a task, separated by commas. They are "
             "stored in the McpTask, so headers that carry credentials are refused."
         ),
     )
     forward_claims: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description=(
-            "Claims of the caller's access token that components can read, inline or in a Job, in addition to client "
+            "Claims of the caller's access token that components can read, inline or in a task, in addition to client "
             "id, issuer, subject and scopes; separated by commas. They are stored in the McpTask."
         ),
     )
@@ -409,7 +410,7 @@ class Settings(BaseSettings):
     max_gateway_connections: int = Field(
         4096,
         ge=16,
-        description="The same as `max_connections` for the gateway: each running task has one or two.",
+        description="The same as `MCPTASKS_MAX_CONNECTIONS` for the gateway: each running task has one or two.",
     )
     max_questions_per_task: int = Field(
         1000, ge=1, description="How many questions one task may ask its caller over its whole life."
@@ -467,7 +468,7 @@ class Settings(BaseSettings):
     workers: int = Field(64, ge=1, le=1024, description="How many tasks the operator works on at the same time.")
     resync_seconds: float = Field(120.0, ge=1, description="Interval at which the operator lists everything again.")
     lease_name: str = Field("mcptasks-operator", description="Name of the Lease that the leading operator holds.")
-    lease_namespace: str | None = Field(None, description="Namespace of the Lease; `namespace` if unset.")
+    lease_namespace: str | None = Field(None, description="Namespace of the Lease; `MCPTASKS_NAMESPACE` if unset.")
     lease_seconds: int = Field(
         15,
         ge=2,

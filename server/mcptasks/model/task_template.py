@@ -101,7 +101,7 @@ class McpTaskTemplateSpec(Model):
         ),
     )
     timeout_seconds: int | None = Field(
-        None, ge=1, description="Seconds that an attempt may run, where neither tool nor call says so."
+        None, ge=1, description="Seconds that an attempt may run, where the tool does not say so."
     )
     disruption_policy: DisruptionPolicy = Field(
         DisruptionPolicy.RETRY_IDEMPOTENT,

@@ -126,9 +126,10 @@ def test_a_default_in_the_reference_is_what_the_variable_would_have_to_be(
     assert set_by_hand == Settings()
 
 
-def test_the_reference_in_markdown_is_one_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_reference_in_markdown_is_a_title_and_one_table(capsys: pytest.CaptureFixture[str]) -> None:
     main_exits_ok("settings", "-o", "markdown")
-    lines = capsys.readouterr().out.splitlines()
+    title, _, _, _, *lines = capsys.readouterr().out.splitlines()
+    assert title == "# Settings"
     assert len(lines) == len(Settings.model_fields) + 2
     assert all(line.startswith("|") and line.endswith("|") for line in lines)
 

@@ -77,13 +77,16 @@ def _text(settings: list[SettingEntry]) -> str:
     )
 
 
+_TITLE = ("# Settings", "", "Environment variables of server, gateway, operator and dashboard.", "")
+
+
 def _markdown(settings: list[SettingEntry]) -> str:
     rows = [
         f"| `{setting.variable}` | {'' if setting.default is None else f'`{setting.default}`'} "
         f"| {setting.description.replace('|', chr(92) + '|')} |"
         for setting in settings
     ]
-    return "\n".join(["| Variable | Default | Meaning |", "|---|---|---|", *rows])
+    return "\n".join([*_TITLE, "| Variable | Default | Meaning |", "|---|---|---|", *rows])
 
 
 def _json(settings: list[SettingEntry]) -> str:
