@@ -1,4 +1,4 @@
-"""What the packages import is declared in pyproject.toml, and what is declared there is imported."""
+"""What is imported is declared in pyproject.toml, and what the packages declare there is imported."""
 
 from __future__ import annotations
 
@@ -6,10 +6,22 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import files, packages_distributions
+from pathlib import Path
+
+import pytest
 
 from tests.unit.repository.sources import PACKAGES, ROOT, modules, parsed
+
+DEVELOPMENT = ("benchmarks", "release", "tests", "website")
+"""Folders with code that the packages do not have."""
+
+ELSEWHERE = ("tests/clients/programs", "tests/migration/programs", "benchmarks/programs")
+"""Programs for other environments than ours."""
+
+OF_THE_REPOSITORY = {*DEVELOPMENT, *PACKAGES, "acme", "hatch_build"}
+"""Top modules that no distribution has. `acme` is made by a test."""
 
 
 def normalised(name: str) -> str:
@@ -21,7 +33,17 @@ def declared() -> set[str]:
     """What users install, with what commands need that a plain installation lacks."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = (text for name, texts in project["optional-dependencies"].items() if name != "dev" for text in texts)
-    names = (re.match(r"[\w.-]+", requirement) for requirement in (*project["dependencies"], *extras))
+    return names_of((*project["dependencies"], *extras))
+
+
+def declared_for_development() -> set[str]:
+    """What `make` installs to test and document, beside what users install."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return names_of(project["optional-dependencies"]["dev"])
+
+
+def names_of(requirements: Iterable[str]) -> set[str]:
+    names = (re.match(r"[\w.-]+", requirement) for requirement in requirements)
     return {normalised(name.group()) for name in names if name is not None}
 
 
@@ -57,6 +79,21 @@ def _has(name: str, folder: str) -> bool:
 
 def test_everything_that_is_imported_is_declared() -> None:
     assert imported() - declared() == set()
+
+
+@pytest.mark.parametrize("folder", DEVELOPMENT)
+def test_what_tests_and_tools_import_is_declared_for_development_if_not_for_users(folder: str) -> None:
+    """A module of a namespace that distributions share counts as declared if one of them is."""
+    known, enough = packages_distributions(), declared() | declared_for_development()
+    names = {name for path in sources(folder) for name in imports(parsed(path))}
+    foreign = {name for name in names if name.partition(".")[0] not in OF_THE_REPOSITORY | set(sys.stdlib_module_names)}
+    assert {name for name in foreign if not {normalised(owner) for owner in owners(name, known)} & enough} == set()
+
+
+def sources(folder: str) -> list[Path]:
+    paths = sorted((ROOT / folder).rglob("*.py"))
+    assert paths
+    return [path for path in paths if not path.relative_to(ROOT).as_posix().startswith(ELSEWHERE)]
 
 
 def test_nothing_that_is_declared_is_unused() -> None:

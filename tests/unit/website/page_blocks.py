@@ -12,7 +12,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import click
 import jsonschema  # type: ignore[import-untyped]
 import typer.main
 import yaml
@@ -94,8 +93,8 @@ def faults_of_ours(words: Sequence[str]) -> list[str]:
     app.command()(entry.load())
     command = typer.main.get_command(app)
     try:
-        command.make_parser(click.Context(command)).parse_args(list(words[1:]))  # type: ignore[arg-type]
-    except Exception as error:  # noqa: BLE001 - typer has exceptions of its own, which are not click's
+        command.make_parser(command.context_class(command)).parse_args(list(words[1:]))
+    except Exception as error:  # noqa: BLE001 - typer's exceptions of usage have no public class
         return [f"mcptasks {' '.join(words)}: {error}"]
     return []
 
