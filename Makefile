@@ -134,18 +134,18 @@ recording: $(VENV)/.installed-dev ## docs/images/demo.svg: what `make demo` prin
 
 check: lint types layers generated ## Lint, format, types, import layers, generated files, locks, names, links
 
-lint: $(VENV)/.installed-dev
+lint: $(VENV)/.installed-dev ## Ruff: faults and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.installed-dev
+types: $(VENV)/.installed-dev ## Mypy, strict, on sources, tests, benchmarks, examples and the site's tools
 	$(BIN)/mypy
 	$(BIN)/mypy tests benchmarks examples website
 
-layers: $(VENV)/.installed-dev
+layers: $(VENV)/.installed-dev ## The import contracts in pyproject.toml
 	$(BIN)/lint-imports
 
-generated: $(VENV)/.installed-dev
+generated: $(VENV)/.installed-dev ## Generated files, locks, names, links: what tests/unit/repository and the chart's generator check
 	$(BIN)/python -m pytest -q tests/unit/repository
 	$(BIN)/python charts/generate.py --check
 
@@ -204,4 +204,4 @@ clients: $(VENV)/.installed-dev ## Foreign MCP clients against our server, our c
 	$(BIN)/python -m pytest -q tests/clients --timeout 900
 
 clean: ## Remove everything that was installed or built
-	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build results
