@@ -131,15 +131,22 @@ async def test_a_worker_names_only_so_many_attempts_that_it_holds(world: Gateway
         assert code(answer) == (422, "Invalid")
 
 
-@pytest.mark.parametrize("path", [PROGRESS_PATH, INPUT_PATH])
-async def test_a_worker_sends_one_body_at_a_time_about_attempts_that_are_not_its_own(
-    world: GatewayWorld, path: str
-) -> None:
+async def test_a_worker_sends_one_body_at_a_time_about_attempts_that_are_not_its_own(world: GatewayWorld) -> None:
+    assert await statuses_of_bodies_about_others(world, PROGRESS_PATH) == [429] * 4 + [503]
+
+
+async def test_no_questions_are_read_about_attempts_that_are_not_its_own(world: GatewayWorld) -> None:
+    statuses = await statuses_of_bodies_about_others(world, INPUT_PATH)
+    assert 409 in statuses
+    assert set(statuses) <= {409, 429}, "none has waited for its body"
+
+
+async def statuses_of_bodies_about_others(world: GatewayWorld, path: str) -> list[int]:
+    """What five bodies get that a worker begins at once and does not go on with, sorted."""
     worker = await make_worker(world, await warm_template(world))
     async with replica(world, stall_seconds=3) as at:
         tasks = [await warm_task(world) for _ in range(5)]
-        statuses = await asyncio.gather(*(begun(at, path, worker.headers(named(task))) for task in tasks))
-    assert sorted(statuses) == [429] * 4 + [503]
+        return sorted(await asyncio.gather(*(begun(at, path, worker.headers(named(task))) for task in tasks)))
 
 
 async def connected(at: Replica, worker: PlayedWorker) -> int:
