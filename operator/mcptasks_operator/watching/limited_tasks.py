@@ -13,6 +13,7 @@ from datetime import datetime
 from mcptasks.kube.watch_cache import Key
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import PODS_TERMINATED
+from mcptasks.model.restored import is_restored_object
 from mcptasks.model.task import TERMINAL_PHASES, ComponentKind, McpTaskSpec
 from mcptasks_operator.deciding.object_facts import NEVER, parse_time
 from mcptasks_operator.deciding.turns import LimitedTask, TaskLimit, Turn, turns
@@ -70,9 +71,9 @@ class LimitedTasks:
     _changed: bool = False
 
     def note(self, key: Key, uid: str, task: JsonObject) -> None:
-        """Take in a task as it is now."""
+        """Take in a task as it is now. A restored one never starts: it waits for no place."""
         status, limits = task.get("status") or {}, limits_of(task)
-        if not limits or holds_nothing(status):
+        if not limits or holds_nothing(status) or (is_restored_object(task) and not has_started(status)):
             self.forget(uid)
             return
         created = parse_time(task["metadata"].get("creationTimestamp")) or NEVER

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcptasks.model.base import JsonObject
+from mcptasks.model.base import ANNOTATION_RESTORED, JsonObject
 from mcptasks_operator.watching.limited_tasks import LimitedTasks
 from tests.unit.operator.builders import TERMINATED, at, task_item
 
@@ -50,6 +50,20 @@ def test_a_place_is_held_until_no_process_is_left() -> None:
 def test_a_task_that_ends_while_it_waits_holds_nothing() -> None:
     tasks = noted(first=limited(status={"phase": "cancelled"}), second=limited())
     assert may_start(tasks, "second") is True
+
+
+def test_a_restored_task_takes_no_place() -> None:
+    restored = limited()
+    restored["metadata"]["annotations"] = {ANNOTATION_RESTORED: "true"}
+    tasks = noted(first=restored, second=limited())
+    assert (tasks.turn("first"), may_start(tasks, "second")) == (None, True)
+    assert tasks.next_ones() == [("default", "second")]
+
+
+def test_a_restored_task_that_runs_holds_its_place() -> None:
+    restored = limited(status={"phase": "working", "podUid": "p"})
+    restored["metadata"]["annotations"] = {ANNOTATION_RESTORED: "true"}
+    assert may_start(noted(first=restored, second=limited()), "second") is False
 
 
 def test_a_place_that_was_given_counts_before_any_status_says_so() -> None:
