@@ -46,7 +46,7 @@ def unusable_annotation(fn: Callable[..., Any], injected: Collection[str]) -> st
 
 def unwritable_result(fn: Callable[..., Any]) -> str | None:
     """What of a function's result can never be written as JSON, and what to do; None where nothing is known of it."""
-    if inspect.isasyncgenfunction(inspect.unwrap(fn)):
+    if inspect.isasyncgenfunction(fn):
         return f"it is an asynchronous generator, whose values nobody takes: {FIX_OF_RESULT}"
     annotation = inspect.signature(fn).return_annotation
     if annotation is inspect.Signature.empty:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections import ChainMap
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial, update_wrapper, wraps
 from types import SimpleNamespace
 from typing import Annotated, Any, Generic, NewType, TypeVar
 
@@ -143,6 +144,27 @@ def test_an_asynchronous_generator_is_refused() -> None:
         TaskServer("x").tool()(it)
     with pytest.raises(DeclarationError, match="tool 'bare': it is an asynchronous generator"):
         TaskServer("x").tool()(bare)
+
+
+async def test_a_function_that_gathers_what_a_generator_gives_is_taken() -> None:
+    def gathered(fn: Callable[[], AsyncIterator[int]]) -> Callable[[], Awaitable[list[int]]]:
+        @wraps(fn)
+        async def call() -> list[int]:
+            return [each async for each in fn()]
+
+        return call
+
+    async def numbers():  # type: ignore[no-untyped-def]
+        yield 1
+        yield 2
+
+    mcp: TaskServer[Any] = TaskServer("x")
+    mcp.tool()(gathered(numbers))
+    result = await mcp.call_tool("numbers", {})
+    assert isinstance(result, CallToolResult)
+    assert [block.text for block in result.content if isinstance(block, TextContent)] == ["1", "2"]
+    with pytest.raises(DeclarationError, match="it is an asynchronous generator"):
+        TaskServer("x").tool()(update_wrapper(partial(numbers), numbers))
 
 
 @pytest.mark.parametrize(
