@@ -46,16 +46,17 @@ class HostPattern:
     """Hosts that are allowed.
 
     Args:
-        name: the canonical name; with `wildcard`, the domain below which one label may be anything.
-        wildcard: as `*.example.com` of an Ingress: `a.example.com`, but neither `example.com` nor `b.a.example.com`.
-        deep: with `wildcard`, any number of labels, but not none, as `*.example.com` of an HTTPRoute; `**.` in a text.
+        name: the canonical name; with `wildcard`, the domain of which only names below it are meant.
+        wildcard: one label below the domain, as `*.example.com` of an Ingress: `a.example.com`, but neither
+            `example.com` nor, without `deep`, `b.a.example.com`.
         port: the only port; None for any.
+        deep: with `wildcard`, one label or more, as `*.example.com` of an HTTPRoute; `**.` in a text.
     """
 
     name: str
     wildcard: bool = False
-    deep: bool = False
     port: int | None = None
+    deep: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -68,7 +69,7 @@ class HostPattern:
         if name is None or (wildcard and _is_address(name)):
             raise PatternError(f"{text!r} is not a host: give {_FORMS}")
         port = None if found["port"] in (None, "*") else int(found["port"])
-        return cls(name, bool(wildcard), wildcard == DEEP_WILDCARD, port)
+        return cls(name, bool(wildcard), port, deep=wildcard == DEEP_WILDCARD)
 
     def matches(self, host: Host) -> bool:
         """Whether the host is one of these. A host without a port has the one of HTTP or HTTPS."""
