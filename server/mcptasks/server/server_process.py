@@ -111,7 +111,7 @@ async def _serve(settings: Settings, templates_file: Path | None) -> int:
     digest = module_digest(settings.module or "")
     server = _load(settings)
     if templates_file is not None:
-        _write_lines(templates_file, server.catalogue.templates)
+        write_lines(templates_file, server.catalogue.templates)
     # Task Pods run elsewhere: what they are told must not depend on this process's directory.
     settings = settings.model_copy(update={"module": absolute(settings.module or "")})
     access = ClusterAccess(settings.kubeconfig, settings.context)
@@ -290,8 +290,12 @@ def _load(settings: Settings) -> TaskServer[object]:
         raise StartError(str(error)) from error
 
 
-def _write_lines(path: Path, lines: Sequence[str]) -> None:
-    path.write_text("".join(f"{line}\n" for line in lines))
+def write_lines(path: Path, lines: Sequence[str]) -> None:
+    """Put down the templates that components name. Raises StartError where the file cannot be written."""
+    try:
+        path.write_text("".join(f"{line}\n" for line in lines))
+    except OSError as error:
+        raise StartError(f"cannot write the templates to {path}: {error.strerror or error}") from error
 
 
 def _authentication(settings: Settings) -> Authentication | None:
