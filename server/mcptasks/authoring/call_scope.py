@@ -119,11 +119,14 @@ class CallScope:
             return
         dependencies, self._open = self._open, None
         try:
-            await dependencies.__aexit__(
-                None if failure is None else type(failure), failure, None if failure is None else failure.__traceback__
-            )
+            with ends_no_server():
+                await dependencies.__aexit__(
+                    None if failure is None else type(failure),
+                    failure,
+                    None if failure is None else failure.__traceback__,
+                )
         except Exception as error:
-            if error is failure:
+            if failure is not None and failure in (error, error.__cause__):
                 return
             logger.error("a dependency could not be closed", exc_info=error)
             if failure is None and isinstance(error, MCPError):
@@ -177,20 +180,29 @@ async def call_scope(
 
 
 class EndedCallError(RuntimeError):
-    """A component has raised what would end its process."""
+    """A component has raised what is no `Exception`, which would end its process or all that is served there."""
 
 
 @contextmanager
 def ends_no_server() -> Iterator[None]:
     """In a server a component ends its own call alone, whatever it raises: the calls of others are there too.
 
-    In a Pod of its own it ends the process. Raises EndedCallError.
+    The SDK takes an `Exception` for the call's error, and anything else ends what serves all calls: SystemExit, a group
+    that has it, `pytest.fail`, a panic of Rust. In a Pod of its own the component may end the process.
+
+    Raises:
+        EndedCallError: for what is no `Exception`.
+        CancelledError: as it is, and for a group that has one.
     """
     try:
         yield
-    except (SystemExit, KeyboardInterrupt) as error:
+    except (Exception, asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException as error:
         if current_scope().call_sync is not None:
             raise
+        if isinstance(error, BaseExceptionGroup) and error.subgroup(asyncio.CancelledError) is not None:
+            raise asyncio.CancelledError from error
         raise EndedCallError(f"the function ended with {type(error).__name__}") from error
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import pytest
 from mcp import Client
 from mcp.server.mcpserver import Context, MCPServer
@@ -14,8 +18,11 @@ from mcp.server.mcpserver.tools import Tool
 from mcp.shared.exceptions import MCPError
 from mcp_types import TextContent, ToolAnnotations
 
-from mcptasks import TaskConfig, TaskConfigError, TaskServer, progress
+from mcptasks import Depends, TaskConfig, TaskConfigError, TaskServer, progress
+from mcptasks.authoring.call_facts import CallFacts
+from mcptasks.authoring.call_scope import call_scope, ends_no_server
 from mcptasks.authoring.component_target import ComponentTarget
+from mcptasks.authoring.shared_values import SharedValues
 from mcptasks.model.task import ComponentKind
 from mcptasks.model.task_config import DeclarationError
 from tests.unit.authoring.task_configs import config_of
@@ -252,15 +259,27 @@ async def test_what_runs_inline_because_nobody_has_chosen_is_known() -> None:
     assert unchosen(task_tools=False, warm=True) == []
 
 
-@pytest.mark.parametrize("ending", [SystemExit(3), KeyboardInterrupt()])
+class Unusual(BaseException):
+    """Of an author or a library, as `pytest.fail` and a panic of Rust raise it."""
+
+
+ENDINGS = {
+    "SystemExit": lambda: SystemExit(3),
+    "KeyboardInterrupt": KeyboardInterrupt,
+    "Unusual": lambda: Unusual("odd"),
+    "SystemExit: 4": lambda: BaseExceptionGroup("", [SystemExit(4)]),
+}
+
+
+@pytest.mark.parametrize("shown", ENDINGS)
 @pytest.mark.parametrize("synchronous", [True, False])
 async def test_a_tool_that_wants_to_end_the_process_ends_its_own_call_alone(
-    ending: BaseException, synchronous: bool
+    shown: str, synchronous: bool
 ) -> None:
     mcp = TaskServer("greeter")
 
     def leave() -> str:
-        raise type(ending)(*ending.args)
+        raise ENDINGS[shown]()
 
     async def leave_later() -> str:
         return leave()
@@ -272,13 +291,57 @@ async def test_a_tool_that_wants_to_end_the_process_ends_its_own_call_alone(
         assert ended.is_error
         (block,) = ended.content
         assert isinstance(block, TextContent)
-        assert f": {type(ending).__name__}" in block.text
+        assert f": {shown}" in block.text or f".{shown}" in block.text
         assert "in leave" in block.text
         assert not (await client.call_tool("greet", {"name": "Ann"})).is_error
 
 
 def greet(name: str) -> str:
     return f"Hello, {name}"
+
+
+async def test_a_task_group_of_a_tool_that_ends_ends_its_own_call_alone() -> None:
+    mcp = TaskServer("greeter")
+
+    async def fail() -> None:
+        raise Unusual("odd")
+
+    @mcp.tool()
+    async def work() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(fail)
+
+    mcp.tool()(greet)
+    async with Client(mcp) as client:
+        for _ in range(2):
+            ended = await client.call_tool("work")
+            assert ended.is_error
+            assert "Unusual: odd" in getattr(ended.content[0], "text", "")
+        assert not (await client.call_tool("greet", {"name": "Ann"})).is_error
+
+
+async def test_a_dependency_that_ends_while_it_closes_ends_its_own_call_alone() -> None:
+    mcp = TaskServer("greeter")
+
+    async def connection() -> AsyncIterator[int]:
+        yield 1
+        raise Unusual("odd")
+
+    @mcp.tool()
+    async def work(one: int = Depends(asynccontextmanager(connection))) -> int:
+        return one
+
+    mcp.tool()(greet)
+    async with Client(mcp) as client:
+        with pytest.raises(MCPError, match=r"A dependency of the call could not be closed: .*Unusual: odd"):
+            await client.call_tool("work")
+        assert not (await client.call_tool("greet", {"name": "Ann"})).is_error
+
+
+async def test_a_group_of_a_cancelled_call_is_its_cancellation() -> None:
+    async with call_scope(CallFacts(), SharedValues()):
+        with pytest.raises(asyncio.CancelledError), ends_no_server():
+            raise BaseExceptionGroup("", [asyncio.CancelledError(), SystemExit(3)])
 
 
 @pytest.mark.parametrize("kind", ["prompt", "resource"])
