@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -90,6 +91,10 @@ class KubeClient:
     def host(self) -> str:
         """URL of the API server."""
         return self._connection.host
+
+    def server_time(self) -> datetime | None:
+        """The API server's time; None as long as it has not answered."""
+        return self._connection.clock.now()
 
     async def __aenter__(self) -> Self:
         self._connection.open()

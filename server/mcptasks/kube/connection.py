@@ -8,9 +8,12 @@ import logging
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import aiohttp
@@ -38,12 +41,38 @@ PROBING = Probing(after=15, every=5, probes=3, unsent=30)
 """A connection whose other end is gone without a word is given up: a watch would wait on it for minutes."""
 
 
+@dataclass(eq=False)
+class ServerClock:
+    """The API server's time: by the `Date` of its latest answer, and a clock of this machine that nobody sets.
+
+    It is up to a second behind, and for as long as the machine has been suspended since that answer.
+    """
+
+    monotonic: Callable[[], float] = time.monotonic
+    _date: datetime | None = field(default=None, init=False)
+    _noted_at: float = field(default=0.0, init=False)
+
+    def note(self, header: str | None) -> None:
+        """Take in the `Date` of an answer that has just come; one that is none is passed over."""
+        try:
+            date = parsedate_to_datetime(header or "")
+        except ValueError:
+            return
+        if date.tzinfo is not None:
+            self._date, self._noted_at = date, self.monotonic()
+
+    def now(self) -> datetime | None:
+        """The time; None as long as no answer has told it."""
+        return self._date and self._date + timedelta(seconds=self.monotonic() - self._noted_at)
+
+
 @dataclass
 class ApiConnection:
     """Sends requests to one API server. `json` and `stream` raise KubeError, UnavailableError where nobody answers."""
 
     configuration: Configuration
     user_agent: str
+    clock: ServerClock = field(default_factory=ServerClock, init=False)
     _session: aiohttp.ClientSession | None = field(default=None, init=False)
 
     @property
@@ -126,6 +155,7 @@ class ApiConnection:
                 proxy=self.configuration.proxy,
                 server_hostname=self.configuration.tls_server_name,
             ) as response:
+                self.clock.note(response.headers.get("Date"))
                 if response.status >= 300:
                     raise from_status(response.status, _status_object(await response.read()))
                 for warning in response.headers.getall("Warning", ()):

@@ -199,7 +199,9 @@ class _Backend:
             ServerState(cache, draining.is_set, _tokens_are_unusable(authentication)), Instruments()
         )
         tasks = TaskClient(kube, observer=metrics.tasks)
-        service = TaskService(settings, namespace, tasks, cache, results, draining=draining)
+        service = TaskService(
+            settings, namespace, tasks, cache, results, draining=draining, cluster_time=kube.server_time
+        )
         return cls(cleanup, cache, metrics, tasks, service)
 
 

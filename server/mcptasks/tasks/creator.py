@@ -50,6 +50,9 @@ class TaskCreator:
     cache: WatchCache
     lacks_workers: Callable[[str], bool] = lambda _template: False
     now: Callable[[], datetime] = utc_now
+    cluster_time: Callable[[], datetime | None] = lambda: None
+    """The API server's time, as far as it is known. An object that it makes minutes after the call counts as a copy."""
+
     _rates: CallRates = field(default_factory=CallRates)
     _creating: InProgress = field(default_factory=InProgress)
     _creating_bytes: InProgress = field(default_factory=InProgress)
@@ -70,7 +73,8 @@ class TaskCreator:
         """
         owner = self.settings.server_name, caller_key(call.principal)
         body = TaskManifest(self.settings, self.namespace, self._unasked_ttl_ms(owner)).build(call)
-        annotations = {ANNOTATION_CALLED_AT: timestamp(self.now())}
+        called_at = self._called_at()
+        annotations = {ANNOTATION_CALLED_AT: called_at}
         if self.lacks_workers(body["spec"]["templateRef"]["name"]):
             annotations[ANNOTATION_ANY_REPLICA] = "true"
         body["metadata"]["annotations"] = annotations
@@ -86,10 +90,20 @@ class TaskCreator:
             logger.warning("the task was refused: %s", error, extra={"task": name})
             raise TaskRefusedError(f"The cluster does not allow this task: {error.message}") from error
         self.cache.add(stored)
-        if call.idempotency_key is None and is_restored_object(stored):
-            logger.error("this server's clock is minutes behind the API server's: its tasks do not run")
+        kept = stored["metadata"].get("annotations") or {}
+        if kept.get(ANNOTATION_CALLED_AT) == called_at and is_restored_object(stored):
+            logger.error(
+                "the task does not run: this server's clock is minutes behind the API server's, whose answers do not "
+                "tell their time",
+                extra={"task": name},
+            )
         logger.info("task created", extra={"task": name, "component": call.component.name})
         return stored
+
+    def _called_at(self) -> str:
+        """When the call came, by the clock that is ahead: this server's may be minutes behind."""
+        now = self.now()
+        return timestamp(max(now, self.cluster_time() or now))
 
     async def _store_within_limits(self, call: Call, body: JsonObject) -> JsonObject:
         """Create the object unless the caller has too many tasks; a repeated call makes no new one."""

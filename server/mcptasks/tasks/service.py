@@ -83,6 +83,9 @@ class TaskService:
     replicas: Replicas = field(default_factory=NoReplicas)
     """Who tells all replicas of calls that are cancelled at one of them."""
 
+    cluster_time: Callable[[], datetime | None] = lambda: None
+    """The API server's time, as far as it is known."""
+
     _subscriptions: InProgress = field(default_factory=InProgress)
     """Subscriptions of each caller that are open."""
 
@@ -98,7 +101,15 @@ class TaskService:
         unknown_ids = SharedRate.of(settings.max_unknown_ids_per_second)
         self._unknown_calls = SharedRate.of(settings.max_unknown_ids_per_second)
         self.reader = TaskReader(server, self.namespace, self.tasks, self.cache, fresh_reads, self.now, unknown_ids)
-        self._creator = TaskCreator(settings, self.namespace, self.tasks, self.cache, self._lacks_workers, self.now)
+        self._creator = TaskCreator(
+            settings,
+            self.namespace,
+            self.tasks,
+            self.cache,
+            lacks_workers=self._lacks_workers,
+            now=self.now,
+            cluster_time=self.cluster_time,
+        )
         self._changes = TaskChanges(self.reader, self._views)
         self._waiting = WaitingCalls(server, self.cache)
         self._list = TaskList(server, self.cache, self._views)

@@ -273,9 +273,7 @@ ENDINGS = {
 
 @pytest.mark.parametrize("shown", ENDINGS)
 @pytest.mark.parametrize("synchronous", [True, False])
-async def test_a_tool_that_wants_to_end_the_process_ends_its_own_call_alone(
-    shown: str, synchronous: bool
-) -> None:
+async def test_a_tool_that_wants_to_end_the_process_ends_its_own_call_alone(shown: str, synchronous: bool) -> None:
     mcp = TaskServer("greeter")
 
     def leave() -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from aiohttp import web
 from kubernetes.aio.client import Configuration
 
-from mcptasks.kube.connection import ApiConnection
+from mcptasks.kube.connection import ApiConnection, ServerClock
 from mcptasks.kube.errors import KubeError
 
 pytestmark = pytest.mark.anyio
@@ -57,5 +59,16 @@ async def test_what_the_api_server_warns_of_is_in_the_log(caplog: pytest.LogCapt
     finally:
         await connection.aclose()
         await runner.cleanup()
+    assert connection.clock.now() is not None
     told = [record.getMessage() for record in caplog.records if record.name == "mcptasks.kube.connection"]
     assert told == ['the API server warns of POST /jobs: unknown field "spec.template.spec.nodeSelektor"']
+
+
+async def test_the_date_of_answers_tells_the_api_servers_time() -> None:
+    times = iter([5.0, 65.5])
+    clock = ServerClock(monotonic=lambda: next(times))
+    assert clock.now() is None
+    clock.note("Tue, 01 Dec 2026 12:00:00 GMT")
+    for odd in (None, "", "yesterday", "Tue, 01 Dec 2026 12:00:00 -0000"):
+        clock.note(odd)
+    assert clock.now() == datetime(2026, 12, 1, 12, 1, 0, 500_000, tzinfo=UTC)
