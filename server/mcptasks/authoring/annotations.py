@@ -12,7 +12,7 @@ from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.resolve import Resolve
 from pydantic import ConfigDict, TypeAdapter
 
-from mcptasks.authoring.written_values import FIX_OF_RESULT, is_unwritable
+from mcptasks.authoring.written_values import FIX_OF_RESULT, is_doubtful, is_unwritable
 from mcptasks.model.task_config import DeclarationError
 
 _ANY_TYPE = ConfigDict(arbitrary_types_allowed=True)
@@ -48,6 +48,18 @@ def unwritable_result(fn: Callable[..., Any]) -> str | None:
     """What of a function's result can never be written as JSON, and what to do; None where nothing is known of it."""
     if inspect.isasyncgenfunction(fn):
         return f"it is an asynchronous generator, whose values nobody takes: {FIX_OF_RESULT}"
+    annotation = _result_with(fn, is_unwritable)
+    return annotation and f"{annotation}, cannot be written as JSON: {FIX_OF_RESULT}"
+
+
+def doubtful_result(fn: Callable[..., Any]) -> str | None:
+    """What of a function's result can be written as JSON only if it is of a class that is not known yet."""
+    annotation = _result_with(fn, is_doubtful)
+    return annotation and f"{annotation}, can be written as JSON only where a subclass can: {FIX_OF_RESULT}"
+
+
+def _result_with(fn: Callable[..., Any], wanted: Callable[[type], bool]) -> str | None:
+    """The return annotation as it is named, where it has such a class that pydantic cannot write."""
     annotation = inspect.signature(fn).return_annotation
     if annotation is inspect.Signature.empty:
         return None
@@ -55,9 +67,8 @@ def unwritable_result(fn: Callable[..., Any]) -> str | None:
         hint = _evaluated(fn, "return", annotation)
     except Exception:  # noqa: BLE001 - annotations are the author's code, and the SDK has taken this one
         return None
-    if not any(is_unwritable(kind) and not _has_schema(kind) for kind in _classes_in(hint)):
-        return None
-    return f"{_named('return', annotation)}, cannot be written as JSON: {FIX_OF_RESULT}"
+    found = any(wanted(kind) and not _has_schema(kind) for kind in _classes_in(hint))
+    return _named("return", annotation) if found else None
 
 
 def refuse_unnamed_parameters(label: str, fn: Callable[..., Any]) -> None:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from mcp.server.mcpserver.exceptions import InvalidSignature
 from pydantic import BaseModel, PydanticUserError
 
-from mcptasks.authoring.annotations import refuse_unnamed_parameters, unusable_annotation, unwritable_result
+from mcptasks.authoring.annotations import (
+    doubtful_result,
+    refuse_unnamed_parameters,
+    unusable_annotation,
+    unwritable_result,
+)
 from mcptasks.authoring.arguments import arguments_model, refuse_injected_in_uri
 from mcptasks.authoring.component_sources import ComponentSource, prefixed_name
 from mcptasks.authoring.declarations import Declarations, Declared, label_of, place_of
@@ -18,6 +24,8 @@ from mcptasks.authoring.written_results import ToolResults, written
 from mcptasks.model.task import ComponentKind
 from mcptasks.model.task_config import DeclarationError, TaskConfig, TaskConfigError, TaskOption, resolve
 from mcptasks.protocol.sdk_private import Registration
+
+logger = logging.getLogger(__name__)
 
 
 class DeclaringServer(Protocol):
@@ -162,10 +170,14 @@ class Registrar:
 
 
 def _refuse_unwritable(source: ComponentSource) -> None:
-    """Raises DeclarationError for a function whose annotation shows that its result cannot be written."""
-    why = None if source.function is None else unwritable_result(source.function)
-    if why is not None:
-        raise DeclarationError(f"{label_of(source.kind, source.name)}: {why}")
+    """Raises DeclarationError for a function whose annotation shows that no result can be written; warns of doubt."""
+    if source.function is None:
+        return
+    label = label_of(source.kind, source.name)
+    if (why := unwritable_result(source.function)) is not None:
+        raise DeclarationError(f"{label}: {why}")
+    if (why := doubtful_result(source.function)) is not None:
+        logger.warning("%s: %s", label, why)
 
 
 _ANNOTATION_ERRORS = (
