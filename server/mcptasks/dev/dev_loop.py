@@ -31,13 +31,14 @@ from mcptasks.dev.stack import CHECK, DASHBOARD, LocalStack, StackConfig
 from mcptasks.dev.supervisor import ProcessError
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.api_client import KubeClient
-from mcptasks.kube.errors import KubeError
+from mcptasks.kube.errors import KubeError, NotFoundError
 from mcptasks.kube.kinds import MCP_TASK_TEMPLATES, MCP_TASKS
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.logs import TOOL_LOGGER
 from mcptasks.model.excerpts import lines_of
 from mcptasks.model.exit_codes import ExitCode
 from mcptasks.model.task import McpTask, Reason
+from mcptasks.model.task_template import Executor
 
 Component: TypeAlias = Tool | ListedPrompt | ListedResource
 
@@ -226,14 +227,9 @@ class DevLoop:
 
     async def _renew_workers(self, stack: LocalStack) -> None:
         """Have workers made that load the new code; those that run tasks go on until these have ended."""
-        if not self.config.warm:
-            return
         digest = await asyncio.to_thread(module_digest, self.config.module)
         async with await ClusterAccess(stack.kubeconfig).connect("mcptasks-dev") as kube:
-            try:
-                for name in stack.templates:
-                    await kube.patch(MCP_TASK_TEMPLATES, name, new_code_patch(digest), stack.namespace)
-            except KubeError as error:
+            for error in await renew_warm_templates(kube, stack.namespace, digest):
                 self.terminal.note(f"the workers could not be told of the new code: {error}")
 
     async def _loads(self, stack: LocalStack) -> bool:
@@ -322,6 +318,27 @@ class DevLoop:
         says_more = task.terminal and task.status.message and reason != Reason.COMPLETED
         why = f": {task.status.message}" if says_more else ""
         self.terminal.note(f"[{task.name}] is {phase}{why}")
+
+
+async def renew_warm_templates(kube: KubeClient, namespace: str, digest: str) -> list[KubeError]:
+    """Have workers of all warm templates made that load the code of this digest; gives what went wrong.
+
+    Templates that the developer has made are among them, and one that is gone holds up no other.
+    """
+    failed: list[KubeError] = []
+    try:
+        templates = (await kube.list(MCP_TASK_TEMPLATES, namespace)).items
+    except KubeError as error:
+        return [error]
+    warm = [item["metadata"]["name"] for item in templates if item["spec"].get("executor") == Executor.WARM]
+    for name in warm:
+        try:
+            await kube.patch(MCP_TASK_TEMPLATES, name, new_code_patch(digest), namespace)
+        except NotFoundError:
+            continue
+        except KubeError as error:
+            failed.append(error)
+    return failed
 
 
 @asynccontextmanager

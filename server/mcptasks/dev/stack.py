@@ -26,7 +26,6 @@ from mcptasks.dev.task_output import TaskOutput, by_task
 from mcptasks.model.base import API_VERSION, JsonObject
 from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import custom_resource_definitions
-from mcptasks.model.task import DEFAULT_TEMPLATE
 from mcptasks.settings import PREFIX
 from mcptasks_embedded.cluster import ClusterConfig
 from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
@@ -107,7 +106,6 @@ class LocalStack:
         self._ports: dict[str, ServerPorts] = {}
         self._dashboard_port: int | None = None
         self._request_state_key = secrets.token_hex()
-        self.templates = [DEFAULT_TEMPLATE]
 
     def __enter__(self) -> Self:
         self.open()
@@ -232,13 +230,11 @@ class LocalStack:
     def add_named_templates(self) -> list[str]:
         """Create the templates that the server's components name and that are not there, as copies of the default one.
 
-        Gives their names; `templates` has them from then on.
+        Gives their names.
         """
         path = self._templates_file
         named_ones = path.read_text().split() if path.is_file() else []
-        added = [name for name in named_ones if name not in self.templates and self._add_template(name)]
-        self.templates += added
-        return added
+        return [name for name in named_ones if self._add_template(name)]
 
     def _add_template(self, name: str) -> bool:
         try:
