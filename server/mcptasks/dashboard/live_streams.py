@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from starlette.responses import StreamingResponse
@@ -21,15 +21,16 @@ SIGN_OF_LIFE = b": \n\n"
 
 
 async def merged(
-    sources: Sequence[AsyncIterator[bytes]], may_go_on: Callable[[], Awaitable[bool]], closing: asyncio.Event
+    sources: Sequence[AsyncGenerator[bytes]], may_go_on: Callable[[], Awaitable[bool]], closing: asyncio.Event
 ) -> AsyncGenerator[bytes]:
     """The events of all sources as they come, until a source fails, the process stops or the viewer may not go on."""
     queue: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_WAITING)
 
-    async def read(source: AsyncIterator[bytes]) -> None:
+    async def read(source: AsyncGenerator[bytes]) -> None:
         try:
-            async for event in source:
-                await queue.put(event)
+            async with aclosing(source):
+                async for event in source:
+                    await queue.put(event)
         except KubeError as error:
             # The browser comes back in a moment.
             logger.debug("a stream ends: %s", error)
@@ -44,8 +45,8 @@ async def merged(
         await queue.put(None)
 
     working = [asyncio.create_task(read(source)) for source in sources] + [asyncio.create_task(close())]
-    yield SIGN_OF_LIFE
     try:
+        yield SIGN_OF_LIFE
         while True:
             try:
                 event = await asyncio.wait_for(queue.get(), SIGN_OF_LIFE_SECONDS)
@@ -61,7 +62,7 @@ async def merged(
 
 
 def event_stream(
-    sources: Sequence[AsyncIterator[bytes]], may_go_on: Callable[[], Awaitable[bool]], closing: asyncio.Event
+    sources: Sequence[AsyncGenerator[bytes]], may_go_on: Callable[[], Awaitable[bool]], closing: asyncio.Event
 ) -> StreamingResponse:
     """The answer to a browser's EventSource."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +13,7 @@ from mcptasks.dashboard.task_facts import LOG_LINES, TaskLookup
 from mcptasks.dashboard.task_index import TaskIndex
 from mcptasks.dashboard.task_rows import TaskRow
 from mcptasks.kube.api_client import LogOptions
-from mcptasks.kube.errors import KubeError, NotFoundError
+from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import PODS
 from mcptasks.kube.task_attempts import Attempt, log_of
 from mcptasks.kube.task_objects import parse_task
@@ -101,8 +101,9 @@ class LogFollower:
                     await changed.wait()
                 elif (pod := await self._started_pod(row)) is not None:
                     shown = row.pod, row.attempts
-                    async for piece in self._attempt(row, pod):
-                        yield piece
+                    async with aclosing(self._attempt(row, pod)) as pieces:
+                        async for piece in pieces:
+                            yield piece
         if shown is None:
             async for piece in self._ended():
                 yield piece
@@ -147,24 +148,25 @@ class LogFollower:
                 await changed.wait()
 
     async def _attempt(self, row: TaskRow, pod: Attempt) -> AsyncGenerator[LogPiece]:
-        kube, number = self.lookup.kube, row.attempts or 1
-        if _runs_in_worker(row):
-            pieces = gathered(self._lines_in_worker(pod, number), self._attempt_over(row))
-        else:
-            pieces = gathered(log_of(kube, self.namespace, pod, follow=True, tail=LOG_LINES))
-        begins = True
+        number, begins = row.attempts or 1, True
         with self.followed.one_more(self.viewer):
-            async with aclosing(pieces):
+            async with aclosing(self._lines(row, pod, number)) as pieces:
                 async for lines in pieces:
                     yield LogPiece(number, lines, begins)
                     begins = False
 
+    def _lines(self, row: TaskRow, pod: Attempt, number: int) -> AsyncGenerator[tuple[str, ...]]:
+        if _runs_in_worker(row):
+            return gathered(self._lines_in_worker(pod, number), self._attempt_over(row))
+        return gathered(log_of(self.lookup.kube, self.namespace, pod, follow=True, tail=LOG_LINES))
+
     async def _lines_in_worker(self, pod: Attempt, number: int) -> AsyncGenerator[str]:
         options = LogOptions(container=pod.container, follow=True)
         reader = TaskLineReader(self.name, number)
-        async for line in self.lookup.kube.log_lines(pod.name, self.namespace, options):
-            if (text := reader.feed(line)) is not None:
-                yield text
+        async with aclosing(self.lookup.kube.log_lines(pod.name, self.namespace, options)) as lines:
+            async for line in lines:
+                if (text := reader.feed(line)) is not None:
+                    yield text
 
     async def _attempt_over(self, row: TaskRow) -> None:
         """Returns when the attempt has ended: a worker's log goes on after it."""
@@ -223,26 +225,25 @@ class WaitingLines:
             return taken
 
 
-async def gathered(lines: AsyncIterator[str], over: Awaitable[None] | None = None) -> AsyncGenerator[tuple[str, ...]]:
-    """Lines that come within a moment, together, until they end or it is over. Raises KubeError."""
+async def gathered(lines: AsyncGenerator[str], over: Awaitable[None] | None = None) -> AsyncGenerator[tuple[str, ...]]:
+    """Lines that come within a moment, together, until they end or it is over. Raises whatever ends them."""
     waiting = WaitingLines()
-    failed: list[KubeError] = []
+    failed: list[Exception] = []
 
     async def read() -> None:
-        try:
+        async with aclosing(lines):
             async for line in lines:
                 await waiting.put(line)
-        except KubeError as error:
+
+    async def until_end_of(work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:
             failed.append(error)
-        await waiting.end()
+        finally:
+            await waiting.end()
 
-    async def end(over: Awaitable[None]) -> None:
-        await over
-        await waiting.end()
-
-    working = [asyncio.create_task(read())]
-    if over is not None:
-        working.append(asyncio.create_task(end(over)))
+    working = [asyncio.create_task(until_end_of(work)) for work in (read(), over) if work is not None]
     try:
         while await waiting.some():
             if not waiting.ended:

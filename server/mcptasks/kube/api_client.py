@@ -6,7 +6,7 @@ requests go out without typed models, so that fields newer than the package pass
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -244,7 +244,7 @@ class KubeClient:
                     raise from_status(int(event["object"].get("code", 500)), event["object"])
                 yield WatchEvent(event["type"], event["object"])
 
-    async def log_lines(self, pod: str, namespace: str, options: LogOptions | None = None) -> AsyncIterator[str]:
+    async def log_lines(self, pod: str, namespace: str, options: LogOptions | None = None) -> AsyncGenerator[str]:
         """Lines of a container's log as they come, without the line break. Raises NotFoundError.
 
         A line of over `MAX_LOG_LINE` bytes comes as several.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from mcptasks.kube.api_client import KubeClient, LogOptions
@@ -80,12 +81,13 @@ def _age(pod: JsonObject) -> tuple[str, str]:
 
 async def log_of(
     kube: KubeClient, namespace: str, attempt: Attempt, *, follow: bool = False, tail: int | None = None
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str]:
     """Lines that the tool's container printed; nothing where it never started or is gone."""
     options = LogOptions(container=attempt.container, follow=follow, tail_lines=tail)
     try:
-        async for line in kube.log_lines(attempt.name, namespace, options):
-            yield line
+        async with aclosing(kube.log_lines(attempt.name, namespace, options)) as lines:
+            async for line in lines:
+                yield line
     except NotFoundError:
         return
     except KubeError as error:
@@ -104,15 +106,16 @@ async def lines_in_worker(kube: KubeClient, namespace: str, task: str, attempt: 
     return [line async for line in printed_in_worker(kube, namespace, task, attempt, pod)]
 
 
-async def printed_in_worker(kube: KubeClient, namespace: str, task: str, attempt: int, pod: str) -> AsyncIterator[str]:
+async def printed_in_worker(kube: KubeClient, namespace: str, task: str, attempt: int, pod: str) -> AsyncGenerator[str]:
     """The same, line by line as it is read."""
     try:
         found = Attempt(await kube.get(PODS, pod, namespace))
     except NotFoundError:
         return
     reader = TaskLineReader(task, attempt)
-    async for line in log_of(kube, namespace, found):
-        if (text := reader.feed(line)) is not None:
-            yield text
+    async with aclosing(log_of(kube, namespace, found)) as lines:
+        async for line in lines:
+            if (text := reader.feed(line)) is not None:
+                yield text
     if reader.rest():
         yield reader.rest()

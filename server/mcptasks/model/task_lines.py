@@ -25,7 +25,7 @@ MAX_LINE_BYTES = 4096
 
 
 MAX_WHOLE_CHARACTERS = 1024 * 1024
-"""A longer line is not put together from its pieces: nobody says that it will ever end."""
+"""A longer line is not put together from its pieces, and comes as several: nobody says that it will ever end."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,10 @@ class TaskLineReader:
     _begun: str = field(default="", init=False)
 
     def feed(self, line: str) -> str | None:
-        """What the task has printed, once its line is whole, without tags; None for lines of others."""
+        """What the task has printed, once its line is whole, without tags; None for lines of others.
+
+        A line of over `MAX_WHOLE_CHARACTERS` comes as several, each as soon as it is that long.
+        """
         found = TaskLine.parse(line)
         if found is None or found.task != self.task or self.attempt not in (None, found.attempt):
             return None

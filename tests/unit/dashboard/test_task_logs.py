@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import gc
+import warnings
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -134,7 +137,7 @@ async def test_waiting_tasks_take_none_of_the_logs_that_may_be_followed() -> Non
 async def test_a_tool_that_prints_without_end_waits_for_its_reader() -> None:
     read = 0
 
-    async def endless() -> AsyncIterator[str]:
+    async def endless() -> AsyncGenerator[str]:
         nonlocal read
         while True:
             read += 1
@@ -149,9 +152,67 @@ async def test_a_tool_that_prints_without_end_waits_for_its_reader() -> None:
 
 
 async def test_a_line_that_is_too_long_for_a_message_comes_in_pieces() -> None:
-    async def lines() -> AsyncIterator[str]:
+    async def lines() -> AsyncGenerator[str]:
         yield "x" * (MAX_CHARACTERS + 1)
         yield ""
 
     pieces = gathered(lines())
     assert [piece async for piece in pieces] == [("x" * MAX_CHARACTERS,), ("x", "")]
+
+
+@dataclass
+class EndlessLines:
+    """Lines that come as long as somebody reads, and whether they were closed."""
+
+    closed: bool = False
+
+    async def lines(self) -> AsyncGenerator[str]:
+        try:
+            while True:
+                yield "x" * MAX_CHARACTERS
+        finally:
+            self.closed = True
+
+
+async def test_a_log_that_nobody_reads_any_more_is_closed_at_once() -> None:
+    endless = EndlessLines()
+    lines = endless.lines()
+    async with aclosing(gathered(lines)) as pieces:
+        await anext(pieces)
+        await asyncio.sleep(0.01)
+    assert endless.closed
+
+
+async def test_an_error_of_any_kind_ends_a_log_and_is_told() -> None:
+    async def lines() -> AsyncGenerator[str]:
+        yield "hello"
+        raise ValueError("of the log's own")
+
+    pieces = gathered(lines())
+    async with asyncio.timeout(5), aclosing(pieces):
+        assert await anext(pieces) == ("hello",)
+        with pytest.raises(ValueError, match="own"):
+            await anext(pieces)
+
+
+async def test_a_workers_log_that_is_one_too_many_leaves_nothing_begun() -> None:
+    site, followed = PageSite(), FollowedLogs(most=0)
+    site.cluster.pods = [pod_item()]
+    site.put(task_item("x", podName="x-1", attempts=1, executor="Warm"))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        with pytest.raises(TooManyLogsError):
+            await pieces_of(follower(site, followed))
+        gc.collect()
+    assert not [str(warning.message) for warning in warned if "never awaited" in str(warning.message)]
+
+
+async def test_a_page_that_is_left_gives_its_log_back_at_once() -> None:
+    site, followed = PageSite(), FollowedLogs(most=1, of_one=1)
+    site.cluster.pods, site.cluster.logs = [pod_item()], {"x-1": ["hello"]}
+    site.put(task_item("x", podName="x-1", attempts=1))
+    pieces = follower(site, followed).pieces()
+    assert (await anext(pieces)).lines == ("hello",)
+    await pieces.aclose()
+    with followed.one_more(ANN):
+        pass
