@@ -17,14 +17,21 @@ from mcptasks.tasks.byte_budget import BUDGET_SECONDS, RETRY_SECONDS, ByteBudget
 
 PIECE_BYTES = 128 * KIB
 
+SMALL_FILE_BYTES = 256 * KIB
+"""Such a file needs no room of its own: it goes on while large ones are downloaded."""
+
 
 @dataclass(frozen=True)
 class SentFile:
-    """A file as it is sent. Without a `name` the browser shows it."""
+    """A file as it is sent. Without a `name` the browser shows it.
+
+    `size`: its bytes in memory, where that is less than was thought before it was read.
+    """
 
     pieces: Iterable[bytes]
     media_type: str
     name: str = ""
+    size: int | None = None
 
     @property
     def headers(self) -> dict[str, str]:
@@ -36,6 +43,21 @@ class SentFile:
         }
 
 
+@dataclass
+class TakenRoom:
+    """What one file has taken of the room for all."""
+
+    budget: ByteBudget
+    viewer: Hashable
+    size: int
+
+    def shrink(self, size: int) -> None:
+        """Give back what is more than `size` bytes."""
+        spare = max(0, self.size - max(0, size))
+        self.size -= spare
+        self.budget.give_back(self.viewer, spare)
+
+
 @dataclass(frozen=True)
 class FileRoom:
     """Room in memory for the files that are read and sent at the same time, at most half of it for one viewer."""
@@ -44,19 +66,21 @@ class FileRoom:
     seconds: float = BUDGET_SECONDS
 
     @asynccontextmanager
-    async def of(self, viewer: Hashable, size: int) -> AsyncIterator[None]:
+    async def of(self, viewer: Hashable, size: int) -> AsyncIterator[TakenRoom]:
         """Room for a file of `size` bytes. Raises PageError where there is none in time."""
-        if not await self.budget.take(viewer, size, self.seconds):
+        size = size if size > SMALL_FILE_BYTES else 0
+        if size and not await self.budget.take(viewer, size, self.seconds):
             raise PageError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
                 "Too many large files are being downloaded",
                 f"Try again in {RETRY_SECONDS} seconds: what is read at the same time has to fit into memory.",
                 retry_after=RETRY_SECONDS,
             )
+        taken = TakenRoom(self.budget, viewer, size)
         try:
-            yield
+            yield taken
         finally:
-            self.budget.give_back(viewer, size)
+            taken.shrink(0)
 
 
 class FileAnswer(Response):
@@ -71,8 +95,10 @@ class FileAnswer(Response):
         self._read = read
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async with self._room.of(self._viewer, self._size):
+        async with self._room.of(self._viewer, self._size) as taken:
             file = await self._read()
+            if file.size is not None:
+                taken.shrink(file.size)
             answer = StreamingResponse(_with_pauses(file.pieces), media_type=file.media_type, headers=file.headers)
             await answer(scope, receive, send)
 

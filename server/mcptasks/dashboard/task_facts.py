@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from mcptasks.stores.results import Results
 
 SHOWN_EVENTS = 30
 LOG_LINES = 1000
-LOG_CHARACTERS = 1024 * 1024
+LOG_BYTES = 1024 * 1024
 MAX_SHOWN_RESULT = 1024 * 1024
 
 
@@ -112,10 +112,10 @@ class TaskLookup:
             raise ResultLostError("the task has no result of its own")
         return await self.results.read(record)
 
-    async def log(self, task: McpTask, most: int = LOG_LINES, characters: int = LOG_CHARACTERS) -> list[str]:
+    async def log(self, task: McpTask, most: int = LOG_LINES, most_bytes: int = LOG_BYTES) -> list[str]:
         """The end of what the last attempt printed; what the task has kept of it where its Pod is gone.
 
-        `most` lines, and so many characters, at most.
+        `most` lines, and so many bytes of UTF-8, at most.
         """
         status = task.status
         kept: list[str] = []
@@ -123,11 +123,11 @@ class TaskLookup:
             found = await self.results.logs.read(status.log, task.namespace, task.uid)
             kept = ([f"… {found.note} …"] if found.note else []) + found.text.splitlines()
             if status.log.attempt == status.attempts and (runs_in_worker(task) or found.note is None):
-                return kept[-most:]
-        lines = LastLines(most, characters)
+                return _last(kept, most, most_bytes)
+        lines = LastLines(most, most_bytes)
         async for line in self._printed(task, most):
             lines.add(line)
-        return lines.all() or kept[-most:] or (status.log_tail or "").splitlines()
+        return lines.all() or _last(kept or (status.log_tail or "").splitlines(), most, most_bytes)
 
     async def _printed(self, task: McpTask, most: int) -> AsyncGenerator[str]:
         """What there is of the last attempt in the log of its Pod."""
@@ -140,6 +140,13 @@ class TaskLookup:
         for attempt in attempts[-1:]:
             async for line in log_of(self.kube, task.namespace, attempt, tail=most):
                 yield line
+
+
+def _last(kept: Iterable[str], most: int, most_bytes: int) -> list[str]:
+    lines = LastLines(most, most_bytes)
+    for line in kept:
+        lines.add(line)
+    return lines.all()
 
 
 async def _nothing() -> list[Any]:

@@ -238,7 +238,7 @@ async def gathered(lines: AsyncGenerator[str], over: Awaitable[None] | None = No
     async def until_end_of(work: Awaitable[None]) -> None:
         try:
             await work
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (it goes to whoever reads the lines)
             failed.append(error)
         finally:
             await waiting.end()

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from mcptasks.dashboard.file_answers import FileAnswer, FileRoom, SentFile, line_pieces, pieces_of
+from mcptasks.dashboard.last_lines import utf8_bytes
 from mcptasks.dashboard.live_feeds import Parts, server_sent
 from mcptasks.dashboard.live_streams import event_stream
 from mcptasks.dashboard.rights import Right
@@ -31,7 +32,6 @@ from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.task import McpTask
 from mcptasks.settings import MIB
 from mcptasks.stores.result_errors import ResultLostError, ResultStoreUnavailableError
-from mcptasks.stores.results import MAX_OBJECT_BYTES
 
 MAX_LOG_LINES = 100_000
 MAX_LOG_BYTES = 16 * MIB
@@ -208,7 +208,8 @@ class TaskPages:
 
         async def read() -> SentFile:
             lines = await self._services.lookup.log(task, MAX_LOG_LINES, MAX_LOG_BYTES)
-            return SentFile(line_pieces(lines), "text/plain; charset=utf-8", f"{name}.log")
+            size = sum(utf8_bytes(line) + 1 for line in lines)
+            return SentFile(line_pieces(lines), "text/plain; charset=utf-8", f"{name}.log", size)
 
         return FileAnswer(self._room, visit.viewer.name, MAX_LOG_BYTES, read)
 
@@ -225,14 +226,14 @@ class TaskPages:
     async def arguments_file(self, request: Request, namespace: str, name: str) -> Response:
         """The arguments as a file."""
         visit, _ = await self._opened(request, namespace, name)
+        spec = (await self._task(namespace, name)).spec
+        text = spec.arguments_text or json.dumps(spec.arguments or {}, ensure_ascii=False, indent=2)
+        data = text.encode("utf-8", "replace")
 
         async def read() -> SentFile:
-            spec = (await self._task(namespace, name)).spec
-            text = spec.arguments_text or json.dumps(spec.arguments or {}, ensure_ascii=False, indent=2)
-            data = text.encode("utf-8", "replace")
             return SentFile(pieces_of(data), "application/json", f"{name}-arguments.json")
 
-        return FileAnswer(self._room, visit.viewer.name, MAX_OBJECT_BYTES, read)
+        return FileAnswer(self._room, visit.viewer.name, len(data), read)
 
     async def content(self, request: Request, namespace: str, name: str, index: str) -> Response:
         """An image, a sound or a file that is part of a result that is shown."""

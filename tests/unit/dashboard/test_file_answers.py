@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
 
 import pytest
 from starlette.types import Message
@@ -12,10 +13,12 @@ from starlette.types import Message
 from mcptasks.dashboard.file_answers import FileAnswer, FileRoom, SentFile, line_pieces, pieces_of
 from mcptasks.dashboard.last_lines import LastLines
 from mcptasks.dashboard.visits import PageError
+from mcptasks.kube.task_objects import parse_task
 from mcptasks.settings import KIB, MIB
 from mcptasks.tasks.byte_budget import ByteBudget
 from tests.unit.dashboard.page_site import PageSite, task_item, with_result
 from tests.unit.dashboard.test_pages import get
+from tests.unit.dashboard.test_task_logs import pod_item
 
 pytestmark = pytest.mark.anyio
 
@@ -86,11 +89,59 @@ async def test_who_goes_away_leaves_their_room_to_others(files: LargeFiles) -> N
     assert files.room.budget.taken == 0
 
 
-@pytest.mark.parametrize("part", ["result.json", "log.txt", "arguments.json", "content/0"])
-async def test_every_file_of_a_task_waits_for_room_and_is_then_refused(part: str) -> None:
+def site_with_files(size: int) -> PageSite:
+    """One with a task whose files have about so many bytes."""
     site = PageSite()
-    block = {"type": "image", "mimeType": "image/png", "data": "aGk="}
-    site.put(with_result(task_item("x", logTail="printed"), {"content": [block]}))
+    block = {"type": "image", "mimeType": "image/png", "data": "aGkh" * (size // 4)}
+    item = with_result(task_item("x", logTail="printed"), {"content": [block]})
+    item["spec"]["arguments"] = {"text": "y" * size}
+    site.put(item)
+    return site
+
+
+@pytest.mark.parametrize("part", ["result.json", "arguments.json", "content/0"])
+async def test_small_files_are_sent_while_a_large_one_takes_all_room(part: str) -> None:
+    site = site_with_files(200 * KIB)
+    await site.services.file_bytes.take("others", site.services.file_bytes.total, 1)
+    async with site.browser() as browser:
+        assert (await browser.get(f"/tasks/team/x/{part}")).status_code == 200
+
+
+async def test_a_log_takes_as_much_room_as_it_has_once_it_is_read(files: LargeFiles) -> None:
+    async def read() -> SentFile:
+        return SentFile(pieces_of(b"x" * MIB), "text/plain", "x.log", MIB)
+
+    reader = SlowReader()
+    answer = FileAnswer(files.room, "ann", 16 * MIB, read)
+    sending = asyncio.create_task(answer(SCOPE, reader.receive, reader.send))
+    await asyncio.wait_for(reader.begun.wait(), 10)
+    assert files.room.budget.taken == MIB
+    reader.reads.set()
+    await sending
+    assert files.room.budget.taken == 0
+
+
+async def test_the_size_of_a_log_is_told_once_it_is_read() -> None:
+    site, lines = PageSite(), ["ä" * 99, "b"]
+    site.cluster.pods = [pod_item()]
+    site.cluster.logs = {"x-1": lines}
+    site.put(task_item("x"))
+    shrunk: list[int] = []
+
+    class Budget(ByteBudget):
+        def give_back(self, key: Hashable, amount: int) -> None:
+            shrunk.append(amount)
+            super().give_back(key, amount)
+
+    site.services = replace(site.services, file_bytes=Budget(64 * MIB))
+    async with site.browser() as browser:
+        assert (await browser.get("/tasks/team/x/log.txt")).text.splitlines() == lines
+    assert shrunk == [16 * MIB - 201, 201]
+
+
+@pytest.mark.parametrize("part", ["result.json", "log.txt", "arguments.json", "content/0"])
+async def test_every_large_file_of_a_task_waits_for_room_and_is_then_refused(part: str) -> None:
+    site = site_with_files(400 * KIB)
     taken = site.services.file_bytes.total
     assert await site.services.file_bytes.take("others", taken, 1)
     async with site.browser() as browser:
@@ -110,12 +161,29 @@ def test_a_file_within_a_result_that_is_too_large_to_show_is_not_looked_for() ->
 
 
 def test_of_a_long_log_the_last_lines_are_kept() -> None:
-    lines = LastLines(most=3, characters=10)
+    lines = LastLines(most=3, most_bytes=10)
     for line in ("one", "two", "three", "four"):
         lines.add(line)
     assert lines.all() == ["three", "four"]
     lines.add("a line that is longer than all may be")
     assert lines.all() == ["all may be"]
+
+
+def test_the_bytes_of_a_long_log_are_counted_and_not_its_characters() -> None:
+    lines = LastLines(most=3, most_bytes=10)
+    for line in ("😀", "ää", "öö"):
+        lines.add(line)
+    assert lines.all() == ["ää", "öö"]
+    lines.add("😀" * 3)
+    assert lines.all() == ["😀" * 2]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_log_that_the_task_keeps_has_no_more_bytes_than_asked_for(cut: bool) -> None:
+    site = PageSite()
+    log = {"text": "\n".join(["é" * 10] * 5), "attempt": 1, "cut": cut}
+    task = parse_task(task_item("x", attempts=1, phase="completed", reason="Completed", log=log))
+    assert asyncio.run(site.services.lookup.log(task, 9, 45)) == ["é" * 10] * 2
 
 
 def test_lines_are_sent_in_pieces() -> None:
