@@ -538,8 +538,9 @@ class Settings(BaseSettings):
     dashboard_trusted_proxies: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description=(
-            "Addresses or networks of the authenticating proxies, separated by commas, as in `10.0.3.0/24`. The "
-            "headers of others are not looked at."
+            "Addresses or networks of the proxies in front of the dashboard, separated by commas, as in `10.0.3.0/24`. "
+            "With `proxy`, they say who looks; with `token`, their `X-Forwarded-For` says from which address a token "
+            "comes. The headers of others are not looked at."
         ),
     )
     dashboard_user_header: str = Field(

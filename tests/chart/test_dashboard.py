@@ -45,6 +45,12 @@ def test_only_the_named_proxies_are_believed() -> None:
     assert "dashboard.proxy.trusted" in refusal({"dashboard": {"enabled": True, "auth": "proxy"}})
 
 
+def test_proxies_in_front_can_be_named_where_viewers_sign_in_with_a_token() -> None:
+    named = environment({"dashboard": {"enabled": True, "proxy": {"trusted": ["10.0.3.0/24"]}}})
+    assert named["MCPTASKS_DASHBOARD_TRUSTED_PROXIES"] == "10.0.3.0/24"
+    assert "MCPTASKS_DASHBOARD_TRUSTED_PROXIES" not in environment(ON)
+
+
 def test_it_may_ask_about_others_and_nothing_else_in_the_whole_cluster() -> None:
     rules = render(ON).find("ClusterRole", "mcptasks.mcptasks-dashboard-reviews")["rules"]
     assert [(rule["resources"], rule["verbs"]) for rule in rules] == [

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from mcptasks.dashboard.rights import Viewer
-from mcptasks.dashboard.sign_in import TOKEN_COOKIE, TokenSignIn, peer_of
+from mcptasks.dashboard.sign_in import TOKEN_COOKIE, TokenSignIn, client_of
 from mcptasks.dashboard.visits import THEME_COOKIE, THEMES, PageError, Services
 
 STALE_SECONDS = 60
@@ -89,10 +89,11 @@ class CommonPages:
         form = await visit.form()
         back = own_path(form.get("back", ["/"])[0])
         token = "".join(form.get("token", [""])[0].split())
+        known = services.sign_in
         if (
-            not isinstance(services.sign_in, TokenSignIn)
+            not isinstance(known, TokenSignIn)
             or not token
-            or not await services.sign_in.user_of(token, peer_of(request))
+            or not await known.user_of(token, client_of(request, known.trusted))
         ):
             return visit.page("sign_in.html", status=HTTPStatus.UNAUTHORIZED, back=back, wrong=True)
         response = RedirectResponse(back, HTTPStatus.SEE_OTHER)

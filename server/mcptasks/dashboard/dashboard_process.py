@@ -110,15 +110,15 @@ def sign_in_of(settings: Settings, kube: KubeClient, seals: Seals) -> SignIn:
                 "loopback address alone: choose `token` or `proxy`, or leave MCPTASKS_DASHBOARD_HOST at 127.0.0.1"
             )
         return OpenSignIn()
+    trusted = networks(settings.dashboard_trusted_proxies)
     if settings.dashboard_auth == "proxy":
-        trusted = networks(settings.dashboard_trusted_proxies)
         if not trusted:
             raise SignInError(
                 "MCPTASKS_DASHBOARD_AUTH=proxy believes the proxies in MCPTASKS_DASHBOARD_TRUSTED_PROXIES, and there "
                 "are none: give their addresses or networks, as in 10.0.3.0/24"
             )
         return ProxySignIn(trusted, settings.dashboard_user_header, settings.dashboard_groups_header)
-    return TokenSignIn(partial(review_token, kube), seals)
+    return TokenSignIn(partial(review_token, kube), seals, trusted)
 
 
 def watched_namespaces(settings: Settings, own: str) -> Sequence[str] | None:

@@ -11,17 +11,19 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Protocol
 
 from starlette.requests import HTTPConnection
 
+from mcptasks.dashboard.review_turns import WAIT_SECONDS, ReviewTurns
 from mcptasks.dashboard.rights import Viewer
 from mcptasks.dashboard.seals import Seals
-from mcptasks.kube.errors import UnavailableError
 from mcptasks.kube.reviews import KubeUser
-from mcptasks.tasks.limits import InProgress, SharedRate
+from mcptasks.tasks.limits import SharedRate
 
 TOKEN_COOKIE = "mcptasks-token"
 REMEMBERED_SECONDS = 60.0
@@ -29,7 +31,10 @@ REMEMBERED_TOKENS = 4096
 MAX_TOKEN_CHARACTERS = 8192
 MAX_GROUPS = 500
 BAD_TOKENS_PER_SECOND = 5.0
-"""Reviews for one address that may end with a no, with bursts of twice as many; ten times as many for all addresses."""
+"""Reviews for one address that may end with a no, with bursts of twice as many; ten times as many for all addresses.
+
+Just as many for one cookie that was sealed here, and for all of these.
+"""
 
 SYSTEM = "system:"
 AUTHENTICATED = "system:authenticated"
@@ -100,27 +105,41 @@ class ProxySignIn:
 
 @dataclass
 class TokenSignIn:
-    """Has the API server say whose token it is, and believes that for a minute."""
+    """Has the API server say whose token it is, and believes that for a minute.
+
+    Of each token there is one review at a time. How many may end with a no is bounded for the address that they come
+    from, which the `trusted` proxies tell where there are some; for a cookie that was sealed here, and so was valid
+    once, for that cookie alone: nobody's bad tokens hold it up.
+    """
 
     review: TokenReview
     seals: Seals
+    trusted: Sequence[Network] = ()
     asks_for_token: bool = True
     clock: Callable[[], float] = time.monotonic
+    wait_seconds: float = WAIT_SECONDS
     _known: OrderedDict[bytes, tuple[float, KubeUser]] = field(default_factory=OrderedDict)
     _reviews: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
-    _bad_tokens: SharedRate = field(default_factory=lambda: SharedRate.of(BAD_TOKENS_PER_SECOND))
-    _undecided: InProgress = field(default_factory=InProgress)
+    _in_review: dict[bytes, asyncio.Task[KubeUser | None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._of_sources = self._turns()
+        self._of_cookies = self._turns()
+
+    def _turns(self) -> ReviewTurns:
+        return ReviewTurns(SharedRate.of(BAD_TOKENS_PER_SECOND), self.clock, self.wait_seconds)
 
     async def viewer(self, connection: HTTPConnection) -> Viewer | None:
         token = _bearer(connection.headers.get("authorization", ""))
-        if token is None:
-            sealed = connection.cookies.get(TOKEN_COOKIE)
-            token = self.seals.opened(sealed) if sealed else None
-        user = await self.user_of(token, peer_of(connection)) if token else None
+        sealed = connection.cookies.get(TOKEN_COOKIE) if token is None else None
+        if sealed:
+            token = self.seals.opened(sealed)
+        source = client_of(connection, self.trusted)
+        user = await self.user_of(token, source, is_from_cookie=bool(sealed)) if token else None
         return None if user is None else Viewer(user)
 
-    async def user_of(self, token: str, peer: str) -> KubeUser | None:
-        """Whose token it is; None where it is not valid. `peer`: the address that it came from.
+    async def user_of(self, token: str, source: str, *, is_from_cookie: bool = False) -> KubeUser | None:
+        """Whose token it is; None where it is not valid. `source`: the address that it came from.
 
         Raises KubeError, also where too many tokens came that are not valid; one that was goes on.
         """
@@ -130,13 +149,27 @@ class TokenSignIn:
         until, user = self._known.get(digest, (0.0, None))
         if user is not None and until > self.clock():
             return user
-        if digest not in self._known and not self._bad_tokens.has_room(peer, self.clock(), self._undecided):
-            raise UnavailableError(0, "TooManyTokens", "too many tokens came that are not valid; wait a little")
-        with self._undecided.one_more(peer):
+        reviewing = self._in_review.get(digest)
+        if reviewing is None:
+            turns, key = (self._of_cookies, digest.hex()) if is_from_cookie else (self._of_sources, source)
+            reviewing = asyncio.create_task(self._reviewed(token, digest, turns, key))
+            self._in_review[digest] = reviewing
+            reviewing.add_done_callback(partial(self._forget_review, digest))
+        # Whoever goes away takes the review from nobody else.
+        return await asyncio.shield(reviewing)
+
+    def _forget_review(self, digest: bytes, reviewing: asyncio.Task[KubeUser | None]) -> None:
+        self._in_review.pop(digest, None)
+        if not reviewing.cancelled():
+            reviewing.exception()
+
+    async def _reviewed(self, token: str, digest: bytes, turns: ReviewTurns, key: str) -> KubeUser | None:
+        turn: AbstractAsyncContextManager[None] = nullcontext() if digest in self._known else turns.turn(key)
+        async with turn:
             async with self._reviews:
                 found = await self.review(token)
-        if found is None:
-            self._bad_tokens.allows(peer, self.clock())
+            if found is None:
+                turns.count_bad(key)
         self._known.pop(digest, None)
         if found is not None:
             self._known[digest] = (self.clock() + REMEMBERED_SECONDS, found)
@@ -148,6 +181,16 @@ class TokenSignIn:
 def peer_of(connection: HTTPConnection) -> str:
     """The address that the connection is from."""
     return connection.client.host if connection.client else ""
+
+
+def client_of(connection: HTTPConnection, trusted: Sequence[Network]) -> str:
+    """The address that a request is from: what trusted proxies have forwarded it for, else the connection's."""
+    found = peer_of(connection)
+    for said in reversed(",".join(connection.headers.getlist("x-forwarded-for")).split(",")):
+        if not (_is_within(found, trusted) and _is_address(said.strip())):
+            break
+        found = said.strip()
+    return found
 
 
 def networks(texts: Sequence[str]) -> Sequence[Network]:
@@ -167,6 +210,14 @@ def _is_within(peer: str, trusted: Sequence[Network]) -> bool:
         return False
     address = getattr(address, "ipv4_mapped", None) or address
     return any(address in network for network in trusted)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _bearer(header: str) -> str | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from typing import cast
 
 import pytest
 from starlette.requests import HTTPConnection
 
 from mcptasks.dashboard.dashboard_process import sign_in_of, watched_namespaces
+from mcptasks.dashboard.rights import Viewer
 from mcptasks.dashboard.seals import Seals
-from mcptasks.dashboard.sign_in import ProxySignIn, SignInError, TokenSignIn, networks
+from mcptasks.dashboard.sign_in import ProxySignIn, SignInError, TokenSignIn, client_of, networks
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import UnavailableError
 from mcptasks.kube.reviews import KubeUser
@@ -139,7 +141,7 @@ def test_tokens_that_are_not_valid_are_asked_about_so_often_and_no_known_viewer_
         return await user_of_token(token)
 
     async def run() -> None:
-        found = TokenSignIn(review, Seals(), clock=lambda: now[0])
+        found = TokenSignIn(review, Seals(), clock=lambda: now[0], wait_seconds=0.01)
         assert await found.user_of("of-ann", "10.0.0.9") == KubeUser("ann")
         for number in range(10):
             assert await found.user_of(f"bad-{number}", "10.0.0.9") is None
@@ -149,5 +151,124 @@ def test_tokens_that_are_not_valid_are_asked_about_so_often_and_no_known_viewer_
         assert await found.user_of("of-bob", "10.0.0.10") == KubeUser("bob")
         now[0] = 61
         assert await found.user_of("of-ann", "10.0.0.9") == KubeUser("ann")
+
+    asyncio.run(run())
+
+
+@dataclass
+class SlowReviews:
+    """Reviews that end when they are let, and the tokens that were asked about."""
+
+    let: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: list[str] = field(default_factory=list)
+
+    async def __call__(self, token: str) -> KubeUser | None:
+        self.asked.append(token)
+        await self.let.wait()
+        return await user_of_token(token)
+
+
+def test_many_good_tokens_at_once_from_one_address_are_all_let_in() -> None:
+    async def run() -> None:
+        reviews = SlowReviews()
+        found = TokenSignIn(reviews, Seals(), clock=lambda: 0.0)
+        users = [asyncio.create_task(found.user_of(f"of-{number}", "10.0.0.9")) for number in range(30)]
+        await asyncio.sleep(0.01)
+        assert len(reviews.asked) == 8
+        reviews.let.set()
+        assert await asyncio.gather(*users) == [KubeUser(str(number)) for number in range(30)]
+
+    asyncio.run(run())
+
+
+def test_a_token_is_reviewed_once_for_all_who_send_it_meanwhile() -> None:
+    async def run() -> None:
+        reviews = SlowReviews()
+        found = TokenSignIn(reviews, Seals())
+        first = asyncio.create_task(found.user_of("of-ann", "10.0.0.9"))
+        others = [asyncio.create_task(found.user_of("of-ann", "10.0.0.9")) for _ in range(30)]
+        await asyncio.sleep(0.01)
+        first.cancel()
+        await asyncio.sleep(0.01)
+        reviews.let.set()
+        assert await asyncio.gather(*others) == [KubeUser("ann")] * 30
+        assert reviews.asked == ["of-ann"]
+
+    asyncio.run(run())
+
+
+def test_a_new_token_waits_until_bad_ones_from_its_address_leave_room() -> None:
+    async def run() -> None:
+        now = [0.0]
+        found = TokenSignIn(user_of_token, Seals(), clock=lambda: now[0])
+        for number in range(10):
+            await found.user_of(f"bad-{number}", "10.0.0.9")
+        waiting = asyncio.create_task(found.user_of("of-bob", "10.0.0.9"))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        now[0] = 0.3
+        assert await waiting == KubeUser("bob")
+
+    asyncio.run(run())
+
+
+def test_no_more_bad_tokens_are_reviewed_at_once_than_a_burst_may_have() -> None:
+    async def run() -> None:
+        reviews = SlowReviews()
+        reviews.let.set()
+        found = TokenSignIn(reviews, Seals(), clock=lambda: 0.0, wait_seconds=0.1)
+        tokens = (found.user_of(f"bad-{number}", "10.0.0.9") for number in range(300))
+        answers = await asyncio.gather(*tokens, return_exceptions=True)
+        assert len(reviews.asked) == 10
+        assert sum(isinstance(answer, UnavailableError) for answer in answers) == 290
+
+    asyncio.run(run())
+
+
+def test_a_cookie_that_was_sealed_here_is_held_up_by_nobodys_bad_tokens() -> None:
+    async def run() -> None:
+        seals = Seals()
+        found = TokenSignIn(user_of_token, seals, clock=lambda: 0.0, wait_seconds=0.01)
+        for number in range(10):
+            await found.user_of(f"bad-{number}", "10.9.9.9")
+        cookie = ("Cookie", f"mcptasks-token={seals.sealed('of-ann')}")
+        assert await found.viewer(request_from("10.9.9.9", cookie)) == Viewer(KubeUser("ann"))
+        with pytest.raises(UnavailableError, match="too many tokens"):
+            await found.viewer(request_from("10.9.9.9", ("Authorization", "Bearer of-bob")))
+        stale = ("Cookie", f"mcptasks-token={seals.sealed('stale')}")
+        for _ in range(10):
+            assert await found.viewer(request_from("10.9.9.9", stale)) is None
+        with pytest.raises(UnavailableError, match="too many tokens"):
+            await found.viewer(request_from("10.9.9.9", stale))
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("10.0.3.7", "192.0.2.1", "192.0.2.1"),
+        ("10.0.3.7", "198.51.100.9, 192.0.2.1, 10.0.3.8", "192.0.2.1"),
+        ("10.0.3.7", "unknown", "10.0.3.7"),
+        ("10.0.9.9", "192.0.2.1", "10.0.9.9"),
+    ],
+)
+def test_a_trusted_proxy_says_from_which_address_a_token_comes(peer: str, forwarded: str, client: str) -> None:
+    assert client_of(request_from(peer, ("X-Forwarded-For", forwarded)), PROXY.trusted) == client
+
+
+def test_bad_tokens_of_one_client_of_a_trusted_proxy_take_nothing_from_another() -> None:
+    async def run() -> None:
+        found = TokenSignIn(user_of_token, Seals(), PROXY.trusted, clock=lambda: 0.0, wait_seconds=0.01)
+
+        async def viewer(token: str, client: str) -> Viewer | None:
+            said = ("X-Forwarded-For", client), ("Authorization", f"Bearer {token}")
+            return await found.viewer(request_from("10.0.3.7", *said))
+
+        for number in range(10):
+            await viewer(f"bad-{number}", "192.0.2.1")
+        assert await viewer("of-ann", "192.0.2.2") == Viewer(KubeUser("ann"))
+        with pytest.raises(UnavailableError, match="too many tokens"):
+            await viewer("of-bob", "192.0.2.1")
 
     asyncio.run(run())
