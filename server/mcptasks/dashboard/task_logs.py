@@ -12,6 +12,7 @@ from mcptasks.dashboard.rights import Viewer
 from mcptasks.dashboard.task_facts import LOG_LINES, TaskLookup
 from mcptasks.dashboard.task_index import TaskIndex
 from mcptasks.dashboard.task_rows import TaskRow
+from mcptasks.dashboard.unclaimed_pods import PodLooks, unclaimed_pod
 from mcptasks.kube.api_client import LogOptions
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import PODS
@@ -25,6 +26,9 @@ from mcptasks.tasks.limits import InProgress
 FIRST_LOOK_SECONDS = 0.5
 LAST_LOOK_SECONDS = 30.0
 """How soon a Pod is looked at again that runs a task by its status and has no log yet, and how late in the end."""
+
+FIRST_SEARCH_SECONDS = 2.0
+"""How soon Pods are looked for that have not claimed their task yet: later and later, as above."""
 
 GATHER_SECONDS = 0.15
 LAST_LINES_SECONDS = 1.0
@@ -77,14 +81,20 @@ class LogPiece:
 
 @dataclass(frozen=True)
 class LogFollower:
-    """Follows the log of one task for a viewer. While the task waits, only the watch is listened to."""
+    """Follows the log of one task for a viewer.
+
+    While the task waits, the watch is listened to, and a Pod is looked for now and then that prints before it claims
+    the task: its modules may take minutes to load, or end the process.
+    """
 
     lookup: TaskLookup
     index: TaskIndex
     followed: FollowedLogs
+    looks: PodLooks
     viewer: Viewer
     namespace: str
     name: str
+    first_search_seconds: float = FIRST_SEARCH_SECONDS
 
     async def pieces(self) -> AsyncGenerator[LogPiece]:
         """What the current attempt has printed, and all that follows. Raises TooManyLogsError, KubeError."""
@@ -97,11 +107,11 @@ class LogFollower:
                     break
                 if row is None and not await self._is_to_come():
                     break
-                if row is None or row.is_waiting or not row.pod or (row.pod, row.attempts) == shown:
+                if row is None or (not row.is_waiting and (row.pod, row.attempts) == shown):
                     await changed.wait()
-                elif (pod := await self._started_pod(row)) is not None:
-                    shown = row.pod, row.attempts
-                    async with aclosing(self._attempt(row, pod)) as pieces:
+                elif (pod := await self._pod(row, shown)) is not None:
+                    shown = pod.name, row.attempts + row.is_waiting
+                    async with aclosing(self._attempt(row, pod, shown[1] or 1)) as pieces:
                         async for piece in pieces:
                             yield piece
         if shown is None:
@@ -126,6 +136,22 @@ class LogFollower:
             return
         yield LogPiece(task.status.attempts or 1, tuple(await self.lookup.log(task)), begins=True)
 
+    async def _pod(self, row: TaskRow, shown: tuple[str, int] | None) -> Attempt | None:
+        """The Pod whose log is to be followed next; None where the task has moved on meanwhile."""
+        if row.is_waiting or not row.pod:
+            return await self._unclaimed_pod(row, "" if shown is None else shown[0])
+        return await self._started_pod(row)
+
+    async def _unclaimed_pod(self, row: TaskRow, shown: str) -> Attempt | None:
+        """A Pod that prints and has not claimed the task; None where the task has moved on meanwhile."""
+        pause = self.first_search_seconds
+        while not await self._moves_on(row, pause):
+            pods = await self.looks.pods(self.namespace, self.name, pause / 2)
+            if (found := unclaimed_pod(pods, row, shown)) is not None:
+                return found
+            pause = min(LAST_LOOK_SECONDS, pause * 2)
+        return None
+
     async def _started_pod(self, row: TaskRow) -> Attempt | None:
         """The Pod as soon as there can be a log; None where the task has moved on meanwhile."""
         pause = FIRST_LOOK_SECONDS
@@ -134,21 +160,27 @@ class LogFollower:
                 pod = Attempt(await self.lookup.kube.get(PODS, row.pod, self.namespace))
                 if pod.started:
                     return pod
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._moved_on(row)
-                    return None
+            if await self._moves_on(row, pause):
+                return None
             pause = min(LAST_LOOK_SECONDS, pause * 2)
+
+    async def _moves_on(self, row: TaskRow, seconds: float) -> bool:
+        """Whether the task is not in this attempt any more, as soon as that is so, within the time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._moved_on(row)
+                return True
+        return False
 
     async def _moved_on(self, row: TaskRow) -> None:
         """Returns when the task is not in this attempt any more."""
         with self.index.watched(self.namespace, self.name) as changed:
-            while (now := self._row()) and now.is_open and (now.pod, now.attempts) == (row.pod, row.attempts):
+            while (now := self._row()) and now.is_open and _stage(now) == _stage(row):
                 changed.clear()
                 await changed.wait()
 
-    async def _attempt(self, row: TaskRow, pod: Attempt) -> AsyncGenerator[LogPiece]:
-        number, begins = row.attempts or 1, True
+    async def _attempt(self, row: TaskRow, pod: Attempt, number: int) -> AsyncGenerator[LogPiece]:
+        begins = True
         with self.followed.one_more(self.viewer):
             async with aclosing(self._lines(row, pod, number)) as pieces:
                 async for lines in pieces:
@@ -156,7 +188,7 @@ class LogFollower:
                     begins = False
 
     def _lines(self, row: TaskRow, pod: Attempt, number: int) -> AsyncGenerator[tuple[str, ...]]:
-        if _runs_in_worker(row):
+        if _runs_in_worker(row) and not row.is_waiting:
             return gathered(self._lines_in_worker(pod, number), self._attempt_over(row))
         return gathered(log_of(self.lookup.kube, self.namespace, pod, follow=True, tail=LOG_LINES))
 
@@ -172,6 +204,10 @@ class LogFollower:
         """Returns when the attempt has ended: a worker's log goes on after it."""
         await self._moved_on(row)
         await asyncio.sleep(LAST_LINES_SECONDS)
+
+
+def _stage(row: TaskRow) -> tuple[str, int, bool]:
+    return row.pod, row.attempts, row.is_waiting
 
 
 def _runs_in_worker(row: TaskRow) -> bool:

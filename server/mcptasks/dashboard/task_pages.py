@@ -23,6 +23,7 @@ from mcptasks.dashboard.task_facts import MAX_SHOWN_RESULT
 from mcptasks.dashboard.task_logs import FollowedLogs, LogFollower, TooManyLogsError
 from mcptasks.dashboard.task_query import AGES, DURATIONS, FilterChoices, ListQuery, list_view
 from mcptasks.dashboard.task_view import TaskPageView, task_view
+from mcptasks.dashboard.unclaimed_pods import PodLooks
 from mcptasks.dashboard.value_views import IMAGES, SOUNDS, ContentFile, blocks_of, content_file
 from mcptasks.dashboard.visits import PageError, Services, Visit
 from mcptasks.kube.errors import NotFoundError
@@ -52,6 +53,7 @@ class TaskPages:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._followed = FollowedLogs()
+        self._looks = PodLooks(services.lookup.kube)
         self._room = FileRoom(services.file_bytes)
         self.router = APIRouter()
         for path, handler in (
@@ -189,7 +191,8 @@ class TaskPages:
 
     async def _log_events(self, visit: Visit, namespace: str, name: str) -> AsyncGenerator[bytes]:
         services = self._services
-        follower = LogFollower(services.lookup, services.index, self._followed, visit.viewer, namespace, name)
+        shared = services.lookup, services.index, self._followed, self._looks
+        follower = LogFollower(*shared, visit.viewer, namespace, name)
         pieces = follower.pieces()
         try:
             async with aclosing(pieces):

@@ -7,7 +7,7 @@ import gc
 import warnings
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -21,9 +21,15 @@ from mcptasks.dashboard.task_logs import (
     TooManyLogsError,
     gathered,
 )
+from mcptasks.dashboard.task_rows import row_of
+from mcptasks.dashboard.unclaimed_pods import PodLooks, unclaimed_pod
+from mcptasks.kube.api_client import ObjectList
+from mcptasks.kube.errors import ForbiddenError
+from mcptasks.kube.kinds import Resource
 from mcptasks.kube.reviews import KubeUser
-from mcptasks.model.base import JsonObject
-from tests.unit.dashboard.page_site import PageSite, task_item
+from mcptasks.kube.task_attempts import Attempt
+from mcptasks.model.base import LABEL_WORKER, JsonObject
+from tests.unit.dashboard.page_site import DictionaryCluster, PageSite, task_item
 
 pytestmark = pytest.mark.anyio
 
@@ -38,13 +44,24 @@ def pod_item(name: str = "x-1", state: str = "running") -> JsonObject:
     }
 
 
+def with_label(item: JsonObject, label: str, value: str) -> JsonObject:
+    item["metadata"]["labels"] = {label: value}
+    return item
+
+
 def waiting_task(**status: Any) -> JsonObject:
     return task_item("x", reason="Pending", startedAt=None, **status)
 
 
 def follower(site: PageSite, followed: FollowedLogs | None = None, viewer: Viewer = ANN) -> LogFollower:
     services = site.services
-    return LogFollower(services.lookup, services.index, followed or FollowedLogs(), viewer, "team", "x")
+    looks = PodLooks(services.lookup.kube)
+    return LogFollower(services.lookup, services.index, followed or FollowedLogs(), looks, viewer, "team", "x")
+
+
+def soon(site: PageSite) -> LogFollower:
+    """One that looks soon for Pods that have not claimed their task."""
+    return replace(follower(site), first_search_seconds=0.005)
 
 
 async def pieces_of(following: LogFollower) -> list[LogPiece]:
@@ -53,7 +70,7 @@ async def pieces_of(following: LogFollower) -> list[LogPiece]:
         return [piece async for piece in pieces]
 
 
-async def test_the_page_of_a_waiting_task_asks_the_cluster_nothing() -> None:
+async def test_the_page_of_a_task_that_waits_for_a_moment_asks_the_cluster_nothing() -> None:
     site = PageSite()
     site.put(waiting_task())
     viewers = [asyncio.create_task(pieces_of(follower(site))) for _ in range(20)]
@@ -69,6 +86,72 @@ async def test_the_page_of_a_waiting_task_asks_the_cluster_nothing() -> None:
     shown = await asyncio.gather(*viewers)
     assert shown == [[LogPiece(1, ("hello",), begins=True)]] * 20
     assert site.cluster.reads == [("pods", "x-1")] * 20
+
+
+async def test_what_a_pod_prints_before_it_claims_its_task_is_shown_once() -> None:
+    site = PageSite()
+    site.cluster.pods, site.cluster.logs = [pod_item()], {"x-1": ["loading a model"]}
+    site.put(waiting_task())
+    async with asyncio.timeout(10), aclosing(soon(site).pieces()) as pieces:
+        assert await anext(pieces) == LogPiece(1, ("loading a model",), begins=True)
+        site.put(task_item("x", podName="x-1", attempts=1))
+        rest = asyncio.create_task(_all_of(pieces))
+        await asyncio.sleep(0.05)
+        site.put(task_item("x", podName="x-1", attempts=1, phase="completed", reason="Completed"))
+        assert await rest == []
+
+
+async def _all_of(pieces: AsyncGenerator[LogPiece]) -> list[LogPiece]:
+    return [piece async for piece in pieces]
+
+
+async def test_each_pod_that_ends_before_it_claims_its_task_is_shown() -> None:
+    site = PageSite()
+    site.cluster.pods = [pod_item("x-1", "terminated")]
+    site.cluster.logs = {"x-1": ["no such module"], "x-2": ["still no such module"]}
+    site.put(waiting_task())
+    async with asyncio.timeout(10), aclosing(soon(site).pieces()) as pieces:
+        assert (await anext(pieces)).lines == ("no such module",)
+        site.cluster.pods = [pod_item("x-1", "terminated"), pod_item("x-2")]
+        assert (await anext(pieces)).lines == ("still no such module",)
+
+
+async def test_pages_of_one_waiting_task_look_for_its_pods_together() -> None:
+    site, now = PageSite(), [0.0]
+    looks = PodLooks(site.services.lookup.kube, lambda: now[0])
+    await asyncio.gather(*(looks.pods("team", "x", 5) for _ in range(20)))
+    now[0] = 4.9
+    await looks.pods("team", "x", 5)
+    assert site.cluster.reads == [("pods", "")]
+    now[0] = 5
+    await looks.pods("team", "x", 5)
+    assert site.cluster.reads == [("pods", "")] * 2
+
+
+async def test_pods_that_may_not_be_listed_are_none() -> None:
+    class Refusing(DictionaryCluster):
+        async def list(self, resource: Resource, namespace: str | None = None, **_selectors: str | None) -> ObjectList:
+            raise ForbiddenError(403, "Forbidden", "no")
+
+    site = PageSite(Refusing())
+    assert await PodLooks(site.services.lookup.kube).pods("team", "x", 5) == ()
+
+
+@pytest.mark.parametrize(
+    ("pod", "attempts", "is_found"),
+    [
+        (pod_item(state="running"), 0, True),
+        (pod_item(state="terminated"), 0, True),
+        (pod_item(state="running"), 1, True),
+        (pod_item(state="terminated"), 1, False),
+        (pod_item(state="waiting"), 0, False),
+        (with_label(pod_item(), LABEL_WORKER, "true"), 0, False),
+    ],
+)
+def test_the_pod_of_a_waiting_task_is_its_next_attempts(pod: JsonObject, attempts: int, is_found: bool) -> None:
+    row = row_of(waiting_task(attempts=attempts))
+    assert (unclaimed_pod([Attempt(pod)], row, "") is not None) is is_found
+    assert unclaimed_pod([Attempt(pod)], row, "x-1") is None
 
 
 async def test_a_task_that_the_watch_has_not_told_of_yet_is_waited_for() -> None:
