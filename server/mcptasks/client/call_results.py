@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,10 @@ from mcptasks.protocol.versions import RESULT_PIECE_META
 
 WRAPPED = "result"
 """Key under which servers put structured output that is not an object by itself."""
+
+_NO_PIECE = "the server has answered with something else than a piece of a task's result"
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ToolError(ClientError):
@@ -131,10 +136,30 @@ class ResultPiece:
         try:
             (content,) = raw["contents"]
             meta = content["_meta"][RESULT_PIECE_META]
-            return cls(content["text"], meta["offset"], meta["size"], meta["sha256"], meta.get("nextOffset"))
+            piece = cls(content["text"], meta["offset"], meta["size"], meta["sha256"], meta.get("nextOffset"))
+            is_one = piece._has_types() and piece._is_within_result()
         except (KeyError, TypeError, ValueError) as error:
-            message = "the server has answered with something else than a piece of a task's result"
-            raise ClientError(message) from error
+            raise ClientError(_NO_PIECE) from error
+        if not is_one:
+            raise ClientError(_NO_PIECE)
+        return piece
+
+    def of_result(self, first: ResultPiece | None) -> ResultPiece:
+        """This piece. Raises ClientError where the first one, if any, is of another result."""
+        if first is not None and (first.sha256, first.size) != (self.sha256, self.size):
+            raise ClientError("the task has another result by now: fetch it again from the beginning")
+        return self
+
+    def _has_types(self) -> bool:
+        numbers = (self.offset, self.size) if self.next_offset is None else (self.offset, self.size, self.next_offset)
+        are_numbers = all(isinstance(number, int) and not isinstance(number, bool) for number in numbers)
+        return are_numbers and isinstance(self.text, str) and _SHA256.fullmatch(self.sha256) is not None
+
+    def _is_within_result(self) -> bool:
+        """Whether it is some of the result, and the next one begins behind it."""
+        end = self.offset + len(self.text.encode())
+        following = None if end == self.size else end
+        return 0 <= self.offset < end <= self.size and self.next_offset == following
 
 
 def _bytes_of(item: JsonObject) -> bytes:

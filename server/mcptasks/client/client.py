@@ -14,6 +14,7 @@ from datetime import timedelta
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, Unpack, overload
+from urllib.parse import quote
 
 import httpx2
 
@@ -76,8 +77,9 @@ class Client:
         tasks: False never lets a call become a task.
         on_elicitation: answers what servers ask the user in the middle of a call. A coroutine function, or any other
             callable, which then runs in a thread and may block. Without it, servers are told not to ask.
-        max_result_bytes: of a tool's result that is larger, in bytes of JSON, a mcptasks server sends a link in place
-            of its content; `result_pieces` reads it. None takes results of any size.
+        max_result_bytes: of a task's result that is larger, in bytes of JSON, a mcptasks server sends a link in place
+            of its content, if the task is a tool's; `result_pieces` reads it. What a tool returns without a task comes
+            whole, however large it is. None takes results of any size.
     """
 
     url: str
@@ -313,21 +315,29 @@ class Client:
 
         Raises:
             McpError: the task is unknown, has not ended, or has no result; or nothing begins there.
-            ClientError: the server does not give results in pieces.
+            ClientError: the server does not give results in pieces, or gives another piece.
         """
-        uri = f"task://{task_id}/result?offset={offset}" + ("" if length is None else f"&length={length}")
+        uri = f"task://{quote(task_id, safe='')}/result?offset={offset}"
+        uri += "" if length is None else f"&length={length}"
         call = Invocation("resources/read", {"uri": uri}, as_task=False)
         answer = await retry(lambda: self.dialect.invoke(call, None))
         if isinstance(answer, TaskState):
             raise ClientError("the server has made a task of reading a task's result")
-        return ResultPiece.parse(answer)
+        piece = ResultPiece.parse(answer)
+        if piece.offset != offset:
+            raise ClientError(f"the server has answered with the piece at {piece.offset} in place of that at {offset}")
+        return piece
 
     async def result_pieces(self, task_id: str, offset: int = 0) -> AsyncIterator[ResultPiece]:
-        """The pieces of such a result from `offset` on, one after the other. Raises as `result_piece`."""
+        """The pieces of such a result from `offset` on, one after the other.
+
+        Raises as `result_piece`, and ClientError where a piece is of another result than the first one.
+        """
+        first: ResultPiece | None = None
         following: int | None = offset
         while following is not None:
-            piece = await self.result_piece(task_id, following)
-            following = piece.next_offset
+            piece = (await self.result_piece(task_id, following)).of_result(first)
+            first, following = first or piece, piece.next_offset
             yield piece
 
     @overload

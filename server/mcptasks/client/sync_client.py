@@ -269,10 +269,11 @@ class SyncClient:
 
     def result_pieces(self, task_id: str, offset: int = 0) -> Iterator[ResultPiece]:
         """The pieces of such a result from `offset` on, one after the other; see `Client.result_pieces`."""
+        first: ResultPiece | None = None
         following: int | None = offset
         while following is not None:
-            piece = self.result_piece(task_id, following)
-            following = piece.next_offset
+            piece = self.result_piece(task_id, following).of_result(first)
+            first, following = first or piece, piece.next_offset
             yield piece
 
     @overload

@@ -14,7 +14,7 @@ from mcptasks.client import Client, ClientError, McpError, ResultPiece, SyncClie
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Ending
 from mcptasks.model.task import Phase, Reason, ResultRecord
-from mcptasks.protocol.versions import ProtocolChoice
+from mcptasks.protocol.versions import RESULT_PIECE_META, ProtocolChoice
 from mcptasks.settings import KIB, Settings
 from tests.unit.client.fake_server import FakeServer
 from tests.unit.protocol.conftest import Endpoint, serving
@@ -99,6 +99,77 @@ async def test_an_answer_that_is_no_piece_is_told_apart(new: FakeServer) -> None
     async with Client(new.url) as client:
         with pytest.raises(ClientError, match="something else than a piece"):
             await client.result_piece("any")
+
+
+def answer_of(text: object = "abc", **changes: object) -> JsonObject:
+    """An answer with the piece that is a result of 10 bytes from its beginning on, unless changed."""
+    meta = {"offset": 0, "length": 3, "size": 10, "sha256": SHA256, "nextOffset": 3, **changes}
+    return {"contents": [{"uri": "task://any/result", "text": text, "_meta": {RESULT_PIECE_META: meta}}]}
+
+
+def test_a_piece_is_what_the_answer_says() -> None:
+    assert ResultPiece.parse(answer_of()) == ResultPiece("abc", 0, 10, SHA256, 3)
+    assert ResultPiece.parse(answer_of(offset=7, nextOffset=None)) == ResultPiece("abc", 7, 10, SHA256)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        answer_of(b"abc"),
+        answer_of(""),
+        answer_of("a\ud800c"),
+        answer_of(offset="0"),
+        answer_of(offset=False),
+        answer_of(offset=-1, nextOffset=2),
+        answer_of(size=10.0),
+        answer_of(size=2, nextOffset=None),
+        answer_of(sha256=None),
+        answer_of(sha256="A" * 64),
+        answer_of(nextOffset="3"),
+        answer_of(nextOffset=0),
+        answer_of(nextOffset=4),
+        answer_of(nextOffset=None),
+        answer_of(offset=7, nextOffset=10),
+    ],
+)
+def test_a_piece_that_cannot_be_is_none(raw: JsonObject) -> None:
+    with pytest.raises(ClientError, match="something else than a piece"):
+        ResultPiece.parse(raw)
+
+
+async def test_another_piece_than_was_asked_for_is_none(new: FakeServer) -> None:
+    new.result = answer_of()
+    async with Client(new.url) as client:
+        with pytest.raises(ClientError, match="the piece at 0 in place of that at 5"):
+            await client.result_piece("any", 5)
+
+
+@pytest.mark.parametrize("changes", [{"sha256": "0" * 64}, {"size": 11}])
+async def test_pieces_of_two_results_are_not_put_together(new: FakeServer, changes: dict[str, object]) -> None:
+    new.result = answer_of()
+    async with Client(new.url) as client:
+        pieces = client.result_pieces("any")
+        await anext(pieces)
+        new.result = answer_of(offset=3, nextOffset=6, **changes)
+        with pytest.raises(ClientError, match="another result by now"):
+            await anext(pieces)
+
+
+def test_scripts_without_a_loop_put_none_together_either(new: FakeServer) -> None:
+    new.result = answer_of()
+    with SyncClient(new.url) as client:
+        pieces = client.result_pieces("any")
+        next(pieces)
+        new.result = answer_of(offset=3, nextOffset=6, sha256="0" * 64)
+        with pytest.raises(ClientError, match="another result by now"):
+            next(pieces)
+
+
+async def test_an_id_of_any_characters_stays_the_id(new: FakeServer) -> None:
+    new.result = answer_of()
+    async with Client(new.url) as client:
+        await client.result_piece("a/b?offset=7#c d")
+    assert new.last("resources/read").params["uri"] == "task://a%2Fb%3Foffset%3D7%23c%20d/result?offset=0"
 
 
 def test_the_command_writes_the_result_to_standard_output(fetch: Fetch, task_id: str) -> None:
