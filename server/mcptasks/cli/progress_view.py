@@ -56,6 +56,10 @@ class ProgressView(Protocol):
         """Draw nothing that moves meanwhile, so that somebody can type."""
         ...
 
+    def close(self) -> None:
+        """Leave what is shown as it is: from now on something else is printed."""
+        ...
+
 
 @dataclass
 class PlainView:
@@ -81,6 +85,9 @@ class PlainView:
 
     def paused(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def close(self) -> None:
+        """Lines stay as they are."""
 
 
 @dataclass

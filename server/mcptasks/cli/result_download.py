@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,9 +18,16 @@ CHUNK = 1024 * 1024
 
 @dataclass(frozen=True)
 class ResultDownload:
-    """Where a result goes."""
+    """Where a result goes.
+
+    Args:
+        target: the file; nothing is there yet.
+        link: gives a file a second name. Raises FileExistsError where there is one of it, and OSError where the file
+            system has no links.
+    """
 
     target: Path
+    link: Callable[[Path, Path], None] = os.link
 
     @property
     def part(self) -> Path:
@@ -33,17 +42,22 @@ class ResultDownload:
             raise usage_error(f"--output {self.target}: there is no folder {self.target.parent}")
 
     def begun(self, first: ResultPiece) -> int:
-        """Bytes that are there already, as whole characters; 0 where they cannot be of the result of this piece."""
+        """Bytes that are there already, as whole characters, of the result that begins with this piece.
+
+        Raises CliError where the file has anything else in it, which stays there.
+        """
+        head = first.text.encode()
         try:
             with self.part.open("r+b") as file:
                 size = _whole_characters(file)
-                is_part = size <= first.size and file.read(len(first.text.encode())) == first.text.encode()
-                file.truncate(size if is_part else 0)
+                if size is None or size > first.size or not head.startswith(file.read(len(head))):
+                    raise CliError(f"{self.part} is no beginning of this result: remove it, or give another --output")
+                file.truncate(size)
         except FileNotFoundError:
             return 0
         except OSError as error:
             raise self._failed(error) from error
-        return size if is_part else 0
+        return size
 
     def add(self, piece: ResultPiece) -> None:
         """Write a piece behind what is there. Raises CliError."""
@@ -54,30 +68,51 @@ class ResultDownload:
             raise self._failed(error) from error
 
     def finish(self, sha256: str) -> None:
-        """Give the file its name. Raises CliError where it is not the result with this checksum."""
+        """Give the file its name.
+
+        Raises CliError where it is not the result with this checksum, and where a file of that name exists by now.
+        """
         try:
             with self.part.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
             if found != sha256:
                 self.part.unlink()
                 raise CliError(f"what was fetched is not the recorded result: {self.part} is removed, fetch it again")
-            self.part.rename(self.target)
+            self._name()
+        except FileExistsError as error:
+            raise CliError(f"--output {self.target}: the file exists by now; the result is in {self.part}") from error
         except OSError as error:
             raise self._failed(error) from error
+
+    def _name(self) -> None:
+        """Rename the file. Unlike `rename` it raises FileExistsError where the name is taken."""
+        try:
+            self.link(self.part, self.target)
+        except FileExistsError:
+            raise
+        except OSError:
+            # A file system without links: an empty file takes the name, and is replaced.
+            self.target.open("xb").close()
+            self.part.replace(self.target)
+        else:
+            self.part.unlink()
 
     def _failed(self, error: OSError) -> CliError:
         return CliError(f"{error.filename or self.part} cannot be written: {error.strerror}")
 
 
-def _whole_characters(file: BinaryIO) -> int:
-    """Bytes of the file without a character at its end that is cut; 0 where it is not UTF-8. Leaves it at its begin."""
+def _whole_characters(file: BinaryIO) -> int | None:
+    """Bytes of the file without a character at its end that is cut; None where it is not UTF-8.
+
+    Leaves it at its begin.
+    """
     decoder, size = codecs.getincrementaldecoder("utf-8")(), 0
     try:
         while chunk := file.read(CHUNK):
             decoder.decode(chunk)
             size += len(chunk)
     except UnicodeDecodeError:
-        return 0
+        return None
     finally:
         file.seek(0)
     return size - len(decoder.getstate()[0])

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from mcptasks.cli import main
+from mcptasks.cli.command_errors import CliError
+from mcptasks.cli.result_download import ResultDownload
 from mcptasks.client import Client, ClientError, McpError, ResultPiece, SyncClient
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Ending
@@ -176,6 +180,31 @@ def test_the_command_writes_the_result_to_standard_output(fetch: Fetch, task_id:
     assert fetch(task_id) == (0, f"{TEXT}\n", "")
 
 
+def test_what_is_printed_is_checked(endpoint: Endpoint, fetch: Fetch) -> None:
+    task_id = endpoint.make()
+    record = ResultRecord(text=TEXT.replace("\\n", "\\t"), size_bytes=len(DATA), sha256=SHA256)
+    endpoint.change(task_id, Ending(Phase.COMPLETED, Reason.COMPLETED, "done", result=record))
+    code, _, err = fetch(task_id)
+    assert code == 1
+    assert "what was printed is not the recorded result" in err
+
+
+def test_who_waits_for_a_task_that_asks_something_is_told_so(
+    new: FakeServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new.statuses, new.message = ["input_required", "input_required", "completed"], "sure?"
+    new.lists["resources/read"] = answer_of("{}", size=2, sha256=hashlib.sha256(b"{}").hexdigest(), nextOffset=None)
+    with pytest.raises(SystemExit) as ended:
+        main(["result", new.url, "job-1"])
+    assert ended.value.code == 0
+    out, err = capsys.readouterr()
+    assert out == "{}\n"
+    assert sorted(err.splitlines()) == [
+        "job-1 waits for an answer: give it with mcptasks answer job-1",
+        "job-1: sure?",
+    ]
+
+
 def test_the_command_writes_it_into_a_file_and_tells_how_far_it_is(
     fetch: Fetch, task_id: str, tmp_path: Path, protocol: ProtocolChoice
 ) -> None:
@@ -196,11 +225,51 @@ def test_what_was_interrupted_goes_on_where_it_stopped(fetch: Fetch, task_id: st
     assert len(err.splitlines()) == 1 + -(-(len(DATA) - length) // (50 * KIB))
 
 
-@pytest.mark.parametrize("other", [b"", b"x" * 60_000, b"\xff" * 60_000, DATA + DATA, b"{"])
-def test_what_is_of_another_result_is_fetched_anew(fetch: Fetch, task_id: str, tmp_path: Path, other: bytes) -> None:
-    (tmp_path / "all.json.part").write_bytes(other)
+@pytest.mark.parametrize("beginning", [b"", b"{", DATA[:35]])
+def test_a_beginning_may_be_short_or_end_within_a_character(
+    fetch: Fetch, task_id: str, tmp_path: Path, beginning: bytes
+) -> None:
+    (tmp_path / "all.json.part").write_bytes(beginning)
     assert fetch(task_id, "--output", str(tmp_path / "all.json"))[0] == 0
     assert (tmp_path / "all.json").read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    "other", [b"x", b"x" * 60_000, b"\xff" * 60_000, DATA[:60_000] + b"\xff" * 9, DATA + DATA, DATA[:500] + b"\n"]
+)
+def test_what_is_no_beginning_of_the_result_stays_as_it_is(
+    fetch: Fetch, task_id: str, tmp_path: Path, other: bytes
+) -> None:
+    (tmp_path / "all.json.part").write_bytes(other)
+    code, _, err = fetch(task_id, "--output", str(tmp_path / "all.json"))
+    assert code == 1
+    assert "all.json.part is no beginning of this result" in err
+    assert (tmp_path / "all.json.part").read_bytes() == other
+    assert [path.name for path in tmp_path.iterdir()] == ["all.json.part"]
+
+
+def no_link(_part: Path, _target: Path) -> None:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.fixture(params=[os.link, no_link])
+def download(request: pytest.FixtureRequest, tmp_path: Path) -> ResultDownload:
+    """One of which everything is there, on a file system with links and on one without."""
+    (tmp_path / "all.json.part").write_bytes(DATA)
+    return ResultDownload(tmp_path / "all.json", request.param)
+
+
+def test_a_file_gets_its_name_with_links_and_without(download: ResultDownload, tmp_path: Path) -> None:
+    download.finish(SHA256)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("all.json", DATA)]
+
+
+def test_a_file_that_somebody_has_made_meanwhile_is_not_overwritten(download: ResultDownload, tmp_path: Path) -> None:
+    (tmp_path / "all.json").write_text("mine")
+    with pytest.raises(CliError, match=r"the file exists by now; the result is in .*all\.json\.part"):
+        download.finish(SHA256)
+    assert (tmp_path / "all.json").read_text() == "mine"
+    assert (tmp_path / "all.json.part").read_bytes() == DATA
 
 
 def test_a_file_that_differs_in_its_middle_is_not_taken_for_the_result(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +14,9 @@ from mcptasks.cli.command_errors import CliError, as_cli_error
 from mcptasks.cli.progress_view import ProgressView, progress_view
 from mcptasks.cli.result_download import ResultDownload
 from mcptasks.cli.server_options import HeaderOption, ProtocolOption, ServerOptions, TokenOption, UrlArgument
-from mcptasks.client import CallProgress, Client, ClientError, McpError
+from mcptasks.client import CallProgress, Client, ClientError, McpError, TaskState, ToolTask
 from mcptasks.diagnostics.visible_text import visible
+from mcptasks.model.task import Phase
 from mcptasks.network.shown_urls import shown_url
 
 
@@ -57,8 +59,10 @@ async def _fetch(options: ServerOptions, task: str, download: ResultDownload | N
         # What only waits is not to get the result itself.
         async with options.client(max_result_bytes=0) as client:
             try:
-                await client.resume(task, on_progress=lambda report: view.show(task, report)).wait()
+                await _ended(client.resume(task, on_progress=lambda report: view.show(task, report)), view)
                 if download is None:
+                    view.begin(task, "fetching the result")
+                    view.close()
                     await _print(client, task)
                 else:
                     await _save(client, task, download, view)
@@ -66,11 +70,29 @@ async def _fetch(options: ServerOptions, task: str, download: ResultDownload | N
                 raise CliError(f"{task}: {error.message}") from error
 
 
+async def _ended(handle: ToolTask, view: ProgressView) -> None:
+    """Wait for the task's end. Says so where the task itself waits, for an answer."""
+
+    def tell(state: TaskState) -> None:
+        if state.status is Phase.INPUT_REQUIRED:
+            view.note(f"{handle.task_id} waits for an answer: give it with mcptasks answer {handle.task_id}")
+
+    handle.on_status_change(tell)
+    await handle.wait()
+
+
 async def _print(client: Client, task: str) -> None:
+    """Print the result. Raises CliError, at its end, where that is not what was recorded."""
     is_terminal = sys.stdout.isatty()
+    printed, size, recorded = hashlib.sha256(), 0, None
     async for piece in client.result_pieces(task):
+        data, recorded = piece.text.encode(), (piece.sha256, piece.size)
+        printed.update(data)
+        size += len(data)
         sys.stdout.write(visible(piece.text) if is_terminal else piece.text)
     sys.stdout.write("\n")
+    if recorded != (printed.hexdigest(), size):
+        raise CliError(f"{task}: what was printed is not the recorded result: fetch it again")
 
 
 async def _save(client: Client, task: str, download: ResultDownload, view: ProgressView) -> None:
@@ -79,7 +101,7 @@ async def _save(client: Client, task: str, download: ResultDownload, view: Progr
     done = download.begun(first)
     if done < first.size:
         async for piece in client.result_pieces(task, done):
-            download.add(piece)
+            download.add(piece.of_result(first))
             done = piece.next_offset or piece.size
             view.show(task, CallProgress(done, first.size, "bytes"))
     download.finish(first.sha256)
