@@ -13,6 +13,7 @@ import pydantic_core
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR
 from mcp_types import methods as mcp_methods
+from mcp_types.version import is_version_at_least
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import timestamp
@@ -22,7 +23,7 @@ from mcptasks.protocol.large_parts import large_parts, left_of
 from mcptasks.protocol.raw_answers import AnswerPortion, CallAnswer, answer_of
 from mcptasks.protocol.raw_json import NotCompactJsonError
 from mcptasks.protocol.requests import Context, max_result_bytes_of, principal_of_caller
-from mcptasks.protocol.versions import COMPLETE, PROGRESS_META, RESULT_MIME_TYPE, RESULT_PIECE_META
+from mcptasks.protocol.versions import COMPLETE, HAS_RESOURCE_LINKS, PROGRESS_META, RESULT_MIME_TYPE, RESULT_PIECE_META
 from mcptasks.settings import KIB
 from mcptasks.tasks.byte_budget import BUDGET_SECONDS, RETRY_SECONDS
 from mcptasks.tasks.owners import caller_key
@@ -120,16 +121,18 @@ async def shaped_result(
 ) -> JsonObject:
     """The task's result, in the shape that the given protocol version has for it.
 
-    Of a tool's result that is larger than the request allows it is a link.
+    Of a tool's result that is larger than the request allows it is a link, where the version has links.
 
     Args:
         ctx: the request that it is for.
         missing: what the version requires and no task records.
     """
     most = max_result_bytes_of(ctx)
-    can_be_linked = service.settings.max_result_piece_bytes > 0 and view.component.kind is ComponentKind.TOOL
-    if most is not None and view.result is not None and can_be_linked and view.result.size_bytes > most:
-        return _linked(view, view.result)
+    can_be_linked = (
+        service.settings.max_result_piece_bytes > 0
+        and view.component.kind is ComponentKind.TOOL
+        and is_version_at_least(version, HAS_RESOURCE_LINKS)
+    )
 
     def shape(recorded: JsonObject) -> JsonObject:
         try:
@@ -139,6 +142,8 @@ async def shaped_result(
             logger.error("the recorded result is not of this kind", exc_info=error, extra={"task": view.task_id})
             raise MCPError(code=INTERNAL_ERROR, message=INVALID_RESULT) from None
 
+    if most is not None and view.result is not None and can_be_linked and view.result.size_bytes > most:
+        return shape(_linked(view, view.result))
     return await stored_result(service, view, answer_of(ctx), shape)
 
 
@@ -152,7 +157,7 @@ def _linked(view: TaskView, record: ResultRecord) -> JsonObject:
         "size": record.size_bytes,
     }
     meta = {RESULT_PIECE_META: piece_meta(record, 0, 0)}
-    return {**COMPLETE, "content": [link], "isError": view.is_tool_error, "_meta": meta}
+    return {"content": [link], "isError": view.is_tool_error, "_meta": meta}
 
 
 def piece_meta(record: ResultRecord, offset: int, length: int) -> JsonObject:

@@ -30,11 +30,12 @@ from mcp_types import (
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Principal
-from mcptasks.protocol.requests import Context, principal_of_caller
+from mcptasks.protocol.requests import Context, max_result_bytes_of, principal_of_caller
 from mcptasks.protocol.token_lapse import token_lapse
 from mcptasks.protocol.v2026_07_28 import EXTENSION, Protocol2026
 from mcptasks.tasks.service_errors import (
     DrainingError,
+    InvalidCallError,
     TaskNotFoundError,
     TooManyAnswersError,
     TooManyUnknownIdsError,
@@ -72,12 +73,15 @@ class TaskSubscriptions:
 
         Raises:
             DrainingError: this replica is shutting down. A stream that is open then ends with its result.
+            InvalidCallError: the request says wrongly how large a result may be.
             TooManySubscriptionsError: the caller has as many of them open as it may have.
             TooManyWaitingCallsError: it waits for as many tasks as it may.
         """
         asked = _asked(params.notifications)
         if asked is not None:
             require_client_extension(ctx, EXTENSION)
+            # What only a task's end needs is refused now, and not when the first one has ended.
+            max_result_bytes_of(ctx)
         if self.protocol.service.draining.is_set():
             raise DrainingError
         service, principal = self.protocol.service, principal_of_caller()
@@ -129,7 +133,7 @@ class TaskSubscriptions:
                     task = await self._detail(view, ctx)
                     task["_meta"] = {**task.get("_meta", {}), **_meta(ctx)}
                     await ctx.session.send_notification(TaskNotification(params=task), ctx.request_id)  # type: ignore[arg-type]
-        except (TaskNotFoundError, UnavailableServiceError, DrainingError, MCPError):
+        except (TaskNotFoundError, UnavailableServiceError, DrainingError, InvalidCallError, MCPError):
             # A client that polls the task is told why.
             return
 

@@ -16,6 +16,9 @@ TAKES_TTL: ProtocolChoice = "2025-11-25"
 HAS_TASKS_OF_ALL_KINDS: ProtocolChoice = "2025-11-25"
 """The version in which prompts and resources can run as tasks; the other one has tasks of tools alone."""
 
+HAS_RESOURCE_LINKS = "2025-06-18"
+"""The first version in which a tool's result may have links to resources."""
+
 TASK_METHODS = frozenset({"tasks/get", "tasks/cancel", "tasks/result", "tasks/list", "tasks/update"})
 """The methods about tasks, those of all versions."""
 

@@ -15,6 +15,7 @@ from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.questions import asked
 from mcptasks.model.task import InputRequest, Reason, TaskError
+from mcptasks.protocol.versions import MAX_RESULT_META
 from mcptasks.settings import Settings
 from tests.support.mcp import EXTENSION, McpAnswer, Stream
 from tests.support.polling import eventually
@@ -144,6 +145,13 @@ def test_tasks_need_the_extension_declared_with_the_request(endpoint: Endpoint) 
 def test_ids_that_are_none_are_an_invalid_parameter(endpoint: Endpoint, ids: object) -> None:
     answer = endpoint.new(LISTEN, {"notifications": {"taskIds": ids}})
     assert (answer.status, answer.error["code"]) == (400, -32602)
+
+
+def test_a_size_of_results_that_is_none_is_refused_before_anything_is_told(endpoint: Endpoint) -> None:
+    wanted = {"notifications": {"taskIds": [endpoint.make()]}, "_meta": {**ABLE, MAX_RESULT_META: "1"}}
+    answer = endpoint.new(LISTEN, wanted)
+    assert (answer.status, answer.error["code"]) == (400, -32602)
+    assert MAX_RESULT_META in answer.error["message"]
 
 
 def test_a_client_that_goes_away_leaves_nothing_behind(endpoint: Endpoint) -> None:
