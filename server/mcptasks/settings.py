@@ -254,8 +254,9 @@ class Settings(BaseSettings):
         ge=0,
         description=(
             "How many polls of unfinished tasks per second one replica answers by reading the API server, with bursts "
-            "of up to twice as many. Other polls are answered from its watch cache, which may be a moment behind. 0 "
-            "means no limit."
+            "of up to twice as many. Other polls are answered from its watch cache, which may be a moment behind. "
+            "Pieces of results that are in their tasks' objects count as well, and are refused beyond that. 0 means no "
+            "limit."
         ),
     )
     max_unknown_ids_per_second: float = Field(
@@ -274,7 +275,8 @@ class Settings(BaseSettings):
         description=(
             "Size, in bytes, of all results of more than 64 KiB that one replica reads and sends at the same time, at "
             "most half of it for one caller; a larger one is sent alone. What has no room waits for 3 seconds and is "
-            "then refused with HTTP 503 and Retry-After. They take up to five times as much memory."
+            "then refused with HTTP 503 and Retry-After. They take up to five times as much memory. A piece of a "
+            "result counts twice, and with it all of a result that is in its task's object."
         ),
     )
     max_subscriptions_per_caller: int = Field(

@@ -15,7 +15,7 @@ from mcptasks.settings import Settings
 from mcptasks.stores.kept_logs import KeptLogs
 from mcptasks.stores.result_errors import ResultLostError, ResultTooLargeError, counted_twice, readable_size
 from mcptasks.stores.result_stores import InlineStore, Payload, RedisStore, ResultKey, ResultStore, is_recorded
-from mcptasks.stores.text_pieces import ByteRange, whole_characters
+from mcptasks.stores.text_pieces import ByteRange, TextPiece, whole_characters
 
 MAX_OBJECT_BYTES = 1_500_000
 """Largest object that we ask the API server to store: etcd refuses requests of 1.5 MiB (`--max-request-bytes`)."""
@@ -130,7 +130,7 @@ class Results:
             raise ResultLostError(f"the result in {where} is not the recorded one: its size or SHA-256 differs")
         return data
 
-    async def get_piece(self, record: ResultRecord, span: ByteRange) -> str:
+    async def get_piece(self, record: ResultRecord, span: ByteRange) -> TextPiece:
         """The characters of the recorded result that begin in this range, as far as they fit; one at least.
 
         Only that much is read where it is in Redis. So what is not checked is its SHA-256.

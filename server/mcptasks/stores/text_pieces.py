@@ -22,11 +22,19 @@ class ByteRange:
         return min(self.length + MORE_OF_A_CHARACTER, size - self.offset)
 
 
+@dataclass(frozen=True)
+class TextPiece:
+    """Some characters of a text, and how many bytes they are."""
+
+    text: str
+    size_bytes: int
+
+
 class SplitCharacterError(ValueError):
     """A piece that begins in the middle of a character."""
 
 
-def whole_characters(data: bytes, length: int) -> str:
+def whole_characters(data: bytes, length: int) -> TextPiece:
     """The text of the first `length` bytes, without the character that does not fit; one character at least.
 
     `data` has up to `MORE_OF_A_CHARACTER` further bytes, where there are any.
@@ -42,7 +50,7 @@ def whole_characters(data: bytes, length: int) -> str:
         end -= 1
     if end == 0:
         end = next((at for at in range(1, len(data)) if not _continues(data[at])), len(data))
-    return data[:end].decode()
+    return TextPiece(data[:end].decode(), end)
 
 
 def _continues(byte: int) -> bool:

@@ -45,7 +45,7 @@ class TaskReader:
     tasks: TaskClient
     cache: WatchCache
     fresh_reads: RateLimit
-    """Bounds the reads of the API server that `recent` makes."""
+    """Bounds the reads of the API server that `recent` makes, and those for pieces of results."""
 
     now: Callable[[], datetime] = utc_now
     unknown_ids: SharedRate = field(default_factory=partial(SharedRate.of, 0))
@@ -90,6 +90,10 @@ class TaskReader:
             logger.error("cannot read task: %s", error, extra={"task": task_id})
             raise UnavailableServiceError("The task cannot be read at the moment. Try again.") from error
 
+    def may_read_afresh(self) -> bool:
+        """Whether `fresh_reads` allows one more read of the API server; it counts if it does."""
+        return self.fresh_reads.allows(self.namespace, time.monotonic())
+
     def _own(self, task_id: str, principal: Principal | None) -> JsonObject | None:
         """The cached object, if it is the principal's."""
         seen = self._seen(task_id)
@@ -117,7 +121,7 @@ class TaskReader:
         return own
 
     async def _refreshed(self, seen: JsonObject) -> JsonObject:
-        if has_ended(seen) or not self.fresh_reads.allows(self.namespace, time.monotonic()):
+        if has_ended(seen) or not self.may_read_afresh():
             return seen
         try:
             async with asyncio.timeout(RECENT_SECONDS):

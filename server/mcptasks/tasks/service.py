@@ -19,7 +19,7 @@ from mcptasks.stores.kept_logs import EARLIER_LINES
 from mcptasks.stores.result_errors import ResultLostError, ResultStoreUnavailableError
 from mcptasks.stores.result_stores import is_ref_of
 from mcptasks.stores.results import Results
-from mcptasks.stores.text_pieces import ByteRange, SplitCharacterError
+from mcptasks.stores.text_pieces import ByteRange, SplitCharacterError, TextPiece
 from mcptasks.tasks.byte_budget import BUDGET_SECONDS, RETRY_SECONDS, ByteBudget
 from mcptasks.tasks.calls import Call
 from mcptasks.tasks.changes import TaskChanges
@@ -193,8 +193,7 @@ class TaskService:
     async def _stored_result(self, view: TaskView) -> AsyncIterator[ResultRecord]:
         """The record of a result that is read meanwhile. Raises as `result_text` does."""
         record = view.result
-        if record is not None and record.text is None and record.ref is None:
-            # Too large for the cache.
+        if record is not None and _is_left_out(record):
             record = parse_result(await self.reader.stored(view.task_id))
         if record is None:
             raise TaskNotFoundError
@@ -222,11 +221,17 @@ class TaskService:
             raise NoResultError(view.message, ended=view.phase.terminal)
         return EndedResult(view, view.result)
 
-    async def result_piece(self, ended: EndedResult, span: ByteRange) -> str:
+    async def result_piece(self, ended: EndedResult, span: ByteRange) -> TextPiece:
         """A piece of a result, as `Results.get_piece` cuts it.
 
-        Raises InvalidCallError where it begins in the middle of a character, and what `result_text` raises.
+        Raises:
+            InvalidCallError: it begins in the middle of a character.
+            TooManyPollsError: the API server has to be asked for it, more often than it may be.
+
+        Besides, it raises what `result_text` raises.
         """
+        if _is_left_out(ended.record) and not self.reader.may_read_afresh():
+            raise TooManyPollsError(ended.view.poll_interval_ms)
         async with self._stored_result(ended.view) as record:
             if record.sha256 != ended.record.sha256:
                 # Another task under its idempotency key.
@@ -342,3 +347,8 @@ class TaskService:
         if most and self._waiting_calls.total + tasks > most:
             return TooManyWaitingCallsError(most, of_all=True)
         return None
+
+
+def _is_left_out(record: ResultRecord) -> bool:
+    """Whether the result is in the task's object, and too large for the cache."""
+    return record.text is None and record.ref is None

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from mcp_types import INTERNAL_ERROR, INVALID_PARAMS
 
-from mcptasks import TaskServer
+from mcptasks import TaskConfig, TaskServer
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Ending
 from mcptasks.model.task import Phase, Reason, ResultRecord
+from mcptasks.protocol.task_result_resource import held_bytes, json_string
 from mcptasks.protocol.versions import MAX_RESULT_META, RESULT_PIECE_META
 from mcptasks.settings import KIB, Settings
+from mcptasks.stores.text_pieces import ByteRange
 from tests.support.mcp import McpAnswer
 from tests.support.polling import eventually
 from tests.unit.protocol.conftest import Endpoint, ask, serving
@@ -149,6 +152,25 @@ def test_a_piece_counts_as_an_answer_until_it_has_been_sent(version: str) -> Non
         assert read(endpoint, version, f"task://{ended(endpoint, '{}')}/result").result["contents"][0]["text"] == "{}"
 
 
+@pytest.mark.parametrize(("ref", "expected"), [("mcptasks:result:ns:u:1", 2 * KIB), (None, 2 * KIB + len(DATA))])
+def test_a_piece_counts_as_text_and_as_json(ref: str | None, expected: int) -> None:
+    assert held_bytes(record_of(TEXT).model_copy(update={"ref": ref}), ByteRange(5, KIB)) == expected
+
+
+def test_a_large_piece_is_the_same_json_as_a_small_one() -> None:
+    assert json_string(TEXT) == json.dumps(TEXT, ensure_ascii=False)
+
+
+def test_pieces_that_the_api_server_is_asked_for_are_bounded() -> None:
+    with serving(Settings(max_fresh_reads_per_second=1), guarded_server()) as endpoint:
+        large, small = (f"task://{ended(endpoint, text)}/result?length=9" for text in (TEXT, "{}"))
+        answers = [read(endpoint, "new", large).message for _ in range(10)]
+        assert read(endpoint, "new", small).result["contents"][0]["text"] == "{}"
+    refused = [answer["error"]["data"]["reason"] for answer in answers if "error" in answer]
+    assert set(refused) == {"TooManyPolls"}
+    assert len(refused) < 10
+
+
 def test_who_asks_again_and_again_is_told_to_wait() -> None:
     with serving(Settings(max_polls_per_second=1), guarded_server()) as endpoint:
         uri = f"task://{ended(endpoint, '{}')}/result"
@@ -209,6 +231,30 @@ def test_who_wants_no_more_in_one_answer_gets_a_link_instead(endpoint: Endpoint,
     assert linked["_meta"][RESULT_PIECE_META]["nextOffset"] == 0
     (content,) = read(endpoint, version, link["uri"]).result["contents"]
     assert TEXT.startswith(content["text"])
+
+
+def test_a_link_has_what_its_protocol_version_has(endpoint: Endpoint) -> None:
+    task_id = ended(endpoint)
+    assert "resultType" not in result_of(endpoint, "old", task_id, 1)
+    assert result_of(endpoint, "new", task_id, 1)["resultType"] == "complete"
+
+
+@pytest.mark.parametrize(("version", "kind"), [("2025-03-26", "text"), ("2025-06-18", "resource_link")])
+def test_a_version_without_links_has_the_result_itself(version: str, kind: str) -> None:
+    server: TaskServer[None] = TaskServer("test", tasks=True)
+
+    @server.tool(task=TaskConfig(without_tasks="wait"))
+    def export() -> str:
+        return "x"
+
+    with serving(Settings(), server) as endpoint:
+        params = {"name": "export", "arguments": {}, "_meta": {MAX_RESULT_META: 1}}
+        with ThreadPoolExecutor() as pool:
+            called = pool.submit(endpoint.post, "tools/call", params, {"mcp-protocol-version": version})
+            (task_id,) = eventually("it is a task", lambda: list(endpoint.tasks.items))
+            endpoint.change(task_id, Ending(Phase.COMPLETED, Reason.COMPLETED, "done", result=record_of(TEXT)))
+            (content,) = called.result().result["content"]
+    assert content["type"] == kind
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -13,7 +13,7 @@ TEXT = "aé€\U0001d11e"
 def piece(offset: int, length: int, text: str = TEXT) -> str:
     data = text.encode()
     span = ByteRange(offset, length)
-    return whole_characters(data[offset : offset + span.read_length(len(data))], length)
+    return whole_characters(data[offset : offset + span.read_length(len(data))], length).text
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,11 @@ def test_the_pieces_one_after_the_other_are_the_text(length: int) -> None:
         pieces.append(piece(offset, length))
         offset += len(pieces[-1].encode())
     assert "".join(pieces) == TEXT
+
+
+@pytest.mark.parametrize(("length", "expected"), [(1, 1), (2, 1), (3, 3), (99, 10)])
+def test_a_piece_knows_how_many_bytes_it_has(length: int, expected: int) -> None:
+    assert whole_characters(TEXT.encode(), length).size_bytes == expected
 
 
 def test_what_is_no_text_is_told_apart() -> None:
