@@ -92,7 +92,7 @@ test: $(VENV)/.installed-dev $(TOOLS)/.installed ## Tests that need no cluster, 
 	@echo "unit, integration, contract and end-to-end tests on embedded clusters, $(WORKERS) at a time: about 15 minutes"
 	$(BIN)/python -m pytest $(EMBEDDED_TESTS) $(SPREAD) $(SELECTION) $(PYTEST_ARGS)
 
-# The crowds keep both cores busy for minutes, the chart needs a helm, and the others need npm.
+# The crowds keep both cores busy for minutes, the chart needs a helm, the others npm, clients and browser a Chromium.
 test-all: SELECTION =
 test-all: test crowds packages examples chart conformance clients browser ## All that `make test` leaves out too, hundreds of tasks at once, and packages, examples, chart, conformance, clients, browser
 
@@ -198,7 +198,8 @@ bench-warm: $(VENV)/.installed-dev $(TOOLS)/.installed $(if $(KUBECONFIG),$(TOOL
 conformance: $(VENV)/.installed-dev ## The official MCP conformance suite on an embedded cluster; needs npm
 	@$(BIN)/python -m tests.conformance
 
-clients: $(VENV)/.installed-dev ## Foreign MCP clients against our server, our client against foreign servers; needs npm, writes docs/clients.md
+# MCP Inspector's page is driven in the Chromium that `make browser` takes.
+clients: $(VENV)/.installed-dev ## Foreign MCP clients against our server, our client against foreign servers; needs npm and a Chromium, writes docs/clients.md
 	@$(BIN)/python -m tests.browser.chromium
 	@$(BIN)/python -m tests.clients
 	$(BIN)/python -m pytest -q tests/clients --timeout 900

@@ -2,21 +2,25 @@
 
     python -m tests.clients [--client NAME ...] [-o summary.json]
 
-Each client lives in an environment of its own. Prints a table and exits with 1 where a check failed; a full run writes
-the table of docs/clients.md.
+Each client lives in an environment of its own. Prints a table and exits with 1 where a check failed; a full run without
+a failure writes the table of docs/clients.md. Inspector's page needs a Chromium.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 from mcptasks.dev.stack import PATH, LocalStack, StackConfig
@@ -58,8 +62,12 @@ class ClientProgram:
         """Its environment, which programs may share."""
         return ENVIRONMENTS / self.environment
 
+    def install(self) -> None:
+        """Install what it needs, if it is not there yet. Raises InstallError."""
+        virtual_environment(self.folder, self.packages)
+
     def command(self, url: str) -> list[str]:
-        """The program's command line. Installs what it needs; raises InstallError."""
+        """The command line of the program, once it is installed. Raises InstallError."""
         python = virtual_environment(self.folder, self.packages)
         return [str(python), str(PROGRAMS_FOLDER / self.script), url, *self.arguments]
 
@@ -67,25 +75,34 @@ class ClientProgram:
 class NodeProgram(ClientProgram):
     """A client on Node.js, and its program too."""
 
-    def command(self, url: str) -> list[str]:
-        folder = self.folder
-        npm_packages(folder, self.packages)
+    def install(self) -> None:
+        npm_packages(self.folder, self.packages)
         # Node finds packages beside the program alone.
         for source in PROGRAMS_FOLDER.glob("*.mjs"):
-            shutil.copy(source, folder)
-        return [str(node()), str(folder / self.script), url, *self.arguments]
+            shutil.copy(source, self.folder)
+
+    def command(self, url: str) -> list[str]:
+        return [str(node()), str(self.folder / self.script), url, *self.arguments]
 
 
 class PageProgram(ClientProgram):
     """A page of a server on Node.js; its program has a browser, from our own environment."""
 
+    def install(self) -> None:
+        npm_packages(self.folder, self.packages)
+        self.browser()
+
     def command(self, url: str) -> list[str]:
-        browser = chromium()
-        if browser is None:
-            raise InstallError(f"{self.title}: there is no Chromium: {HOW}")
         launcher = npm_packages(self.folder, self.packages) / INSPECTOR_LAUNCHER
         script = PROGRAMS_FOLDER / self.script
-        return [sys.executable, str(script), url, str(node()), str(launcher), browser, *self.arguments]
+        return [sys.executable, str(script), url, str(node()), str(launcher), self.browser(), *self.arguments]
+
+    def browser(self) -> str:
+        """The path of a Chromium. Raises InstallError."""
+        found = chromium()
+        if found is None:
+            raise InstallError(f"{self.title}: there is no Chromium: {HOW}")
+        return found
 
 
 INSPECTOR = ("@modelcontextprotocol/inspector@2.12.0",)
@@ -247,16 +264,27 @@ class ProgramRun:
 
 
 def run(command: Sequence[str]) -> Checked:
-    """Run one program to its end."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PROGRAM_SECONDS)
-    except subprocess.TimeoutExpired as expired:
-        output = expired.stdout.decode() if isinstance(expired.stdout, bytes) else expired.stdout or ""
-        return Checked(_checks(output), f"not done within {PROGRAM_SECONDS} s")
-    found = Checked(_checks(done.stdout))
-    if found.failures or (found.checks and not done.returncode):
+    """Run one program to its end. Nothing that it has started outlives it."""
+    # A session of its own, so that all of it can be ended.
+    with subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True, start_new_session=True) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=PROGRAM_SECONDS)
+        except subprocess.TimeoutExpired:
+            end_group(process.pid)
+            stdout, _ = process.communicate()
+            return Checked(_checks(stdout), f"not done within {PROGRAM_SECONDS} s")
+        finally:
+            end_group(process.pid)
+    found = Checked(_checks(stdout))
+    if found.failures or (found.checks and not process.returncode):
         return found
-    return replace(found, error=done.stderr.strip()[-2000:] or f"exit {done.returncode}")
+    return replace(found, error=stderr.strip()[-2000:] or f"exit {process.returncode}")
+
+
+def end_group(leader: int) -> None:
+    """Kill what is left of a process group."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
 
 
 def _checks(output: str) -> tuple[Check, ...]:
@@ -267,9 +295,16 @@ def _checks(output: str) -> tuple[Check, ...]:
 def install(programs: Sequence[ClientProgram]) -> None:
     """Install what the programs need, each environment once. Raises InstallError."""
     node()
-    by_environment = {program.environment: program for program in programs}
+    by_environment: dict[str, list[ClientProgram]] = {}
+    for program in programs:
+        by_environment.setdefault(program.environment, []).append(program)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        list(pool.map(lambda program: program.command(""), by_environment.values()))
+        list(pool.map(_install_in_turn, by_environment.values()))
+
+
+def _install_in_turn(programs: Sequence[ClientProgram]) -> None:
+    for program in programs:
+        program.install()
 
 
 def run_all(programs: Sequence[ClientProgram]) -> list[ProgramRun]:
@@ -348,9 +383,10 @@ def main() -> int:
         return 2
     write_summary(arguments.output, summary(runs))
     print(table(programs, runs), failures(runs), sep="\n")
-    if not arguments.client:
+    passed = all(result.outcome.passed for result in runs)
+    if passed and not arguments.client:
         write_document(f"{table(programs, runs)}\nWhat is checked with each:\n\n{checks_by_client(programs, runs)}")
-    return 0 if all(result.outcome.passed for result in runs) else 1
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":

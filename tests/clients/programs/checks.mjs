@@ -4,11 +4,11 @@ import { isDeepStrictEqual } from "node:util";
 const SECONDS = 60;
 let failed = false;
 
-export async function check(name, body) {
+export async function check(name, body, seconds = SECONDS) {
   let detail = "";
   let timer;
   const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not within ${SECONDS} s`)), SECONDS * 1000);
+    timer = setTimeout(() => reject(new Error(`not within ${seconds} s`)), seconds * 1000);
   });
   try {
     await Promise.race([body(), late]);

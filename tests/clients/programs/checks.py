@@ -45,11 +45,11 @@ def expect(condition: object, seen: object = None) -> None:
 
 async def eventually(look: Callable[[], Awaitable[object]]) -> None:
     """Expect that it becomes true: what one replica has done, another one lists a moment later."""
-    for _ in range(50):
+    for _ in range(125):
         if await look():
             return
         await asyncio.sleep(0.2)
-    expect(await look())
+    expect(await look(), f"never {look.__name__}")
 
 
 async def raises(kind: type[Exception], text: str, call: Awaitable[object]) -> None:

@@ -8,12 +8,14 @@ import { check, equal, expect, finish } from "./checks.mjs";
 
 const [url, era] = process.argv.slice(2);
 const inspector = fileURLToPath(import.meta.resolve("@modelcontextprotocol/inspector/clients/launcher/build/index.js"));
+const SECONDS = 50; // of a call; a check has more
 const home = await mkdtemp(join(tmpdir(), "inspector-"));
 
 function inspect(...words) {
   const args = [inspector, "--cli", url, "--transport", "http", "--protocol-era", era, "--format", "json", ...words];
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, args, { env: { PATH: process.env.PATH, HOME: home } }, (error, stdout, stderr) => {
+    const options = { env: { PATH: process.env.PATH, HOME: home }, timeout: SECONDS * 1000, killSignal: "SIGKILL" };
+    execFile(process.execPath, args, options, (error, stdout, stderr) => {
       if (!stdout) reject(new Error(stderr || String(error)));
       else resolve(JSON.parse(stdout).result);
     });

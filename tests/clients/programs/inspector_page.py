@@ -2,18 +2,20 @@
 
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from checks import Checks, eventually, held_tool, main
 from playwright.async_api import Page, async_playwright, expect
 
 MILLISECONDS = 50_000
+START_SECONDS = 60
 
 
 def free_port() -> str:
@@ -37,24 +39,28 @@ def inspector(url: str, node: str, launcher: str, era: str) -> Iterator[str]:
             "MCP_INSPECTOR_API_TOKEN": "checks",
             "MCP_INSPECTOR_SECRET_STORE": "memory",
         }
-        with subprocess.Popen(
-            command,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        ) as process:
+        said = Path(home, "said")
+        # A file, since nobody would read a pipe to its end. One process, of this program's group.
+        with (
+            said.open("wb") as output,
+            subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT) as process,
+        ):
             try:
-                assert process.stdout is not None
-                said = ""
-                while f":{port}" not in said:
-                    line = process.stdout.readline()
-                    assert line, said
-                    said += line
+                wait_for(process, said, port)
                 yield f"http://127.0.0.1:{port}/?MCP_INSPECTOR_API_TOKEN=checks"
             finally:
-                os.killpg(process.pid, signal.SIGTERM)
+                process.terminate()
+
+
+def wait_for(process: subprocess.Popen[bytes], said: Path, port: str) -> None:
+    """Wait until the process has said that it listens."""
+    for _ in range(START_SECONDS * 5):
+        if f":{port}" in said.read_text(errors="replace"):
+            return
+        if process.poll() is not None:
+            break
+        time.sleep(0.2)
+    raise AssertionError(f"it does not listen: {said.read_text(errors='replace')!r}")
 
 
 async def execute(page: Page, tool: str, *, as_task: bool = False, **fields: str) -> None:

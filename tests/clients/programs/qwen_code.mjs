@@ -9,6 +9,7 @@ import { check, expect, finish } from "./checks.mjs";
 
 const [url] = process.argv.slice(2);
 const agent = fileURLToPath(import.meta.resolve("@qwen-code/qwen-code/cli-entry.js"));
+const SECONDS = 200; // for all calls together
 const home = await mkdtemp(join(tmpdir(), "qwen-"));
 
 const CALLS = [
@@ -48,13 +49,14 @@ const access = ["--auth-type", "openai", "--openai-api-key", "none"];
 const base = ["--openai-base-url", `http://127.0.0.1:${model.address().port}/v1`];
 
 await check("the agent makes all calls of its model", async () => {
-  const options = { cwd: home, env: { PATH: process.env.PATH, HOME: home } };
+  const limit = { timeout: (SECONDS - 10) * 1000, killSignal: "SIGKILL" };
+  const options = { cwd: home, env: { PATH: process.env.PATH, HOME: home }, ...limit };
   await new Promise((resolve, reject) => {
     const done = (error, _stdout, stderr) => (error ? reject(new Error(stderr || String(error))) : resolve());
     execFile(process.execPath, [...args, ...access, ...base], options, done).stdin.end();
   });
   expect(told.length === CALLS.length, told);
-});
+}, SECONDS);
 
 async function answered(name, number, text) {
   await check(name, async () => expect(told[number]?.includes(text), told[number]));
