@@ -75,7 +75,7 @@ def __getattr__(name: str) -> object:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("mcptasks", "mcp"):
             raise
-        raise ImportError(f"mcptasks-client has no {name}: `pip install mcptasks` installs all of mcptasks") from error
+        raise ImportError(f"mcptasks-client has no {name}: install `mcptasks`, which has everything") from error
 
 
 def __dir__() -> list[str]:

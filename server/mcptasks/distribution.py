@@ -6,7 +6,7 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
 FULL = "mcptasks"
 CLIENT = "mcptasks-client"
-ALL_OF_IT = "`pip install mcptasks` installs all of mcptasks"
+ALL_OF_IT = "install `mcptasks`, which has everything"
 
 
 def installed_version() -> str:

@@ -94,11 +94,11 @@ def test_the_client_alone_says_what_it_lacks(wheels: BuiltWheels, install: Insta
     demo = environment.run("mcptasks", "demo")
     assert demo.returncode == 1
     assert demo.stderr == (
-        "Error: `mcptasks demo` is not part of mcptasks-client: `pip install mcptasks` installs all of mcptasks\n"
+        "Error: `mcptasks demo` is not part of mcptasks-client: install `mcptasks`, which has everything\n"
     )
     server = environment.run("python", "-c", "from mcptasks import TaskServer")
     assert server.stderr.endswith(
-        "ImportError: mcptasks-client has no TaskServer: `pip install mcptasks` installs all of mcptasks\n"
+        "ImportError: mcptasks-client has no TaskServer: install `mcptasks`, which has everything\n"
     )
 
 

@@ -62,7 +62,7 @@ class CommandEntry:
         if self.extra is None:
             return error
         return CliError(
-            f"`mcptasks {self.name}` needs the package {error.name}: pip install '{FULL}[{self.extra}]'",
+            f"`mcptasks {self.name}` needs the package {error.name}: install {FULL} with the extra `{self.extra}`",
         )
 
 

@@ -64,8 +64,7 @@ OUTCOME_OVERHEAD = MIB
 """Room for what an outcome's body has besides the result and a long log."""
 
 MAX_MORE_HOLDS = 500
-"""A worker that connects names no more attempts than it may run at a time, and so many whose outcomes are on their way.
-"""
+"""Attempts whose outcomes are on their way: a worker that connects may name them besides those that it may run."""
 
 MAX_DIGEST = 128
 """Characters of a module's digest that are kept."""
@@ -235,7 +234,7 @@ def _load_seconds(request: Request) -> float | None:
 
 
 def _holds(request: Request, most: int) -> list[HeldAttempt]:
-    """The attempts that a worker says it holds, at most so many. Raises RefusedError."""
+    """The attempts that a worker says it holds: `most`, or fewer. Raises RefusedError."""
     text = request.query_params.get(HOLDS_PARAMETER, "")
     held = []
     for part in filter(None, text.split(",")):

@@ -10,16 +10,16 @@ import re
 from collections.abc import Iterable
 
 MAX_READ_LEVELS = 200
-"""What is read from the API server is cut below so many levels where it has to be."""
+"""Levels that are kept of what is read from the API server; below them it is cut where it has to be."""
 
 MAX_SPEC_LEVELS = 128
-"""A task's spec may nest so deep. Less than what is cut, so that no task runs with half of its arguments."""
+"""Levels that a task's spec may have. Less than what is cut, so that no task runs with half of its arguments."""
 
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[{]|[\]}]', re.DOTALL)
 
 
 def nests_deeper(value: object, levels: int) -> bool:
-    """Whether a JSON value has objects or lists within each other on more than so many levels."""
+    """Whether a JSON value has objects or lists within each other on more than this number of levels."""
     level = _containers([value])
     for _ in range(levels):
         if not level:
@@ -35,12 +35,12 @@ def _containers(values: Iterable[object]) -> list[dict[str, object] | list[objec
 
 
 def may_nest_deeper(text: bytes, levels: int) -> bool:
-    """Whether so many levels are possible at all in the JSON text: cheap, and mostly no for a single object."""
+    """Whether the JSON text can have more than this number of levels: cheap, and mostly no for a single object."""
     return text.count(b"{") + text.count(b"[") > levels
 
 
 def cut(text: bytes, levels: int = MAX_READ_LEVELS) -> bytes:
-    """The JSON text with null in the place of each object and list below so many levels."""
+    """The JSON text with null in the place of each object and list below this number of levels."""
     parts: list[bytes] = []
     depth = kept = 0
     for token in _TOKEN.finditer(text):

@@ -52,7 +52,7 @@ class RawAnswers:
 
 @dataclass(frozen=True)
 class _HeldText:
-    """Text that goes out in the place of its token and of so many objects around that."""
+    """Text that goes out in the place of its token and of the `depth` innermost objects around that."""
 
     text: str
     depth: int
@@ -196,7 +196,7 @@ def answer_of(ctx: Context) -> CallAnswer | None:
 
 
 def _around(body: bytes, start: int, end: int, depth: int) -> tuple[int, int]:
-    """Where so many objects around a token begin and end."""
+    """Where the outermost of the `depth` innermost objects around a token begins and ends."""
     for _ in range(depth):
         start, end = body.rindex(b"{", 0, start), body.index(b"}", end) + 1
     return start, end

@@ -41,7 +41,7 @@ RESULT_MIME_TYPE = "application/json"
 """What a task's result is, and its pieces are parts of."""
 
 MAX_RESULT_META = "mcptasks.dev/max-result-bytes"
-"""Key in a request's `_meta`: of results of tools that are larger than so many bytes the answer has a link alone."""
+"""Key in a request's `_meta`: a number of bytes. Of a tool's result that is larger, the answer has a link alone."""
 
 IDEMPOTENCY_META = "mcptasks.dev/idempotency-key"
 """Key in a request's `_meta`: calls with the same value are one call, and one task."""

@@ -68,7 +68,7 @@ class RateLimit:
         return True
 
     def has_room(self, key: Hashable, now: float, beside: int = 0) -> bool:
-        """Whether `allows` would allow a call now besides so many others. Nothing is counted."""
+        """Whether `allows` would allow `beside` other calls and this one now. Nothing is counted."""
         if not self.per_second:
             return True
         most = max(1.0, self.per_second * self.burst_seconds)

@@ -329,7 +329,7 @@ class TaskService:
 
     @contextmanager
     def waiting(self, principal: Principal | None, tasks: int = 1) -> Iterator[None]:
-        """A call of the caller's that waits for so many tasks, for as long as it does.
+        """Count a call of the caller's that waits for this number of tasks, for as long as it does.
 
         Raises TooManyWaitingCallsError where it would be one too many.
         """

@@ -77,7 +77,7 @@ def start_tracing(
     except ImportError as error:
         logger.error(
             "no traces are sent: OTEL_ variables ask for them, and OpenTelemetry's SDK is not installed (%s): "
-            "pip install 'mcptasks[otel]', or set OTEL_SDK_DISABLED=true",
+            "install mcptasks with the extra `otel`, or set OTEL_SDK_DISABLED=true",
             error,
         )
     else:

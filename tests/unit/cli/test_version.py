@@ -57,7 +57,7 @@ def test_git_is_asked_where_the_installation_is_editable(direct_url: str | None,
 def test_a_command_that_the_client_alone_has_not_says_what_has_it() -> None:
     entry = CommandEntry("fly", "Not in this distribution.", "not_there")
     assert not entry.installed
-    with pytest.raises(CliError, match=r"`mcptasks fly` is not part of mcptasks-client: `pip install mcptasks`"):
+    with pytest.raises(CliError, match=r"`mcptasks fly` is not part of mcptasks-client: install `mcptasks`"):
         entry.load()
 
 
@@ -65,7 +65,7 @@ def test_a_command_without_its_packages_names_the_extra() -> None:
     missing = ModuleNotFoundError("No module named 'libcst'", name="libcst")
     entry = CommandEntry("migrate", "Needs more.", "print_version", extra="migrate")
     assert str(entry.not_installed(missing)) == (
-        "`mcptasks migrate` needs the package libcst: pip install 'mcptasks[migrate]'"
+        "`mcptasks migrate` needs the package libcst: install mcptasks with the extra `migrate`"
     )
 
 
