@@ -127,8 +127,9 @@ def test_alerts_on_outcomes_know_those_that_there_are() -> None:
     assert asked <= known
 
 
-def test_no_alert_of_the_infrastructure_is_for_what_tools_and_callers_do() -> None:
-    rule = next(rule for rule in ALERTS if rule["alert"] == "McpTasksInfrastructureFailures")
+@pytest.mark.parametrize("alert", ["McpTasksInfrastructureFailures", "McpTasksOutcomesBudget"])
+def test_no_alert_of_the_infrastructure_is_for_what_tools_and_callers_do(alert: str) -> None:
+    rule = next(rule for rule in ALERTS if rule["alert"] == alert)
     left_out = {
         one for _, label, value in Query(rule["expr"]).matchers if label == "reason" for one in value.split("|")
     }
@@ -140,4 +141,6 @@ def test_no_alert_of_the_infrastructure_is_for_what_tools_and_callers_do() -> No
         Reason.DEADLINE_EXCEEDED,
         Reason.RESULT_TOO_LARGE,
         Reason.RESULT_NOT_SERIALIZABLE,
+        Reason.RESULT_MISSING,
+        Reason.EXIT_CODE,
     }
