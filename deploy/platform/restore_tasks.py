@@ -2,13 +2,14 @@
 """Puts tasks back that have ended, with their results, from what kubectl has saved:
 
     kubectl get mcptasks --all-namespaces -o json > tasks.json
-    python3 restore_tasks.py tasks.json > renames.txt
+    python3 restore_tasks.py tasks.json --server-account mcptasks-server > renames.txt
 
-Needs Python 3.11 and kubectl, and the rights of an administrator. Tasks that had not ended are left out, as nobody
-knows whether their tools have run; so are those that are there. A result in Redis has its task's uid in its key, and
-the task has a new one: `renames.txt` has commands for redis-cli. After an error it is run again: it goes on with the
-tasks that it has created without a status, and prints the commands for all that it has ever put back.
-docs/platform/backup.md says what else there is to a restore.
+Needs Python 3.11 and kubectl, and the rights of an administrator. The account is that of the servers, which alone say
+who has called: where it has another name in some namespace, save and restore that namespace by itself. Tasks that had
+not ended are left out, as nobody knows whether their tools have run; so are those that are there. A result in Redis has
+its task's uid in its key, and the task has a new one: `renames.txt` has commands for redis-cli. After an error it is
+run again: it goes on with the tasks that it has created without a status, and prints the commands for all that it has
+ever put back. docs/platform/backup.md says what else there is to a restore.
 """
 
 from __future__ import annotations

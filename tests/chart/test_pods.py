@@ -271,11 +271,18 @@ def policy_ports(policies: list[JsonObject]) -> list[list[JsonObject]]:
     return [rule.get("ports", []) for policy in policies for rule in policy["spec"].get("ingress") or ()]
 
 
-def test_without_rights_to_the_cluster_everything_is_in_the_releases_namespace() -> None:
+NO_CLUSTER_RIGHTS: JsonObject = {"crds": {"install": False}, "principalPolicy": {"enabled": False}}
+
+
+@pytest.mark.parametrize("rbac", [{"create": False}, {"tokenReview": False, "aggregate": False}], ids=str)
+def test_without_rights_to_the_cluster_everything_is_in_the_releases_namespace(rbac: JsonObject) -> None:
+    """As docs/platform/restricted.md and docs/install.md have it."""
+    objects = render(NO_CLUSTER_RIGHTS | {"rbac": rbac}).objects
+    assert [item["kind"] for item in objects if "namespace" not in item["metadata"]] == []
+
+
+def test_an_administrator_of_the_namespace_makes_no_role_but_that_of_helm_test() -> None:
     """As docs/platform/restricted.md has it."""
-    own: JsonObject = {
-        "crds": {"install": False},
-        "rbac": {"tokenReview": False, "aggregate": False},
-        "principalPolicy": {"enabled": False},
-    }
-    assert [item["kind"] for item in render(own).objects if "namespace" not in item["metadata"]] == []
+    rendered = render(NO_CLUSTER_RIGHTS | {"rbac": {"create": False}})
+    assert [item["metadata"]["name"] for item in rendered.all("Role")] == ["mcptasks-test"]
+    assert [item["metadata"]["name"] for item in rendered.all("RoleBinding")] == ["mcptasks-test"]

@@ -77,6 +77,26 @@ def key_of(item: JsonObject) -> tuple[str, str, str]:
     return item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"]
 
 
+@pytest.mark.parametrize("file", ["operator", TEAM_A, TEAM_B])
+def test_every_image_is_one_of_the_platforms_registry(file: str) -> None:
+    """There is none on a public one."""
+    objects = render(FILES.values(f"{file}.yaml"), release="tools", namespace=file).objects
+    images = {image for item in objects for image in images_of(item)}
+    assert images
+    assert {image for image in images if not image.startswith("registry.example.com/")} == set()
+
+
+def images_of(item: JsonObject) -> list[str]:
+    """The images of an object's containers, those of a task template included."""
+    if item["kind"] == "McpTaskTemplate":
+        pod = item["spec"]["podTemplate"]["spec"]
+    elif item["kind"] == "Pod":
+        pod = item["spec"]
+    else:
+        pod = item["spec"].get("template", {}).get("spec", {}) if "spec" in item else {}
+    return [container["image"] for container in pod.get("containers", [])]
+
+
 @TEAMS
 def test_pods_of_other_namespaces_do_not_reach_a_teams_endpoint(team: str) -> None:
     policy = release_of(team).find("NetworkPolicy", "tools-mcptasks-server")["spec"]
