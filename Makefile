@@ -74,6 +74,7 @@ packages: $(VENV)/.installed-dev ## The wheels in empty environments: make packa
 
 # Their requirements are installed apart from ours.
 examples: $(VENV)/.installed-dev $(TOOLS)/.installed ## The examples that need more than mcptasks: DuckDB, ONNX Runtime, ffmpeg
+	$(BIN)/python -m tests.examples.packages
 	$(BIN)/python -m pytest tests/examples $(PYTEST_ARGS)
 
 # The version of pyright is the one that this has been tried with.

@@ -6,6 +6,7 @@ run it here and in a cluster.
 
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,9 +126,15 @@ def predicted(session: Any, images: Any) -> Any:
 
 def write_part(part: Path, probabilities: Any) -> None:
     """Write all of it or nothing: an attempt that is killed leaves no half a file for the next one to take up."""
-    unfinished = part.with_suffix(".unfinished")
-    with unfinished.open("wb") as file:
+    # An attempt whose node is lost may still write for a while: its file has another name.
+    with tempfile.NamedTemporaryFile(
+        dir=part.parent, prefix=f"{part.stem}-", suffix=".unfinished", delete=False
+    ) as file:
         np.save(file, probabilities)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished = Path(file.name)
+    unfinished.chmod(0o644)
     unfinished.replace(part)
 
 

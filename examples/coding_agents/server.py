@@ -4,15 +4,15 @@ Repositories are in a folder that is only read; each test run has a checkout of 
 README.md says how to run it here and in a cluster.
 """
 
-import io
 import os
 import re
 import subprocess
 import sys
-import tarfile
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 from xml.etree import ElementTree
@@ -25,10 +25,17 @@ from mcptasks import Depends, TaskConfig, TaskServer, progress
 mcp = TaskServer("coding-agents")
 
 REPOSITORIES = Path(os.environ.get("REPOSITORIES", "/repositories"))
+# Together less than the 1 MiB that a result may have without Redis.
 MOST_MATCHES = 200
+MOST_REASONS = 20
+MOST_NAMES = 500
 WIDEST_LINE = 300
 LONGEST_REASON = 4000
 NO_TESTS = 5
+
+# The folder belongs to another user: whoever keeps the repositories up to date. Programs that these name do not run.
+GIT = ["git", "-c", "safe.directory=*", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"]
+GIT_VARIABLES = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
 Repository = Annotated[str, Field(pattern=r"^[\w.-]+$", description="A name that list_repositories gives.")]
 Revision = Annotated[str, Field(pattern=r"^[\w./][\w./~^@-]*$", description="A commit, branch or tag.")]
@@ -63,7 +70,9 @@ class TestReport(BaseModel):
     commit: str
     passed: int
     skipped: int
-    failed: list[FailedTest]
+    failed: int
+    reasons: list[FailedTest] = Field(description=f"The first {MOST_REASONS} that failed.")
+    further: list[str] = Field(description=f"Others that failed, {MOST_NAMES} at most.")
 
 
 @mcp.tool()
@@ -83,22 +92,42 @@ def search(
 ) -> SearchResult:
     """Search all files of a repository, as they are in a commit."""
     commit = commit_of(repository, revision)
-    words = ["grep", "--null", "--line-number", "-I", "--extended-regexp", "-e", pattern, commit, "--", *(paths or ())]
-    lines = git(repository, *words, fine=(0, 1)).decode(errors="replace").splitlines()
-    matches = [match_of(line, commit) for line in lines[:MOST_MATCHES]]
-    return SearchResult(commit=commit, matches=matches, is_complete=len(lines) <= MOST_MATCHES)
+    options = ["--null", "--line-number", "--no-color", "--no-column", "-I", "--extended-regexp"]
+    with closing(grep(repository, *options, "-e", pattern, commit, "--", *(paths or ()))) as lines:
+        matches = [match_of(line, commit) for line in islice(lines, MOST_MATCHES + 1)]
+    return SearchResult(commit=commit, matches=matches[:MOST_MATCHES], is_complete=len(matches) <= MOST_MATCHES)
 
 
-def match_of(line: str, commit: str) -> Match:
+def grep(repository: str, *words: str) -> Generator[bytes, None, None]:
+    """The lines of git grep, which ends when no more are wanted. Raises ToolError, with what it says, if it fails."""
+    command = [*GIT, "-C", str(REPOSITORIES / repository), "grep", *words]
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(command, env=os.environ | GIT_VARIABLES, stdout=subprocess.PIPE, stderr=errors) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            yield from process.stdout
+        except BaseException:
+            process.kill()
+            raise
+        if process.wait() not in (0, 1):
+            errors.seek(0)
+            raise ToolError(errors.read().decode(errors="replace").strip())
+
+
+def match_of(line: bytes, commit: str) -> Match:
     """What a line of `git grep --null` says: commit and path, number, text."""
-    path, number, text = line.split("\0", 2)
+    path, number, text = line.decode(errors="replace").removesuffix("\n").split("\0", 2)
     return Match(path=path.removeprefix(f"{commit}:"), line=int(number), text=text[:WIDEST_LINE])
 
 
 def checkout() -> Iterator[Path]:
     """An empty folder of the call's own."""
     with tempfile.TemporaryDirectory() as folder:
-        yield Path(folder) / "checkout"
+        path = Path(folder) / "checkout"
+        path.mkdir()
+        yield path
 
 
 @mcp.tool(task=TaskConfig(template="tests", without_tasks="wait", timeout=1800, max_concurrent=10, idempotent=True))
@@ -110,12 +139,12 @@ def run_tests(
     folder: Path = Depends(checkout),
 ) -> TestReport:
     """Run a repository's tests with pytest at a commit, with a patch if there is one. The repository stays as it is."""
-    if wrong := [name for name in selection or () if name.startswith("-")]:
+    if wrong := [name for name in selection or () if name.startswith(("-", "@"))]:
         raise ToolError(f"{wrong[0]} is no test")
     commit = commit_of(repository, revision)
     progress(0, 100, f"checking out {commit[:10]}")
-    with tarfile.open(fileobj=io.BytesIO(git(repository, "archive", commit))) as archive:
-        archive.extractall(folder, filter="data")
+    # An index of its own: nothing is written in the repository.
+    git(repository, f"--work-tree={folder}", "checkout", commit, "--", ".", GIT_INDEX_FILE=f"{folder}.index")
     if patch is not None:
         apply_patch(folder, patch)
     report = folder.with_suffix(".xml")
@@ -127,26 +156,34 @@ def commit_of(repository: str, revision: str) -> str:
     """The commit's hash. Raises ToolError where there is no such repository or revision."""
     if repository not in list_repositories():
         raise ToolError(f"There is no repository {repository}")
-    return git(repository, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").decode().strip()
+    try:
+        return git(repository, "rev-parse", "--verify", f"{revision}^{{commit}}")
+    except ToolError as error:
+        raise ToolError(f"{repository} has no commit {revision}") from error
 
 
-def git(repository: str, *words: str, fine: Sequence[int] = (0,)) -> bytes:
-    """What git prints. Raises ToolError, with what it says, unless it ends with a fine exit code."""
-    # The folder belongs to another user: whoever keeps the repositories up to date.
-    command = ["git", "-c", "safe.directory=*", "-C", str(REPOSITORIES / repository), *words]
-    done = subprocess.run(command, capture_output=True, check=False)
-    if done.returncode not in fine:
-        said = done.stderr.decode(errors="replace").strip()
-        raise ToolError(said or f"git {words[0]} finds no {words[-1].removesuffix('^{commit}')}")
-    return done.stdout
+def git(repository: str, *words: str, **variables: str) -> str:
+    """What git prints. Raises ToolError, with what it says, if it fails."""
+    command = [*GIT, "-C", str(REPOSITORIES / repository), *words]
+    done = subprocess.run(
+        command,
+        env=os.environ | GIT_VARIABLES | variables,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        raise ToolError(done.stderr.strip())
+    return done.stdout.strip()
 
 
 def apply_patch(folder: Path, patch: str) -> None:
     """Raises ToolError, with git's words, where the patch does not fit."""
     # Without the ceiling git would look for a repository around the folder.
-    environment = os.environ | {"GIT_CEILING_DIRECTORIES": str(folder.parent)}
+    environment = os.environ | GIT_VARIABLES | {"GIT_CEILING_DIRECTORIES": str(folder.parent)}
     done = subprocess.run(
-        ["git", "apply", "-"], cwd=folder, env=environment, input=patch.encode(), capture_output=True, check=False
+        [*GIT, "apply", "-"], cwd=folder, env=environment, input=patch.encode(), capture_output=True, check=False
     )
     if done.returncode:
         raise ToolError(f"The patch does not fit: {done.stderr.decode(errors='replace').strip()}")
@@ -184,12 +221,25 @@ def run_pytest(folder: Path, report: Path, selection: Sequence[str]) -> None:
 
 
 def report_of(report: Path, commit: str) -> TestReport:
-    """What pytest's report in JUnit's format says."""
-    cases = list(ElementTree.parse(report).iter("testcase"))
+    """What pytest's report in JUnit's format says. Raises ToolError where the tests have left none."""
+    try:
+        cases = list(ElementTree.parse(report).iter("testcase"))
+    except (OSError, ElementTree.ParseError) as error:
+        raise ToolError(f"pytest has written no report: {error}") from error
     failed = [
-        FailedTest(test=f"{case.get('classname')}::{case.get('name')}", reason=(problem.text or "")[-LONGEST_REASON:])
+        FailedTest(
+            test=f"{case.get('classname')}::{case.get('name')}"[:WIDEST_LINE],
+            reason=(problem.text or "")[-LONGEST_REASON:],
+        )
         for case in cases
         for problem in [*case.findall("failure"), *case.findall("error")][:1]
     ]
     skipped = sum(case.find("skipped") is not None for case in cases)
-    return TestReport(commit=commit, passed=len(cases) - skipped - len(failed), skipped=skipped, failed=failed)
+    return TestReport(
+        commit=commit,
+        passed=len(cases) - skipped - len(failed),
+        skipped=skipped,
+        failed=len(failed),
+        reasons=failed[:MOST_REASONS],
+        further=[case.test for case in failed[MOST_REASONS:][:MOST_NAMES]],
+    )

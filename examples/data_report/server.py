@@ -22,6 +22,8 @@ from mcptasks import Depends, File, TaskConfig, TaskServer, progress
 mcp = TaskServer("data-report")
 
 MOST_ROWS = 1000
+LIMITS = {"memory_limit": "600MB", "max_temp_directory_size": "1GB"}
+"""Less than Pods have in values.yaml: Python needs memory too, and a Pod over its limit is killed without a word."""
 MONTHS = """
 SELECT month(date) AS month, round(sum(precipitation) / count(DISTINCT year(date)), 1) AS rain_mm,
     round(avg(temp_max), 1) AS warmest, round(avg(temp_min), 1) AS coldest, mode(weather) AS mostly
@@ -49,14 +51,17 @@ class Answer(BaseModel):
 
 
 def weather() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database of the call's own in memory, with the table `weather`; it can read and write nothing else."""
-    with duckdb.connect() as connection:
+    """A database of the call's own in memory, with the table `weather`, and a folder for what does not fit."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        duckdb.connect(config={**LIMITS, "temp_directory": folder}) as connection,
+    ):
         connection.execute("CREATE TABLE weather AS FROM read_csv(?)", [str(local_data.seattle_weather.filepath)])
         yield connection
 
 
 def closed_weather(connection: duckdb.DuckDBPyConnection = Depends(weather)) -> duckdb.DuckDBPyConnection:
-    """The same for SQL of others: no files, no network, no way to allow them again."""
+    """The same for SQL of others: no files but in its own folder, no network, no way to allow them again."""
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection

@@ -7,6 +7,7 @@ in a cluster.
 import os
 import re
 import subprocess
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,8 @@ mcp = TaskServer("media", tasks=TaskConfig(template="media", without_tasks="wait
 
 MEDIA = Path(os.environ.get("MEDIA", "/media"))
 FFMPEG = os.environ.get("FFMPEG", "ffmpeg")
+READ_ONLY_VIDEO = ["-protocol_whitelist", "file", "-format_whitelist", "mov,matroska,avi,mpegts,mpeg,flv,ogg"]
+"""ffmpeg looks into a file to know what it is: a playlist with the name of a video would have it read other files."""
 KEPT_LINES = 5
 
 Source = Annotated[str, Field(description="A file of the media folder, such as talks/opening.mov.")]
@@ -49,7 +52,7 @@ def convert(source: Source, height: Literal[360, 480, 720, 1080] = 720) -> Conve
         progress(min(done, seconds), seconds, f"{done:.0f} of {seconds:.0f} s of {video.name}")
 
     with all_or_nothing(target) as unfinished:
-        ffmpeg(["-i", str(video), "-vf", f"scale=-2:{height}", *coding, str(unfinished)], tell)
+        ffmpeg([*reading(video), "-vf", f"scale=-2:'2*trunc(min({height},ih)/2)'", *coding, str(unfinished)], tell)
     return Converted(
         file=str(target.relative_to(MEDIA.resolve())),
         seconds=seconds,
@@ -67,12 +70,15 @@ def contact_sheet(
     """Pictures from the whole of a video in one, to see what is in it."""
     video = existing(source)
     rate = columns * rows / duration(video)
-    tiles = f"fps={rate:.6f},scale=240:-2,tile={columns}x{rows}"
-    command = [FFMPEG, "-nostdin", "-v", "error", "-i", str(video), "-vf", tiles, "-frames:v", "1"]
-    done = subprocess.run([*command, "-f", "image2pipe", "-c:v", "png", "pipe:1"], capture_output=True, check=False)
+    size = "240:240:force_original_aspect_ratio=decrease:force_divisible_by=2"
+    tiles = f"fps={rate:.6f},scale={size},tile={columns}x{rows}"
+    # A JPEG of the largest sheet has less than the 1 MiB that a result may have without Redis.
+    jpeg = ["-frames:v", "1", "-f", "image2pipe", "-c:v", "mjpeg", "-q:v", "4", "pipe:1"]
+    command = [FFMPEG, "-nostdin", "-v", "error", *reading(video), "-vf", tiles, *jpeg]
+    done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:
         raise ToolError(done.stderr.decode(errors="replace").strip())
-    return Image(data=done.stdout, format="png")
+    return Image(data=done.stdout, format="jpeg")
 
 
 def existing(source: str) -> Path:
@@ -83,26 +89,46 @@ def existing(source: str) -> Path:
     return path
 
 
+def reading(video: Path) -> list[str]:
+    """The arguments with which ffmpeg reads this file and no other."""
+    return [*READ_ONLY_VIDEO, "-i", str(video)]
+
+
 def duration(video: Path) -> float:
-    """Seconds. Raises ToolError for what has no length: a file that is no video."""
+    """Seconds, more than 0. Raises ToolError for what has no length: a file that is no video."""
     # Without an output ffmpeg says what it knows of the input, and fails.
-    command = [FFMPEG, "-hide_banner", "-nostdin", "-i", str(video)]
+    command = [FFMPEG, "-hide_banner", "-nostdin", *reading(video)]
     told = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     found = re.search(r"Duration: (\d+):(\d+):([\d.]+)", told.stderr)
     if found is None or "Video:" not in told.stderr:
         raise ToolError(f"{video.name} is no video that ffmpeg can read")
-    return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
+    seconds = int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3])
+    if not seconds:
+        raise ToolError(f"{video.name} has no length")
+    return seconds
 
 
 @contextmanager
 def all_or_nothing(target: Path) -> Iterator[Path]:
-    """A file to write that becomes the target when all went well, and is gone when not: after a cancel, too."""
-    unfinished = target.with_name(f".{target.name}.unfinished.mp4")
-    try:
-        yield unfinished
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    """A file to write that becomes the target when all went well, and is gone when not: after a cancel, too.
+
+    Raises:
+        ToolError: the target is there already.
+    """
+    if target.exists():
+        raise ToolError(f"{target.name} is there already")
+    # Two calls at once have two files.
+    with tempfile.NamedTemporaryFile(
+        dir=target.parent, prefix=f".{target.stem}.", suffix=target.suffix, delete=False
+    ) as file:
+        unfinished = Path(file.name)
+        try:
+            yield unfinished
+            os.fsync(file.fileno())
+            unfinished.chmod(0o644)
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
 
 def ffmpeg(arguments: Sequence[str], tell: Callable[[float], None]) -> None:

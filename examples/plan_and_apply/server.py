@@ -22,7 +22,7 @@ from mcptasks import Context, Depends, Progress, TaskConfig, TaskServer
 mcp = TaskServer("dns-zones")
 log = logging.getLogger(__name__)
 
-DATABASE = Path(os.environ.get("ZONES_DATABASE") or Path(__file__).with_name("zones.db"))
+DATABASE = Path(os.environ.get("ZONES_DATABASE", "/zones/zones.db"))
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS serials (zone TEXT PRIMARY KEY, serial INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS records (
@@ -33,16 +33,17 @@ CREATE TABLE IF NOT EXISTS records (
 BUSY_SECONDS = 30
 SIGNS = {"create": "+", "update": "~", "delete": "-"}
 
-ZoneName = Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
+ZoneName = Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$", max_length=253)]
 Key = tuple[str, str]
 
 
 class Record(BaseModel):
     """A DNS record."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9@*._-]+$")]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9@*._-]+$", max_length=253)]
     kind: Literal["A", "AAAA", "CNAME", "TXT"]
-    value: Annotated[str, Field(min_length=1)]
+    # A person reads it in the plan: a line break would begin a line that the plan does not have.
+    value: Annotated[str, Field(pattern=r"^[ -~]+$", max_length=255)]
     ttl: Annotated[int, Field(ge=30, le=86400)] = 300
 
     @property
@@ -51,6 +52,9 @@ class Record(BaseModel):
 
     def __str__(self) -> str:
         return f"{self.name} {self.ttl} {self.kind} {self.value}"
+
+
+Records = Annotated[list[Record], Field(max_length=100, description="All records that the zone should have.")]
 
 
 class Change(BaseModel):
@@ -131,7 +135,7 @@ def zones() -> Iterator[Zones]:
 
 
 @mcp.tool(task=False)
-def plan_zone(zone: ZoneName, records: list[Record], known: Zones = Depends(zones)) -> list[str]:
+def plan_zone(zone: ZoneName, records: Records, known: Zones = Depends(zones)) -> list[str]:
     """What apply_zone would change. It asks nobody, and changes nothing."""
     return [str(change) for change in planned(known.records(zone), records)]
 
@@ -140,7 +144,7 @@ def plan_zone(zone: ZoneName, records: list[Record], known: Zones = Depends(zone
 @mcp.tool(task=TaskConfig(mode="required", template="changes", timeout=1800, input_timeout=24 * 3600))
 async def apply_zone(
     zone: ZoneName,
-    records: Annotated[list[Record], Field(description="All records that the zone should have.")],
+    records: Records,
     ctx: Context,
     known: Zones = Depends(zones),
     progress: Progress = Progress(),

@@ -1,9 +1,10 @@
-"""The examples that are folders: each is served alone, on an embedded cluster with the templates that it brings."""
+"""The examples that are folders: each is served alone, as its page says that it is served on one machine."""
 
 from __future__ import annotations
 
-import json
 import os
+import shlex
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from mcptasks.dev.default_templates import warm_template
-from mcptasks.dev.stack import LocalStack, StackConfig
 from mcptasks.model.base import JsonObject
-from tests.examples.packages import EXAMPLES, ExamplePackages, installed, local_templates
+from tests.examples.gallery import shown_here
+from tests.examples.packages import EXAMPLES, ExamplePackages, in_a_shell, installed
 from tests.examples.repository import make_repository
+from tests.integration.cli.background import running
 from tests.support.kubectl import Kubectl
 
 
 @dataclass(frozen=True)
 class ServedExample:
-    """Where one is served, and the folder that all of them work in."""
+    """Where one is served, and the folder that it works in."""
 
     url: str
     kubectl: Kubectl
@@ -37,6 +38,10 @@ class ServedExample:
         return self.folder / "predictions"
 
     @property
+    def repositories(self) -> Path:
+        return self.folder / "clones"
+
+    @property
     def zones(self) -> Path:
         return self.folder / "zones.db"
 
@@ -47,39 +52,34 @@ def packages() -> ExamplePackages:
 
 
 @pytest.fixture(scope="session")
-def folder(packages: ExamplePackages, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With the model that the image would have, and a repository."""
-    folder = tmp_path_factory.mktemp("examples")
-    for name in ("media", "predictions", "repositories"):
-        (folder / name).mkdir()
-    make_repository(folder / "repositories" / "shop")
-    train = EXAMPLES / "batch_inference" / "train.py"
-    subprocess.run([packages.python, train, folder / "digits.onnx"], check=True)
-    return folder
+def shell(packages: ExamplePackages, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    return in_a_shell(packages, tmp_path_factory.mktemp("shell"))
 
 
 @pytest.fixture(scope="module")
-def served(request: pytest.FixtureRequest, packages: ExamplePackages, folder: Path) -> Iterator[ServedExample]:
-    """The example that the module of tests is named after."""
+def served(
+    request: pytest.FixtureRequest,
+    packages: ExamplePackages,
+    shell: Mapping[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[ServedExample]:
+    """The example that the module of tests is named after: the commands of its page, in a folder of their own."""
     name = request.path.stem.removeprefix("test_")
-    tools = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ} | {
-        "PYTHONPATH": str(packages.site_packages),
-        "MODEL": str(folder / "digits.onnx"),
-        "PREDICTIONS": str(folder / "predictions"),
-        "MEDIA": str(folder / "media"),
-        "FFMPEG": packages.ffmpeg(),
-        "REPOSITORIES": str(folder / "repositories"),
-        "ZONES_DATABASE": str(folder / "zones.db"),
-    }
-    module = str(EXAMPLES / name / "server.py")
-    with LocalStack(StackConfig(module, tool_environment=tools)) as stack:
-        kubectl = Kubectl(stack.kubeconfig, stack.namespace)
-        kubectl.run("apply", "-f", str(EXAMPLES / name / "local.yaml"))
-        for template in local_templates(name):
-            # Libraries that take seconds to load are loaded once.
-            patch = json.dumps({"spec": warm_template(module)["spec"]})
-            kubectl.run("patch", "mcptasktemplate", template["metadata"]["name"], "--type=merge", "-p", patch)
-        yield ServedExample(stack.endpoint, kubectl, folder, packages.ffmpeg())
+    folder = tmp_path_factory.mktemp(name)
+    (folder / "examples").symlink_to(EXAMPLES)
+    make_repository(folder / "clones" / "shop")
+    *before, serve = shown_here(name)
+    for command in before:
+        subprocess.run(command, shell=True, cwd=folder, env={**os.environ, **shell}, check=True)
+    assignments, words = serve.split("mcptasks ")
+    variables = {**shell, **dict(word.split("=", 1) for word in shlex.split(assignments))}
+    with running(*shlex.split(words), "--port", "0", directory=folder, environment=variables) as dev:
+        url = dev.line(r"^endpoint: (\S+)$")[1]
+        kubectl = Kubectl(Path(dev.line(r"^kubeconfig: (\S+)$")[1]), "default")
+        dev.line("^watching .* for changes")
+        yield ServedExample(url, kubectl, folder, packages.ffmpeg())
+        dev.send(signal.SIGTERM)
+        dev.end()
 
 
 def cold_patch(environment: Mapping[str, str]) -> JsonObject:

@@ -17,6 +17,7 @@ from tests.examples.packages import EXAMPLES
 URL = "http://127.0.0.1:8000/mcp"
 SECONDS = 120
 _CALL = re.compile(r"^```sh\n(mcptasks call [^\n]*)\n```\n\n```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_HERE = re.compile(r"^## Here\n.*?^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ROW = re.compile(r"^\|[^|]*\((\w+)/README\.md\)[^|]*\|[^|]*\| `([^`]+)` \| `([^`]+)`", re.MULTILINE)
 
 
@@ -26,6 +27,12 @@ def shown(name: str) -> Iterator[tuple[str, str, str]]:
     for example, call, printed in _ROW.findall((EXAMPLES / "README.md").read_text()):
         if example == name:
             yield f"mcptasks call {URL} {call}", "text", printed
+
+
+def shown_here(name: str) -> list[str]:
+    """The commands of the page that serve the example on one machine, those apart that install packages."""
+    (found,) = _HERE.findall((EXAMPLES / name / "README.md").read_text())
+    return [line for line in found.splitlines() if not line.startswith("pip install ")]
 
 
 def check_page(name: str, url: str, folder: Path) -> None:

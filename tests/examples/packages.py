@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
-from mcptasks.model.base import JsonObject
-from tests.support.environments import CACHE, ROOT, once, run
+from tests.support.environments import CACHE, ROOT, virtual_environment
 
 EXAMPLES = ROOT / "examples"
 NAMES = sorted(path.parent.name for path in EXAMPLES.glob("*/server.py"))
@@ -37,26 +34,30 @@ class ExamplePackages:
         return shutil.which("ffmpeg") or str(next(self.site_packages.glob("imageio_ffmpeg/binaries/ffmpeg-*")))
 
 
-def local_templates(name: str) -> list[JsonObject]:
-    """The templates that an example brings along for `mcptasks dev`."""
-    return list(yaml.safe_load_all((EXAMPLES / name / "local.yaml").read_text()))
-
-
 def requirements(file: Path) -> list[str]:
     """The lines of a file that are no comments."""
     lines = (line.strip() for line in file.read_text().splitlines())
     return [line for line in lines if line and not line.startswith("#")]
 
 
+def in_a_shell(packages: ExamplePackages, folder: Path) -> dict[str, str]:
+    """Variables with which a shell has Python, its packages and ffmpeg as the pages of the examples presuppose them.
+
+    The folder gets what they need. What mcptasks brings along itself is taken before the packages.
+    """
+    (folder / "sitecustomize.py").write_text(f"import sys\n\nsys.path.append({str(packages.site_packages)!r})\n")
+    (folder / "ffmpeg").symlink_to(packages.ffmpeg())
+    path = os.pathsep.join([str(folder), str(packages.folder / "bin"), os.environ["PATH"]])
+    return {"PATH": path, "PYTHONPATH": str(folder)}
+
+
 def installed() -> ExamplePackages:
     """All that the files `requirements.txt` name. Raises InstallError."""
-    packages = ExamplePackages(CACHE / "examples")
+    folder = CACHE / "examples"
     wanted = sorted({line for file in EXAMPLES.glob("*/requirements.txt") for line in requirements(file)})
-    uv = [sys.executable, "-m", "uv"]
+    virtual_environment(folder, wanted)
+    return ExamplePackages(folder)
 
-    def install() -> None:
-        run([*uv, "venv", "-q", "--clear", "--python", sys.executable, str(packages.folder)])
-        run([*uv, "pip", "install", "-q", "--python", packages.python, *wanted])
 
-    once(packages.folder, wanted, install)
-    return packages
+if __name__ == "__main__":
+    installed()

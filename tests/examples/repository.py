@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -35,6 +37,9 @@ FILES = {
         "    raise NotImplementedError\n"
     ),
     "conftest.py": "import sys\n\nsys.path.insert(0, '.')\n",
+    # What no release is to have is there all the same when the tests run.
+    ".gitattributes": "/conftest.py export-ignore\n",
+    "notes.txt": "a form feed\fis no end of a line\n" + "many\n" * 300,
 }
 BREAKING_PATCH = """\
 diff --git a/shop/prices.py b/shop/prices.py
@@ -45,6 +50,17 @@ diff --git a/shop/prices.py b/shop/prices.py
 -    return cents * (100 - percent) // 100
 +    return cents - percent
 """
+FAILING_PATCH = """\
+diff --git a/test_many.py b/test_many.py
+new file mode 100644
+--- /dev/null
++++ b/test_many.py
+@@ -0,0 +1,4 @@
++import pytest
++@pytest.mark.parametrize("number", range(30))
++def test_it(number):
++    assert not number
+"""
 
 
 def make_repository(folder: Path) -> None:
@@ -53,6 +69,18 @@ def make_repository(folder: Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
-    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
-    for words in (["init", "-q", "-b", "main"], ["add", "."], [*identity, "commit", "-q", "-m", "Begin"]):
-        subprocess.run(["git", *words], cwd=folder, check=True)
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "add", ".")
+    git(folder, "-c", "user.name=Ada", "-c", "user.email=ada@example.com", "commit", "-q", "-m", "Begin")
+
+
+def make_bare(source: Path, target: Path) -> None:
+    """The same repository, without a working tree."""
+    git(source, "clone", "-q", "--bare", ".", str(target))
+
+
+def git(folder: Path, *words: str) -> None:
+    """Run git; the developer's own settings of it mean nothing here."""
+    assert shutil.which("git"), "the tests of the examples need git"
+    environment = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    subprocess.run(["git", *words], cwd=folder, env=environment, check=True)

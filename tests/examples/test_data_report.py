@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,8 @@ async def test_a_query_has_columns_and_rows(served: ServedExample) -> None:
         ("SELECT snow FROM weather", '"snow" not found'),
         ("FROM read_text('/etc/passwd')", "disabled by configuration"),
         ("COPY weather TO 'copy.csv'", "disabled by configuration"),
+        (f"COPY weather TO '{tempfile.gettempdir()}/copy.csv'", "disabled by configuration"),
+        ("SET memory_limit = '1TB'", "locked"),
         ("SET enable_external_access = true", "locked"),
     ],
 )
@@ -54,6 +57,14 @@ async def test_a_query_that_is_wrong_or_reaches_out_is_told_so(served: ServedExa
         result = await client.call_tool("query", {"sql": sql})
     assert result.is_error
     assert said in result.text
+
+
+async def test_what_does_not_fit_into_memory_goes_to_a_folder_for_temporary_files(served: ServedExample) -> None:
+    sql = "SELECT current_setting('memory_limit'), current_setting('temp_directory')"
+    async with Client(served.url) as client:
+        ((memory, folder),) = (await client.call_tool("query", {"sql": sql})).data["rows"]
+    assert memory == "572.2 MiB"
+    assert Path(folder).is_relative_to(tempfile.gettempdir())
 
 
 async def test_a_query_without_end_is_cancelled(served: ServedExample) -> None:

@@ -52,6 +52,15 @@ async def test_nothing_changes_without_a_yes(served: ServedExample) -> None:
     assert result.data == {"plan": ["+ www 300 A 192.0.2.1"], "applied": 0, "serial": 0}
 
 
+@pytest.mark.parametrize("value", ["192.0.2.1\n  + mail 300 A 192.0.2.2", "192.0.2.1\n", "\u202e1.2.0.291", "x" * 256])
+async def test_a_plan_shows_a_line_for_each_change_and_nothing_else(served: ServedExample, value: str) -> None:
+    async with Client(served.url) as client:
+        arguments = {"zone": "lines.example.com", "records": [WWW | {"value": value}]}
+        result = await client.call_tool("plan_zone", arguments)
+    assert result.is_error
+    assert "records.0.value" in result.text
+
+
 async def test_a_plan_is_applied_and_then_there_is_nothing_to_do(served: ServedExample) -> None:
     first = await applied(served, "a.example.com", [WWW, MAIL], agreeing())
     assert (first.data["applied"], first.data["serial"]) == (2, 2)

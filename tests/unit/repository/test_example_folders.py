@@ -7,11 +7,11 @@ import re
 import pytest
 import yaml
 
-from tests.examples.packages import EXAMPLES, NAMES, local_templates
+from tests.examples.packages import EXAMPLES, NAMES
 from tests.unit.repository.sources import ROOT
 from tests.unit.website.page_blocks import faults_of_yaml
 
-PARTS = {"Dockerfile", "README.md", "local.yaml", "server.py", "values.yaml"}
+PARTS = {"Dockerfile", "README.md", "server.py", "values.yaml"}
 
 
 def named_by_the_server(name: str) -> set[str]:
@@ -27,16 +27,24 @@ def test_it_has_all_parts_a_test_and_a_row_in_the_gallery(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_templates_of_its_tools_are_in_its_values_and_in_what_it_brings_for_one_machine(name: str) -> None:
+def test_the_templates_of_its_tools_are_in_its_values(name: str) -> None:
     values = yaml.safe_load((EXAMPLES / name / "values.yaml").read_text())
     assert named_by_the_server(name) == set(values["taskTemplates"])
-    assert named_by_the_server(name) == {template["metadata"]["name"] for template in local_templates(name)}
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("part", ["local.yaml", "values.yaml"])
-def test_its_values_and_templates_fit_their_schemas(name: str, part: str) -> None:
-    assert faults_of_yaml((EXAMPLES / name / part).read_text()) == []
+def test_its_values_fit_their_schema(name: str) -> None:
+    assert faults_of_yaml((EXAMPLES / name / "values.yaml").read_text()) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_page_pushes_all_images_that_its_values_name(name: str) -> None:
+    values = yaml.safe_load((EXAMPLES / name / "values.yaml").read_text())
+    both = [values["image"], values["server"]["image"]]
+    images = [f"{image['repository']}:{image['tag']}" for image in both]
+    images += [template["image"] for template in values["taskTemplates"].values() if "image" in template]
+    pushed = re.findall(r"^docker push (\S+)", (EXAMPLES / name / "README.md").read_text(), re.MULTILINE)
+    assert set(pushed) == set(images)
 
 
 @pytest.mark.parametrize("name", NAMES)
