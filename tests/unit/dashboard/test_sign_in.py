@@ -156,7 +156,7 @@ def test_tokens_that_are_not_valid_are_asked_about_so_often_and_no_known_viewer_
 
 
 @dataclass
-class SlowReviews:
+class ReviewsOnHold:
     """Reviews that end when they are let, and the tokens that were asked about."""
 
     let: asyncio.Event = field(default_factory=asyncio.Event)
@@ -170,7 +170,7 @@ class SlowReviews:
 
 def test_many_good_tokens_at_once_from_one_address_are_all_let_in() -> None:
     async def run() -> None:
-        reviews = SlowReviews()
+        reviews = ReviewsOnHold()
         found = TokenSignIn(reviews, Seals(), clock=lambda: 0.0)
         users = [asyncio.create_task(found.user_of(f"of-{number}", "10.0.0.9")) for number in range(30)]
         await asyncio.sleep(0.01)
@@ -183,7 +183,7 @@ def test_many_good_tokens_at_once_from_one_address_are_all_let_in() -> None:
 
 def test_a_token_is_reviewed_once_for_all_who_send_it_meanwhile() -> None:
     async def run() -> None:
-        reviews = SlowReviews()
+        reviews = ReviewsOnHold()
         found = TokenSignIn(reviews, Seals())
         first = asyncio.create_task(found.user_of("of-ann", "10.0.0.9"))
         others = [asyncio.create_task(found.user_of("of-ann", "10.0.0.9")) for _ in range(30)]
@@ -214,7 +214,7 @@ def test_a_new_token_waits_until_bad_ones_from_its_address_leave_room() -> None:
 
 def test_no_more_bad_tokens_are_reviewed_at_once_than_a_burst_may_have() -> None:
     async def run() -> None:
-        reviews = SlowReviews()
+        reviews = ReviewsOnHold()
         reviews.let.set()
         found = TokenSignIn(reviews, Seals(), clock=lambda: 0.0, wait_seconds=0.1)
         tokens = (found.user_of(f"bad-{number}", "10.0.0.9") for number in range(300))
