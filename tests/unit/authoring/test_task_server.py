@@ -259,14 +259,14 @@ async def test_what_runs_inline_because_nobody_has_chosen_is_known() -> None:
     assert unchosen(task_tools=False, warm=True) == []
 
 
-class Unusual(BaseException):
+class OddEnding(BaseException):
     """Of an author or a library, as `pytest.fail` and a panic of Rust raise it."""
 
 
 ENDINGS = {
     "SystemExit": lambda: SystemExit(3),
     "KeyboardInterrupt": KeyboardInterrupt,
-    "Unusual": lambda: Unusual("odd"),
+    "OddEnding": lambda: OddEnding("odd"),
     "SystemExit: 4": lambda: BaseExceptionGroup("", [SystemExit(4)]),
 }
 
@@ -302,7 +302,7 @@ async def test_a_task_group_of_a_tool_that_ends_ends_its_own_call_alone() -> Non
     mcp = TaskServer("greeter")
 
     async def fail() -> None:
-        raise Unusual("odd")
+        raise OddEnding("odd")
 
     @mcp.tool()
     async def work() -> None:
@@ -314,7 +314,7 @@ async def test_a_task_group_of_a_tool_that_ends_ends_its_own_call_alone() -> Non
         for _ in range(2):
             ended = await client.call_tool("work")
             assert ended.is_error
-            assert "Unusual: odd" in getattr(ended.content[0], "text", "")
+            assert "OddEnding: odd" in getattr(ended.content[0], "text", "")
         assert not (await client.call_tool("greet", {"name": "Ann"})).is_error
 
 
@@ -323,7 +323,7 @@ async def test_a_dependency_that_ends_while_it_closes_ends_its_own_call_alone() 
 
     async def connection() -> AsyncIterator[int]:
         yield 1
-        raise Unusual("odd")
+        raise OddEnding("odd")
 
     @mcp.tool()
     async def work(one: int = Depends(asynccontextmanager(connection))) -> int:
@@ -331,7 +331,7 @@ async def test_a_dependency_that_ends_while_it_closes_ends_its_own_call_alone() 
 
     mcp.tool()(greet)
     async with Client(mcp) as client:
-        with pytest.raises(MCPError, match=r"A dependency of the call could not be closed: .*Unusual: odd"):
+        with pytest.raises(MCPError, match=r"A dependency of the call could not be closed: .*OddEnding: odd"):
             await client.call_tool("work")
         assert not (await client.call_tool("greet", {"name": "Ann"})).is_error
 
