@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -263,7 +263,7 @@ class OddEnding(BaseException):
     """Of an author or a library, as `pytest.fail` and a panic of Rust raise it."""
 
 
-ENDINGS = {
+ENDINGS: dict[str, Callable[[], BaseException]] = {
     "SystemExit": lambda: SystemExit(3),
     "KeyboardInterrupt": KeyboardInterrupt,
     "OddEnding": lambda: OddEnding("odd"),

@@ -84,7 +84,7 @@ class Items:
         return list(self.items) if self.size > 1 else self.items[0]
 
 
-class Column(Items):
+class ListedColumn(Items):
     """As a series of pandas is."""
 
     index = (1, 2)
@@ -158,7 +158,7 @@ def returning(annotation: object) -> Callable[[], Any]:
         Annotated[Sealed | None, "a note"],
         Table,
         dict[str, Table],
-        Column,
+        ListedColumn,
         # The SDK takes none of these.
         list[Opaque],
         Opaque | None,
@@ -311,7 +311,7 @@ async def called(value: object, annotation: object = None) -> CallToolResult:
         (Table(), None),
         (Items(*range(1001)), None),
         (Items(1, Opaque()), None),
-        (Column(1, 2), None),
+        (ListedColumn(1, 2), None),
         (Coded(Opaque()), None),
         (SimpleNamespace(of=Opaque()), None),
         (Weighed(1, of=Opaque()), None),
