@@ -191,7 +191,7 @@ def send(client: RawClient, requests: list[JsonObject]) -> list[JsonObject]:
 
 @pytest.fixture
 def victim(client: RawClient, look: Look) -> str:
-    task_id = client.create("nap", {"seconds": 120, "steps": 2})
+    task_id = client.create("nap", {"seconds": 45, "steps": 2})
     look.running(task_id)
     return task_id
 

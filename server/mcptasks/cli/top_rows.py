@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from mcptasks.dashboard.task_rows import TaskRow, row_of, shown_part
+from mcptasks.dashboard.task_rows import TaskRow, row_of, short_values, shown_part
 from mcptasks.model.base import JsonObject
 from mcptasks.model.excerpts import without_middle
 from mcptasks.model.lifecycle import timestamp
@@ -100,9 +100,10 @@ class TopRow:
 
 def kept_part(item: JsonObject) -> JsonObject:
     """The part of a task's object that a row is made of, and that stays in memory while tasks are watched."""
-    asked = (item.get("status") or {}).get("inputRequests") or ()
-    kept = shown_part(item)
-    if asked:
+    status, kept = item.get("status") or {}, shown_part(item)
+    kept["status"] |= short_values(status, ("tasksAhead",))
+    kept["status"]["usage"] = short_values(status.get("usage"), ("cpuSeconds", "peakMemoryBytes"))
+    if asked := status.get("inputRequests"):
         kept["status"]["inputRequests"] = [
             {"message": without_middle(each.get("message") or "", SAID_CHARACTERS), "answered": _is_answered(each)}
             for each in asked

@@ -102,15 +102,15 @@ def shown_part(item: JsonObject) -> JsonObject:
     spec, status = item["spec"], item.get("status") or {}
     return {
         "metadata": {key: item["metadata"][key] for key in _METADATA if key in item["metadata"]},
-        "spec": {key: _short_values(spec.get(key), names) for key, names in _SPEC.items()},
+        "spec": {key: short_values(spec.get(key), names) for key, names in _SPEC.items()},
         "status": {
-            **_short_values(status, _STATUS),
-            "progress": _short_values(status.get("progress"), _PROGRESS),
+            **short_values(status, _STATUS),
+            "progress": short_values(status.get("progress"), _PROGRESS),
         },
     }
 
 
-def _short_values(value: object, names: Iterable[str]) -> JsonObject:
+def short_values(value: object, names: Iterable[str]) -> JsonObject:
     """These values, with nothing longer than a row shows."""
     found = value if isinstance(value, Mapping) else {}
     return {name: _short(found[name]) for name in names if found.get(name) is not None}
