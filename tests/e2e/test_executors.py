@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import pytest
 
 from mcptasks.model.base import API_VERSION, JsonObject
-from mcptasks.model.task_lines import lines_of_task
 from mcptasks.model.task_template import Executor
 from tests.e2e.api import ClusterApi
 from tests.e2e.conftest import Deployment, Look, deployments
@@ -25,6 +24,7 @@ from tests.e2e.test_results import answer
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import TERMINAL, McpAnswer, RawClient
 from tests.support.polling import eventually
+from tests.support.task_output import lines_of_task
 
 pytestmark = pytest.mark.timeout(600)
 

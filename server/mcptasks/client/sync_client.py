@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -269,11 +269,8 @@ class SyncClient:
 
     def result_pieces(self, task_id: str, offset: int = 0) -> Iterator[ResultPiece]:
         """The pieces of such a result from `offset` on, one after the other; see `Client.result_pieces`."""
-        first: ResultPiece | None = None
-        following: int | None = offset
-        while following is not None:
-            piece = self.result_piece(task_id, following).of_result(first)
-            first, following = first or piece, piece.next_offset
+        pieces = self.client.result_pieces(task_id, offset)
+        while (piece := self._thread.run(_next(pieces))) is not None:
             yield piece
 
     @overload
@@ -292,6 +289,11 @@ class SyncClient:
 
     def _started(self, call: Coroutine[Any, Any, Task[R]]) -> SyncTask[R]:
         return SyncTask(self._thread.run(call), self._thread)
+
+
+async def _next(items: AsyncIterator[T]) -> T | None:
+    """The next item; None where there is none any more."""
+    return await anext(items, None)
 
 
 async def _call(function: Callable[[], T]) -> T:

@@ -18,6 +18,7 @@ from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import PODS
 from mcptasks.kube.task_attempts import Attempt, log_of
 from mcptasks.kube.task_objects import parse_task
+from mcptasks.model.task import McpTask
 from mcptasks.model.task_lines import TaskLineReader
 from mcptasks.model.task_template import Executor
 from mcptasks.settings import KIB
@@ -123,18 +124,20 @@ class LogFollower:
 
     async def _is_to_come(self) -> bool:
         """Whether there is such a task that goes on, and the watch has only not told of it yet."""
-        try:
-            return not parse_task(await self.lookup.item(self.namespace, self.name)).terminal
-        except NotFoundError:
-            return False
+        task = await self._task()
+        return task is not None and not task.terminal
 
     async def _ended(self) -> AsyncGenerator[LogPiece]:
         """What there is of a task that has ended."""
+        if (task := await self._task()) is not None:
+            yield LogPiece(task.status.attempts or 1, tuple(await self.lookup.log(task)), begins=True)
+
+    async def _task(self) -> McpTask | None:
+        """The task as the API server has it; None where there is none."""
         try:
-            task = parse_task(await self.lookup.item(self.namespace, self.name))
+            return parse_task(await self.lookup.item(self.namespace, self.name))
         except NotFoundError:
-            return
-        yield LogPiece(task.status.attempts or 1, tuple(await self.lookup.log(task)), begins=True)
+            return None
 
     async def _pod(self, row: TaskRow, shown: tuple[str, int] | None) -> Attempt | None:
         """The Pod whose log is to be followed next; None where the task has moved on meanwhile."""

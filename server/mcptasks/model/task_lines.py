@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -86,16 +85,3 @@ class TaskLineReader:
     def rest(self) -> str:
         """What has been begun of a line that does not end."""
         return self._begun
-
-
-def lines_of_task(lines: Iterable[str], task: str, attempt: int | None = None) -> Iterator[str]:
-    """What the task printed, without tags and with its pieces put together.
-
-    Args:
-        lines: a worker's log.
-        attempt: this attempt's lines only; None: all of them.
-    """
-    reader = TaskLineReader(task, attempt)
-    yield from (text for line in lines if (text := reader.feed(line)) is not None)
-    if reader.rest():
-        yield reader.rest()

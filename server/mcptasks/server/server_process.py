@@ -111,7 +111,7 @@ async def _serve(settings: Settings, templates_file: Path | None) -> int:
     digest = module_digest(settings.module or "")
     server = _load(settings)
     if templates_file is not None:
-        write_lines(templates_file, server.catalogue.templates)
+        write_templates(templates_file, server.catalogue.templates)
     # Task Pods run elsewhere: what they are told must not depend on this process's directory.
     settings = settings.model_copy(update={"module": absolute(settings.module or "")})
     access = ClusterAccess(settings.kubeconfig, settings.context)
@@ -292,10 +292,10 @@ def _load(settings: Settings) -> TaskServer[object]:
         raise StartError(str(error)) from error
 
 
-def write_lines(path: Path, lines: Sequence[str]) -> None:
-    """Put down the templates that components name. Raises StartError where the file cannot be written."""
+def write_templates(path: Path, names: Sequence[str]) -> None:
+    """Put down the templates that components name, a line each. Raises StartError where the file cannot be written."""
     try:
-        path.write_text("".join(f"{line}\n" for line in lines))
+        path.write_text("".join(f"{name}\n" for name in names))
     except OSError as error:
         raise StartError(f"cannot write the templates to {path}: {error.strerror or error}") from error
 

@@ -97,9 +97,6 @@ class Payload:
         """
         return self.size + _count(self.data, b'"\\') + 5 * _count(self.data, _LONG_ESCAPES)
 
-    def matches(self, record: ResultRecord) -> bool:
-        return self.size == record.size_bytes and self.sha256 == record.sha256
-
 
 async def is_recorded(data: bytes, record: ResultRecord) -> bool:
     """Whether these bytes are UTF-8, and what the record is about; of many, found out in a thread."""
@@ -212,12 +209,8 @@ class RedisStore:
         return ResultRecord(ref=name, size_bytes=payload.size, sha256=payload.sha256)
 
     async def read(self, record: ResultRecord) -> bytes:
-        async with _store_errors("read what is stored"):
-            # No more than was recorded comes into memory, whatever is there.
-            data = await self.redis.getrange(str(record.ref), 0, max(0, record.size_bytes))
-        if not isinstance(data, bytes) or not data:
-            raise _lost(record)
-        return data
+        # Whatever is there, no more than one byte beyond what was recorded comes into memory.
+        return await self.read_part(record, 0, max(0, record.size_bytes) + 1)
 
     async def read_part(self, record: ResultRecord, offset: int, length: int) -> bytes:
         async with _store_errors("read what is stored"):

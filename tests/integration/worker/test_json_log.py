@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from mcptasks.model.task_lines import lines_of_task
 from tests.integration.worker.harness import Worker
+from tests.support.task_output import lines_of_task
 
 SPEAK = """
 import logging

@@ -10,10 +10,11 @@ import pytest
 
 from mcptasks.gateway.contract import INPUT_PATH, MAX_LOG_TAIL_BYTES, PROGRESS_PATH
 from mcptasks.model.task import TraceContext
-from mcptasks.model.task_lines import MAX_LINE_BYTES, lines_of_task
+from mcptasks.model.task_lines import MAX_LINE_BYTES
 from tests.integration.worker.harness import Worker, a_worker, gone
 from tests.support.fake_gateway import GatewayAnswer
 from tests.support.polling import eventually
+from tests.support.task_output import lines_of_task
 from tests.support.work_gateway import WorkGateway
 
 MODULE = """

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from mcptasks.model.task_lines import MAX_LINE_BYTES, TaskLine, line_tag, lines_of_task
+from mcptasks.model.task_lines import MAX_LINE_BYTES, TaskLine, line_tag
 from mcptasks.worker.output_lines import LineTagger, tag_of
+from tests.support.task_output import lines_of_task
 
 
 def tagged(*chunks: bytes, log_format: str = "human") -> list[str]:
