@@ -12,6 +12,8 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
+from tests.pictures.svg_page import fills, svg_page
+
 CELL, LINE, FONT, MARGIN = 8.4, 19, 14, 16
 """In pixels."""
 
@@ -20,21 +22,9 @@ WORDS = re.compile(r"\S+(?: \S+)*")
 LIGHT = {"text": "#1f2328", "cyan": "#0b7285", "magenta": "#8f2fb3", "green": "#1a7f37", "red": "#c4232e"}
 DARK = {"text": "#e6edf3", "cyan": "#56d4dd", "magenta": "#d2a8ff", "green": "#56d364", "red": "#ff7b72"}
 
-FRAME = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{label}">
-<style>
-text {{ font: {font}px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace }}
+STYLE = f"""text {{ font: {FONT}px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace }}
 .bold {{ font-weight: bold }}
 .dim {{ opacity: 0.65 }}
-.page {{ fill: #ffffff; stroke: #d0d7de }}
-{light}
-@media (prefers-color-scheme: dark) {{
-.page {{ fill: #0d1117; stroke: #30363d }}
-{dark}
-}}
-</style>
-<rect class="page" x="0.5" y="0.5" width="{inner_width:g}" height="{inner_height:g}" rx="8"/>
-{body}
-</svg>
 """
 
 
@@ -43,21 +33,7 @@ def terminal_svg(lines: Sequence[Text], columns: int, label: str) -> str:
     width, height = columns * CELL + 2 * MARGIN, len(lines) * LINE + 2 * MARGIN
     console = Console(width=columns, highlight=False)
     body = [run for at, line in enumerate(lines) for run in _runs(console.render_lines(line, pad=False)[0], at)]
-    return FRAME.format(
-        width=width,
-        height=height,
-        inner_width=width - 1,
-        inner_height=height - 1,
-        label=escape(label, {'"': "&quot;"}),
-        font=FONT,
-        light=_colours(LIGHT),
-        dark=_colours(DARK),
-        body="\n".join(body),
-    )
-
-
-def _colours(colours: dict[str, str]) -> str:
-    return "\n".join(f".{name} {{ fill: {colour} }}" for name, colour in colours.items())
+    return svg_page(width, height, label, light=STYLE + fills(LIGHT), dark=fills(DARK), body=body)
 
 
 def _runs(segments: Iterable[Segment], at: int) -> list[str]:

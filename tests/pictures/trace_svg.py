@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
+from tests.pictures.svg_page import fills, svg_page
 from tests.support.otlp import ReceivedSpan
 
 WIDTH, ROW, HEAD, MARGIN = 960, 26, 62, 16
@@ -24,26 +25,15 @@ SERVICES = {
 }
 """Name, and colour on a light and on a dark page."""
 
-FRAME = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">
-<style>
-text {{ font: 13px system-ui, "Segoe UI", Helvetica, Arial, "DejaVu Sans", sans-serif; fill: #1f2328 }}
-.page {{ fill: #ffffff; stroke: #d0d7de }}
-.line {{ stroke: #d0d7de; stroke-width: 1 }}
-.dim {{ fill: #59636e }}
-.end {{ text-anchor: end }}
-.middle {{ text-anchor: middle }}
-{light}
-@media (prefers-color-scheme: dark) {{
-text {{ fill: #e6edf3 }}
-.page {{ fill: #0d1117; stroke: #30363d }}
-.line {{ stroke: #30363d }}
-.dim {{ fill: #9198a1 }}
-{dark}
-}}
-</style>
-<rect class="page" x="0.5" y="0.5" width="{inner_width}" height="{inner_height}" rx="8"/>
-{body}
-</svg>
+LIGHT = """text { font: 13px system-ui, "Segoe UI", Helvetica, Arial, "DejaVu Sans", sans-serif; fill: #1f2328 }
+.line { stroke: #d0d7de; stroke-width: 1 }
+.dim { fill: #59636e }
+.end { text-anchor: end }
+.middle { text-anchor: middle }
+"""
+DARK = """text { fill: #e6edf3 }
+.line { stroke: #30363d }
+.dim { fill: #9198a1 }
 """
 
 
@@ -73,16 +63,8 @@ def trace_svg(spans: Sequence[ReceivedSpan], label: str) -> str:
     body = [*_legend(rows), *_ticks(seconds, height)]
     for at, row in enumerate(rows):
         body += _row(row, HEAD + at * ROW, begin, seconds)
-    return FRAME.format(
-        width=WIDTH,
-        height=height,
-        inner_width=WIDTH - 1,
-        inner_height=height - 1,
-        label=escape(label, {'"': "&quot;"}),
-        light="\n".join(f".{service} {{ fill: {light} }}" for service, (_, light, _dark) in SERVICES.items()),
-        dark="\n".join(f".{service} {{ fill: {dark} }}" for service, (_, _light, dark) in SERVICES.items()),
-        body="\n".join(body),
-    )
+    light, dark = (fills({service: colours[at] for service, (_, *colours) in SERVICES.items()}) for at in (0, 1))
+    return svg_page(WIDTH, height, label, light=LIGHT + light, dark=DARK + dark, body=body)
 
 
 def time_text(seconds: float) -> str:

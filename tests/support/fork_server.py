@@ -21,9 +21,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from tests.support.fork_server_process import REQUEST_BYTES
+
 PROGRAM = Path(__file__).parent / "fork_server_process.py"
-REQUEST_BYTES = 1024 * 1024
-"""The longest request, a program with its environment; as in `fork_server_process`, which imports nothing of ours."""
 
 
 @dataclass

@@ -13,6 +13,7 @@ import types
 from typing import Any, NoReturn
 
 REQUEST_BYTES = 1024 * 1024
+"""The longest request: a program with its environment."""
 
 
 def serve(connection: socket.socket) -> None:
