@@ -95,27 +95,31 @@ class Agent:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
-        children, started = ChildWatch.started(), time.monotonic()
-        async with readiness_served(self._settings.worker_host, self._settings.worker_port, lambda: self._unready):
-            loading = asyncio.create_task(self._loaded(children))
-            await self._unless_stopped(loading)
-            if not loading.done():
-                loading.cancel()
-                _kill(self._terms.zygote.pid)
-                if self._stopping.is_set():
-                    return 128 + signal.SIGTERM
-                self._terms.say_why(f"{LOADING} still, after {self._settings.start_deadline_seconds} s: {TOO_LONG}")
-                return RunnerExitCode.MODULE_NOT_LOADED
-            self._load_seconds = time.monotonic() - started
-            try:
-                source, digest = loading.result()
-            except ModuleFailedError as error:
-                self._terms.say_why(str(error))
-                return RunnerExitCode.MODULE_NOT_LOADED
-            try:
-                return await self._work(source, digest, children)
-            finally:
-                await source.aclose()
+        with ChildWatch.watching() as children:
+            async with readiness_served(self._settings.worker_host, self._settings.worker_port, lambda: self._unready):
+                return await self._load_and_work(children)
+
+    async def _load_and_work(self, children: ChildWatch) -> int:
+        started = time.monotonic()
+        loading = asyncio.create_task(self._loaded(children))
+        await self._unless_stopped(loading)
+        if not loading.done():
+            loading.cancel()
+            _kill(self._terms.zygote.pid)
+            if self._stopping.is_set():
+                return 128 + signal.SIGTERM
+            self._terms.say_why(f"{LOADING} still, after {self._settings.start_deadline_seconds} s: {TOO_LONG}")
+            return RunnerExitCode.MODULE_NOT_LOADED
+        self._load_seconds = time.monotonic() - started
+        try:
+            source, digest = loading.result()
+        except ModuleFailedError as error:
+            self._terms.say_why(str(error))
+            return RunnerExitCode.MODULE_NOT_LOADED
+        try:
+            return await self._work(source, digest, children)
+        finally:
+            await source.aclose()
 
     async def _loaded(self, children: ChildWatch) -> tuple[ProcessSource, str]:
         """Where processes come from, once the module is loaded, and the module's digest. Raises ModuleFailedError."""

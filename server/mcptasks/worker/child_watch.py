@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Self
 
 from mcptasks.worker.descendants import descendants
@@ -21,11 +22,19 @@ class ChildWatch:
         self._expected: dict[int, asyncio.Future[int]] = {}
 
     @classmethod
-    def started(cls) -> Self:
-        """Reap from now on what ends."""
-        watch = cls()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, watch.reap)
-        return watch
+    @contextmanager
+    def watching(cls) -> Iterator[Self]:
+        """Reap what ends, for the length of the context, which ends before the loop does.
+
+        A closed loop has no descriptor for signals any more: of a child that ended then, Python would say in the log
+        that it cannot be told ("Bad file descriptor").
+        """
+        watch, loop = cls(), asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGCHLD, watch.reap)
+        try:
+            yield watch
+        finally:
+            loop.remove_signal_handler(signal.SIGCHLD)
 
     def ended(self, pid: int) -> asyncio.Future[int]:
         """The `waitpid` status of a child that has not been reaped yet, once it has ended."""
