@@ -44,7 +44,7 @@ def as_earlier(stack: LocalStack, name: str, earlier: EarlierRelease) -> None:
         own["MCPTASKS_RUNNER_COMMAND"] = shlex.join(runner)
     # It does not know what came later.
     known = {key: value for key, value in spec.environment.items() if key != "MCPTASKS_WORKER_COMMAND"}
-    stack.supervisor.add(replace(spec, environment={**known, **own}))
+    stack.supervisor.add(replace(spec, arguments=spec.arguments[:1], environment={**known, **own}))
 
 
 @dataclass(frozen=True)
