@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
 
 import libcst
 from libcst.metadata import MetadataWrapper, PositionProvider
 
 from mcptasks.migration.findings import MigratedProgram, MigrationFinding
-from mcptasks.migration.program_imports import ImportRewrite
-from mcptasks.migration.program_names import SERVER_CLASS, NameCollector, ProgramNames, dotted
+from mcptasks.migration.program_imports import ImportRewrite, advice
+from mcptasks.migration.program_names import SERVER_CLASS, NameCollector, ProgramNames, dotted, expression_of
 from mcptasks.migration.rules import (
-    COMPONENT_ARGUMENTS,
+    COMPONENT_RULES,
     CONTEXT_MEMBERS,
     DROPPED_IMPORTS,
-    HARMLESS_COMPONENT_ARGUMENTS,
-    HARMLESS_SERVER_ARGUMENTS,
     IMPORTS,
     MODEL_OF_ANSWER,
+    MOUNT_RULES,
     OTHER_IMPORTS,
-    PLAIN_ANSWERS,
-    RUN_ARGUMENTS,
-    SERVER_ARGUMENTS,
+    RUN_RULES,
     SERVER_MEMBERS,
+    SERVER_RULES,
+    ArgumentRules,
     ImportedName,
 )
 
@@ -36,7 +34,6 @@ BARE = ("tool", "prompt")
 """Decorators that FastMCP takes without parentheses too."""
 
 TASK_CONFIG = ImportedName("mcptasks", "TaskConfig")
-_Node = TypeVar("_Node", bound=libcst.CSTNode)
 
 
 def migrated(source: str, imported_servers: Iterable[str] = ()) -> MigratedProgram:
@@ -87,7 +84,7 @@ class ProgramRewrite(libcst.CSTTransformer):
         """What the program uses now, apart from what stood in its imports."""
 
         self.still_used: set[str] = set()
-        """Modules of FastMCP of which something is used that has no counterpart."""
+        """Names of FastMCP's modules of which something is used that has no counterpart."""
 
         self._names = names
         self._within_name = 0
@@ -131,24 +128,39 @@ class ProgramRewrite(libcst.CSTTransformer):
             return updated_node
         return updated_node.with_changes(value=found.name)
 
+    def visit_Attribute(self, node: libcst.Attribute) -> bool:  # noqa: N802
+        """Of `fastmcp.settings.port` all is told at once; in `fastmcp.FastMCP.from_openapi` the class is replaced."""
+        module = self._names.module_of(dotted(node))
+        return module is None or (self._names.counterpart(node) is None and self._has_counterpart(node.value))
+
+    def _has_counterpart(self, node: libcst.BaseExpression) -> bool:
+        """Whether the expression, or what it is a member of, is something of FastMCP that has one."""
+        if self._names.counterpart(node) is not None:
+            return True
+        return isinstance(node, libcst.Attribute) and self._has_counterpart(node.value)
+
     def leave_Attribute(  # noqa: N802
         self, original_node: libcst.Attribute, updated_node: libcst.Attribute
     ) -> libcst.BaseExpression:
         owner, member = dotted(original_node.value), original_node.attr.value
-        if owner in self._names.modules and not self._within_name:
-            return self._member_of_module(original_node, updated_node)
-        if owner in self._names.contexts:
-            return self._member_of_context(original_node, updated_node)
-        if owner in self._names.servers and member in SERVER_MEMBERS:
+        is_class = self._is_server_class(original_node.value)
+        if (is_class or self._names.is_server(original_node.value)) and member in SERVER_MEMBERS:
             self._report(original_node, f"`{owner}.{member}`: {SERVER_MEMBERS[member]}")
+        elif self._names.module_of(owner) is not None and not self._has_counterpart(original_node.value):
+            return self._member_of_module(original_node, updated_node)
+        elif owner in self._names.contexts:
+            return self._member_of_context(original_node, updated_node)
         return updated_node
 
     def _member_of_module(self, original: libcst.Attribute, updated: libcst.Attribute) -> libcst.BaseExpression:
         found = self._names.counterpart(original)
         if found is None:
-            module, member = self._names.modules[dotted(original.value)], original.attr.value
-            self.still_used.add(module)
-            self._report(original, f"`{module}.{member}`: {OTHER_IMPORTS.get(member, 'has no counterpart')}")
+            path = self._names.module_of(dotted(original)) or ""
+            self.still_used.add(dotted(original).partition(".")[0])
+            parts = path.split(".")
+            known = next((index for index, part in enumerate(parts) if part in OTHER_IMPORTS), len(parts) - 1)
+            name = ImportedName(".".join(parts[:known]), parts[known])
+            self._report(original, f"`{name.module}.{name.name}`: {advice(name)}")
             return updated
         self.needed.add(found)
         return libcst.Name(found.name, lpar=updated.lpar, rpar=updated.rpar)
@@ -163,26 +175,45 @@ class ProgramRewrite(libcst.CSTTransformer):
             self._report(original, f"`{owner}.{member}`: {CONTEXT_MEMBERS[member]}")
         return updated
 
+    def leave_Annotation(  # noqa: N802
+        self, original_node: libcst.Annotation, updated_node: libcst.Annotation
+    ) -> libcst.Annotation:
+        """A class in quotes."""
+        quoted = original_node.annotation
+        if not isinstance(quoted, libcst.SimpleString) or not isinstance(quoted.evaluated_value, str):
+            return updated_node
+        named = expression_of(quoted.evaluated_value)
+        found = None if named is None else self._names.counterpart(named)
+        if named is None or found is None:
+            return updated_node
+        if isinstance(named, libcst.Name):
+            found = found if named.value == self._names.classes[named.value].name else ImportedName("", named.value)
+        else:
+            self.needed.add(found)
+        return updated_node.with_changes(
+            annotation=quoted.with_changes(value=f"{quoted.quote}{found.name}{quoted.quote}")
+        )
+
     # Calls
 
     def leave_Decorator(  # noqa: N802
         self, original_node: libcst.Decorator, updated_node: libcst.Decorator
     ) -> libcst.Decorator:
         bare = original_node.decorator
-        if isinstance(bare, libcst.Attribute) and bare.attr.value in BARE and self._is_server(bare.value):
+        if isinstance(bare, libcst.Attribute) and bare.attr.value in BARE and self._names.is_server(bare.value):
             return updated_node.with_changes(decorator=libcst.Call(updated_node.decorator))
         return updated_node
 
     def leave_Call(self, original_node: libcst.Call, updated_node: libcst.Call) -> libcst.BaseExpression:  # noqa: N802
         made = self._names.counterpart(original_node.func)
-        if made is not None and made.name == SERVER_CLASS:
+        if self._is_server_class(original_node.func):
             return self._server(original_node, updated_node)
         if made is not None and made.name == MESSAGE_CLASS:
             return self._message(original_node, updated_node)
         if not isinstance(original_node.func, libcst.Attribute):
             return updated_node
         owner, method = dotted(original_node.func.value), original_node.func.attr.value
-        if owner in self._names.servers:
+        if self._names.is_server(original_node.func.value):
             return self._call_of_server(method, original_node, updated_node)
         if owner in self._names.contexts:
             return self._call_of_context(method, original_node, updated_node)
@@ -193,19 +224,22 @@ class ProgramRewrite(libcst.CSTTransformer):
         # The SDK's second positional argument is the title.
         if len(arguments) > 1 and arguments[1].keyword is None and not arguments[1].star:
             arguments[1] = _keyword("instructions", arguments[1])
-        harmless = HARMLESS_SERVER_ARGUMENTS
-        return updated.with_changes(args=self._kept(original, arguments, SERVER_ARGUMENTS, harmless, "FastMCP"))
+        return updated.with_changes(args=self._kept(original, arguments, SERVER_RULES, "FastMCP"))
 
     def _message(self, original: libcst.Call, updated: libcst.Call) -> libcst.Call:
-        """A class for each role."""
-        role = next((argument.value for argument in original.args if _named(argument) == "role"), None)
+        """A class for each role, which is the second argument."""
+        said = next((one for one in original.args if _named(one) == "role"), None)
+        if said is None:
+            said = next((one for one in original.args[1:2] if not _named(one) and not one.star), None)
+        role = None if said is None else said.value
         text = role.evaluated_value if isinstance(role, libcst.SimpleString) else "user" if role is None else None
         if text not in ROLES:
             self._report(original, f"`{_code(original)}`: UserMessage or AssistantMessage, by the role")
             return updated
         self.needed.add(ImportedName(SDK, ROLES[text]))
         self._uses.subtract([dotted(original.func)])
-        return updated.with_changes(func=libcst.Name(ROLES[text]), args=_without(updated.args, {"role"}))
+        rest = [one for one, before in zip(updated.args, original.args, strict=True) if before is not said]
+        return updated.with_changes(func=libcst.Name(ROLES[text]), args=updated.args if said is None else _tidy(rest))
 
     def _call_of_server(self, method: str, original: libcst.Call, updated: libcst.Call) -> libcst.BaseExpression:
         match method:
@@ -214,15 +248,22 @@ class ProgramRewrite(libcst.CSTTransformer):
             case "run":
                 return self._run(original, updated)
             case "mount":
-                return updated.with_changes(args=_renamed(updated.args, {"namespace": "prefix"}))
-            case "custom_route":
-                return updated
+                return self._mount(original, updated)
         return updated
+
+    def _mount(self, original: libcst.Call, updated: libcst.Call) -> libcst.Call:
+        arguments = _renamed(updated.args, {"namespace": "prefix"})
+        match arguments:
+            case [libcst.Arg(keyword=None, value=libcst.SimpleString() as prefix), libcst.Arg(keyword=None), *_]:
+                # Before FastMCP 2.9 the prefix came first.
+                server = arguments[1].value
+                arguments[:2] = [arguments[0].with_changes(value=server), arguments[1].with_changes(value=prefix)]
+        return updated.with_changes(args=self._kept(original, arguments, MOUNT_RULES, "mount"))
 
     def _component(self, method: str, original: libcst.Call, updated: libcst.Call) -> libcst.BaseExpression:
         arguments = self._output_schema(original, list(updated.args))
         arguments = self._timeout(original, arguments)
-        kept = self._kept(original, arguments, COMPONENT_ARGUMENTS, HARMLESS_COMPONENT_ARGUMENTS, method)
+        kept = self._kept(original, arguments, COMPONENT_RULES[method], method)
         function = kept[0] if kept and kept[0].keyword is None and not kept[0].star else None
         if method in BARE and function is not None and not isinstance(function.value, libcst.BaseString):
             # `mcp.tool(function, ...)`
@@ -258,7 +299,10 @@ class ProgramRewrite(libcst.CSTTransformer):
         if isinstance(task, libcst.Name) and task.value == "True":
             self.needed.add(TASK_CONFIG)
             return libcst.Call(libcst.Name("TaskConfig"), [argument])
-        if isinstance(task, libcst.Call) and dotted(task.func) == "TaskConfig":
+        if isinstance(task, libcst.Call) and TASK_CONFIG in (
+            self._names.counterpart(task.func),
+            ImportedName(TASK_CONFIG.module, dotted(task.func)),
+        ):
             return task.with_changes(args=_tidy([*task.args, argument]))
         return None
 
@@ -270,18 +314,19 @@ class ProgramRewrite(libcst.CSTTransformer):
         )
         arguments = _renamed(updated.args, {"path": "streamable_http_path"})
         arguments = [_http(argument) for argument in arguments]
-        removed = RUN_ARGUMENTS.keys()
-        return updated.with_changes(args=self._kept(original, arguments, RUN_ARGUMENTS, set(removed), "run"))
+        chosen = next((one for one in arguments if _named(one) in ("", "transport") and not one.star), None)
+        if chosen is not None and not isinstance(chosen.value, libcst.SimpleString):
+            self._report(original, f"`{_code(chosen.value)}` of `run`: the transport `http` is `streamable-http` here")
+        return updated.with_changes(args=self._kept(original, arguments, RUN_RULES, "run"))
 
     def _call_of_context(self, method: str, original: libcst.Call, updated: libcst.Call) -> libcst.Call:
         if method == "elicit":
             return self._elicit(original, updated)
-        if method == "log":
-            return _log(updated)
-        if method in ("debug", "info", "warning", "error"):
-            extra = {"extra"} & {_named(argument) for argument in updated.args}
-            if extra:
+        if method in ("log", "debug", "info", "warning", "error"):
+            if "extra" in map(_named, updated.args):
                 self._report(original, f"`extra=` of `{method}` is taken out: put it into the message", by_hand=False)
+            if method == "log":
+                return _log(updated)
             return updated.with_changes(args=_renamed(_without(updated.args, {"extra"}), {"message": "data"}))
         return updated
 
@@ -289,7 +334,7 @@ class ProgramRewrite(libcst.CSTTransformer):
         arguments = _renamed(updated.args, {"response_type": "schema"})
         positional = [one for one in arguments if one.keyword is None]
         asked = next((one for one in arguments if _named(one) == "schema"), positional[1] if positional[1:] else None)
-        if asked is None or not _is_model(asked.value):
+        if asked is None or not self._is_model(asked.value):
             what = "without a type" if asked is None else f"for `{_code(asked.value)}`"
             self._report(original, f"`elicit` {what}: {MODEL_OF_ANSWER}")
         texts = {"response_title", "response_description"} & {_named(argument) for argument in arguments}
@@ -299,7 +344,16 @@ class ProgramRewrite(libcst.CSTTransformer):
             )
         return updated.with_changes(args=_without(arguments, texts))
 
+    def _is_model(self, node: libcst.BaseExpression) -> bool:
+        """Whether it can be a pydantic model: a name that is not known as another type."""
+        return isinstance(node, libcst.Name | libcst.Attribute) and dotted(node) not in self._names.no_models
+
     # Statements
+
+    def visit_ClassDef(self, node: libcst.ClassDef) -> None:  # noqa: N802
+        if any(self._is_server_class(base.value) for base in node.bases):
+            told = "a class of its own: `self` and `super().__init__` in it are those of TaskServer"
+            self._report(node.name, f"`{node.name.value}`: {told}")
 
     def visit_SimpleStatementLine(self, node: libcst.SimpleStatementLine) -> bool:  # noqa: N802
         return not self._is_extension(node)
@@ -315,31 +369,31 @@ class ProgramRewrite(libcst.CSTTransformer):
         call = statement.value if isinstance(statement, libcst.Expr) and len(line.body) == 1 else None
         if not isinstance(call, libcst.Call) or not isinstance(call.func, libcst.Attribute):
             return False
-        if call.func.attr.value != "add_extension" or not self._is_server(call.func.value) or not call.args:
+        if call.func.attr.value != "add_extension" or not self._names.is_server(call.func.value) or not call.args:
             return False
         extension = call.args[0].value
         return isinstance(extension, libcst.Call) and dotted(extension.func).rpartition(".")[2] == "TasksExtension"
 
     # Shared
 
-    def _is_server(self, node: libcst.BaseExpression) -> bool:
-        return dotted(node) in self._names.servers
+    def _is_server_class(self, node: libcst.BaseExpression) -> bool:
+        made = self._names.counterpart(node)
+        return made is not None and made.name == SERVER_CLASS
 
     def _kept(
-        self,
-        call: libcst.Call,
-        arguments: Sequence[libcst.Arg],
-        removed: Mapping[str, str],
-        harmless: set[str],
-        owner: str,
+        self, call: libcst.Call, arguments: Sequence[libcst.Arg], rules: ArgumentRules, owner: str
     ) -> Sequence[libcst.Arg]:
-        """The arguments without those that have no counterpart, which are told."""
+        """The arguments without those that have no counterpart; these are told, and those that are not known."""
         for argument in arguments:
             name = _named(argument)
-            if name in removed:
-                advice = f": {removed[name]}" if removed[name] else ""
-                self._report(call, f"`{name}=` of `{owner}` is taken out{advice}", by_hand=name not in harmless)
-        return _without(arguments, set(removed))
+            if name in rules.removed:
+                told = f": {rules.removed[name]}" if rules.removed[name] else ""
+                self._report(call, f"`{name}=` of `{owner}` is taken out{told}", by_hand=name not in rules.harmless)
+            elif argument.star:
+                self._report(call, f"`{argument.star}{_code(argument.value)}` of `{owner}`: look at what is in it")
+            elif name and name not in rules.kept:
+                self._report(call, f"`{name}=` of `{owner}`: TaskServer does not take it")
+        return _without(arguments, set(rules.removed))
 
     def _report(self, node: libcst.CSTNode, text: str, *, by_hand: bool = True) -> None:
         line = self.get_metadata(PositionProvider, node).start.line
@@ -418,8 +472,3 @@ def _log(call: libcst.Call) -> libcst.Call:
     rest = [libcst.Arg(value, keyword=libcst.Name(name), equal=_EQUAL) for name, value in named.items()]
     kept = [one for one in rest if _named(one) == "logger_name"]
     return call.with_changes(args=_tidy([libcst.Arg(level), libcst.Arg(message), *kept]))
-
-
-def _is_model(node: libcst.BaseExpression) -> bool:
-    """Whether it can be a class of the program's own: a name that is not a plain type."""
-    return isinstance(node, libcst.Name | libcst.Attribute) and dotted(node) not in PLAIN_ANSWERS

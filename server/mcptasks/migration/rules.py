@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -12,9 +13,23 @@ class ImportedName(NamedTuple):
     name: str
 
 
+class ArgumentRules(NamedTuple):
+    """What becomes of the arguments of a call by keyword; one that is named nowhere here is left as it is and told."""
+
+    kept: frozenset[str]
+    """Those that mean the same in mcptasks."""
+
+    removed: Mapping[str, str]
+    """Those that are taken out, and what to do instead."""
+
+    harmless: frozenset[str] = frozenset()
+    """Those of the removed whose loss changes nothing that a tool does."""
+
+
 _AUTHORING = "mcptasks"
 _SDK = "mcp.server.mcpserver"
 _SDK_ERRORS = "mcp.server.mcpserver.exceptions"
+_SDK_ELICITATION = "mcp.server.elicitation"
 
 # What is imported from several modules of FastMCP: each has versions in which it is the place that its own pages name.
 _SERVERS = ("fastmcp", "fastmcp.server", "fastmcp.server.server")
@@ -39,6 +54,10 @@ IMPORTS: dict[ImportedName, ImportedName] = {
         ImportedName(module, name): ImportedName(_AUTHORING, name)
         for module in _DEPENDENCY_MODULES
         for name in _DEPENDENCIES
+    },
+    **{
+        ImportedName("fastmcp.server.elicitation", name): ImportedName(_SDK_ELICITATION, name)
+        for name in ("AcceptedElicitation", "DeclinedElicitation", "CancelledElicitation")
     },
     ImportedName("fastmcp.exceptions", "ToolError"): ImportedName(_SDK_ERRORS, "ToolError"),
     ImportedName("fastmcp.exceptions", "ResourceError"): ImportedName(_SDK_ERRORS, "ResourceError"),
@@ -91,6 +110,15 @@ SERVER_ARGUMENTS: dict[str, str] = {
     "providers": "register components with decorators, or `mount` another TaskServer",
     "transforms": "name and describe tools where they are declared",
     "tool_transformations": "name and describe tools where they are declared",
+    "tools": "register each function with `.tool()`",
+    "tool_serializer": "results are sent as JSON: return text where it has to be another one",
+    "tags": "there are no tags; nothing else depends on them",
+    "resource_prefix_format": "`mount` writes prefixes as `scheme://prefix/...`",
+    "stateless_http": "there are no sessions: any replica answers any request",
+    "json_response": "`run` takes it",
+    "sse_path": "`run` takes it",
+    "message_path": "`run` takes it",
+    "streamable_http_path": "`run` takes it; `mcptasks serve` has MCPTASKS_PATH",
     "mask_error_details": "MCPTASKS_SHOW_EXCEPTIONS=false masks errors",
     "middleware": "write it for the SDK: middleware= of TaskServer takes its ServerMiddleware",
     "sampling_handler": "a task cannot ask the caller's model to sample",
@@ -126,6 +154,13 @@ HARMLESS_SERVER_ARGUMENTS = {
     "host",
     "port",
     "experimental_capabilities",
+    "tags",
+    "resource_prefix_format",
+    "stateless_http",
+    "json_response",
+    "sse_path",
+    "message_path",
+    "streamable_http_path",
 }
 """Those whose loss changes nothing that a tool does."""
 
@@ -138,10 +173,20 @@ COMPONENT_ARGUMENTS: dict[str, str] = {
     "exclude_args": "make the parameter a dependency: `= Depends(factory)`",
     "enabled": "there is no switch: leave the component out",
     "output_schema": "the schema is made from the return annotation",
+    "serializer": "results are sent as JSON: return text where it has to be another one",
 }
 """Arguments of a decorator that are taken out, and what to do instead."""
 
 HARMLESS_COMPONENT_ARGUMENTS = {"tags", "run_in_thread"}
+
+MOUNT_ARGUMENTS: dict[str, str] = {
+    "as_proxy": "a mounted server runs in this process, with its own lifespan",
+    "tool_names": "name tools where they are declared",
+    "tool_separator": "it is `_`",
+    "prompt_separator": "it is `_`",
+    "resource_separator": "it is `/`",
+}
+"""Arguments of `mount` that are taken out."""
 
 RUN_ARGUMENTS: dict[str, str] = {
     "show_banner": "",
@@ -150,6 +195,50 @@ RUN_ARGUMENTS: dict[str, str] = {
     "middleware": "write it for the SDK: middleware= of TaskServer takes its ServerMiddleware",
 }
 """Arguments of `run` that are taken out."""
+
+SERVER_RULES = ArgumentRules(
+    frozenset(
+        {
+            *("name", "title", "description", "instructions", "website_url", "icons", "version", "resources"),
+            *("extensions", "debug", "log_level", "dependencies", "lifespan", "tasks"),
+        }
+    ),
+    SERVER_ARGUMENTS,
+    frozenset(HARMLESS_SERVER_ARGUMENTS),
+)
+
+_HARMLESS_OF_COMPONENTS = frozenset(HARMLESS_COMPONENT_ARGUMENTS)
+
+COMPONENT_RULES: dict[str, ArgumentRules] = {
+    "tool": ArgumentRules(
+        frozenset({"name", "title", "description", "annotations", "icons", "meta", "structured_output", "task"}),
+        COMPONENT_ARGUMENTS,
+        _HARMLESS_OF_COMPONENTS,
+    ),
+    "prompt": ArgumentRules(
+        frozenset({"name", "title", "description", "icons", "task"}), COMPONENT_ARGUMENTS, _HARMLESS_OF_COMPONENTS
+    ),
+    "resource": ArgumentRules(
+        frozenset({"uri", "name", "title", "description", "mime_type", "icons", "annotations", "meta", "task"}),
+        COMPONENT_ARGUMENTS,
+        _HARMLESS_OF_COMPONENTS,
+    ),
+}
+"""By the decorator's name."""
+
+MOUNT_RULES = ArgumentRules(frozenset({"server", "prefix"}), MOUNT_ARGUMENTS)
+
+RUN_RULES = ArgumentRules(
+    frozenset(
+        {
+            *("transport", "host", "port", "sse_path", "message_path", "streamable_http_path", "json_response"),
+            *("stateless_http", "event_store", "retry_interval", "max_request_body_size", "session_idle_timeout"),
+            *("max_sessions", "transport_security"),
+        }
+    ),
+    RUN_ARGUMENTS,
+    frozenset(RUN_ARGUMENTS),
+)
 
 CONTEXT_MEMBERS: dict[str, str] = {
     "task_id": "take `task: TaskInfo = CurrentTask()` as a parameter: `task.id`",
@@ -192,11 +281,20 @@ SERVER_MEMBERS: dict[str, str] = {
     "run_http_async": "`mcptasks serve` runs it; `run_streamable_http_async()` of the SDK serves inline",
     "run_async": "`mcptasks serve` runs it; `run_streamable_http_async()` of the SDK serves inline",
     "add_completion_handler": "`completion` of the SDK takes the function",
+    "add_resource_fn": "write the resource as a function with `.resource(uri)`",
+    "get_tools": "`list_tools` has them",
+    "get_resources": "`list_resources` has them",
+    "get_resource_templates": "`list_resource_templates` has them",
+    "get_prompts": "`list_prompts` has them",
+    "from_client": "there is no proxy: serve the other server by itself",
 }
 """Members of FastMCP's server that a TaskServer has not."""
 
 PLAIN_ANSWERS = {"bool", "str", "int", "float", "None"}
 """What FastMCP's `elicit` makes a form of by itself."""
+
+NO_MODELS = {"Enum", "StrEnum", "IntEnum", "NamedTuple", "TypedDict", "object", *PLAIN_ANSWERS}
+"""Bases of classes that are no pydantic models."""
 
 MODEL_OF_ANSWER = (
     "the question needs a pydantic model with one field: `class Answer(BaseModel)`, then `schema=Answer` and "
