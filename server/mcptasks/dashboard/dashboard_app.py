@@ -52,7 +52,9 @@ class ProblemPages:
     async def unknown_viewer(self, request: Request, _error: Exception) -> Response:
         if wants_page(request):
             return RedirectResponse(sign_in_path(request), HTTPStatus.SEE_OTHER)
-        return PlainTextResponse("sign in first", HTTPStatus.UNAUTHORIZED, {"www-authenticate": "Bearer"})
+        # htmx goes there; otherwise a filter would do nothing once the sign-in is over.
+        headers = {"www-authenticate": "Bearer", "hx-redirect": sign_in_path(request)}
+        return PlainTextResponse("sign in first", HTTPStatus.UNAUTHORIZED, headers)
 
     async def page_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, PageError)

@@ -111,4 +111,4 @@ def server_sent(event: str, text: str) -> bytes:
     # Each of these ends a line for the browser.
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     data = "".join(f"data: {line}\n" for line in lines)
-    return f"event: {event}\n{data}\n".encode()
+    return f"event: {event}\n{data}\n".encode("utf-8", "replace")

@@ -59,8 +59,8 @@ def static_files() -> dict[str, StaticFile]:
 
 
 def clock_time(moment: datetime | None) -> str:
-    """The time of day in UTC, with the date and seconds, for people."""
-    return "" if moment is None else moment.strftime("%Y-%m-%d %H:%M:%S")
+    """The time of day in UTC, with the date and seconds, for people; it says that it is UTC."""
+    return "" if moment is None else moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def pretty_json(value: object) -> str:

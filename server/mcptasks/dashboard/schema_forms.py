@@ -43,7 +43,9 @@ class SchemaField:
     description: str = ""
     required: bool = False
     choices: Sequence[FieldChoice] = ()
-    default: str = ""
+    defaults: Sequence[str] = ()
+    """What is filled in to begin with: one text, or of `choices` one for each that is chosen."""
+
     has_default: bool = False
     input_type: str = "text"
     limits: Mapping[str, str] = field(default_factory=dict)
@@ -82,7 +84,7 @@ def _field(name: str, part: JsonObject, required: bool, root: Mapping[str, Any])
         description=visible(str(part.get("description") or "")),
         required=required and not nullable,
         choices=choices,
-        default=_text(part["default"], kind) if has_default else "",
+        defaults=_texts(part["default"], kind) if has_default else (),
         has_default=has_default,
         input_type=INPUT_TYPES.get(str(part.get("format")), "text"),
         limits={
@@ -158,6 +160,13 @@ def _resolved(part: object, root: Mapping[str, Any]) -> JsonObject:
         rest = {key: value for key, value in part.items() if key != "$ref"}
         part = {**found, **rest} if isinstance(found, dict) else {}
     return {}
+
+
+def _texts(value: object, kind: str) -> Sequence[str]:
+    """A value as the texts that a form has for it."""
+    if kind == "choices":
+        return [_text(each, "choice") for each in value] if isinstance(value, list) else []
+    return [_text(value, kind)]
 
 
 def _text(value: object, kind: str) -> str:

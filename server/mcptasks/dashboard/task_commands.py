@@ -31,11 +31,16 @@ def commands_for(task: McpTask, server_url: str | None) -> Sequence[PastableComm
         return found
     url, tool = server_url or SOME_SERVER, task.spec.component.name
     arguments = task.spec.arguments_text or json.dumps(task.spec.arguments or {}, ensure_ascii=False)
+    # `visible` writes what a terminal would obey as JSON does, but for this one.
+    arguments = arguments.replace("\x7f", "\\u007f")
     call = f"mcptasks call {shlex.quote(url)} {shlex.quote(tool)} --json {shlex.quote(arguments)}"
     found.append(PastableCommand("mcptasks call", visible(call)))
     with suppress(ValueError, RecursionError):
         # By hand a task can be made with arguments that are no JSON.
-        found.append(PastableCommand("Python", _python(url, tool, json.loads(arguments))))
+        value = json.loads(arguments)
+        # Python reads NaN and Infinity, and has no word for them.
+        json.dumps(value, allow_nan=False)
+        found.append(PastableCommand("Python", _python(url, tool, value)))
     return found
 
 

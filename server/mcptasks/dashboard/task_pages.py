@@ -44,7 +44,7 @@ TASK_PARTS = ("head", "timeline", "questions", "result", "facts")
 
 def digest_of(html: str) -> str:
     """What a page and its stream know a part by."""
-    return hashlib.sha256(html.encode()).hexdigest()[:16]
+    return hashlib.sha256(html.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 class TaskPages:

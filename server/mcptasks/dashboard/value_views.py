@@ -195,9 +195,9 @@ def _repeats(shown: ContentView, structured: object) -> bool:
         return False
     try:
         said = json.loads(shown.text)
+        return bool(said == structured or (isinstance(structured, dict) and structured.get("result") == said))
     except (ValueError, RecursionError):
         return False
-    return bool(said == structured or (isinstance(structured, dict) and structured.get("result") == said))
 
 
 def _content(index: int, block: JsonObject) -> ContentView:
@@ -223,7 +223,7 @@ def content_file(block: JsonObject, index: int) -> ContentFile | None:
         name = str(resource.get("uri", "")).rstrip("/").rpartition("/")[2] or f"resource-{index + 1}"
         mime_type = str(resource.get("mimeType") or "application/octet-stream")
         if isinstance(resource.get("text"), str):
-            return ContentFile(resource["text"].encode(), "text/plain", safe_name(name))
+            return ContentFile(resource["text"].encode("utf-8", "replace"), "text/plain", safe_name(name))
         return _decoded(resource.get("blob"), mime_type, safe_name(name))
     if block.get("type") in ("image", "audio"):
         mime_type = str(block.get("mimeType") or "application/octet-stream")

@@ -210,7 +210,8 @@ class Visit:
             path=self.connection.url.path,
             **values,
         )
-        response = HTMLResponse(self.personal(html), status)
+        # JSON may have halves of surrogate pairs, which UTF-8 has no bytes for.
+        response = HTMLResponse(self.personal(html).encode("utf-8", "replace"), status)
         if self.is_new_browser:
             self.set_cookie(response, BROWSER_COOKIE, self.browser)
         return response

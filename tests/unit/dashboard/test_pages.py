@@ -5,15 +5,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import html
+import json
 import re
+import shlex
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
+from typing import Any
 
 import httpx2
 import pytest
 
 from mcptasks.dashboard.common_pages import own_path
 from mcptasks.dashboard.rights import Right
+from mcptasks.dashboard.task_commands import commands_for
+from mcptasks.kube.task_objects import parse_task
+from mcptasks.model.base import JsonObject
 from tests.unit.dashboard.page_site import HOST, PageSite, evil_site, task_item, with_result
 
 READ = (Right.LIST_TASKS, Right.READ_TASK)
@@ -139,6 +146,12 @@ def test_who_is_not_known_signs_in_and_comes_back() -> None:
         assert (await browser.get("/tasks")).status_code == 303
 
     on(site, work)
+
+
+def test_a_filter_of_who_is_not_known_any_more_leads_to_the_sign_in() -> None:
+    answer = get(PageSite.asking_for_tokens(), "/tasks?q=mine", accept="*/*", **{"hx-request": "true"})
+    assert answer.status_code == 401
+    assert answer.headers["hx-redirect"] == "/sign-in?back=%2Ftasks%3Fq%3Dmine"
 
 
 def test_programs_that_are_not_known_are_told_so() -> None:
@@ -309,3 +322,96 @@ def test_large_forms_wait_for_room_and_are_then_refused(path: str) -> None:
         assert budget.taken == 0
 
     on(site, work)
+
+
+def test_times_say_that_they_are_in_utc() -> None:
+    site = PageSite()
+    site.put(task_item("x"))
+    for path in ("/tasks", "/tasks/team/x"):
+        page = get(site, path).text
+        assert ">2026-11-30 12:00:00 UTC</time>" in page
+        assert ">since 12:00:05 UTC</time>" in page
+
+
+def asking(schema: JsonObject) -> JsonObject:
+    params = json.dumps({"message": "Which?", "requestedSchema": schema})
+    asked = {"key": "k1", "method": "elicitation/create", "message": "Which?", "paramsText": params}
+    return task_item("x", phase="input_required", reason="InputRequired", inputRequests=[asked])
+
+
+def test_several_choices_of_a_question_are_ticked_as_the_tool_proposes() -> None:
+    site = PageSite()
+    site.put(asking({"properties": {"t": {"type": "array", "items": {"enum": ["a", "b"]}, "default": ["b"]}}}))
+    page = get(site, "/tasks/team/x").text
+    assert 'value="b" checked>' in page
+    assert 'value="a">' in page
+
+
+def test_text_that_utf_8_has_no_bytes_for_breaks_no_page() -> None:
+    site = PageSite()
+    site.put(asking({"properties": {"t": {"enum": ["\ud800"], "default": "\ud800"}}}))
+    assert get(site, "/tasks/team/x").status_code == 200
+    half = "\ud800"
+    blocks = [{"type": "resource", "resource": {"uri": "x://a", "text": half}}, {"type": "text", "text": half}]
+    site.put(with_result(task_item("y"), {"content": blocks, "structuredContent": {half: [{half: half}]}}))
+    assert get(site, "/tasks/team/y").status_code == 200
+    assert get(site, "/tasks/team/y/content/0").content == b"?"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ('{"a": "it\'s $(x)\x7f\u202e"}', ["kubectl", "mcptasks call", "Python"]),
+        ('{"a": NaN}', ["kubectl", "mcptasks call"]),
+        ('{"a": 1e999}', ["kubectl", "mcptasks call"]),
+    ],
+)
+def test_a_command_to_paste_means_what_was_called(arguments: str, names: list[str]) -> None:
+    item = task_item("x")
+    item["spec"] = {key: value for key, value in item["spec"].items() if key != "arguments"}
+    item["spec"]["argumentsText"] = arguments
+    commands = {command.name: command.text for command in commands_for(parse_task(item), None)}
+    assert list(commands) == names
+    words = shlex.split(commands["mcptasks call"])
+    assert words[:2] == ["mcptasks", "call"]
+    assert repr(json.loads(words[-1])) == repr(json.loads(arguments))
+
+
+FOCUSABLE = frozenset({"a", "button", "input", "select", "textarea", "summary"})
+
+
+@dataclass
+class FocusFinder(HTMLParser):
+    """Finds what takes the focus and has no id, in the part of a page that has this one."""
+
+    part: str
+    nameless: list[str] = field(default_factory=list)
+    _depth: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said: dict[str, Any] = dict(attrs)
+        takes_focus = (tag in FOCUSABLE and said.get("type") != "hidden") or said.get("tabindex") == "0"
+        if self._depth and takes_focus and "id" not in said:
+            self.nameless.append(self.get_starttag_text() or tag)
+        if tag == "div" and (self._depth or said.get("id") == self.part):
+            self._depth += 1
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "div" and self._depth:
+            self._depth -= 1
+
+
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [("/tasks", "list"), ("/tasks/team/x", "head"), ("/tasks/team/x", "timeline"), ("/overview", "overview")],
+)
+def test_what_has_the_focus_in_a_part_that_is_replaced_gets_it_back(path: str, part: str) -> None:
+    # htmx gives it to the element with the same id.
+    site = PageSite()
+    site.put(task_item("x", phase="input_required", reason="InputRequired", logTail="Killed"))
+    finder = FocusFinder(part)
+    finder.feed(get(site, path).text)
+    assert finder.nameless == []

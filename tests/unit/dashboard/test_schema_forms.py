@@ -120,3 +120,21 @@ def test_an_odd_schema_breaks_nothing(schema: dict[str, Any]) -> None:
 def test_what_json_has_no_number_for_is_none(text: str) -> None:
     assert read(weight=[text])[1] == {"weight": "is no number"}
     assert "nested" in read(nested=["[NaN]"])[1]
+
+
+@pytest.mark.parametrize(
+    ("part", "texts"),
+    [
+        ({"type": "array", "items": {"enum": ["a", "b", 3]}, "default": ["b", 3]}, ["b", "3"]),
+        ({"type": "array", "items": {"enum": ["a"]}, "default": "a"}, []),
+        ({"enum": ["a", 2], "default": 2}, ["2"]),
+        ({"type": "boolean", "default": True}, ["true"]),
+        ({"type": "object", "default": {"a": 1}}, ['{"a": 1}']),
+        ({"type": "string"}, []),
+    ],
+)
+def test_what_is_filled_in_to_begin_with_is_the_default(part: dict[str, Any], texts: list[str]) -> None:
+    (field,) = fields_of({"properties": {"x": part}})
+    assert list(field.defaults) == texts
+    filled = read_form([field], {field.id: field.defaults})
+    assert filled.value.get("x", part.get("default")) == ([] if part.get("default") == "a" else part.get("default"))

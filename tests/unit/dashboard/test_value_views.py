@@ -135,3 +135,9 @@ def test_a_result_of_many_blocks_and_tables_is_shown_up_to_so_many() -> None:
     assert len(shown.contents) == 201
     assert shown.contents[-1].text == "… [49800 more blocks]"
     assert len(result_view({"structuredContent": {str(n): [{"a": 1}] for n in range(1000)}}).tables) == 20
+
+
+def test_text_that_utf_8_has_no_bytes_for_is_a_file_all_the_same() -> None:
+    found = content_file({"type": "resource", "resource": {"uri": "x://a.txt", "text": "a\ud800"}}, 0)
+    assert found is not None
+    assert found.data == b"a?"
