@@ -175,6 +175,14 @@ def _text(value: object, kind: str) -> str:
     return value if isinstance(value, str) and kind != "json" else json.dumps(value, ensure_ascii=False)
 
 
+def form_of(fields: Sequence[SchemaField], value: Mapping[str, Any]) -> Form:
+    """The form as it is filled in for the object; what the object leaves out is as it is to begin with."""
+    return {
+        known.id: known.defaults if value.get(known.name) is None else _texts(value[known.name], known.kind)
+        for known in fields
+    }
+
+
 def read_form(fields: Sequence[SchemaField], form: Form) -> FilledForm:
     """The object that was filled in. Fields that were left empty are left out, unless the text may be empty."""
     value: JsonObject = {}

@@ -152,7 +152,8 @@ class TaskPages:
         except NotFoundError as error:
             raise no_such_task(namespace, name) from error
         progress = services.index.progress(namespace, name)
-        return task_view(found, progress, rights, services.settings.dashboard_server_url, utc_now())
+        url = services.settings.dashboard_server_url
+        return task_view(found, progress, rights, url, utc_now(), services.server_namespace if url else None)
 
     def _task_parts(self, view: TaskPageView) -> Parts:
         render = self._services.renderer.render

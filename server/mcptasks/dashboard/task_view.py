@@ -21,7 +21,7 @@ from mcptasks.kube.task_attempts import Attempt
 from mcptasks.model.base import JsonObject
 from mcptasks.model.event_times import last_seen
 from mcptasks.model.questions import outstanding
-from mcptasks.model.task import McpTask
+from mcptasks.model.task import ComponentKind, McpTask
 
 Fact = tuple[str, str]
 
@@ -56,6 +56,8 @@ class TaskPageView:
     facts: Mapping[str, Sequence[Fact]]
     events: Sequence[EventView]
     rights: Collection[Right]
+    tools_namespace: str | None = None
+    """Where the tasks of the server are whose tools can be called here; None where there is none."""
 
     @property
     def can_cancel(self) -> bool:
@@ -68,6 +70,12 @@ class TaskPageView:
     @property
     def can_run_again(self) -> bool:
         return Right.CALL in self.rights
+
+    @property
+    def can_be_changed(self) -> bool:
+        """Whether its tool can be called with other arguments here."""
+        is_tool = self.task.spec.component.kind is ComponentKind.TOOL
+        return self.can_run_again and is_tool and self.task.namespace == self.tools_namespace
 
     @property
     def sees_events(self) -> bool:
@@ -84,8 +92,9 @@ def task_view(
     rights: Collection[Right],
     server_url: str | None,
     now: datetime,
+    tools_namespace: str | None = None,
 ) -> TaskPageView:
-    """The view of what was found."""
+    """The view of what was found. `tools_namespace`: where tasks of the tools are that can be called here."""
     task = found.task
     timeline = timeline_of(task, found.attempts, now)
     return TaskPageView(
@@ -95,7 +104,7 @@ def task_view(
         moments=gaps(timeline.moments),
         ticks=time_ticks(timedelta(seconds=timeline.seconds)),
         plot=progress_plot(progress),
-        arguments=tree(_arguments(task)),
+        arguments=tree(arguments_of(task)),
         result=None if found.result is None else result_view(found.result),
         result_note=found.result_note,
         questions=[question_view(request) for request in outstanding(task)],
@@ -103,10 +112,11 @@ def task_view(
         facts=_facts(found),
         events=[_event(event) for event in found.events],
         rights=rights,
+        tools_namespace=tools_namespace,
     )
 
 
-def _arguments(task: McpTask) -> object:
+def arguments_of(task: McpTask) -> object:
     """The call's arguments; as text where whoever has made the task has written something else than JSON."""
     text = task.spec.arguments_text
     try:

@@ -16,9 +16,15 @@ from starlette.responses import RedirectResponse, Response
 
 from mcptasks.client import Client, ClientError, Elicitation, Reply, Tool
 from mcptasks.dashboard.rights import Right
-from mcptasks.dashboard.schema_forms import Form, fields_of, read_form
+from mcptasks.dashboard.schema_forms import Form, fields_of, form_of, read_form
+from mcptasks.dashboard.task_pages import no_such_task
+from mcptasks.dashboard.task_view import arguments_of
 from mcptasks.dashboard.visits import MAX_FORM_BYTES, PageError, Services, Visit
+from mcptasks.kube.errors import NotFoundError
+from mcptasks.kube.kinds import is_path_segment
+from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.base import JsonObject
+from mcptasks.model.task import ComponentKind
 
 LISTED_SECONDS = 5.0
 ANSWER_SECONDS = 20.0
@@ -90,9 +96,13 @@ class ToolPages:
         return visit.page("tools.html", tools=await self._source.tools(), may_call=may_call)
 
     async def tool(self, request: Request, name: str) -> Response:
-        """A tool and the form to call it."""
+        """A tool and the form to call it, filled in as a task was called that the address names (`like`)."""
         visit, may_call = await self._opened(request)
-        return self._page(visit, await self._tool(name), may_call, {}, {})
+        tool, like = await self._tool(name), request.query_params.get("like", "")
+        value = await self._arguments_of(like, tool) if is_path_segment(like) else {}
+        fields = fields_of(tool.input_schema)
+        without_field = sorted(value.keys() - {known.name for known in fields})
+        return self._page(visit, tool, may_call, {}, form_of(fields, value) if value else {}, without_field)
 
     async def call(self, request: Request, name: str) -> Response:
         """Call it, and show the task."""
@@ -113,13 +123,32 @@ class ToolPages:
         rights = await visit.rights_for(self._services.server_namespace)
         return visit, Right.CALL in rights
 
+    async def _arguments_of(self, task_name: str, tool: Tool) -> JsonObject:
+        """The arguments with which a task of the server has called the tool; none where it has called another one."""
+        namespace = self._services.server_namespace
+        try:
+            task = parse_task(await self._services.lookup.item(namespace, task_name))
+        except NotFoundError as error:
+            raise no_such_task(namespace, task_name) from error
+        is_same = task.spec.component.kind is ComponentKind.TOOL and task.spec.component.name == tool.name
+        found = arguments_of(task) if is_same else {}
+        return found if isinstance(found, dict) else {}
+
     async def _tool(self, name: str) -> Tool:
         found = next((tool for tool in await self._source.tools() if tool.name == name), None)
         if found is None:
             raise PageError(HTTPStatus.NOT_FOUND, "There is no such tool", f"The server has no tool {name}.")
         return found
 
-    def _page(self, visit: Visit, tool: Tool, may_call: bool, problems: Mapping[str, str], given: Form) -> Response:
+    def _page(
+        self,
+        visit: Visit,
+        tool: Tool,
+        may_call: bool,
+        problems: Mapping[str, str],
+        given: Form,
+        without_field: Sequence[str] = (),
+    ) -> Response:
         status = HTTPStatus.UNPROCESSABLE_ENTITY if problems else HTTPStatus.OK
         return visit.page(
             "tool.html",
@@ -130,5 +159,6 @@ class ToolPages:
             runs_as_task=tool.may_run_as_task,
             problems=problems,
             given=given or None,
+            without_field=without_field,
             schema=json.dumps(tool.input_schema, indent=2, ensure_ascii=False),
         )

@@ -124,7 +124,8 @@ class Visit:
     def is_secure(self) -> bool:
         """Whether the browser came by HTTPS, as far as the connection or the proxy in front says."""
         forwarded = self.connection.headers.get("x-forwarded-proto", "")
-        return self.connection.url.scheme == "https" or forwarded.lower() == "https"
+        # Where there are several proxies, the first of the list is what the browser spoke.
+        return self.connection.url.scheme == "https" or forwarded.partition(",")[0].strip().lower() == "https"
 
     async def namespaces(self, right: Right = Right.LIST_TASKS) -> frozenset[str]:
         """The watched namespaces in which the viewer has the right. Raises KubeError."""

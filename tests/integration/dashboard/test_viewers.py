@@ -166,6 +166,15 @@ def test_a_tool_is_called_asks_and_is_answered_in_the_pages_alone(site: httpx2.C
     eventually("the answer has arrived", lambda: _with(site.get(path).text, "7 of desks"))
 
 
+def test_a_task_is_called_again_with_other_arguments(site: httpx2.Client, task: str) -> None:
+    page = eventually("the watch has told of it", lambda: _with(site.get(f"/tasks/default/{task}").text, "Change and"))
+    path = f"/tools/stock?like={task}"
+    assert f'href="{path}"' in page
+    assert 'value="Lübeck"' in site.get(path).text
+    assert 'value="Lübeck"' not in site.get(f"/tools/count?like={task}").text
+    assert site.get("/tools/stock?like=none").status_code == 404
+
+
 def test_a_running_task_is_cancelled_and_run_again(site: httpx2.Client) -> None:
     path = filled(site, "/tools/count", "/tools/count", **{"value.steps": "6000"}).headers["location"]
     assert filled(site, path, f"{path}/cancel").status_code == 303

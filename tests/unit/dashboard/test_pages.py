@@ -21,6 +21,7 @@ from mcptasks.dashboard.rights import Right
 from mcptasks.dashboard.task_commands import commands_for
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.base import JsonObject
+from mcptasks.settings import Settings
 from tests.unit.dashboard.page_site import HOST, PageSite, evil_site, task_item, with_result
 
 READ = (Right.LIST_TASKS, Right.READ_TASK)
@@ -333,6 +334,27 @@ def test_times_say_that_they_are_in_utc() -> None:
         assert ">since 12:00:05 UTC</time>" in page
 
 
+def test_a_cookie_is_for_https_alone_where_the_browser_came_by_it() -> None:
+    for said, is_secure in (("https", True), ("https, http", True), ("http, https", False), ("", False)):
+        cookie = get(PageSite(), "/tasks", **{"x-forwarded-proto": said}).headers["set-cookie"]
+        assert ("; Secure" in cookie) is is_secure
+
+
+def test_a_tool_can_be_called_with_other_arguments_by_those_who_may_call() -> None:
+    site = PageSite.asking_for_tokens()
+    site.services = replace(
+        site.services, settings=Settings(dashboard_server_url="http://server/mcp"), server_namespace="team"
+    )
+    site.put(task_item("x"), task_item("x", namespace="others"))
+    for namespace in ("team", "others"):
+        site.allow("ann", namespace, *READ, Right.CALL)
+        site.allow("ben", namespace, *READ)
+    link = 'href="/tools/report?like=x"'
+    assert link in get(site, "/tasks/team/x", authorization="Bearer of-ann").text
+    assert link not in get(site, "/tasks/team/x", authorization="Bearer of-ben").text
+    assert link not in get(site, "/tasks/others/x", authorization="Bearer of-ann").text
+
+
 def asking(schema: JsonObject) -> JsonObject:
     params = json.dumps({"message": "Which?", "requestedSchema": schema})
     asked = {"key": "k1", "method": "elicitation/create", "message": "Which?", "paramsText": params}
@@ -345,6 +367,13 @@ def test_several_choices_of_a_question_are_ticked_as_the_tool_proposes() -> None
     page = get(site, "/tasks/team/x").text
     assert 'value="b" checked>' in page
     assert 'value="a">' in page
+
+
+def test_a_form_keeps_the_lines_of_a_text() -> None:
+    site = PageSite()
+    site.put(asking({"properties": {"t": {"type": "string", "default": "\na\nb"}}}))
+    # HTML takes a line break at the beginning of a textarea away.
+    assert re.search(r"<textarea [^>]*>\n\na\nb</textarea>", get(site, "/tasks/team/x").text)
 
 
 def test_text_that_utf_8_has_no_bytes_for_breaks_no_page() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mcptasks.dashboard.schema_forms import SchemaField, fields_of, read_form
+from mcptasks.dashboard.schema_forms import SchemaField, fields_of, form_of, read_form
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -138,3 +138,19 @@ def test_what_is_filled_in_to_begin_with_is_the_default(part: dict[str, Any], te
     assert list(field.defaults) == texts
     filled = read_form([field], {field.id: field.defaults})
     assert filled.value.get("x", part.get("default")) == ([] if part.get("default") == "a" else part.get("default"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"name": "a\nb", "size": 3, "kind": 2, "nested": {"a": [None]}, "fast": False, "tags": ["b"]},
+        {"name": "a", "size": 1, "kind": "x", "nested": [1], "fast": True, "tags": [], "weight": 1e-9, "colour": "r"},
+    ],
+)
+def test_a_form_that_is_filled_in_for_an_object_says_that_object(value: dict[str, Any]) -> None:
+    fields = list(FIELDS.values())
+    assert read_form(fields, form_of(fields, value)).value == value
+
+
+def test_what_an_object_leaves_out_is_filled_in_as_by_default() -> None:
+    assert form_of([FIELDS["fast"], FIELDS["name"]], {}) == {"value.fast": ["true"], "value.name": ()}
