@@ -72,7 +72,9 @@ def start_tracing(
         if choice is ExporterChoice.NONE:
             return NoTracing()
         module = importlib.import_module(SDK_MODULE)
-    except TracingConfigError as error:
+        return cast("Tracing", module.SdkTracing.started(service, choice, environ, polls))
+    except ValueError as error:
+        # The SDK's own variables too: sizes of its queues, its limits.
         logger.error("no traces are sent: %s", error)
     except ImportError as error:
         logger.error(
@@ -80,6 +82,4 @@ def start_tracing(
             "install mcptasks with the extra `otel`, or set OTEL_SDK_DISABLED=true",
             error,
         )
-    else:
-        return cast("Tracing", module.SdkTracing.started(service, choice, environ, polls))
     return NoTracing()

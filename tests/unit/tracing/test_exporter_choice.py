@@ -53,3 +53,12 @@ def test_what_there_is_not_is_said_and_stops_nothing(
     with caplog.at_level(logging.ERROR):
         assert isinstance(start_tracing("test", variables), NoTracing)
     assert said in caplog.text
+
+
+def test_a_limit_that_the_sdk_does_not_take_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_ATTRIBUTE_COUNT_LIMIT", "many")
+    with caplog.at_level(logging.ERROR):
+        assert isinstance(start_tracing("test", {"OTEL_EXPORTER_OTLP_ENDPOINT": HERE}), NoTracing)
+    assert "no traces are sent: OTEL_ATTRIBUTE_COUNT_LIMIT" in caplog.text
