@@ -17,3 +17,12 @@ def test_actions_are_pinned() -> None:
     assert used
     pinned = (FORGE, BY_COMMIT, OURS)
     assert [name for name in used if not any(pattern.fullmatch(name) for pattern in pinned)] == []
+
+
+def test_artefacts_are_taken_by_name() -> None:
+    # Without one, a release would have those of the tests that run with it too.
+    text = (ROOT / ".github" / "workflows" / "release.yml").read_text()
+    taken = re.findall(r"actions/download-artifact@v\d+\n +with:\n +(\S+): *(\S+)", text)
+    assert taken
+    assert {key for key, _ in taken} == {"name"}
+    assert {name for _, name in taken} <= set(re.findall(r"upload-artifact@v\d+\n +with:\n +name: *(\S+)", text))
