@@ -85,6 +85,17 @@ async def test_where_earlier_lines_are_missing_it_is_said_beside_the_log(capsys:
     assert capsys.readouterr().err == "task report-1: earlier lines are missing\n"
 
 
+async def test_it_is_said_too_where_the_log_of_a_worker_that_has_gone_is_followed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    noise = random.Random(3)
+    text = "".join(f"{noise.getrandbits(800):x}\n" for _ in range(1000))
+    cluster = WorkersCluster([(state("completed", 1, "w-1", text), {})])
+    shown = [line async for line in TaskLog(cast(ClusterSession, cluster), "report-1").follow()]
+    assert text.endswith("\n".join(shown[1:]) + "\n")
+    assert capsys.readouterr().err == "task report-1: earlier lines are missing\n"
+
+
 @pytest.mark.parametrize(("tail", "first"), [(0, 500), (3, 497), (1000, 0)])
 async def test_the_last_lines_can_be_asked_for(tail: int, first: int) -> None:
     assert await read(ClusterOfOneTask(1, 1), tail=tail) == PRINTED.splitlines()[first:]

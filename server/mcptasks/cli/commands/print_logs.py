@@ -127,7 +127,16 @@ class TaskLog:
 
     async def follow(self) -> AsyncIterator[str]:
         """Lines as they come, attempt after attempt, until the task has ended. Raises CliError for an unknown task."""
-        await self.cluster.task(self.name)
+        task = await self.cluster.task(self.name)
+        left = await self._left_of_worker(task)
+        if left is None:
+            async for line in self._follow_attempts():
+                yield line
+            return
+        for line in await self._recorded(task, left, previous=False):
+            yield line
+
+    async def _follow_attempts(self) -> AsyncIterator[str]:
         read: set[str] = set()
         while True:
             task = await self._current()
@@ -155,6 +164,15 @@ class TaskLog:
         """The log of the attempt that a worker has, or had last, unless it has been shown."""
         log = WorkerLog(self.cluster, task)
         return log if runs_in_worker(task) and f"{log.pod}/{log.attempt}" not in read else None
+
+    async def _left_of_worker(self, task: McpTask) -> LogRecord | None:
+        """What is kept of a task that has ended in a worker whose Pod is gone."""
+        log, attempt = task.status.log, task.status.attempts or 1
+        if not task.terminal or not runs_in_worker(task) or log is None or log.attempt != attempt:
+            return None
+        pod = str(task.status.pod_name)
+        lines = await lines_in_worker(self.cluster.kube, self.cluster.namespace, self.name, attempt, pod)
+        return None if lines else log
 
     async def _own_attempts(self) -> list[Attempt]:
         """The Pods that run the task and nothing else. A worker's may have been given to its Job."""
