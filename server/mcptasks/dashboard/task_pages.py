@@ -74,7 +74,7 @@ class TaskPages:
         query = ListQuery.parse(request.query_params)
         namespaces = await visit.namespaces()
         html = (await self._list_parts(query, namespaces))["tasks"]
-        choices = FilterChoices.of(self._services.index.rows(namespaces))
+        choices = FilterChoices.of(self._services.index.rows(namespaces), query)
         return visit.page(
             "tasks.html",
             query=query,

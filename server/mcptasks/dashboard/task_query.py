@@ -154,15 +154,20 @@ class FilterChoices:
     namespaces: Sequence[str]
 
     @classmethod
-    def of(cls, rows: Iterable[TaskRow], most: int = 100) -> Self:
-        """The tools, callers and namespaces of the rows, the most frequent ones where there are many."""
+    def of(cls, rows: Iterable[TaskRow], query: ListQuery, most: int = 100) -> Self:
+        """The tools, callers and namespaces of the rows, the most frequent ones where there are many.
+
+        What is chosen is among them, whether there are such tasks or not: the form would take it back otherwise.
+        """
         tools, callers, namespaces = Counter[str](), Counter[str](), Counter[str]()
         for row in rows:
             tools[row.tool] += 1
             callers[row.caller] += 1
             namespaces[row.namespace] += 1
-        callers.pop("", None)
-        return cls(*(sorted(name for name, _ in found.most_common(most)) for found in (tools, callers, namespaces)))
+        counted = ((tools, query.tool), (callers, query.caller), (namespaces, query.namespace))
+        return cls(
+            *(sorted({chosen, *(name for name, _ in found.most_common(most))} - {""}) for found, chosen in counted)
+        )
 
 
 def list_view(rows: Sequence[TaskRow], query: ListQuery, now: datetime) -> TaskListView:

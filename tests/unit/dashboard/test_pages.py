@@ -355,6 +355,18 @@ def test_a_tool_can_be_called_with_other_arguments_by_those_who_may_call() -> No
     assert link not in get(site, "/tasks/others/x", authorization="Bearer of-ann").text
 
 
+def test_the_form_above_the_list_keeps_what_the_address_says() -> None:
+    site = PageSite()
+    item = task_item("x")
+    item["spec"]["principal"] = {"subject": "ann  of\u202esales"}
+    site.put(item)
+    page = get(site, "/tasks?tool=rare&caller=gone&namespace=left").text
+    for chosen in ("rare", "gone", "left"):
+        assert f'<option value="{chosen}" selected>' in page
+    # A browser takes the text of an option without its double spaces for the value.
+    assert '<option value="ann  of\u202esales">' in page
+
+
 def asking(schema: JsonObject) -> JsonObject:
     params = json.dumps({"message": "Which?", "requestedSchema": schema})
     asked = {"key": "k1", "method": "elicitation/create", "message": "Which?", "paramsText": params}
