@@ -89,18 +89,33 @@ def migrated_files(files: Iterable[ProgramFile]) -> Mapping[Path, MigratedProgra
             results[file.path] = ProgramFileError(
                 f"{file.path}:{error.editor_line}: is not a program: {error.message.splitlines()[0]}"
             )
+        except RecursionError:
+            results[file.path] = _too_deep(file)
     everywhere = {name for names in servers.values() for name in names}
     for file in known:
         if file.path in servers:
-            results[file.path] = migrated(file.text, everywhere)
+            try:
+                results[file.path] = migrated(file.text, everywhere)
+            except RecursionError:
+                results[file.path] = _too_deep(file)
     return results
+
+
+def _too_deep(file: ProgramFile) -> ProgramFileError:
+    """Of a sum of hundreds of parts, each is within the one before."""
+    return ProgramFileError(f"{file.path}: an expression in it has too many parts: move it over by hand")
+
+
+def _lines(text: str) -> list[str]:
+    """The lines as `patch` counts them: a form feed ends none."""
+    return list(io.StringIO(text, newline="\n"))
 
 
 def diff_of(path: Path, program: MigratedProgram) -> str:
     """What changes, as `patch` takes it."""
     lines = difflib.unified_diff(
-        program.before.splitlines(keepends=True),
-        program.after.splitlines(keepends=True),
+        _lines(program.before),
+        _lines(program.after),
         f"a/{path}",
         f"b/{path}",
     )

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from mcptasks.cli import main
-from mcptasks.migration.program_files import ProgramFileError, program_paths, read_program
+from mcptasks.migration.findings import MigratedProgram
+from mcptasks.migration.program_files import (
+    ProgramFile,
+    ProgramFileError,
+    diff_of,
+    migrated_files,
+    program_paths,
+    read_program,
+)
 
 BEFORE = "from fastmcp import FastMCP\r\n\r\nmcp = FastMCP('é')\r\n"
 AFTER = "from mcptasks import TaskServer\r\n\r\nmcp = TaskServer('é')\r\n"
@@ -87,3 +95,17 @@ def test_a_program_that_cannot_be_parsed_does_not_keep_the_others(
 def test_writing_and_looking_exclude_each_other(program: Path) -> None:
     assert run("--write", "--check", str(program)) == 2
     assert program.read_bytes() == BEFORE.encode()
+
+
+def test_a_form_feed_ends_no_line_of_a_difference() -> None:
+    before = "from fastmcp import FastMCP\n\x0c\nx = 'a\u2028b'\n"
+    diff = diff_of(Path("a.py"), MigratedProgram(before, before.replace("fastmcp", "mcptasks"), ()))
+    assert "No newline" not in diff
+    assert " \x0c\n x = 'a\u2028b'\n" in diff
+
+
+def test_an_expression_that_is_too_deep_does_not_keep_the_other_programs() -> None:
+    deep = ProgramFile(Path("deep.py"), "utf-8", f"x = {'+'.join(['1'] * 3000)}\n")
+    results = migrated_files([deep, ProgramFile(Path("a.py"), "utf-8", BEFORE)])
+    assert "too many parts" in str(results[deep.path])
+    assert isinstance(results[Path("a.py")], MigratedProgram)
