@@ -116,6 +116,14 @@ class Visit:
         return self.services.seals.form_token(self.browser, self.viewer.name)
 
     @property
+    def address(self) -> str:
+        """Where the page is; of one that shows a form again, where the form is."""
+        url = self.connection.url
+        if self.connection.scope.get("method") == "POST":
+            return url.path.removesuffix("/answer")
+        return f"{url.path}?{url.query}" if url.query else url.path
+
+    @property
     def theme(self) -> str:
         theme = self.connection.cookies.get(THEME_COOKIE, "")
         return theme if theme in THEMES else ""

@@ -131,6 +131,11 @@ def test_an_answer_that_does_not_fit_is_shown_again_with_what_is_wrong(text: str
     assert site.cluster.written == []
 
 
+def test_a_page_that_shows_an_answer_again_leads_back_to_the_task() -> None:
+    page = posted(site_of(asking_task(), Right.ANSWER), "answer", key="k1", action="accept", **{"value.n": "x"})
+    assert 'name="back" value="/tasks/team/x"' in page.text
+
+
 def test_a_question_that_is_not_open_any_more_is_said() -> None:
     page = posted(site_of(asking_task(), Right.ANSWER), "answer", key="k9", action="accept")
     assert page.status_code == 409
