@@ -312,7 +312,7 @@ class ProgramRewrite(libcst.CSTTransformer):
             f"`{_code(original.func)}` serves everything inline: `mcptasks dev` and `mcptasks serve` run tasks",
             by_hand=False,
         )
-        arguments = _renamed(updated.args, {"path": "streamable_http_path"})
+        arguments = _renamed(updated.args, {"path": "streamable_http_path", "stateless": "stateless_http"})
         arguments = [_http(argument) for argument in arguments]
         chosen = next((one for one in arguments if _named(one) in ("", "transport") and not one.star), None)
         if chosen is not None and not isinstance(chosen.value, libcst.SimpleString):

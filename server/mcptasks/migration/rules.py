@@ -200,7 +200,8 @@ SERVER_RULES = ArgumentRules(
     frozenset(
         {
             *("name", "title", "description", "instructions", "website_url", "icons", "version", "resources"),
-            *("extensions", "debug", "log_level", "dependencies", "lifespan", "tasks"),
+            *("extensions", "debug", "log_level", "dependencies", "lifespan", "tasks", "request_state_security"),
+            "resource_security",
         }
     ),
     SERVER_ARGUMENTS,
@@ -219,7 +220,9 @@ COMPONENT_RULES: dict[str, ArgumentRules] = {
         frozenset({"name", "title", "description", "icons", "task"}), COMPONENT_ARGUMENTS, _HARMLESS_OF_COMPONENTS
     ),
     "resource": ArgumentRules(
-        frozenset({"uri", "name", "title", "description", "mime_type", "icons", "annotations", "meta", "task"}),
+        frozenset(
+            {"uri", "name", "title", "description", "mime_type", "icons", "annotations", "meta", "security", "task"}
+        ),
         COMPONENT_ARGUMENTS,
         _HARMLESS_OF_COMPONENTS,
     ),
@@ -261,6 +264,8 @@ CONTEXT_MEMBERS: dict[str, str] = {
     "disable_components": "components are the same for everybody",
     "reset_visibility": "components are the same for everybody",
     "origin_request_id": "`task.id` of CurrentTask() names the call",
+    "client_supports_extension": "`client_capabilities` says what the client supports",
+    "client_extension_settings": "`client_capabilities` says what the client supports",
 }
 """Members of FastMCP's Context that the SDK's has not."""
 
@@ -282,6 +287,12 @@ SERVER_MEMBERS: dict[str, str] = {
     "run_async": "`mcptasks serve` runs it; `run_streamable_http_async()` of the SDK serves inline",
     "add_completion_handler": "`completion` of the SDK takes the function",
     "add_resource_fn": "write the resource as a function with `.resource(uri)`",
+    "get_tool": "`list_tools` has all of them",
+    "get_resource": "`list_resources` has all of them",
+    "get_resource_template": "`list_resource_templates` has all of them",
+    "render_prompt": "`get_prompt` renders it",
+    "local_provider": "a TaskServer has its components itself",
+    "remove_tool_transformation": "name and describe tools where they are declared",
     "get_tools": "`list_tools` has them",
     "get_resources": "`list_resources` has them",
     "get_resource_templates": "`list_resource_templates` has them",
