@@ -1,11 +1,14 @@
-"""The real worker as a process, with a gateway that the test speaks for."""
+"""The real worker as a process, with a gateway that the test speaks for.
+
+It is forked from a process that has imported what agent and zygote import. All else is as with `mcptasks worker`, which
+the tests of whole installations start.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +18,12 @@ from textwrap import dedent
 
 import psutil
 
+from tests.support.fork_server import ForkedProcess, ForkServer
 from tests.support.work_gateway import WAIT_SECONDS, WorkGateway
+
+IMPORTS = """
+import mcptasks.worker.worker_process, mcptasks.worker.zygote
+"""
 
 SCRIPT = """
 import ctypes, os, sys
@@ -26,6 +34,12 @@ from mcptasks.worker.worker_process import run_worker
 if os.environ.get("WITHOUT_CAPABILITIES"):
     # As in a Pod. Tests may run as root, which may look at every process.
     assert ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()) == 0
+
+# Both outputs in one file, which nobody has to read for the worker to go on.
+log = os.open("log", os.O_WRONLY)
+os.dup2(log, 1)
+os.dup2(log, 2)
+os.close(log)
 
 sys.exit(run_worker(Settings(), RetryPace(first=0.02, longest=0.1), silence=1.5))
 """
@@ -50,10 +64,11 @@ class EndedWorker:
 class Worker:
     """Starts a worker in a folder, with the user's module as given."""
 
+    forks: ForkServer
     gateway: WorkGateway
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
+    process: ForkedProcess | None = None
 
     def module(self, source: str) -> None:
         """Write the user's module; imports and `mcp` are there."""
@@ -70,15 +85,8 @@ class Worker:
             "MCPTASKS_GRACE_SECONDS": "3",
             "TMPDIR": str(self.folder / "tmp"),
         }
-        with (self.folder / "log").open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", SCRIPT],
-                cwd=self.folder,
-                env={**os.environ, **settings, **self.environment},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        (self.folder / "log").touch()
+        self.process = self.forks.start(SCRIPT, self.folder, {**os.environ, **settings, **self.environment})
 
     def ready(self) -> None:
         """Start it and wait until it asks for work."""
@@ -122,13 +130,13 @@ class Worker:
                     each.kill()
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        self.process.close()
 
 
 @contextmanager
-def a_worker(folder: Path) -> Iterator[Worker]:
+def a_worker(forks: ForkServer, folder: Path) -> Iterator[Worker]:
     with WorkGateway().running() as gateway:
-        worker = Worker(gateway, folder)
+        worker = Worker(forks, gateway, folder)
         try:
             yield worker
         finally:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.worker.harness import Worker, a_worker, gone
+from tests.support.fork_server import ForkServer
 from tests.support.polling import eventually
 from tests.support.work_gateway import WorkGateway
 
@@ -99,11 +100,11 @@ def place(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def crowd(tmp_path: Path, place: Path) -> Iterator[Worker]:
+def crowd(forks: ForkServer, tmp_path: Path, place: Path) -> Iterator[Worker]:
     """A worker that runs two tasks at a time."""
     folder = tmp_path / "crowd"
     folder.mkdir()
-    with a_worker(folder) as worker:
+    with a_worker(forks, folder) as worker:
         worker.environment |= {"PLACE": str(place), "MCPTASKS_WORKER_CONCURRENCY": "2", "WITHOUT_CAPABILITIES": "1"}
         worker.module(MODULE)
         worker.ready()

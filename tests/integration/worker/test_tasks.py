@@ -13,6 +13,7 @@ from mcptasks.model.task import TraceContext
 from mcptasks.model.task_lines import MAX_LINE_BYTES
 from tests.integration.worker.harness import Worker, a_worker, gone
 from tests.support.fake_gateway import GatewayAnswer
+from tests.support.fork_server import ForkServer
 from tests.support.polling import eventually
 from tests.support.task_output import lines_of_task
 from tests.support.work_gateway import WorkGateway
@@ -182,9 +183,9 @@ Run = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+def shared(forks: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
     """One worker for all of these tests: each is another caller's task."""
-    with a_worker(tmp_path_factory.mktemp("worker")) as worker:
+    with a_worker(forks, tmp_path_factory.mktemp("worker")) as worker:
         worker.environment |= {"OMP_NUM_THREADS": "7", "OPENBLAS_NUM_THREADS": ""}
         worker.module(MODULE)
         worker.ready()
