@@ -15,6 +15,11 @@ from mcptasks.model.crds import custom_resource_definitions
 from mcptasks_embedded.cluster import ClusterConfig
 from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
 from tests.integration.gateway.harness import GatewayWorld
+from tests.support.fork_server import ForkServer
+
+IMPORTS = """
+import mcptasks.cli, mcptasks.cli.commands.run
+"""
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +39,12 @@ async def other_world(cluster: EmbeddedClusterThread) -> AsyncIterator[GatewayWo
     """Another namespace of the same cluster."""
     async with _world(cluster) as world:
         yield world
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[ForkServer]:
+    with ForkServer.running(IMPORTS) as server:
+        yield server
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from mcptasks.model.task import McpTask, Phase, Reason, TaskError
 from mcptasks.settings import Settings
 from tests.integration.gateway.harness import GatewayWorld
 from tests.integration.gateway.test_runner import Files, ended, running
+from tests.support.fork_server import ForkServer
 
 pytestmark = pytest.mark.anyio
 
@@ -58,14 +59,14 @@ ABLE: JsonObject = {"elicitation": {}}
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Files:
+def files(tmp_path: Path, forks: ForkServer) -> Files:
     class Asking(Files):
         def prepare(self, token: str) -> dict[str, str]:
             environment = super().prepare(token)
             (self.folder / "tools.py").write_text(MODULE)
             return environment
 
-    return Asking(tmp_path)
+    return Asking(tmp_path, forks)
 
 
 async def submit(

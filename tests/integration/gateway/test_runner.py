@@ -1,24 +1,23 @@
-"""The real runner with the real gateway: `mcptasks run` as a process of its own."""
+"""The real runner with the real gateway: `mcptasks run` as a process of its own, forked where it has been imported."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
 import anyio
-import anyio.abc
+import anyio.to_thread
 import pytest
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import McpTask, Phase
 from mcptasks.settings import Settings
 from tests.integration.gateway.harness import GatewayWorld
+from tests.support.fork_server import ForkedProcess, ForkServer
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.anyio
@@ -40,10 +39,20 @@ MODULE = dedent("""
         return {"one": 1.0}
 """)
 
+RUN = """
+import sys
+from mcptasks.cli import main
+sys.argv = ["mcptasks", "run"]
+main()
+"""
+
+END_SECONDS = 60.0
+
 
 @dataclass
 class Files:
     folder: Path
+    forks: ForkServer
 
     def prepare(self, token: str) -> dict[str, str]:
         """Write token and module; gives the environment."""
@@ -60,29 +69,28 @@ class Files:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path)
+def files(tmp_path: Path, forks: ForkServer) -> Files:
+    return Files(tmp_path, forks)
 
 
 @asynccontextmanager
-async def running(world: GatewayWorld, task: JsonObject, files: Files, url: str) -> AsyncIterator[anyio.abc.Process]:
+async def running(world: GatewayWorld, task: JsonObject, files: Files, url: str) -> AsyncIterator[ForkedProcess]:
     """The runner in a new Pod of the task."""
     environment = files.prepare(await world.token(await world.pod(task)))
-    process = await anyio.open_process(
-        [sys.executable, "-m", "mcptasks", "run"],
-        env={**os.environ, **environment, "MCPTASKS_GATEWAY_URL": url},
-        stderr=subprocess.STDOUT,
-    )
-    async with process:
+    process = files.forks.start(RUN, files.folder, {**os.environ, **environment, "MCPTASKS_GATEWAY_URL": url})
+    try:
         yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        process.close()
 
 
-async def ended(process: anyio.abc.Process) -> tuple[int, str]:
+async def ended(process: ForkedProcess) -> tuple[int, str]:
     """Exit code and log."""
-    assert process.stdout is not None
-    with anyio.fail_after(60):
-        log = b"".join([chunk async for chunk in process.stdout])
-        return await process.wait(), log.decode()
+    with anyio.fail_after(END_SECONDS):
+        out, err = await anyio.to_thread.run_sync(process.communicate, END_SECONDS, abandon_on_cancel=True)
+    return process.wait(0), out + err
 
 
 async def at_work(world: GatewayWorld, task: JsonObject) -> McpTask:
