@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mcptasks.cli.worker_option import workers_can_run
 from mcptasks.client import Client, Elicitation
 from mcptasks.dev.stack import LocalStack, StackConfig
 from mcptasks.migration.program_rewrite import migrated
@@ -79,7 +80,7 @@ def url() -> Iterator[str]:
     """All of them, served as one."""
     files = [FOLDER / f"{program}_{served(program)}.py" for program in PROGRAMS]
     modules = [f"{file}:main" if file.stem == "workshop_after" else str(file) for file in files]
-    with LocalStack(StackConfig(",".join(modules))) as stack:
+    with LocalStack(StackConfig(",".join(modules), warm=workers_can_run())) as stack:
         yield stack.endpoint
 
 

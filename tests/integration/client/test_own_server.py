@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mcptasks.cli.worker_option import workers_can_run
 from mcptasks.client import (
     Client,
     ClientError,
@@ -22,21 +23,27 @@ from mcptasks.client import (
     ResourceTask,
     SyncClient,
 )
+from mcptasks.dev.default_templates import job_template, named, warm_template
 from mcptasks.dev.stack import LocalStack, StackConfig
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Phase
 from mcptasks.protocol.versions import ProtocolChoice
+from tests.support.kubectl import Kubectl
 
 pytestmark = pytest.mark.anyio
 
 SECONDS = 120
+TOOLS = Path(__file__).with_name("tools.py")
 OLD: ProtocolChoice = "2025-11-25"
 NEW: ProtocolChoice = "2026-07-28"
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with LocalStack(StackConfig(str(Path(__file__).with_name("tools.py")))) as stack:
+    """A server whose tools workers run; its prompts and resources have Pods of their own."""
+    with LocalStack(StackConfig(str(TOOLS))) as stack:
+        template = warm_template(str(TOOLS)) if workers_can_run() else job_template()
+        Kubectl(stack.kubeconfig, stack.namespace).apply(named(template, "workers"))
         yield stack.endpoint
 
 

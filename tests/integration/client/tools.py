@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from mcptasks import CurrentTask, TaskConfig, TaskInfo, TaskServer
 
 mcp = TaskServer("own", tasks=TaskConfig(poll_interval=0.2))
+by_workers = TaskConfig(poll_interval=0.2, template="workers")
 
 
 class Size(BaseModel):
@@ -16,7 +17,7 @@ class Size(BaseModel):
     sliced: bool = False
 
 
-@mcp.tool()
+@mcp.tool(task=by_workers)
 async def order(what: str, ctx: Context) -> str:
     """Asks twice, one question after the other."""
     size = await ctx.elicit(f"How large is the {what}?", Size)
@@ -26,13 +27,13 @@ async def order(what: str, ctx: Context) -> str:
     return f"{size.data.size} and {again.data.size if again.action == 'accept' else again.action}"
 
 
-@mcp.tool(structured_output=False)
+@mcp.tool(structured_output=False, task=by_workers)
 def novel(chapters: int) -> str:
     """A long text, with characters of all lengths."""
     return "".join(f"{chapter}: é€\U0001d11e\n" for chapter in range(chapters))
 
 
-@mcp.tool()
+@mcp.tool(task=by_workers)
 async def survey(ctx: Context) -> str | InputRequiredResult:
     """Asks two questions at once, and is entered again with the answers."""
     if not ctx.input_responses:
@@ -47,7 +48,7 @@ async def survey(ctx: Context) -> str | InputRequiredResult:
     return ", ".join(f"{key}: {(answers[key].content or {}).get('answer')}" for key in sorted(answers))
 
 
-@mcp.tool()
+@mcp.tool(task=by_workers)
 def who(task: TaskInfo = CurrentTask()) -> str | None:
     return task.id
 

@@ -1,4 +1,4 @@
-"""A task that asks, and clients of 2025-11-25: two replicas, real Jobs, whatever replica is spoken to."""
+"""A task that asks, and clients of 2025-11-25: two replicas, a real worker, whatever replica is spoken to."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal
 
 import pytest
 
+from mcptasks.cli.worker_option import workers_can_run
 from mcptasks.client import Client, Elicitation, Reply
 from mcptasks.dev.stack import LocalStack, StackConfig
 from mcptasks.model.base import JsonObject
@@ -18,7 +19,9 @@ ABLE: JsonObject = {"elicitation": {}}
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[LocalStack]:
-    with LocalStack(StackConfig(str(Path(__file__).with_name("question_tools.py")), servers=2)) as running:
+    with LocalStack(
+        StackConfig(str(Path(__file__).with_name("question_tools.py")), servers=2, warm=workers_can_run())
+    ) as running:
         yield running
 
 

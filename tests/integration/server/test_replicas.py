@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from mcptasks.cli.worker_option import workers_can_run
 from mcptasks.client import Client
 from mcptasks.dev.stack import LocalStack, StackConfig
 from mcptasks.model.base import JsonObject
@@ -30,7 +31,9 @@ ABLE: JsonObject = {"io.modelcontextprotocol/clientCapabilities": {"extensions":
 
 @pytest.fixture(scope="module")
 def stack() -> Iterator[LocalStack]:
-    with LocalStack(StackConfig(str(Path(__file__).with_name("tools.py")), servers=2)) as running:
+    with LocalStack(
+        StackConfig(str(Path(__file__).with_name("tools.py")), servers=2, warm=workers_can_run())
+    ) as running:
         yield running
 
 
