@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +19,7 @@ from tests.e2e.api import ClusterApi
 from tests.e2e.conftest import Deployment, Look, deployments
 from tests.e2e.test_cancel_kills import processes_with
 from tests.e2e.test_results import answer
+from tests.support.command_line import Cli, command_line
 from tests.support.kubectl import Kubectl
 from tests.support.mcp import TERMINAL, McpAnswer, RawClient
 from tests.support.polling import eventually
@@ -36,6 +35,7 @@ class Installation:
     executor: Executor
     deployment: Deployment
     look: Look
+    cli: Cli
 
     @property
     def client(self) -> RawClient:
@@ -48,8 +48,9 @@ class Installation:
     def command(self, *arguments: str) -> str:
         """What a command of mcptasks prints."""
         access = (f"--kubeconfig={self.deployment.kubeconfig}", f"--namespace={self.deployment.namespace}")
-        command = [sys.executable, "-m", "mcptasks", *arguments, *access]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+        done = self.cli(*arguments, *access)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def printed(self, task_id: str) -> list[str]:
         """What the task's tool has printed so far."""
@@ -65,17 +66,23 @@ class Installation:
         return task_id
 
 
+@pytest.fixture(scope="module")
+def cli() -> Iterator[Cli]:
+    with command_line() as run:
+        yield run
+
+
 @pytest.fixture(scope="module", params=list(Executor), ids=lambda executor: executor.value)
 def product(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, executor: Executor
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, executor: Executor, cli: Cli
 ) -> Iterator[Installation]:
     wanted: Executor = request.param
     if wanted is executor:
-        yield Installation(wanted, request.getfixturevalue("deployment"), request.getfixturevalue("look"))
+        yield Installation(wanted, request.getfixturevalue("deployment"), request.getfixturevalue("look"), cli)
         return
     for deployment in deployments(request.config, tmp_path_factory, wanted):
         with ClusterApi(deployment.kubeconfig, deployment.namespace) as api:
-            yield Installation(wanted, deployment, Look(api))
+            yield Installation(wanted, deployment, Look(api), cli)
 
 
 @dataclass(frozen=True)

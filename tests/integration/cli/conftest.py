@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 
 from mcptasks.dev.stack import LocalStack, StackConfig
-from tests.support.fork_server import ForkServer
+from tests.support.command_line import Cli, Completed, command_line
 from tests.support.kubectl import Kubectl
 from tests.support.readme import ROOT
 
 TOOLS = Path(__file__).with_name("tools.py")
-
-IMPORTS = """
-import importlib, pkgutil
-import mcptasks.cli
-for module in pkgutil.walk_packages(mcptasks.cli.__path__, "mcptasks.cli."):
-    importlib.import_module(module.name)
-"""
-
-COMMAND = """
-import sys
-from mcptasks.cli import main
-sys.argv = ["mcptasks", *{words}]
-main()
-"""
-
-Completed: TypeAlias = "subprocess.CompletedProcess[str]"
-Cli: TypeAlias = Callable[..., Completed]
 
 
 @dataclass(frozen=True)
@@ -68,14 +50,8 @@ def stack() -> Iterator[LocalStack]:
 
 @pytest.fixture(scope="session")
 def cli() -> Iterator[Cli]:
-    """Runs `mcptasks` with the words given, to its end, in a process that has imported it before."""
-    with ForkServer.running(IMPORTS) as server:
-
-        def run(*words: str) -> Completed:
-            process = server.start(COMMAND.format(words=words), Path.cwd(), dict(os.environ))
-            out, err = process.communicate(timeout=240)
-            return subprocess.CompletedProcess(words, process.wait(0), out, err)
-
+    """Runs `mcptasks` with the words given, to its end."""
+    with command_line() as run:
         yield run
 
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from mcptasks.dev.stack import LocalStack
-from tests.integration.cli.conftest import Cli
 from tests.integration.cli.terminal import on_terminal
+from tests.support.command_line import Cli
 from tests.support.kubectl import Kubectl
 from tests.support.polling import eventually
 

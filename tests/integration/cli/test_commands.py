@@ -13,14 +13,13 @@ import yaml
 
 from mcptasks.dev.stack import LocalStack
 from tests.integration.cli.background import running
-from tests.integration.cli.conftest import Cli
+from tests.support.command_line import Cli, Completed
 from tests.support.kubectl import Kubectl
 from tests.support.polling import eventually
 
 
-def called(cli: Cli, stack: LocalStack, *words: str) -> str:
-    """Call a tool to its end; gives the task's id."""
-    done = cli("call", stack.endpoint, *words)
+def task_of(done: Completed) -> str:
+    """The id of the task that was called."""
     found = re.search(r"runs as task (\S+)", done.stderr)
     assert found, done.stderr
     return found[1]
@@ -29,13 +28,28 @@ def called(cli: Cli, stack: LocalStack, *words: str) -> str:
 @pytest.fixture(scope="module")
 def added(cli: Cli, stack: LocalStack) -> str:
     """A completed task."""
-    return called(cli, stack, "add", "--arg", "a=1")
+    return task_of(cli("call", stack.endpoint, "add", "--arg", "a=1"))
 
 
 @pytest.fixture(scope="module")
-def crashed(cli: Cli, stack: LocalStack) -> str:
-    """A task whose process ended twice with exit code 3."""
-    return called(cli, stack, "crash")
+def crash(cli: Cli, stack: LocalStack) -> Completed:
+    """The call of a task whose process ended twice with exit code 3."""
+    return cli("call", stack.endpoint, "crash")
+
+
+@pytest.fixture(scope="module")
+def crashed(crash: Completed) -> str:
+    """That task."""
+    return task_of(crash)
+
+
+@pytest.fixture(scope="module")
+def held(kubectl: Kubectl) -> str:
+    """A template whose Pods no node takes: its tasks wait."""
+    pod = {"nodeSelector": {"no": "node"}, "containers": [{"name": "runner", "image": "local"}]}
+    body = {"metadata": {"name": "held"}, "spec": {"podTemplate": {"spec": pod}}}
+    kubectl.apply({"apiVersion": "mcptasks.dev/v1alpha1", "kind": "McpTaskTemplate", **body})
+    return "held"
 
 
 def without_ages(text: str) -> str:
@@ -43,9 +57,9 @@ def without_ages(text: str) -> str:
     return re.sub(r"(?<=  )(AGE|(?:\d+[smhd])+) *$|(?<=  )(AGE|(?:\d+[smhd])+)  +", "<age>  ", text, flags=re.MULTILINE)
 
 
-def applied(kubectl: Kubectl, name: str, tool: str, **arguments: object) -> str:
+def applied(kubectl: Kubectl, name: str, tool: str, template: str = "default", **arguments: object) -> str:
     """A task made by hand, as kubectl users make one."""
-    spec = {"component": {"name": tool}, "arguments": arguments}
+    spec = {"component": {"name": tool}, "arguments": arguments, "templateRef": {"name": template}}
     kubectl.apply({"apiVersion": "mcptasks.dev/v1alpha1", "kind": "McpTask", "metadata": {"name": name}, "spec": spec})
     return name
 
@@ -78,12 +92,11 @@ def test_call_gives_json_for_programs(cli: Cli, stack: LocalStack) -> None:
     assert json.loads(done.stdout)["structuredContent"] == {"result": 3}
 
 
-def test_call_of_a_tool_that_crashes_tells_the_reason_and_where_its_last_words_are(cli: Cli, stack: LocalStack) -> None:
-    done = cli("call", stack.endpoint, "crash")
-    assert done.returncode == 1
-    assert "exit code 3" in done.stderr
-    assert "crashing, process" not in done.stderr
-    assert "`mcptasks logs crash-" in done.stderr
+def test_call_of_a_tool_that_crashes_tells_the_reason_and_where_its_last_words_are(crash: Completed) -> None:
+    assert crash.returncode == 1
+    assert "exit code 3" in crash.stderr
+    assert "crashing, process" not in crash.stderr
+    assert "`mcptasks logs crash-" in crash.stderr
 
 
 def test_ctrl_c_cancels_the_task_and_ends_its_process(stack: LocalStack, kubectl: Kubectl) -> None:
@@ -261,24 +274,23 @@ def test_cancel_waits_until_the_processes_are_gone_and_says_how_long_that_took(
     assert kubectl.find("job", task) is None
 
 
-def test_cancel_without_wait_returns_at_once(on_stack: Cli, kubectl: Kubectl) -> None:
-    task = applied(kubectl, "to-cancel-later", "count", steps=6000)
+def test_cancel_without_wait_returns_at_once(on_stack: Cli, kubectl: Kubectl, held: str) -> None:
+    task = applied(kubectl, "to-cancel-later", "count", held)
     assert on_stack("cancel", task).stdout == "mcptask.mcptasks.dev/to-cancel-later cancel requested\n"
     eventually("it is cancelled", lambda: phase(kubectl, task) == "cancelled")
 
 
-def test_cancel_of_ended_and_unknown_tasks_ends_with_1(cli: Cli, on_stack: Cli, stack: LocalStack) -> None:
-    task = called(cli, stack, "add", "--arg", "a=1")
-    done = on_stack("cancel", task, "nope")
+def test_cancel_of_ended_and_unknown_tasks_ends_with_1(on_stack: Cli, added: str) -> None:
+    done = on_stack("cancel", added, "nope")
     assert done.returncode == 1
     assert done.stderr.splitlines() == [
-        f"Error: task {task} has ended already (completed): there is nothing to cancel",
+        f"Error: task {added} has ended already (completed): there is nothing to cancel",
         "Error: there is no task 'nope' in namespace default; see `mcptasks get -A`",
     ]
 
 
 def test_tasks_go_by_what_get_prints_and_by_the_beginnings_of_their_names(
-    on_stack: Cli, kubectl: Kubectl, added: str
+    on_stack: Cli, kubectl: Kubectl, added: str, held: str
 ) -> None:
     assert f"mcptask.mcptasks.dev/{added}" in on_stack("get", "-o", "name").stdout.splitlines()
     everywhere = f"default/mcptask.mcptasks.dev/{added}"
@@ -288,14 +300,14 @@ def test_tasks_go_by_what_get_prints_and_by_the_beginnings_of_their_names(
     for command in ("describe", "get", "logs"):
         assert on_stack(command, "-n", "elsewhere", everywhere).returncode == 0
     for name in ("alike-one", "alike-two"):
-        applied(kubectl, name, "count", steps=6000)
+        applied(kubectl, name, "count", held)
     done = on_stack("cancel", "alike")
     assert (done.returncode, done.stderr) == (1, "Error: 2 tasks begin with 'alike': alike-one, alike-two\n")
     assert on_stack("cancel", "alike-o").stdout == "mcptask.mcptasks.dev/alike-one cancel requested\n"
 
 
-def test_cancel_and_delete_take_a_selector(on_stack: Cli, kubectl: Kubectl) -> None:
-    names = [applied(kubectl, f"labelled-{number}", "count", steps=6000) for number in (1, 2)]
+def test_cancel_and_delete_take_a_selector(on_stack: Cli, kubectl: Kubectl, held: str) -> None:
+    names = [applied(kubectl, f"labelled-{number}", "count", held) for number in (1, 2)]
     for name in names:
         kubectl.run("label", "mcptask", name, "batch=mine")
     assert on_stack("cancel", "-l", "batch=mine").stdout.splitlines() == [
@@ -311,7 +323,7 @@ def test_cancel_and_delete_take_a_selector(on_stack: Cli, kubectl: Kubectl) -> N
 def test_delete_removes_a_task_with_all_that_is_its(
     cli: Cli, on_stack: Cli, stack: LocalStack, kubectl: Kubectl
 ) -> None:
-    task = called(cli, stack, "add", "--arg", "a=1")
+    task = task_of(cli("call", stack.endpoint, "add", "--arg", "a=1"))
     done = on_stack("delete", task, "nope")
     assert done.returncode == 1
     assert done.stdout == f'mcptask.mcptasks.dev "{task}" deleted from default namespace\n'

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from tests.integration.cli.background import gone, running
-from tests.integration.cli.conftest import Cli, DemoRun
+from tests.integration.cli.conftest import DemoRun
+from tests.support.command_line import Cli
 from tests.support.readme import TUTORIAL, blocks
 
 

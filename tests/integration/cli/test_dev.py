@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from tests.integration.cli.background import Background, gone, running
-from tests.integration.cli.conftest import Cli
+from tests.support.command_line import Cli
 from tests.support.kubectl import Kubectl
 from tests.support.polling import eventually
 

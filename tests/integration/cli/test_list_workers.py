@@ -11,7 +11,8 @@ import pytest
 
 from mcptasks.dev.stack import LocalStack, StackConfig
 from tests.integration.cli.background import running
-from tests.integration.cli.conftest import TOOLS, Cli
+from tests.integration.cli.conftest import TOOLS
+from tests.support.command_line import Cli
 from tests.support.polling import eventually
 
 

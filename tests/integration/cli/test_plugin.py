@@ -12,7 +12,7 @@ import pytest
 
 from mcptasks.cli.invocation import COMPLETION_FILE, PLUGIN_FILE
 from mcptasks.dev.stack import LocalStack
-from tests.integration.cli.conftest import Completed
+from tests.support.command_line import Completed
 from tests.support.kubectl import Kubectl, kubectl_path
 from tests.support.polling import eventually
 

@@ -17,7 +17,8 @@ import pytest
 from mcptasks.dev.stack import LocalStack, StackConfig, StackError
 from mcptasks.dev.supervisor import ProcessError
 from tests.integration.cli.background import gone
-from tests.integration.cli.conftest import TOOLS, Cli
+from tests.integration.cli.conftest import TOOLS
+from tests.support.command_line import Cli
 from tests.support.polling import eventually
 
 pytestmark = pytest.mark.long

@@ -18,8 +18,8 @@ from mcptasks.model.cel_rules import CEL_RULES
 from mcptasks.model.crds import custom_resource_definitions
 from mcptasks_embedded.cluster import ClusterConfig
 from mcptasks_embedded.cluster_thread import EmbeddedClusterThread
-from tests.integration.cli.conftest import Cli
 from tests.integration.cli.terminal import SECOND_SCREEN, on_terminal
+from tests.support.command_line import Cli
 from tests.support.kubectl import Kubectl
 
 API_VERSION = "mcptasks.dev/v1alpha1"
