@@ -62,56 +62,81 @@ def started(dev: Background) -> tuple[str, Path]:
     return endpoint, Path(kubeconfig)
 
 
+WATCHED = (
+    SERVER.replace('"one"', '"version 1"')
+    + """
+
+@mcp.tool(task=TaskConfig(poll_interval=0.1))
+def boom(n: int = 0) -> float:
+    return 1 // n
+
+
+@mcp.tool(task=False)
+def die() -> str:
+    import os
+    os._exit(9)
+"""
+)
+
+
 @dataclass
 class Watched:
-    """A `dev` that several tests share: each writes the code that it wants served."""
+    """A `dev` that several tests share. Of the code that it serves, `version` returns which one it is."""
 
     dev: Background
     file: Path
     endpoint: str
     kubeconfig: Path
-    served: str
+    code: str = WATCHED
+    number: int = 1
 
-    def serve(self, text: str) -> None:
-        """Have the code served, and nothing else said that the test would take for its own."""
-        if text == self.served:
-            return
-        self.file.write_text(text)
-        self.restarted()
-        self.served = text
+    @property
+    def version(self) -> str:
+        return f"version {self.number}"
 
-    def restarted(self) -> None:
+    def change(self, code: str | None = None) -> str:
+        """Have another version served, of other code where some is given; gives the version."""
+        before, self.number = self.version, self.number + 1
+        self.code = (code or self.code).replace(before, self.version)
+        self.file.write_text(self.code)
         self.dev.line("^server.py changed: restarting the server$")
+        return self.version
+
+    def changed(self) -> str:
+        """The same, once it is served."""
+        version = self.change()
         self.dev.line("^the server is ready$")
+        return version
 
 
 @pytest.fixture(scope="module")
 def shared_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     file = tmp_path_factory.mktemp("watched") / "server.py"
-    file.write_text(SERVER)
+    file.write_text(WATCHED)
     with running("dev", str(file), "--port", "0") as dev:
-        yield Watched(dev, file, *started(dev), SERVER)
+        yield Watched(dev, file, *started(dev))
 
 
 @pytest.fixture
 def watched(shared_dev: Watched) -> Watched:
-    """The shared `dev`, with the code that `SERVER` has."""
-    shared_dev.serve(SERVER)
+    """The shared `dev`, with a file that can be loaded."""
+    if shared_dev.file.read_text() != shared_dev.code:
+        shared_dev.changed()
     return shared_dev
 
 
 def test_the_server_restarts_on_a_change_and_running_tasks_go_on(watched: Watched, cli: Cli, end: Path) -> None:
-    dev = watched.dev
+    dev, before = watched.dev, watched.version
     with running("call", watched.endpoint, "version", "--arg", f"until={end}") as call:
         task = call.line(r"runs as task (\S+)")[1]
         dev.line(rf"^\[{task}\] hello from version$")
-        watched.serve(SERVER.replace('"one"', '"two"'))
+        after = watched.changed()
         status = Kubectl(watched.kubeconfig, "default").get("mcptask", task)["status"]
         assert status["phase"] == "working", "the restart must come while the task runs"
-        assert cli("call", watched.endpoint, "version").stdout == "two\n"
+        assert cli("call", watched.endpoint, "version").stdout == f"{after}\n"
         end.touch()
         assert call.end() == 0
-        assert call.lines[-1] == "one"
+        assert call.lines[-1] == before
     dev.line(rf"^\[{task}\] is completed \(Completed\)")
 
 
@@ -168,45 +193,27 @@ def test_a_module_that_cannot_be_imported_is_tried_again_when_it_changes(server:
     ],
 )
 def test_a_change_that_cannot_be_loaded_leaves_the_server_as_it_was(
-    watched: Watched, cli: Cli, change: str, said: str | None
+    shared_dev: Watched, cli: Cli, change: str, said: str | None
 ) -> None:
-    watched.file.write_text(f"{SERVER}\n{change}\n")
+    shared_dev.file.write_text(f"{shared_dev.code}\n{change}\n")
     if said:
-        watched.dev.line(re.escape(said))
-    watched.dev.line("^server.py changed and cannot be loaded: the server goes on with the code that it has")
-    assert cli("tools", watched.endpoint).returncode == 0
+        shared_dev.dev.line(re.escape(said))
+    shared_dev.dev.line("^server.py changed and cannot be loaded: the server goes on with the code that it has")
+    assert cli("tools", shared_dev.endpoint).returncode == 0
 
 
-def test_the_next_change_that_can_be_loaded_is_served_at_the_same_endpoint(watched: Watched, cli: Cli) -> None:
-    watched.file.write_text(f"{SERVER}\n1 / 0\n")
-    watched.dev.line("cannot be loaded")
-    watched.serve(SERVER.replace('"one"', '"three"'))
-    assert cli("call", watched.endpoint, "version").stdout == "three\n"
-    assert sum(line.startswith("endpoint:") for line in watched.dev.lines) == 1
-
-
-def test_templates_that_tools_name_are_there_after_a_reload(watched: Watched, cli: Cli) -> None:
-    named = SERVER.replace("poll_interval=0.1", 'poll_interval=0.1, template="gpu"')
-    for other, value in ((named, "one"), (named.replace('"one"', '"two"'), "two")):
-        watched.file.write_text(other)
-        if value == "one":
-            watched.dev.line(
-                "^made template gpu, a copy of default, because tools name what this cluster does not have$"
-            )
-        watched.dev.line("^the server is ready$")
-        watched.served = other
-        assert cli("call", watched.endpoint, "version").stdout == f"{value}\n"
-    template = Kubectl(watched.kubeconfig, "default").get("mcptasktemplate", "gpu")
-    assert template["spec"]["executor"] == "Warm"
+def test_the_next_change_that_can_be_loaded_is_served_at_the_same_endpoint(shared_dev: Watched, cli: Cli) -> None:
+    shared_dev.file.write_text(f"{shared_dev.code}\n2 / 0\n")
+    shared_dev.dev.line("cannot be loaded")
+    version = shared_dev.changed()
+    assert cli("call", shared_dev.endpoint, "version").stdout == f"{version}\n"
+    assert sum(line.startswith("endpoint:") for line in shared_dev.dev.lines) == 1
 
 
 def test_a_server_that_crashes_is_missed(watched: Watched, cli: Cli) -> None:
-    watched.serve(SERVER + "\n@mcp.tool(task=False)\ndef die() -> str:\n    import os\n    os._exit(9)\n")
     assert cli("call", watched.endpoint, "die").returncode == 1
     watched.dev.line("^the server ended with exit code 9; it is started again when a file changes$")
-    watched.file.write_text(SERVER)
-    watched.dev.line("^the server is ready$")
-    watched.served = SERVER
+    watched.changed()
 
 
 @pytest.mark.long
@@ -267,6 +274,41 @@ def test_a_helper_module_beside_the_server_counts_as_a_change(watched: Watched) 
     watched.dev.line("^the server is ready$")
 
 
+def test_what_a_tool_raises_is_told_everywhere_in_a_few_lines(watched: Watched, cli: Cli) -> None:
+    dev, endpoint = watched.dev, watched.endpoint
+    line = watched.code.splitlines().index("    return 1 // n") + 1
+    what, where = "ZeroDivisionError: integer division or modulo by zero", f"server.py:{line} in boom"
+    before = len(dev.lines)
+    failed = cli("call", endpoint, "boom")
+    assert f"Error: boom failed: Error executing tool boom: {what}\n  at {where}\n`mcptasks describe " in failed.stderr
+    task = re.search(r"runs as task (\S+)", failed.stderr)
+    assert task is not None
+    told = cli("describe", task[1], "--kubeconfig", str(watched.kubeconfig)).stdout
+    last = told[told.index("Last log lines:") :]
+    assert what in last
+    assert re.search(rf'File "\S*server.py", line {line}, in boom', last)
+    inline = cli("call", endpoint, "boom", "--no-task")
+    assert f"{what}\n  at {where}\nThe log of the server has more." in inline.stderr
+    dev.line(re.escape(what) + "$")
+    assert cli("call", endpoint, "boom", "--arg", "n=1").returncode == 0
+    dev.line(r"^\[boom-\w+\] is completed")
+    told_there = dev.lines[before:]
+    assert len(told_there) < 50
+    assert not any("site-packages" in line for line in told_there)
+
+
+def test_templates_that_tools_name_are_there_after_a_reload(watched: Watched, cli: Cli) -> None:
+    """The last that changes the code: from then on there are workers of both templates to be renewed."""
+    version = watched.change(watched.code.replace("poll_interval=0.1", 'poll_interval=0.1, template="gpu"', 1))
+    watched.dev.line("^made template gpu, a copy of default, because tools name what this cluster does not have$")
+    watched.dev.line("^the server is ready$")
+    assert cli("call", watched.endpoint, "version").stdout == f"{version}\n"
+    version = watched.changed()
+    assert cli("call", watched.endpoint, "version").stdout == f"{version}\n"
+    template = Kubectl(watched.kubeconfig, "default").get("mcptasktemplate", "gpu")
+    assert template["spec"]["executor"] == "Warm"
+
+
 ENVIRONMENT = """
 import os
 from pathlib import Path
@@ -305,7 +347,7 @@ def test_tasks_see_the_environment_and_the_directory_that_inline_tools_see(
     (tmp_path / "package").mkdir()
     (tmp_path / "package" / "served.py").write_text(ENVIRONMENT)
     (tmp_path / "variables").write_text("MORE='from file'\n")
-    words = ["dev", "package.served", "--port", "0", *options]
+    words = ["dev", "package.served", "--port", "0", "--no-dashboard", *options]
     with running(*words, directory=tmp_path, environment={"API_KEY": "k"}) as dev:
         endpoint, _ = started(dev)
         for tool in ("task", "inline"):
@@ -399,41 +441,6 @@ def test_a_port_in_use_ends_with_2(server: Path, cli: Cli) -> None:
 def said_after_its_start(text: str) -> list[str]:
     """What `dev` has said since it told that it starts, which it does at once."""
     return [line for line in text.splitlines() if line != "starting a cluster, the operator and the server"]
-
-
-BROKEN = """
-from mcptasks import TaskConfig, TaskServer
-
-mcp = TaskServer("mine")
-
-
-@mcp.tool(task=TaskConfig(poll_interval=0.1))
-def boom(n: int = 0) -> float:
-    return 1 // n
-"""
-
-
-def test_what_a_tool_raises_is_told_everywhere_in_a_few_lines(watched: Watched, cli: Cli) -> None:
-    watched.serve(BROKEN)
-    dev, endpoint = watched.dev, watched.endpoint
-    what, where = "ZeroDivisionError: integer division or modulo by zero", "server.py:9 in boom"
-    before = len(dev.lines)
-    failed = cli("call", endpoint, "boom")
-    assert f"Error: boom failed: Error executing tool boom: {what}\n  at {where}\n`mcptasks describe " in failed.stderr
-    task = re.search(r"runs as task (\S+)", failed.stderr)
-    assert task is not None
-    told = cli("describe", task[1], "--kubeconfig", str(watched.kubeconfig)).stdout
-    last = told[told.index("Last log lines:") :]
-    assert what in last
-    assert re.search(r'File "\S*server.py", line 9, in boom', last)
-    inline = cli("call", endpoint, "boom", "--no-task")
-    assert f"{what}\n  at {where}\nThe log of the server has more." in inline.stderr
-    dev.line(re.escape(what) + "$")
-    assert cli("call", endpoint, "boom", "--arg", "n=1").returncode == 0
-    dev.line(r"^\[boom-\w+\] is completed")
-    told_there = dev.lines[before:]
-    assert len(told_there) < 50
-    assert not any("site-packages" in line for line in told_there)
 
 
 @pytest.mark.long
