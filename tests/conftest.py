@@ -40,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--crowd",
         type=int,
-        default=24,
+        default=12,
         help="how many tasks the tests of many tasks at once start (default %(default)s)",
     )
 

@@ -151,7 +151,7 @@ def test_a_cancelled_task_stays_cancelled_whatever_the_tool_does_in_the_same_ins
         task_id = client.create("countdown", {"seconds": 4.0}, ttl=LONG_ENOUGH_MS)
         end = eventually("the tool has begun", lambda: end_of(client.get(task_id)), 120, every=1)
         # From just before the end to some time after the result has arrived, most of them close to the end.
-        time.sleep(max(0.0, end - 0.1 + 0.005 * (number % 20) ** 2 - time.time()))
+        time.sleep(max(0.0, end - 0.1 + 2 * (number / crowd) ** 2 - time.time()))
         answer = client.old("tasks/cancel", {"taskId": task_id}).message
         return Race(task_id, "result" in answer, client.wait(task_id, every=1)["status"])
 

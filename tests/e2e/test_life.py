@@ -14,20 +14,14 @@ from tests.support.mcp import RawClient
 from tests.support.polling import eventually
 
 VALUES: list[Any] = [
-    1,
-    1.0,
     2**70,
-    -0.5,
-    1e300,
-    "",
     "üñí ☃ \u2028 \x7f",
     None,
-    True,
     [],
-    {},
-    [1, 1.0, [2**64, {"x": None}]],
+    [1, 1.0, 2**70, -0.5, 1e300, "", "☃", None, True, [], {}, [2**64, {"x": None}]],
     {"a": {"b": [1.0]}, "": " "},
 ]
+"""A value of each JSON type on its own, and all that may stand in one together."""
 
 
 def call_as_task(client: RawClient, tool: str, arguments: JsonObject) -> JsonObject:

@@ -2,6 +2,9 @@
 
 A second Pod comes of a Job that is suspended and resumed (as Kueue does), of a Pod that is deleted or evicted, of a
 `backoffLimit` that was raised, and of a Job that is deleted and made again.
+
+Where the operator is away meanwhile, it has to come back and take its lease: of these, `make test` has that of the Job
+that is suspended and resumed.
 """
 
 from __future__ import annotations
@@ -188,6 +191,7 @@ class TestAToolThatMustNotRunTwice:
         scene.patch_job(task_id, {"backoffLimit": 3})
         scene.ended_once(task_id, "ExitCode", "exit code 3")
 
+    @pytest.mark.long
     def test_the_same_while_there_is_no_operator(self, scene: Scene) -> None:
         task_id, pod = scene.start("started_once", SHORT, exit_code=3)
         with scene.no_operator():
@@ -197,6 +201,7 @@ class TestAToolThatMustNotRunTwice:
             assert (task["status"], scene.look.status(task_id)["reason"]) == ("failed", "ExitCode")
         scene.ended_once(task_id, "ExitCode", pod, "retries")
 
+    @pytest.mark.long
     def test_its_job_is_deleted_and_made_anew_while_there_is_no_operator(self, scene: Scene) -> None:
         task_id, pod = scene.start("started_once", LONG)
         with scene.no_operator():
@@ -235,7 +240,9 @@ def remake_job_unseen(scene: Scene, task_id: str, _: str) -> None:
         scene.remake_job(task_id)
 
 
-@pytest.mark.parametrize("disturb", [suspend_and_resume, evict_it, remake_job_unseen])
+@pytest.mark.parametrize(
+    "disturb", [suspend_and_resume, evict_it, pytest.param(remake_job_unseen, marks=pytest.mark.long)]
+)
 def test_an_idempotent_tool_runs_again(scene: Scene, disturb: Callable[[Scene, str, str], None]) -> None:
     task_id, pod = scene.start("started_again", LONG)
     disturb(scene, task_id, pod)
