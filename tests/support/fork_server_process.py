@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import selectors
@@ -93,4 +94,7 @@ def _separate(out: int, err: int) -> None:
 
 if __name__ == "__main__":
     exec(sys.argv[2], {})
+    # What is imported stays: no copy has to look for garbage in it, and to copy the pages for that.
+    gc.collect()
+    gc.freeze()
     serve(socket.socket(fileno=int(sys.argv[1])))
