@@ -128,7 +128,7 @@ def test_any_strings_are_cut_where_they_begin_and_end(seed: int) -> None:
 )
 def test_a_result_of_many_values_takes_little_memory_wherever_they_are(form: str) -> None:
     stored = form % ",".join(["{}"] * (MIB // 3))
-    assert min(peak_of(stored) for _ in range(3)) < 4 * len(stored)
+    assert any(peak_of(stored) < 4 * len(stored) for _ in range(3))
 
 
 def peak_of(stored: str) -> int:

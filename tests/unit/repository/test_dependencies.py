@@ -7,6 +7,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import files, packages_distributions
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def imports(tree: ast.Module) -> Iterator[str]:
             yield node.module
 
 
+@cache
 def imported() -> set[str]:
     """Distributions that the packages import from."""
     names = {name for package in PACKAGES for path in modules(package) for name in imports(parsed(path))}

@@ -53,8 +53,9 @@ def test_a_public_class_name_is_used_once() -> None:
 
 
 def test_no_class_of_the_tests_has_the_name_of_another() -> None:
-    assert repeated(names_of_test_classes()) == set(), "find another name for the newer class"
-    assert set(names_of_test_classes()) & set(class_names()) == set(), "the tests import the other one as well"
+    names = names_of_test_classes()
+    assert repeated(names) == set(), "find another name for the newer class"
+    assert set(names) & set(class_names()) == set(), "the tests import the other one as well"
 
 
 @pytest.mark.parametrize("package", PACKAGES)
