@@ -6,6 +6,7 @@ scheduler and the Job controller.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -33,6 +34,68 @@ _CREATE_REASONS = frozenset({"CreateContainerError", "RunContainerError", "Start
 _VOLUME_EVENTS = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
 
 
+_LACK_OF_RESOURCES = "Lower the resources that the template asks for, or add a node that has them"
+_UNSCHEDULABLE = (
+    (r"Insufficient ", _LACK_OF_RESOURCES),
+    (r"Too many pods", "Wait for other Pods to end, or add a node"),
+    (r" taint", "Give the template a toleration of the taint, or add a node without it"),
+    (r"node affinity/selector", "Correct the template's nodeSelector or affinity, or label a node so that it matches"),
+    (
+        r"persistentvolumeclaim \"|unbound immediate PersistentVolumeClaim|persistent volumes to bind",
+        "Create the PersistentVolumeClaim that the template's volumes refer to, or the volume that it waits for",
+    ),
+    (
+        r"volume node affinity",
+        "Correct the template's volumes or nodeSelector, so that the task runs where its volume is",
+    ),
+    (r"free ports", "Leave hostPort out of the template, or wait until the port is free"),
+    (r"topology spread", "Correct the template's topologySpreadConstraints, or add a node where they allow one"),
+    (r"affinity rules", "Correct the template's affinity to other Pods, or add a node that it allows"),
+    (r"were unschedulable", "Let the nodes take Pods again (kubectl uncordon), or add one"),
+    (r"no nodes available", "Add a node"),
+)
+"""Words of the scheduler's plugins, each with what helps. Those of a message are true at once, of different nodes."""
+
+MAX_HINTS = 3
+
+_IMAGES = (
+    (r"ErrImageNeverPull", "Load the image into the nodes, or set the template's imagePullPolicy to IfNotPresent"),
+    (r"InvalidImageName", "Correct the image's name in the template"),
+    (r"SignatureValidationFailed", "Sign the image, or correct the policy of the nodes"),
+    (
+        r"toomanyrequests|rate limit|429 Too Many",
+        "The registry limits pulls: wait, pull as a user of it, or pull from a mirror",
+    ),
+    (
+        r"no match for platform|no matching manifest",
+        "Build the image for the nodes' architecture, or choose other nodes",
+    ),
+    (r"no space left", "Make room on the node's disk, or use a smaller image"),
+    (
+        r"no such host|dial tcp|i/o timeout|TLS handshake|connection re(fused|set)|x509|server gave HTTP response",
+        "See to it that the nodes reach the registry, and know its certificate",
+    ),
+)
+"""Words of the kubelet, of container runtimes and of registries, each with what helps."""
+
+
+def image_hint(message: str) -> str:
+    """What helps where an image cannot be pulled, by the kubelet's reason and message.
+
+    Registries say of an image that is not there, and of one that may not be read, much the same.
+    """
+    found = (hint for words, hint in _IMAGES if re.search(words, message))
+    return next(found, "Check the image's name and the pull secret of the template")
+
+
+def unschedulable_hint(message: str) -> str:
+    """What helps a Pod that no node can take, by the scheduler's message."""
+    # What comes after it is about the eviction of other Pods.
+    nodes, _, _ = message.partition(" preemption:")
+    first, *others = [hint for words, hint in _UNSCHEDULABLE if re.search(words, nodes)] or [_LACK_OF_RESOURCES]
+    return first + "".join(f". Or {hint[0].lower()}{hint[1:]}" for hint in others[: MAX_HINTS - 1])
+
+
 def permanent_start_failure(pod: PodFacts) -> Diagnosis | None:
     """Why the Pod can never start, however long one waits."""
     for container in (pod.runner, *pod.others):
@@ -50,7 +113,7 @@ def diagnose_waiting(pod: PodFacts) -> Diagnosis | None:
         return Diagnosis(
             Reason.UNSCHEDULABLE,
             f"no node can take Pod {pod.name}: {pod.unschedulable}",
-            "Lower the resources that the template asks for, or add a node that has them",
+            unschedulable_hint(pod.unschedulable),
         )
     for container in (*pod.others, pod.runner):
         if isinstance(container.state, WaitingState) and (found := _of_waiting(container, container.state)):
@@ -63,7 +126,7 @@ def _of_waiting(container: ContainerFacts, state: WaitingState) -> Diagnosis | N
         return Diagnosis(
             Reason.IMAGE_PULL_BACK_OFF,
             f"image {container.image} cannot be pulled ({state.reason}): {state.message or 'no details'}",
-            "Check the image's name and the pull secret of the template",
+            image_hint(f"{state.reason}: {state.message}"),
         )
     if state.reason in _CONFIG_REASONS:
         return Diagnosis(
@@ -100,7 +163,8 @@ def _of_event(warning: WarningEvent) -> Diagnosis | None:
             "Create what the template's volumes refer to, or correct the template",
         )
     if warning.reason == "FailedScheduling":
-        return Diagnosis(Reason.UNSCHEDULABLE, f"no node can take the Pod: {warning.message}")
+        hint = unschedulable_hint(warning.message)
+        return Diagnosis(Reason.UNSCHEDULABLE, f"no node can take the Pod: {warning.message}", hint)
     if warning.reason == "FailedCreatePodSandBox":
         return Diagnosis(Reason.CONTAINER_CANNOT_RUN, f"the node cannot set up the Pod: {warning.message}")
     return None

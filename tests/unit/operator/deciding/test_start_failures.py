@@ -50,6 +50,61 @@ def test_an_init_container_that_waits_comes_first() -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "told", "hint"),
+    [
+        ("ErrImagePull", 'failed to resolve reference "x:1": not found', "Check the image's name"),
+        ("ImagePullBackOff", 'Back-off pulling image "x:1"', "Check the image's name"),
+        ("ErrImagePull", "pull access denied, repository does not exist", "Check the image's name"),
+        ("ErrImageNeverPull", "is not present with pull policy of Never", "Load the image into the nodes"),
+        ("InvalidImageName", "couldn't parse image name", "Correct the image's name"),
+        ("ImagePullBackOff", "ErrImagePull: toomanyrequests: You have reached your pull", "The registry limits pulls"),
+        ("ErrImagePull", "no match for platform in manifest: not found", "Build the image for the nodes' architecture"),
+        ("ErrImagePull", "write /var/lib/x: no space left on device", "Make room on the node's disk"),
+        ("ErrImagePull", "dial tcp: lookup r.example: no such host", "See to it that the nodes reach the registry"),
+        ("ErrImagePull", "tls: failed to verify certificate: x509: unknown", "See to it that the nodes reach"),
+    ],
+)
+def test_an_image_that_cannot_be_pulled_says_what_helps_there(word: str, told: str, hint: str) -> None:
+    found = diagnose_waiting(make_pod(1, WaitingState(word, told)))
+    assert found is not None
+    assert found.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("told", "hints"),
+    [
+        ("1 Insufficient cpu, 2 Insufficient nvidia.com/gpu", ["Lower the resources"]),
+        ("3 node(s) had untolerated taint {gpu: true}", ["Give the template a toleration"]),
+        ("3 node(s) had taint {gpu: true}, that the pod didn't tolerate", ["Give the template a toleration"]),
+        ("1 Insufficient memory, 2 node(s) had untolerated taint {a: b}", ["Lower the", "Or give the template a tol"]),
+        ("3 node(s) didn't match Pod's node affinity/selector", ["Correct the template's nodeSelector"]),
+        ('persistentvolumeclaim "data" not found', ["Create the PersistentVolumeClaim"]),
+        ("pod has unbound immediate PersistentVolumeClaims", ["Create the PersistentVolumeClaim"]),
+        ("1 node(s) had volume node affinity conflict", ["Correct the template's volumes"]),
+        ("1 node(s) didn't satisfy existing pods anti-affinity rules", ["Correct the template's affinity"]),
+        ("1 node(s) didn't match pod topology spread constraints", ["Correct the template's topologySpread"]),
+        ("1 node(s) didn't have free ports for the requested pod ports", ["Leave hostPort out"]),
+        ("2 node(s) were unschedulable", ["Let the nodes take Pods again"]),
+        ("2 Too many pods", ["Wait for other Pods"]),
+        ("no nodes available to schedule pods", ["Add a node"]),
+        ("words of a scheduler of somebody's own", ["Lower the resources"]),
+    ],
+)
+def test_a_pod_that_no_node_can_take_says_what_helps_there(told: str, hints: list[str]) -> None:
+    preemption = "preemption: 0/3 nodes are available: 3 Insufficient cpu, 1 node(s) had untolerated taint {c: d}."
+    message = f"0/3 nodes are available: {told}. {preemption}"
+    pod = diagnose_waiting(make_pod(unschedulable=message))
+    event = diagnose_events([WarningEvent("FailedScheduling", message)])
+    assert pod is not None
+    assert event is not None
+    assert event.hint == pod.hint
+    told_hints = pod.hint.split(". ")
+    assert [told_hint.startswith(hint) for told_hint, hint in zip(told_hints, hints, strict=True)] == [True] * len(
+        hints
+    )
+
+
+@pytest.mark.parametrize(
     ("word", "permanent"),
     [
         ("ErrImageNeverPull", True),
