@@ -246,6 +246,7 @@ def test_a_header_that_is_not_one_is_not_repeated(new: FakeServer, call: Call) -
     ("fault", "message"),
     [
         (HttpFault(404, "nothing here"), "answers HTTP 404: nothing here; is the path right?"),
+        (HttpFault(405, "no POST here"), "answers HTTP 405: no POST here; is the path right?"),
         (HttpFault(503, "busy"), "answers HTTP 503: busy"),
         (HttpFault(403), "refuses access (HTTP 403)"),
         (HttpFault(401, '{"error": "invalid_token", "error_description": "Authentication required"}'), "wants a token"),

@@ -299,7 +299,7 @@ def serving(server: FakeServer) -> Iterator[FakeServer]:
 
     async def serve() -> None:
         app = web.Application()
-        app.router.add_route("*", "/mcp", server.handle)
+        app.router.add_route("*", "/{path:.*}", server.handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -18,6 +18,7 @@ from mcptasks.client import (
     McpError,
     TaskCancelledError,
 )
+from mcptasks.client.protocol.streamable_http import HttpTransport
 from mcptasks.client.protocol.task_fields import progress_of
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task import Phase
@@ -155,6 +156,24 @@ async def test_an_answer_that_is_not_mcp_is_shown(new: FakeServer) -> None:
     with pytest.raises(ClientError, match=r"does not answer in MCP: .*hello"):
         async with Client(new.url):
             pass
+
+
+@pytest.mark.parametrize(("path", "is_hinted"), [("/", True), ("/api", True), ("/mcp", False), ("/tools/mcp/", False)])
+async def test_a_page_at_another_path_may_be_a_wrong_path(new: FakeServer, path: str, is_hinted: bool) -> None:
+    new.faults = {method: [HttpFault(200, "<html>hello</html>")] for method in ("server/discover", "initialize")}
+    with pytest.raises(ClientError, match=r"does not answer in MCP: .*hello") as failed:
+        async with Client(new.url.removesuffix("/mcp") + path):
+            pass
+    assert ("is the path right? It is /mcp by default" in str(failed.value)) is is_hinted
+
+
+async def test_an_answer_whose_compression_is_broken_is_an_error_of_the_client() -> None:
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, headers={"content-encoding": "gzip"}, content=b"none")
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as http:
+        with pytest.raises(ClientError, match="gives an answer that cannot be read"):
+            await HttpTransport("http://tools.example/mcp", http).request("tools/list", {}, {})
 
 
 async def test_a_closed_client_says_how_it_is_used(new: FakeServer) -> None:

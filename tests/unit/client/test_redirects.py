@@ -91,6 +91,24 @@ async def test_a_redirect_of_the_same_server_is_followed(peers: tuple[Peer, Peer
     assert body
 
 
+@pytest.mark.parametrize("protocol", ["2025-11-25", "2026-07-28"])
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("/again", "redirects again and again; is the path right"),
+        ("http://[::1", "gives an answer that cannot be read"),
+    ],
+)
+async def test_redirects_that_lead_nowhere_are_an_error_of_the_client(
+    peers: tuple[Peer, Peer], protocol: str, target: str, message: str
+) -> None:
+    asked, _ = peers
+    asked.target = target
+    with pytest.raises(ClientError, match=message):
+        async with Client(f"{asked.url}/mcp", protocol=protocol):  # type: ignore[arg-type]
+            pass
+
+
 def redirect(source: str, target: str, method: str = "POST", content: bytes = b"{}") -> httpx2.Response:
     request = httpx2.Request(method, source, content=content)
     return httpx2.Response(308, headers={"Location": target}, request=request)

@@ -29,6 +29,7 @@ OnMessage = Callable[[JsonObject], Awaitable[None]]
 
 
 MAX_PORT = 65535
+PATH_HINT = "; is the path right? It is /mcp by default"
 _EXAMPLE = "give one like http://127.0.0.1:8000/mcp"
 
 
@@ -138,6 +139,10 @@ class HttpTransport:
             raise ClientError(f"{self.shown_url!r} is not an HTTP URL; {_EXAMPLE}") from error
         except httpx2.TransportError as error:
             raise ConnectionFailedError(f"cannot reach {self.shown_url}: {error or type(error).__name__}") from error
+        except httpx2.TooManyRedirects as error:
+            raise ClientError(f"{self.shown_url} redirects again and again{PATH_HINT}") from error
+        except (httpx2.DecodingError, httpx2.InvalidURL) as error:
+            raise ClientError(f"{self.shown_url} gives an answer that cannot be read: {error}") from error
 
 
 def check_url(url: str) -> None:
@@ -169,7 +174,7 @@ async def _messages(response: httpx2.Response) -> AsyncIterator[JsonObject]:
     elif response.status_code >= 400:
         raise _refused(response, body)
     elif body.strip():
-        raise ClientError(f"{_url(response)} does not answer in MCP: {_excerpt(body)!r}")
+        raise ClientError(f"{_url(response)} does not answer in MCP: {_excerpt(body)!r}{_path_hint(response)}")
 
 
 def _refused(response: httpx2.Response, body: bytes) -> ClientError:
@@ -196,7 +201,9 @@ def _url(response: httpx2.Response) -> str:
 
 
 def _path_hint(response: httpx2.Response) -> str:
-    return "; is the path right? It is /mcp by default" if response.status_code == 404 else ""
+    """For what answers a wrong path: with nothing, with no POST, or with a page."""
+    is_page = response.status_code < 400 and not response.request.url.path.rstrip("/").endswith("/mcp")
+    return PATH_HINT if is_page or response.status_code in (404, 405) else ""
 
 
 def _excerpt(body: bytes) -> str:
