@@ -86,6 +86,17 @@ def _misfits(schema: Mapping[str, Any], content: Mapping[str, object]) -> Iterat
             yield f"{name}: was not asked for"
 
 
+def without_left_out(schema: Mapping[str, Any], content: Mapping[str, object]) -> dict[str, object]:
+    """The content without the nulls that stand for nothing: a tool's model need not know them."""
+    properties = _mapping(schema.get("properties"))
+    required = _sequence(schema.get("required"))
+    return {
+        name: value
+        for name, value in content.items()
+        if name not in properties or not _left_out(value, _mapping(properties[name]), required=name in required)
+    }
+
+
 def _left_out(value: object, schema: Mapping[str, Any], *, required: bool) -> bool:
     """Whether null stands for nothing: MCP's schemas have no null, so an optional field only is not required."""
     return value is None and not required and "default" not in schema

@@ -26,7 +26,7 @@ from mcp_types import (
 from pydantic import TypeAdapter, ValidationError
 
 from mcptasks.model.base import JsonObject
-from mcptasks.model.elicitation_form import misfit
+from mcptasks.model.elicitation_form import misfit, without_left_out
 from mcptasks.model.questions import ELICIT, MAX_ANSWER_BYTES
 from mcptasks.model.task import InputRequest
 
@@ -107,7 +107,7 @@ def params_of(request: InputRequest) -> JsonObject:
 
 def answer_text(request: InputRequest, value: object) -> str:
     """An answer as JSON text. Raises MCPError where it does not answer this request."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = _text(value)
     size = len(text.encode("utf-8", "surrogatepass"))
     # First of all: what comes after this may take its time with a long text.
     if size > MAX_ANSWER_BYTES:
@@ -119,22 +119,29 @@ def answer_text(request: InputRequest, value: object) -> str:
         found = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in found["loc"])
         raise _invalid(request, f"{where}: {found['msg']}" if where else str(found["msg"])) from error
-    if isinstance(result, ElicitResult) and result.action == "accept":
-        _check_form(request, result.content)
+    if isinstance(result, ElicitResult) and result.action == "accept" and isinstance(value, dict):
+        kept = _filled_in(request, result.content)
+        return text if kept == result.content else _text({**value, "content": kept})
     return text
 
 
-def _check_form(request: InputRequest, content: Mapping[str, object] | None) -> None:
-    """Raises MCPError where the request is a form and the content does not fit it."""
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _filled_in(request: InputRequest, content: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The content without what was left out. Raises MCPError where the request is a form that it does not fit."""
     params = params_of(request)
     if params.get("mode", "form") != "form":
-        return
+        return content
     if content is None:
         raise _invalid(request, "an accepted form has content")
     schema = params.get("requestedSchema")
-    why = misfit(schema, content) if isinstance(schema, dict) else None
-    if why is not None:
+    if not isinstance(schema, dict):
+        return content
+    if (why := misfit(schema, content)) is not None:
         raise _invalid(request, why)
+    return without_left_out(schema, content)
 
 
 def _invalid(request: InputRequest, why: str) -> MCPError:

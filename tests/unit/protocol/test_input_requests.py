@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Literal
 
 import pytest
+from mcp.server.elicitation import render_elicitation_schema
 from mcp.shared.exceptions import MCPError
+from pydantic import BaseModel, Field
 
 from mcptasks.model.base import JsonObject
 from mcptasks.model.questions import ELICIT, MAX_ANSWER_BYTES
@@ -25,6 +28,23 @@ def test_an_answer_within_the_limit_is_kept() -> None:
     assert json.loads(answer_text(QUESTION, answer)) == answer
     rest = MAX_ANSWER_BYTES - len(json.dumps(accepted(""), separators=(",", ":")))
     assert len(answer_text(QUESTION, accepted("a@" + "b" * (rest - 2)))) == MAX_ANSWER_BYTES
+
+
+class Tags(BaseModel):
+    name: str
+    tags: list[Literal["a", "b"]] = Field(default_factory=list)
+    size: int | None = None
+
+
+def test_what_was_left_out_does_not_reach_the_tool() -> None:
+    params = {"message": "?", "requestedSchema": render_elicitation_schema(Tags)}
+    question = InputRequest(key="q", method=ELICIT, params_text=json.dumps(params))
+    content = {"name": "x", "tags": None, "size": None}
+    kept = json.loads(answer_text(question, {"action": "accept", "content": content, "_meta": {"a": 1}}))
+    assert kept == {"action": "accept", "content": {"name": "x"}, "_meta": {"a": 1}}
+    assert Tags.model_validate(kept["content"]).tags == []
+    with pytest.raises(MCPError, match="name: must be a text"):
+        answer_text(question, {"action": "accept", "content": {"name": None}})
 
 
 @pytest.mark.parametrize("method", [ELICIT, SAMPLE, LIST_ROOTS])
