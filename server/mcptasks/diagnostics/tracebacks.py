@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FrameType
 
-from mcptasks.diagnostics.user_modules import author_name
+from mcptasks.diagnostics.user_modules import author_name, shown_name
 
 LEFT_OUT = "frames of libraries left out, MCPTASKS_LOG_LEVEL=DEBUG shows them"
 
@@ -77,10 +77,19 @@ def _causes(chosen: _OwnFrames, own: list[_OwnFrames]) -> list[str]:
 
 def _beside(error: BaseException) -> list[str]:
     """Lines about what a group of exceptions has besides its first one."""
-    groups = (each for each in _chain(error) if isinstance(each, BaseExceptionGroup))
-    others = next((group.exceptions[1:] for group in groups if len(group.exceptions) > 1), ())
+    group = next((each for each in _chain(error) if isinstance(each, BaseExceptionGroup)), None)
+    others = [] if group is None else list(_members(group))[1:]
     lines = [f"and {_headline(_root(other))}" for other in others[:MAX_OTHERS]]
     return [*lines, f"and {len(others) - MAX_OTHERS} more"] if len(others) > MAX_OTHERS else lines
+
+
+def _members(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """The exceptions of a group, and of the groups in it."""
+    for each in group.exceptions:
+        if isinstance(each, BaseExceptionGroup):
+            yield from _members(each)
+        else:
+            yield each
 
 
 def own_traceback(error: BaseException) -> str | None:
@@ -165,9 +174,22 @@ def _file(frame: FrameType) -> str:
 
 
 def _headline(error: BaseException) -> str:
+    """Type and message, in characters that every encoding of Unicode has."""
     if isinstance(error, SyntaxError):
-        return f"{type(error).__name__}: {error}"
-    return "".join(traceback.format_exception_only(error)).strip()
+        text = f"{type(error).__name__}: {_message(error)}"
+    else:
+        text = "".join(traceback.format_exception_only(error)).strip()
+        module = str(type(error).__module__)
+        text = f"{shown_name(module)}{text.removeprefix(module)}" if text.startswith(f"{module}.") else text
+    # Names of files that are no UTF-8 have half characters, which no answer and no outcome can carry.
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - the author's code; Python says the same of others
+        return "<exception str() failed>"
 
 
 def _block(own: _OwnFrames) -> str:

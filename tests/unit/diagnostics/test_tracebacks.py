@@ -118,16 +118,46 @@ class TestSummary:
         assert first == "ValueError: a"
         assert lines[-4:] == ["and KeyError: 'b'", "and OSError: c", "and OSError: c", "and 2 more"]
 
+    def test_so_do_the_groups_in_it(self) -> None:
+        def several() -> None:
+            raise ExceptionGroup("outer", [ExceptionGroup("inner", [ValueError("a"), TypeError("b")]), KeyError("c")])
+
+        first, _, *lines = exception_summary(raised(several)).splitlines()
+        assert first == "ValueError: a"
+        assert lines[-2:] == ["and TypeError: b", "and KeyError: 'c'"]
+
+    @pytest.mark.parametrize("kind", [Exception, SyntaxError, OSError])
+    def test_one_that_cannot_say_what_it_is_is_told_all_the_same(self, kind: type[Exception]) -> None:
+        class Mute(kind):  # type: ignore[misc, valid-type]
+            def __str__(self) -> str:
+                raise RuntimeError("not now")
+
+        def fail() -> None:
+            raise Mute("bad")
+
+        first, *_, last = exception_summary(raised(fail)).splitlines()
+        assert first.endswith("Mute: <exception str() failed>")
+        assert last.endswith("in fail")
+        assert "str() failed" in (own_traceback(raised(fail)) or "")
+
+    def test_half_characters_are_shown(self) -> None:
+        def fail() -> None:
+            raise ValueError("no file \udcff\ud800")
+
+        assert exception_summary(raised(fail)).splitlines()[0] == r"ValueError: no file \udcff\ud800"
+
     @pytest.mark.usefixtures("restored_root")
     def test_a_file_that_goes_by_a_name_of_ours_is_its_authors(self, tmp_path: Path) -> None:
         file = tmp_path / "random.py"
-        file.write_text("import logging\n\ndef fail():\n    logging.getLogger(__name__).info('mine')\n    1 / 0\n")
+        body = "import logging\n\nclass Bad(Exception):\n    pass\n\n"
+        file.write_text(f"{body}def fail():\n    logging.getLogger(__name__).info('mine')\n    raise Bad('luck')\n")
         module = importlib.import_module(name_of_file(file))
         heard = io.StringIO()
         configure_logging("human", "INFO", heard)
         summary = exception_summary(raised(module.fail))
         del sys.modules[module.__name__]
-        assert summary.splitlines()[-1] == "  at random.py:5 in fail"
+        assert summary.splitlines()[0] == "random.Bad: luck"
+        assert summary.splitlines()[-1] == "  at random.py:8 in fail"
         assert f"INFO    {tmp_path}/random: mine" in heard.getvalue()
 
     def test_frames_of_the_standard_library_are_left_out(self) -> None:
