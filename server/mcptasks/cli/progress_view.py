@@ -186,4 +186,4 @@ def report_text(report: CallProgress) -> str:
 
 
 def _numbers(report: CallProgress) -> str:
-    return "" if report.current is None else progress_text(report.current, report.total or None)
+    return "" if report.current is None else progress_text(report.current, report.total)

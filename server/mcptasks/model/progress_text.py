@@ -20,11 +20,11 @@ def number_text(value: float) -> str:
 
 
 def progress_text(current: float, total: float | None) -> str:
-    """Progress for people: `45% (9/20)`, or `9` where the total is unknown.
+    """Progress for people: `45% (9/20)`, or `9` where the total is unknown, as one of nothing is.
 
     The share is rounded down: 100 % is shown when everything is done, not before.
     """
-    if total is None:
+    if total is None or total <= 0:
         return number_text(current)
     shown, whole = number_text(current), number_text(total)
     if shown == whole and current < total:

@@ -111,7 +111,7 @@ def _described(view: TaskView, advice: str = "", *, is_error: bool = False) -> C
         structured["progress"] = view.progress
         if view.progress_total is not None:
             structured["total"] = view.progress_total
-            if view.phase is not Phase.COMPLETED:
+            if view.phase is not Phase.COMPLETED and view.progress_total > 0:
                 parts.append(f"Progress: {number_text(view.progress)} of {number_text(view.progress_total)}.")
     text = " ".join([*parts, *([advice] if advice else [])])
     return CallToolResult(content=[TextContent(text=text)], structured_content=structured, is_error=is_error)

@@ -19,6 +19,7 @@ from mcptasks.client import CallProgress
         (CallProgress(9), "9"),
         (CallProgress(message="parsing"), "parsing"),
         (CallProgress(0, 0, "x"), "0 x"),
+        (CallProgress(3, -1), "3"),
         (CallProgress(11, 12), "91% (11/12)"),
         (CallProgress(29, 100), "29% (29/100)"),
         (CallProgress(441000, 2000000), "22% (441000/2000000)"),
