@@ -20,6 +20,7 @@ from mcptasks.gateway.contract import (
     HeldAttempt,
     Order,
 )
+from mcptasks.model.excerpts import without_middle
 from mcptasks.runner.gateway_client import RetryPace
 from mcptasks.runner.gateway_transport import NoGatewayError, RequestNotSentError
 from mcptasks.runner.http_gateway_transport import HttpGatewayTransport
@@ -27,6 +28,7 @@ from mcptasks.runner.http_gateway_transport import HttpGatewayTransport
 logger = logging.getLogger(__name__)
 
 PACE = RetryPace(first=0.1, longest=2.0)
+REFUSAL_CHARACTERS = 500
 _ORDER: TypeAdapter[Order] = TypeAdapter(Order)
 
 
@@ -94,7 +96,7 @@ class WorkStream:
 
 async def _refusal_text(answer: httpx2.Response) -> str:
     try:
-        text = (await answer.aread()).decode("utf-8", "replace")[:500]
+        text = without_middle((await answer.aread()).decode("utf-8", "replace"), REFUSAL_CHARACTERS)
     except httpx2.HTTPError:
         text = ""
     return f"the gateway answered with HTTP {answer.status_code}: {text}"

@@ -16,6 +16,7 @@ from pathlib import Path
 from mcptasks.authoring.user_variables import complete_user_variables
 from mcptasks.gateway.contract import SILENCE_SECONDS, RunnerExitCode
 from mcptasks.logs import configure_logging
+from mcptasks.model.excerpts import without_middle
 from mcptasks.runner.gateway_client import RetryPace
 from mcptasks.settings import PREFIX, Settings
 from mcptasks.worker.agent import Agent, WorkerTerms
@@ -27,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 ZYGOTE_MODULE = "mcptasks.worker.zygote"
 TERMINATION_LOG = Path("/dev/termination-log")
+TERMINATION_CHARACTERS = 4096
+"""Kubernetes keeps as many bytes, the last ones."""
+
 PASSED_TO_INTERPRETERS = ("module", "gateway_url", "token_file", "log_format", "log_level")
 
 
@@ -84,4 +88,4 @@ def _say_why(message: str) -> None:
     logger.error("%s", message)
     if TERMINATION_LOG.exists():
         with suppress(OSError):
-            TERMINATION_LOG.write_text(message[:4096])
+            TERMINATION_LOG.write_text(without_middle(message, TERMINATION_CHARACTERS))

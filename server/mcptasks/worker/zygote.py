@@ -34,6 +34,7 @@ from mcptasks.authoring.loader import LoadError, load_server
 from mcptasks.authoring.module_digest import module_digest
 from mcptasks.gateway.contract import RunnerExitCode
 from mcptasks.logs import configure_logging
+from mcptasks.model.excerpts import without_middle
 from mcptasks.runner.main import write_lines_at_once
 from mcptasks.settings import Settings
 from mcptasks.tracing.tracing import preload_tracing
@@ -91,7 +92,9 @@ class Zygote:
             except LoadError as error:
                 if error.trace:
                     logger.error("the module cannot be loaded\n%s", error.trace)
-                self._connect().send(_encoded({"kind": "failed", "message": str(error)[:MESSAGE_CHARACTERS]}))
+                self._connect().send(
+                    _encoded({"kind": "failed", "message": without_middle(str(error), MESSAGE_CHARACTERS)})
+                )
                 return RunnerExitCode.MODULE_NOT_LOADED
         if os.getpid() != pid:
             # A copy that the module has made of this process, and that came back from loading it.
