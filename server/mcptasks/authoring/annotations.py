@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import typing
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableSequence, Sequence, Set
 from types import SimpleNamespace, UnionType
 from typing import Any, NewType
 
-from mcp.server.mcpserver import Context
+from mcp.server.mcpserver import Audio, Context, Image
 from mcp.server.mcpserver.resolve import Resolve
 from pydantic import ConfigDict, TypeAdapter
 
 from mcptasks.authoring.written_values import FIX_OF_RESULT, is_doubtful, is_unwritable
+from mcptasks.model.task import ComponentKind
 from mcptasks.model.task_config import DeclarationError
 
 _ANY_TYPE = ConfigDict(arbitrary_types_allowed=True)
@@ -44,22 +46,27 @@ def unusable_annotation(fn: Callable[..., Any], injected: Collection[str]) -> st
     return None
 
 
-def unwritable_result(fn: Callable[..., Any]) -> str | None:
+def unwritable_result(kind: ComponentKind, fn: Callable[..., Any]) -> str | None:
     """What of a function's result can never be written as JSON, and what to do; None where nothing is known of it."""
     if inspect.isasyncgenfunction(fn):
         return f"it is an asynchronous generator, whose values nobody takes: {FIX_OF_RESULT}"
-    annotation = _result_with(fn, is_unwritable)
-    return annotation and f"{annotation}, cannot be written as JSON: {FIX_OF_RESULT}"
+    if annotation := _result_with(fn, lambda hint: _has_class(hint, is_unwritable)):
+        return f"{annotation}, cannot be written as JSON: {FIX_OF_RESULT}"
+    lists = _LISTS_AROUND_MEDIA.get(kind, -1)
+    if annotation := _result_with(fn, lambda hint: _has_stray_media(hint, lists)):
+        fix = "return its bytes, and give mime_type= to the decorator" if lists < 0 else _FIX_OF_MEDIA
+        return f"{annotation}, has an Image or Audio where it cannot be written: {fix}"
+    return None
 
 
 def doubtful_result(fn: Callable[..., Any]) -> str | None:
     """What of a function's result can be written as JSON only if it is of a class that is not known yet."""
-    annotation = _result_with(fn, is_doubtful)
+    annotation = _result_with(fn, lambda hint: _has_class(hint, is_doubtful))
     return annotation and f"{annotation}, can be written as JSON only where a subclass can: {FIX_OF_RESULT}"
 
 
-def _result_with(fn: Callable[..., Any], wanted: Callable[[type], bool]) -> str | None:
-    """The return annotation as it is named, where it has such a class that pydantic cannot write."""
+def _result_with(fn: Callable[..., Any], wanted: Callable[[object], bool]) -> str | None:
+    """The return annotation as it is named, where it is such a one."""
     annotation = inspect.signature(fn).return_annotation
     if annotation is inspect.Signature.empty:
         return None
@@ -67,13 +74,64 @@ def _result_with(fn: Callable[..., Any], wanted: Callable[[type], bool]) -> str 
         hint = _evaluated(fn, "return", annotation)
     except Exception:  # noqa: BLE001 - annotations are the author's code, and the SDK has taken this one
         return None
-    found = any(wanted(kind) and not _has_schema(kind) for kind in _classes_in(hint))
-    return _named("return", annotation) if found else None
+    return _named("return", annotation) if wanted(hint) else None
+
+
+def _has_class(hint: object, wanted: Callable[[type], bool]) -> bool:
+    """Whether the annotation has such a class that pydantic cannot write."""
+    return any(wanted(kind) and not _has_schema(kind) for kind in _classes_in(hint))
+
+
+_LISTS_AROUND_MEDIA = {ComponentKind.TOOL: sys.maxsize, ComponentKind.PROMPT: 1}
+"""How many lists may be around an Image or Audio that becomes content; a resource has no content but text and bytes."""
+
+_FIX_OF_MEDIA = "return it by itself, or in a list, with the text that belongs to it beside it"
+
+
+def _has_stray_media(hint: Any, lists: int) -> bool:
+    """Whether an Image or Audio is in a mapping or a set, or within more lists than these; -1: wherever it is."""
+    hint = _plain(hint)
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if isinstance(hint, type) and origin is None:
+        return lists < 0 and issubclass(hint, (Image, Audio))
+    if origin in (typing.Union, UnionType):
+        return any(_has_stray_media(part, lists) for part in parts)
+    if not isinstance(origin, type):
+        return False
+    if issubclass(origin, (Mapping, Set)):
+        return any(_has_stray_media(part, -1) for part in parts)
+    is_list = issubclass(origin, (list, tuple)) or origin in _OF_LISTS
+    return is_list and any(_has_stray_media(part, lists - 1) for part in parts)
+
+
+_OF_LISTS = (Sequence, MutableSequence, Collection, Iterable)
+"""What lists are as well."""
+
+
+def _plain(hint: Any) -> Any:
+    """The annotation without what only names it or notes something about it."""
+    while True:
+        if isinstance(hint, NewType):
+            hint = hint.__supertype__
+        elif not isinstance(hint, type) and hasattr(hint, "__value__"):
+            hint = hint.__value__  # What a `type` statement has made.
+        elif typing.get_origin(hint) is typing.Annotated:
+            hint = typing.get_args(hint)[0]
+        else:
+            return hint
 
 
 def refuse_unnamed_parameters(label: str, fn: Callable[..., Any]) -> None:
-    """Raises DeclarationError for `*args` and `**kwargs`: callers give arguments by names that a schema lists."""
+    """Raises DeclarationError for `*args`, `**kwargs` and what stands before a `/`.
+
+    Callers give arguments by names that a schema lists.
+    """
     for parameter in inspect.signature(fn).parameters.values():
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise DeclarationError(
+                f"{label}: arguments are given by name, so the parameter {parameter.name!r} cannot stand before a `/`: "
+                "leave the `/` out, or write a function without one that calls it"
+            )
         if parameter.kind is parameter.VAR_POSITIONAL:
             raise DeclarationError(
                 f"{label}: callers give arguments by name, so it cannot have *{parameter.name}: write a parameter "
@@ -98,16 +156,11 @@ _FIX_OF_PARAMETER = (
 
 def _classes_in(hint: Any) -> Iterator[type]:
     """The classes that an annotation is made of."""
+    hint = _plain(hint)
     if hint is UnionType:
         return
-    if isinstance(hint, NewType):
-        yield from _classes_in(hint.__supertype__)
-    elif not isinstance(hint, type) and hasattr(hint, "__value__"):
-        yield from _classes_in(hint.__value__)  # What a `type` statement has made.
-    elif isinstance(hint, type) and not typing.get_args(hint):
+    if isinstance(hint, type) and not typing.get_args(hint):
         yield hint
-    elif typing.get_origin(hint) is typing.Annotated:
-        yield from _classes_in(typing.get_args(hint)[0])
     elif typing.get_origin(hint) not in (None, typing.Literal):
         for part in (typing.get_origin(hint), *typing.get_args(hint)):
             yield from _classes_in(part)

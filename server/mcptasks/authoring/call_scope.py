@@ -68,8 +68,10 @@ class CallScope:
             raise
 
     async def _resolve(self, fn: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
-        self._open = resolved_dependencies(fn, arguments)
-        dependencies = await self._open.__aenter__()
+        opening = resolved_dependencies(fn, arguments)
+        dependencies = await opening.__aenter__()
+        # Not before: what cannot be opened has closed itself.
+        self._open = opening
         for value in dependencies.values():
             if isinstance(value, FailedDependency):
                 raise value.error
@@ -190,20 +192,34 @@ def ends_no_server() -> Iterator[None]:
     The SDK takes an `Exception` for the call's error, and anything else ends what serves all calls: SystemExit, a group
     that has it, `pytest.fail`, a panic of Rust. In a Pod of its own the component may end the process.
 
+    A `CancelledError` that nobody has asked for comes of something that the component has cancelled itself and then
+    waited for. It is an error of the component, in a Pod too: as a cancellation it would leave the call without answer.
+
     Raises:
         EndedCallError: for what is no `Exception`.
-        CancelledError: as it is, and for a group that has one.
+        CancelledError: where the call is cancelled, for a group that has one too.
     """
     try:
         yield
-    except (Exception, asyncio.CancelledError, GeneratorExit):
+    except (Exception, GeneratorExit):
         raise
+    except asyncio.CancelledError as error:
+        if _is_cancelled():
+            raise
+        raise EndedCallError("the function ended with CancelledError, and its call was not cancelled") from error
     except BaseException as error:
         if current_scope().call_sync is not None:
             raise
-        if isinstance(error, BaseExceptionGroup) and error.subgroup(asyncio.CancelledError) is not None:
+        is_group = isinstance(error, BaseExceptionGroup) and error.subgroup(asyncio.CancelledError) is not None
+        if is_group and _is_cancelled():
             raise asyncio.CancelledError from error
         raise EndedCallError(f"the function ended with {type(error).__name__}") from error
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody has asked the current asyncio task to end. Scopes of anyio do so too."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 @asynccontextmanager

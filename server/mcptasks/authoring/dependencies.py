@@ -14,7 +14,8 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints, overload
 
 import uncalled_for
 from mcp.shared.exceptions import MCPError
@@ -25,7 +26,7 @@ from mcptasks.authoring.call_facts import TaskInfo
 from mcptasks.authoring.call_scope import current_scope
 from mcptasks.authoring.factories import Factory
 from mcptasks.authoring.functions import function_name
-from mcptasks.authoring.progress import ProgressListener, current_listener
+from mcptasks.authoring.progress import ProgressListener, current_listener, report_to
 from mcptasks.model.base import JsonObject
 from mcptasks.model.task_config import DeclarationError
 
@@ -167,7 +168,7 @@ class Progress(Provider["Progress"]):
 
     def _report(self) -> Awaitable[None]:
         if self._listener is not None:
-            self._listener(self._current, self._total, self._message)
+            report_to(self._listener, self._current, self._total, self._message)
         return _DONE
 
 
@@ -263,6 +264,13 @@ _CALLS: Mapping[Callable[..., Any], str] = {
 }
 """How each dependency is declared."""
 
+_CALLS_FOR: Mapping[type, str] = {
+    Caller: "CurrentAccessToken()",
+    Progress: "Progress()",
+    TaskInfo: "CurrentTask()",
+}
+"""How a parameter of the type is declared."""
+
 
 def needs_context(fn: Callable[..., Any]) -> bool:
     """Whether the function depends on `CurrentContext()`, by itself or by way of a factory."""
@@ -272,17 +280,41 @@ def needs_context(fn: Callable[..., Any]) -> bool:
 def refuse_unfillable(label: str, fn: Callable[..., Any]) -> None:
     """Raises DeclarationError where nothing fills in a parameter that looks like a dependency.
 
-    That is one whose default is a dependency's name without parentheses, a `Progress` without a default, and one of a
-    factory that the function depends on.
+    That is one whose default, or a note in whose annotation, is a dependency's name without parentheses; a `Progress`,
+    `TaskInfo` or `Caller` without a default or with None, the last of which callers could make up; and one of a factory
+    that the function depends on.
     """
+    hints = _hints(fn)
     for parameter in inspect.signature(fn).parameters.values():
+        hint = hints.get(parameter.name)
         call = next((call for uncalled, call in _CALLS.items() if parameter.default is uncalled), None)
-        if call is None and parameter.default is parameter.empty and parameter.annotation in (Progress, "Progress"):
-            call = _CALLS[Progress]
+        if call is None and (parameter.default is parameter.empty or parameter.default is None):
+            call = _call_for(parameter.annotation if hint is None else hint)
         if call is not None:
             raise DeclarationError(f"{label}: give the parameter {parameter.name!r} the default {call}")
     for name, dependency in get_dependency_parameters(fn).items():
         _refuse_unfillable(f"{label}: parameter {name!r}", dependency)
+
+
+def _hints(fn: Callable[..., Any]) -> Mapping[str, Any]:
+    """The function's annotations; none where they cannot be evaluated, which is told elsewhere."""
+    try:
+        return get_type_hints(fn, include_extras=True)
+    except Exception:  # noqa: BLE001 - annotations are the author's code
+        return {}
+
+
+def _call_for(hint: object) -> str | None:
+    """How what the annotation names is declared, if it is a dependency that nothing declares."""
+    if get_origin(hint) is not Annotated:
+        kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        if hint == "Progress":
+            kinds = (Progress,)
+        return next((call for known, call in _CALLS_FOR.items() if any(kind is known for kind in kinds)), None)
+    noted = getattr(hint, "__metadata__", ())
+    if any(isinstance(note, Dependency) or note is Progress for note in noted):
+        return None
+    return next((call for uncalled, call in _CALLS.items() if any(note is uncalled for note in noted)), None)
 
 
 def _refuse_unfillable(where: str, dependency: object) -> None:
@@ -297,6 +329,11 @@ def _refuse_unfillable(where: str, dependency: object) -> None:
     for parameter in parameters:
         optional = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
         filled = parameter.name in given or parameter.name in own
+        if filled and parameter.kind is parameter.POSITIONAL_ONLY:
+            raise DeclarationError(
+                f"{where} depends on {name}(), whose parameter {parameter.name!r} is filled in by name, so it cannot "
+                "stand before a `/`: leave the `/` out"
+            )
         if not optional and not filled and parameter.default is parameter.empty:
             raise DeclarationError(
                 f"{where} depends on {name}(), and nothing fills in its parameter {str(parameter)!r}: give it a "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -42,11 +43,22 @@ class _Listeners:
     of_process: ProgressListener | None = None
     calls: list[_Call] = field(default_factory=list)
     has_warned: bool = False
+    has_warned_of_numbers: bool = False
 
     def remove(self, call: _Call) -> None:
-        """The call has ended. When all have, the next one that is not alone is worth a warning again."""
+        """The call has ended. When all have, the next warning of a kind is worth its line again."""
         self.calls.remove(call)
         self.has_warned = self.has_warned and bool(self.calls)
+        self.has_warned_of_numbers = self.has_warned_of_numbers and bool(self.calls)
+
+    def warn_of_numbers(self, current: object, total: object) -> None:
+        """A report has been dropped because it has no numbers."""
+        if not self.has_warned_of_numbers:
+            self.has_warned_of_numbers = True
+            logger.warning(
+                "progress is dropped: its numbers (%s of %s) must be finite, and only the total may be None",
+                *(repr(each) if isinstance(each, float) else type(each).__name__ for each in (current, total)),
+            )
 
     def of_thread(self, thread: threading.Thread) -> ProgressListener | None:
         """The listener of a thread without a context: the process's, or that of the only call that it can belong to."""
@@ -84,6 +96,8 @@ def progress(current: float, total: float | None = None, message: str | None = N
     without effect outside of a call. In a task it works in all threads of the process. Inline, threads that the tool
     starts itself belong to no call: give them the `Progress` dependency, or `contextvars.copy_context().run`.
 
+    What is no finite number is dropped with a warning in the log, and does not fail the tool.
+
     Args:
         current: how much is done, in any unit.
         total: how much there is to do, in the same unit, if known.
@@ -91,7 +105,24 @@ def progress(current: float, total: float | None = None, message: str | None = N
     """
     listener = current_listener()
     if listener is not None:
-        listener(current, total, message)
+        report_to(listener, current, total, message)
+
+
+def report_to(listener: ProgressListener, current: float, total: float | None, message: str | None) -> None:
+    """Pass a report on, if it has numbers; its message as text, whatever it is. Raises nothing."""
+    try:
+        report = _number(current), None if total is None else _number(total), None if message is None else str(message)
+    except Exception:  # noqa: BLE001 - what tools hand over may raise anything
+        _LISTENERS.warn_of_numbers(current, total)
+    else:
+        listener(*report)
+
+
+def _number(value: float) -> float:
+    """A number that JSON has, of one that only behaves like it. Raises ValueError, TypeError or OverflowError."""
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is not finite")
+    return value if type(value) in (int, float) else float(value)
 
 
 def current_listener() -> ProgressListener | None:

@@ -20,7 +20,7 @@ from mcptasks.authoring.component_sources import ComponentSource, prefixed_name
 from mcptasks.authoring.declarations import Declarations, Declared, label_of, place_of
 from mcptasks.authoring.dependencies import needs_context, refuse_unfillable
 from mcptasks.authoring.injected_parameters import injected_names, without_injected
-from mcptasks.authoring.written_results import ToolResults, written
+from mcptasks.authoring.written_results import ToolResults, gathering, written
 from mcptasks.model.task import ComponentKind
 from mcptasks.model.task_config import DeclarationError, TaskConfig, TaskConfigError, TaskOption, resolve
 from mcptasks.protocol.sdk_private import Registration
@@ -105,7 +105,7 @@ class Registrar:
         if source.kind is not ComponentKind.TOOL:
             _refuse_unwritable(source)
         try:
-            visible = _no_function if fn is None else without_injected(fn)
+            visible = _no_function if fn is None else without_injected(gathering(fn))
             model = None if fn is None or source.kind in _MODELLED_BY_SDK else arguments_model(visible)
             source.register(self._sdk, written(source.kind, visible))
         except _ANNOTATION_ERRORS as error:
@@ -174,7 +174,7 @@ def _refuse_unwritable(source: ComponentSource) -> None:
     if source.function is None:
         return
     label = label_of(source.kind, source.name)
-    if (why := unwritable_result(source.function)) is not None:
+    if (why := unwritable_result(source.kind, source.function)) is not None:
         raise DeclarationError(f"{label}: {why}")
     if (why := doubtful_result(source.function)) is not None:
         logger.warning("%s: %s", label, why)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mcp.server.context import ServerRequestContext
@@ -51,15 +51,18 @@ class ServerCatalogue:
             task_tools: the server offers tools to follow a task, so that calls of tools become tasks.
             is_warm: whether workers run the tasks of a template.
         """
-        kinds = list(ComponentKind)
-        unchosen = [
+        return _labels(
             declared
             for declared in self.declarations
             if declared.config.is_inline_unchosen(
                 task_tools=task_tools and declared.kind is ComponentKind.TOOL, warm=is_warm(declared.config.template)
             )
-        ]
-        return [declared.label for declared in sorted(unchosen, key=lambda each: (kinds.index(each.kind), each.name))]
+        )
+
+    @property
+    def task_labels(self) -> list[str]:
+        """Labels of what runs as a task where tasks are served."""
+        return _labels(declared for declared in self.declarations if declared.config.runs_as_task)
 
     @property
     def templates(self) -> list[str]:
@@ -100,3 +103,9 @@ class ServerCatalogue:
             except ResourceSecurityError:
                 return None
         return None
+
+
+def _labels(declared: Iterable[Declared]) -> list[str]:
+    """What errors call them: tools first, each kind by name."""
+    kinds = list(ComponentKind)
+    return [each.label for each in sorted(declared, key=lambda each: (kinds.index(each.kind), each.name))]

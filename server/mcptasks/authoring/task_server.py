@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from mcp.server.auth.provider import TokenVerifier
 from mcp.server.auth.settings import AuthSettings
@@ -180,6 +180,19 @@ class TaskServer(MCPServer[LifespanResultT]):
         self._task_tools = []
         if service is not None and service.settings.task_tools:
             self._offer(TaskTools(service))
+
+    def run(self, transport: Literal["stdio", "sse", "streamable-http"] = "stdio", **options: Any) -> None:
+        """Serve everything inline until the program ends; `options` are `MCPServer.run`'s.
+
+        What would be a task runs in this process, which the log says.
+        """
+        if (labels := self.catalogue.task_labels) and not self._tasks.bound:
+            logger.warning(
+                "run() serves no tasks, so these run in this process, where nothing can kill them: %s. `mcptasks dev` "
+                "and `mcptasks serve` run them as tasks",
+                ", ".join(labels),
+            )
+        super().run(transport, **options)
 
     def require_tokens(self, auth: AuthSettings, verifier: TokenVerifier) -> None:
         """Serve only callers with a token that the verifier knows. To be called before the endpoint is made.
@@ -435,7 +448,11 @@ class TaskServer(MCPServer[LifespanResultT]):
                 target.check_arguments(arguments or {})
             async with self._environment.component(context) as context:
                 try:
-                    return await super().get_prompt(name, arguments, context)
+                    with ends_no_server():
+                        return await super().get_prompt(name, arguments, context)
+                except EndedCallError as error:
+                    text = f"Error rendering prompt {name}"
+                    raise ValueError(shown(text, error, current_scope().facts)) from error
                 except ValueError as error:
                     if error.__cause__ is None:
                         raise
@@ -467,7 +484,11 @@ class TaskServer(MCPServer[LifespanResultT]):
             raise MCPError(code=INVALID_PARAMS, message=str(error)) from error
         async with self._environment.component(context) as context:
             try:
-                return await super().read_resource(uri, context)
+                with ends_no_server():
+                    return await super().read_resource(uri, context)
+            except EndedCallError as error:
+                text = f"Error reading resource {uri}"
+                raise UnexpectedResourceError(shown(text, error, current_scope().facts)) from error
             except UnexpectedResourceError as error:
                 if (unwritable := unwritable_in(error)) is not None:
                     logger.error("resource %r failed", str(uri), exc_info=unwritable)

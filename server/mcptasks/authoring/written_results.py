@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import is_dataclass
 from functools import wraps
@@ -52,6 +53,9 @@ class ToolResults(FuncMetadata):
             return super().convert_result(result)
         if self.output_schema is None or self.output_model is None:
             return CallToolResult(content=_content_of(result))
+        if inspect.isgenerator(result):
+            # It is read twice: as text, and as structured content.
+            result = list(result)
         try:
             converted = super().convert_result(result)
         except PydanticSerializationError as error:
@@ -85,6 +89,23 @@ def _content_of(result: Any) -> list[ContentBlock]:
     if isinstance(result, list | tuple):
         return list(chain.from_iterable(map(_content_of, result)))
     return [TextContent(type="text", text=result if isinstance(result, str) else json_text(result))]
+
+
+def gathering(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The function; of a generator function, one that runs to its end where it is called.
+
+    Otherwise it would run where its result is written, and hold up the loop there, which is that of all calls in the
+    server. Its values are a generator's as before, so that they are written alike.
+    """
+    if not inspect.isgeneratorfunction(fn):
+        return fn
+
+    @wraps(fn)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        values = list(fn(*args, **kwargs))
+        return (value for value in values)
+
+    return call
 
 
 def written(kind: ComponentKind, fn: Callable[..., Any]) -> Callable[..., Any]:

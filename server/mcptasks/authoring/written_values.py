@@ -15,6 +15,8 @@ from mcp.server.mcpserver import Audio, Image
 from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
+from mcptasks.diagnostics.user_modules import shown_name
+
 FIX_OF_RESULT = "return str, a list, a dict, a pydantic model, MCP content or a File, for a table its records"
 
 MAX_ARRAY_ITEMS = 1000
@@ -47,13 +49,17 @@ def json_text(value: object) -> str:
 
     Raises:
         UnwritableResultError: there is an object in it that says nothing, or bytes that are no text.
+        Exception: whatever a generator, or an object that is asked what it is, raises.
     """
     fallback = _Fallback()
+    if inspect.isgenerator(value):
+        # Here and not by pydantic, whose error would not tell where the author's code has failed.
+        value = list(value)
     try:
         return pydantic_core.to_json(value, fallback=fallback, indent=2).decode()
     except PydanticSerializationError as error:
-        if fallback.refused is not None:
-            raise UnwritableResultError(_named(fallback.refused)) from error
+        if fallback.failure is not None:
+            raise fallback.failure from None
         refuse_unwritable(error)
         raise
 
@@ -119,9 +125,17 @@ def _has_items(kind: type) -> bool:
 class _Fallback:
     """What stands for an object that JSON does not know, for one call of the serializer."""
 
-    refused: type | None = None
+    failure: Exception | None = None
+    """UnwritableResultError, or what an object has raised that was asked what it is."""
 
     def __call__(self, value: Any) -> Any:
+        try:
+            return self._written(value)
+        except Exception as error:
+            self.failure = error
+            raise
+
+    def _written(self, value: Any) -> Any:
         kind = type(value)
         if isinstance(value, Mapping):
             return dict(value)
@@ -135,8 +149,7 @@ class _Fallback:
             return {field.name: getattr(value, field.name) for field in getattr(kind, _OF_ATTRS)}
         if _has_own(kind, "__repr__") and not _is_array(kind) and not _DESCRIPTION.search(text := repr(value)):
             return text
-        self.refused = kind
-        raise TypeError("no JSON")
+        raise UnwritableResultError(_named(kind))
 
 
 _DESCRIPTION = re.compile(r"\A<.*>\Z|<[^<>]* at 0x[0-9a-f]+", re.DOTALL)
@@ -149,5 +162,5 @@ def _is_small(array: Any) -> bool:
 
 
 def _named(kind: type) -> str:
-    home = "" if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}."
+    home = "" if kind.__module__ in ("builtins", "__main__") else f"{shown_name(kind.__module__)}."
     return f"a value of type {home}{kind.__qualname__}"

@@ -104,9 +104,10 @@ class MainThreadCalls:
     def _make(self, call: _Call) -> None:
         try:
             value = self._called(call)
-        except StopIteration as stop:
-            error = RuntimeError("the function raised StopIteration")
-            error.__cause__ = stop
+        except (StopIteration, asyncio.CancelledError) as odd:
+            # On the loop they would mean something else: the end of a coroutine, and a cancellation.
+            error = RuntimeError(f"the function raised {type(odd).__name__}")
+            error.__cause__ = odd
             call.settle(None, error)
         except Exception as error:  # noqa: BLE001 (it goes to the caller)
             call.settle(None, error)

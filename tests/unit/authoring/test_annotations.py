@@ -53,6 +53,10 @@ def unfilled_shared(b: str = Shared(needy)) -> None: ...
 def given_too_much(b: int = Depends(plain, size=3)) -> None: ...
 def takes_any_number(*numbers: int) -> None: ...
 def takes_any_names(a: int, **options: str) -> None: ...
+def before_a_slash(a: int, /, b: int = 1) -> None: ...
+def context_before_a_slash(ctx: Context[Any, Any], /) -> None: ...
+def filled_in_before_a_slash(a: str = Depends(lambda ctx=CurrentContext(), /: "x")) -> None: ...
+def given_before_a_slash(a: int = Depends(abs, x=3)) -> None: ...
 def underscore(_a: int) -> Frame: ...  # type: ignore[empty-body]
 
 
@@ -67,6 +71,10 @@ def underscore(_a: int) -> Frame: ...  # type: ignore[empty-body]
         (takes_callable, "parameter 'a', Callable.*, cannot be written as JSON"),
         (takes_any_number, r"tool 'it': .* it cannot have \*numbers: write .* `numbers: list\[str\]`"),
         (takes_any_names, r"tool 'it': .* it cannot have \*\*options: name each one"),
+        (before_a_slash, "tool 'it': .* parameter 'a' cannot stand before a `/`: leave"),
+        (context_before_a_slash, "tool 'it': .* parameter 'ctx' cannot stand before a `/`"),
+        (filled_in_before_a_slash, "parameter 'a' depends on <lambda>.., whose parameter 'ctx' .* before a `/`: leave"),
+        (given_before_a_slash, "parameter 'a' depends on abs.., whose parameter 'x' .* before a `/`"),
         (unfilled, r"parameter 'b' depends on needy\(\), and nothing fills in its parameter .query"),
         (unfilled_annotated, r"parameter 'b' depends on needy\(\), and nothing fills in its parameter .query"),
         (unfilled_context, r"depends on needs_context\(\), .* CurrentContext\(\)"),
@@ -102,6 +110,10 @@ def test_prompts_and_resources_say_it_as_well() -> None:
         mcp.prompt(name="it")(takes_unknown)
     with pytest.raises(DeclarationError, match=r"resource template 'it://\{a\}': the annotation of parameter 'a'"):
         mcp.resource("it://{a}")(takes_unknown)
+    with pytest.raises(DeclarationError, match=r"prompt 'it': .* 'a' cannot stand before a `/`"):
+        mcp.prompt(name="it")(before_a_slash)
+    with pytest.raises(DeclarationError, match=r"resource template 'it://\{a\}': .* 'a' cannot stand before a `/`"):
+        mcp.resource("it://{a}")(before_a_slash)
 
 
 def test_what_is_filled_in_is_taken() -> None:

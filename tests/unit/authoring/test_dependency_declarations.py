@@ -9,12 +9,14 @@ import pytest
 
 import mcptasks
 from mcptasks import (
+    Caller,
     CurrentContext,
     CurrentTask,
     DeclarationError,
     Depends,
     Progress,
     Shared,
+    TaskInfo,
     TokenClaim,
 )
 from mcptasks.model.task import ComponentKind
@@ -64,6 +66,43 @@ class TestDeclaring:
 
         with pytest.raises(DeclarationError, match=r"give the parameter 'progress' the default Progress\(\)"):
             server_with(it)
+
+    @pytest.mark.parametrize(
+        ("annotation", "fix"),
+        [
+            (Caller, r"CurrentAccessToken\(\)"),
+            (TaskInfo, r"CurrentTask\(\)"),
+            (Caller | None, r"CurrentAccessToken\(\)"),
+            (Annotated[str, Depends], r"Depends\(\.\.\.\), with the function"),
+            (Annotated[TaskInfo, CurrentTask], r"CurrentTask\(\)"),
+            (Annotated[str, "the year", TokenClaim], r"TokenClaim\(\"\.\.\.\"\), with the name"),
+        ],
+    )
+    def test_an_annotation_that_declares_none(self, annotation: object, fix: str) -> None:
+        def it(year: object) -> str:
+            return str(year)
+
+        it.__annotations__["year"] = annotation
+        with pytest.raises(DeclarationError, match=f"tool 'it': give the parameter 'year' the default {fix}"):
+            server_with(it)
+
+    def test_a_default_that_fills_in_nothing(self) -> None:
+        def it(caller: Caller | None = None) -> str:
+            return str(caller)
+
+        with pytest.raises(DeclarationError, match=r"parameter 'caller' the default CurrentAccessToken\(\)"):
+            server_with(it)
+
+    def test_an_annotation_that_declares_one(self) -> None:
+        def it(
+            progress: Annotated[Progress, Progress],
+            task: Annotated[TaskInfo, CurrentTask()],
+            year: Annotated[str, "the year"],
+            years: list[str] | None = None,
+        ) -> str:
+            return year
+
+        assert server_with(it).catalogue.find(ComponentKind.TOOL, "it") is not None
 
     def test_a_uri_cannot_have_them(self) -> None:
         def it(year: str = Depends(plain)) -> str:

@@ -8,11 +8,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mcptasks import Progress
 from mcptasks.authoring.progress import PACE_SECONDS, LatestReport, listening, progress
 
 pytestmark = pytest.mark.anyio
@@ -156,6 +159,47 @@ async def test_a_thread_that_may_belong_to_several_calls_reports_to_none_and_the
     assert [record.getMessage().partition(":")[0] for record in caplog.records] == [
         "progress of a thread is dropped, because several calls run in this process and it may belong to any of them"
     ]
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [("half",), (1, "two"), (None,), (float("nan"),), (1, float("inf")), (10**400,), ([1],)],
+    ids=lambda numbers: str(numbers)[:20],
+)
+def test_what_is_no_number_is_dropped_and_the_log_says_so_once(
+    numbers: tuple[Any, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[Report] = []
+    with listening(lambda *report: heard.append(report)):
+        for _ in range(2):
+            progress(*numbers)
+        progress(1, 2)
+    assert heard == [(1, 2, None)]
+    (told,) = caplog.messages
+    assert told.startswith("progress is dropped: its numbers (")
+    assert told.endswith(" must be finite, and only the total may be None")
+
+
+def test_a_message_is_text_and_numbers_are_those_of_json() -> None:
+    heard: list[Report] = []
+    with listening(lambda *report: heard.append(report)):
+        progress(Decimal("1.5"), True, Path("a/b"))  # type: ignore[arg-type]
+        progress(2, 3.5, 7)  # type: ignore[arg-type]
+    assert heard == [(1.5, 1.0, "a/b"), (2, 3.5, "7")]
+    assert [[type(each) for each in report] for report in heard] == [[float, float, str], [int, float, str]]
+
+
+def test_so_it_is_of_the_dependency(caplog: pytest.LogCaptureFixture) -> None:
+    async def reports() -> None:
+        async with Progress() as shown:
+            shown.increment(float("nan"))
+            shown.set_message("text")
+
+    heard: list[Report] = []
+    with listening(lambda *report: heard.append(report)):
+        asyncio.run(reports())
+    assert heard == []
+    assert "progress is dropped" in caplog.text
 
 
 class CountingLoop(asyncio.SelectorEventLoop):

@@ -225,6 +225,20 @@ async def test_progress_of_an_inline_call_reaches_its_caller(synchronous: bool) 
     assert heard == [(1, 2, "one of two")]
 
 
+def test_run_names_what_it_does_not_run_as_tasks(caplog: pytest.LogCaptureFixture) -> None:
+    mcp: TaskServer[Any] = TaskServer("alone")
+    mcp.tool()(greet)
+    with pytest.raises(ValueError, match="Unknown transport"):
+        mcp.run("none")  # type: ignore[arg-type]
+    assert not caplog.messages
+    mcp.prompt("asked", task=TaskConfig(mode="required"))(lambda: "x")
+    mcp.tool("slow", task=True)(greet)
+    with pytest.raises(ValueError, match="Unknown transport"):
+        mcp.run("none")  # type: ignore[arg-type]
+    (told,) = caplog.messages
+    assert "nothing can kill them: tool 'slow', prompt 'asked'. `mcptasks dev`" in told
+
+
 def test_progress_outside_of_a_call_does_nothing() -> None:
     progress(1, 2, "nobody listens")
 
@@ -267,6 +281,7 @@ ENDINGS: dict[str, Callable[[], BaseException]] = {
     "SystemExit": lambda: SystemExit(3),
     "KeyboardInterrupt": KeyboardInterrupt,
     "OddEnding": lambda: OddEnding("odd"),
+    "CancelledError": asyncio.CancelledError,
     "SystemExit: 4": lambda: BaseExceptionGroup("", [SystemExit(4)]),
 }
 
@@ -337,9 +352,20 @@ async def test_a_dependency_that_ends_while_it_closes_ends_its_own_call_alone() 
 
 
 async def test_a_group_of_a_cancelled_call_is_its_cancellation() -> None:
-    async with call_scope(CallFacts(), SharedValues()):
-        with pytest.raises(asyncio.CancelledError), ends_no_server():
-            raise BaseExceptionGroup("", [asyncio.CancelledError(), SystemExit(3)])
+    async def work() -> None:
+        async with call_scope(CallFacts(), SharedValues()):
+            with ends_no_server():
+                try:
+                    await asyncio.sleep(60)
+                except asyncio.CancelledError as cancelled:
+                    raise BaseExceptionGroup("", [cancelled, SystemExit(3)]) from None
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
 
 
 @pytest.mark.parametrize("kind", ["prompt", "resource"])
@@ -354,6 +380,6 @@ async def test_no_other_component_ends_the_process_either(kind: str) -> None:
     else:
         mcp.resource("greeting://leave")(leave)
     async with Client(mcp) as client:
-        with pytest.raises(MCPError):
+        with pytest.raises(MCPError, match=r"(?s)^Error re.*leave: SystemExit: 3.*in leave"):
             await (client.get_prompt("leave") if kind == "prompt" else client.read_resource("greeting://leave"))
         assert (await client.list_tools()).tools == []

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections import ChainMap
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, update_wrapper, wraps
 from types import SimpleNamespace
 from typing import Annotated, Any, Generic, NewType, TypeVar, final
 
 import pytest
-from mcp.server.mcpserver import Image
-from mcp.server.mcpserver.exceptions import ResourceError, ToolError
+from mcp.server.mcpserver import Audio, Image
+from mcp.server.mcpserver.exceptions import ResourceError, ToolError, UnexpectedToolError
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, ContentBlock, TextContent
 from pydantic import BaseModel, field_serializer
 
 from mcptasks import DeclarationError, File, TaskServer
+from mcptasks.diagnostics.tracebacks import exception_summary
 from mcptasks.model.task import ComponentKind
 
 pytestmark = pytest.mark.anyio
@@ -44,6 +45,11 @@ class Animal:
 @dataclass
 class Dog(Animal):
     name: str
+
+
+class Broken:
+    def __str__(self) -> str:
+        raise ValueError("not open yet")
 
 
 class Weighed:
@@ -177,6 +183,45 @@ def test_an_annotation_that_no_result_can_have_is_refused_where_it_is_declared(a
         mcp.tool()(returning(annotation))
     assert mcp.catalogue.find(ComponentKind.TOOL, "it") is None
     mcp.tool()(returning(str))
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        dict[str, Image],
+        "dict[str, Image]",
+        Mapping[str, list[Image]],
+        list[dict[str, Audio]],
+        dict[str, Image | None] | None,
+        set[Image],
+        Annotated[dict[str, Audio], "a note"],
+    ],
+    ids=str,
+)
+def test_an_image_or_audio_where_none_can_be_written_is_refused_where_it_is_declared(annotation: object) -> None:
+    mcp: TaskServer[Any] = TaskServer("x", tasks=True)
+    for label, declare in (("tool", mcp.tool()), ("prompt", mcp.prompt()), ("resource", mcp.resource("it://it"))):
+        # Some of them the SDK does not take of a tool, whatever is in them.
+        how = f"^{label} .*: its return annotation, .*, (has an Image or Audio where it cannot|cannot) be written"
+        with pytest.raises(DeclarationError, match=how):
+            declare(returning(annotation))
+    assert mcp.catalogue.find(ComponentKind.TOOL, "it") is None
+
+
+@pytest.mark.parametrize("annotation", [Image, list[Image], Audio | None, tuple[str, Image], Sequence[Image | str]])
+def test_a_resource_has_none_at_all(annotation: object) -> None:
+    mcp: TaskServer[Any] = TaskServer("x")
+    mcp.tool()(returning(annotation))
+    mcp.prompt()(returning(annotation))
+    with pytest.raises(DeclarationError, match=r"has an Image or Audio .*: return its bytes, and give mime_type="):
+        mcp.resource("it://it")(returning(annotation))
+
+
+def test_a_prompt_has_none_within_two_lists() -> None:
+    mcp: TaskServer[Any] = TaskServer("x")
+    mcp.tool()(returning(list[list[Image]]))
+    with pytest.raises(DeclarationError, match=r"prompt 'it': .* has an Image or Audio .*: return it by itself"):
+        mcp.prompt()(returning(list[list[Image]]))
 
 
 @pytest.mark.parametrize(
@@ -325,6 +370,14 @@ async def called(value: object, annotation: object = None) -> CallToolResult:
 async def test_a_value_that_cannot_be_written_is_told_by_the_call(value: object, annotation: object) -> None:
     with pytest.raises(ToolError, match=f"^Error executing tool it: {REFUSED}"):
         await called(value, annotation)
+
+
+async def test_what_an_object_raises_that_is_asked_what_it_is_has_its_place() -> None:
+    for value in (Broken(), {"a": [Broken()]}):
+        with pytest.raises(UnexpectedToolError) as failed:
+            await called(value)
+        assert exception_summary(failed.value).splitlines()[0] == "ValueError: not open yet"
+        assert exception_summary(failed.value).endswith("in __str__")
 
 
 async def test_the_type_is_named() -> None:
