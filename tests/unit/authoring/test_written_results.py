@@ -376,8 +376,11 @@ async def test_what_an_object_raises_that_is_asked_what_it_is_has_its_place() ->
     for value in (Broken(), {"a": [Broken()]}):
         with pytest.raises(UnexpectedToolError) as failed:
             await called(value)
-        assert exception_summary(failed.value).splitlines()[0] == "ValueError: not open yet"
-        assert exception_summary(failed.value).endswith("in __str__")
+        cause = failed.value.__cause__
+        assert cause is not None
+        first, *_, last = exception_summary(cause).splitlines()
+        assert first == "ValueError: not open yet"
+        assert last.endswith("in __str__")
 
 
 async def test_the_type_is_named() -> None:
