@@ -15,9 +15,9 @@ from mcptasks.model.base import (
     LABEL_TASK_UID,
     LABEL_TEMPLATE,
     LABEL_TEMPLATE_HASH,
-    LABEL_WORKER,
     RUNNER,
     JsonObject,
+    is_worker,
     time_of,
 )
 from mcptasks.model.event_times import last_seen
@@ -180,6 +180,20 @@ class PodFacts:
         return self.gone_at is not None or self.phase in ("Succeeded", "Failed")
 
     @property
+    def runner_ended(self) -> bool:
+        """Whether no process of the tool's container is left, nor will be: it is started once.
+
+        Other containers, as a sidecar, may keep the Pod for as long as they like.
+        """
+        return self.ended or isinstance(self.runner.state, TerminatedState)
+
+    @property
+    def runner_failed(self) -> bool:
+        """Whether the Pod has failed, or will have once its other containers have ended."""
+        state = self.runner.state
+        return self.phase == "Failed" or (isinstance(state, TerminatedState) and state.exit_code != 0)
+
+    @property
     def started(self) -> bool:
         """Whether the tool's container has been started."""
         return not isinstance(self.runner.state, WaitingState)
@@ -296,18 +310,14 @@ def pod_facts(pod: JsonObject) -> PodFacts:
         ready_at=_true_since(conditions, "Ready"),
         node_lost=_node_lost(conditions),
         owner=_controller(metadata),
-        worker=_worker_facts(metadata),
+        worker=_worker_facts(pod),
     )
 
 
-def is_worker(pod: JsonObject) -> bool:
-    """Whether the Pod is a worker's."""
-    return _label(pod["metadata"], LABEL_WORKER) == "true"
-
-
-def _worker_facts(metadata: JsonObject) -> WorkerFacts | None:
-    if _label(metadata, LABEL_WORKER) != "true":
+def _worker_facts(pod: JsonObject) -> WorkerFacts | None:
+    if not is_worker(pod):
         return None
+    metadata = pod["metadata"]
     annotations = metadata.get("annotations") or {}
     per_worker = str(annotations.get(ANNOTATION_TASKS_PER_WORKER, ""))
     return WorkerFacts(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from mcptasks.model.base import RUNNER, JsonObject
+from mcptasks.model.base import RUNNER, JsonObject, runner_container
 from mcptasks.model.task_template import UserId
 from mcptasks.settings import TOKEN_FILE, Settings
 
@@ -161,8 +161,7 @@ def _path_of(mount: JsonObject) -> str:
 
 def runner_of(spec: JsonObject) -> JsonObject:
     """The container of a filled Pod spec that runs the tool."""
-    containers: list[JsonObject] = spec["containers"]
-    return next((c for c in containers if c["name"] == RUNNER), containers[0])
+    return runner_container(spec["containers"])
 
 
 def object_at(parent: JsonObject, key: str, where: str) -> JsonObject:

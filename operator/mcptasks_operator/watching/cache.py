@@ -14,11 +14,11 @@ from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
 from mcptasks.kube.watch_cache import Key, key_of, version_of
-from mcptasks.model.base import ANNOTATION_CALLED_AT, ANNOTATION_RESTORED, JsonObject
+from mcptasks.model.base import ANNOTATION_CALLED_AT, ANNOTATION_RESTORED, JsonObject, is_worker
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.names import label_value
 from mcptasks.model.task_template import McpTaskTemplateSpec
-from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts, is_worker, job_facts, pod_facts, task_key
+from mcptasks_operator.deciding.object_facts import JobFacts, PodFacts, job_facts, pod_facts, task_key
 from mcptasks_operator.deciding.worker_manifests import TemplateObject
 from mcptasks_operator.watching.limited_tasks import LimitedTasks
 from mcptasks_operator.watching.object_store import CachedObject, Store
@@ -118,7 +118,7 @@ class Cache:
         """How many of the template's workers that have not ended a task's Job has taken over."""
         label = label_value(template.name)
         return sum(
-            not pod.ended and pod.worker.template == label
+            not pod.runner_ended and pod.worker.template == label
             for key in self.workers
             if key[0] == template.namespace
             for pod in self.workers.of(key)

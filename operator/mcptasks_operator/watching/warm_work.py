@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from mcptasks.kube.watch_cache import Key, key_of
-from mcptasks.model.base import LABEL_TEMPLATE, LABEL_WORKER, JsonObject
+from mcptasks.model.base import LABEL_TEMPLATE, JsonObject, is_worker
 from mcptasks.model.restored import is_restored_object
 from mcptasks.model.task import DEFAULT_TEMPLATE, TERMINAL_PHASES
 from mcptasks_operator.deciding.object_facts import parse_time
@@ -62,7 +62,7 @@ def pool_key(kind: WatchedKind, item: JsonObject) -> Key | None:
             owners = item["metadata"].get("ownerReferences") or ()
             templates = (owner["name"] for owner in owners if owner.get("kind") == "McpTaskTemplate")
             labels = item["metadata"].get("labels") or {}
-            name = next(templates, labels.get(LABEL_TEMPLATE) if labels.get(LABEL_WORKER) == "true" else None)
+            name = next(templates, labels.get(LABEL_TEMPLATE) if is_worker(item) else None)
             return None if name is None else (namespace, name)
         case WatchedKind.JOB:
             return None

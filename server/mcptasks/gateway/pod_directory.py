@@ -11,11 +11,11 @@ from mcptasks.gateway.contract import RefusalCode
 from mcptasks.gateway.pod_tokens import BAD_SECONDS, TokenReviewer, remember
 from mcptasks.gateway.pods import PodIdentity, TaskPod, claiming_pod, task_pod
 from mcptasks.gateway.refusals import RefusedError
-from mcptasks.gateway.workers import WorkerPod, is_worker, worker_pod
+from mcptasks.gateway.workers import WorkerPod, worker_pod
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import PODS
-from mcptasks.model.base import JsonObject
+from mcptasks.model.base import JsonObject, is_worker
 
 
 class PodDirectory:

@@ -23,9 +23,10 @@ from mcptasks.model.base import (
     GROUP,
     LABEL_TEMPLATE,
     LABEL_WORKER,
-    RUNNER,
     JsonObject,
     ObjectMeta,
+    is_worker,
+    runner_container,
 )
 
 TEMPLATE = OwnerKind(GROUP, "McpTaskTemplate")
@@ -82,11 +83,6 @@ class WorkerPod:
         )
 
 
-def is_worker(pod: JsonObject) -> bool:
-    """Whether the Pod is marked as a worker's."""
-    return (pod.get("metadata", {}).get("labels") or {}).get(LABEL_WORKER) == "true"
-
-
 def worker_pod(pod: JsonObject, identity: PodIdentity) -> WorkerPod:
     """The facts of the Pod, if it is the one that the token is bound to and a worker of a template.
 
@@ -125,9 +121,8 @@ def _number(metadata: ObjectMeta, annotation: str) -> int:
 
 
 def _memory_limit(spec: JsonObject) -> str | None:
-    """Of the container that runs the tasks: the one named `runner`, or the first."""
-    containers = spec.get("containers") or [{}]
-    runner = next((c for c in containers if c.get("name") == RUNNER), containers[0])
+    """Of the container that runs the tasks."""
+    runner = runner_container(spec.get("containers") or [{}])
     limit = ((runner.get("resources") or {}).get("limits") or {}).get("memory")
     return None if limit is None else str(limit)
 

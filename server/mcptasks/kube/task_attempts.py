@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mcptasks.kube.api_client import KubeClient, LogOptions
 from mcptasks.kube.errors import KubeError, NotFoundError
 from mcptasks.kube.kinds import PODS
-from mcptasks.model.base import LABEL_TASK, LABEL_WORKER, RUNNER, JsonObject
+from mcptasks.model.base import LABEL_TASK, JsonObject, is_worker, runner_container
 from mcptasks.model.task import McpTask
 from mcptasks.model.task_lines import TaskLineReader
 from mcptasks.model.task_template import Executor
@@ -27,14 +27,13 @@ class Attempt:
 
     @property
     def container(self) -> str:
-        """The container that runs the tool: the one named `runner`, or the first."""
-        names = [container["name"] for container in self.pod["spec"]["containers"]]
-        return RUNNER if RUNNER in names else str(names[0])
+        """The container that runs the tool."""
+        return str(runner_container(self.pod["spec"]["containers"])["name"])
 
     @property
     def is_worker(self) -> bool:
         """Whether the Pod is a worker's, which may have been given to the task's Job."""
-        return (self.pod["metadata"].get("labels") or {}).get(LABEL_WORKER) == "true"
+        return is_worker(self.pod)
 
     @property
     def state(self) -> JsonObject:

@@ -9,6 +9,7 @@ ObjectMeta       the metadata that we read
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -60,6 +61,16 @@ RUNNER = "runner"
 """Name of the container that runs the tool; without one of this name it is the Pod's first."""
 
 JsonObject: TypeAlias = dict[str, Any]
+
+
+def is_worker(pod: JsonObject) -> bool:
+    """Whether the Pod is marked as a worker's."""
+    return (pod.get("metadata", {}).get("labels") or {}).get(LABEL_WORKER) == "true"
+
+
+def runner_container(containers: Sequence[JsonObject]) -> JsonObject:
+    """Of a Pod's containers, of which there is at least one, the one that runs the tool."""
+    return next((container for container in containers if container.get("name") == RUNNER), containers[0])
 
 
 def _in_utc(value: datetime) -> datetime:
