@@ -64,9 +64,20 @@ class WaitingLine:
         waiting = self._tasks[task.caller]
         del waiting[bisect_left(waiting, task)]
         if not waiting:
-            # Whoever comes back has waited for nothing meanwhile, and is first again.
             del self._tasks[task.caller]
-            self._turns.pop(task.caller, None)
+            self._forget_turns()
+
+    def _forget_turns(self) -> None:
+        """Whoever comes back is first again once all who wait have had a turn since its last one.
+
+        Not before: two callers with one task at a time each would always come before a third one with many.
+        """
+        oldest = min(map(self._turn, self._tasks), default=None)
+        self._turns = {
+            caller: turn
+            for caller, turn in self._turns.items()
+            if caller in self._tasks or (oldest is not None and turn > oldest)
+        }
 
     def first(self) -> WaitingTask | None:
         """The oldest task of the caller whose last turn is longest ago."""

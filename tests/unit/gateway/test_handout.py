@@ -162,3 +162,25 @@ def test_callers_have_as_many_turns_however_many_replicas_hand_out() -> None:
         handed |= claimed
         by_a = sum(caller == "a" for caller in handed.values())
         assert abs(by_a - (len(handed) - by_a)) <= 4
+
+
+def test_callers_with_one_task_at_a_time_do_not_keep_one_with_many_from_its_turn() -> None:
+    line = line_of(*(waiting(f"many-{number}", "ann", 200 - number) for number in range(20)))
+    names = []
+    for number in range(30):
+        line.add(waiting(f"single-{number}", "ben" if number % 2 else "cem", 100 - number))
+        task = line.first()
+        assert task is not None
+        line.serve(task.uid)
+        names.append(task.name)
+    assert sum(name.startswith("many") for name in names) == 10
+
+
+def test_whoever_comes_back_when_all_who_wait_have_had_a_turn_since_is_first_again() -> None:
+    line = line_of(waiting("a0", "ann", 9), waiting("a1", "ann", 8), waiting("a2", "ann", 7), waiting("b0", "ben", 6))
+    for _ in range(3):
+        first = line.first()
+        assert first is not None
+        line.serve(first.uid)
+    line.add(waiting("b1", "ben"))
+    assert served(line) == ["b1", "a2"]
