@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mcptasks.gateway.claims import RivalChangedError
@@ -53,12 +54,14 @@ class ClaimsInFlight:
         """It has been, or has not."""
         self._claimants.pop(uid, None)
 
-    async def written(self, item: JsonObject, pod: WorkerPod) -> ClaimEnd:
-        """Write the claim that has begun."""
+    async def written(
+        self, item: JsonObject, pod: WorkerPod, is_connected: Callable[[], bool] = lambda: True
+    ) -> ClaimEnd:
+        """Write the claim that has begun, if need be again and again for as long as the worker is connected."""
         metadata = item["metadata"]
         withdrawn = WithdrawOrder(uid=metadata["uid"])
         try:
-            assignment = await self.claims.claim(item, pod)
+            assignment = await self.claims.claim(item, pod, is_connected)
         except (RivalChangedError, RefusedError) as error:
             logger.info("task %s is not handed to worker %s: %s", metadata["name"], pod.name, error)
             # What the watch has told of it meanwhile has let nobody wait.

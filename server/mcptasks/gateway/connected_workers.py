@@ -6,15 +6,17 @@ A worker's slot is free again when its task has ended and no process is left, as
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mcptasks.gateway.claims_in_flight import ClaimsInFlight
-from mcptasks.gateway.contract import DrainOrder, HeldAttempt, RunOrder, WithdrawOrder
+from mcptasks.gateway.contract import DrainOrder, HeldAttempt, PrepareOrder, RefusalCode, RunOrder, WithdrawOrder
 from mcptasks.gateway.handout import WorkerState, is_used_up
 from mcptasks.gateway.known_tasks import KnownTasks
+from mcptasks.gateway.pod_tokens import remember
 from mcptasks.gateway.pods import TaskPod
+from mcptasks.gateway.refusals import RefusedError
 from mcptasks.gateway.task_holding import Holding, claim_of, ending_message, holding
 from mcptasks.gateway.worker_ends import ReportingWorker
 from mcptasks.gateway.worker_link import WorkerLink
@@ -26,19 +28,23 @@ MAX_PASSED_OVER_SECONDS = 300.0
 """For how long a worker that gives a task back gets no other one; twice as long each time."""
 
 LET_GO_SECONDS = 60.0
-"""How long the slot of a deleted task counts as taken where its worker does not report."""
 
 
 @dataclass(eq=False)
 class ConnectedWorkers:
-    """Belongs to the loop of its gateway. `on_room` is called with the template of a worker that has room again."""
+    """Belongs to the loop of its gateway. `on_room` is called with the template of a worker that has room again.
+
+    `let_go_seconds`: how long the slot of a deleted task counts as taken where its worker does not report.
+    """
 
     known: KnownTasks
     in_flight: ClaimsInFlight
     on_room: Callable[[str], None]
+    let_go_seconds: float = LET_GO_SECONDS
     _links: dict[str, WorkerLink] = field(default_factory=dict)
     _ready: set[WorkerLink] = field(default_factory=set)
     _pods: dict[str, WorkerPod] = field(default_factory=dict)
+    _gone: OrderedDict[str, None] = field(default_factory=OrderedDict)
     _given: defaultdict[str, set[HeldAttempt]] = field(default_factory=lambda: defaultdict(set))
     _given_back: Counter[str] = field(default_factory=Counter)
     _passed_over: dict[str, asyncio.TimerHandle] = field(default_factory=dict)
@@ -48,6 +54,7 @@ class ConnectedWorkers:
     def pod_changed(self, pod: WorkerPod) -> None:
         """A worker's Pod is new or has changed."""
         self._pods[pod.uid] = pod
+        self._gone.pop(pod.uid, None)
         link = self._links.get(pod.uid)
         if link is not None:
             link.pod = pod
@@ -59,10 +66,12 @@ class ConnectedWorkers:
         self._pods.pop(uid, None)
         self._given.pop(uid, None)
         self._given_back.pop(uid, None)
-        self._come_back(uid)
+        remember(self._gone, uid, None)
         link = self._links.get(uid)
         if link is not None:
+            # Before anybody hears that there is room: it is to get nothing more.
             link.close()
+        self._come_back(uid)
 
     def facts_of(self, pod: TaskPod) -> ReportingWorker:
         """What is known of a worker that reports how an attempt ended."""
@@ -72,9 +81,20 @@ class ConnectedWorkers:
         return ReportingWorker(known.name, known.node_name, known.template, known.memory_limit, known.disruption)
 
     def add(self, pod: WorkerPod, module: str, holds: Sequence[HeldAttempt]) -> WorkerLink:
-        """Take the worker in, in place of an earlier connection of it. It gets no task before it is `ready`."""
+        """Take the worker in, in place of an earlier connection of it. It gets no task before it is `ready`.
+
+        It hears at once of what is being claimed for it: what it was told before is void, and it would not wait for it.
+
+        Raises:
+            RefusedError: its Pod has been deleted, although its process may not have ended yet.
+        """
+        if pod.uid in self._gone:
+            raise RefusedError(RefusalCode.NOT_A_TASK_POD, f"Pod {pod.name} has been deleted")
         link = WorkerLink(self._pods.get(pod.uid, pod), module, {held.uid: held.attempt for held in holds})
-        link.held |= dict.fromkeys(self.in_flight.of(pod.uid))
+        for uid in self.in_flight.of(pod.uid):
+            link.held[uid] = None
+            if (name := self.known.name_of(uid)) is not None:
+                link.send(PrepareOrder(task_id=name, uid=uid))
         earlier = self._links.get(pod.uid)
         self._links[pod.uid] = link
         if earlier is not None:
@@ -88,7 +108,7 @@ class ConnectedWorkers:
 
     def is_ready(self, link: WorkerLink) -> bool:
         """Whether it may get tasks."""
-        return link in self._ready
+        return link in self._ready and not link.closed
 
     def remove(self, link: WorkerLink) -> None:
         """The connection is over."""
@@ -96,9 +116,10 @@ class ConnectedWorkers:
         if self._links.get(link.pod.uid) is link:
             del self._links[link.pod.uid]
 
-    def link_of(self, pod_uid: str) -> WorkerLink | None:
-        """The connection that the worker has now."""
-        return self._links.get(pod_uid)
+    def is_connected(self, pod_uid: str) -> bool:
+        """Whether the worker has a connection that goes on."""
+        link = self._links.get(pod_uid)
+        return link is not None and not link.closed
 
     def close(self) -> None:
         """Let the workers go elsewhere."""
@@ -115,7 +136,7 @@ class ConnectedWorkers:
         return {
             link.pod.uid: link
             for link in self._ready
-            if link.pod.template == template and link.pod.uid not in self._passed_over
+            if link.pod.template == template and not link.closed and link.pod.uid not in self._passed_over
         }
 
     def pass_over(self, pod: TaskPod) -> None:
@@ -167,7 +188,7 @@ class ConnectedWorkers:
         self.drain_if_due(link)
         known = self.known.get(uid)
         if known is None:
-            link.end(uid, attempt, "the task has been deleted")
+            self.end_deleted(link, uid)
         else:
             self.review(link, known)
 
@@ -180,7 +201,7 @@ class ConnectedWorkers:
             return None
         pod_uid, attempt = claimed
         pod = self._pods.get(pod_uid)
-        if pod is None or pod.tasks:
+        if pod_uid not in self._gone and (pod is None or pod.tasks):
             self._given[pod_uid].add(HeldAttempt(uid, attempt))
         return self._links.get(pod_uid)
 
@@ -190,8 +211,18 @@ class ConnectedWorkers:
         if claimed is not None and claimed[0] not in self._pods:
             self._given.pop(claimed[0], None)
         for link in self._holders(uid):
-            link.end(uid, link.held[uid] or 0, "the task has been deleted")
-            asyncio.get_running_loop().call_later(LET_GO_SECONDS, self.let_go, link, uid)
+            self.end_deleted(link, uid)
+
+    def end_deleted(self, link: WorkerLink, uid: str) -> None:
+        """Tell the worker to end what it holds of a task that is not there any more.
+
+        What is being claimed has no number yet by which it could be ended: it is when the worker is told to run it. The
+        outcome may go to another replica, where nobody waits for it, and no status will ever say that it is over.
+        """
+        attempt = link.held.get(uid)
+        if attempt is not None:
+            link.end(uid, attempt, "the task has been deleted")
+            asyncio.get_running_loop().call_later(self.let_go_seconds, self.let_go, link, uid)
 
     def over(self, pod: TaskPod) -> None:
         """The worker has no process of the attempt left, although the task's status may never say so."""

@@ -234,7 +234,7 @@ class Dispatcher:
         uid = item["metadata"]["uid"]
         order: RunOrder | WithdrawOrder = WithdrawOrder(uid=uid)
         try:
-            end = await self._in_flight.written(item, pod)
+            end = await self._in_flight.written(item, pod, lambda: self._workers.is_connected(pod.uid))
             order = end.order
             if isinstance(order, RunOrder):
                 self._observer.handed_out(pod.template, waited)
@@ -243,6 +243,10 @@ class Dispatcher:
         finally:
             self._in_flight.end(uid)
             self._workers.tell(pod, order)
+        known = self._known.get(uid)
+        if isinstance(order, RunOrder) and known is not None and may_be_claimed(known):
+            # It was released before the answer to its claim was here, and waits again.
+            self.task_changed(known)
 
     # --- what workers hold ---
 

@@ -59,7 +59,7 @@ class WorkerArrival:
 
     async def settle(self, link: WorkerLink) -> None:
         """Find out what the worker has been given and does not name, and what it names and has lost."""
-        unbegun = [each for each in self.known.unaccounted_of(link.pod.uid) if each[0] not in link.held]
+        unbegun = self._unbegun(link)
         attempts = [HeldAttempt(uid, attempt) for uid, attempt in link.held.items() if attempt is not None]
         if not await self._all_known(attempts):
             # What cannot be looked up goes on: it may be a task that this replica has not heard of yet.
@@ -68,7 +68,7 @@ class WorkerArrival:
             name = self.known.name_of(held.uid)
             known = None if name is None else await self._refreshed(name)
             if known is None or known["metadata"]["uid"] != held.uid:
-                link.end(held.uid, held.attempt, "there is no such task any more")
+                self.workers.end_deleted(link, held.uid)
             else:
                 self.workers.review(link, known)
         for uid, name in unbegun:
@@ -81,6 +81,14 @@ class WorkerArrival:
             for uid, name in missing:
                 seen.add(uid)
                 await self.repeat(link, name, uid)
+        for uid, name in self._unbegun(link):
+            # Claimed elsewhere meanwhile, and ended before it could be repeated.
+            if (uid, name) not in unbegun:
+                await self._note_unbegun(link, name, uid)
+
+    def _unbegun(self, link: WorkerLink) -> list[tuple[str, str]]:
+        """What has ended, was claimed for the worker, and is not in it."""
+        return [each for each in self.known.unaccounted_of(link.pod.uid) if each[0] not in link.held]
 
     def _is_missing(self, link: WorkerLink, uid: str, seen: set[str]) -> bool:
         return uid not in link.held and uid not in self.in_flight and uid not in seen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mcptasks.gateway.assignments import Assignments
@@ -11,6 +12,7 @@ from mcptasks.gateway.claims import AssignmentTerms, assignment, refuse_unless_r
 from mcptasks.gateway.contract import Assignment, UnstartedOutcome
 from mcptasks.gateway.outcomes import is_claimed_by
 from mcptasks.gateway.pods import TaskPod
+from mcptasks.gateway.refusals import unavailable
 from mcptasks.gateway.task_records import TaskRecords
 from mcptasks.gateway.template_facts import TemplateFacts
 from mcptasks.gateway.worker_ends import terminated_after_end
@@ -37,11 +39,15 @@ class WorkerClaims:
     templates: TemplateFacts
     terms: AssignmentTerms
 
-    async def claim(self, item: JsonObject, worker: WorkerPod) -> Assignment:
+    async def claim(
+        self, item: JsonObject, worker: WorkerPod, is_connected: Callable[[], bool] = lambda: True
+    ) -> Assignment:
         """Write the claim and give the assignment; tries again for as long as the API server cannot be reached.
 
+        Not for a worker that has left meanwhile: a task that is claimed for one that is gone counts as begun.
+
         Raises:
-            RefusedError: the task has ended, is gone, or cannot be run.
+            RefusedError: the task has ended, is gone, or cannot be run, or the worker has left.
             RivalChangedError: another worker has it.
             KubeError: the API server refuses the write.
         """
@@ -57,6 +63,8 @@ class WorkerClaims:
                 await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
                 failures += 1
                 item = await self._reread(pod, item)
+                if not is_connected() and (item.get("status") or {}).get("podUid") != worker.uid:
+                    raise unavailable(f"worker {worker.name} has left") from error
 
     async def _claim(self, item: JsonObject, worker: WorkerPod, pod: TaskPod) -> Assignment:
         written = await self.assignments.claimed(pod, item, None)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from mcptasks.gateway.claims import RivalChangedError, claim, refuse_unless_runs
+from mcptasks.gateway.assignments import Assignments
+from mcptasks.gateway.claims import AssignmentTerms, RivalChangedError, claim, refuse_unless_runs
 from mcptasks.gateway.contract import RefusalCode, ResultOutcome
 from mcptasks.gateway.outcomes import is_claimed_by, is_replay
+from mcptasks.gateway.pods import PodIdentity, TaskPod
 from mcptasks.gateway.refusals import RefusedError
+from mcptasks.gateway.task_records import TaskRecords
+from mcptasks.gateway.template_facts import TemplateFacts
+from mcptasks.gateway.worker_claims import WorkerClaims
+from mcptasks.gateway.workers import WorkerPod
+from mcptasks.kube.errors import UnavailableError
+from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import Retention, timestamp
 from tests.unit.gateway.builders import NOW, a_pod, a_task
 
@@ -73,3 +82,46 @@ def test_an_outcome_is_delivered_again_only_by_the_attempt_that_it_is_of() -> No
     outcome = ResultOutcome(text="{}")
     assert is_replay(a_task(ENDED), worker(2), outcome, "x")
     assert not is_replay(a_task(ENDED), worker(1), outcome, "x")
+
+
+@dataclass
+class UnansweredClaims:
+    """An API server that does not answer the first claim; `stored` is the task as it is read after that."""
+
+    stored: JsonObject
+    tried: int = 0
+
+    async def claimed(self, _pod: TaskPod, _item: JsonObject, _rival: object) -> JsonObject:
+        self.tried += 1
+        if self.tried > 1:
+            raise RivalChangedError
+        raise UnavailableError(0, "Unavailable", "no answer")
+
+    async def read(self, _pod: TaskPod) -> JsonObject:
+        return self.stored
+
+    async def claim_for_one_that_has_left(self) -> None:
+        claims = WorkerClaims(
+            cast(TaskRecords, self), cast(Assignments, self), cast(TemplateFacts, None), cast(AssignmentTerms, None)
+        )
+        identity = PodIdentity("ns", "warm-w-1", "pod-1")
+        left = WorkerPod(identity, "warm", "template-uid", "hash", created_at=NOW)
+        await claims.claim(self.stored, left, lambda: False)
+
+
+@pytest.mark.anyio
+async def test_a_claim_that_was_not_written_is_not_tried_again_for_a_worker_that_has_left() -> None:
+    """A task that is claimed for a worker that is gone counts as begun."""
+    unanswered = UnansweredClaims({"metadata": {"name": "report-1", "uid": "task-uid"}})
+    with pytest.raises(RefusedError, match="worker warm-w-1 has left"):
+        await unanswered.claim_for_one_that_has_left()
+    assert unanswered.tried == 1
+
+
+@pytest.mark.anyio
+async def test_one_that_was_written_all_the_same_is() -> None:
+    claimed = {"metadata": {"name": "report-1", "uid": "task-uid"}, "status": {"podUid": "pod-1"}}
+    unanswered = UnansweredClaims(claimed)
+    with pytest.raises(RivalChangedError):
+        await unanswered.claim_for_one_that_has_left()
+    assert unanswered.tried == 2
