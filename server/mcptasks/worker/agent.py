@@ -45,6 +45,9 @@ REMEMBERED_ATTEMPTS = 10_000
 STOP_RESERVE_SECONDS = 5.0
 """How much of the grace period is kept for what comes after the outcomes."""
 
+CLAIM_SECONDS = 5.0
+"""How long a worker that is to end waits for what becomes of the claims that it prepares for, to give them back."""
+
 LEAVING_SECONDS = 5.0
 """How long temporary files may take to be removed before the worker ends."""
 
@@ -85,6 +88,7 @@ class Agent:
         self._outcome_is_lost = False
         self._unready: str | None = LOADING
         self._stopping = asyncio.Event()
+        self._deliver_until: float | None = None
         self._idle = asyncio.Event()
         self._code = RunnerExitCode.OUTCOME_RECORDED
         self._attempt_terms: AttemptTerms | None = None
@@ -96,12 +100,13 @@ class Agent:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         with ChildWatch.watching() as children:
+            gone = children.ended(self._terms.zygote.pid)
             async with readiness_served(self._settings.worker_host, self._settings.worker_port, lambda: self._unready):
-                return await self._load_and_work(children)
+                return await self._load_and_work(children, gone)
 
-    async def _load_and_work(self, children: ChildWatch) -> int:
+    async def _load_and_work(self, children: ChildWatch, gone: asyncio.Future[int]) -> int:
         started = time.monotonic()
-        loading = asyncio.create_task(self._loaded(children))
+        loading = asyncio.create_task(self._loaded(children, gone))
         await self._unless_stopped(loading)
         if not loading.done():
             loading.cancel()
@@ -121,10 +126,10 @@ class Agent:
         finally:
             await source.aclose()
 
-    async def _loaded(self, children: ChildWatch) -> tuple[ProcessSource, str]:
+    async def _loaded(self, children: ChildWatch, gone: asyncio.Future[int]) -> tuple[ProcessSource, str]:
         """Where processes come from, once the module is loaded, and the module's digest. Raises ModuleFailedError."""
         try:
-            source = await ZygoteSource.connected(self._terms.zygote, children, self._settings.worker_concurrency)
+            source = await ZygoteSource.connected(self._terms.zygote, gone, self._settings.worker_concurrency)
         except CannotForkError as error:
             logger.warning(
                 "each task gets an interpreter of its own, because %s: that takes more memory, and time where many "
@@ -164,8 +169,7 @@ class Agent:
         try:
             await self._until_done(asking)
             if self._stopping.is_set():
-                asking.cancel()
-                await self._stop(grace)
+                await self._stop(grace, asking)
             return self._exit_code()
         finally:
             asking.cancel()
@@ -226,13 +230,15 @@ class Agent:
                 self._drain()
 
     def _take(self, attempt: TaskAttempt, assignment: Assignment) -> None:
-        """Begin the attempt, or give it back where the worker has had all tasks that it may run.
+        """Begin the attempt, or give it back where the worker has had all tasks that it may run, and end after that.
 
-        The gateway counts as well, but two replicas need not know of each other's last claim yet.
+        The gateway counts as well, but two replicas need not know of each other's last claim yet, and one that has
+        started since knows nothing of tasks that are not there any more.
         """
         limit = self._settings.worker_tasks
         if limit and self._taken >= limit:
             attempt.give_back("its worker has had all tasks that it may run")
+            self._drain()
         self._taken += 1
         attempt.begin(assignment)
 
@@ -259,6 +265,8 @@ class Agent:
             return waiting[0]
         assert self._attempt_terms is not None
         attempt = TaskAttempt(uid, task_id, self._attempt_terms)
+        if self._deliver_until is not None:
+            attempt.stop(self._deliver_until)
         life = self._attempts[attempt] = asyncio.create_task(attempt.live())
         life.add_done_callback(lambda _: self._finished(attempt, life))
         return attempt
@@ -295,14 +303,23 @@ class Agent:
         if self._unready is DRAINING and not self._attempts:
             self._idle.set()
 
-    async def _stop(self, grace: float) -> None:
-        """The Pod is to end: so are its tasks, in the same time."""
+    async def _stop(self, grace: float, asking: asyncio.Task[None]) -> None:
+        """The Pod is to end: so are its tasks, in the same time.
+
+        What is being claimed for it is given back: once it is gone nobody could tell that it has not begun it.
+        """
         self._unready = DRAINING
-        until = time.monotonic() + grace - min(STOP_RESERVE_SECONDS, grace / 2)
+        end = time.monotonic() + grace
+        self._deliver_until = end - min(STOP_RESERVE_SECONDS, grace / 2)
         for attempt in list(self._attempts):
-            attempt.stop(until)
+            attempt.stop(self._deliver_until)
+        claimed = [life for attempt, life in self._attempts.items() if attempt.waits]
+        if claimed and not asking.done():
+            await asyncio.wait(claimed, timeout=min(CLAIM_SECONDS, grace / 4))
+        asking.cancel()
+        self._void_preparations()
         if self._attempts:
-            await asyncio.wait(self._attempts.values(), timeout=grace)
+            await asyncio.wait(self._attempts.values(), timeout=max(end - time.monotonic(), 0.0))
 
 
 def _kill(pid: int) -> None:

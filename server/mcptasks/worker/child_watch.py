@@ -37,7 +37,10 @@ class ChildWatch:
             loop.remove_signal_handler(signal.SIGCHLD)
 
     def ended(self, pid: int) -> asyncio.Future[int]:
-        """The `waitpid` status of a child that has not been reaped yet, once it has ended."""
+        """The `waitpid` status of a child that has not been reaped yet, once it has ended.
+
+        To be asked for before anything else runs: what ends unexpected is reaped and forgotten.
+        """
         future = self._expected.setdefault(pid, asyncio.get_running_loop().create_future())
         self.reap()
         return future
@@ -45,13 +48,13 @@ class ChildWatch:
     @property
     def known(self) -> set[int]:
         """The children whose end is waited for."""
-        return {pid for pid, future in self._expected.items() if not future.done()}
+        return set(self._expected)
 
     def reap(self) -> None:
-        """Reap what has ended."""
+        """Reap what has ended. Nothing is kept of it: its pid may be another child's soon."""
         with suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                future = self._expected.get(ended[0])
+                future = self._expected.pop(ended[0], None)
                 if future is not None and not future.done():
                     future.set_result(ended[1])
 

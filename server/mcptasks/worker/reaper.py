@@ -108,6 +108,22 @@ class _Stream:
             os.write(self.target, chunk)
 
 
+def remove_tree(folder: Path) -> None:
+    """Remove a folder with all that is in it, as far as that can be.
+
+    Also folders that may not be written, such as those in which Go keeps modules: a worker may live for long.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        folder.chmod(0o700)
+    for parent, folders, _ in os.walk(folder):
+        for path in (os.path.join(parent, name) for name in folders):
+            if not os.path.islink(path):
+                with suppress(OSError):
+                    os.chmod(path, 0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 class Reaper:
     """Supervises tasks' processes, one after another.
 
@@ -154,7 +170,7 @@ class Reaper:
             try:
                 reusable = self._supervise(socket.socket(fileno=self._channels.popleft()), temporary)
             finally:
-                shutil.rmtree(temporary, ignore_errors=True)
+                remove_tree(temporary)
             reusable = reusable and not self._once
             if reusable:
                 self._tell({"free": True})

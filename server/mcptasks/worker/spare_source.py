@@ -41,9 +41,15 @@ class SpareSource:
     async def make(self) -> TaskHandle:
         """The interpreter that is ahead, as soon as it has loaded the module. Raises ModuleFailedError."""
         taken, self._next = self._next, asyncio.create_task(self._start())
-        handle = await taken
+        try:
+            handle = await taken
+        except ModuleFailedError as error:
+            # That was for want of something at an earlier time, as of memory, and says nothing of this task.
+            logger.warning("an interpreter that was to be kept ahead has failed: %s", error)
+            return await self._start()
         if handle.ended.done():
             # Ended while it waited: nothing has run in it.
+            await handle.released()
             return await self._start()
         return handle
 

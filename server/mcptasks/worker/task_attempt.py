@@ -154,8 +154,10 @@ class TaskAttempt:
         self._terminate()
 
     def stop(self, until: float) -> None:
-        """The worker itself is ending. Delivery goes on until the given moment, by `time.monotonic()`."""
-        self.discard()
+        """The worker itself is ending. Delivery goes on until the given moment, by `time.monotonic()`.
+
+        What is not claimed yet is given back once it is.
+        """
         self._causes.worker_stopped = True
         self._retry_until = until
         if self._client is not None:

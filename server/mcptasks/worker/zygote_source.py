@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from mcptasks.worker.child_watch import ChildWatch
 from mcptasks.worker.process_source import CannotForkError, ModuleFailedError, SourceLostError
 from mcptasks.worker.task_handle import ReaperLink, TaskHandle
 
@@ -52,14 +51,17 @@ class ZygoteSource:
         gone.add_done_callback(lambda _: self._lose(f"the process that holds the module {_how(gone)}"))
 
     @classmethod
-    async def connected(cls, zygote: StartedZygote, children: ChildWatch, kept: int) -> ZygoteSource:
-        """Once the module is loaded. `kept` is how many reapers are kept for other processes at most.
+    async def connected(cls, zygote: StartedZygote, gone: asyncio.Future[int], kept: int) -> ZygoteSource:
+        """Once the module is loaded.
+
+        Args:
+            gone: the zygote's status, as of waitpid(2), once it has ended.
+            kept: how many reapers are kept for other processes at most.
 
         Raises:
             ModuleFailedError: it cannot be loaded.
             CannotForkError: it is loaded, and the zygote has ended because it cannot be copied.
         """
-        gone = children.ended(zygote.pid)
         with zygote.listener:
             control = await _accepted(zygote, gone)
         message = json.loads(await asyncio.get_running_loop().sock_recv(control, MESSAGE_BYTES) or b"{}")

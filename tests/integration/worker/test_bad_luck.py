@@ -205,6 +205,20 @@ class TestDrainsThatCoincide:
         assert worker.ended().code == 0
         assert not gateway.received
 
+    def test_a_claim_that_stands_when_the_pod_ends_is_given_back(self, worker: Worker) -> None:
+        worker.environment["MCPTASKS_GRACE_SECONDS"] = "60"
+        gateway = started(worker)
+        waiting(worker)
+        gateway.order(PrepareOrder(task_id="task-2", uid="uid-2"))
+        eventually("it prepares", lambda: len(worker.zygote().children()) == 2)
+        worker.agent.send_signal(signal.SIGTERM)
+        assert gateway.outcome()["workerStopped"]
+        assignment = an_assignment("add", '{"a": 1}', task_id="task-2", uid="uid-2")
+        gateway.order(RunOrder(uid="uid-2", assignment=assignment))
+        given_back = gateway.outcome("uid-2")
+        assert (given_back["kind"], given_back["message"]) == ("unstarted", "its worker is ending")
+        assert worker.ended().code == 0
+
     def test_a_task_that_ends_in_that_instant_is_delivered(self, worker: Worker) -> None:
         gateway = started(worker)
         until, begun = waiting(worker)

@@ -22,6 +22,7 @@ def test_a_worker_for_one_task_gives_another_one_back(worker: Worker, gateway: W
     given_back = gateway.outcome("uid-2")
     assert given_back["kind"] == "unstarted"
     assert "all tasks that it may run" in given_back["message"]
+    assert worker.ended().code == 0
 
 
 def test_others_have_no_limit(worker: Worker, gateway: WorkGateway) -> None:

@@ -141,6 +141,23 @@ class TestModulesWhoseProcessCannotBeCopied:
         worker.module(CUDA.format(library=str(library)) + ADD)
         self.check(worker, gateway, "CUDA is loaded")
 
+    def test_an_interpreter_that_could_not_load_it_before_a_task_was_there_fails_no_task(
+        self, worker: Worker, gateway: WorkGateway
+    ) -> None:
+        broken, failed = worker.folder / "broken", worker.folder / "failed"
+        worker.module(
+            f"threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
+            f"if Path({str(broken)!r}).exists():\n"
+            f"    Path({str(failed)!r}).touch()\n"
+            f"    raise MemoryError\n{ADD}"
+        )
+        worker.ready()
+        broken.touch()
+        add(gateway, "uid-1")
+        eventually("the next interpreter has failed", failed.exists)
+        broken.unlink()
+        add(gateway, "uid-2")
+
     def test_a_cancel_and_what_a_task_leaves_are_seen_to_as_well(self, worker: Worker, gateway: WorkGateway) -> None:
         worker.module(
             """

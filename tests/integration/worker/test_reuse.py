@@ -158,3 +158,22 @@ class TestWhatATaskSeesOfOtherProcesses:
         """)
         worker.ready()
         assert result(gateway, "inspected", "uid-1") == {"code": 0}
+
+
+def test_a_tasks_files_are_removed_whatever_it_has_made_of_their_folders(worker: Worker, gateway: WorkGateway) -> None:
+    worker.module("""
+    import tempfile
+
+    @mcp.tool()
+    def keep() -> None:
+        folder = Path(tempfile.mkdtemp()) / "modules"
+        folder.mkdir()
+        (folder / "file").touch()
+        folder.chmod(0o500)
+        folder.parent.chmod(0)
+    """)
+    worker.environment["WITHOUT_CAPABILITIES"] = "1"
+    worker.ready()
+    gateway.run("keep")
+    gateway.outcome()
+    eventually("the files are removed", lambda: not worker.temporary_files())

@@ -35,6 +35,16 @@ async def test_a_child_that_has_ended_is_told_once_it_is_reaped() -> None:
     assert not is_child(pid)
 
 
+async def test_nothing_is_kept_of_a_child_that_has_ended() -> None:
+    """A worker has many in a week, and a later one may have the same pid: it would not be told, nor spared."""
+    with ChildWatch.watching() as children:
+        pid = ends_with(0)
+        first = children.ended(pid)
+        await asyncio.wait_for(first, 30)
+        assert children.known == set()
+        assert children.ended(pid) is not first
+
+
 async def test_a_child_that_ends_after_the_watch_tells_no_loop() -> None:
     """The loop may be closed by then, and Python would say in the worker's log that it could not tell it."""
     before = signal.getsignal(signal.SIGCHLD)
