@@ -31,10 +31,10 @@ class PodRefusals:
 
     _known: dict[str, _Refusal] = field(default_factory=dict)
 
-    def of(self, uid: str) -> Diagnosis | None:
-        """Why the template gets no workers, if the last try was refused."""
+    def of(self, uid: str, made_from: str) -> Diagnosis | None:
+        """Why the template gets no workers, if the last try, with workers of this hash, was refused."""
         found = self._known.get(uid)
-        return found.cause if found is not None else None
+        return found.cause if found is not None and found.made_from == made_from else None
 
     def pause(self, uid: str, made_from: str, now: datetime) -> float | None:
         """For how many seconds not to try again with workers of this hash; None where there is nothing to wait for."""

@@ -69,7 +69,8 @@ class PoolKeeper:
 
     `wake` is called with each task that waits when its pool's prospects have changed, `report` with each look at a
     pool: it says in how many seconds it wants another one. `home` is the namespace of the server whose gateway workers
-    reach by default; None where it is not known.
+    reach by default; None where it is not known. `since` is when this operator began to lead: what its workers did
+    before, nobody knows.
     """
 
     kube: KubeClient
@@ -78,6 +79,7 @@ class PoolKeeper:
     wake: Callable[[Key], None]
     now: Callable[[], datetime] = utc_now
     home: str | None = None
+    since: datetime | None = None
     report: Callable[[TemplateObject, PoolReport | None], Awaitable[float | None]] = _unreported
     metrics: OperatorMetrics = field(default_factory=OperatorMetrics)
     _failures: dict[str, PoolFailures] = field(default_factory=dict)
@@ -94,10 +96,13 @@ class PoolKeeper:
             return PoolEvidence()
         if (stranger := self._stranger(template)) is not None:
             return PoolEvidence(cause=stranger, failure=stranger)
-        refusal = self._refusals.of(template.uid)
-        found = evidence_of(self._members(template), self._failures_of(template), policy, self.now())
+        made_from, now = self._hash_of(template), self.now()
+        refusal = self._refusals.of(template.uid, made_from)
+        found = evidence_of(self._members(template), self._failures_of(template), policy, now)
         if refusal is not None and not found.workers:
-            found = replace(found, cause=refusal, failure=refusal if refusal.permanent else None)
+            # After the pause a task waits for the next try, as after failures: nothing else would bring it about.
+            gives_up = refusal.permanent and self._refusals.pause(template.uid, made_from, now) is not None
+            found = replace(found, cause=refusal, failure=refusal if gives_up else None)
         return replace(found, last_taken_at=self.cache.work.last_taken_at(key))
 
     async def reconcile(self, key: Key) -> float | None:
@@ -114,7 +119,7 @@ class PoolKeeper:
         stranger = self._stranger(template)
         if template.spec.executor is not Executor.WARM or stranger is not None:
             await self._drain(template, tuple(m.pod for m in members if not m.leaving))
-            await self._delete(template, tuple(m.pod for m in members if m.pod.ended))
+            await self._delete(template, tuple(m.pod for m in members if m.pod.runner_ended))
             is_warm = template.spec.executor is Executor.WARM
             return await self.report(template, PoolReport(PoolCounts(), stranger) if is_warm else None)
         failures = self._count_failures(template, members)
@@ -155,7 +160,7 @@ class PoolKeeper:
             if self.cache.workers.of((template.namespace, name)):
                 self._expected.settle(template.uid, name)
         self._note_starts(template, members)
-        estimates, refusal = self.cache.work.estimates(key), self._refusals.of(template.uid)
+        estimates, refusal = self.cache.work.estimates(key), self._refusals.of(template.uid, self._hash_of(template))
         age = self.cache.work.mean_age([member.pod.uid for member in members])
         usual = estimates.task.seconds
         return PoolDemand(
@@ -184,9 +189,10 @@ class PoolKeeper:
             return PoolReport(counts)
         failures = self._failures_of(template)
         # The last worker that has failed is kept for its log, also when others have started since.
-        members = [m for m in self._members(template) if failures.count or m.pod.phase != "Failed"]
+        members = [m for m in self._members(template) if failures.count or not m.pod.runner_failed]
         policy = policy_of_workers(template.name, template.spec, self.settings)
-        cause = self._refusals.of(template.uid) or shortage_of(members, failures, policy, self.now()).cause
+        refusal = self._refusals.of(template.uid, self._hash_of(template))
+        cause = refusal or shortage_of(members, failures, policy, self.now()).cause
         # That a worker loads its module is no fault.
         return PoolReport(counts, None if cause is None or cause.reason is Reason.PENDING else cause)
 
@@ -198,12 +204,17 @@ class PoolKeeper:
                 pod=pod,
                 current=pod.template_hash == current,
                 tasks=len(self.cache.work.held_by(pod.uid)),
-                idle_since=self.cache.work.idle_since(pod.uid) or pod.started_at,
+                idle_since=self.cache.work.idle_since(pod.uid) or self._never_busy_since(pod),
                 stuck_from=stuck_from(pod, start),
                 was_ready=pod.uid in self._was_ready,
             )
             for pod in self.cache.workers_of(template)
         ]
+
+    def _never_busy_since(self, pod: PodFacts) -> datetime | None:
+        if pod.started_at is None or self.since is None:
+            return pod.started_at
+        return max(pod.started_at, self.since)
 
     def _hash_of(self, template: TemplateObject) -> str:
         try:
@@ -224,7 +235,7 @@ class PoolKeeper:
             failures = PoolFailures(made_from=before.made_from)
         for member in members:
             pod = member.pod
-            if pod.phase == "Failed" and pod.uid not in self._counted and not pod.deleting:
+            if pod.runner_failed and pod.uid not in self._counted and not pod.deleting:
                 self._counted.add(pod.uid)
                 policy = policy_of_workers(template.name, template.spec, self.settings)
                 self.metrics.worker_failed(template.name, crash_of(pod, policy).reason)
@@ -281,9 +292,10 @@ class PoolKeeper:
 
     def _refused(self, template: TemplateObject, name: str, error: InvalidTemplateError | KubeError) -> float:
         """Raises the error where it is not the API server's word on the Pod: it may be there all the same."""
-        pause = self._refusals.note(template, self._hash_of(template), error, self.now())
+        made_from = self._hash_of(template)
+        pause = self._refusals.note(template, made_from, error, self.now())
         self._expected.settle(template.uid, name)
-        if (refusal := self._refusals.of(template.uid)) is not None:
+        if (refusal := self._refusals.of(template.uid, made_from)) is not None:
             self.metrics.worker_failed(template.name, refusal.reason)
         logger.warning("no worker of McpTaskTemplate %s: %s; trying again in %.0f s", template.name, error, pause)
         self._wake_waiting((template.namespace, template.name))

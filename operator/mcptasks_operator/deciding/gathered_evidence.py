@@ -49,11 +49,13 @@ class JobRefusal:
 class PoolEvidence:
     """What is known of the workers of the task's template.
 
-    `workers`: how many are ready. `last_taken_at`: when one of them last took a task. `cause`: what keeps workers from
-    being ready, while none is. `failure`: why none will be, so that tasks need not wait.
+    `workers`: how many are ready. `idle`: how many of them have had nothing to do for a while, although they would have
+    got any task that waits. `last_taken_at`: when one of them last took a task. `cause`: what keeps workers from being
+    ready, while none is. `failure`: why none will be, so that tasks need not wait.
     """
 
     workers: int = 0
+    idle: int = 0
     last_taken_at: datetime | None = None
     cause: Diagnosis | None = None
     failure: Diagnosis | None = None
@@ -67,7 +69,8 @@ class Evidence:
     a node for one of the Pods, the latest first. `templates`: names of those in the namespace. `watching_since`: when
     this operator began to lead. `last_scheduled_at`: when a Pod from the same Pod template last got a node. `turn`: of
     a task that limits keep from starting, or would. `watched_seconds`: for how long this operator has seen the attempt
-    run, by a clock that nobody sets. `waiting`: how many tasks of the same template no worker has yet.
+    run, or its processes left after its end, by a clock that nobody sets. `waiting`: how many tasks of the same
+    template no worker has yet.
     """
 
     fresh: bool = False

@@ -33,6 +33,9 @@ MAX_PAUSE_SECONDS = 300.0
 ENDED_SECONDS = 30.0
 """How long a Pod that has ended stays: that of a worker for one task becomes its Job's in that time."""
 
+IDLE_SECONDS = 10.0
+"""A worker that is ready and has had nothing to do for so long, while tasks wait, gets none."""
+
 STUCK_SLACK_SECONDS = 60.0
 """How much longer than the start deadline a worker that runs may not be ready."""
 
@@ -73,7 +76,7 @@ class PoolMember:
     @property
     def leaving(self) -> bool:
         """Whether it takes nothing new."""
-        return self.drains or self.pod.deleting or self.pod.ended or self.pod.disruption is not None
+        return self.drains or self.pod.deleting or self.pod.runner_ended or self.pod.disruption is not None
 
     @property
     def lasting(self) -> bool:
@@ -254,24 +257,29 @@ def _replaced(
 
 
 def _surplus(pool: WarmPool, lasting: Sequence[PoolMember], wanted: int, now: datetime) -> list[PoolMember]:
-    """Idle for long enough, above what is wanted; those that have been idle for longest first."""
+    """Idle for long enough, above what is wanted; those that have been idle for longest first.
+
+    Above the most, as where that was lowered, at once: where there is always something to do none is idle for long.
+    """
     limit = now - timedelta(seconds=pool.idle_seconds)
-    idle = [m for m in lasting if not m.tasks and m.idle_since is not None and m.idle_since <= limit]
-    idle.sort(key=lambda member: member.idle_since or now)
-    return idle[: max(len(lasting) - wanted, 0)]
+    idle = sorted((since, m.pod.name, m) for m in lasting if not m.tasks and (since := m.idle_since) is not None)
+    beyond = len(lasting) - pool.max_workers
+    surplus = idle[: max(len(lasting) - wanted, 0)]
+    return [member for place, (since, _, member) in enumerate(surplus) if place < beyond or since <= limit]
 
 
 def _deletable(members: Sequence[PoolMember], now: datetime) -> tuple[PodFacts, ...]:
     """Pods that have ended some time ago, but for the last one that failed: its log says why.
 
+    Those count as ended whose other containers, as a sidecar, would keep them.
     One that is to drain and has not been started, as for want of its image, or stands still, hears of nothing and would
     stay for ever.
     """
-    ended = [m.pod for m in members if m.pod.ended and not m.pod.deleting and not m.tasks]
-    failed = [pod for pod in ended if pod.phase == "Failed"]
+    ended = [m.pod for m in members if m.pod.runner_ended and not m.pod.deleting and not m.tasks]
+    failed = [pod for pod in ended if pod.runner_failed]
     kept = max(failed, key=lambda pod: (pod.created_at, pod.name), default=None)
     limit = now - timedelta(seconds=ENDED_SECONDS)
-    going = [m for m in members if m.drains and not (m.pod.ended or m.pod.deleting or m.tasks)]
+    going = [m for m in members if m.drains and not (m.pod.runner_ended or m.pod.deleting or m.tasks)]
     deaf = [m.pod for m in going if not m.pod.started or m.is_stuck(now)]
     return (*(pod for pod in ended if pod is not kept and pod.ended_at <= limit), *deaf)
 
@@ -286,7 +294,7 @@ def _requeue_after(
     now: datetime,
 ) -> float | None:
     moments = [] if pause is None else [pause]
-    moments += [m.pod.ended_at + timedelta(seconds=ENDED_SECONDS) for m in members if m.pod.ended]
+    moments += [m.pod.ended_at + timedelta(seconds=ENDED_SECONDS) for m in members if m.pod.runner_ended]
     moments += [m.stuck_from for m in members if m.stuck_from is not None and not m.pod.ended]
     if len(lasting) > wanted:
         idle = (m.idle_since for m in lasting if not m.tasks and m.idle_since is not None)
@@ -309,8 +317,10 @@ def evidence_of(members: Sequence[PoolMember], failures: PoolFailures, policy: P
     What kept workers of an earlier template from starting says nothing of today's. After a pause for failures a task
     waits for the next try: where there is no worker without a call, nothing else would bring it about.
     """
-    ready = sum(1 for member in members if member.pod.ready and not member.leaving)
-    return PoolEvidence(workers=ready) if ready else shortage_of(members, failures, policy, now)
+    ready = [member for member in members if member.pod.ready and not member.leaving]
+    since = now - timedelta(seconds=IDLE_SECONDS)
+    idle = sum(1 for m in ready if not m.tasks and m.idle_since is not None and m.idle_since <= since)
+    return PoolEvidence(len(ready), idle) if ready else shortage_of(members, failures, policy, now)
 
 
 def shortage_of(members: Sequence[PoolMember], failures: PoolFailures, policy: Policy, now: datetime) -> PoolEvidence:
@@ -341,7 +351,7 @@ def _loading(pod: PodFacts) -> Diagnosis | None:
 
 
 def _last_crash(members: Sequence[PoolMember], policy: Policy) -> Diagnosis | None:
-    failed = [m.pod for m in members if m.pod.phase == "Failed" and not m.pod.deleting]
+    failed = [m.pod for m in members if m.pod.runner_failed and not m.pod.deleting]
     if not failed:
         return None
     return crash_of(max(failed, key=lambda each: (each.created_at, each.name)), policy)

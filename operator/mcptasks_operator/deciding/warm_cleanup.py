@@ -80,17 +80,20 @@ def _processes(facts: DecisionBasis) -> Decision | None:
     if facts.task.status.started_at is None:
         return Decision(MarkTerminated("NoProcess", NO_PROCESS))
     holder = facts.holder
-    if holder is None or holder.ended:
+    if holder is None or holder.runner_ended:
         return record_termination(facts, "PodsGone") if facts.evidence.fresh else Decision(Gather(Need.FRESH))
-    overdue = finished_at(facts) + timedelta(seconds=holder.grace_seconds + WORKER_SLACK_SECONDS)
-    if facts.now >= overdue and not holder.deleting:
+    patience = holder.grace_seconds + WORKER_SLACK_SECONDS
+    overdue = finished_at(facts) + timedelta(seconds=patience)
+    # Whose clock says when it ended may be behind: others may have tasks in this worker.
+    unseen = patience - facts.evidence.watched_seconds
+    if facts.now >= overdue and unseen <= 0 and not holder.deleting:
         return Decision(DeletePods((OrphanedPod(holder.name, holder.uid),)))
     if facts.task.phase is Phase.CANCELLED and facts.warm_job is not None:
         # With a worker for each task this takes its Pod along.
         stopped = _stopped(facts.warm_job)
         if stopped is not None:
             return stopped
-    return Decision(requeue_after=facts.seconds_until(overdue))
+    return Decision(requeue_after=max(facts.seconds_until(overdue), unseen))
 
 
 def _stopped(job: JobFacts) -> Decision | None:

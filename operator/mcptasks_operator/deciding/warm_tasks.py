@@ -67,7 +67,7 @@ def warm_task(facts: DecisionBasis) -> Decision:
         # It was made before the template became a warm one, and a worker was faster than its Pod.
         return Decision(DeleteJob(cold.uid))
     holder = facts.holder
-    if holder is None or holder.ended:
+    if holder is None or holder.runner_ended:
         return _lost_worker(facts, holder)
     if facts.job is None and facts.evidence.refusal is None:
         if pause := record_pause(facts, facts.task.status.started_at):
@@ -126,7 +126,7 @@ def _waiting(facts: DecisionBasis) -> Decision:
         return end_task(facts, Phase.FAILED, pool.failure, terminated=NO_PROCESS)
     since = facts.may_start_since
     deadline = _start_counts_from(facts, since) + timedelta(seconds=facts.policy.start.seconds)
-    cause = pool.cause or _all_busy(facts)
+    cause = pool.cause or _not_taken(facts)
     if facts.now >= deadline:
         late = start_deadline_exceeded(facts.policy.start, cause)
         return end_task(facts, Phase.FAILED, late, terminated=NO_PROCESS)
@@ -144,9 +144,16 @@ def _start_counts_from(facts: DecisionBasis, since: datetime) -> datetime:
     return max(moment for moment in moments if moment is not None)
 
 
-def _all_busy(facts: DecisionBasis) -> Diagnosis:
-    workers = facts.evidence.pool.workers
+def _not_taken(facts: DecisionBasis) -> Diagnosis:
+    workers, idle = facts.evidence.pool.workers, facts.evidence.pool.idle
     template = f"McpTaskTemplate {facts.policy.template}"
+    if idle:
+        return Diagnosis(
+            Reason.PENDING,
+            f"{idle} of {workers} workers of {template} are idle and do not take it: they run other code than the "
+            "server, or do not reach its gateway",
+            "Look at the server's log (gets no tasks), at MCPTASKS_GATEWAY_URL of the operator, and at NetworkPolicies",
+        )
     busy = {
         0: f"a worker of {template} is not there yet",
         1: f"the one worker of {template} is busy",
@@ -173,7 +180,7 @@ def _lost_worker(facts: DecisionBasis, holder: PodFacts | None) -> Decision:
     if following is NextAttempt.REFUSED:
         return end_task(facts, Phase.FAILED, cause, terminated="its worker is gone")
     attempts = facts.task.status.attempts or 1
-    pause = min(FIRST_BACKOFF_SECONDS * 2 ** (attempts - 1), MAX_BACKOFF_SECONDS)
+    pause = min(FIRST_BACKOFF_SECONDS * 2.0 ** min(attempts - 1, 16), MAX_BACKOFF_SECONDS)
     ended_at = holder.ended_at if holder is not None else facts.now
     return Decision(
         ReleaseClaim(
@@ -205,8 +212,12 @@ def _loss(facts: DecisionBasis, holder: PodFacts | None, ended: AttemptEnd) -> D
 
 
 def _running(facts: DecisionBasis, holder: PodFacts) -> Decision:
-    """The worker ends what takes too long; if it does not, the task ends here, and its Pod goes."""
-    if holder.deletion_due is not None:
+    """The worker ends what takes too long; if it does not, the task ends here, and its Pod goes.
+
+    What may run again waits until its Pod is gone: until then its process may live, as on a node that does not answer.
+    """
+    waits_for_end = facts.task.spec.idempotent and facts.policy.retries_disruptions
+    if holder.deletion_due is not None and not waits_for_end:
         overdue = holder.deletion_due + timedelta(seconds=OVERDUE_SECONDS)
         if facts.now >= overdue:
             return end_task(facts, Phase.FAILED, node_lost(holder, "it does not end the Pod"))
@@ -220,6 +231,8 @@ def _running(facts: DecisionBasis, holder: PodFacts) -> Decision:
     if holder.ready and unseen > 0:
         # The clock may have been set. The worker, which is well, has one of its own.
         return Decision(requeue_after=unseen)
+    if holder.deletion_due is not None:
+        return end_task(facts, Phase.FAILED, node_lost(holder, "it does not end the Pod"))
     return end_task(facts, Phase.FAILED, deadline_exceeded(facts.policy.run))
 
 

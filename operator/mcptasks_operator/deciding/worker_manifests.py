@@ -116,7 +116,7 @@ def worker_pod_template(template: TemplateObject, settings: Settings) -> JsonObj
 
 
 def _add_readiness(runner: JsonObject) -> None:
-    """Ready is a worker that has loaded its module and reaches the gateway, unless the template probes otherwise."""
+    """Ready is a worker that has loaded its module, unless the template probes otherwise."""
     ports = named_objects(runner, "ports")
     runner["ports"] = [*ports, {"name": WORKER_PORT_NAME, "containerPort": WORKER_PORT}]
     runner.setdefault(

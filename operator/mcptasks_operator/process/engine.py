@@ -68,7 +68,17 @@ class Engine:
         cache, queue, events = Cache(), WorkQueue[Key](), EventPoster(kube, identity)
         gatherer = Gatherer(kube, cache, settings.log_tail_lines, NamespaceEvents(kube), scale_ups(kube))
         statuses = TemplateStatuses(kube, cache, events, metrics)
-        pools = PoolKeeper(kube, cache, settings, wake=queue.add, report=statuses.report, metrics=metrics, home=home)
+        since = utc_now()
+        pools = PoolKeeper(
+            kube,
+            cache,
+            settings,
+            wake=queue.add,
+            home=home,
+            since=since,
+            report=statuses.report,
+            metrics=metrics,
+        )
         pool_queue = WorkQueue[Key]()
         executors = Executors.build(kube, settings)
         traces = TraceSender(TaskClient(kube), tracing)
@@ -82,7 +92,7 @@ class Engine:
             gatherer,
             events,
             settings,
-            since=utc_now(),
+            since=since,
             metrics=metrics,
             traces=traces,
             log_keeper=log_keeper,

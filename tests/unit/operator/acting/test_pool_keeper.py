@@ -12,10 +12,12 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import AlreadyExistsError, ForbiddenError, InvalidError, UnavailableError
 from mcptasks.kube.kinds import Resource
 from mcptasks.model.base import JsonObject
+from mcptasks.model.lifecycle import timestamp
 from mcptasks.model.task import Reason
 from mcptasks.settings import Settings
 from mcptasks_operator.acting.pool_keeper import PoolKeeper
 from mcptasks_operator.deciding.gathered_evidence import PoolEvidence
+from mcptasks_operator.deciding.worker_manifests import make_worker
 from mcptasks_operator.watching.cache import Cache
 from mcptasks_operator.watching.watched_kinds import WatchedKind
 from tests.unit.operator.builders import POLICY, at, make_task
@@ -50,8 +52,9 @@ def pool_of(cluster: object, cache: Cache, **settings: Any) -> PoolKeeper:
     return PoolKeeper(cast(KubeClient, cluster), cache, Settings(**settings), wake=lambda _key: None, home="default")
 
 
-def put_template(cache: Cache, namespace: str = "default", **spec: Any) -> JsonObject:
-    metadata = {"name": "warm", "namespace": namespace, "uid": f"template-{namespace}", "resourceVersion": "1"}
+def put_template(cache: Cache, namespace: str = "default", version: int = 1, **spec: Any) -> JsonObject:
+    known = {"uid": f"template-{namespace}", "resourceVersion": str(version)}
+    metadata = {"name": "warm", "namespace": namespace, **known}
     template = {"metadata": metadata, "spec": {"executor": "Warm", "warm": {"minWorkers": 1}, **spec}}
     cache.put(WatchedKind.TEMPLATE, template)
     return template
@@ -105,6 +108,29 @@ async def test_what_was_refused_of_a_template_is_forgotten_with_it() -> None:
     await pools.reconcile(WARM)
     put_template(cache)
     assert evidence_for(pools, "default").failure is None
+
+
+async def test_what_was_refused_of_a_template_says_nothing_of_it_once_it_is_corrected() -> None:
+    cache = Cache()
+    put_template(cache)
+    pools = pool_of(RefusingCluster(), cache)
+    await pools.reconcile(WARM)
+    put_template(cache, version=2, podTemplate={"metadata": {"labels": {"corrected": "true"}}})
+    found = evidence_for(pools, "default")
+    assert (found.cause, found.failure) == (None, None)
+
+
+async def test_after_its_pause_a_refusal_lets_a_task_wait_for_the_next_try() -> None:
+    """Where no worker is kept without a call nobody else would try: what refused may have been put right."""
+    cache, moments = Cache(), [0.0]
+    put_template(cache)
+    pools = replace(pool_of(RefusingCluster(), cache), now=lambda: at(moments[-1]))
+    await pools.reconcile(WARM)
+    assert evidence_for(pools, "default").failure is not None
+    moments.append(2.0)
+    found = evidence_for(pools, "default")
+    assert found.failure is None
+    assert found.cause is not None
 
 
 def warm_cache() -> Cache:
@@ -162,3 +188,43 @@ async def test_what_the_quota_refuses_is_not_asked_for_at_every_event() -> None:
     for _ in range(20):
         assert await pools.reconcile(WARM)
     assert cluster.asked == 1
+
+
+@dataclass
+class DrainedCluster:
+    """Has one worker, and takes note of what it is told."""
+
+    worker: JsonObject
+    told: list[JsonObject] = field(default_factory=list)
+
+    async def patch(self, _resource: Resource, _name: str, body: JsonObject, _namespace: str) -> JsonObject:
+        self.told.append(body)
+        return self.worker
+
+
+def a_ready_worker(cache: Cache) -> JsonObject:
+    template = cache.template_object(WARM)
+    assert template is not None
+    pod, started = make_worker(template, "warm-w-1", Settings()), timestamp(at(0))
+    pod["metadata"] |= {"uid": "w1", "resourceVersion": "5", "creationTimestamp": started}
+    pod["status"] = {
+        "phase": "Running",
+        "startTime": started,
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [{"name": "runner", "state": {"running": {"startedAt": started}}}],
+    }
+    cache.put(WatchedKind.POD, pod)
+    return pod
+
+
+async def test_an_operator_that_begins_takes_no_worker_for_one_that_was_idle_before() -> None:
+    """Otherwise a restart under load would drain all that run nothing at that moment."""
+    cache, moments = Cache(), [110.0]
+    put_template(cache, warm={"minWorkers": 0, "idleSeconds": 20})
+    cluster = DrainedCluster(a_ready_worker(cache))
+    pools = replace(pool_of(cluster, cache), now=lambda: at(moments[-1]), since=at(100))
+    assert await pools.reconcile(WARM) == 10
+    assert cluster.told == []
+    moments.append(120.0)
+    await pools.reconcile(WARM)
+    assert len(cluster.told) == 1

@@ -68,6 +68,11 @@ def stuck(number: int = 1, *, drains: bool = False, tasks: int = 0, since: float
     return PoolMember(found, tasks=tasks, stuck_from=stuck_from(found, START))
 
 
+def sidecar_left(number: int = 1, code: int = 0) -> PoolMember:
+    """Its container has ended, and another one has not."""
+    return PoolMember(pod(number, state=exited(code, finished=-15), phase="Running"), was_ready=True)
+
+
 CASES = [
     PoolCase("one that stands still makes room for another", (stuck(1), ready(2)), create=1, drain=("report-abc-1",)),
     PoolCase(
@@ -79,6 +84,13 @@ CASES = [
     ),
     PoolCase("and goes", (stuck(1, drains=True), ready(2), ready(3)), delete=("report-abc-1",)),
     PoolCase("but not with what it may run", (stuck(1, drains=True, tasks=1), ready(2), ready(3)), pool=TWO, delete=()),
+    PoolCase(
+        "one whose sidecar goes on has ended as well",
+        (sidecar_left(1), ready(2)),
+        create=1,
+        delete=("report-abc-1",),
+    ),
+    PoolCase("also as the last one that failed", (sidecar_left(1, code=1), ready(2)), create=1),
     PoolCase("until then it is waited for", (stuck(1, since=-340 + 30), ready(2)), requeue=30),
     PoolCase("an empty pool is filled to its least", create=2),
     PoolCase("what starts is not made again", (starting(1),), create=1),
@@ -111,6 +123,13 @@ CASES = [
         "not before",
         (ready(1, idle_since=at(10)), ready(2, idle_since=at(12)), ready(3, idle_since=at(15))),
         WarmPool(min_workers=2, idle_seconds=20),
+        requeue=10.0,
+    ),
+    PoolCase(
+        "above the most at once",
+        (ready(1, idle_since=at(12)), ready(2, idle_since=at(10)), ready(3, tasks=1), ready(4, tasks=1)),
+        WarmPool(min_workers=0, max_workers=3, idle_seconds=20),
+        drain=("report-abc-2",),
         requeue=10.0,
     ),
     PoolCase(
@@ -334,3 +353,10 @@ def test_a_worker_counts_as_stuck_a_while_after_its_start_deadline_only() -> Non
 def test_a_worker_that_can_never_start_ends_them() -> None:
     never = PoolMember(pod(1, state=WaitingState("InvalidImageName", "what is this")))
     assert evidence_of([never], NO_FAILURES, POLICY, at(12)).failure is not None
+
+
+def test_a_worker_without_a_task_for_a_while_counts_as_idle() -> None:
+    """Between two tasks each is for a moment."""
+    members = [ready(1, idle_since=at(5)), ready(2, idle_since=at(19)), ready(3, tasks=1), starting(4)]
+    found = evidence_of(members, NO_FAILURES, POLICY, at(20))
+    assert (found.workers, found.idle) == (3, 1)

@@ -75,6 +75,7 @@ WAITING = [
     Case("while all are busy it waits its turn", None, now=5, evidence=pool(workers=2), requeue=10.0),
     Case("it says that the only one is busy", ShowCause, now=16, evidence=pool(workers=1), says="the one worker of"),
     Case("it says that all are busy", ShowCause, now=16, evidence=pool(workers=2), says="all 2 workers of"),
+    Case("or that idle ones do not", ShowCause, now=16, evidence=pool(workers=2, idle=1), says="1 of 2 workers of"),
     Case("once", None, make_task(status=WAITING_SHOWN), now=20, requeue=15.0),
     Case("or what keeps its workers", ShowCause, now=5, evidence=pool(cause=NO_SPACE), says="no node can take"),
     Case(
@@ -171,6 +172,24 @@ RUNNING = [
         now=51,
         reason=Reason.NODE_LOST,
     ),
+    Case(
+        "what may run again waits for its end",
+        None,
+        make_task(spec={"idempotent": True}, status=HELD),
+        record(),
+        [worker(deletion_due=at(20))],
+        now=51,
+        requeue=3 + 3600 + 30 + 60 - 51,
+    ),
+    Case(
+        "for as long as it may run",
+        EndTask,
+        make_task(spec={"idempotent": True}, status=HELD),
+        record(),
+        [worker(deletion_due=at(20))],
+        now=3694,
+        reason=Reason.NODE_LOST,
+    ),
 ]
 
 SINGLE = WorkerFacts(tasks_per_worker=1)
@@ -242,6 +261,23 @@ LOST = [
         evidence=FRESH,
     ),
     Case(
+        "crashed, beside a container that goes on",
+        EndTask,
+        HELD_TASK,
+        record(),
+        [lost(3, phase="Running")],
+        evidence=FRESH,
+        reason=Reason.EXIT_CODE,
+    ),
+    Case(
+        "however often it was given back before",
+        ReleaseClaim,
+        make_task(spec={"retries": 1}, status={**HELD, "attempts": 5000}),
+        record(),
+        [lost()],
+        evidence=FRESH,
+    ),
+    Case(
         "given up by its own word, before it began the task",
         ReleaseClaim,
         HELD_TASK,
@@ -279,11 +315,21 @@ AFTER = [
     Case("nor one that is long gone", None, ended("completed", conditions=TERMINATED), now=700),
     Case("nor one that was refused", None, ended("completed", conditions=TERMINATED), evidence=REFUSED),
     Case("a worker has a minute to end it", None, ended("cancelled"), pods=[worker()], now=20, requeue=80.0),
+    Case(
+        "by the operator's own clock too",
+        None,
+        ended("cancelled"),
+        pods=[worker()],
+        now=101,
+        evidence=Evidence(watched_seconds=15),
+        requeue=75.0,
+    ),
     Case("then its Pod goes", DeletePods, ended("cancelled"), pods=[worker()], now=101),
     Case("once", None, ended("cancelled"), pods=[worker(deletion_due=at(131))], now=101),
     Case("a worker that is gone", Gather, ended("cancelled"), need=Need.FRESH),
     Case("has ended it", MarkTerminated, ended("cancelled"), evidence=FRESH),
     Case("as has one that has ended", MarkTerminated, ended("failed"), record(), [lost()], evidence=FRESH),
+    Case("but for its sidecar", MarkTerminated, ended("failed"), record(), [lost(phase="Running")], evidence=FRESH),
     Case("at last the task goes", DeleteTask, ended("completed", conditions=TERMINATED), now=3602),
 ]
 
