@@ -10,6 +10,7 @@ from mcp.server.mcpserver.resources.templates import ResourceSecurityError, Reso
 
 from mcptasks.authoring.component_target import ComponentTarget, OpenContext, Registered
 from mcptasks.authoring.declarations import Declarations, Declared
+from mcptasks.model.names import is_template_name
 from mcptasks.model.task import Component, ComponentKind
 from mcptasks.protocol.request_target import Sought, target_of
 from mcptasks.protocol.sdk_private import ServerInternals
@@ -66,9 +67,21 @@ class ServerCatalogue:
 
     @property
     def templates(self) -> list[str]:
-        """The templates that components name, each once; that of the others is `default`."""
-        named = {declared.config.template for declared in self.declarations if declared.config.runs_as_task}
-        return sorted(name for name in named if name is not None)
+        """The templates that components name and that there can be, each once; that of the others is `default`."""
+        return [name for name in self._named_templates() if is_template_name(name)]
+
+    @property
+    def impossible_templates(self) -> dict[str, list[str]]:
+        """The templates that components name and that there cannot be, with the labels of these components."""
+        return {name: labels for name, labels in self._named_templates().items() if not is_template_name(name)}
+
+    def _named_templates(self) -> dict[str, list[str]]:
+        """The templates that components name, sorted, and the labels of those that do."""
+        named: dict[str, list[str]] = {}
+        for declared in self.declarations:
+            if declared.config.runs_as_task and declared.config.template:
+                named.setdefault(declared.config.template, []).append(declared.label)
+        return {name: named[name] for name in sorted(named)}
 
     @property
     def authenticates(self) -> bool:

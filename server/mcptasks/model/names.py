@@ -15,7 +15,13 @@ READABLE_CHARACTERS = 24
 MAX_TASK_NAME = 57
 """Longest name of a task: the Job has the same, and its Pods append a dash and five characters to at most 63."""
 
+TEMPLATE_NAME_RULE = (
+    "up to 253 lower-case letters, digits, `-` and `.`, with a letter or a digit at both ends and beside each dot"
+)
+"""What `is_template_name` asks for, in words."""
+
 _LABEL_VALUE = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+_DNS_NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
 
 
 def task_name(component: str) -> str:
@@ -39,6 +45,11 @@ def label_value(text: str) -> str:
 def is_task_name(text: str) -> bool:
     """Whether the text could be a task's name at all, so that nothing else reaches the API server's paths."""
     return len(text) <= 253 and re.fullmatch(r"[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?", text) is not None
+
+
+def is_template_name(text: str) -> bool:
+    """Whether a McpTaskTemplate can be called so: as most objects of Kubernetes, by a name of DNS (RFC 1123)."""
+    return len(text) <= 253 and _DNS_NAME.fullmatch(text) is not None
 
 
 def _readable(text: str) -> str:

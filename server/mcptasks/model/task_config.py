@@ -69,6 +69,8 @@ class TaskConfig:
             raise TaskConfigError(
                 f"TaskConfig(without_tasks={self.without_tasks!r}): use one of {', '.join(get_args(WithoutTasks))}"
             )
+        if self.template is not None and not isinstance(self.template, str):
+            raise TaskConfigError(f"TaskConfig(template={self.template!r}): use the name of a McpTaskTemplate")
         if isinstance(self.retries, bool) or not isinstance(self.retries, int) or not 0 <= self.retries <= 100:
             raise TaskConfigError(f"TaskConfig(retries={self.retries!r}): use a whole number from 0 to 100")
         most = self.max_concurrent

@@ -37,6 +37,7 @@ from mcptasks.metrics.server_metrics import ServerMetrics, ServerState
 from mcptasks.model.base import LABEL_WORKER
 from mcptasks.model.exit_codes import ExitCode
 from mcptasks.model.lifecycle import utc_now
+from mcptasks.model.names import TEMPLATE_NAME_RULE
 from mcptasks.model.task_config import TaskConfigError
 from mcptasks.network.accept_errors import report_accept_errors_sparsely
 from mcptasks.network.connection_table import ConnectionTable
@@ -284,12 +285,24 @@ def _load(settings: Settings) -> TaskServer[object]:
     if not settings.module:
         raise StartError("name the server to run: `mcptasks serve path/to/server.py`, or set MCPTASKS_MODULE")
     try:
-        return load_server(settings.module)
+        server = load_server(settings.module)
     except LoadError as error:
         if error.trace:
             sys.stderr.write(error.trace)
             raise ImportFailedError(str(error)) from error
         raise StartError(str(error)) from error
+    for name, labels in server.catalogue.impossible_templates.items():
+        logger.warning("%s", told_of_template_name(name, labels))
+    return server
+
+
+def told_of_template_name(name: str, labels: Sequence[str]) -> str:
+    """What to tell of a name that no template can have, and that the components with these labels give."""
+    named_by = " and ".join(filter(None, [", ".join(labels[:-1]), labels[-1]]))
+    return (
+        f"{named_by}: no McpTaskTemplate can be called {name!r}, so that tasks which name it fail. "
+        f"In TaskConfig(template=...) give a name of {TEMPLATE_NAME_RULE}"
+    )
 
 
 def write_templates(path: Path, names: Sequence[str]) -> None:

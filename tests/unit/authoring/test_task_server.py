@@ -273,6 +273,26 @@ async def test_what_runs_inline_because_nobody_has_chosen_is_known() -> None:
     assert unchosen(task_tools=False, warm=True) == []
 
 
+def test_templates_that_nobody_can_make_are_known_with_what_names_them() -> None:
+    mcp = TaskServer("greeter")
+    for name, template in {
+        "b": "Not_A_Name",
+        "a": "Not_A_Name",
+        "c": "my gpu",
+        "d": "gpu",
+        "e": "gpu",
+        "f": "",
+    }.items():
+        mcp.tool(name=name, task=TaskConfig(template=template))(lambda: "x")
+    mcp.tool(name="plain")(lambda: "x")
+    mcp.prompt(name="p", task=TaskConfig(template="Not_A_Name"))(lambda: "x")
+    assert mcp.catalogue.templates == ["gpu"]
+    assert mcp.catalogue.impossible_templates == {
+        "Not_A_Name": ["tool 'b'", "tool 'a'", "prompt 'p'"],
+        "my gpu": ["tool 'c'"],
+    }
+
+
 class OddEnding(BaseException):
     """Of an author or a library, as `pytest.fail` and a panic of Rust raise it."""
 

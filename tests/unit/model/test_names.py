@@ -6,7 +6,14 @@ import re
 
 import pytest
 
-from mcptasks.model.names import MAX_TASK_NAME, is_task_name, keyed_task_name, label_value, task_name
+from mcptasks.model.names import (
+    MAX_TASK_NAME,
+    is_task_name,
+    is_template_name,
+    keyed_task_name,
+    label_value,
+    task_name,
+)
 
 COMPONENTS = ["report", "a" * 200, "Ünïcode tool!", "file:///etc/passwd", "--", "9lives", "A.B_c"]
 
@@ -48,3 +55,15 @@ def test_label_values_of_different_texts_differ() -> None:
 @pytest.mark.parametrize("text", ["", "../pods", "A", "a/b", "a" * 254, "a\n", "x?y", "%2e"])
 def test_what_is_not_a_name_never_reaches_a_path(text: str) -> None:
     assert not is_task_name(text)
+
+
+@pytest.mark.parametrize("text", ["default", "gpu-80gb", "team.gpu", "0", "a" * 253])
+def test_what_an_object_of_kubernetes_can_be_called_is_a_template_name(text: str) -> None:
+    assert is_template_name(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Gpu", "my_gpu", "-gpu", "gpu-", "a..b", "a.-b", "my gpu", "gpu\n", "ä", "a" * 254]
+)
+def test_what_no_object_of_kubernetes_can_be_called_is_none(text: str) -> None:
+    assert not is_template_name(text)

@@ -37,6 +37,7 @@ def test_anything_else_is_refused(option: Any) -> None:
     ("arguments", "message"),
     [
         ({"mode": "always"}, "forbidden, optional, required"),
+        ({"template": 5}, "use the name of a McpTaskTemplate"),
         ({"retries": -1}, "0 to 100"),
         ({"retries": True}, "0 to 100"),
         ({"max_concurrent": 0}, "1 to 1000000"),
