@@ -5,6 +5,7 @@ The `kubernetes` package reads them.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import yaml
 from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import Configuration
+from kubernetes.aio.config.kube_config import KubeConfigMerger
 
 from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import KubeConfigError
@@ -44,8 +46,8 @@ class ClusterAccess:
             raise KubeConfigError(f"kubeconfig {path} does not exist; give an existing file with --kubeconfig")
         try:
             await kube_config.load_kube_config(
-                config_file=None if path is None else str(path),
-                context=self.context,
+                config_file=_files(path),
+                context=self.context or _first_current_context(_files(path)),
                 client_configuration=configuration,
                 persist_config=False,
             )
@@ -91,8 +93,32 @@ def _context(path: Path | None, context: str | None) -> dict[str, Any] | None:
 
 def _contexts(path: Path | None) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """All contexts of the kubeconfig and the current one; none where it cannot be read."""
+    files = _files(path)
     try:
-        contexts, current = kube_config.list_kube_config_contexts(None if path is None else str(path))
+        merged = KubeConfigMerger(files).config
+        contexts = [] if merged is None else [each.value for each in merged["contexts"] if "name" in each]
     except (kube_config.ConfigException, yaml.YAMLError, OSError, AttributeError, TypeError, ValueError):
         return [], None
-    return contexts, current
+    current = _first_current_context(files)
+    return contexts, next((each for each in contexts if each["name"] == current), None)
+
+
+def _files(path: Path | None) -> str:
+    """The kubeconfig, or the default ones: KUBECONFIG, which may name several, and is unset where it is empty."""
+    return str(path or os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config")
+
+
+def _first_current_context(files: str) -> str | None:
+    """The current context as kubectl has it: of several files, that of the first one that names any.
+
+    The `kubernetes` package takes that of the last one.
+    """
+    return next(filter(None, map(_current_context, filter(None, files.split(os.pathsep)))), None)
+
+
+def _current_context(file: str) -> str | None:
+    try:
+        loaded = yaml.safe_load(Path(os.path.expanduser(file)).read_bytes())
+    except (yaml.YAMLError, OSError, ValueError):
+        return None
+    return str(loaded.get("current-context") or "") or None if isinstance(loaded, dict) else None
