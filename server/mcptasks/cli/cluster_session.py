@@ -164,22 +164,30 @@ def _chosen(options: ClusterOptions, called_as: CalledAs) -> tuple[ClusterChoice
         ClusterAccess(settings.kubeconfig, settings.context),
         by_option=options.kubeconfig is not None or options.context is not None,
         environment=os.environ,
-        directory=Path.cwd(),
+        directory=_current_directory(),
         home=Path.home(),
     )
     return choice, settings.namespace
 
 
+def _current_directory() -> Path:
+    """The current directory; the root where that has been removed."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path("/")
+
+
 def on_cluster(options: ClusterOptions, work: Callable[[ClusterSession], Awaitable[T]], *, changes: bool = False) -> T:
     """Do the work on the cluster; errors of the API server become errors of the command.
 
-    Which cluster it is, is said first unless the user knows: where a running `dev` was found, and for work that changes
-    something also where no option names the cluster.
+    Which cluster it is, is said first unless the user knows: where a `dev` runs here and no option names the cluster,
+    and for work that changes something also elsewhere.
     """
 
     async def run() -> T:
         async with open_cluster(options) as cluster:
-            if cluster.choice.dev is not None or (changes and not cluster.choice.is_known):
+            if cluster.choice.is_told(changes=changes):
                 typer.echo(f"cluster: {cluster.choice.described(cluster.kube.host)}", err=True)
             return await work(cluster)
 

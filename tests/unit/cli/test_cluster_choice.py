@@ -89,6 +89,33 @@ def test_the_variable_of_kubectl_wins_too(project: Path, environment: Mapping[st
     assert (choice.access, choice.dev, choice.from_environment) == (ClusterAccess(), None, "KUBECONFIG")
 
 
+def test_a_variable_that_names_another_cluster_than_that_of_the_dev_here_is_told(
+    project: Path, environment: Mapping[str, str], dev: DevRecord
+) -> None:
+    by_kubectl = chosen(project / "below", {**environment, "KUBECONFIG": f":/k:{dev.kubeconfig}"})
+    ours = chosen(project, environment, ClusterAccess(Path("/k")))
+    said = f"not that of `mcptasks dev` for {project} (http://127.0.0.1:1/mcp)"
+    assert ours.described("https://h") == f"https://h (MCPTASKS_KUBECONFIG or MCPTASKS_CONTEXT), {said}"
+    for choice in (by_kubectl, ours):
+        assert choice.is_told(changes=False)
+        assert choice.described("https://h").endswith(said)
+
+
+def test_a_variable_that_names_the_cluster_of_the_dev_here_surprises_nobody(
+    project: Path, environment: Mapping[str, str], dev: DevRecord
+) -> None:
+    for choice in (
+        chosen(project, {**environment, "KUBECONFIG": str(dev.kubeconfig)}),
+        chosen(project, environment, ClusterAccess(dev.kubeconfig)),
+        chosen(project.parent, {**environment, "KUBECONFIG": "/k"}),
+        chosen(project, environment, ClusterAccess(Path("/k")), by_option=True),
+    ):
+        assert choice.passed_over is None
+        assert not choice.is_told(changes=False)
+        assert choice.is_told(changes=True) is not choice.by_option
+    assert chosen(project, environment).is_told(changes=False)
+
+
 def test_a_dev_in_the_home_directory_counts_there_alone(project: Path, environment: Mapping[str, str]) -> None:
     records = DevRecords.of_user(environment)
     with records.kept(record(project.parent)):
