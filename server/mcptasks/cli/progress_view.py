@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -170,14 +169,19 @@ def _columns() -> tuple[ProgressColumn, ...]:
 @contextmanager
 def progress_view(*, to_stderr: bool = True) -> Iterator[ProgressView]:
     """The view that suits standard error (or standard output)."""
-    if not (sys.stderr if to_stderr else sys.stdout).isatty():
-        yield PlainView(to_stderr)
-        return
-    view = BarView(Console(stderr=to_stderr, theme=THEME))
+    view = view_on(Console(stderr=to_stderr, theme=THEME), to_stderr=to_stderr)
     try:
         yield view
     finally:
         view.close()
+
+
+def view_on(console: Console, *, to_stderr: bool = True) -> ProgressView:
+    """The view that suits the console, which writes to standard error (or standard output)."""
+    # On a terminal that cannot move its cursor, a bar would be drawn once, at the end.
+    if not console.file.isatty() or console.is_dumb_terminal:
+        return PlainView(to_stderr)
+    return BarView(console)
 
 
 def report_text(report: CallProgress) -> str:

@@ -8,7 +8,7 @@ import re
 import pytest
 from rich.console import Console
 
-from mcptasks.cli.progress_view import THEME, BarView, PlainView, progress_view, report_text
+from mcptasks.cli.progress_view import THEME, BarView, PlainView, progress_view, report_text, view_on
 from mcptasks.client import CallProgress
 
 
@@ -67,6 +67,21 @@ def test_without_a_terminal_the_view_is_plain_and_goes_where_it_is_wanted(capsys
     with progress_view(to_stderr=False) as view:
         view.note("hello")
     assert capsys.readouterr() == ("hello\n", "")
+
+
+class TerminalFile(io.StringIO):
+    """What a program writes to a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("term", "view"), [("xterm-256color", BarView), ("dumb", PlainView), ("unknown", PlainView)])
+def test_a_terminal_that_cannot_move_its_cursor_gets_lines(
+    term: str, view: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", term)
+    assert isinstance(view_on(Console(file=TerminalFile(), theme=THEME)), view)
 
 
 def test_a_bar_shows_share_and_message_and_text_goes_on_below_it() -> None:
