@@ -57,6 +57,8 @@ async def test_a_proxy_that_cannot_be_used_is_named_where_it_is_wanted_and_only_
         ("https://[::1]:6443", True),
         ("http://LOCALHOST:1", True),
         ("http://api.localhost.", True),
+        ("http://0.0.0.0:8000/mcp", True),
+        ("http://[::]:8000/mcp", True),
         ("http://10.0.0.1", False),
         ("http://localhost.example.com", False),
         ("https://[2001:db8::1]", False),
