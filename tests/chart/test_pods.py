@@ -61,6 +61,15 @@ class TestImages:
             ({"taskTemplates": {"gpu": {"image": "acme/tools:"}}}, "taskTemplates.gpu.image"),
             ({"taskTemplates": {"gpu": {"image": "acme/tools@latest"}}}, "taskTemplates.gpu.image"),
             ({"image": {"tag": "latest-gpu"}}, 'image.tag: the tag "latest-gpu"'),
+            ({"image": {"tag": "main-alpine"}}, 'image.tag: the tag "main-alpine"'),
+            ({"image": {"tag": "development"}}, 'image.tag: the tag "development"'),
+            ({"image": {"tag": "lts"}}, 'image.tag: the tag "lts"'),
+            ({"image": {"tag": "Production"}}, 'image.tag: the tag "Production"'),
+            ({"redis": {"enabled": True, "image": {"tag": "alpine"}}}, 'redis.image.tag: the tag "alpine"'),
+            (
+                {"taskTemplates": {"gpu": {"image": "x:nightly-cuda"}}},
+                'taskTemplates.gpu.image: the tag "nightly-cuda"',
+            ),
         ],
     )
     def test_whose_tags_float_are_refused_with_the_way_out(self, values: JsonObject, says: str) -> None:
@@ -80,8 +89,13 @@ class TestImages:
             runner(render({"taskTemplates": {"default": {"image": f"host/x@{DIGEST}"}}}))["image"] == f"host/x@{DIGEST}"
         )
 
-    def test_whose_tags_only_begin_like_one_that_floats_are_taken(self) -> None:
-        assert container(operator(render({"image": {"tag": "main-4f2c"}})))["image"] == "mcptasks:main-4f2c"
+    @pytest.mark.parametrize("tag", ["main-4f2c", "nightly-20261201", "1.2-alpine", "release-7", "dev", "stable1"])
+    def test_whose_tags_only_begin_like_one_that_floats_are_taken(self, tag: str) -> None:
+        assert container(operator(render({"image": {"tag": tag}})))["image"] == f"mcptasks:{tag}"
+
+    def test_may_have_a_tag_beside_the_digest(self) -> None:
+        image = f"host:5000/x:latest@{DIGEST}"
+        assert runner(render({"taskTemplates": {"default": {"image": image}}}))["image"] == image
 
 
 class TestInlineModule:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.chart.helm import CHART, render
+import json
+
+from mcptasks.model.base import JsonObject
+from tests.chart.helm import CHART, refusal, render
 from tests.chart.parts import runner, template
 
 
@@ -49,6 +52,78 @@ class TestTaskTemplates:
         gpu = {"resources": {"limits": {"memory": None}, "requests": None}}
         rendered = render({"taskTemplates": {"default": {"resources": {"limits": {"cpu": 2}}}, "gpu": gpu}})
         assert runner(rendered, "gpu")["resources"] == {"limits": {"cpu": 2}}
+
+    def test_null_takes_away_at_any_place_and_depth(self) -> None:
+        default: JsonObject = {
+            "timeoutSeconds": 60,
+            "disruptionPolicy": "Fail",
+            "nodeSelector": {"disk": "ssd", "zone": "a"},
+            "podLabels": {"team": "a"},
+            "podSecurityContext": {"runAsUser": 1000, "fsGroup": 2000},
+            "securityContext": {"capabilities": {"add": ["SYS_TIME"], "drop": ["ALL"]}},
+            "retention": {"completedSeconds": 60, "failedSeconds": 60},
+            "env": [{"name": "A", "value": "1"}],
+            "tolerations": [{"operator": "Exists"}],
+            "affinity": {"nodeAffinity": {"a": []}},
+            "extraPodSpec": {"dnsConfig": {"options": [], "searches": ["x"]}},
+        }
+        own: JsonObject = {
+            "enabled": None,
+            "startDeadlineSeconds": None,
+            "timeoutSeconds": None,
+            "disruptionPolicy": None,
+            "terminationGracePeriodSeconds": None,
+            "nodeSelector": {"disk": None},
+            "podLabels": None,
+            "podSecurityContext": {"runAsUser": None},
+            "securityContext": {"capabilities": {"add": None}},
+            "retention": {"failedSeconds": None},
+            "env": None,
+            "tolerations": None,
+            "affinity": {"nodeAffinity": None},
+            "resources": None,
+            "extraPodSpec": {"dnsConfig": {"options": None}},
+        }
+        rendered = render({"taskTemplates": {"default": default, "gpu": own}})
+        made, pod = template(rendered, "gpu"), template(rendered, "gpu")["podTemplate"]["spec"]
+        assert not {"startDeadlineSeconds", "timeoutSeconds", "disruptionPolicy"} & made.keys()
+        assert made["retention"] == {"completedSeconds": 60}
+        assert "metadata" not in made["podTemplate"]
+        assert not {"terminationGracePeriodSeconds", "tolerations", "affinity"} & pod.keys()
+        assert (pod["nodeSelector"], pod["securityContext"]) == ({"zone": "a"}, {"fsGroup": 2000})
+        assert pod["dnsConfig"] == {"searches": ["x"]}
+        made_runner = runner(rendered, "gpu")
+        assert made_runner["securityContext"] == {"capabilities": {"drop": ["ALL"]}}
+        assert [entry["name"] for entry in made_runner["env"]] == ["MCPTASKS_GATEWAY_URL"]
+        assert made_runner["resources"] == {}
+
+    def test_null_is_in_none_of_them(self) -> None:
+        """The API server takes a limit of null for one of 0."""
+        own: JsonObject = {
+            "resources": {"limits": {"cpu": None}},
+            "securityContext": {"seLinuxOptions": {"level": None}},
+            "podAnnotations": {"mesh": None},
+        }
+        for name in ("default", "gpu", "warm"):
+            made = template(render({"taskTemplates": {name: own}}), name)
+            assert "null" not in json.dumps(made)
+        pool: JsonObject = {"executor": "Warm", "warm": {"maxWorkers": 3, "idleSeconds": None, "concurrency": None}}
+        assert template(render({"taskTemplates": {"quick": pool}}), "quick")["warm"] == {"maxWorkers": 3}
+
+    def test_an_executor_of_null_is_that_of_the_crd(self) -> None:
+        default: JsonObject = {"executor": "Warm", "warm": {"minWorkers": 2}}
+        made = template(render({"taskTemplates": {"default": default, "heavy": {"executor": None}}}), "heavy")
+        assert (made["executor"], "warm" in made) == ("Job", False)
+
+    def test_a_user_of_null_is_refused_where_it_would_not_last(self) -> None:
+        nobody: JsonObject = {"podSecurityContext": {"runAsUser": None}}
+        told = refusal({"taskTemplates": {"gpu": nobody}})
+        assert "taskTemplates.gpu.podSecurityContext.runAsUser is null" in told
+        assert "set taskTemplates.gpu.userId to Platform" in told
+        rendered = render({"taskTemplates": {"gpu": nobody | {"userId": "Platform"}}})
+        assert template(rendered, "gpu")["userId"] == "Platform"
+        assert "securityContext" not in template(rendered, "gpu")["podTemplate"]["spec"]
+        assert template(render({"userId": "Platform", "taskTemplates": {"gpu": nobody}}), "gpu")["userId"] == "Platform"
 
     def test_take_lists_and_what_is_false_or_empty_as_they_say(self) -> None:
         default = {"env": [{"name": "A", "value": "1"}], "priorityClassName": "high", "timeoutSeconds": 60}

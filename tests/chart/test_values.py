@@ -270,6 +270,13 @@ class TestWhatCanMatchNothing:
     def test_repositories_of_images(self, repository: str) -> None:
         assert "does not match pattern" in refusal({"image": {"repository": repository}})
 
+    @pytest.mark.parametrize(
+        "registry", ["https://registry.example.com", "registry.example.com/", "a b", "me@registry"]
+    )
+    def test_registries_of_images(self, registry: str) -> None:
+        assert "does not match pattern" in refusal({"image": {"registry": registry}})
+        assert "does not match pattern" in refusal({"global": {"imageRegistry": registry}})
+
     def test_others_are_taken(self) -> None:
         hosts = [
             "mcp.example.com",
@@ -293,6 +300,8 @@ class TestWhatCanMatchNothing:
         render(
             {
                 "image": {"repository": "registry.example.com:5000/team/mcptasks"},
+                "global": {"imageRegistry": "mirror.example.com:5000/docker.io"},
+                "redis": {"enabled": True, "image": {"registry": "[2001:db8::1]:5000"}},
                 "server": {"allowedHosts": hosts, "allowedOrigins": origins},
                 "ingress": {"enabled": True, "hosts": ["mcp.example.com", "*.example.com"]},
             }

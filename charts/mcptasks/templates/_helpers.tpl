@@ -98,7 +98,12 @@ namespace are what Helm can read in any case, because it keeps its releases ther
 {{/* Refuses a tag that names whatever was built last: the Pods of one release would run different code. Arguments: tag,
 digest, path (of the value). */}}
 {{- define "mcptasks.checkTag" -}}
-{{- if and (not .digest) (regexMatch "^(?i:latest([-._].*)?|main|master|trunk|head|develop|edge|nightly|canary|stable|unstable|rolling|next|snapshot)$" .tag) -}}
+{{- $branches := "main|mainline|master|trunk|head|tip|devel|develop|development" -}}
+{{- $channels := "alpha|beta|rc|preview|experimental|edge|nightly|daily|weekly|canary|snapshot|rolling|next|current|newest" -}}
+{{- $stages := "stable|unstable|lts|testing|staging|prod|production|release" -}}
+{{- $variants := "alpine|slim|debian|bookworm|bullseye|trixie|ubuntu|jammy|noble|cpu|gpu|cuda|rocm|amd64|arm64|x86_64|aarch64|rootless" -}}
+{{- $floats := printf "^(?i:latest([-._].*)?|(%s|%s|%s)([-._](%s))*|alpine|slim)$" $branches $channels $stages $variants -}}
+{{- if and (not .digest) (regexMatch $floats .tag) -}}
 {{- fail (printf "%s: the tag %q names whatever was built last; set a tag that stays, such as a version, or a digest" .path .tag) -}}
 {{- end -}}
 {{- end }}

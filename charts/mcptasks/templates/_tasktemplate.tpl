@@ -1,12 +1,14 @@
 {{/* The names of the enabled templates and their values, as JSON: what one does not say is taken from `default`. */}}
 {{- define "mcptasks.taskTemplates" -}}
-{{- $default := .Values.taskTemplates.default -}}
+{{- $default := include "mcptasks.keyByKey" (dict "under" dict "over" .Values.taskTemplates.default) | fromJson -}}
 {{- $result := dict -}}
 {{- range $name, $own := .Values.taskTemplates -}}
-{{- $whole := $own -}}
+{{- $under := ternary dict $default (eq $name "default") -}}
+{{- $whole := include "mcptasks.keyByKey" (dict "under" $under "over" $own) | fromJson -}}
+{{- if not $whole.executor -}}{{- $_ := set $whole "executor" "Job" -}}{{- end -}}
+{{- include "mcptasks.checkUser" (dict "root" $ "name" $name "under" $under "own" $own "whole" $whole) -}}
 {{- if ne $name "default" -}}
-{{- $whole = include "mcptasks.keyByKey" (dict "under" $default "over" $own) | fromJson -}}
-{{- if not (hasKey $own "enabled") -}}{{- $_ := set $whole "enabled" true -}}{{- end -}}
+{{- if kindIs "invalid" $own.enabled -}}{{- $_ := set $whole "enabled" true -}}{{- end -}}
 {{- if and (eq $whole.executor "Warm") (not (hasKey $own "queueName")) -}}{{- $_ := set $whole "queueName" "" -}}{{- end -}}
 {{- if and (eq $whole.executor "Job") (not (hasKey $own "warm")) -}}{{- $_ := set $whole "warm" dict -}}{{- end -}}
 {{- end -}}
@@ -15,15 +17,29 @@
 {{- toJson $result -}}
 {{- end }}
 
+{{/* Refuses a user id of null, which would mean that of the platform until the next `kubectl apply` takes it away.
+Arguments: root, name, under (what the template takes over), own, whole (its values, alone and laid over). */}}
+{{- define "mcptasks.checkUser" -}}
+{{- $context := .own.podSecurityContext | default dict -}}
+{{- if and (hasKey $context "runAsUser") (not (hasKey (.under.podSecurityContext | default dict) "runAsUser")) -}}
+{{- if and (kindIs "invalid" $context.runAsUser) (ne (.whole.userId | default .root.Values.userId) "Platform") -}}
+{{- $path := printf "taskTemplates.%s" .name -}}
+{{- fail (printf "%s.podSecurityContext.runAsUser is null, where there is nothing to take away: set %s.userId to Platform, which leaves the user to the cluster" $path $path) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* One object laid over another, as JSON: objects key by key at any depth, everything else as a whole, and null takes a
-key away. sprig's own `merge` takes false, 0 and "" for values that are not there. Arguments: under, over. */}}
+key away, so that none is null in the end. sprig's own `merge` takes false, 0 and "" for values that are not there.
+Arguments: under, over. */}}
 {{- define "mcptasks.keyByKey" -}}
 {{- $whole := deepCopy .under -}}
 {{- range $key, $value := .over -}}
 {{- $below := index $whole $key -}}
-{{- if and (kindIs "invalid" $value) (hasKey $whole $key) -}}{{- $_ := unset $whole $key -}}
-{{- else if and (kindIs "map" $value) (kindIs "map" $below) -}}
-{{- $_ := set $whole $key (include "mcptasks.keyByKey" (dict "under" $below "over" $value) | fromJson) -}}
+{{- if kindIs "invalid" $value -}}{{- $_ := unset $whole $key -}}
+{{- else if kindIs "map" $value -}}
+{{- $under := ternary $below dict (kindIs "map" $below) -}}
+{{- $_ := set $whole $key (include "mcptasks.keyByKey" (dict "under" $under "over" $value) | fromJson) -}}
 {{- else -}}{{- $_ := set $whole $key $value -}}
 {{- end -}}
 {{- end -}}
@@ -49,9 +65,15 @@ key away. sprig's own `merge` takes false, 0 and "" for values that are not ther
 {{- $inline := ne $root.Values.server.inlineModule "" -}}
 {{- $gateway := dict "name" "MCPTASKS_GATEWAY_URL" "value" (include "mcptasks.gatewayUrl" $root) -}}
 {{- with .values -}}
-startDeadlineSeconds: {{ int64 .startDeadlineSeconds }}
-timeoutSeconds: {{ int64 .timeoutSeconds }}
-disruptionPolicy: {{ .disruptionPolicy }}
+{{- with .startDeadlineSeconds -}}
+startDeadlineSeconds: {{ int64 . }}
+{{- end }}
+{{- with .timeoutSeconds }}
+timeoutSeconds: {{ int64 . }}
+{{- end }}
+{{- with .disruptionPolicy }}
+disruptionPolicy: {{ . }}
+{{- end }}
 {{- with .queueName }}
 queueName: {{ . }}
 {{- end }}
@@ -87,7 +109,9 @@ podTemplate:
   spec:
     serviceAccountName: {{ .serviceAccountName | default (include "mcptasks.runnerAccount" $root) }}
     automountServiceAccountToken: false
+    {{- if hasKey . "terminationGracePeriodSeconds" }}
     terminationGracePeriodSeconds: {{ int64 .terminationGracePeriodSeconds }}
+    {{- end }}
     {{- include "mcptasks.imagePullSecrets" $root | nindent 4 }}
     {{- with .podSecurityContext }}
     securityContext:
@@ -111,8 +135,9 @@ podTemplate:
         imagePullPolicy: {{ include "mcptasks.serverPullPolicy" $root }}
         env:
           {{- $given := dict }}
-          {{- range .env }}{{- $_ := set $given .name true }}{{- end }}
-          {{- $env := ternary .env (prepend .env $gateway) (hasKey $given "MCPTASKS_GATEWAY_URL") }}
+          {{- $env := .env | default list }}
+          {{- range $env }}{{- $_ := set $given .name true }}{{- end }}
+          {{- if not (hasKey $given "MCPTASKS_GATEWAY_URL") }}{{- $env = prepend $env $gateway }}{{- end }}
           {{- if $root.Values.tracing.tasks }}
           {{- range include "mcptasks.tracingEnv" $root | fromYamlArray }}
           {{- if not (hasKey $given .name) }}{{- $env = append $env . }}{{- end }}
@@ -128,7 +153,7 @@ podTemplate:
           {{- toYaml . | nindent 10 }}
         {{- end }}
         resources:
-          {{- toYaml .resources | nindent 10 }}
+          {{- toYaml (.resources | default dict) | nindent 10 }}
         {{- with .securityContext }}
         securityContext:
           {{- toYaml . | nindent 10 }}
