@@ -6,7 +6,6 @@ a variable or a volume.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 
@@ -29,7 +28,7 @@ from mcptasks.model.task import McpTask
 from mcptasks.model.task_template import DisruptionPolicy, McpTaskTemplateSpec
 from mcptasks.model.task_variables import task_variables
 from mcptasks.settings import Settings
-from mcptasks_operator.deciding.pod_spec import PodProcess, fill_pod_spec, object_at, runner_of
+from mcptasks_operator.deciding.pod_spec import PodProcess, as_merged, fill_pod_spec, object_at, runner_of
 from mcptasks_operator.deciding.policy import pod_deadline_seconds
 
 ANNOTATION_COMPONENT = f"{GROUP}/component-name"
@@ -141,7 +140,7 @@ def make_pod_template(task: McpTask, template: McpTaskTemplateSpec, settings: Se
     Raises:
         InvalidTemplateError: the template's `podTemplate` is not a PodTemplateSpec.
     """
-    pod = copy.deepcopy(template.pod_template or {})
+    pod = as_merged(template.pod_template or {})
     metadata = object_at(pod, "metadata", "podTemplate")
     metadata["labels"] = object_at(metadata, "labels", "podTemplate.metadata") | task_labels(task, template)
     annotations = object_at(metadata, "annotations", "podTemplate.metadata")

@@ -6,6 +6,7 @@ the `restricted` Pod Security profile accepts.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -38,6 +39,19 @@ class PodProcess:
     deadline_seconds: int | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     pod_fields: Mapping[str, str] = field(default_factory=dict)
+
+
+def as_merged(part: JsonObject) -> JsonObject:
+    """A copy of a template's part without what is null in it, apart from lists.
+
+    A merge patch (RFC 7386), with which `kubectl apply`, Helm and others change custom resources, takes that away and
+    leaves lists as they are: a null must not mean one thing until the next of them, and another thing from then on.
+    """
+    return {
+        key: as_merged(value) if isinstance(value, dict) else copy.deepcopy(value)
+        for key, value in part.items()
+        if value is not None
+    }
 
 
 def fill_pod_spec(spec: JsonObject, process: PodProcess, user_id: UserId, settings: Settings) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -29,7 +28,14 @@ from mcptasks.model.task_template import McpTaskTemplateSpec, WarmPool, worker_h
 from mcptasks.settings import Settings
 from mcptasks_operator.deciding.manifests import job_metadata, make_pod_template
 from mcptasks_operator.deciding.object_facts import MANAGED_BY_WARM
-from mcptasks_operator.deciding.pod_spec import PodProcess, fill_pod_spec, named_objects, object_at, runner_of
+from mcptasks_operator.deciding.pod_spec import (
+    PodProcess,
+    as_merged,
+    fill_pod_spec,
+    named_objects,
+    object_at,
+    runner_of,
+)
 from mcptasks_operator.deciding.policy import start_limit
 
 PROCESS_SUCCEEDED = frozenset({Reason.TOOL_ERROR, Reason.REQUEST_ERROR, Reason.RESULT_MISSING})
@@ -85,7 +91,7 @@ def make_worker(template: TemplateObject, name: str, settings: Settings) -> Json
 
 def worker_pod_template(template: TemplateObject, settings: Settings) -> JsonObject:
     """What the Pods of all workers of the template have in common. Raises InvalidTemplateError."""
-    pod = copy.deepcopy(template.spec.pod_template or {})
+    pod = as_merged(template.spec.pod_template or {})
     metadata = object_at(pod, "metadata", "podTemplate")
     metadata["labels"] = object_at(metadata, "labels", "podTemplate.metadata") | {
         # All Pods of ours have it: by its presence they are watched, and network policies find them.

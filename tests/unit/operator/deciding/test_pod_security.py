@@ -52,6 +52,24 @@ def test_a_user_id_that_is_left_to_the_platform_stays_so_however_the_template_is
         assert (context["runAsNonRoot"], context["seccompProfile"]) == (True, {"type": "RuntimeDefault"})
 
 
+NULLS: JsonObject = {
+    "metadata": {"labels": {"team": None}},
+    "spec": {
+        "automountServiceAccountToken": None,
+        "enableServiceLinks": None,
+        "terminationGracePeriodSeconds": None,
+        "securityContext": {"runAsUser": None, "runAsNonRoot": None, "seccompProfile": {"type": None}},
+    },
+}
+
+
+def test_a_null_of_a_template_is_what_a_merge_patch_makes_of_it() -> None:
+    for nulls in (NULLS, NULLS | {"spec": {"containers": [{"name": "runner"}], **NULLS["spec"]}}):
+        assert pod_spec(nulls) == pod_spec(merged(nulls, {}))
+    assert pod_spec(NULLS)["automountServiceAccountToken"] is False
+    assert pod_spec(NULLS)["securityContext"]["runAsUser"] == 65532
+
+
 def test_a_user_that_the_template_names_counts_whatever_is_left_to_the_platform() -> None:
     made = pod_spec({"spec": {"securityContext": {"runAsUser": 1000}}}, userId="Platform")["securityContext"]
     assert made["runAsUser"] == 1000

@@ -132,3 +132,9 @@ def test_one_whose_process_ended_with_code_0_completes_it_as_with_a_pod(reason: 
         ("Complete", reason),
     ]
     assert "failed" not in status
+
+
+def test_a_null_of_a_template_makes_no_other_workers_than_its_absence() -> None:
+    nulls = template(podTemplate={"spec": {"automountServiceAccountToken": None, "nodeSelector": {"disk": None}}})
+    made = make_worker(nulls, "w", SETTINGS)["spec"]
+    assert made == make_worker(template(podTemplate={"spec": {"nodeSelector": {}}}), "w", SETTINGS)["spec"]
