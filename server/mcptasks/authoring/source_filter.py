@@ -21,8 +21,8 @@ FOREIGN_DIRECTORIES = (
 )
 """Names of directories with what was installed, built or cached."""
 
-VIRTUAL_ENVIRONMENT = "pyvenv.cfg"
-"""A file that each virtual environment has, whatever its directory is called."""
+ENVIRONMENTS = ("pyvenv.cfg", "conda-meta")
+"""What each virtual environment has, and each of conda, whatever its directory is called."""
 
 
 class SourceFilter:
@@ -55,4 +55,4 @@ class SourceFilter:
 
 
 def _is_environment(directory: Path) -> bool:
-    return (directory / VIRTUAL_ENVIRONMENT).exists()
+    return any((directory / mark).exists() for mark in ENVIRONMENTS)

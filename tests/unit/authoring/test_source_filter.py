@@ -40,11 +40,12 @@ def test_what_others_have_put_there_does_not(tmp_path: Path, name: str) -> None:
     assert not counts(tmp_path / name, tmp_path)
 
 
-def test_a_virtual_environment_of_any_name_does_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mark", ["pyvenv.cfg", "conda-meta"])
+def test_a_virtual_environment_of_any_name_does_not(tmp_path: Path, mark: str) -> None:
     matters, file = SourceFilter([tmp_path]), tmp_path / "mine" / "lib" / "a.py"
     file.parent.mkdir(parents=True)
     assert matters(object(), str(file))
-    (tmp_path / "mine" / "pyvenv.cfg").touch()
+    (tmp_path / "mine" / mark).touch()
     assert not matters(object(), str(file)), "one that is made while changes are watched"
 
 
