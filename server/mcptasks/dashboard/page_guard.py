@@ -9,7 +9,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mcptasks.network.proxies import DEFAULT_PORTS
 from mcptasks.server.allowed_sources import AllowedSources
+from mcptasks.server.host_patterns import Host
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; connect-src 'self'; "
@@ -71,4 +73,14 @@ def is_own_form(headers: Headers) -> bool:
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
-    return origin is None or origin.partition("://")[2].lower() == (headers.get("host") or "").lower()
+    return origin is None or _is_at(origin, headers.get("host") or "")
+
+
+def _is_at(origin: str, host: str) -> bool:
+    """Whether the origin is that of the host. Some proxies name the port where browsers leave it out."""
+    scheme, _, rest = origin.partition("://")
+    source, own = Host.parse(rest), Host.parse(host)
+    if source is None or own is None:
+        return False
+    port = DEFAULT_PORTS.get(scheme.lower())
+    return source.name == own.name and (source.port or port) == (own.port or port)

@@ -15,8 +15,10 @@ from typing import Any
 
 import httpx2
 import pytest
+from starlette.datastructures import Headers
 
 from mcptasks.dashboard.common_pages import own_path
+from mcptasks.dashboard.page_guard import is_own_form
 from mcptasks.dashboard.rights import Right
 from mcptasks.dashboard.task_commands import commands_for
 from mcptasks.kube.task_objects import parse_task
@@ -178,6 +180,32 @@ def test_a_form_of_another_site_is_refused_whatever_it_brings() -> None:
             assert (await browser.post("/theme", data=fields, headers=headers)).status_code == 403
 
     on(PageSite(), work)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "own"),
+    [
+        ("https://tasks.example.com", "tasks.example.com", True),
+        ("https://tasks.example.com", "Tasks.Example.com:443", True),
+        ("http://tasks.example.com:80", "tasks.example.com", True),
+        ("https://tasks.example.com:8443", "tasks.example.com:8443", True),
+        ("http://[::1]:8090", "[::1]:8090", True),
+        ("https://tasks.example.com:8443", "tasks.example.com", False),
+        ("https://tasks.example.com", "tasks.example.com:80", False),
+        ("https://evil.example", "tasks.example.com", False),
+        ("https://tasks.example.com.evil.example", "tasks.example.com", False),
+        ("null", "null", False),
+        ("://", "", False),
+    ],
+)
+def test_a_form_is_of_this_site_where_host_and_port_are_its_own(origin: str, host: str, own: bool) -> None:
+    assert is_own_form(Headers({"origin": origin, "host": host})) is own
+
+
+@pytest.mark.parametrize(("forwarded", "secure"), [("https", True), ("HTTPS, http", True), ("http,https", False)])
+def test_cookies_are_for_https_alone_where_the_browser_came_by_it(forwarded: str, secure: bool) -> None:
+    cookie = get(PageSite(), "/tasks", **{"x-forwarded-proto": forwarded}).headers["set-cookie"]
+    assert ("secure" in cookie.lower()) is secure
 
 
 def test_a_name_that_was_rebound_to_this_address_is_refused() -> None:
