@@ -148,10 +148,10 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description=(
-            "Accepted values of the Host header besides the loopback addresses, separated by commas, with a port or "
-            "for all ports. `*.example.com` accepts one label before the domain, as an Ingress does, `**.example.com` "
-            "one or more, as `*.example.com` of an HTTPRoute does. `*` accepts all, and with it pages that rebind "
-            "their name; origins are checked all the same."
+            "Accepted values of the Host header besides the loopback addresses and the one that is listened on, "
+            "separated by commas, with a port or for all ports. `*.example.com` accepts one label before the domain, "
+            "as an Ingress does, `**.example.com` one or more, as `*.example.com` of an HTTPRoute does. `*` accepts "
+            "all, and with it pages that rebind their name; origins are checked all the same."
         ),
     )
     allowed_origins: Annotated[list[str], NoDecode] = Field(

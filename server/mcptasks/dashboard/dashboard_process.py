@@ -94,7 +94,7 @@ def build_services(
         rights=Rights(ClusterReviewer(kube)),
         sign_in=sign_in_of(settings, kube, seals),
         seals=seals,
-        allowed=AllowedSources.from_settings(settings),
+        allowed=AllowedSources.from_settings(settings, settings.dashboard_host),
         watched=watched,
         server_namespace=own,
         pages=(("/tools", "Tools"),) if settings.dashboard_server_url else (),

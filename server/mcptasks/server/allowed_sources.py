@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
+from mcptasks.network.loopback import ANY_ADDRESS
 from mcptasks.network.proxies import DEFAULT_PORTS
 from mcptasks.server.host_patterns import Host, HostPattern, PatternError
 from mcptasks.settings import PREFIX, Settings
@@ -62,9 +63,9 @@ class AllowedSources:
     any_origin: bool = False
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """Raises AllowedSourcesError."""
-        hosts = [*LOOPBACK_HOSTS, *(host for host in settings.allowed_hosts if host != ANY)]
+    def from_settings(cls, settings: Settings, address: str | None = None) -> Self:
+        """Those of a server that listens on the address. Raises AllowedSourcesError."""
+        hosts = [*LOOPBACK_HOSTS, *_own(address), *(host for host in settings.allowed_hosts if host != ANY)]
         loopback = [f"{scheme}://{host}:*" for scheme in DEFAULT_PORTS for host in LOOPBACK_HOSTS]
         named = [origin for origin in settings.allowed_origins if origin not in (ANY, OPAQUE)]
         literal = frozenset(origin for origin in named if _is_literal(origin))
@@ -125,6 +126,18 @@ class AllowedSources:
             return True
         source = _parts(origin)
         return source is not None and any(pattern.matches(*source) for pattern in self.origins)
+
+
+def _own(address: str | None) -> list[str]:
+    """The host by which a server is reached that listens on the address; none where that says nothing of it.
+
+    All addresses of a machine are no host, and one with a zone (`fe80::1%eth0`) is in no Host header.
+    """
+    try:
+        own = HostPattern.parse(address or "")
+    except PatternError:
+        return []
+    return [] if own.wildcard or own.name.strip("[]") in ANY_ADDRESS else [own.name]
 
 
 def _is_literal(origin: str) -> bool:

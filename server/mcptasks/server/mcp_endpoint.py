@@ -47,7 +47,7 @@ def endpoint_app(
         TaskConfigError: the server program authenticates callers itself, and the settings do too.
         AllowedSourcesError: an allowed host or origin of the settings is none.
     """
-    allowed = AllowedSources.from_settings(settings)
+    allowed = AllowedSources.from_settings(settings, settings.host)
     for risk in allowed.risks:
         logger.warning(risk)
     if authentication is not None:

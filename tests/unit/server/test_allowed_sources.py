@@ -49,6 +49,28 @@ def test_a_host_is_served(pattern: str, host: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("address", "host", "served"),
+    [
+        ("192.168.1.5", "192.168.1.5:8000", True),
+        ("127.0.0.2", "127.0.0.2:8000", True),
+        ("fd00::1", "[fd00::1]:8000", True),
+        ("Tools.local", "tools.local:8000", True),
+        ("192.168.1.5", "192.168.1.6:8000", False),
+        ("192.168.1.5", "evil.example", False),
+        ("0.0.0.0", "0.0.0.0:8000", False),
+        ("::", "[::]:8000", False),
+        ("*.example.com", "a.example.com", False),
+        ("fe80::1%eth0", "[fe80::1%eth0]:8000", False),
+        ("", "evil.example", False),
+    ],
+)
+def test_the_address_that_a_server_listens_on_is_its_host(address: str, host: str, served: bool) -> None:
+    sources = AllowedSources.from_settings(Settings(), address)
+    assert sources.serves(host) is served
+    assert sources.serves("localhost:8000")
+
+
+@pytest.mark.parametrize(
     ("pattern", "host"),
     [
         ("*.example.com", "example.com"),
