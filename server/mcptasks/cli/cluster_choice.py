@@ -41,6 +41,14 @@ class ClusterChoice:
         """Whether the user knows the cluster without being told."""
         return self.by_option or self.by_kubectl
 
+    @property
+    def advice(self) -> str:
+        """What to say besides where the kubeconfig cannot be used; empty where it was named."""
+        if self.passed_over is not None:
+            own = f"that of `mcptasks dev` for {self.passed_over.directories[0]}"
+            return f"without {self.from_environment} the cluster is {own}"
+        return "no `mcptasks dev` runs in this directory or one above" if self.is_default else ""
+
     def is_told(self, *, changes: bool) -> bool:
         """Whether a command says which cluster it is about; `changes` says that it is not just to look."""
         surprises = self.dev is not None or self.passed_over is not None

@@ -148,8 +148,8 @@ async def open_cluster(options: ClusterOptions) -> AsyncIterator[ClusterSession]
     try:
         connecting = await choice.access.connect("mcptasks-cli")
     except KubeConfigError as error:
-        if choice.is_default:
-            raise KubeConfigError(f"{error}; no `mcptasks dev` runs in this directory or one above") from error
+        if choice.advice:
+            raise KubeConfigError(f"{error}; {choice.advice}") from error
         raise
     async with connecting as kube:
         yield ClusterSession(kube, namespace or choice.access.namespace(), choice)

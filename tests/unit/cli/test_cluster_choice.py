@@ -101,6 +101,17 @@ def test_a_variable_that_names_another_cluster_than_that_of_the_dev_here_is_told
         assert choice.described("https://h").endswith(said)
 
 
+def test_a_kubeconfig_that_cannot_be_used_leads_to_the_dev_that_runs_here(
+    project: Path, environment: Mapping[str, str], dev: DevRecord
+) -> None:
+    """As one that a `dev` printed which has ended meanwhile."""
+    stale = chosen(project, {**environment, "KUBECONFIG": "/gone/kubeconfig"})
+    assert stale.advice == f"without KUBECONFIG the cluster is that of `mcptasks dev` for {project}"
+    assert chosen(project.parent, environment).advice == "no `mcptasks dev` runs in this directory or one above"
+    assert chosen(project, environment).advice == ""
+    assert chosen(project, environment, ClusterAccess(Path("/k")), by_option=True).advice == ""
+
+
 def test_a_variable_that_names_the_cluster_of_the_dev_here_surprises_nobody(
     project: Path, environment: Mapping[str, str], dev: DevRecord
 ) -> None:
