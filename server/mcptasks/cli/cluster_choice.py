@@ -77,7 +77,8 @@ def choose_cluster(
     choice = ClusterChoice(given, by_option=by_option)
     if by_option and (given.kubeconfig is not None or given.context is not None):
         return choice
-    found = DevRecords.of_user(environment).find(directory, home)
+    everywhere = (records.find(directory, home) for records in DevRecords.wherever(environment))
+    found = next(filter(None, everywhere), None)
     if given.kubeconfig is not None or given.context is not None:
         variables = "MCPTASKS_KUBECONFIG or MCPTASKS_CONTEXT"
         return replace(choice, from_environment=variables, passed_over=_other(found, given.kubeconfig))

@@ -45,10 +45,20 @@ class DevRecords:
 
     @classmethod
     def of_user(cls, environment: Mapping[str, str]) -> DevRecords:
-        """The records where this user's processes keep them."""
+        """The records where a process of this user with these variables keeps its own."""
         runtime = environment.get("XDG_RUNTIME_DIR")
         if runtime and Path(runtime).is_dir():
             return cls(Path(runtime) / "mcptasks-dev")
+        return cls._temporary()
+
+    @classmethod
+    def wherever(cls, environment: Mapping[str, str]) -> Sequence[DevRecords]:
+        """All places where this user's may be: not every shell has the variables of a login, as one by `su` has not."""
+        runtime = environment.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+        return cls(Path(runtime) / "mcptasks-dev"), cls._temporary()
+
+    @classmethod
+    def _temporary(cls) -> DevRecords:
         return cls(Path(tempfile.gettempdir()) / f"mcptasks-dev-{os.getuid()}")
 
     @contextmanager

@@ -69,6 +69,13 @@ def test_dev_is_found_from_its_directory_and_below(
     assert described == f"that of `mcptasks dev` for {project} (http://127.0.0.1:1/mcp)"
 
 
+def test_dev_is_found_where_it_had_other_variables(project: Path, environment: Mapping[str, str]) -> None:
+    running = record(project)
+    with DevRecords.of_user({}).kept(running):
+        assert chosen(project, environment).dev == running
+        assert chosen(project, {}).dev == running
+
+
 def test_dev_is_not_found_elsewhere(project: Path, environment: Mapping[str, str], dev: DevRecord) -> None:
     (project.parent / "other").mkdir()
     for directory in (project.parent, project.parent / "other"):
