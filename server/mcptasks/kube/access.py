@@ -96,10 +96,12 @@ def _contexts(path: Path | None) -> tuple[list[dict[str, Any]], dict[str, Any] |
     files = _files(path)
     try:
         merged = KubeConfigMerger(files).config
-        contexts = [] if merged is None else [each.value for each in merged["contexts"] if "name" in each]
+        if merged is None:
+            return [], None
+        contexts = [each.value for each in merged["contexts"] if "name" in each]
+        current = _first_current_context(files) or merged.safe_get("current-context")
     except (kube_config.ConfigException, yaml.YAMLError, OSError, AttributeError, TypeError, ValueError):
         return [], None
-    current = _first_current_context(files)
     return contexts, next((each for each in contexts if each["name"] == current), None)
 
 
@@ -109,11 +111,12 @@ def _files(path: Path | None) -> str:
 
 
 def _first_current_context(files: str) -> str | None:
-    """The current context as kubectl has it: of several files, that of the first one that names any.
+    """The current context of several files as kubectl has it: that of the first one that names any.
 
-    The `kubernetes` package takes that of the last one.
+    The `kubernetes` package takes that of the last one. None for a single file, which it reads right.
     """
-    return next(filter(None, map(_current_context, filter(None, files.split(os.pathsep)))), None)
+    parts = [part for part in files.split(os.pathsep) if part]
+    return next(filter(None, map(_current_context, parts)), None) if len(parts) > 1 else None
 
 
 def _current_context(file: str) -> str | None:
