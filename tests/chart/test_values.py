@@ -301,7 +301,7 @@ class TestWhatCanMatchNothing:
             {
                 "image": {"repository": "registry.example.com:5000/team/mcptasks"},
                 "global": {"imageRegistry": "mirror.example.com:5000/docker.io"},
-                "redis": {"enabled": True, "image": {"registry": "[2001:db8::1]:5000"}},
+                "redis": {"enabled": True, "image": {"registry": "registry.example.com:5000"}},
                 "server": {"allowedHosts": hosts, "allowedOrigins": origins},
                 "ingress": {"enabled": True, "hosts": ["mcp.example.com", "*.example.com"]},
             }
