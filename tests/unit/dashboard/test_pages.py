@@ -202,12 +202,6 @@ def test_a_form_is_of_this_site_where_host_and_port_are_its_own(origin: str, hos
     assert is_own_form(Headers({"origin": origin, "host": host})) is own
 
 
-@pytest.mark.parametrize(("forwarded", "secure"), [("https", True), ("HTTPS, http", True), ("http,https", False)])
-def test_cookies_are_for_https_alone_where_the_browser_came_by_it(forwarded: str, secure: bool) -> None:
-    cookie = get(PageSite(), "/tasks", **{"x-forwarded-proto": forwarded}).headers["set-cookie"]
-    assert ("secure" in cookie.lower()) is secure
-
-
 def test_a_name_that_was_rebound_to_this_address_is_refused() -> None:
     async def work(browser: httpx2.AsyncClient) -> None:
         assert (await browser.get("/tasks")).status_code == 421
