@@ -187,6 +187,16 @@ class Settings(BaseSettings):
             "answered with HTTP 413. A value of three bytes takes 70 in memory."
         ),
     )
+    max_bodies_bytes: int = Field(
+        128 * MIB,
+        ge=1,
+        description=(
+            "Size, in bytes, of all request bodies that arrive at one replica at the same time, at most half of it for "
+            "one caller; 64 KiB of each are not counted, and it is twice the limit of one body at least. What has no "
+            "room waits for 3 seconds and is then refused with HTTP 503 and Retry-After. All callers without a token "
+            "count as one."
+        ),
+    )
     max_arguments_bytes: int = Field(
         256 * KIB, ge=1, description="Size limit of a task's arguments in bytes of JSON text."
     )
@@ -254,7 +264,8 @@ class Settings(BaseSettings):
         ge=0,
         description=(
             "How many polls of unfinished tasks per second one replica answers by reading the API server, with bursts "
-            "of up to twice as many. Other polls are answered from its watch cache, which may be a moment behind. "
+            "of up to twice as many, at most half of them for one caller with a token. Other polls are answered from "
+            "its watch cache, which may be a moment behind. "
             "Pieces of results that are in their tasks' objects count as well, and are refused beyond that. 0 means no "
             "limit."
         ),
@@ -565,6 +576,24 @@ class Settings(BaseSettings):
     )
     dashboard_server_token_file: Path | None = Field(
         None, description="File with the bearer token that the dashboard sends to that endpoint."
+    )
+    dashboard_max_streams_per_viewer: int = Field(
+        50,
+        ge=1,
+        description=(
+            "How many pages one viewer of the dashboard may have open that follow what they show, each by a stream of "
+            "events. Further ones are answered with HTTP 429, say so, and show what was when they were loaded. With "
+            "`none` there is one viewer, for whom only `MCPTASKS_DASHBOARD_MAX_STREAMS` counts."
+        ),
+    )
+    dashboard_max_streams: int = Field(
+        500,
+        ge=1,
+        le=1500,
+        description=(
+            "How many such pages all viewers of one dashboard process may have open together. Its port takes 2048 "
+            "connections."
+        ),
     )
 
     # Runner

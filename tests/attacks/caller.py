@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,13 +105,25 @@ class AttackedServer:
         """A request whose answer nobody reads."""
         where = urlsplit(self.client.url)
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-        names = ACCEPT | {"host": where.netloc, "mcp-protocol-version": OLD, "content-length": str(len(body))}
-        lines = [f"POST {where.path} HTTP/1.1", *(f"{name}: {value}" for name, value in names.items()), "", ""]
         with socket.socket() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.connect((where.hostname, where.port))
-            connection.sendall("\r\n".join(lines).encode() + body)
+            connection.sendall(self._head(len(body)) + body)
             yield connection
+
+    def unfinished(self, size: int) -> socket.socket:
+        """A request whose last byte does not come; as much of the others as the server takes has been sent."""
+        where = urlsplit(self.client.url)
+        connection = socket.create_connection((where.hostname, where.port or 80), timeout=ANSWERED_SECONDS)
+        with suppress(OSError):
+            connection.sendall(self._head(size) + b" " * (size - 1))
+        return connection
+
+    def _head(self, size: int) -> bytes:
+        where = urlsplit(self.client.url)
+        names = ACCEPT | {"host": where.netloc, "mcp-protocol-version": OLD, "content-length": str(size)}
+        lines = [f"POST {where.path} HTTP/1.1", *(f"{name}: {value}" for name, value in names.items()), "", ""]
+        return "\r\n".join(lines).encode()
 
 
 def large_metadata(target: AttackedServer) -> AttackRow:
@@ -122,6 +134,22 @@ def large_metadata(target: AttackedServer) -> AttackRow:
     statuses = Counter(target.client.old("tools/call", call).status for _ in range(20))
     grown = target.memory("VmRSS") - before
     return AttackRow("20 task calls with 1.3 MB of {} in _meta", f"{grown:.0f} MiB, HTTP {dict(statuses)}", grown < 60)
+
+
+def unfinished_bodies(target: AttackedServer) -> AttackRow:
+    """Bodies of the largest size, of which all but the last byte comes."""
+    statuses: Counter[int] = Counter()
+
+    def attack() -> None:
+        with ThreadPoolExecutor(100) as pool:
+            connections = list(pool.map(target.unfinished, [4 * MIB] * 100))
+        statuses.update([target.client.old("ping", {}).status])
+        for connection in connections:
+            connection.close()
+
+    grown = target.growth(attack)
+    figure = f"{grown:.0f} MiB more, a small request meanwhile: HTTP {next(iter(statuses))}"
+    return AttackRow("100 bodies of 4 MiB without their last byte", figure, grown < 250 and statuses == {200: 1})
 
 
 def cancelled_tasks(target: AttackedServer) -> AttackRow:
@@ -243,6 +271,7 @@ ATTACKS: tuple[Callable[[AttackedServer], AttackRow], ...] = (
     bad_tokens,
     unknown_ids,
     large_metadata,
+    unfinished_bodies,
     waiting_calls,
     reading(EMPTY, OBJECTS, "{},{}, in structuredContent"),
     reading('{"content":[%s]}', OBJECTS, "{},{}, in content"),

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from mcptasks.dashboard.action_pages import ActionPages
 from mcptasks.dashboard.common_pages import CommonPages, sign_in_path
+from mcptasks.dashboard.live_streams import TooManyStreamsError
 from mcptasks.dashboard.load_pages import LoadPages
 from mcptasks.dashboard.page_guard import PageGuard
 from mcptasks.dashboard.rights import Viewer
@@ -21,6 +22,7 @@ from mcptasks.dashboard.tool_pages import ToolPages
 from mcptasks.dashboard.visits import PageError, Services, UnknownViewerError
 from mcptasks.kube.errors import KubeError, UnavailableError
 from mcptasks.server.trailing_slash import TrailingSlash
+from mcptasks.tasks.byte_budget import RETRY_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ def dashboard_app(services: Services) -> ASGIApp:
     problems = ProblemPages(services)
     app.add_exception_handler(UnknownViewerError, problems.unknown_viewer)
     app.add_exception_handler(PageError, problems.page_error)
+    app.add_exception_handler(TooManyStreamsError, problems.too_many_streams)
     app.add_exception_handler(KubeError, problems.kube_error)
     app.add_exception_handler(HTTPException, problems.http_error)
     app.add_middleware(GZipMiddleware, minimum_size=MIN_GZIP_BYTES, compresslevel=5)
@@ -59,6 +62,10 @@ class ProblemPages:
     async def page_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, PageError)
         return await self._page(request, error)
+
+    async def too_many_streams(self, request: Request, error: Exception) -> Response:
+        title = "Too many pages are open"
+        return await self._page(request, PageError(HTTPStatus.TOO_MANY_REQUESTS, title, str(error), RETRY_SECONDS))
 
     async def kube_error(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, KubeError)

@@ -15,12 +15,12 @@ from functools import partial
 import uvicorn
 
 from mcptasks.dashboard.dashboard_app import dashboard_app
+from mcptasks.dashboard.live_streams import OpenStreams
 from mcptasks.dashboard.rights import ClusterReviewer, Rights
 from mcptasks.dashboard.seals import Seals
 from mcptasks.dashboard.sign_in import OpenSignIn, ProxySignIn, SignIn, SignInError, TokenSignIn, networks
 from mcptasks.dashboard.task_facts import TaskLookup
 from mcptasks.dashboard.task_index import TaskIndex
-from mcptasks.dashboard.task_rows import shown_part
 from mcptasks.dashboard.visits import Services
 from mcptasks.kube.access import ClusterAccess
 from mcptasks.kube.api_client import KubeClient
@@ -72,7 +72,7 @@ async def _run(settings: Settings) -> int:
         table = ConnectionTable("dashboard", MAX_CONNECTIONS)
         server = http_server(dashboard_app(services), DRAIN_SECONDS, table, believes_proxies=False)
         for namespace in watched or (None,):
-            cache = WatchCache(kube, MCP_TASKS, namespace, trim=shown_part)
+            cache = WatchCache(kube, MCP_TASKS, namespace, trim=services.index.trimmed)
             services.index.follow(cache)
             await stack.enter_async_context(_in_background(cache))
         logger.info("serving the dashboard on http://%s, of %s", address_of(sock), _named(watched))
@@ -97,6 +97,7 @@ def build_services(
         allowed=AllowedSources.from_settings(settings, settings.dashboard_host),
         watched=watched,
         server_namespace=own,
+        streams=OpenStreams(settings.dashboard_max_streams, settings.dashboard_max_streams_per_viewer),
         pages=(("/tools", "Tools"),) if settings.dashboard_server_url else (),
     )
 

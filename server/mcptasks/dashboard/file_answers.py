@@ -17,6 +17,9 @@ from mcptasks.tasks.byte_budget import BUDGET_SECONDS, RETRY_SECONDS, ByteBudget
 
 PIECE_BYTES = 128 * KIB
 
+PAGE_TURN_SECONDS = 20.0
+"""How long a page waits for others to be sent: a browser that is opened again loads all of its pages at once."""
+
 SMALL_FILE_BYTES = 256 * KIB
 """Such a file needs no room of its own: it goes on while large ones are downloaded."""
 
@@ -101,6 +104,43 @@ class FileAnswer(Response):
                 taken.shrink(file.size)
             answer = StreamingResponse(_with_pauses(file.pieces), media_type=file.media_type, headers=file.headers)
             await answer(scope, receive, send)
+
+
+class PageInTurn(Response):
+    """A page that is made when there is room for it, and counted until it has been sent.
+
+    Raises PageError, as `make` may.
+    """
+
+    def __init__(
+        self,
+        budget: ByteBudget,
+        viewer: Hashable,
+        size: int,
+        make: Callable[[], Awaitable[Response]],
+        seconds: float = PAGE_TURN_SECONDS,
+    ) -> None:
+        """`size`: how many bytes the page counts; `seconds`: how long it waits for room."""
+        super().__init__()
+        self._budget = budget
+        self._viewer = viewer
+        self._size = size
+        self._make = make
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not await self._budget.take(self._viewer, self._size, self._seconds):
+            raise PageError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "Too many pages are being loaded",
+                f"Load it again in {RETRY_SECONDS} seconds: what is loaded at the same time has to fit into memory.",
+                retry_after=RETRY_SECONDS,
+            )
+        try:
+            page = await self._make()
+            await page(scope, receive, send)
+        finally:
+            self._budget.give_back(self._viewer, self._size)
 
 
 async def _with_pauses(pieces: Iterable[bytes]) -> AsyncGenerator[bytes]:

@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.4
-"""Between two looks at what changes: often enough to see it within a second."""
+"""Between two looks at what changes, where few things are followed: often enough to see it within a second."""
+
+FEEDS_WITHOUT_DELAY = 8
+"""With more of them each pauses for longer: all together are rendered as often as these."""
 
 LOOK_SECONDS = 10.0
 """How often is looked where nothing has changed: what is slow becomes so without a word."""
@@ -24,12 +27,18 @@ Render = Callable[[], Awaitable[Parts]]
 Watch = Callable[[], AbstractContextManager[asyncio.Event]]
 
 
+def pause_seconds(feeds: int) -> float:
+    """How long each of so many feeds pauses after it was rendered. Pure."""
+    return PAUSE_SECONDS * max(1.0, feeds / FEEDS_WITHOUT_DELAY)
+
+
 @dataclass(eq=False)
 class Feed:
     """One thing that several pages show: its parts as they are now, and who is told when they change."""
 
     render: Render
     watch: Watch
+    pause: Callable[[], float] = lambda: PAUSE_SECONDS
     parts: Parts = field(default_factory=dict)
     readers: set[asyncio.Event] = field(default_factory=set)
     error: Exception | None = None
@@ -48,7 +57,7 @@ class Feed:
                 if parts != self.parts:
                     self.parts = parts
                     self._wake()
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(self.pause())
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_SECONDS):
                         await changed.wait()
@@ -95,7 +104,7 @@ class LiveFeeds:
         known = self._feeds.get(key)
         if known is not None and known[0].error is None:
             return known[0]
-        feed = Feed(render, watch)
+        feed = Feed(render, watch, lambda: pause_seconds(len(self)))
         self._feeds[key] = feed, asyncio.create_task(feed.run())
         return feed
 

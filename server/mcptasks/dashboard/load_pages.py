@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Hashable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from mcptasks.dashboard.live_feeds import Parts, server_sent
-from mcptasks.dashboard.live_streams import event_stream
 from mcptasks.dashboard.load_view import SHARES, overview_of, queues_of, shares_in_words
 from mcptasks.dashboard.rights import Right
+from mcptasks.dashboard.shared_reads import SharedReads
 from mcptasks.dashboard.visits import Services, Visit
 from mcptasks.kube.api_client import ObjectList
 from mcptasks.kube.kinds import MCP_TASK_TEMPLATES, PODS
 from mcptasks.model.base import LABEL_WORKER, JsonObject
 from mcptasks.model.lifecycle import utc_now
+
+ReadList = Callable[[Hashable, Callable[[], Awaitable[ObjectList]]], Awaitable[ObjectList]]
+"""Gets a list by its key: as it was a moment ago, or as it is now."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class LoadPages:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._reads: SharedReads[ObjectList] = SharedReads()
         self.router = APIRouter()
         for path, handler in (
             ("/overview", self.overview),
@@ -56,11 +61,12 @@ class LoadPages:
     async def workers(self, request: Request) -> Response:
         """Who waits, and where."""
         visit, sight = await self._seen(request)
-        return visit.page("workers.html", part=(await self._workers(sight))["workers"])
+        parts = await self._workers(sight, self._reads.recent)
+        return visit.page("workers.html", part=parts["workers"])
 
     async def workers_live(self, request: Request) -> Response:
         """What changes there."""
-        return await self._live(request, "workers", self._workers)
+        return await self._live(request, "workers", lambda sight: self._workers(sight, self._reads.fresh))
 
     async def _seen(self, request: Request) -> tuple[Visit, Sight]:
         visit = await self._services.visit(request)
@@ -76,15 +82,23 @@ class LoadPages:
         html = self._services.renderer.render("_overview.html", view=view, shares=SHARES, in_words=shares_in_words)
         return {"overview": html}
 
-    async def _workers(self, sight: Sight) -> Parts:
-        kube = self._services.lookup.kube
+    async def _workers(self, sight: Sight, read: ReadList) -> Parts:
         templates, pods = await asyncio.gather(
-            _all_of(sight.templates, lambda namespace: kube.list(MCP_TASK_TEMPLATES, namespace)),
-            _all_of(sight.pods, lambda namespace: kube.list(PODS, namespace, label_selector=f"{LABEL_WORKER}=true")),
+            _all_of(sight.templates, partial(self._templates, read)), _all_of(sight.pods, partial(self._pods, read))
         )
         queues = queues_of(self._services.index.rows(sight.tasks), templates, pods)
         several = len({queue.namespace for queue in queues}) > 1
         return {"workers": self._services.renderer.render("_workers.html", queues=queues, several=several)}
+
+    # Viewers who see other namespaces have pages of their own, which are made of the same lists.
+    async def _templates(self, read: ReadList, namespace: str) -> ObjectList:
+        kube = self._services.lookup.kube
+        return await read(("templates", namespace), lambda: kube.list(MCP_TASK_TEMPLATES, namespace))
+
+    async def _pods(self, read: ReadList, namespace: str) -> ObjectList:
+        kube = self._services.lookup.kube
+        selector = f"{LABEL_WORKER}=true"
+        return await read(("workers", namespace), lambda: kube.list(PODS, namespace, label_selector=selector))
 
     async def _live(self, request: Request, name: str, render: Callable[[Sight], Awaitable[Parts]]) -> Response:
         visit, sight = await self._seen(request)
@@ -101,7 +115,7 @@ class LoadPages:
             viewer = await self._services.sign_in.viewer(request)
             return viewer == visit.viewer and await self._sight(visit) == sight
 
-        return event_stream([events()], may_go_on, self._services.closing)
+        return visit.stream([events()], may_go_on)
 
 
 async def _all_of(namespaces: Collection[str], read: Callable[[str], Awaitable[ObjectList]]) -> list[JsonObject]:

@@ -250,7 +250,7 @@ def _worker(pod: JsonObject, running: Sequence[TaskRow]) -> WorkerRow:
         node=(pod.get("spec") or {}).get("nodeName") or "",
         state=_state(metadata, annotations, status),
         since=time_of(metadata.get("creationTimestamp")),
-        concurrency=int(concurrency) if concurrency.isdigit() else 1,
+        concurrency=int(concurrency) if concurrency.isascii() and concurrency.isdigit() and len(concurrency) < 7 else 1,
         running=[row for row in running if row.pod == metadata["name"]],
     )
 

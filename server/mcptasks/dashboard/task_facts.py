@@ -14,7 +14,7 @@ from mcptasks.kube.api_client import KubeClient
 from mcptasks.kube.errors import ForbiddenError, NotFoundError
 from mcptasks.kube.kinds import EVENTS, MCP_TASKS, PODS
 from mcptasks.kube.task_attempts import Attempt, attempts_of, log_of, printed_in_worker, runs_in_worker
-from mcptasks.kube.task_objects import parse_task
+from mcptasks.kube.watch_cache import without_bookkeeping
 from mcptasks.model.base import JsonObject
 from mcptasks.model.event_times import last_seen
 from mcptasks.model.task import McpTask
@@ -23,9 +23,21 @@ from mcptasks.stores.result_stores import is_ref_of
 from mcptasks.stores.results import Results
 
 SHOWN_EVENTS = 30
+SHOWN_OF_EVENT = (
+    *("type", "reason", "message", "count", "series", "involvedObject"),
+    *("metadata", "eventTime", "firstTimestamp", "lastTimestamp"),
+)
 LOG_LINES = 1000
 LOG_BYTES = 1024 * 1024
 MAX_SHOWN_RESULT = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class TaskSurroundings:
+    """The Pods of a task, oldest first, and the events about it, the latest first."""
+
+    attempts: Sequence[Attempt] = ()
+    events: Sequence[JsonObject] = ()
 
 
 @dataclass(frozen=True)
@@ -57,17 +69,18 @@ class TaskLookup:
         """The task's object as it is now. Raises NotFoundError, KubeError."""
         return await self.kube.get(MCP_TASKS, name, namespace)
 
-    async def findings(self, namespace: str, name: str, rights: Collection[Right]) -> TaskFindings:
-        """Everything that the rights allow to see. Raises NotFoundError, KubeError."""
-        item = await self.item(namespace, name)
-        task = parse_task(item)
-        found = TaskFindings(task, item)
+    async def around(self, task: McpTask, rights: Collection[Right]) -> TaskSurroundings:
+        """What the rights allow to see around the task. Raises KubeError."""
         attempts, events = await asyncio.gather(
             self._attempts(task) if Right.READ_PODS in rights else _nothing(),
             self._events(task) if Right.READ_EVENTS in rights else _nothing(),
         )
-        found = replace(found, attempts=attempts, events=events)
-        return await self._with_result(found)
+        pods = [Attempt(without_bookkeeping(attempt.pod)) for attempt in attempts]
+        return TaskSurroundings(pods, [{key: event[key] for key in SHOWN_OF_EVENT if key in event} for event in events])
+
+    async def findings(self, item: JsonObject, task: McpTask, around: TaskSurroundings) -> TaskFindings:
+        """All of that, with the task's result."""
+        return await self._with_result(TaskFindings(task, item, around.attempts, around.events))
 
     async def _attempts(self, task: McpTask) -> list[Attempt]:
         try:

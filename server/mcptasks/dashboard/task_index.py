@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from mcptasks.dashboard.task_rows import TaskRow, row_of
-from mcptasks.kube.watch_cache import Key, WatchCache, key_of
+from mcptasks.dashboard.task_rows import TaskRow, row_of, shown_part
+from mcptasks.kube.watch_cache import Key, WatchCache, key_of, without_bookkeeping
 from mcptasks.model.base import JsonObject
 from mcptasks.model.lifecycle import utc_now
 
@@ -28,12 +28,23 @@ class ProgressPoint:
     attempt: int
 
 
+def live_part(item: JsonObject) -> JsonObject:
+    """What a page that follows a task needs of its object: all but the call's arguments and what is kept of its log."""
+    item = without_bookkeeping(item)
+    return {
+        **item,
+        "spec": {key: value for key, value in item["spec"].items() if key not in ("arguments", "argumentsText")},
+        "status": {key: value for key, value in (item.get("status") or {}).items() if key != "log"},
+    }
+
+
 @dataclass
 class TaskIndex:
     """Listens to watch caches. Whoever `watches` is told that something has changed, not what."""
 
     clock: Callable[[], datetime] = utc_now
     _rows: dict[Key, TaskRow] = field(default_factory=dict)
+    _followed: dict[Key, JsonObject] = field(default_factory=dict)
     _points: dict[Key, deque[ProgressPoint]] = field(default_factory=dict)
     _waiting: dict[Key | None, set[asyncio.Event]] = field(default_factory=dict)
     _caches: list[WatchCache] = field(default_factory=list)
@@ -42,6 +53,13 @@ class TaskIndex:
         """Take in the tasks of the cache, from now on."""
         self._caches.append(cache)
         cache.listen(self)
+
+    def trimmed(self, item: JsonObject) -> JsonObject:
+        """What a watch cache keeps of a task. While somebody watches for it by name, more of it is kept here."""
+        kept, key = shown_part(item), key_of(item)
+        if key in self._waiting:
+            self._followed[key] = live_part(item)
+        return kept
 
     @property
     def synced(self) -> bool:
@@ -65,6 +83,7 @@ class TaskIndex:
     def deleted(self, item: JsonObject) -> None:
         self._rows.pop(key_of(item), None)
         self._points.pop(key_of(item), None)
+        self._followed.pop(key_of(item), None)
         self._wake(key_of(item))
 
     def _note_progress(self, key: Key, row: TaskRow) -> None:
@@ -83,6 +102,10 @@ class TaskIndex:
 
     def row(self, namespace: str, name: str) -> TaskRow | None:
         return self._rows.get((namespace, name))
+
+    def followed(self, namespace: str, name: str) -> JsonObject | None:
+        """The `live_part` of a task, where the watch has told of it since somebody watches for it by name."""
+        return self._followed.get((namespace, name))
 
     def namespaces(self) -> set[str]:
         """The namespaces that have tasks."""
@@ -108,6 +131,8 @@ class TaskIndex:
             self._waiting[key].discard(event)
             if not self._waiting[key]:
                 del self._waiting[key]
+                if key is not None:
+                    self._followed.pop(key, None)
 
     def _wake(self, key: Key) -> None:
         for wanted in (None, key):

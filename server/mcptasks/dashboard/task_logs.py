@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -116,8 +116,9 @@ class LogFollower:
                         async for piece in pieces:
                             yield piece
         if shown is None:
-            async for piece in self._ended():
-                yield piece
+            async with aclosing(self._ended()) as pieces:
+                async for piece in pieces:
+                    yield piece
 
     def _row(self) -> TaskRow | None:
         return self.index.row(self.namespace, self.name)
@@ -129,8 +130,11 @@ class LogFollower:
 
     async def _ended(self) -> AsyncGenerator[LogPiece]:
         """What there is of a task that has ended."""
-        if (task := await self._task()) is not None:
-            yield LogPiece(task.status.attempts or 1, tuple(await self.lookup.log(task)), begins=True)
+        if (task := await self._task()) is None:
+            return
+        with self.followed.one_more(self.viewer):
+            for number, lines in enumerate(in_pieces(await self.lookup.log(task))):
+                yield LogPiece(task.status.attempts or 1, lines, begins=number == 0)
 
     async def _task(self) -> McpTask | None:
         """The task as the API server has it; None where there is none."""
@@ -217,6 +221,28 @@ def _runs_in_worker(row: TaskRow) -> bool:
     return row.executor == Executor.WARM.value and bool(row.pod)
 
 
+def in_pieces(
+    lines: Iterable[str], most: int = MAX_LINES, characters: int = MAX_CHARACTERS
+) -> Iterator[tuple[str, ...]]:
+    """The lines in pieces of so many lines and characters; a very long line in parts, no lines as one piece. Pure."""
+    piece: list[str] = []
+    held = 0
+    for line in lines:
+        for part in parts_of(line, characters):
+            if piece and (len(piece) >= most or held + len(part) > characters):
+                yield tuple(piece)
+                piece, held = [], 0
+            piece.append(part)
+            held += len(part)
+    yield tuple(piece)
+
+
+def parts_of(line: str, characters: int) -> Iterator[str]:
+    """The line in parts of so many characters; an empty one is one part. Pure."""
+    for start in range(0, len(line) or 1, characters):
+        yield line[start : start + characters]
+
+
 @dataclass
 class WaitingLines:
     """Lines that wait to be sent; whoever reads more waits until there is room for them."""
@@ -230,8 +256,7 @@ class WaitingLines:
 
     async def put(self, line: str) -> None:
         """Add a line, in pieces if it is very long."""
-        for start in range(0, len(line) or 1, self.characters):
-            piece = line[start : start + self.characters]
+        for piece in parts_of(line, self.characters):
             async with self._changed:
                 await self._changed.wait_for(partial(self._has_room, len(piece)))
                 if not self.ended:

@@ -13,13 +13,13 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from mcptasks.dashboard.file_answers import FileAnswer, FileRoom, SentFile, line_pieces, pieces_of
+from mcptasks.dashboard.file_answers import FileAnswer, FileRoom, PageInTurn, SentFile, line_pieces, pieces_of
+from mcptasks.dashboard.followed_tasks import PAGE_SECONDS, FollowedTask, SeenAround
 from mcptasks.dashboard.last_lines import utf8_bytes
-from mcptasks.dashboard.live_feeds import Parts, server_sent
-from mcptasks.dashboard.live_streams import event_stream
+from mcptasks.dashboard.live_feeds import Parts, Render, server_sent
 from mcptasks.dashboard.rights import Right
 from mcptasks.dashboard.task_changes import QuestionView
-from mcptasks.dashboard.task_facts import MAX_SHOWN_RESULT
+from mcptasks.dashboard.task_facts import MAX_SHOWN_RESULT, TaskFindings
 from mcptasks.dashboard.task_logs import FollowedLogs, LogFollower, TooManyLogsError
 from mcptasks.dashboard.task_query import AGES, DURATIONS, FilterChoices, ListQuery, list_view
 from mcptasks.dashboard.task_view import TaskPageView, task_view
@@ -31,12 +31,21 @@ from mcptasks.kube.kinds import is_path_segment
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.task import McpTask
-from mcptasks.settings import MIB
+from mcptasks.settings import KIB, MIB
 from mcptasks.stores.result_errors import ResultLostError, ResultStoreUnavailableError
 
 MAX_LOG_LINES = 100_000
 MAX_LOG_BYTES = 16 * MIB
 """Of a log that is downloaded, its end."""
+
+PAGE_BYTES = 4 * MIB
+"""What the page of a task counts in memory, with its log and its result."""
+
+LOADED_PAGES = 100
+"""For how many pages that nobody follows is remembered what was seen around their tasks."""
+
+MAX_LIVE_CHARACTERS = 256 * KIB
+"""Of a part that is sent to pages that are open: several may be in memory for each of them."""
 
 TASK_PARTS = ("head", "timeline", "questions", "result", "facts")
 """Parts of a task's page that follow it, each sent when it differs: what somebody writes in one is left alone."""
@@ -54,6 +63,7 @@ class TaskPages:
         self._services = services
         self._followed = FollowedLogs()
         self._looks = PodLooks(services.lookup.kube)
+        self._around = SeenAround(services.lookup, services.streams.most + LOADED_PAGES)
         self._room = FileRoom(services.file_bytes)
         self.router = APIRouter()
         for path, handler in (
@@ -115,12 +125,13 @@ class TaskPages:
             viewer = await self._services.sign_in.viewer(request)
             return viewer == visit.viewer and await visit.namespaces() == namespaces
 
-        return event_stream([events()], may_go_on, self._services.closing)
+        return visit.stream([events()], may_go_on)
 
     async def task(self, request: Request, namespace: str, name: str) -> Response:
         """The page of one task."""
         visit, _ = await self._opened(request, namespace, name)
-        return await self.task_page(visit, namespace, name)
+        make = partial(self.task_page, visit, namespace, name)
+        return PageInTurn(self._services.page_bytes, visit.viewer.name, PAGE_BYTES, make)
 
     async def task_page(
         self, visit: Visit, namespace: str, name: str, wrongly_answered: QuestionView | None = None
@@ -130,7 +141,7 @@ class TaskPages:
         view = await self._view(namespace, name, rights)
         parts = self._task_parts(view)
         # What is live knows the question without the answer that does not fit, and must not take that away.
-        seen = ",".join(digest_of(html) for html in parts.values())
+        seen = ",".join(digest_of(self._sent(html)) for html in parts.values())
         if wrongly_answered is not None:
             questions = [wrongly_answered if q.key == wrongly_answered.key else q for q in view.questions]
             view = replace(view, questions=questions)
@@ -146,12 +157,18 @@ class TaskPages:
         return visit, await visit.rights_for(namespace)
 
     async def _view(self, namespace: str, name: str, rights: Collection[Right]) -> TaskPageView:
-        services = self._services
+        lookup = self._services.lookup
         try:
-            found = await services.lookup.findings(namespace, name, rights)
+            item = await lookup.item(namespace, name)
         except NotFoundError as error:
             raise no_such_task(namespace, name) from error
-        progress = services.index.progress(namespace, name)
+        task = parse_task(item)
+        around = await self._around.of(task, item, rights, PAGE_SECONDS)
+        return self._view_of(await lookup.findings(item, task, around), rights)
+
+    def _view_of(self, found: TaskFindings, rights: Collection[Right]) -> TaskPageView:
+        services, task = self._services, found.task
+        progress = services.index.progress(task.namespace, task.name)
         url = services.settings.dashboard_server_url
         return task_view(found, progress, rights, url, utc_now(), services.server_namespace if url else None)
 
@@ -159,16 +176,38 @@ class TaskPages:
         render = self._services.renderer.render
         return {part: render(f"_task_{part}.html", view=view) for part in TASK_PARTS}
 
+    def _sent(self, html: str) -> str:
+        """A part as it is sent to pages that are open."""
+        if len(html) <= MAX_LIVE_CHARACTERS:
+            return html
+        return self._services.renderer.render("_task_large.html", digest=digest_of(html))
+
+    def _live_parts(self, namespace: str, name: str, rights: Collection[Right]) -> Render:
+        services = self._services
+        task = FollowedTask(
+            services.lookup, services.index, self._around, namespace, name, rights, lambda: len(services.feeds)
+        )
+        shown: Parts = {}
+
+        async def render() -> Parts:
+            nonlocal shown
+            try:
+                found = await task.news()
+            except NotFoundError:
+                shown = {"head": services.renderer.render("_task_gone.html")}
+            else:
+                if found is not None:
+                    parts = self._task_parts(self._view_of(found, rights))
+                    shown = {part: self._sent(html) for part, html in parts.items()}
+            return shown
+
+        return render
+
     async def task_live(self, request: Request, namespace: str, name: str) -> Response:
         """What changes in the page of a task, and what the task prints."""
         visit, rights = await self._opened(request, namespace, name)
         seen = set(request.query_params.get("seen", "").split(","))
-
-        async def render() -> Parts:
-            try:
-                return self._task_parts(await self._view(namespace, name, rights))
-            except PageError:
-                return {"head": self._services.renderer.render("_task_gone.html")}
+        render = self._live_parts(namespace, name, rights)
 
         async def events() -> AsyncGenerator[bytes]:
             key = ("task", namespace, name, rights)
@@ -188,7 +227,7 @@ class TaskPages:
         sources = [events()]
         if Right.READ_LOG in rights:
             sources.append(self._log_events(visit, namespace, name))
-        return event_stream(sources, may_go_on, self._services.closing)
+        return visit.stream(sources, may_go_on)
 
     async def _log_events(self, visit: Visit, namespace: str, name: str) -> AsyncGenerator[bytes]:
         services = self._services

@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 from mcptasks.client import Client, ClientError, Elicitation, Reply, Tool
 from mcptasks.dashboard.rights import Right
 from mcptasks.dashboard.schema_forms import Form, fields_of, form_of, read_form
+from mcptasks.dashboard.shared_reads import take_note
 from mcptasks.dashboard.task_pages import no_such_task
 from mcptasks.dashboard.task_view import arguments_of
 from mcptasks.dashboard.visits import MAX_FORM_BYTES, PageError, Services, Visit
@@ -32,16 +33,27 @@ ANSWER_SECONDS = 20.0
 
 @dataclass
 class ToolSource:
-    """The MCP endpoint, with the dashboard's own token. What it lists is remembered for a few seconds."""
+    """The MCP endpoint, with the dashboard's own token.
+
+    What it lists is remembered for a few seconds; who asks meanwhile waits for the same answer.
+    """
 
     services: Services
     clock: Callable[[], float] = time.monotonic
     _listed: tuple[float, Sequence[Tool]] | None = None
+    _listing: asyncio.Task[Sequence[Tool]] | None = None
 
     async def tools(self) -> Sequence[Tool]:
         """All tools, by name. Raises PageError where the endpoint cannot be asked."""
         if self._listed is not None and self._listed[0] > self.clock():
             return self._listed[1]
+        if self._listing is None or self._listing.done():
+            self._listing = asyncio.create_task(self.listed())
+            self._listing.add_done_callback(take_note)
+        return await asyncio.shield(self._listing)
+
+    async def listed(self) -> Sequence[Tool]:
+        """All tools as the endpoint has them now. Raises PageError where it cannot be asked."""
         async with self._client() as client:
             tools = sorted(await client.list_tools(), key=lambda tool: tool.name)
         self._listed = self.clock() + LISTED_SECONDS, tools

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qs
@@ -13,6 +14,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, Response
 
 from mcptasks.dashboard.live_feeds import LiveFeeds
+from mcptasks.dashboard.live_streams import EventStream, OpenStreams, merged
 from mcptasks.dashboard.rendering import FORM_TOKEN_PLACE, Renderer
 from mcptasks.dashboard.rights import Right, Rights, Viewer
 from mcptasks.dashboard.seals import Seals
@@ -22,6 +24,7 @@ from mcptasks.dashboard.task_index import TaskIndex
 from mcptasks.server.allowed_sources import AllowedSources
 from mcptasks.settings import MIB, Settings
 from mcptasks.tasks.byte_budget import BUDGET_SECONDS, RETRY_SECONDS, ByteBudget
+from mcptasks.tasks.limits import RateLimit, SharedRate
 
 BROWSER_COOKIE = "mcptasks-browser"
 THEME_COOKIE = "mcptasks-theme"
@@ -35,6 +38,7 @@ SMALL_FORM_BYTES = 32 * 1024
 
 MAX_ALL_FORMS_BYTES = 32 * MIB
 MAX_FILE_BYTES = 64 * MIB
+MAX_PAGE_BYTES = 64 * MIB
 
 
 class PageError(Exception):
@@ -82,8 +86,19 @@ class Services:
     file_bytes: ByteBudget = field(default_factory=lambda: ByteBudget(MAX_FILE_BYTES))
     """Of files that are read and sent at the same time."""
 
+    page_bytes: ByteBudget = field(default_factory=lambda: ByteBudget(MAX_PAGE_BYTES))
+    """Of pages of tasks that are made and sent at the same time."""
+
     form_bytes: ByteBudget = field(default_factory=lambda: ByteBudget(MAX_ALL_FORMS_BYTES))
     """Of large forms that arrive at the same time."""
+
+    empty_namespaces: SharedRate = field(
+        default_factory=lambda: SharedRate(RateLimit(1, burst_seconds=20), RateLimit(10, burst_seconds=20))
+    )
+    """How often a viewer may name a namespace of which no task is known: the API server is asked for rights there."""
+
+    streams: OpenStreams = field(default_factory=OpenStreams)
+    """Of events, which pages have open."""
 
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -143,9 +158,8 @@ class Visit:
 
     async def rights_for(self, namespace: str) -> frozenset[Right]:
         """The rights in the namespace of a task. Raises PageError where the viewer may not see its tasks, KubeError."""
-        watched = self.services.watched
-        is_watched = watched is None or namespace in watched
         # The API server is not asked about any name that somebody thinks of.
+        is_watched = self._may_be_watched(namespace)
         rights = await self.services.rights.all_of(self.viewer, namespace) if is_watched else frozenset[Right]()
         if Right.READ_TASK not in rights:
             raise PageError(
@@ -154,6 +168,17 @@ class Visit:
                 f"Seeing tasks of the namespace {namespace} takes the right to {Right.READ_TASK.as_kubectl} there.",
             )
         return rights
+
+    def _may_be_watched(self, namespace: str) -> bool:
+        """Whether there may be tasks of the namespace here. Raises PageError where that is asked of too many."""
+        services, viewer = self.services, self.viewer
+        if services.watched is not None:
+            return namespace in services.watched
+        is_known = namespace == services.server_namespace or namespace in services.index.namespaces()
+        if is_known or viewer.user is None or services.empty_namespaces.allows(viewer.name, time.monotonic()):
+            return True
+        text = "You have asked for many namespaces that have no tasks. Wait a little."
+        raise PageError(HTTPStatus.TOO_MANY_REQUESTS, "Too many namespaces", text, RETRY_SECONDS)
 
     async def require(self, right: Right, namespace: str) -> None:
         """Raises PageError where the viewer lacks the right, KubeError."""
@@ -224,6 +249,11 @@ class Visit:
         if self.is_new_browser:
             self.set_cookie(response, BROWSER_COOKIE, self.browser)
         return response
+
+    def stream(self, sources: Sequence[AsyncGenerator[bytes]], may_go_on: Callable[[], Awaitable[bool]]) -> Response:
+        """The answer that sends the events of all sources, as long as the viewer may have them."""
+        services = self.services
+        return EventStream(services.streams, self.viewer, merged(sources, may_go_on, services.closing))
 
     def personal(self, html: str) -> str:
         """HTML that viewers share, with this viewer's own form token."""

@@ -47,6 +47,7 @@ from mcptasks.gateway.request_bodies import FREE_BYTES, STALL_SECONDS, BodyReade
 from mcptasks.gateway.workers import WorkerPod
 from mcptasks.kube.kinds import is_path_segment
 from mcptasks.logs import bind_task
+from mcptasks.model.excerpts import without_middle
 from mcptasks.network.sparse_log import SparseLog
 from mcptasks.settings import MIB
 
@@ -68,6 +69,12 @@ MAX_MORE_HOLDS = 500
 
 MAX_DIGEST = 128
 """Characters of a module's digest that are kept."""
+
+MAX_NAME = 253
+MAX_UID = 128
+"""Characters of what a worker says of tasks: limits are kept by it, for thousands of them."""
+
+SHOWN_CHARACTERS = 100
 
 ORDER_PACE = StreamPace()
 BODIES_AT_ONCE = 2
@@ -218,7 +225,8 @@ def _named_attempt(request: Request, worker: WorkerPod, call: GatewayCall) -> Ta
         raise RefusedError(RefusalCode.INVALID, f"a worker gets its assignments with its orders: GET {WORK_PATH}")
     name, uid = request.headers.get(TASK_HEADER, ""), request.headers.get(TASK_UID_HEADER, "")
     attempt = request.headers.get(ATTEMPT_HEADER, "")
-    if not (is_path_segment(name) and uid and _is_number(attempt) and int(attempt) > 0):
+    is_task = is_path_segment(name) and len(name) <= MAX_NAME and 0 < len(uid) <= MAX_UID
+    if not (is_task and _is_number(attempt) and int(attempt) > 0):
         headers = f"{TASK_HEADER}, {TASK_UID_HEADER} and {ATTEMPT_HEADER}"
         raise RefusedError(RefusalCode.INVALID, f"a worker names the attempt that its call is about: send {headers}")
     return worker.for_task(name, uid, int(attempt))
@@ -239,8 +247,9 @@ def _holds(request: Request, most: int) -> list[HeldAttempt]:
     held = []
     for part in filter(None, text.split(",")):
         uid, _, attempt = part.rpartition(":")
-        if not uid or not _is_number(attempt):
-            raise RefusedError(RefusalCode.INVALID, f"{HOLDS_PARAMETER}: {part!r} is not <uid>:<attempt>")
+        if not 0 < len(uid) <= MAX_UID or not _is_number(attempt):
+            shown = without_middle(part, SHOWN_CHARACTERS)
+            raise RefusedError(RefusalCode.INVALID, f"{HOLDS_PARAMETER}: {shown!r} is not <uid>:<attempt>")
         held.append(HeldAttempt(uid, int(attempt)))
     if len(held) > most:
         raise RefusedError(RefusalCode.INVALID, f"{HOLDS_PARAMETER} has more than {most} attempts")
@@ -253,8 +262,9 @@ def _is_number(text: str) -> bool:
 
 def _poll_seconds(request: Request) -> float:
     text = request.query_params.get("seconds", "0")
-    if not (text.isascii() and text.isdigit()):
-        raise RefusedError(RefusalCode.INVALID, f"seconds: {text!r} is not a whole number")
+    if not _is_number(text):
+        shown = without_middle(text, SHOWN_CHARACTERS)
+        raise RefusedError(RefusalCode.INVALID, f"seconds: {shown!r} is not a whole number")
     return min(float(text), MAX_POLL_SECONDS)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from mcptasks.gateway.claims_in_flight import ClaimsInFlight
@@ -22,6 +22,12 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 """The least time from one look at all tasks to the next."""
+
+
+FREE_LOOKS = 16
+PACED_SECONDS = 0.05
+"""A worker may name hundreds of its tasks that have ended: it waits between two that are looked up, but for these and
+as many as it may have."""
 
 
 @dataclass(eq=False)
@@ -56,6 +62,7 @@ class WorkerArrival:
     in_flight: ClaimsInFlight
     workers: ConnectedWorkers
     look: SharedLook
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def settle(self, link: WorkerLink) -> None:
         """Find out what the worker has been given and does not name, and what it names and has lost."""
@@ -64,7 +71,12 @@ class WorkerArrival:
         if not await self._all_known(attempts):
             # What cannot be looked up goes on: it may be a task that this replica has not heard of yet.
             attempts = [held for held in attempts if self.known.name_of(held.uid) is not None]
-        for held in attempts:
+        for number, held in enumerate(attempts):
+            if number >= link.pod.concurrency + FREE_LOOKS:
+                await self.pause(PACED_SECONDS)
+            if link.closed:
+                # It has connected anew, and has said again what it holds.
+                return
             name = self.known.name_of(held.uid)
             known = None if name is None else await self._refreshed(name)
             if known is None or known["metadata"]["uid"] != held.uid:

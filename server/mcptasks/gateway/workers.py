@@ -115,9 +115,9 @@ def worker_pod(pod: JsonObject, identity: PodIdentity) -> WorkerPod:
 
 
 def _number(metadata: ObjectMeta, annotation: str) -> int:
-    """The number in the annotation; 1, the strictest, where there is none."""
+    """The number in the annotation; 1, the strictest, where there is none that makes sense."""
     text = metadata.annotations.get(annotation, "")
-    return int(text) if text.isascii() and text.isdigit() else 1
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 1
 
 
 def _memory_limit(spec: JsonObject) -> str | None:

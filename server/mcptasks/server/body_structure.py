@@ -1,20 +1,28 @@
-"""How many JSON values a request may have: its size says little of the memory that it takes once it is parsed."""
+"""What of requests may be in memory: the bytes of all that arrive, and how many JSON values one of them may have.
+
+The size of a body says little of the memory that it takes once it is parsed.
+"""
 
 from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import accumulate
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mcptasks.server.http_errors import INVALID_REQUEST, JSON
+from mcptasks.server.http_errors import INTERNAL_ERROR, INVALID_REQUEST, JSON
+from mcptasks.settings import KIB, MIB
+from mcptasks.tasks.byte_budget import BUDGET_SECONDS, RETRY_SECONDS, ByteBudget
 
 MAX_DEPTH = 100
 """Objects and arrays within each other: parsers and encoders on the way recurse, and give up at 200 and more."""
+
+FREE_BYTES = 64 * KIB
+"""So much of each body is not counted: small ones arrive while large ones have to wait."""
 
 _STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 _NO_BRACKETS = bytes(set(range(256)) - set(_STEPS))
@@ -26,6 +34,25 @@ class BodyRefusal:
 
     message: str
     status: HTTPStatus = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+    @property
+    def code(self) -> int:
+        """That of the JSON-RPC error."""
+        return INTERNAL_ERROR if self.status is HTTPStatus.SERVICE_UNAVAILABLE else INVALID_REQUEST
+
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """What the answer says besides its body."""
+        if self.status is not HTTPStatus.SERVICE_UNAVAILABLE:
+            return []
+        # What is left of the body is not read.
+        return [(b"retry-after", str(RETRY_SECONDS).encode()), (b"connection", b"close")]
+
+
+NO_ROOM = BodyRefusal(
+    "More large requests arrive at the same time than this server takes: send it again in a moment",
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
 
 
 def refusal_of(body: bytes, max_values: int) -> BodyRefusal | None:
@@ -67,34 +94,45 @@ def _depth(text: bytes) -> int:
 
 @dataclass(frozen=True)
 class BodyStructure:
-    """Middleware that reads a call's body before it is parsed, and answers one with too much structure with 413.
+    """Middleware that reads a call's body before it is parsed.
+
+    One with too much structure is answered with 413, and one for which there is no room in time with 503.
 
     Args:
         is_call: whether a request is one that MCP is served to; others pass unchanged.
         max_body_bytes: the size from which on a body is passed on without a look: it is refused anyway.
+        arriving: the bytes of the bodies that are on their way.
+        caller: whose request it is, once its token has been looked at.
     """
 
     app: ASGIApp
     is_call: Callable[[Scope], bool]
     max_body_bytes: int
     max_values: int
+    arriving: ByteBudget = field(default_factory=lambda: ByteBudget(128 * MIB))
+    caller: Callable[[], Hashable] = lambda: None
+    seconds: float = BUDGET_SECONDS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self.is_call(scope):
             await self.app(scope, receive, send)
             return
-        checked = _Checked(receive, send, self.max_body_bytes, self.max_values)
-        await self.app(scope, checked.receive, checked.send)
+        checked = _Checked(receive, send, self)
+        try:
+            await self.app(scope, checked.receive, checked.send)
+        finally:
+            checked.give_back()
 
 
 class _Checked:
     """`receive` and `send` of one request. The application asks for the body only once the caller is known."""
 
-    def __init__(self, receive: Receive, send: Send, max_body_bytes: int, max_values: int) -> None:
+    def __init__(self, receive: Receive, send: Send, limits: BodyStructure) -> None:
         self._receive = receive
         self._send = send
-        self._max_body_bytes = max_body_bytes
-        self._max_values = max_values
+        self._limits = limits
+        self._caller: Hashable = None
+        self._counted = 0
         self._is_read = False
         self._held: Message | None = None
         self._refusal: BodyRefusal | None = None
@@ -112,19 +150,40 @@ class _Checked:
     async def _read(self) -> Message:
         """The whole body as one message, an empty object in the place of one that is refused."""
         body = bytearray()
+        self._caller = self._limits.caller()
         while True:
             message = await self._receive()
             if message["type"] != "http.request":
                 self._held = message
                 return {"type": "http.request", "body": bytes(body), "more_body": True}
             body += message.get("body", b"")
-            if len(body) > self._max_body_bytes:
+            if len(body) > self._limits.max_body_bytes:
                 return {**message, "body": bytes(body)}
+            if not await self._has_room(len(body)):
+                self._refusal = NO_ROOM
+                return {"type": "http.request", "body": b"{}", "more_body": False}
             if not message.get("more_body", False):
-                self._refusal = refusal_of(bytes(body), self._max_values)
+                self._refusal = refusal_of(bytes(body), self._limits.max_values)
                 return {**message, "body": bytes(body) if self._refusal is None else b"{}"}
 
+    async def _has_room(self, size: int) -> bool:
+        """Count the bytes that have come. False where there was no room for them in time."""
+        more = size - FREE_BYTES - self._counted
+        if more <= 0:
+            return True
+        if not await self._limits.arriving.take(self._caller, more, self._limits.seconds):
+            return False
+        self._counted += more
+        return True
+
+    def give_back(self) -> None:
+        """The body has been taken in, or is not wanted any more."""
+        counted, self._counted = self._counted, 0
+        if counted:
+            self._limits.arriving.give_back(self._caller, counted)
+
     async def send(self, message: Message) -> None:
+        self.give_back()
         if self._refusal is None:
             await self._send(message)
         elif not self._is_refused:
@@ -132,8 +191,8 @@ class _Checked:
             await self._refuse(self._refusal)
 
     async def _refuse(self, refusal: BodyRefusal) -> None:
-        error = {"code": INVALID_REQUEST, "message": refusal.message}
+        error = {"code": refusal.code, "message": refusal.message}
         body = json.dumps({"jsonrpc": "2.0", "id": None, "error": error}).encode()
-        headers = [(b"content-type", JSON), (b"content-length", str(len(body)).encode())]
+        headers = [(b"content-type", JSON), (b"content-length", str(len(body)).encode()), *refusal.headers]
         await self._send({"type": "http.response.start", "status": refusal.status.value, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 INVALID_REQUEST = -32600
+INTERNAL_ERROR = -32603
 JSON = b"application/json"
 
 

@@ -12,6 +12,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.responses import PlainTextResponse
 
 from mcptasks.authoring.task_server import TaskServer
+from mcptasks.protocol.requests import principal_of_caller
 from mcptasks.protocol.transport import complete_transport
 from mcptasks.server.allowed_sources import AllowedSources
 from mcptasks.server.auth.authentication import Authentication
@@ -27,6 +28,8 @@ from mcptasks.server.path_check import PathCheck
 from mcptasks.server.source_check import SourceCheck
 from mcptasks.server.trailing_slash import TrailingSlash
 from mcptasks.settings import Settings
+from mcptasks.tasks.byte_budget import ByteBudget
+from mcptasks.tasks.owners import caller_key
 from mcptasks.tasks.service import TaskService
 
 logger = logging.getLogger(__name__)
@@ -73,7 +76,14 @@ def endpoint_app(
     add_health_checks(app, service)
     endpoint = McpRoute.among(mcp_app.routes, settings.path)
     served = complete_transport(mcp_app, endpoint.takes, settings.max_body_bytes)
-    served = BodyStructure(served, endpoint.takes, settings.max_body_bytes, settings.max_body_values)
+    served = BodyStructure(
+        served,
+        endpoint.takes,
+        settings.max_body_bytes,
+        settings.max_body_values,
+        ByteBudget(max(settings.max_bodies_bytes, 2 * settings.max_body_bytes)),
+        lambda: caller_key(principal_of_caller()),
+    )
     if authentication is not None:
         served = UnverifiableTokens(RecheckedTokens(served, authentication), authentication)
     served = JsonRpcErrors(SourceCheck(served, endpoint, allowed), settings.max_body_bytes, settings.path)

@@ -48,6 +48,9 @@ class TaskReader:
     """Bounds the reads of the API server that `recent` makes, and those for pieces of results."""
 
     now: Callable[[], datetime] = utc_now
+    fresh_reads_of_one: RateLimit = field(default_factory=partial(RateLimit, 0))
+    """Bounds those for each caller with a token, so that one leaves some to others."""
+
     unknown_ids: SharedRate = field(default_factory=partial(SharedRate.of, 0))
     """Bounds the reads of the API server for ids that are none of their caller's tasks, as far as the cache knows."""
 
@@ -67,7 +70,7 @@ class TaskReader:
         the task is the one of `known`.
         """
         own = self._own(task_id, principal)
-        item = await self._sought(task_id, principal) if own is None else await self._refreshed(own)
+        item = await self._sought(task_id, principal) if own is None else await self._refreshed(own, principal)
         return self._shown_to(principal, item)
 
     async def current(self, task_id: str, principal: Principal | None) -> StoredTask:
@@ -90,9 +93,12 @@ class TaskReader:
             logger.error("cannot read task: %s", error, extra={"task": task_id})
             raise UnavailableServiceError("The task cannot be read at the moment. Try again.") from error
 
-    def may_read_afresh(self) -> bool:
-        """Whether `fresh_reads` allows one more read of the API server; it counts if it does."""
-        return self.fresh_reads.allows(self.namespace, time.monotonic())
+    def may_read_afresh(self, principal: Principal | None) -> bool:
+        """Whether `fresh_reads` allows the caller one more read of the API server; it counts if it does."""
+        now, caller = time.monotonic(), caller_key(principal)
+        if caller is not None and not self.fresh_reads_of_one.allows(caller, now):
+            return False
+        return self.fresh_reads.allows(self.namespace, now)
 
     def _own(self, task_id: str, principal: Principal | None) -> JsonObject | None:
         """The cached object, if it is the principal's."""
@@ -120,8 +126,8 @@ class TaskReader:
             raise TooManyUnknownIdsError(self.unknown_ids.of_each.per_second)
         return own
 
-    async def _refreshed(self, seen: JsonObject) -> JsonObject:
-        if has_ended(seen) or not self.may_read_afresh():
+    async def _refreshed(self, seen: JsonObject, principal: Principal | None) -> JsonObject:
+        if has_ended(seen) or not self.may_read_afresh(principal):
             return seen
         try:
             async with asyncio.timeout(RECENT_SECONDS):

@@ -56,6 +56,7 @@ class EndedResult:
 
     view: TaskView
     record: ResultRecord
+    principal: Principal | None = None
 
 
 @dataclass(eq=False)
@@ -95,12 +96,21 @@ class TaskService:
     def __post_init__(self) -> None:
         settings, server = self.settings, self.settings.server_name
         self._polls = RateLimit(settings.max_polls_per_second)
-        fresh_reads = RateLimit(settings.max_fresh_reads_per_second)
+        fresh_reads = settings.max_fresh_reads_per_second
         self._views = TaskViews(settings, self.now)
         self.answer_budget = ByteBudget(settings.max_answers_bytes)
         unknown_ids = SharedRate.of(settings.max_unknown_ids_per_second)
         self._unknown_calls = SharedRate.of(settings.max_unknown_ids_per_second)
-        self.reader = TaskReader(server, self.namespace, self.tasks, self.cache, fresh_reads, self.now, unknown_ids)
+        self.reader = TaskReader(
+            server,
+            self.namespace,
+            self.tasks,
+            self.cache,
+            RateLimit(fresh_reads),
+            self.now,
+            RateLimit(fresh_reads / 2),
+            unknown_ids,
+        )
         self._creator = TaskCreator(
             settings,
             self.namespace,
@@ -219,7 +229,7 @@ class TaskService:
             raise TooManyPollsError(view.poll_interval_ms)
         if view.result is None:
             raise NoResultError(view.message, ended=view.phase.terminal)
-        return EndedResult(view, view.result)
+        return EndedResult(view, view.result, principal)
 
     async def result_piece(self, ended: EndedResult, span: ByteRange) -> TextPiece:
         """A piece of a result, as `Results.get_piece` cuts it.
@@ -230,7 +240,7 @@ class TaskService:
 
         Besides, it raises what `result_text` raises.
         """
-        if _is_left_out(ended.record) and not self.reader.may_read_afresh():
+        if _is_left_out(ended.record) and not self.reader.may_read_afresh(ended.principal):
             raise TooManyPollsError(ended.view.poll_interval_ms)
         async with self._stored_result(ended.view) as record:
             if record.sha256 != ended.record.sha256:

@@ -58,6 +58,7 @@ class DictionaryCluster:
     events: list[JsonObject] = field(default_factory=list)
     written: list[tuple[str, str, JsonObject]] = field(default_factory=list)
     reads: list[tuple[str, str]] = field(default_factory=list)
+    listed: list[tuple[str, str | None]] = field(default_factory=list)
 
     @staticmethod
     def _key(item: JsonObject) -> tuple[str, str]:
@@ -83,6 +84,7 @@ class DictionaryCluster:
 
     async def list(self, resource: Resource, namespace: str | None = None, **_selectors: str | None) -> ObjectList:
         self.reads.append((resource.plural, ""))
+        self.listed.append((resource.plural, namespace))
         return ObjectList(self.pods if resource == PODS else self.events, "7")
 
     async def log_lines(self, pod: str, namespace: str, options: LogOptions | None = None) -> AsyncIterator[str]:
@@ -139,7 +141,7 @@ class PageSite:
         """Have the cluster hold the tasks, and its watch tell of them."""
         for item in items:
             self.cluster.tasks[item["metadata"]["namespace"], item["metadata"]["name"]] = item
-            self.services.index.changed(item, watched=True)
+            self.services.index.changed(self.services.index.trimmed(item), watched=True)
 
     def allow(self, user: str, namespace: str, *rights: Right) -> None:
         self.reviews.given |= {(user, right, namespace) for right in rights}

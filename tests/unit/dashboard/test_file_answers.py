@@ -8,9 +8,10 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
 import pytest
+from starlette.responses import HTMLResponse, Response
 from starlette.types import Message
 
-from mcptasks.dashboard.file_answers import FileAnswer, FileRoom, SentFile, line_pieces, pieces_of
+from mcptasks.dashboard.file_answers import FileAnswer, FileRoom, PageInTurn, SentFile, line_pieces, pieces_of
 from mcptasks.dashboard.last_lines import LastLines
 from mcptasks.dashboard.visits import PageError
 from mcptasks.kube.task_objects import parse_task
@@ -184,6 +185,53 @@ def test_a_log_that_the_task_keeps_has_no_more_bytes_than_asked_for(cut: bool) -
     log = {"text": "\n".join(["é" * 10] * 5), "attempt": 1, "cut": cut}
     task = parse_task(task_item("x", attempts=1, phase="completed", reason="Completed", log=log))
     assert asyncio.run(site.services.lookup.log(task, 9, 45)) == ["é" * 10] * 2
+
+
+async def test_pages_of_one_viewer_take_half_of_the_room_for_as_long_as_they_are_not_read() -> None:
+    budget, made = ByteBudget(8 * MIB), 0
+
+    async def make() -> Response:
+        nonlocal made
+        made += 1
+        return HTMLResponse("x" * MIB)
+
+    def page(viewer: str) -> PageInTurn:
+        return PageInTurn(budget, viewer, 2 * MIB, make, seconds=0.05)
+
+    readers = [SlowReader(), SlowReader()]
+    loading = [asyncio.create_task(page("ann")(SCOPE, reader.receive, reader.send)) for reader in readers]
+    for reader in readers:
+        await asyncio.wait_for(reader.begun.wait(), 10)
+    other = SlowReader()
+    with pytest.raises(PageError) as refused:
+        await page("ann")(SCOPE, other.receive, other.send)
+    assert (refused.value.status, refused.value.headers) == (503, {"retry-after": "5"})
+    assert made == 2
+    other.reads.set()
+    await page("bob")(SCOPE, other.receive, other.send)
+    assert other.received == MIB
+    for reader in readers:
+        reader.reads.set()
+    await asyncio.gather(*loading)
+    assert budget.taken == 0
+
+
+async def test_the_page_of_a_task_counts_until_it_has_been_sent() -> None:
+    taken: list[int] = []
+
+    class Pages(ByteBudget):
+        async def take(self, key: Hashable, amount: int, seconds: float) -> bool:
+            taken.append(amount)
+            return await super().take(key, amount, seconds)
+
+    site = PageSite()
+    site.put(task_item("x"))
+    site.services = replace(site.services, page_bytes=Pages(64 * MIB))
+    async with site.browser() as browser:
+        assert (await browser.get("/tasks/team/x")).status_code == 200
+        assert (await browser.get("/tasks/team/gone")).status_code == 404
+    assert taken == [4 * MIB, 4 * MIB]
+    assert site.services.page_bytes.taken == 0
 
 
 def test_lines_are_sent_in_pieces() -> None:

@@ -6,6 +6,8 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from mcptasks.dashboard.load_view import BINS, overview_of, percentile, queues_of
 from mcptasks.dashboard.rights import Right
 from mcptasks.dashboard.task_rows import TaskRow, row_of
@@ -113,6 +115,12 @@ def test_workers_are_told_by_what_becomes_of_them() -> None:
     ]
     (queue,) = queues_of([], [], pods)
     assert [known.state for known in queue.workers] == ["ready", "draining", "ending", "pending"]
+
+
+@pytest.mark.parametrize("concurrency", ["²", "٣", "-1", "1" * 5000, "many", ""])
+def test_a_worker_that_says_nonsense_of_its_places_takes_the_page_from_nobody(concurrency: str) -> None:
+    (queue,) = queues_of([], [], [worker("w", annotations={"mcptasks.dev/concurrency": concurrency})])
+    assert queue.places == 1
 
 
 def test_each_part_of_these_pages_takes_its_right() -> None:

@@ -8,6 +8,7 @@ import html
 import json
 import re
 import shlex
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
@@ -24,6 +25,7 @@ from mcptasks.dashboard.task_commands import commands_for
 from mcptasks.kube.task_objects import parse_task
 from mcptasks.model.base import JsonObject
 from mcptasks.settings import Settings
+from mcptasks.tasks.limits import RateLimit, SharedRate
 from tests.unit.dashboard.page_site import HOST, PageSite, evil_site, task_item, with_result
 
 READ = (Right.LIST_TASKS, Right.READ_TASK)
@@ -320,6 +322,27 @@ def test_the_api_server_is_not_asked_about_namespaces_that_are_not_watched() -> 
     site.services = replace(site.services, watched=("team",))
     assert get(site, "/tasks/thought-of/x", authorization="Bearer of-ann").status_code == 403
     assert site.reviews.asked == []
+
+
+def test_the_api_server_is_asked_about_few_namespaces_that_have_no_tasks() -> None:
+    site = PageSite.asking_for_tokens()
+    site.put(task_item("x"))
+    site.allow("ann", "team", *READ)
+    twenty, many = (RateLimit(0.001, burst_seconds=1000 * count) for count in (20, 100))
+    site.services = replace(site.services, empty_namespaces=SharedRate(twenty, many))
+    statuses: Counter[int] = Counter()
+
+    async def work(browser: httpx2.AsyncClient) -> None:
+        for number in range(30):
+            page = await browser.get(f"/tasks/thought-of-{number}/x", headers={"authorization": "Bearer of-ann"})
+            statuses[page.status_code] += 1
+        for token, path in (("of-ann", "/tasks/team/x"), ("of-bob", "/tasks/thought-of-1/x")):
+            page = await browser.get(path, headers={"authorization": f"Bearer {token}"})
+            statuses[page.status_code] += 1
+
+    on(site, work)
+    assert statuses == {403: 21, 429: 10, 200: 1}
+    assert {asked.namespace for asked in site.reviews.asked} == {"team", *(f"thought-of-{n}" for n in range(20))}
 
 
 def test_nobody_can_have_a_large_form_read_without_signing_in() -> None:

@@ -20,6 +20,7 @@ from mcptasks.dashboard.task_logs import (
     LogPiece,
     TooManyLogsError,
     gathered,
+    in_pieces,
 )
 from mcptasks.dashboard.task_rows import row_of
 from mcptasks.dashboard.unclaimed_pods import PodLooks, unclaimed_pod
@@ -299,3 +300,31 @@ async def test_a_page_that_is_left_gives_its_log_back_at_once() -> None:
     await pieces.aclose()
     with followed.one_more(ANN):
         pass
+
+
+@pytest.mark.parametrize(
+    ("lines", "pieces"),
+    [
+        ([], [()]),
+        (["a", "b"], [("a", "b")]),
+        (["a", "b", "c", "d"], [("a", "b", "c"), ("d",)]),
+        (["12345678", "abc"], [("12345678",), ("abc",)]),
+        (["123456789012", ""], [("1234567890",), ("12", "")]),
+    ],
+)
+def test_a_log_comes_in_pieces_of_so_many_lines_and_characters(lines: list[str], pieces: list[tuple[str, ...]]) -> None:
+    assert list(in_pieces(lines, most=3, characters=10)) == pieces
+
+
+async def test_the_log_of_a_task_that_has_ended_comes_in_pieces_and_counts_as_one_that_is_followed() -> None:
+    site, followed = PageSite(), FollowedLogs(most=2, of_one=1)
+    site.cluster.pods, site.cluster.logs = [pod_item(state="terminated")], {"x-1": ["y" * 40_000] * 10}
+    site.put(task_item("x", podName="x-1", attempts=1, phase="completed", reason="Completed"))
+    async with aclosing(follower(site, followed).pieces()) as pieces:
+        first = await anext(pieces)
+        assert (first.begins, len(first.lines)) == (True, 1)
+        with pytest.raises(TooManyLogsError):
+            await pieces_of(follower(site, followed))
+        rest = [piece async for piece in pieces]
+    assert [(piece.begins, len(piece.lines)) for piece in rest] == [(False, 1)] * 9
+    assert len(await pieces_of(follower(site, followed))) == 10

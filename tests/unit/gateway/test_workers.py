@@ -94,3 +94,10 @@ def test_any_other_pod_is_refused(pod: JsonObject) -> None:
 )
 def test_a_pod_that_is_to_go_takes_nothing_new(pod: JsonObject) -> None:
     assert worker_pod(pod, IDENTITY).leaving
+
+
+@pytest.mark.parametrize("text", ["", "-1", "²", "1" * 5000])
+def test_a_number_that_makes_no_sense_is_the_strictest(text: str) -> None:
+    annotations = {"mcptasks.dev/tasks-per-worker": text, "mcptasks.dev/concurrency": text}
+    pod = worker_pod(a_pod(annotations=annotations), IDENTITY)
+    assert (pod.tasks, pod.concurrency) == (1, 1)

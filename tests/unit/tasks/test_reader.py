@@ -116,6 +116,26 @@ async def test_recent_reads_no_more_often_than_it_may(tasks: MemoryTasks, cache:
     assert tasks.reads == 1
 
 
+async def test_one_caller_leaves_fresh_reads_to_others(tasks: MemoryTasks, cache: WatchCache) -> None:
+    reader = TaskReader(
+        "default",
+        NAMESPACE,
+        cast(TaskClient, tasks),
+        cache,
+        RateLimit(0.001, burst_seconds=4000),
+        fresh_reads_of_one=RateLimit(0.001, burst_seconds=2000),
+    )
+    ann, bob = (Principal(client_id="c", issuer="i", subject=name) for name in ("ann", "bob"))
+    assert [reader.may_read_afresh(ann) for _ in range(3)] == [True, True, False]
+    assert [reader.may_read_afresh(bob) for _ in range(3)] == [True, True, False]
+
+
+async def test_callers_without_a_token_have_all_fresh_reads(tasks: MemoryTasks, cache: WatchCache) -> None:
+    limits = RateLimit(0.001, burst_seconds=2000), RateLimit(0.001)
+    reader = TaskReader("default", NAMESPACE, cast(TaskClient, tasks), cache, limits[0], fresh_reads_of_one=limits[1])
+    assert [reader.may_read_afresh(None) for _ in range(3)] == [True, True, False]
+
+
 async def test_what_is_read_anew_has_its_large_result(
     tasks: MemoryTasks, cache: WatchCache, reader: TaskReader
 ) -> None:

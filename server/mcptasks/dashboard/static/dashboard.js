@@ -83,10 +83,24 @@
 
   const note = () => document.getElementById("live-note");
   document.addEventListener("htmx:sseOpen", () => {
-    if (note()) { note().hidden = false; note().textContent = "Live"; note().classList.remove("lost"); }
+    if (note()) { note().hidden = note().dataset.when === "lost"; note().textContent = "Live"; note().classList.remove("lost"); }
   });
-  document.addEventListener("htmx:sseError", () => {
+  // A stream that was refused does not say why: the same request does, once more.
+  const tellWhy = async (source) => {
+    const over = new AbortController();
+    try {
+      const answer = await fetch(source.url, { headers: { accept: "text/plain" }, signal: over.signal });
+      const words = answer.ok ? "" : (await answer.text()).trim();
+      if (words && note()) note().textContent = `${words} Trying again.`;
+    } catch {
+      // The note has said so.
+    } finally {
+      over.abort();
+    }
+  };
+  document.addEventListener("htmx:sseError", (event) => {
     if (note()) { note().hidden = false; note().textContent = "Connection lost, trying again"; note().classList.add("lost"); }
+    if (event.detail.source && event.detail.source.readyState === EventSource.CLOSED) tellWhy(event.detail.source);
   });
   document.addEventListener("htmx:sseMessage", (event) => {
     tellTimes(event.target);
