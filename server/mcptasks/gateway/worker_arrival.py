@@ -71,18 +71,7 @@ class WorkerArrival:
         if not await self._all_known(attempts):
             # What cannot be looked up goes on: it may be a task that this replica has not heard of yet.
             attempts = [held for held in attempts if self.known.name_of(held.uid) is not None]
-        for number, held in enumerate(attempts):
-            if number >= link.pod.concurrency + FREE_LOOKS:
-                await self.pause(PACED_SECONDS)
-            if link.closed:
-                # It has connected anew, and has said again what it holds.
-                return
-            name = self.known.name_of(held.uid)
-            known = None if name is None else await self._refreshed(name)
-            if known is None or known["metadata"]["uid"] != held.uid:
-                self.workers.end_deleted(link, held.uid)
-            else:
-                self.workers.review(link, known)
+        await self._review(link, attempts)
         for uid, name in unbegun:
             await self._note_unbegun(link, name, uid)
         seen: set[str] = set()
@@ -97,6 +86,21 @@ class WorkerArrival:
             # Claimed elsewhere meanwhile, and ended before it could be repeated.
             if (uid, name) not in unbegun:
                 await self._note_unbegun(link, name, uid)
+
+    async def _review(self, link: WorkerLink, attempts: Sequence[HeldAttempt]) -> None:
+        """Look each of them up, and tell the worker what it has lost."""
+        for number, held in enumerate(attempts):
+            if number >= link.pod.concurrency + FREE_LOOKS:
+                await self.pause(PACED_SECONDS)
+            if link.closed:
+                # It has connected anew, and has said again what it holds.
+                return
+            name = self.known.name_of(held.uid)
+            known = None if name is None else await self._refreshed(name)
+            if known is None or known["metadata"]["uid"] != held.uid:
+                self.workers.end_deleted(link, held.uid)
+            else:
+                self.workers.review(link, known)
 
     def _unbegun(self, link: WorkerLink) -> list[tuple[str, str]]:
         """What has ended, was claimed for the worker, and is not in it."""
