@@ -15,7 +15,7 @@ fi
 
 # suite NAME COMMAND...: a command that runs pytest once. A second run takes what failed alone. Suites run at the same
 # time, so each has a cache of its own.
-suite() { first_run "$@" || { again "$1" && in_suite "$1" "--last-failed" "${@:2}"; }; }
+suite() { first_run "$@" || { whole_was_run "$1" && again "$1" && in_suite "$1" "--last-failed" "${@:2}"; }; }
 
 # whole NAME COMMAND...: the same for tests that build on each other, and for programs that are not pytest.
 whole() { first_run "$@" || { again "$1" && in_suite "$1" "" "${@:2}"; }; }
@@ -29,6 +29,14 @@ first_run() {
 }
 
 in_suite() { PYTEST_ADDOPTS="-o cache_dir=.cache/pytest-$1 $2" "${@:3}"; }
+
+# Of what has not run there is nothing to repeat.
+whole_was_run() {
+  if grep -q -e '^INTERNALERROR>' -e '!! .*Interrupted:' "$MCPTASKS_CI_REPORTS/$1.log"; then
+    say "'$1' was broken off, and some of it has not run"
+    return 1
+  fi
+}
 
 again() { say "some of '$1' failed: that once more"; }
 

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests.support.heartbeat import Heartbeat
+from tests.support.sendable_reports import sendable
 
 # How long an example takes says nothing on a busy machine.
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -84,6 +85,12 @@ def pytest_collection() -> Generator[None, object, object]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that have a process for each test: at the end, workers would be left with them."""
     items.sort(key=lambda item: item.path.parent != PROCESS_PER_TEST)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, object, object]:
+    """Write half characters out, as of file names that are no UTF-8: `-n` cannot send them, and ends the whole run."""
+    return sendable((yield))
 
 
 def pytest_unconfigure() -> None:
