@@ -35,6 +35,7 @@ async def test_a_cancel_by_the_server_ends_the_process_and_says_how_long_it_took
 async def test_a_process_that_ignores_sigterm_is_killed_after_the_grace_period(world: OperatorWorld) -> None:
     async with world.operator():
         name, pid = await start(world, STUBBORN)
+        await world.says(name, "ready")
         await world.cancel(name)
         task = await world.terminated(name)
         await assert_nothing_is_left(world, name, pid)

@@ -168,6 +168,7 @@ async def test_a_job_of_somebody_else_in_the_way_fails_the_task_and_stays(world:
 async def test_a_task_that_is_made_anew_under_its_old_name_waits_for_the_old_job(world: OperatorWorld) -> None:
     async with world.operator():
         name, _ = await start(world, STUBBORN)
+        await world.says(name, "ready")
         before = await world.job(name)
         assert before is not None
         await world.kube.delete(MCP_TASKS, name, world.namespace)
