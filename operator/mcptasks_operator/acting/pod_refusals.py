@@ -31,6 +31,10 @@ class PodRefusals:
 
     _known: dict[str, _Refusal] = field(default_factory=dict)
 
+    def knows(self, uid: str) -> bool:
+        """Whether the last try for the template was refused, whatever its workers were made from."""
+        return uid in self._known
+
     def of(self, uid: str, made_from: str) -> Diagnosis | None:
         """Why the template gets no workers, if the last try, with workers of this hash, was refused."""
         found = self._known.get(uid)

@@ -96,12 +96,11 @@ class PoolKeeper:
             return PoolEvidence()
         if (stranger := self._stranger(template)) is not None:
             return PoolEvidence(cause=stranger, failure=stranger)
-        made_from, now = self._hash_of(template), self.now()
-        refusal = self._refusals.of(template.uid, made_from)
+        refusal, now = self._refusal_of(template), self.now()
         found = evidence_of(self._members(template), self._failures_of(template), policy, now)
         if refusal is not None and not found.workers:
             # After the pause a task waits for the next try, as after failures: nothing else would bring it about.
-            gives_up = refusal.permanent and self._refusals.pause(template.uid, made_from, now) is not None
+            gives_up = refusal.permanent and self._pause(template, now) is not None
             found = replace(found, cause=refusal, failure=refusal if gives_up else None)
         return replace(found, last_taken_at=self.cache.work.last_taken_at(key))
 
@@ -160,7 +159,7 @@ class PoolKeeper:
             if self.cache.workers.of((template.namespace, name)):
                 self._expected.settle(template.uid, name)
         self._note_starts(template, members)
-        estimates, refusal = self.cache.work.estimates(key), self._refusals.of(template.uid, self._hash_of(template))
+        estimates, refusal = self.cache.work.estimates(key), self._refusal_of(template)
         age = self.cache.work.mean_age([member.pod.uid for member in members])
         usual = estimates.task.seconds
         return PoolDemand(
@@ -191,8 +190,7 @@ class PoolKeeper:
         # The last worker that has failed is kept for its log, also when others have started since.
         members = [m for m in self._members(template) if failures.count or not m.pod.runner_failed]
         policy = policy_of_workers(template.name, template.spec, self.settings)
-        refusal = self._refusals.of(template.uid, self._hash_of(template))
-        cause = refusal or shortage_of(members, failures, policy, self.now()).cause
+        cause = self._refusal_of(template) or shortage_of(members, failures, policy, self.now()).cause
         # That a worker loads its module is no fault.
         return PoolReport(counts, None if cause is None or cause.reason is Reason.PENDING else cause)
 
@@ -221,6 +219,16 @@ class PoolKeeper:
             return current_pod_hash(template, self.settings)
         except InvalidTemplateError:
             return ""
+
+    def _refusal_of(self, template: TemplateObject) -> Diagnosis | None:
+        """Why the template as it is gets no workers. Hashes it only where a try was refused: each waiting task asks."""
+        if not self._refusals.knows(template.uid):
+            return None
+        return self._refusals.of(template.uid, self._hash_of(template))
+
+    def _pause(self, template: TemplateObject, now: datetime) -> float | None:
+        """For how many seconds not to try again; None where there is nothing to wait for."""
+        return self._refusals.pause(template.uid, self._hash_of(template), now)
 
     def _failures_of(self, template: TemplateObject) -> PoolFailures:
         """Those of workers as they are made now."""
@@ -253,7 +261,7 @@ class PoolKeeper:
             self.wake(task)
 
     async def _create(self, template: TemplateObject, step: PoolPlan) -> float | None:
-        pause = self._refusals.pause(template.uid, self._hash_of(template), self.now())
+        pause = self._pause(template, self.now())
         if pause is not None:
             return pause
         unseen = self._expected.unseen(template.uid)
