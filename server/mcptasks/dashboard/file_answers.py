@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Hashable, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -22,6 +22,15 @@ PAGE_TURN_SECONDS = 20.0
 
 SMALL_FILE_BYTES = 256 * KIB
 """Such a file needs no room of its own: it goes on while large ones are downloaded."""
+
+FILES_FULL = (
+    "Too many large files are being downloaded",
+    f"Try again in {RETRY_SECONDS} seconds: what is read at the same time has to fit into memory.",
+)
+PAGES_FULL = (
+    "Too many pages are being loaded",
+    f"Load it again in {RETRY_SECONDS} seconds: what is loaded at the same time has to fit into memory.",
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ class SentFile:
 
 @dataclass
 class TakenRoom:
-    """What one file has taken of the room for all."""
+    """What a file or a page has taken of the room for all."""
 
     budget: ByteBudget
     viewer: Hashable
@@ -61,6 +70,20 @@ class TakenRoom:
         self.budget.give_back(self.viewer, spare)
 
 
+@asynccontextmanager
+async def _room(
+    budget: ByteBudget, viewer: Hashable, size: int, seconds: float, full: tuple[str, str]
+) -> AsyncIterator[TakenRoom]:
+    """So much of the budget. Raises PageError, with the title and text of `full`, where it has none in time."""
+    if size and not await budget.take(viewer, size, seconds):
+        raise PageError(HTTPStatus.SERVICE_UNAVAILABLE, *full, retry_after=RETRY_SECONDS)
+    taken = TakenRoom(budget, viewer, size)
+    try:
+        yield taken
+    finally:
+        taken.shrink(0)
+
+
 @dataclass(frozen=True)
 class FileRoom:
     """Room in memory for the files that are read and sent at the same time, at most half of it for one viewer."""
@@ -68,22 +91,9 @@ class FileRoom:
     budget: ByteBudget
     seconds: float = BUDGET_SECONDS
 
-    @asynccontextmanager
-    async def of(self, viewer: Hashable, size: int) -> AsyncIterator[TakenRoom]:
+    def of(self, viewer: Hashable, size: int) -> AbstractAsyncContextManager[TakenRoom]:
         """Room for a file of `size` bytes. Raises PageError where there is none in time."""
-        size = size if size > SMALL_FILE_BYTES else 0
-        if size and not await self.budget.take(viewer, size, self.seconds):
-            raise PageError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "Too many large files are being downloaded",
-                f"Try again in {RETRY_SECONDS} seconds: what is read at the same time has to fit into memory.",
-                retry_after=RETRY_SECONDS,
-            )
-        taken = TakenRoom(self.budget, viewer, size)
-        try:
-            yield taken
-        finally:
-            taken.shrink(0)
+        return _room(self.budget, viewer, size if size > SMALL_FILE_BYTES else 0, self.seconds, FILES_FULL)
 
 
 class FileAnswer(Response):
@@ -129,18 +139,9 @@ class PageInTurn(Response):
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not await self._budget.take(self._viewer, self._size, self._seconds):
-            raise PageError(
-                HTTPStatus.SERVICE_UNAVAILABLE,
-                "Too many pages are being loaded",
-                f"Load it again in {RETRY_SECONDS} seconds: what is loaded at the same time has to fit into memory.",
-                retry_after=RETRY_SECONDS,
-            )
-        try:
+        async with _room(self._budget, self._viewer, self._size, self._seconds, PAGES_FULL):
             page = await self._make()
             await page(scope, receive, send)
-        finally:
-            self._budget.give_back(self._viewer, self._size)
 
 
 async def _with_pauses(pieces: Iterable[bytes]) -> AsyncGenerator[bytes]:
