@@ -18,7 +18,7 @@ from mcptasks.dashboard.shared_reads import SharedReads
 from mcptasks.dashboard.visits import Services, Visit
 from mcptasks.kube.api_client import ObjectList
 from mcptasks.kube.kinds import MCP_TASK_TEMPLATES, PODS
-from mcptasks.model.base import LABEL_WORKER, JsonObject
+from mcptasks.model.base import WORKER_SELECTOR, JsonObject
 from mcptasks.model.lifecycle import utc_now
 
 ReadList = Callable[[Hashable, Callable[[], Awaitable[ObjectList]]], Awaitable[ObjectList]]
@@ -97,8 +97,7 @@ class LoadPages:
 
     async def _pods(self, read: ReadList, namespace: str) -> ObjectList:
         kube = self._services.lookup.kube
-        selector = f"{LABEL_WORKER}=true"
-        return await read(("workers", namespace), lambda: kube.list(PODS, namespace, label_selector=selector))
+        return await read(("workers", namespace), lambda: kube.list(PODS, namespace, label_selector=WORKER_SELECTOR))
 
     async def _live(self, request: Request, name: str, render: Callable[[Sight], Awaitable[Parts]]) -> Response:
         visit, sight = await self._seen(request)

@@ -36,6 +36,9 @@ ANNOTATION_RETRIES_DISRUPTIONS = f"{GROUP}/retries-disruptions"
 """Annotation of a task's Pod: "true" where another Pod may follow one that the cluster has taken away."""
 
 LABEL_WORKER = f"{GROUP}/worker"
+WORKER_SELECTOR = f"{LABEL_WORKER}=true"
+"""Selects the Pods that `is_worker` is true of."""
+
 """Label of a worker's Pod: "true". Its `LABEL_TEMPLATE` names the template that it takes tasks of."""
 
 ANNOTATION_TEMPLATE_HASH = f"{GROUP}/template-hash"

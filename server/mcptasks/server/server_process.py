@@ -34,7 +34,7 @@ from mcptasks.logs import configure_logging
 from mcptasks.metrics.endpoint import MetricsPortError, metrics_served
 from mcptasks.metrics.instruments import Instruments
 from mcptasks.metrics.server_metrics import ServerMetrics, ServerState
-from mcptasks.model.base import LABEL_WORKER
+from mcptasks.model.base import WORKER_SELECTOR
 from mcptasks.model.exit_codes import ExitCode
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.names import TEMPLATE_NAME_RULE
@@ -162,7 +162,7 @@ def _work_sources(kube: KubeClient, namespace: str, digest: str) -> WorkSources:
         namespace,
         digest,
         templates=WatchCache(kube, MCP_TASK_TEMPLATES, namespace),
-        workers=WatchCache(kube, PODS, namespace, label_selector=f"{LABEL_WORKER}=true"),
+        workers=WatchCache(kube, PODS, namespace, label_selector=WORKER_SELECTOR),
     )
 
 

@@ -22,11 +22,10 @@ from mcptasks.diagnostics.visible_text import visible, visible_json
 from mcptasks.kube.errors import NotFoundError
 from mcptasks.kube.kinds import MCP_TASK_TEMPLATES, MCP_TASKS, PODS
 from mcptasks.kube.watch_cache import WatchCache
-from mcptasks.model.base import LABEL_WORKER, JsonObject
+from mcptasks.model.base import WORKER_SELECTOR, JsonObject
 from mcptasks.model.lifecycle import utc_now
 from mcptasks.model.task_template import Executor
 
-WORKERS = f"{LABEL_WORKER}=true"
 SETTLE_SECONDS = 0.2
 """How long what has changed may go on changing before it is shown."""
 
@@ -132,13 +131,13 @@ class WorkerListing:
 
     async def _rows(self) -> list[ListedWorker]:
         kube = self.cluster.kube
-        pods = (await kube.list(PODS, self._namespace, label_selector=WORKERS)).items
+        pods = (await kube.list(PODS, self._namespace, label_selector=WORKER_SELECTOR)).items
         tasks = (await kube.list(MCP_TASKS, self._namespace)).items
         return worker_rows(pods, tasks, self.query.templates)
 
     async def _watch(self, printer: WorkerPrinter) -> None:
         kube, changed = self.cluster.kube, asyncio.Event()
-        pods = WatchCache(kube, PODS, self._namespace, WORKERS)
+        pods = WatchCache(kube, PODS, self._namespace, WORKER_SELECTOR)
         tasks = WatchCache(kube, MCP_TASKS, self._namespace)
         for cache in (pods, tasks):
             cache.listen(ChangeListener(changed))
